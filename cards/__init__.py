@@ -1,0 +1,1 @@
+"""The model folders that srzoo ships: one folder a model."""

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """EDSR's block: two convolutions, one ReLU, no normalisation (figure 2c).
+
+    Args:
+        channels: in and out.
+        res_scale: the residual is multiplied by this; 0.1 keeps wide networks stable.
+        kernel_size: 3; MDSR's scale-specific heads use 5.
+    """
+
+    def __init__(self, *, channels: int, res_scale: float = 1.0, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.res_scale = res_scale
+        self.reach = 2 * (kernel_size // 2)
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+        )
+
+    examples = ({"channels": 16}, {"channels": 8, "res_scale": 0.1, "kernel_size": 5})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x H x W to the same shape."""
+        residual = self.body(x)
+        return x + (residual if self.res_scale == 1 else residual * self.res_scale)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from srzoo.registry import Use
+
+from ._parts import TAIL_REACH, DIV2KMean, body, body_reach, upsampler
+
+
+class EDSR(nn.Module):
+    """Enhanced deep super-resolution network (Lim et al. 2017, section 3.2).
+
+    The paper's baseline is 16 x 64 (the defaults; 1,517,571 parameters at x4), its full
+    model ``n_resblocks=32, n_feats=256, res_scale=0.1`` (43 M).
+
+    Args:
+        n_resblocks: how many blocks the body has.
+        n_feats: channels of the body.
+        res_scale: factor on each block's residual.
+        scale: 2, 3, 4 or 8.
+        block: any registered block, by name or with arguments: ``{"name": "rcab", ...}``.
+    """
+
+    linear_tail = True
+    examples = (
+        {},
+        {"n_resblocks": 2, "n_feats": 16, "scale": 2},
+        {"n_resblocks": 2, "n_feats": 16, "scale": 3, "res_scale": 0.1},
+        {"n_resblocks": 1, "n_feats": 8, "scale": 8},
+        {"n_resblocks": 2, "n_feats": 16, "block": "rcab"},
+    )
+
+    def __init__(
+        self,
+        *,
+        n_resblocks: int = 16,
+        n_feats: int = 64,
+        res_scale: float = 1.0,
+        scale: int = 4,
+        block: str | Mapping[str, Any] = "residual",
+    ) -> None:
+        super().__init__()
+        self.scales = (scale,)
+        self.colour = DIV2KMean()
+        self.head = nn.Sequential(nn.Conv2d(3, n_feats, 3, padding=1))
+        self.body = body(n_resblocks, n_feats, res_scale, Use.of(block))
+        self.tail = nn.Sequential(upsampler(n_feats, scale), nn.Conv2d(n_feats, 3, 3, padding=1))
+        inner = body_reach(self.body)
+        self.reach = None if inner is None else 1 + inner + TAIL_REACH
+
+    def features(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x n_feats x H x W."""
+        x = self.head(self.colour.subtract(x))
+        return x + self.body(x)
+
+    def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
+        """B x n_feats x H x W to B x 3 x sH x sW; affine."""
+        return self.colour.add(self.tail(f))
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
+        return self.reconstruct(self.features(x))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from srzoo.registry import Use
+
+from ._blocks import ResidualBlock
+from ._parts import TAIL_REACH, DIV2KMean, body, body_reach, upsampler
+
+
+class MDSR(nn.Module):
+    """One network for several scales (Lim et al. 2017, section 3.3, figure 5).
+
+    Two 5x5 residual blocks and an upsampler for each scale, and one body for all. The
+    baseline is 16 x 64 (the defaults; 3.23 M parameters), the full model
+    ``n_resblocks=80`` (7.95 M).
+
+    Args:
+        n_resblocks: how many blocks the shared body has.
+        n_feats: channels of the body.
+        res_scale: factor on each block's residual.
+        scales: which of 2, 3, 4 and 8 it can do.
+        block: any registered block for the body, by name or with arguments.
+    """
+
+    linear_tail = True
+    examples = ({}, {"n_resblocks": 2, "n_feats": 16, "scales": [2, 3]})
+
+    def __init__(
+        self,
+        *,
+        n_resblocks: int = 16,
+        n_feats: int = 64,
+        res_scale: float = 1.0,
+        scales: tuple[int, ...] | list[int] = (2, 3, 4),
+        block: str | Mapping[str, Any] = "residual",
+    ) -> None:
+        super().__init__()
+        self.scales = tuple(scales)
+        self.colour = DIV2KMean()
+        self.head = nn.Sequential(nn.Conv2d(3, n_feats, 3, padding=1))
+        self.pre_process = nn.ModuleList(
+            nn.Sequential(
+                ResidualBlock(channels=n_feats, kernel_size=5),
+                ResidualBlock(channels=n_feats, kernel_size=5),
+            )
+            for _ in self.scales
+        )
+        self.body = body(n_resblocks, n_feats, res_scale, Use.of(block))
+        self.upsample = nn.ModuleList(upsampler(n_feats, scale) for scale in self.scales)
+        self.tail = nn.Sequential(nn.Conv2d(n_feats, 3, 3, padding=1))
+        inner = body_reach(self.body)
+        self.reach = None if inner is None else 1 + 8 + inner + TAIL_REACH
+
+    def features(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x n_feats x H x W."""
+        x = self.head(self.colour.subtract(x))
+        x = self.pre_process[self._index(scale)](x)
+        return x + self.body(x)
+
+    def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
+        """B x n_feats x H x W to B x 3 x sH x sW; affine."""
+        return self.colour.add(self.tail(self.upsample[self._index(scale)](f)))
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
+        return self.reconstruct(self.features(x, scale), scale)
+
+    def _index(self, scale: int | None) -> int:
+        if scale is None and len(self.scales) == 1:
+            return 0
+        if scale not in self.scales:
+            raise ValueError(f"scale is {scale}; this network enlarges by {self.scales}")
+        return self.scales.index(scale)

@@ -1,0 +1,84 @@
+"""srzoo: a plugin-based model zoo for image super-resolution.
+
+>>> import srzoo
+>>> big = srzoo.upscale("photo.jpg", model="edsr-x4")        # doctest: +SKIP
+>>> model = srzoo.load("edsr-x4")                            # doctest: +SKIP
+>>> net = srzoo.generators.create("edsr", n_resblocks=8)     # doctest: +SKIP
+
+Everything here is imported when it is first used; ``import srzoo`` costs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .card import list_models
+    from .errors import SrzooError
+    from .kinds import (
+        adversarial_losses,
+        blocks,
+        cards,
+        commands,
+        datasets,
+        degradations,
+        discriminators,
+        engines,
+        generators,
+        importers,
+        losses,
+        metrics,
+    )
+    from .registry import PLUGIN_API
+    from .upscaler import Upscaler
+    from .zoo import load, upscale
+
+_HOMES = {
+    "list_models": "card",
+    "SrzooError": "errors",
+    "PLUGIN_API": "registry",
+    "Upscaler": "upscaler",
+    "load": "zoo",
+    "upscale": "zoo",
+} | dict.fromkeys(
+    (
+        "adversarial_losses", "blocks", "cards", "commands", "datasets", "degradations",
+        "discriminators", "engines", "generators", "importers", "losses", "metrics",
+    ),
+    "kinds",
+)  # fmt: skip
+
+__all__ = [
+    "PLUGIN_API",
+    "SrzooError",
+    "Upscaler",
+    "__version__",
+    "adversarial_losses",
+    "blocks",
+    "cards",
+    "commands",
+    "datasets",
+    "degradations",
+    "discriminators",
+    "engines",
+    "generators",
+    "importers",
+    "list_models",
+    "load",
+    "losses",
+    "metrics",
+    "upscale",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,114 @@
+"""The command group, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from .. import __version__, kinds
+from ..errors import MissingPluginError, PluginError, SrzooError, did_you_mean
+from ..registry import ALLOW_VARIABLE
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands that entry points name, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands; imports nothing."""
+        return kinds.commands.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None if there is none of that name."""
+        try:
+            # The registry holds the commands themselves, not functions that make them.
+            command: object = kinds.commands.get(cmd_name)
+        except MissingPluginError:
+            return None
+        except PluginError as error:
+            return click.Command(cmd_name, callback=_failing(error), short_help=f"(broken) {error}")
+        if not isinstance(command, click.Command):
+            raise PluginError(
+                f"command {cmd_name!r} is no click.Command", "Report it to its author"
+            )
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names, or a hint to the nearest one."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            ctx.fail(f"there is no command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _failing(error: PluginError) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def _no_plugins(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[ALLOW_VARIABLE] = ""  # child processes are to see the same
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Models: srzoo model list. Plugins: srzoo plugin list.",
+)
+@click.version_option(__version__, "-V", "--version", message="srzoo %(version)s")
+@click.option(
+    "--no-plugins",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_no_plugins,
+    help=f"Leave out what other packages add. {ALLOW_VARIABLE}=a,b lets only a and b in.",
+)
+def root() -> None:
+    """Upscale pictures with a zoo of super-resolution models.
+
+    \b
+    srzoo upscale photo.jpg                     photo-edsr-x4.jpg beside it
+    srzoo upscale photo.jpg -m bicubic-x2 -o big.png
+    srzoo upscale holiday/ -o large/            every picture of a folder
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False)
+    except SrzooError as error:
+        code = _say(str(error), BAD_INPUT)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; point stdout away so that exit does not flush into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"{click.style('srzoo:', fg='red', bold=True)} {text}", err=True)
+    return code
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt  # so that temporary files are taken away

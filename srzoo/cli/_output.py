@@ -1,0 +1,112 @@
+"""How commands print: tables that fit 80 columns, colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import SrzooError
+
+if TYPE_CHECKING:
+    from ..batch import Job
+    from ..upscaler import Progress
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
+    """Print a table; ``right`` names the columns to align right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(
+            column,
+            justify="right" if column in right.split() else "left",
+            no_wrap=column == columns[0],
+            overflow="fold",
+        )
+    for row in rows:
+        made.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    console.print(made, width=None if console.is_terminal else 100)
+
+
+def as_json(value: object) -> None:
+    """Print one JSON document on one line."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def memory_size(text: str) -> int:
+    """Bytes from "2GB", "500M", "1.5GiB" or a plain number.
+
+    Raises:
+        SrzooError: it is none of these, or less than one byte.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(|[KMG]I?)B?\s*", text, re.IGNORECASE)
+    try:
+        amount = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    except ValueError:
+        amount = 0
+    if amount < 1:
+        raise SrzooError(f"{text!r} is no amount of memory", "Write it like 2GB or 500MB")
+    return amount
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process had at its peak."""
+    import psutil
+
+    info = psutil.Process().memory_info()
+    if sys.platform == "win32":
+        return int(info.peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def progress_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
+    """Progress with time left on stderr; nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        overall = bars.add_task("pictures", total=jobs, visible=jobs > 1)
+        current = bars.add_task("", total=None)
+        started = False
+
+        def begin(job: Job) -> Progress:
+            nonlocal started
+            if started:
+                bars.advance(overall)
+            started = True
+            name = job.source.name
+            label = name if len(name) <= 30 else f"{name[:27]}..."
+            bars.reset(current, description=label, total=None)
+            return lambda done, total: bars.update(current, completed=done, total=total)
+
+        yield begin

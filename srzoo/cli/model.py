@@ -1,0 +1,89 @@
+"""``srzoo model``: which models there are, and what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ._output import as_json, table
+
+if TYPE_CHECKING:
+    from ..card import ModelFolder
+
+
+@click.group()
+def model() -> None:
+    """Look at the models that are here."""
+
+
+@model.command("list")
+@click.argument("pattern", default="*")
+@click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
+def list_(pattern: str, json_: bool) -> None:
+    """List the released models, or those that match a PATTERN such as "edsr*"."""
+    from .. import card
+
+    models = [card.find(card.released()[name]) for name in card.list_models(pattern)]
+    if json_:
+        as_json([_facts(found) for found in models])
+    elif not models:
+        click.echo(f"no model matches {pattern!r}; see: srzoo model list", err=True)
+    else:
+        table(
+            ("model", "scale", "MB", "for"),
+            [
+                (
+                    found.name,
+                    ",".join(map(str, found.config.scales)),
+                    f"{_weight(found) / 1e6:.1f}",
+                    found.config.summary,
+                )
+                for found in models
+            ],
+            right="scale MB",
+        )
+
+
+@model.command("show")
+@click.argument("name")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def show(name: str, json_: bool) -> None:
+    """Show one model's config and card; NAME may be a folder."""
+    from .. import card
+
+    found = card.find(name)
+    if json_:
+        as_json(_facts(found))
+        return
+    for key, value in _facts(found).items():
+        click.echo(f"{key:<10} {value}")
+    readme = found.path / "README.md"
+    if readme.is_file():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        text = readme.read_text(encoding="utf-8")
+        body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+        click.echo()
+        Console(width=80).print(Markdown(body))
+
+
+def _facts(found: ModelFolder) -> dict[str, object]:
+    config = found.config
+    return {
+        "name": found.name,
+        "summary": config.summary,
+        "generator": config.generator,
+        "args": config.args,
+        "scales": list(config.scales),
+        "bytes": _weight(found),
+        "sha256": config.weights.sha256 if config.weights else None,
+        "folder": str(found.path),
+    }
+
+
+def _weight(found: ModelFolder) -> int:
+    weights = found.config.weights
+    file = found.path / weights.file if weights else None
+    return file.stat().st_size if file and file.is_file() else 0

@@ -1,0 +1,67 @@
+"""``srzoo plugin``: which plugins there are, where they come from, whether they work."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from ._output import as_json, table
+
+
+@click.group()
+def plugin() -> None:
+    """Look at the plugins that are installed."""
+
+
+@plugin.command("list")
+@click.argument("kind", required=False)
+@click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
+def list_(kind: str | None, json_: bool) -> None:
+    """List all plugins, or those of one KIND such as generator or block."""
+    from dataclasses import asdict
+
+    from .. import kinds
+
+    registries = [kinds.kind(kind)] if kind else list(kinds.KINDS.values())
+    found = [item for registry in registries for item in registry]
+    if json_:
+        as_json([asdict(item) for item in found])
+    else:
+        rows = [(f.kind, f.name, f"{f.dist} {f.version}", f.target) for f in found]
+        table(("kind", "name", "package", "target"), rows)
+
+
+@plugin.command("show")
+@click.argument("kind")
+@click.argument("name")
+def show(kind: str, name: str) -> None:
+    """Show a plugin's arguments, docstring and package."""
+    from .. import kinds
+
+    registry = kinds.kind(kind)
+    found = registry.find(name)
+    target = registry.get(name)
+    click.echo(f"{found}\n{found.target}\n")
+    if inspect.isclass(target) or inspect.isfunction(target):
+        for parameter in registry.signature(name).parameters.values():
+            click.echo(f"  {_argument(parameter)}")
+    click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
+
+
+def _argument(parameter: inspect.Parameter) -> str:
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return f"{parameter.name}: {parameter.annotation}{default}"
+
+
+@plugin.command("check")
+def check() -> None:
+    """Import every plugin and say what is wrong; exit code 1 if anything is."""
+    from .. import kinds
+
+    problems = [problem for registry in kinds.KINDS.values() for problem in registry.check()]
+    for problem in problems:
+        click.echo(f"{problem.plugin}: {problem.what}")
+    count = sum(1 for registry in kinds.KINDS.values() for _ in registry)
+    click.echo(f"{count} plugins, {len(problems)} problems")
+    raise SystemExit(1 if problems else 0)

@@ -1,0 +1,214 @@
+"""What a plugin of each kind has to be: one Protocol per kind.
+
+Pictures inside networks are float tensors B x 3 x H x W, RGB, 0..1; pictures
+outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
+and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
+a test, has an attribute ``examples``: a tuple of argument dictionaries.
+``srzoo.testing`` turns what is said here into tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .card import ModelFolder
+
+    U8 = NDArray[np.uint8]
+    F32 = NDArray[np.float32]
+
+
+class Generator(Protocol):
+    """An ``nn.Module`` that enlarges pictures.
+
+    Attributes:
+        scales: the factors it was built for, such as ``(4,)`` or ``(2, 3, 4)``.
+        reach: how many LR pixels on each side an output pixel depends on; None if
+            on the whole picture. Exact tiling rests on it.
+
+    A network that splits into a body at low resolution and a tail may offer
+    ``features(x, scale=None)`` and ``reconstruct(f, scale=None)``, whose composition is
+    ``forward``; ``linear_tail = True`` says that ``reconstruct`` is affine.
+    """
+
+    scales: tuple[int, ...]
+    reach: int | None
+
+    def __call__(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped.
+
+        ``scale`` is one of ``scales`` and may be None where there is only one. Whatever
+        normalisation the network needs happens inside.
+        """
+        ...
+
+
+class Discriminator(Protocol):
+    """An ``nn.Module`` that tells real pictures from made ones."""
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid."""
+        ...
+
+
+class Block(Protocol):
+    """An ``nn.Module``, built with ``channels``, that a generator's body repeats.
+
+    Attributes:
+        reach: how many pixels on each side an output pixel depends on, or None.
+    """
+
+    reach: int | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """B x channels x H x W to the same shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a loss sees: B x 3 x H x W each, float, 0..1, ``sr`` unclamped."""
+
+    lr: Tensor
+    hr: Tensor
+    sr: Tensor
+
+    def detach(self) -> Pair:
+        """The same with no gradient to the generator."""
+        return Pair(self.lr, self.hr, self.sr.detach())
+
+
+class Loss(Protocol):
+    """A number that training makes small.
+
+    Attributes:
+        reference: False for a loss that does not look at ``pair.hr``.
+    """
+
+    reference: bool
+
+    def __call__(self, pair: Pair) -> Tensor:
+        """A scalar, averaged over the batch."""
+        ...
+
+
+class AdversarialLoss(Protocol):
+    """The two halves of a game between generator and discriminator."""
+
+    def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
+        """A scalar that falls as the discriminator takes ``pair.sr`` for real."""
+        ...
+
+    def for_discriminator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
+        """A scalar that falls as the discriminator tells ``pair.sr`` from ``pair.hr``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One whole picture of a dataset; crops are the trainer's business.
+
+    Attributes:
+        name: unique in its dataset.
+        hr: uint8 H x W x 3.
+        lr: uint8 H/s x W/s x 3, or None where the trainer makes it from ``hr``.
+    """
+
+    name: str
+    hr: U8
+    lr: U8 | None = None
+
+
+class Dataset(Protocol):
+    """A sequence of whole pictures."""
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """The picture at ``index``; the same one every time."""
+        ...
+
+
+class Degradation(Protocol):
+    """Makes the LR picture that belongs to an HR one."""
+
+    def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
+        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``."""
+        ...
+
+
+class Metric(Protocol):
+    """Judges a result.
+
+    Attributes:
+        higher_is_better: which way is up.
+        reference: False for a metric that needs no HR picture.
+        protocol: one line that says exactly what is measured.
+    """
+
+    higher_is_better: bool
+    reference: bool
+    protocol: str
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3 of one size."""
+        ...
+
+
+class Runner(Protocol):
+    """A model made ready by an engine; numpy at its edges.
+
+    Attributes:
+        reach: as in :class:`Generator`.
+        model: the ``nn.Module`` that runs, or None where the engine has none.
+    """
+
+    @property
+    def reach(self) -> int | None: ...  # noqa: D102
+    @property
+    def model(self) -> Any: ...  # noqa: D102
+
+    def __call__(self, x: F32, scale: int) -> F32:
+        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
+        ...
+
+    def bytes_per_pixel(self, scale: int) -> int:
+        """Working memory, in bytes, that each LR pixel of a call needs at its peak."""
+        ...
+
+    def free_memory(self) -> int | None:
+        """Bytes free on the device it runs on; None where that is the host."""
+        ...
+
+
+class Engine(Protocol):
+    """A way to run a model folder on some hardware."""
+
+    def __call__(self, *, folder: ModelFolder, device: str, precision: str) -> Runner:
+        """Make a model ready.
+
+        ``device`` is auto, cpu, cuda or mps; ``precision`` is auto, fp32, bf16 or fp16.
+        """
+        ...
+
+
+class Importer(Protocol):
+    """Turns a foreign checkpoint into a model folder."""
+
+    def recognise(self, shapes: Mapping[str, Sequence[int]]) -> object | None:
+        """What kind of checkpoint has tensors of these names and shapes, or None."""
+        ...
+
+    def convert(
+        self, tensors: Mapping[str, Tensor], match: object
+    ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The config and the tensors under our names."""
+        ...

@@ -1,0 +1,80 @@
+"""Every error that srzoo raises on purpose: what went wrong, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SrzooError(Exception):
+    """Something the user can mend.
+
+    Args:
+        what: what is wrong and where (the file, the name, the value), without a full stop.
+        fix: the edit or the command that mends it, as a sentence without a full stop.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return " ".join(_sentence(part) for part in (self.what, self.fix) if part)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", ".")) else f"{text}."
+
+
+class PluginError(SrzooError):
+    """A plugin is missing, claimed twice, broken, or given wrong arguments."""
+
+
+class MissingPluginError(PluginError):
+    """No installed distribution provides the plugin that was asked for."""
+
+
+class PluginConflictError(PluginError):
+    """Two distributions claim the same plugin name."""
+
+
+class BrokenPluginError(PluginError):
+    """The plugin is installed and cannot be imported; the cause is chained."""
+
+
+class ArgumentError(PluginError):
+    """A plugin was given arguments that its signature does not take."""
+
+
+class ModelError(SrzooError):
+    """A model cannot be found, or its folder is wrong."""
+
+
+class WeightsError(ModelError):
+    """The weights of a model are missing, damaged, or do not fit its network."""
+
+
+class PictureError(SrzooError):
+    """A picture cannot be read, written or upscaled."""
+
+
+class MemoryBudgetError(SrzooError):
+    """The work does not fit into the memory that it may use."""
+
+
+class DeviceError(SrzooError):
+    """The device or the precision that was asked for is not to be had here."""
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A hint for a name that does not exist: the nearest ones, or all there are.
+
+    >>> did_you_mean("edrs", ["edsr", "mdsr", "bicubic"])
+    'Did you mean edsr?'
+    """
+    known = sorted(set(choices))
+    near = get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"There are: {', '.join(known)}" if known else "There are none"

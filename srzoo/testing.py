@@ -1,0 +1,209 @@
+"""The contracts as checks, for everything that is registered and for plugin authors.
+
+In the tests of a plugin package::
+
+    from srzoo.testing import Case, check_generator
+
+    def test_my_network():
+        check_generator(Case("mine", {"n_feats": 8}))
+
+Every check builds the network with random weights and raises AssertionError with a
+sentence that says which promise is broken.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from . import kinds, zoo
+from .registry import LOCAL_DIST, Use
+
+ODD_SIZES = ((7, 5), (1, 9), (13, 16))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One plugin with one set of arguments."""
+
+    name: str
+    args: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.args.items())})"
+
+
+def cases(kind: str) -> list[Case]:
+    """Every registered plugin of a kind with each of its ``examples`` (none: its defaults)."""
+    registry = kinds.kind(kind)
+    found: list[Case] = []
+    for plugin in registry:
+        name = plugin.name if plugin.dist == LOCAL_DIST else f"{plugin.dist}:{plugin.name}"
+        examples: Sequence[dict[str, Any]] = getattr(registry.get(name), "examples", [{}])
+        found += [Case(name, args) for args in examples]
+    return found
+
+
+def _module(case: Case, seed: int = 0) -> Any:
+    """The network of a case in eval mode, its random weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+        return cast("nn.Module", kinds.generators.build(Use(case.name, case.args))).eval()
+
+
+def _picture(height: int, width: int, batch: int = 1) -> Tensor:
+    values = torch.Generator().manual_seed(height * 1000 + width)
+    return torch.rand(batch, 3, height, width, generator=values)
+
+
+def is_a_generator(case: Case) -> None:
+    """It is an ``nn.Module`` with ``scales`` and ``reach``."""
+    net = _module(case)
+    assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
+    scales = cast("Any", net).scales
+    assert isinstance(scales, tuple), f"{case}.scales is {scales!r}, not a tuple"
+    assert scales, f"{case}.scales is empty"
+    reach = cast("Any", net).reach
+    assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
+
+
+@torch.no_grad()
+def shape_at_each_scale(case: Case) -> None:
+    """B x 3 x H x W becomes B x 3 x sH x sW, also for odd sizes, and in batches."""
+    net = _module(case)
+    for scale in net.scales:
+        for height, width in ODD_SIZES:
+            y = net(_picture(height, width, 2), scale)
+            want = (2, 3, scale * height, scale * width)
+            assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
+
+
+@torch.no_grad()
+def one_pixel(case: Case) -> None:
+    """A picture of one pixel is a picture."""
+    net = _module(case)
+    for scale in net.scales:
+        y = net(_picture(1, 1), scale)
+        assert tuple(y.shape) == (1, 3, scale, scale), f"{case} x{scale} gave {tuple(y.shape)}"
+
+
+@torch.no_grad()
+def scale_may_be_left_out(case: Case) -> None:
+    """Where there is one scale, ``forward(x)`` is ``forward(x, scale)``."""
+    net = _module(case)
+    if len(net.scales) == 1:
+        x = _picture(6, 5)
+        assert torch.equal(net(x), net(x, net.scales[0])), f"{case}: scale=None differs"
+
+
+@torch.no_grad()
+def keeps_dtype(case: Case) -> None:
+    """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        net = _module(case).to(dtype)
+        x = _picture(6, 5).to(dtype)
+        before = x.clone()
+        y = net(x, net.scales[0])
+        assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}"
+        assert torch.equal(x, before), f"{case} changed its input in place"
+
+
+@torch.no_grad()
+def reach_bounds_the_receptive_field(case: Case) -> None:
+    """A pixel that is not a number spoils nothing further away than ``reach``."""
+    net = _module(case)
+    if net.reach is None:
+        return
+    side = 2 * net.reach + 5
+    x = _picture(side, side)
+    middle = side // 2
+    x[:, :, middle, middle] = float("nan")
+    for scale in net.scales:
+        spoilt = net(x, scale).isnan().any(dim=1)[0].nonzero() // scale
+        assert len(spoilt), f"{case} x{scale}: the output does not depend on the input"
+        away = int((spoilt - middle).abs().max())
+        assert away <= net.reach, f"{case} x{scale} reaches {away} LR pixels, not {net.reach}"
+
+
+@torch.no_grad()
+def deterministic(case: Case) -> None:
+    """In eval mode the same picture gives the same values."""
+    net = _module(case)
+    x = _picture(9, 8)
+    for scale in net.scales:
+        assert torch.equal(net(x, scale), net(x, scale)), f"{case} x{scale} is not deterministic"
+
+
+@torch.no_grad()
+def features_then_reconstruct(case: Case) -> None:
+    """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` says so."""
+    net = _module(case)
+    if not hasattr(net, "features"):
+        return
+    for scale in net.scales:
+        f = net.features(_picture(6, 5), scale)
+        y = net.reconstruct(f, scale)
+        assert torch.equal(y, net(_picture(6, 5), scale)), f"{case} x{scale}: not forward()"
+        if getattr(net, "linear_tail", False):
+            zero = net.reconstruct(torch.zeros_like(f), scale)
+            twice = net.reconstruct(2 * f, scale)
+            error = float((twice - zero - 2 * (y - zero)).abs().max())
+            assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
+
+
+def gradients_reach_every_parameter(case: Case) -> None:
+    """Each trainable parameter gets a gradient from some scale."""
+    net = _module(case).train()
+    if not list(net.parameters()):
+        return
+    for scale in net.scales:
+        net(_picture(8, 8, 2), scale).square().mean().backward()
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, f"{case}: no gradient reaches {name}"
+
+
+@torch.no_grad()
+def survives_a_model_folder(case: Case) -> None:
+    """Saved as a model folder and loaded again, it gives the same values."""
+    net = _module(case)
+    name = case.name.rpartition(":")[2] if case.name.startswith("srzoo:") else case.name
+    with tempfile.TemporaryDirectory() as folder:
+        saved = zoo.save(net, Path(folder) / "model", generator=name, args=case.args)
+        again = zoo.build(saved)
+        for scale in net.scales:
+            x = _picture(9, 8)
+            same = torch.equal(net(x, scale), again(x, scale))
+            assert same, f"{case} x{scale} differs after saving and loading"
+
+
+GENERATOR_CHECKS: tuple[Callable[[Case], None], ...] = (
+    is_a_generator,
+    shape_at_each_scale,
+    one_pixel,
+    scale_may_be_left_out,
+    keeps_dtype,
+    reach_bounds_the_receptive_field,
+    deterministic,
+    features_then_reconstruct,
+    gradients_reach_every_parameter,
+    survives_a_model_folder,
+)
+CHECKS = {"generator": GENERATOR_CHECKS}
+"""For each kind that has a suite: its checks, to parametrize tests with."""
+
+
+def check_generator(case: Case) -> None:
+    """Run every generator check on one case.
+
+    Raises:
+        AssertionError: the first promise that is broken.
+    """
+    for check in GENERATOR_CHECKS:
+        check(case)

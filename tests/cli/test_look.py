@@ -1,0 +1,82 @@
+"""``srzoo model`` and ``srzoo plugin``, and what starting the command costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import srzoo
+
+
+def test_model_list(srzoo_cli):
+    result = srzoo_cli("model", "list")
+    assert result.code == 0
+    assert all(name in result.out for name in srzoo.list_models())
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "edsr" not in srzoo_cli("model", "list", "bicubic*").out
+    names = [m["name"] for m in json.loads(srzoo_cli("model", "list", "*x4", "--json").out)]
+    assert names == ["bicubic-x4", "edsr-x4"]
+    assert "no model matches" in srzoo_cli("model", "list", "zzz").err
+
+
+def test_model_show(srzoo_cli):
+    result = srzoo_cli("model", "show", "edsr-x4")
+    assert "generator  edsr" in result.out
+    assert "31.12" in result.out
+    assert "library_name" not in result.out
+    assert json.loads(srzoo_cli("model", "show", "edsr-x4", "--json").out)["scales"] == [4]
+    assert srzoo_cli("model", "show", "edsr-x5").code == 2
+
+
+def test_plugin_list(srzoo_cli):
+    result = srzoo_cli("plugin", "list")
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert re.search(r"generator +edsr +srzoo", result.out)
+    kinds = {p["kind"] for p in json.loads(srzoo_cli("plugin", "list", "block", "--json").out)}
+    assert kinds == {"block"}
+    assert "mean block" in srzoo_cli("plugin", "list", "blok").err
+
+
+def test_plugin_show(srzoo_cli):
+    result = srzoo_cli("plugin", "show", "generator", "edsr")
+    assert "generator edsr (srzoo" in result.out
+    assert "n_resblocks: int = 16" in result.out
+    assert "Lim et al. 2017" in result.out
+    assert "mean edsr" in srzoo_cli("plugin", "show", "generator", "esdr").err
+
+
+def test_plugin_check(srzoo_cli):
+    result = srzoo_cli("plugin", "check")
+    assert result.code == 0
+    assert ", 0 problems" in result.out
+
+
+def test_version_and_module():
+    run = subprocess.run(
+        [sys.executable, "-m", "srzoo", "--version"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"srzoo {srzoo.__version__}\n"
+
+
+def test_unknown_command(srzoo_cli):
+    result = srzoo_cli("upscal")
+    assert result.code == 2
+    assert "Did you mean upscale?" in result.err
+    assert result.err.startswith("Usage: srzoo")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["model", "list"], ["plugin", "list"], ["upscale", "--help"]]
+)
+def test_looking_costs_no_torch(arguments):
+    code = (
+        "import sys\nfrom srzoo.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)

@@ -1,0 +1,193 @@
+"""Model folders: found by name, and refused with the reason when they are wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import srzoo
+from srzoo import card, weights, zoo
+from srzoo.errors import ModelError, PluginConflictError, WeightsError
+
+GOOD = {
+    "srzoo": 1,
+    "generator": "edsr",
+    "args": {"n_resblocks": 1, "n_feats": 4, "scale": 2},
+    "scales": [2],
+    "weights": None,
+}
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A tiny EDSR as a model folder."""
+    torch.manual_seed(1)
+    args = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
+    net = srzoo.generators.create("edsr", **args)
+    return zoo.save(net, tmp_path / "small", generator="edsr", args=args, summary="tiny")
+
+
+def edit(folder, **changes):
+    data = json.loads((folder.path / "config.json").read_text()) | changes
+    (folder.path / "config.json").write_text(json.dumps(data))
+
+
+def test_what_is_released():
+    assert srzoo.list_models("bicubic*") == ["bicubic-x2", "bicubic-x3", "bicubic-x4"]
+    assert "edsr-x4" in srzoo.list_models()
+
+
+@pytest.mark.parametrize("name", srzoo.list_models())
+def test_every_released_folder_is_complete(name):
+    folder = card.find(name)
+    zoo.build(folder)
+    assert folder.config.summary
+    text = (folder.path / "README.md").read_text()
+    assert text.startswith("---\nlicense: apache-2.0\nlibrary_name: srzoo\n")
+
+
+def test_save_then_read_gives_the_same(small):
+    assert card.read(small.path) == small
+    assert small.config.summary == "tiny"
+    assert not list(small.path.parent.glob(".srzoo-*"))
+
+
+def test_save_never_overwrites(small):
+    net = zoo.build(small)
+    with pytest.raises(ModelError, match="exists"):
+        zoo.save(net, small.path, generator="edsr", args={})
+
+
+def test_a_folder_wins_over_a_released_name(small, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edsr-x4").mkdir()  # somebody's pictures: no config.json, so not meant
+    assert card.find("edsr-x4").config.args["n_feats"] == 64
+    shutil.copytree(small.path, tmp_path / "edsr-x4", dirs_exist_ok=True)
+    assert card.find("edsr-x4").config.args["n_feats"] == 4
+
+
+def test_unknown_models():
+    with pytest.raises(ModelError, match="mean edsr-x4"):
+        card.find("edrs-x4")
+    with pytest.raises(ModelError, match=r"Hub.*hf download org/edsr --revision v1"):
+        card.find("org/edsr@v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot read"),
+        ("[]", "no JSON object"),
+        ("{}", "no srzoo config"),
+        (json.dumps(GOOD | {"srzoo": 2}), "version 2.*Upgrade srzoo"),
+        (json.dumps(GOOD | {"generater": 1}), "unknown key 'generater'.*mean generator"),
+        (json.dumps({k: v for k, v in GOOD.items() if k != "args"}), "has no 'args'"),
+        (json.dumps(GOOD | {"generator": 3}), "generator is 3.*str"),
+        (json.dumps(GOOD | {"scales": [True]}), "item of scales"),
+        (json.dumps(GOOD | {"scales": []}), "scales is"),
+        (json.dumps(GOOD | {"weights": {"file": "x"}}), "no 'sha256'"),
+        (
+            json.dumps(GOOD | {"weights": {"file": "../x", "sha256": "", "dtype": ""}}),
+            "outside its folder",
+        ),
+    ],
+)
+def test_wrong_configs(tmp_path, text, message):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=message):
+        card.read(tmp_path)
+
+
+def test_a_folder_that_is_none(tmp_path):
+    with pytest.raises(ModelError, match="no model folder"):
+        card.find(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"generator": "edrs"}, "no generator is called 'edrs'.*mean edsr"),
+        ({"args": {"n_featz": 4}}, "no argument 'n_featz'.*mean n_feats"),
+        ({"scales": [3]}, r"claims scales \[3\]"),
+        ({"args": {"n_resblocks": 2, "n_feats": 4, "scale": 2}}, "lacks 'body"),
+        ({"args": {"n_resblocks": 0, "n_feats": 4, "scale": 2}}, "(lacks|holds) 'body"),
+        ({"args": {"n_resblocks": 1, "n_feats": 8, "scale": 2}}, "has the shape"),
+        ({"weights": None}, "names no weights"),
+        ({"requires": ["srzoo-not-there"]}, "pip install srzoo-not-there"),
+    ],
+)
+def test_a_config_that_does_not_fit(small, change, message):
+    edit(small, **change)
+    with pytest.raises(srzoo.SrzooError, match=message):
+        zoo.load(small.path)
+
+
+def test_missing_damaged_and_truncated_weights(small):
+    file = small.path / "model.safetensors"
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + b"\x01")
+    with pytest.raises(WeightsError, match="sha256"):
+        zoo.load(small.path)
+    file.unlink()
+    with pytest.raises(WeightsError, match="cannot read the weights"):
+        zoo.load(small.path)
+    cut = data[: len(data) // 2]
+    file.write_bytes(cut)
+    entry = small.config.weights
+    with pytest.raises(WeightsError, match="no intact safetensors"):
+        weights.read(file, type(entry)(entry.file, weights.hashlib.sha256(cut).hexdigest(), ""))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite(small, value):
+    net = zoo.build(small)
+    with torch.no_grad():
+        net.head[0].bias[0] = value
+    entry = weights.save(net, small.path / "model.safetensors")
+    edit(small, weights=entry.__dict__)
+    with pytest.raises(WeightsError, match=r"head\.0\.bias.*not finite"):
+        zoo.load(small.path)
+
+
+def test_a_refused_file_changes_nothing(small, tmp_path):
+    net = zoo.build(small)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    tensors = {name: tensor + 1 for name, tensor in before.items()}
+    tensors["tail.1.weight"] = torch.zeros(1)
+    save_file(tensors, small.path / "model.safetensors")
+    data = (small.path / "model.safetensors").read_bytes()
+    sha = weights.hashlib.sha256(data).hexdigest()
+    edit(small, weights={"file": "model.safetensors", "sha256": sha, "dtype": "float32"})
+    with pytest.raises(WeightsError, match="shape"):
+        weights.load_into(net, card.read(small.path))
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+def test_half_precision_on_disk_is_rounding_only(small, tmp_path):
+    net = zoo.build(small)
+    half = zoo.save(
+        net, tmp_path / "half", generator="edsr", args=small.config.args, dtype="float16"
+    )
+    for name, tensor in zoo.build(half).state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, net.state_dict()[name].half().float())
+
+
+def test_two_packages_with_one_model(monkeypatch, tmp_path, small):
+    for name in ("zoo_a", "zoo_b"):
+        (tmp_path / name / "mine").mkdir(parents=True)
+        (tmp_path / name / "__init__.py").write_text("")
+        (tmp_path / name / "mine" / "config.json").write_text(json.dumps(GOOD))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("zoo_a", "zoo_b"):
+        srzoo.cards.register(name, __import__(name))
+    try:
+        with pytest.raises(PluginConflictError, match="'mine' is in"):
+            srzoo.list_models()
+    finally:
+        srzoo.cards.unregister("zoo_a")
+        srzoo.cards.unregister("zoo_b")

@@ -1,0 +1,34 @@
+"""What the docs say is what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import pytest
+from conftest import ROOT
+
+
+def test_generated_docs_are_up_to_date():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert (ROOT / "docs/cli.md").read_text() == generate.cli(), "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda path: path.name,
+)  # fmt: skip
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_ci_runs_the_readmes_commands():
+    """.ci/run differs from the README only in where the environment lies."""
+    readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci/run").read_text()
+    for command in re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE):
+        for part in command.split(" && "):
+            assert part.replace(".venv", '"$venv"') in ci, part

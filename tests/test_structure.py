@@ -1,0 +1,63 @@
+"""The rules of docs/architecture.md that a machine can hold us to."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+ORDER = [
+    "_version", "errors", "files", "registry", "contracts", "kinds", "card", "images", "upscaler",
+    "batch", "zoo", "weights", "testing",
+]  # fmt: skip
+BELOW_THE_TORCH_LINE = {"weights", "testing"}
+
+
+def imports(path: Path) -> set[str]:
+    """The core's modules that a module imports, inside functions too, but not for typing."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and id(node) not in typing_only:
+            found |= {node.module} if node.module else {alias.name for alias in node.names}
+    return found
+
+
+def test_every_module_is_in_the_order():
+    modules = {path.stem for path in (ROOT / "srzoo").glob("*.py")} - {"__init__", "__main__"}
+    assert modules == set(ORDER)
+
+
+@pytest.mark.parametrize("name", [name for name in ORDER if name != "zoo"])
+def test_modules_import_only_from_those_above(name):
+    above = ORDER[: ORDER.index(name)]
+    assert imports(ROOT / "srzoo" / f"{name}.py") <= set(above)
+
+
+def test_nothing_above_the_torch_line_imports_torch():
+    modules = [f"srzoo.{name}" for name in ORDER if name not in BELOW_THE_TORCH_LINE]
+    modules += ["srzoo", "srzoo.cli", *(f"srzoo.cli.{c}" for c in ("upscale", "model", "plugin"))]
+    code = f"import {', '.join(modules)}, sys; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_core_names_no_plugin():
+    """zoo.DEFAULT_MODEL and the default engine are settings; nothing else may know a name."""
+    for path in (ROOT / "srzoo").rglob("*.py"):
+        for word in ("srzoo_edsr", "srzoo_torch", "srzoo_bicubic", "srzoo_rcan"):
+            assert word not in path.read_text(), f"{path.name} knows {word}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "srzoo").rglob("*.py")), ids=lambda p: p.stem)
+def test_modules_stay_small(path):
+    assert len(path.read_text().splitlines()) <= 400
