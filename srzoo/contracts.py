@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
-
-    from .card import ModelFolder
 
     U8 = NDArray[np.uint8]
     F32 = NDArray[np.float32]
@@ -192,8 +192,8 @@ class Runner(Protocol):
 class Engine(Protocol):
     """A way to run a model folder on some hardware."""
 
-    def __call__(self, *, folder: ModelFolder, device: str, precision: str) -> Runner:
-        """Make a model ready.
+    def __call__(self, *, folder: Path, device: str, precision: str) -> Runner:
+        """Make the model folder at ``folder`` ready.
 
         ``device`` is auto, cpu, cuda or mps; ``precision`` is auto, fp32, bf16 or fp16.
         """

@@ -52,7 +52,7 @@ def load(
         DeviceError: there is no such device.
     """
     folder = card.find(model)
-    runner = kinds.engines.build(engine, folder=folder, device=device, precision=precision)
+    runner = kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
     return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory)
 
 

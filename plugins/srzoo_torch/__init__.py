@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import copy
 import weakref
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from srzoo import zoo
-from srzoo.card import ModelFolder
+from srzoo import card, zoo
 from srzoo.errors import DeviceError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,18 +23,18 @@ PROBE = 16
 """Side of the picture on which the working memory is measured."""
 
 
-def prepare(*, folder: ModelFolder, device: str = "auto", precision: str = "auto") -> TorchRunner:
+def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> TorchRunner:
     """Build the network, load its weights, and move it to a device.
 
     Args:
-        folder: the model.
+        folder: the model's.
         device: auto (cuda, else mps, else cpu), cpu, cuda or mps.
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
         DeviceError: the device is not there.
     """
-    return TorchRunner(zoo.build(folder), _device(device), _dtype(precision))
+    return TorchRunner(zoo.build(card.read(folder)), _device(device), _dtype(precision))
 
 
 class TorchRunner:
