@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .upscaler import Progress, Upscaler
 
 
+BLENDED = "tiles were blended, not exact: the network looks further than a tile"
+
+
 @dataclass(frozen=True)
 class Job:
     """One picture to be made, or the reason why it cannot be."""
@@ -199,13 +202,15 @@ def _do(
 ) -> Outcome:
     width, height = images.read_size(job.source)
     # Refused here, a picture costs neither its decoding nor any computing.
-    factor = upscaler.plan((width, height), scale).scale
+    plan = upscaler.plan((width, height), scale)
+    factor = plan.scale
     images.check_writable(job.target, (width * factor, height * factor), job.format)
     _make_folder(job.target.parent)
     picture = images.read(job.source)
     result = upscaler.upscale(picture, factor, progress)
     written = images.write(result, job.target, job.format, quality)
-    return Outcome(job, picture.size, result.size, time.perf_counter() - start, notes=written.lost)
+    notes = written.lost if plan.exact else (*written.lost, BLENDED)
+    return Outcome(job, picture.size, result.size, time.perf_counter() - start, notes)
 
 
 def _make_folder(folder: Path) -> None:

@@ -50,7 +50,13 @@ class Generator(Protocol):
 
 
 class Discriminator(Protocol):
-    """An ``nn.Module`` that tells real pictures from made ones."""
+    """An ``nn.Module`` that tells real pictures from made ones.
+
+    Attributes:
+        min_size: the least height and width it can judge; any size from there on works.
+    """
+
+    min_size: int
 
     def __call__(self, y: Tensor) -> Tensor:
         """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid."""

@@ -13,7 +13,7 @@ import pytest
 from conftest import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from srzoo import images
 from srzoo.errors import PictureError
@@ -45,6 +45,8 @@ def test_orientation_is_applied_and_reset(tmp_path, orientation, suffix):
     upright = images.read(path)
     assert images.read_size(path) == upright.size
     assert upright.size == ((24, 40) if orientation >= 5 else (40, 24))
+    with Image.open(path) as image:
+        assert np.array_equal(upright.pixels, np.asarray(ImageOps.exif_transpose(image)))
     images.write(upright, tmp_path / f"again.{suffix}", images.format_of(path))
     again = reopen(tmp_path / f"again.{suffix}")
     assert again.getexif().get(0x0112, 1) == 1

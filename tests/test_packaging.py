@@ -70,8 +70,8 @@ def test_wheel_in_an_empty_environment(tmp_path):
         python, "-m", "srzoo", "--no-plugins", "plugin", "list", "block", cwd=away
     )
     test = tree / "docs/example-plugin/tests/test_silu.py"
-    code = f"import runpy; runpy.run_path({str(test)!r})['test_edsr_of_silu_blocks']()"
-    run(python, "-c", code, cwd=away)
+    for name in ("test_the_block", "test_edsr_of_silu_blocks"):
+        run(python, "-c", f"import runpy; runpy.run_path({str(test)!r})[{name!r}]()", cwd=away)
     save = (
         "import srzoo; from srzoo import zoo; from pathlib import Path;"
         "args = {'n_resblocks': 1, 'n_feats': 4, 'scale': 2, 'block': 'silu'};"

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from srzoo.registry import Use
+from srzoo import building
 
-from ._parts import TAIL_REACH, DIV2KMean, body, body_reach, upsampler
+from ._body import body
 
 
 class EDSR(nn.Module):
@@ -44,12 +44,14 @@ class EDSR(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = (scale,)
-        self.colour = DIV2KMean()
+        self.colour = building.DIV2KMean()
         self.head = nn.Sequential(nn.Conv2d(3, n_feats, 3, padding=1))
-        self.body = body(n_resblocks, n_feats, res_scale, Use.of(block))
-        self.tail = nn.Sequential(upsampler(n_feats, scale), nn.Conv2d(n_feats, 3, 3, padding=1))
-        inner = body_reach(self.body)
-        self.reach = None if inner is None else 1 + inner + TAIL_REACH
+        self.body = body(n_resblocks, n_feats, res_scale, block)
+        self.tail = nn.Sequential(
+            building.upsampler(n_feats, scale), nn.Conv2d(n_feats, 3, 3, padding=1)
+        )
+        inner = building.reach_of(self.body[:-1])
+        self.reach = None if inner is None else 1 + inner + 1 + building.tail_reach(scale, 3)
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

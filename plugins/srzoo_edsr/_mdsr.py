@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from srzoo.registry import Use
+from srzoo import building
 
 from ._blocks import ResidualBlock
-from ._parts import TAIL_REACH, DIV2KMean, body, body_reach, upsampler
+from ._body import body
 
 
 class MDSR(nn.Module):
@@ -40,7 +40,7 @@ class MDSR(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
-        self.colour = DIV2KMean()
+        self.colour = building.DIV2KMean()
         self.head = nn.Sequential(nn.Conv2d(3, n_feats, 3, padding=1))
         self.pre_process = nn.ModuleList(
             nn.Sequential(
@@ -49,11 +49,12 @@ class MDSR(nn.Module):
             )
             for _ in self.scales
         )
-        self.body = body(n_resblocks, n_feats, res_scale, Use.of(block))
-        self.upsample = nn.ModuleList(upsampler(n_feats, scale) for scale in self.scales)
+        self.body = body(n_resblocks, n_feats, res_scale, block)
+        self.upsample = nn.ModuleList(building.upsampler(n_feats, scale) for scale in self.scales)
         self.tail = nn.Sequential(nn.Conv2d(n_feats, 3, 3, padding=1))
-        inner = body_reach(self.body)
-        self.reach = None if inner is None else 1 + 8 + inner + TAIL_REACH
+        inner = building.reach_of(self.body[:-1])
+        tail = max(building.tail_reach(scale, 3) for scale in self.scales)
+        self.reach = None if inner is None else 1 + 8 + inner + 1 + tail
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

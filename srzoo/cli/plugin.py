@@ -8,6 +8,9 @@ import click
 
 from ._output import as_json, table
 
+SIDES = {"generator": 24, "discriminator": 128}
+"""The side of the picture that the layer table is made with."""
+
 
 @click.group()
 def plugin() -> None:
@@ -47,6 +50,30 @@ def show(kind: str, name: str) -> None:
         for parameter in registry.signature(name).parameters.values():
             click.echo(f"  {_argument(parameter)}")
     click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
+    if kind in SIDES:
+        _layers(kind, name)
+
+
+def _layers(kind: str, name: str) -> None:
+    """The layer table of a network with its defaults, as a run on one picture shows it."""
+    import torch
+
+    from .. import kinds
+    from ..summary import summarise
+
+    side = SIDES[kind]
+    module = kinds.kind(kind).create(name)
+    scale = [module.scales[-1]] if kind == "generator" else []
+    found = summarise(module, torch.zeros(1, 3, side, side), *scale)
+    rows = [
+        (part.name, part.kind, "x".join(map(str, part.shape[1:])),
+         f"{part.parameters + part.statistics:,}")
+        for part in found.layers
+    ]  # fmt: skip
+    click.echo(f"\nWith its defaults, a picture of 3x{side}x{side}:\n")
+    table(("layer", "class", "output", "parameters"), rows, right="output parameters")
+    fixed = found.frozen + found.statistics
+    click.echo(f"\n{found.total:,} parameters: {found.trainable:,} trainable, {fixed:,} not")
 
 
 def _argument(parameter: inspect.Parameter) -> str:

@@ -1,6 +1,10 @@
-"""The contract, on a network made of the block."""
+"""The contracts: of the block, and of a network made of it."""
 
-from srzoo.testing import Case, check_generator
+from srzoo.testing import Case, check_block, check_generator
+
+
+def test_the_block():
+    check_block(Case("silu", {"channels": 8}))
 
 
 def test_edsr_of_silu_blocks():

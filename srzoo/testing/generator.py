@@ -1,65 +1,25 @@
-"""The contracts as checks, for everything that is registered and for plugin authors.
-
-In the tests of a plugin package::
-
-    from srzoo.testing import Case, check_generator
-
-    def test_my_network():
-        check_generator(Case("mine", {"n_feats": 8}))
-
-Every check builds the network with random weights and raises AssertionError with a
-sentence that says which promise is broken.
-"""
+"""What every generator has to keep."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from . import kinds, zoo
-from .registry import LOCAL_DIST, Use
+from .. import kinds, zoo
+from ..upscaler import SMALLEST, Upscaler
+from ._case import Case, picture, seeded, unreached
 
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))
 
 
-@dataclass(frozen=True)
-class Case:
-    """One plugin with one set of arguments."""
-
-    name: str
-    args: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.args.items())})"
-
-
-def cases(kind: str) -> list[Case]:
-    """Every registered plugin of a kind with each of its ``examples`` (none: its defaults)."""
-    registry = kinds.kind(kind)
-    found: list[Case] = []
-    for plugin in registry:
-        name = plugin.name if plugin.dist == LOCAL_DIST else f"{plugin.dist}:{plugin.name}"
-        examples: Sequence[dict[str, Any]] = getattr(registry.get(name), "examples", [{}])
-        found += [Case(name, args) for args in examples]
-    return found
-
-
-def _module(case: Case, seed: int = 0) -> Any:
-    """The network of a case in eval mode, its random weights drawn from ``seed``."""
-    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
-        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-        return cast("nn.Module", kinds.generators.build(Use(case.name, case.args))).eval()
-
-
-def _picture(height: int, width: int, batch: int = 1) -> Tensor:
-    values = torch.Generator().manual_seed(height * 1000 + width)
-    return torch.rand(batch, 3, height, width, generator=values)
+def _module(case: Case) -> Any:
+    return seeded(kinds.generators, case)
 
 
 def is_a_generator(case: Case) -> None:
@@ -79,7 +39,7 @@ def shape_at_each_scale(case: Case) -> None:
     net = _module(case)
     for scale in net.scales:
         for height, width in ODD_SIZES:
-            y = net(_picture(height, width, 2), scale)
+            y = net(picture(height, width, 2), scale)
             want = (2, 3, scale * height, scale * width)
             assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
 
@@ -89,7 +49,7 @@ def one_pixel(case: Case) -> None:
     """A picture of one pixel is a picture."""
     net = _module(case)
     for scale in net.scales:
-        y = net(_picture(1, 1), scale)
+        y = net(picture(1, 1), scale)
         assert tuple(y.shape) == (1, 3, scale, scale), f"{case} x{scale} gave {tuple(y.shape)}"
 
 
@@ -98,7 +58,7 @@ def scale_may_be_left_out(case: Case) -> None:
     """Where there is one scale, ``forward(x)`` is ``forward(x, scale)``."""
     net = _module(case)
     if len(net.scales) == 1:
-        x = _picture(6, 5)
+        x = picture(6, 5)
         assert torch.equal(net(x), net(x, net.scales[0])), f"{case}: scale=None differs"
 
 
@@ -107,7 +67,7 @@ def keeps_dtype(case: Case) -> None:
     """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         net = _module(case).to(dtype)
-        x = _picture(6, 5).to(dtype)
+        x = picture(6, 5).to(dtype)
         before = x.clone()
         y = net(x, net.scales[0])
         assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}"
@@ -121,7 +81,7 @@ def reach_bounds_the_receptive_field(case: Case) -> None:
     if net.reach is None:
         return
     side = 2 * net.reach + 5
-    x = _picture(side, side)
+    x = picture(side, side)
     middle = side // 2
     x[:, :, middle, middle] = float("nan")
     for scale in net.scales:
@@ -135,7 +95,7 @@ def reach_bounds_the_receptive_field(case: Case) -> None:
 def deterministic(case: Case) -> None:
     """In eval mode the same picture gives the same values."""
     net = _module(case)
-    x = _picture(9, 8)
+    x = picture(9, 8)
     for scale in net.scales:
         assert torch.equal(net(x, scale), net(x, scale)), f"{case} x{scale} is not deterministic"
 
@@ -147,9 +107,9 @@ def features_then_reconstruct(case: Case) -> None:
     if not hasattr(net, "features"):
         return
     for scale in net.scales:
-        f = net.features(_picture(6, 5), scale)
+        f = net.features(picture(6, 5), scale)
         y = net.reconstruct(f, scale)
-        assert torch.equal(y, net(_picture(6, 5), scale)), f"{case} x{scale}: not forward()"
+        assert torch.equal(y, net(picture(6, 5), scale)), f"{case} x{scale}: not forward()"
         if getattr(net, "linear_tail", False):
             zero = net.reconstruct(torch.zeros_like(f), scale)
             twice = net.reconstruct(2 * f, scale)
@@ -163,10 +123,8 @@ def gradients_reach_every_parameter(case: Case) -> None:
     if not list(net.parameters()):
         return
     for scale in net.scales:
-        net(_picture(8, 8, 2), scale).square().mean().backward()
-    for name, parameter in net.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None, f"{case}: no gradient reaches {name}"
+        net(picture(8, 8, 2), scale).square().mean().backward()
+    assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
 
 
 @torch.no_grad()
@@ -178,12 +136,50 @@ def survives_a_model_folder(case: Case) -> None:
         saved = zoo.save(net, Path(folder) / "model", generator=name, args=case.args)
         again = zoo.build(saved)
         for scale in net.scales:
-            x = _picture(9, 8)
+            x = picture(9, 8)
             same = torch.equal(net(x, scale), again(x, scale))
             assert same, f"{case} x{scale} differs after saving and loading"
 
 
-GENERATOR_CHECKS: tuple[Callable[[Case], None], ...] = (
+class _Plain:
+    """The network as it is, for the tiling check: channels-last, float32."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model.to(memory_format=torch.channels_last)
+        self.reach = cast("int | None", model.reach)
+
+    @torch.no_grad()
+    def __call__(self, x: Any, scale: int) -> Any:
+        """One tile."""
+        y = self.model(torch.as_tensor(x).contiguous(memory_format=torch.channels_last), scale)
+        return y.numpy()
+
+    def bytes_per_pixel(self, scale: int) -> int:
+        """Not asked for: the tile's side is given."""
+        return 1
+
+    def free_memory(self) -> int | None:
+        """The host's."""
+        return None
+
+
+def tiled_equals_whole(case: Case) -> None:
+    """Where the reach is bounded, tiles give the whole picture's values; else they blend."""
+    net = _module(case)
+    runner = _Plain(net)
+    side = max(SMALLEST, net.reach or 0)
+    values = picture(side + 5, 2 * side + 3)[0].permute(1, 2, 0).numpy()
+    for scale in net.scales:
+        tiled = Upscaler(runner, net.scales, str(case), tile=side)
+        plan = tiled.plan((2 * side + 3, side + 5), scale)
+        assert plan.exact == (net.reach is not None), f"{case}: planned {plan}"
+        whole = Upscaler(runner, net.scales, str(case), tile="off")(values, scale)
+        error = float(np.abs(tiled(values, scale) - whole).max())
+        limit = 1e-5 if plan.exact else 0.2
+        assert error <= limit, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = (
     is_a_generator,
     shape_at_each_scale,
     one_pixel,
@@ -194,9 +190,8 @@ GENERATOR_CHECKS: tuple[Callable[[Case], None], ...] = (
     features_then_reconstruct,
     gradients_reach_every_parameter,
     survives_a_model_folder,
+    tiled_equals_whole,
 )
-CHECKS = {"generator": GENERATOR_CHECKS}
-"""For each kind that has a suite: its checks, to parametrize tests with."""
 
 
 def check_generator(case: Case) -> None:
@@ -205,5 +200,5 @@ def check_generator(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in GENERATOR_CHECKS:
+    for check in CHECKS:
         check(case)

@@ -1,0 +1,85 @@
+"""Any backbone of timm as a discriminator.
+
+Wightman, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models. A small
+head judges each place of one of the backbone's feature maps, as in Sauer et al., "Projected
+GANs Converge Faster", 2021, https://arxiv.org/abs/2111.01007, which differs in that its
+backbone is frozen and its features are mixed across scales first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from srzoo.errors import WeightsError
+
+
+class TimmDiscriminator(nn.Module):
+    """A timm backbone up to one of its stages and a small head; logits B x 1 x h' x w'.
+
+    Args:
+        backbone: any timm model that has ``forward_intermediates`` and takes any size.
+        stage: which of its feature maps is judged, from 0 (the finest).
+        hidden: channels of the head.
+        pretrained: start from timm's weights (downloaded from the Hub).
+        weights: start from a local safetensors file with timm's names instead.
+        frozen: train the head alone.
+    """
+
+    min_size = 32
+    examples = ({"hidden": 8, "stage": 1}, {"backbone": "resnet10t", "hidden": 8})
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "tf_efficientnet_lite0",
+        stage: int = 2,
+        hidden: int = 128,
+        pretrained: bool = False,
+        weights: str | Path | None = None,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__()
+        self.stage = stage
+        self.backbone: Any = timm.create_model(backbone, pretrained=pretrained, num_classes=0)
+        self.backbone.prune_intermediate_layers([stage], prune_head=True)
+        if weights is not None:
+            self._load(Path(weights))
+        if frozen:
+            self.backbone.requires_grad_(False)
+        self.head = nn.Sequential(
+            nn.Conv2d(self.backbone.feature_info[stage]["num_chs"], hidden, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(hidden, 1, 1),
+        )
+        self.mean: Tensor
+        self.std: Tensor
+        for name in ("mean", "std"):
+            values = torch.tensor(self.backbone.pretrained_cfg[name]).reshape(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def _load(self, path: Path) -> None:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        wanted = self.backbone.state_dict()
+        missing = sorted(set(wanted) - set(tensors))
+        if missing:  # what the file holds beyond these belongs to stages that are not used
+            raise WeightsError(
+                f"{path} lacks {missing[0]!r} and {len(missing) - 1} more tensors of the backbone",
+                "Give a file with timm's names for this backbone",
+            )
+        self.backbone.load_state_dict({name: tensors[name] for name in wanted})
+
+    def forward(self, y: Tensor) -> Tensor:
+        """B x 3 x h x w in 0..1 to logits B x 1 x h' x w'."""
+        (features,) = self.backbone.forward_intermediates(
+            (y - self.mean) / self.std,
+            indices=[self.stage],
+            intermediates_only=True,
+            stop_early=True,
+        )
+        return self.head(features)

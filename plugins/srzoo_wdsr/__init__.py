@@ -1,0 +1,138 @@
+"""WDSR: wide activation before ReLU, narrow identity path, weight normalisation.
+
+Yu, Fan, Yang, Xu, Wang, Wang, Huang, "Wide Activation for Efficient and Accurate Image
+Super-Resolution", 2018, https://arxiv.org/abs/1808.08718 (figure 2)
+
+    A:  y = x + res_scale * conv3(relu(conv3_wide(x)))
+    B:  y = x + res_scale * conv3(conv1_low_rank(relu(conv1_wide(x))))
+
+One convolution at low resolution and a pixel shuffle make the picture, and a 5x5 one from the
+input is added. Every convolution has weight normalisation, w = g * v / |v|.
+
+Differs from the reference: none known in the architecture; pictures are 0..1 outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from srzoo import building
+
+
+def normed(inputs: int, outputs: int, kernel_size: int) -> nn.Module:
+    """A convolution with weight normalisation."""
+    return weight_norm(nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2))
+
+
+class WideA(nn.Module):
+    """WDSR-A's block: 3x3 to ``expand`` times the channels, ReLU, 3x3 back (figure 2b).
+
+    Args:
+        channels: in and out.
+        expand: how much wider the activation is.
+        res_scale: factor on the residual.
+    """
+
+    reach = 2
+    examples = ({"channels": 8},)
+
+    def __init__(self, *, channels: int, expand: int = 4, res_scale: float = 1.0) -> None:
+        super().__init__()
+        self.res_scale = res_scale
+        self.body = nn.Sequential(
+            normed(channels, channels * expand, 3),
+            nn.ReLU(inplace=True),
+            normed(channels * expand, channels, 3),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x H x W to the same shape."""
+        return x + self.body(x) * self.res_scale
+
+
+class WideB(nn.Module):
+    """WDSR-B's block: 1x1 expansion, ReLU, linear low-rank 1x1, 3x3 (figure 2c).
+
+    Args:
+        channels: in and out.
+        expand: how much wider the activation is.
+        linear: the low-rank layer has this part of the channels.
+        res_scale: factor on the residual.
+    """
+
+    reach = 1
+    examples = ({"channels": 10},)
+
+    def __init__(
+        self, *, channels: int, expand: int = 6, linear: float = 0.8, res_scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.res_scale = res_scale
+        low_rank = int(channels * linear)
+        self.body = nn.Sequential(
+            normed(channels, channels * expand, 1),
+            nn.ReLU(inplace=True),
+            normed(channels * expand, low_rank, 1),
+            normed(low_rank, channels, 3),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x H x W to the same shape."""
+        return x + self.body(x) * self.res_scale
+
+
+class WDSR(nn.Module):
+    """Wide-activation network; the defaults are the paper's small WDSR-A (1.20 M at x4).
+
+    Args:
+        n_resblocks: how many blocks the body has.
+        n_feats: channels of the identity path.
+        scale: any whole factor from 2.
+        block: "wide_a", "wide_b" or any registered block, by name or with arguments.
+    """
+
+    linear_tail = True
+    examples = (
+        {},
+        {"n_resblocks": 2, "n_feats": 10, "scale": 2, "block": "wide_b"},
+        {"n_resblocks": 1, "n_feats": 8, "scale": 3},
+    )
+
+    def __init__(
+        self,
+        *,
+        n_resblocks: int = 16,
+        n_feats: int = 32,
+        scale: int = 4,
+        block: str | Mapping[str, Any] = "wide_a",
+    ) -> None:
+        super().__init__()
+        self.scales = (scale,)
+        self.n_feats = n_feats
+        self.colour = building.DIV2KMean(spread=0.5)
+        self.head = normed(3, n_feats, 3)
+        self.body = nn.Sequential(*building.blocks(n_resblocks, block, channels=n_feats))
+        self.tail = normed(n_feats, 3 * scale**2, 3)
+        self.skip = normed(3, 3 * scale**2, 5)
+        self.shuffle = nn.PixelShuffle(scale)
+        inner = building.reach_of(self.body)
+        self.reach = None if inner is None else 1 + inner + 1
+
+    def features(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x (n_feats + 3) x H x W: the body's, and the input."""
+        x = self.colour.subtract(x)
+        return torch.cat([self.body(self.head(x)), x], 1)
+
+    def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
+        """B x (n_feats + 3) x H x W to B x 3 x sH x sW; affine."""
+        body, x = f[:, : self.n_feats], f[:, self.n_feats :]
+        return self.colour.add(self.shuffle(self.tail(body) + self.skip(x)))
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
+        return self.reconstruct(self.features(x))

@@ -1,0 +1,105 @@
+"""What generators are often made of: bodies of registered blocks, upsamplers, mean colours.
+
+For plugin authors; srzoo's own generators use it too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from . import kinds
+from .registry import Use
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+
+
+class DIV2KMean(nn.Module):
+    """Takes the mean colour of DIV2K off before a network and adds it after; no parameters.
+
+    Args:
+        spread: what is left is divided by this before and multiplied after.
+    """
+
+    def __init__(self, spread: float = 1.0) -> None:
+        super().__init__()
+        self.spread = spread
+        self.mean: Tensor
+        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).reshape(1, 3, 1, 1), persistent=False)
+
+    def subtract(self, x: Tensor) -> Tensor:
+        """B x 3 x H x W in 0..1 to values around 0."""
+        x = x - self.mean
+        return x if self.spread == 1 else x / self.spread
+
+    def add(self, x: Tensor) -> Tensor:
+        """The opposite of :meth:`subtract`."""
+        return (x if self.spread == 1 else x * self.spread) + self.mean
+
+
+def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -> list[nn.Module]:
+    """``count`` blocks from the registry, for ``nn.Sequential``.
+
+    Args:
+        count: how many.
+        block: which: a name, or ``{"name": ..., its arguments}``.
+        arguments: ``channels``, and whatever else the generator sets for its blocks; an
+            argument that a block does not take is refused.
+    """
+    return [cast("nn.Module", kinds.blocks.build(block, **arguments)) for _ in range(count)]
+
+
+def reach_of(modules: Iterable[nn.Module]) -> int | None:
+    """The sum of the modules' ``reach``: None as soon as one is unbounded."""
+    total = 0
+    for module in modules:
+        reach = cast("int | None", module.reach)
+        if reach is None:
+            return None
+        total += reach
+    return total
+
+
+def steps_of(scale: int) -> list[int]:
+    """A scale as a product of upsampling steps: 2 and 3 in one, 4 and 8 by twos.
+
+    Raises:
+        ValueError: another scale.
+    """
+    steps = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}
+    if scale not in steps:
+        raise ValueError(f"scale is {scale}; this network enlarges by 2, 3, 4 or 8")
+    return steps[scale]
+
+
+def upsampler(
+    channels: int, scale: int, activation: Callable[[], nn.Module] | None = None
+) -> nn.Sequential:
+    """Convolution, pixel shuffle, and perhaps an activation, for each step of a scale.
+
+    Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
+    Sub-Pixel Convolutional Neural Network", CVPR 2016.
+    """
+    layers: list[nn.Module] = []
+    for step in steps_of(scale):
+        layers += [nn.Conv2d(channels, channels * step**2, 3, padding=1), nn.PixelShuffle(step)]
+        layers += [activation()] if activation else []
+    return nn.Sequential(*layers)
+
+
+def tail_reach(scale: int, *last: int) -> int:
+    """The reach, in LR pixels, of an upsampler and the kernels that follow it at full size.
+
+    Args:
+        scale: of the upsampler, whose convolutions are 3 x 3.
+        last: sizes of the kernels that follow, such as 9 for one of 9 x 9.
+    """
+    away = sum(kernel // 2 for kernel in last)
+    for step in reversed(steps_of(scale)):
+        # The pixel furthest inside its own LR pixel looks this far: its convolution adds one.
+        away = math.ceil(away / step) + 1
+    return away
