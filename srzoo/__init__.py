@@ -18,6 +18,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .card import list_models
     from .errors import SrzooError
+    from .evaluation import evaluate
     from .kinds import (
         adversarial_losses,
         blocks,
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
         losses,
         metrics,
     )
+    from .recipe import Recipe
     from .registry import PLUGIN_API
+    from .training import train
     from .upscaler import Upscaler
     from .zoo import load, upscale
 
@@ -41,6 +44,9 @@ _HOMES = {
     "SrzooError": "errors",
     "PLUGIN_API": "registry",
     "Upscaler": "upscaler",
+    "Recipe": "recipe",
+    "evaluate": "evaluation",
+    "train": "training",
     "load": "zoo",
     "upscale": "zoo",
 } | dict.fromkeys(
@@ -53,6 +59,7 @@ _HOMES = {
 
 __all__ = [
     "PLUGIN_API",
+    "Recipe",
     "SrzooError",
     "Upscaler",
     "__version__",
@@ -64,12 +71,14 @@ __all__ = [
     "degradations",
     "discriminators",
     "engines",
+    "evaluate",
     "generators",
     "importers",
     "list_models",
     "load",
     "losses",
     "metrics",
+    "train",
     "upscale",
 ]
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from . import kinds
-from .errors import ModelError, PluginConflictError, did_you_mean
+from . import kinds, strict
+from .errors import ModelError, PluginConflictError, SrzooError, did_you_mean
 from .registry import ALLOW_VARIABLE
 
 CONFIG = "config.json"
@@ -104,59 +104,28 @@ def _config(data: object, file: Path) -> Config:
         )
     if version != CONFIG_VERSION:
         raise ModelError(f'{file} is no srzoo config: "srzoo" is {version!r}', 'Set "srzoo": 1')
-    _expect_keys(values, Config, file, optional=("summary", "requires"))
-    _expect(values["generator"], str, "generator", file)
-    _expect(values["args"], dict, "args", file)
-    _expect(values.get("summary", ""), str, "summary", file)
-    weights: object = values["weights"]
-    if weights is not None:
-        _expect(weights, dict, "weights", file)
-        weights = cast("dict[str, Any]", weights)
-        _expect_keys(weights, WeightsFile, file)
-        for key, value in weights.items():
-            _expect(value, str, f"weights.{key}", file)
-        weights = WeightsFile(**weights)
-        if Path(weights.file).name != weights.file or weights.file in ("", ".", ".."):
-            raise ModelError(
-                f"{file} names weights outside its folder: {weights.file!r}",
-                "Put them beside it and give the bare file name",
-            )
-    scales = _list_of(values["scales"], int, "scales", file)
-    if not scales or min(scales) < 1:
-        raise ModelError(f"{file}: scales is {scales}", "List whole numbers from 1")
-    return Config(
-        generator=values["generator"],
-        args=values["args"],
-        scales=tuple(scales),
-        weights=weights,
-        summary=values.get("summary", ""),
-        requires=tuple(_list_of(values.get("requires", []), str, "requires", file)),
-    )
+    try:
+        config = strict.parse(Config, values, str(file))
+    except SrzooError as error:
+        raise ModelError(error.what, error.fix) from None
+    if config.weights and Path(config.weights.file).name != config.weights.file:
+        raise ModelError(
+            f"{file} names weights outside its folder: {config.weights.file!r}",
+            "Put them beside it and give the bare file name",
+        )
+    if not config.scales or min(config.scales) < 1:
+        raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
+    return config
 
 
-def _expect_keys(
-    values: dict[str, Any], kind: type[Any], file: Path, optional: tuple[str, ...] = ()
-) -> None:
-    known = [f.name for f in fields(kind)]
-    for key in values:
-        if key not in known:
-            raise ModelError(f"{file} has an unknown key {key!r}", did_you_mean(key, known))
-    for key in known:
-        if key not in values and key not in optional:
-            raise ModelError(f"{file} has no {key!r}", "Add it")
-
-
-def _expect(value: object, kind: type, key: str, file: Path) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ModelError(f"{file}: {key} is {value!r}", f"It has to be a {kind.__name__}")
-
-
-def _list_of(value: object, kind: type, key: str, file: Path) -> list[Any]:
-    _expect(value, list, key, file)
-    items = cast("list[object]", value)
-    for item in items:
-        _expect(item, kind, f"an item of {key}", file)
-    return items
+def package_files(name: str) -> list[Path]:
+    """The files called ``name`` in the folders of all installed card packages, sorted."""
+    found: list[Path] = []
+    for plugin in kinds.cards:
+        package = kinds.cards.get(f"{plugin.dist}:{plugin.name}")
+        for root in cast("Any", package).__path__:
+            found += sorted(Path(root).glob(f"*/{name}"))
+    return found
 
 
 def released() -> dict[str, Path]:
@@ -166,18 +135,13 @@ def released() -> dict[str, Path]:
         PluginConflictError: two packages bring a model of one name.
     """
     found: dict[str, Path] = {}
-    for plugin in kinds.cards:
-        package = kinds.cards.get(f"{plugin.dist}:{plugin.name}")
-        for root in cast("Any", package).__path__:
-            for config in sorted(Path(root).glob(f"*/{CONFIG}")):
-                folder = config.parent
-                if folder.name in found:
-                    raise PluginConflictError(
-                        f"model {folder.name!r} is in {found[folder.name].parent}"
-                        f" and in {folder.parent}",
-                        f"Uninstall one, or leave its distribution out of {ALLOW_VARIABLE}",
-                    )
-                found[folder.name] = folder
+    for folder in (path.parent for path in package_files(CONFIG)):
+        if folder.name in found:
+            raise PluginConflictError(
+                f"model {folder.name!r} is in {found[folder.name].parent} and in {folder.parent}",
+                f"Uninstall one, or leave its distribution out of {ALLOW_VARIABLE}",
+            )
+        found[folder.name] = folder
     return found
 
 

@@ -34,7 +34,8 @@ class Generator(Protocol):
 
     A network that splits into a body at low resolution and a tail may offer
     ``features(x, scale=None)`` and ``reconstruct(f, scale=None)``, whose composition is
-    ``forward``; ``linear_tail = True`` says that ``reconstruct`` is affine.
+    ``forward``; ``linear_tail = True`` says that ``reconstruct`` is affine, and ``tail_reach``
+    then says how many LR pixels on each side it looks.
     """
 
     scales: tuple[int, ...]
@@ -132,7 +133,15 @@ class Sample:
 
 
 class Dataset(Protocol):
-    """A sequence of whole pictures."""
+    """A sequence of whole pictures.
+
+    Attributes:
+        fingerprint: changes when any picture does (names, sizes, times of change), so that
+            decoded pixels can be kept between runs.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
 
     def __len__(self) -> int:
         """How many pictures."""
@@ -144,7 +153,14 @@ class Dataset(Protocol):
 
 
 class Degradation(Protocol):
-    """Makes the LR picture that belongs to an HR one."""
+    """Makes the LR picture that belongs to an HR one.
+
+    Attributes:
+        deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
+            once and their results kept.
+    """
+
+    deterministic: bool
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``."""

@@ -82,6 +82,10 @@ class Use:
             )
         return cls(value["name"], {key: item for key, item in value.items() if key != "name"})
 
+    def plain(self) -> dict[str, Any]:
+        """The mapping that :meth:`of` reads."""
+        return {"name": self.name, **self.args}
+
 
 @cache
 def _scan() -> Any:
@@ -200,15 +204,24 @@ class Registry(Generic[T]):
             ArgumentError: an argument is unknown, missing, or given twice.
         """
         use = Use.of(use)
-        factory = self.get(use.name)
-        title = f"{self.kind} {use.name!r}"
         if twice := set(use.args) & set(context):
             raise ArgumentError(
-                f"{title}: {', '.join(sorted(twice))} is set by the program", "Leave it out"
+                f"{self.kind} {use.name!r}: {', '.join(sorted(twice))} is set by the program",
+                "Leave it out",
             )
         arguments = {**use.args, **context}
-        parameters = inspect.signature(factory).parameters
-        for name in arguments:
+        self.check_use(Use(use.name, arguments))
+        return self.get(use.name)(**arguments)
+
+    def check_use(self, use: Use) -> None:
+        """Hold a use against the plugin's signature, without building anything.
+
+        Raises:
+            PluginError: the plugin is missing or broken, or an argument unknown or missing.
+        """
+        title = f"{self.kind} {use.name!r}"
+        parameters = self.signature(use.name).parameters
+        for name in use.args:
             if name not in parameters:
                 raise ArgumentError(
                     f"{title} has no argument {name!r}", did_you_mean(name, parameters)
@@ -216,14 +229,13 @@ class Registry(Generic[T]):
         missing = [
             name
             for name, parameter in parameters.items()
-            if parameter.default is parameter.empty and name not in arguments
+            if parameter.default is parameter.empty and name not in use.args
         ]
         if missing:
             raise ArgumentError(
                 f"{title} needs {', '.join(missing)}",
                 f"See: srzoo plugin show {self.kind} {use.name}",
             )
-        return factory(**arguments)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
         """Add a plugin to this process alone, for notebooks and tests.

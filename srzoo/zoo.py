@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import card, images, kinds
-from .card import CONFIG, Config, ModelFolder
+from .card import CONFIG, Config, ModelFolder, WeightsFile
 from .errors import ModelError, SrzooError
-from .registry import LOCAL_DIST, OWN_DIST
+from .registry import LOCAL_DIST, OWN_DIST, Use
 from .upscaler import Tile, Upscaler
 
 if TYPE_CHECKING:
@@ -147,17 +147,24 @@ def save(
         new = Path(name) / path.name
         new.mkdir()
         file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None
-        config = Config(
-            generator=generator,
-            args=args,
-            scales=tuple(cast("Any", module).scales),
-            weights=file,
-            summary=summary,
-            requires=_owners(module),
-        )
+        config = config_of(module, Use(generator, args), file, summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         new.rename(path)
     return card.read(path)
+
+
+def config_of(
+    module: nn.Module, generator: Use, weights: WeightsFile | None, summary: str
+) -> Config:
+    """The config.json of a network that ``generator`` has built."""
+    return Config(
+        generator=generator.name,
+        args=dict(generator.args),
+        scales=tuple(cast("Any", module).scales),
+        weights=weights,
+        summary=summary,
+        requires=_owners(module),
+    )
 
 
 def _owners(module: nn.Module) -> tuple[str, ...]:

@@ -8,13 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from helpers import RECIPE, ROOT, Drawn, drawn
 
+import srzoo
 from srzoo.cli import main
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -24,20 +22,6 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data: {folder} does not exist; set SRZOO_DATA")
     return folder
-
-
-def drawn(width: int = 45, height: int = 31, mode: str = "RGB") -> Image.Image:
-    """A colourful picture with smooth areas, edges and fine detail."""
-    y, x = np.mgrid[0:height, 0:width]
-    wave = 127 + 90 * np.sin(x * y / 60.0)
-    planes = np.stack([x * 255 / width, wave, 255 - y * 255 / height], axis=2)
-    image = Image.fromarray(planes.astype(np.uint8))
-    pen = ImageDraw.Draw(image)
-    pen.ellipse((width // 4, height // 4, width // 2, height // 2), fill=(240, 30, 20))
-    pen.line((0, height, width, 0), fill=(250, 250, 250))
-    if mode in ("RGBA", "LA"):
-        image.putalpha(Image.fromarray((x * 255 // width).astype(np.uint8)))
-    return image.convert(mode)
 
 
 @pytest.fixture
@@ -72,3 +56,18 @@ def srzoo_cli(capfd):
 
     yield run
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Writes recipes that train on drawn pictures in a second, with a cache of their own."""
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
+    srzoo.datasets.register("drawn", Drawn)
+
+    def write(generator: str = "edsr") -> Path:
+        path = tmp_path / "tiny.toml"
+        path.write_text(RECIPE.format(generator=generator))
+        return path
+
+    yield write
+    srzoo.datasets.unregister("drawn")

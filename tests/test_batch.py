@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import drawn
+from helpers import drawn
 
 from srzoo import batch
 from srzoo.errors import PictureError

@@ -87,7 +87,7 @@ def test_unknown_models():
         (json.dumps(GOOD | {"generater": 1}), "unknown key 'generater'.*mean generator"),
         (json.dumps({k: v for k, v in GOOD.items() if k != "args"}), "has no 'args'"),
         (json.dumps(GOOD | {"generator": 3}), "generator is 3.*str"),
-        (json.dumps(GOOD | {"scales": [True]}), "item of scales"),
+        (json.dumps(GOOD | {"scales": [True]}), "scales.0. is True"),
         (json.dumps(GOOD | {"scales": []}), "scales is"),
         (json.dumps(GOOD | {"weights": {"file": "x"}}), "no 'sha256'"),
         (

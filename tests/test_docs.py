@@ -6,7 +6,7 @@ import importlib.util
 import re
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 
 def test_generated_docs_are_up_to_date():

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import drawn
+from helpers import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps

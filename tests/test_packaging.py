@@ -11,7 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from PIL import Image
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import drawn
+from helpers import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -13,6 +13,7 @@ from PIL import Image
 import srzoo
 from srzoo.card import ModelFolder
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError
+from srzoo.runner import ModuleRunner
 from srzoo.upscaler import Upscaler
 
 
@@ -91,17 +92,11 @@ def test_without_a_bounded_reach_tiles_blend_smoothly():
     torch.manual_seed(0)
     net = srzoo.generators.create("edsr", n_resblocks=1, n_feats=8, scale=2, block="rcab").eval()
     assert net.reach is None
-    runner = srzoo_torch_runner(net)
+    runner = ModuleRunner(net)
     picture = np.asarray(drawn(120, 40))
     whole = Upscaler(runner, (2,), "a", tile="off")(picture)
     tiled = Upscaler(runner, (2,), "a", tile=48)(picture)
     assert np.abs(whole.astype(int) - tiled).max() <= 12
-
-
-def srzoo_torch_runner(net):
-    from srzoo_torch import TorchRunner
-
-    return TorchRunner(net, torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -243,9 +238,8 @@ def test_one_line_for_a_file(tmp_path, photo):
 
 def test_working_memory_is_close_to_the_truth():
     """EDSR 16x64 x4 was seen to take 9.2 kB a pixel, channels-last, on 256 x 256."""
-    from srzoo_torch import PROBE, working_memory
-
     from srzoo import card, zoo
+    from srzoo.runner import PROBE, working_memory
 
     folder: ModelFolder = card.find("edsr-x4")
     net = zoo.build(folder)

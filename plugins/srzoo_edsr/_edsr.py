@@ -50,8 +50,9 @@ class EDSR(nn.Module):
         self.tail = nn.Sequential(
             building.upsampler(n_feats, scale), nn.Conv2d(n_feats, 3, 3, padding=1)
         )
+        self.tail_reach = building.tail_reach(scale, 3)
         inner = building.reach_of(self.body[:-1])
-        self.reach = None if inner is None else 1 + inner + 1 + building.tail_reach(scale, 3)
+        self.reach = None if inner is None else 1 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

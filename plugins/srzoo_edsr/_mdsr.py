@@ -52,9 +52,9 @@ class MDSR(nn.Module):
         self.body = body(n_resblocks, n_feats, res_scale, block)
         self.upsample = nn.ModuleList(building.upsampler(n_feats, scale) for scale in self.scales)
         self.tail = nn.Sequential(nn.Conv2d(n_feats, 3, 3, padding=1))
+        self.tail_reach = max(building.tail_reach(scale, 3) for scale in self.scales)
         inner = building.reach_of(self.body[:-1])
-        tail = max(building.tail_reach(scale, 3) for scale in self.scales)
-        self.reach = None if inner is None else 1 + 8 + inner + 1 + tail
+        self.reach = None if inner is None else 1 + 8 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

@@ -47,7 +47,7 @@ class TimmDiscriminator(nn.Module):
         super().__init__()
         self.stage = stage
         self.backbone: Any = timm.create_model(backbone, pretrained=pretrained, num_classes=0)
-        self.backbone.prune_intermediate_layers([stage], prune_head=True)
+        self.backbone.prune_intermediate_layers([stage], prune_norm=True, prune_head=True)
         if weights is not None:
             self._load(Path(weights))
         if frozen:

@@ -97,6 +97,7 @@ class WDSR(nn.Module):
     """
 
     linear_tail = True
+    tail_reach = 2
     examples = (
         {},
         {"n_resblocks": 2, "n_feats": 10, "scale": 2, "block": "wide_b"},

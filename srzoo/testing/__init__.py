@@ -7,22 +7,41 @@ In the tests of a plugin package::
     def test_my_block():
         check_block(Case("mine", {"channels": 8}))
 
-Every check builds the network with random weights and raises AssertionError with a sentence
-that says which promise is broken. ``CHECKS[kind]`` lists them one by one, to parametrize with.
+Every check builds the plugin (networks with random weights) and raises AssertionError with a
+sentence that says which promise is broken. ``CHECKS[kind]`` lists them one by one, to
+parametrize tests with.
 """
 
 from collections.abc import Callable
 
-from . import block, discriminator, generator
+from . import block, degradation, discriminator, generator, loss, metric
 from ._case import Case, cases
 from .block import check_block
+from .dataset import check_dataset
+from .degradation import check_degradation
 from .discriminator import check_discriminator
 from .generator import check_generator
+from .loss import check_loss
+from .metric import check_metric
 
 CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "generator": generator.CHECKS,
     "discriminator": discriminator.CHECKS,
     "block": block.CHECKS,
+    "loss": loss.CHECKS,
+    "degradation": degradation.CHECKS,
+    "metric": metric.CHECKS,
 }
 
-__all__ = ["CHECKS", "Case", "cases", "check_block", "check_discriminator", "check_generator"]
+__all__ = [
+    "CHECKS",
+    "Case",
+    "cases",
+    "check_block",
+    "check_dataset",
+    "check_degradation",
+    "check_discriminator",
+    "check_generator",
+    "check_loss",
+    "check_metric",
+]

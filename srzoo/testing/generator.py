@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from .. import kinds, zoo
+from ..fold import Foldable
+from ..runner import ModuleRunner
 from ..upscaler import SMALLEST, Upscaler
 from ._case import Case, picture, seeded, unreached
 
@@ -115,6 +117,11 @@ def features_then_reconstruct(case: Case) -> None:
             twice = net.reconstruct(2 * f, scale)
             error = float((twice - zero - 2 * (y - zero)).abs().max())
             assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
+            folded = Foldable(net, folded=True)(picture(9, 8), scale)
+            border = scale * net.tail_reach
+            inside = net(picture(9, 8), scale)[..., border:-border, border:-border]
+            error = float((folded - inside).abs().max())
+            assert error < 1e-5, f"{case} x{scale}: the folded tail is off by {error:g}"
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
@@ -141,32 +148,10 @@ def survives_a_model_folder(case: Case) -> None:
             assert same, f"{case} x{scale} differs after saving and loading"
 
 
-class _Plain:
-    """The network as it is, for the tiling check: channels-last, float32."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model.to(memory_format=torch.channels_last)
-        self.reach = cast("int | None", model.reach)
-
-    @torch.no_grad()
-    def __call__(self, x: Any, scale: int) -> Any:
-        """One tile."""
-        y = self.model(torch.as_tensor(x).contiguous(memory_format=torch.channels_last), scale)
-        return y.numpy()
-
-    def bytes_per_pixel(self, scale: int) -> int:
-        """Not asked for: the tile's side is given."""
-        return 1
-
-    def free_memory(self) -> int | None:
-        """The host's."""
-        return None
-
-
 def tiled_equals_whole(case: Case) -> None:
     """Where the reach is bounded, tiles give the whole picture's values; else they blend."""
     net = _module(case)
-    runner = _Plain(net)
+    runner = ModuleRunner(net)
     side = max(SMALLEST, net.reach or 0)
     values = picture(side + 5, 2 * side + 3)[0].permute(1, 2, 0).numpy()
     for scale in net.scales:

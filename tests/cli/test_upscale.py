@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, drawn
+from helpers import ROOT, drawn
 from PIL import Image
 
 FAST = ("-m", "bicubic-x2")

@@ -1,0 +1,8 @@
+"""Pictures to train and to measure on: folders, pairs of folders, repositories of the Hub."""
+
+from ._folder import Folder
+from ._hub import Hub
+from ._paired import Paired
+from ._pictures import fingerprint, fit, read_rgb, to_rgb
+
+__all__ = ["Folder", "Hub", "Paired", "fingerprint", "fit", "read_rgb", "to_rgb"]

@@ -1,0 +1,93 @@
+"""Pictures from a repository of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from srzoo import images
+from srzoo.contracts import Sample
+from srzoo.errors import SrzooError, did_you_mean
+
+from . import _pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Hub:
+    """The pictures in one column of a dataset of the Hub, as HR; needs ``srzoo[hub-data]``.
+
+    Downloads on first use, into the Hub's own cache. Pictures are read as :class:`Folder`
+    reads them; their names are SPLIT/NUMBER.
+
+    Args:
+        repo: such as ``"eugenesiow/Div2k"``, or a local folder that ``datasets`` can read.
+        split: such as ``"train"`` or ``"validation[:10]"``.
+        column: the column that holds the pictures.
+        revision: a branch, a tag or a commit; give a commit for runs that can be repeated.
+
+    Raises:
+        SrzooError: ``datasets`` is not installed, the repository cannot be had, or the
+            column does not exist or holds no pictures.
+    """
+
+    examples = ()
+
+    def __init__(
+        self, *, repo: str, split: str, column: str = "image", revision: str | None = None
+    ) -> None:
+        self.split, self.column = split, column
+        self._rows = _load(repo, split, revision)
+        features: Mapping[str, Any] = self._rows.features
+        if column not in features:
+            raise SrzooError(
+                f"the dataset {repo} has no column {column!r}", did_you_mean(column, features)
+            )
+        if type(features[column]).__name__ != "Image":
+            pictures = [n for n, kind in features.items() if type(kind).__name__ == "Image"]
+            raise SrzooError(
+                f"the column {column!r} of {repo} holds no pictures",
+                did_you_mean(column, pictures),
+            )
+        if not len(self._rows):
+            raise SrzooError(f"split {split!r} of {repo} is empty", "Choose another split")
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the rows (the fingerprint that ``datasets`` keeps) and the column."""
+        # Private by name, but the only one there is, and stable over years of releases.
+        rows: str = self._rows._fingerprint
+        return hashlib.sha256(f"hub {rows} {self.column}".encode()).hexdigest()
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The picture at ``index``, uint8 H x W x 3, without an LR picture.
+
+        Raises:
+            PictureError: it has no 8-bit form.
+        """
+        number = range(len(self))[index]
+        picture = images.from_pil(self._rows[number][self.column])
+        return Sample(f"{self.split}/{number:06d}", _pictures.to_rgb(picture))
+
+
+def _load(repo: str, split: str, revision: str | None) -> Any:
+    try:
+        import datasets  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise SrzooError(
+            "the dataset 'hub' needs the package datasets, which is not installed",
+            'pip install "srzoo[hub-data]"',
+        ) from error
+    try:
+        return datasets.load_dataset(repo, split=split, revision=revision)
+    except (OSError, ValueError) as error:
+        # Its own errors (no such repository, no such split) are all one or the other.
+        raise SrzooError(
+            f"cannot load split {split!r} of the dataset {repo}: {error}",
+            "Check the names and the network; private ones need: hf auth login",
+        ) from error

@@ -1,0 +1,86 @@
+"""HR and LR pictures that somebody else has made."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from srzoo.contracts import Sample
+from srzoo.errors import PictureError, SrzooError
+
+from . import _pictures
+
+NAMED_AT_MOST = 3
+
+
+class Paired:
+    """Two folders of pictures that belong together by name: real LR pictures, or made ones.
+
+    The partner of ``hr/a/0001.png`` is ``lr/a/0001.png``, or, as DIV2K writes it,
+    ``lr/a/0001x4.png`` with the scale; the endings (.png, .jpg) may differ. HR is cropped to
+    ``scale`` times LR if it is larger by less than an LR pixel (and LR likewise). Pictures
+    are read as :class:`Folder` reads them.
+
+    Args:
+        hr: folder of the HR pictures.
+        lr: folder of the LR pictures.
+        scale: how many times larger the HR pictures are.
+
+    Raises:
+        SrzooError: a picture has no partner or several; the first few are named.
+    """
+
+    examples = ()
+
+    def __init__(self, *, hr: str | Path, lr: str | Path, scale: int) -> None:
+        if scale < 1:
+            raise SrzooError(f"scale is {scale}", "Give a whole number from 1")
+        self.hr, self.lr, self.scale = Path(hr).expanduser(), Path(lr).expanduser(), scale
+        large = _by_stem(self.hr, _pictures.find(self.hr))
+        found = _pictures.find(self.lr)
+        small = _by_stem(self.lr, found, f"x{scale}", frozenset(large))
+        for names, others, folder in ((large, small, self.lr), (small, large, self.hr)):
+            if lonely := [name for stem, name in names.items() if stem not in others]:
+                more = len(lonely) - NAMED_AT_MOST
+                raise SrzooError(
+                    f"{folder} has no partner for {', '.join(lonely[:NAMED_AT_MOST])}"
+                    + (f" and {more} more" if more > 0 else ""),
+                    f"Give partners the same name, or LR names the ending x{scale}",
+                )
+        self.names = [(name, small[stem]) for stem, name in large.items()]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the names, sizes and times of change of all pictures, and the scale."""
+        files = [(f"hr/{high}", self.hr / high) for high, _ in self.names]
+        files += [(f"lr/{low}", self.lr / low) for _, low in self.names]
+        return _pictures.fingerprint(files, "paired", self.scale)
+
+    def __len__(self) -> int:
+        """How many pairs."""
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The pair at ``index``: uint8 H x W x 3 and H/scale x W/scale x 3.
+
+        Raises:
+            PictureError: a file cannot be read, or the sizes do not belong together.
+        """
+        name, low = self.names[index]
+        hr, lr = _pictures.read_rgb(self.hr / name), _pictures.read_rgb(self.lr / low)
+        return Sample(name, *_pictures.fit(hr, lr, self.scale, name))
+
+
+def _by_stem(
+    root: Path, names: list[str], ending: str = "", partners: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """Names by what pairs go by: the path without suffix, and without ``ending`` if need be."""
+    found: dict[str, str] = {}
+    for name in names:
+        stem = str(PurePosixPath(name).with_suffix(""))
+        # A name that has a partner as it is keeps its ending: 12x4.png may be called that.
+        if ending and stem not in partners:
+            stem = stem.removesuffix(ending)
+        if stem in found:
+            raise PictureError(f"{root} holds both {found[stem]} and {name}", "Keep one of the two")
+        found[stem] = name
+    return found

@@ -1,0 +1,119 @@
+"""What every dataset of picture files needs: find them, read them, notice when they change."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srzoo import images
+from srzoo.errors import PictureError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U8 = NDArray[np.uint8]
+
+
+def find(root: Path, recursive: bool = True) -> list[str]:
+    """The pictures of a tree, as sorted relative names with forward slashes.
+
+    Hidden files and folders are left out. Links to folders are followed, each folder once.
+
+    Raises:
+        PictureError: ``root`` is no folder, or holds no pictures.
+    """
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise PictureError(f"the folder {root} {what}", "Name a folder of pictures")
+    seen: set[str] = set()
+    names: list[str] = []
+    for place, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        fresh = real not in seen
+        seen.add(real)
+        folders[:] = [name for name in folders if name[0] != "."] if recursive and fresh else []
+        if fresh:
+            names += [
+                (Path(place) / name).relative_to(root).as_posix()
+                for name in files
+                if name[0] != "." and os.path.splitext(name)[1].lower() in images.READABLE
+            ]
+    if not names:
+        raise PictureError(
+            f"the folder {root} holds no pictures", f"Known: {' '.join(sorted(images.READABLE))}"
+        )
+    return sorted(names)
+
+
+def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
+    """A sha256 over names, sizes and times of change, and whatever else decides the pictures.
+
+    Args:
+        files: what each file is called in the dataset, and where it is.
+        rest: settings that change the pictures; their ``repr`` counts.
+
+    Raises:
+        PictureError: a file is gone.
+    """
+    digest = hashlib.sha256(repr(rest).encode())
+    for name, path in files:
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise PictureError(f"{path}: {error.strerror}", "Restore the file") from error
+        digest.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def to_rgb(picture: images.Picture) -> U8:
+    """A picture as writable uint8 H x W x 3: gray is repeated, transparency laid on white."""
+    pixels = picture.pixels
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if picture.alpha is None or picture.alpha.min() == 255:
+        return np.array(pixels)
+    alpha = picture.alpha[:, :, None].astype(np.uint32)
+    return ((pixels * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def read_rgb(path: Path) -> U8:
+    """Decode a picture file to uint8 H x W x 3, turned upright, as :func:`to_rgb` does.
+
+    Raises:
+        PictureError: the file is missing, damaged, or no picture.
+    """
+    return to_rgb(images.read(path))
+
+
+def fit(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
+    """Crop a pair at its right and lower edges so that HR is ``scale`` times LR.
+
+    Either may go beyond the other by less than one LR pixel: LR pictures are made from HR
+    pictures cropped to a multiple of the scale, or, by MATLAB, rounded up.
+
+    Args:
+        hr: uint8 H x W x 3.
+        lr: uint8 h x w x 3.
+        scale: how many HR pixels an LR pixel stands for, along each side.
+        name: what errors call the pair.
+
+    Raises:
+        PictureError: the sizes do not belong together.
+    """
+    for large, small in zip(hr.shape[:2], lr.shape[:2], strict=True):
+        if abs(large - scale * small) >= scale:
+            raise PictureError(
+                f"{name}: HR is {hr.shape[1]}x{hr.shape[0]} and LR {lr.shape[1]}x{lr.shape[0]},"
+                f" which do not belong together at scale {scale}",
+                "Check the scale and the two files",
+            )
+    height = min(hr.shape[0] // scale, lr.shape[0])
+    width = min(hr.shape[1] // scale, lr.shape[1])
+    if not (height and width):
+        raise PictureError(f"{name}: HR is smaller than one LR pixel", "Check the scale")
+    return hr[: height * scale, : width * scale], lr[:height, :width]

@@ -1,0 +1,127 @@
+"""How near a result comes to the picture it should have been.
+
+PSNR and SSIM as the super-resolution papers measure them (the protocol of EDSR-PyTorch), a
+feature distance on any backbone of timm, and a door to the metrics of pyiqa. Importing this
+costs numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._features import FeatureDistance
+from ._planes import GAUSSIAN, compared, luma, ssim
+from ._pyiqa import PyIQA
+
+if TYPE_CHECKING:
+    from srzoo.contracts import U8
+
+__all__ = ["PSNRRGB", "PSNRY", "SSIMRGB", "SSIMY", "FeatureDistance", "PyIQA"]
+
+LUMA = "Y of BT.601 (16..235, not rounded)"
+WINDOW = "11x11 Gaussian window, sigma 1.5, valid region, K 0.01/0.03"
+
+
+def _shaved(shave: int | None) -> str:
+    return f"{'scale' if shave is None else shave} pixels shaved off each side"
+
+
+def _decibels(error: np.ndarray) -> float:
+    """10 log10(255^2 / MSE); infinite where nothing differs."""
+    mse = float(np.mean(np.square(error)))
+    return 10 * math.log10(255**2 / mse) if mse else math.inf
+
+
+class PSNRY:
+    """Peak signal-to-noise ratio on luma, in dB: the PSNR of the papers' tables.
+
+    10 log10(255^2 / MSE) with Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 in float64, as
+    in Lim et al. 2017, https://arxiv.org/abs/1707.02921. Identical pictures give infinity.
+
+    Args:
+        shave: pixels left out on each side; None for as many as the scale.
+    """
+
+    higher_is_better = True
+    reference = True
+
+    def __init__(self, *, shave: int | None = None) -> None:
+        self.shave = shave
+        self.protocol = f"PSNR in dB, {LUMA}, peak 255, {_shaved(shave)}, mean over pictures"
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3; decibels."""
+        sr, hr = compared(sr, hr, scale if self.shave is None else self.shave)
+        return _decibels(luma(sr) - luma(hr))
+
+
+class PSNRRGB:
+    """Peak signal-to-noise ratio over the three colour channels, in dB.
+
+    10 log10(255^2 / MSE), the mean taken over all places and channels at once. DIV2K's own
+    tables (Timofte et al. 2017) shave scale + 6 pixels.
+
+    Args:
+        shave: pixels left out on each side; None for as many as the scale.
+    """
+
+    higher_is_better = True
+    reference = True
+
+    def __init__(self, *, shave: int | None = None) -> None:
+        self.shave = shave
+        self.protocol = f"PSNR in dB, RGB, peak 255, {_shaved(shave)}, mean over pictures"
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3; decibels."""
+        sr, hr = compared(sr, hr, scale if self.shave is None else self.shave)
+        return _decibels(sr.astype(np.float64) - hr)
+
+
+class SSIMY:
+    """Structural similarity on luma, up to 1: the SSIM of the papers' tables.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity",
+    IEEE TIP 2004, eq. 13, on the same Y plane as ``psnr_y``.
+
+    Args:
+        shave: pixels left out on each side; None for as many as the scale.
+    """
+
+    higher_is_better = True
+    reference = True
+
+    def __init__(self, *, shave: int | None = None) -> None:
+        self.shave = shave
+        self.protocol = f"SSIM, {LUMA}, {WINDOW}, {_shaved(shave)}, mean over pictures"
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3; at most 1."""
+        shave = scale if self.shave is None else self.shave
+        sr, hr = compared(sr, hr, shave, least=GAUSSIAN.size)
+        return ssim(luma(sr), luma(hr))
+
+
+class SSIMRGB:
+    """Structural similarity (Wang et al. 2004), the mean of the three colour channels'.
+
+    Args:
+        shave: pixels left out on each side; None for as many as the scale.
+    """
+
+    higher_is_better = True
+    reference = True
+
+    def __init__(self, *, shave: int | None = None) -> None:
+        self.shave = shave
+        self.protocol = f"SSIM, mean of R, G and B, {WINDOW}, {_shaved(shave)}, mean over pictures"
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3; at most 1."""
+        shave = scale if self.shave is None else self.shave
+        sr, hr = compared(sr, hr, shave, least=GAUSSIAN.size)
+        planes = [(sr[:, :, c].astype(float), hr[:, :, c].astype(float)) for c in range(3)]
+        return sum(ssim(x, y) for x, y in planes) / 3

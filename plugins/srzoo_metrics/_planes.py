@@ -1,0 +1,111 @@
+"""Pictures made ready to be compared, their luma, and SSIM of one plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srzoo.errors import PictureError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from srzoo.contracts import U8
+
+    F64 = NDArray[np.float64]
+
+GAUSSIAN = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+GAUSSIAN /= GAUSSIAN.sum()
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+TILE = 64
+"""Side of the squares that SSIM works on: small enough to stay in a core's cache."""
+
+
+def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]:
+    """Both pictures without their borders.
+
+    Args:
+        sr: uint8 H x W x 3, and ``hr`` the same.
+        hr: what ``sr`` should have been.
+        shave: pixels taken off each side.
+        least: the least side that has to be left.
+
+    Raises:
+        PictureError: no reference, no two RGB pictures in uint8 of one size, or too small.
+    """
+    hr = check(sr, hr)
+    if shave < 0:
+        raise PictureError(f"shave is {shave}", "It is a number of pixels from 0")
+    height, width = sr.shape[0] - 2 * shave, sr.shape[1] - 2 * shave
+    if min(height, width) < least:
+        raise PictureError(
+            f"a picture of {sr.shape[1]}x{sr.shape[0]} pixels is too small to be measured:"
+            f" {shave} are shaved off each side, and {least}x{least} have to be left",
+            "Leave it out",
+        )
+    inner = slice(shave, shave + height), slice(shave, shave + width)
+    return sr[inner], hr[inner]
+
+
+def check(sr: U8, hr: U8 | None) -> U8:
+    """Refuse what cannot be compared; gives back ``hr``.
+
+    Raises:
+        PictureError: no reference, or no two RGB pictures in uint8 of one size.
+    """
+    if hr is None:
+        raise PictureError("this metric needs the HR picture", "Give one with a reference")
+    for picture in (sr, hr):
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise PictureError(
+                f"cannot measure an array of {picture.dtype}, shape {picture.shape}",
+                "Give uint8 H x W x 3",
+            )
+    if sr.shape != hr.shape:
+        raise PictureError(
+            f"the result has {sr.shape[1]}x{sr.shape[0]} pixels,"
+            f" its reference {hr.shape[1]}x{hr.shape[0]}",
+            "Crop the reference to a multiple of the scale, and check the scale",
+        )
+    return hr
+
+
+def luma(picture: U8) -> F64:
+    """Y of ITU-R BT.601 in 16..235, float64 H x W, not rounded."""
+    return 16 + picture @ np.array([65.481, 128.553, 24.966]) / 255
+
+
+def ssim(x: F64, y: F64) -> float:
+    """Mean SSIM of two planes H x W in 0..255, from 11 x 11, over the valid region.
+
+    Each square is filtered as ``G s G'`` with G the window's band matrix: two small matrix
+    products for the rows and the columns of all five moments.
+    """
+    height, width = x.shape[0] - GAUSSIAN.size + 1, x.shape[1] - GAUSSIAN.size + 1
+    total = 0.0
+    for top in range(0, height, TILE):
+        rows = _band(min(TILE, height - top))
+        for left in range(0, width, TILE):
+            columns = _band(min(TILE, width - left))
+            part = slice(top, top + rows.shape[1]), slice(left, left + columns.shape[1])
+            total += _similarity(x[part], y[part], rows, columns.T)
+    return total / (height * width)
+
+
+def _similarity(x: F64, y: F64, rows: F64, columns: F64) -> float:
+    """The sum of the SSIM map of one square."""
+    mx, my, xx, yy, xy = rows @ np.stack([x, y, x * x, y * y, x * y]) @ columns
+    covariance = xy - mx * my
+    squares = mx * mx + my * my
+    variances = xx + yy - squares
+    above = (2 * mx * my + C1) * (2 * covariance + C2)
+    return float(np.sum(above / ((squares + C1) * (variances + C2))))
+
+
+def _band(length: int) -> F64:
+    """The window as a matrix: length x (length + 10) values to their local means."""
+    band = np.zeros((length, length + GAUSSIAN.size - 1))
+    for at in range(length):
+        band[at, at : at + GAUSSIAN.size] = GAUSSIAN
+    return band

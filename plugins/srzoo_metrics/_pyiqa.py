@@ -1,0 +1,68 @@
+"""The metrics of pyiqa, an optional package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from srzoo.errors import SrzooError, did_you_mean
+
+from ._planes import check
+
+if TYPE_CHECKING:
+    from srzoo.contracts import U8
+
+
+class PyIQA:
+    """Any metric of pyiqa: LPIPS, DISTS, NIQE, MUSIQ and many more.
+
+    Chen and Mo, "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch. Needs
+    ``pip install 'srzoo[metrics]'``; most of its metrics download weights when they are first
+    used. On the command line ``--metric pyiqa/NAME``. Metrics that compare sets of pictures
+    (FID) are none: this one sees one picture at a time.
+
+    Args:
+        metric: pyiqa's name of it.
+        device: where it runs: cpu, cuda or mps.
+    """
+
+    examples = ()  # none can run without the optional package
+
+    def __init__(self, *, metric: str = "lpips", device: str = "cpu") -> None:
+        try:
+            pyiqa: Any = import_module("pyiqa")
+        except ImportError as error:
+            raise SrzooError(
+                f"metric {metric!r} comes with pyiqa, which cannot be imported ({error})",
+                "Install it: pip install 'srzoo[metrics]'",
+            ) from error
+        known = list(pyiqa.list_models())
+        if metric not in known:
+            raise SrzooError(f"pyiqa has no metric {metric!r}", did_you_mean(metric, known))
+        try:
+            self._metric: Any = pyiqa.create_metric(metric, device=device)
+        except OSError as error:  # a failed download is one of these
+            raise SrzooError(
+                f"pyiqa cannot make ready {metric!r}: {error}",
+                "Its weights are downloaded at first use: connect, or choose another metric",
+            ) from error
+        self._device = device
+        self.higher_is_better = not self._metric.lower_better
+        self.reference = self._metric.metric_mode == "FR"
+        version = getattr(pyiqa, "__version__", "")
+        self.protocol = (
+            f"{metric} of pyiqa {version}".rstrip()
+            + ", RGB in 0..1, whole picture, mean over pictures"
+        )
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Judge a uint8 picture H x W x 3, by ``hr`` where the metric has a reference."""
+        import torch
+
+        pictures = [sr, check(sr, hr)] if self.reference else [sr]
+        tensors = [
+            torch.tensor(picture, device=self._device).permute(2, 0, 1)[None] / 255
+            for picture in pictures
+        ]
+        with torch.inference_mode():
+            return float(self._metric(*tensors))

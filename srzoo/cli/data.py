@@ -1,0 +1,241 @@
+"""``srzoo data``: get a dataset, and make LR pictures of HR ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from ..errors import ArgumentError, PictureError, SrzooError
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Degradation
+    from ..images import Picture
+
+Report = Callable[[str, int, int], None]
+
+
+@click.group()
+def data() -> None:
+    """Get datasets, and make LR pictures of HR ones."""
+
+
+# fmt: off
+@data.command()
+@click.argument("dataset")
+@click.option("--track", help="Which LR pictures.  [default: bicubic_x4 for div2k]")
+@click.option("--split", type=click.Choice(["train", "valid", "both"]), help="[default: both]")
+@click.option("--to", type=click.Path(path_type=Path), help="A folder.  [default: data/DATASET]")
+@click.option("--url", metavar="BASE", help="Where the archives lie: a mirror.")
+@click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
+def get(
+    dataset: str, track: str | None, split: str | None, to: Path | None, url: str | None,
+    no_verify: bool,
+) -> None:
+    # fmt: on
+    """Download a DATASET, such as div2k; what is there already is kept.
+
+    An interrupted download goes on where it stopped when the command is run again.
+    A folder of pictures appears whole and checked, or not at all.
+    """
+    import inspect
+
+    from .. import kinds
+
+    fetch: Callable[..., list[str]] | None = getattr(kinds.datasets.get(dataset), "fetch", None)
+    if fetch is None:
+        raise SrzooError(
+            f"the dataset {dataset!r} cannot be downloaded",
+            "Those that can have a function fetch, such as div2k",
+        )
+    options = {
+        key: value
+        for key, value in {"track": track, "split": split, "url": url}.items()
+        if value is not None
+    }
+    if unknown := set(options) - set(inspect.signature(fetch).parameters):
+        raise ArgumentError(
+            f"the dataset {dataset!r} has no --{min(unknown)}", "Leave it out"
+        )
+    with _downloads() as progress:
+        done = fetch(to=to or Path("data") / dataset, verify=not no_verify, progress=progress,
+                     **options)  # fmt: skip
+    for sentence in done:
+        click.echo(sentence)
+
+
+@contextmanager
+def _downloads() -> Generator[Report | None]:
+    """Bytes, speed and time left on stderr; nothing where that is no terminal."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=20),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield report
+
+
+# fmt: off
+@data.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("-d", "--degradation", default="bicubic", show_default=True,
+              help="See: srzoo plugin list degradation.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+              help="An argument of the degradation; may be given several times.")
+@click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
+@click.pass_context
+def degrade(
+    ctx: click.Context, source: Path, target: Path, degradation: str, settings: tuple[str, ...],
+    scale: int, seed: int, overwrite: bool,
+) -> None:
+    # fmt: on
+    """Make LR pictures (PNG) of IN, a picture or a folder of them, in OUT.
+
+    HR pictures are cropped to a multiple of the scale first. A picture's result
+    depends on its name and the seed, not on what else the folder holds.
+    Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
+    """
+    from .. import kinds
+    from ..registry import Use
+
+    made = kinds.degradations.build(Use(degradation, dict(_setting(text) for text in settings)))
+    jobs = _jobs(source, target, overwrite)
+    failed: list[SrzooError] = []
+    for name, picture, result in jobs:
+        try:
+            _degrade(picture, result, name, made, scale, seed)
+        except SrzooError as error:
+            if len(jobs) == 1:
+                raise
+            failed.append(error)
+    click.echo(f"{len(jobs) - len(failed)} pictures in {target}")
+    for error in failed:
+        click.echo(f"failed: {error}", err=True)
+    ctx.exit(1 if failed else 0)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE, the value read as JSON where it is JSON and as text where not."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise ArgumentError(f"--set {text} is not KEY=VALUE", "Write --set strength=0.5")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, Path]]:
+    """Each picture's relative name, file and result; what can be refused is refused here."""
+    from ..images import READABLE
+
+    if source.is_dir():
+        names = _pictures(source, target)
+        jobs = [(name, source / name, (target / name).with_suffix(".png")) for name in names]
+    elif source.exists():
+        if target.suffix.lower() in READABLE - {".png"}:
+            raise PictureError(f"{target} is no PNG", "Name a .png file or a folder")
+        single = target.suffix.lower() == ".png" and not target.is_dir()
+        result = target if single else target / f"{source.stem}.png"
+        jobs = [(source.name, source, result)]
+    else:
+        raise PictureError(f"{source} does not exist", "Check the name")
+    owners: dict[Path, Path] = {}
+    for _, picture, result in jobs:
+        if result in owners:
+            raise PictureError(
+                f"{owners[result]} and {picture} would both become {result}", "Rename one"
+            )
+        owners[result] = picture
+        if result.exists() and result.samefile(picture):
+            raise PictureError(f"{result} is the input itself", "Choose another OUT")
+        if result.exists() and not overwrite:
+            raise PictureError(f"{result} exists", "Give --overwrite to replace it")
+    return jobs
+
+
+def _pictures(source: Path, target: Path) -> list[str]:
+    """The pictures of a tree, but for hidden ones and earlier results."""
+    from ..images import READABLE
+
+    if target.is_file():
+        raise PictureError(f"{target} is a file, and several pictures go there", "Name a folder")
+    out = os.path.realpath(target)
+    names: list[str] = []
+    for place, folders, files in os.walk(source):
+        folders[:] = [
+            name
+            for name in folders
+            if name[0] != "." and os.path.realpath(Path(place, name)) != out
+        ]
+        names += [
+            Path(place, name).relative_to(source).as_posix()
+            for name in files
+            if name[0] != "." and Path(name).suffix.lower() in READABLE
+        ]
+    if not names:
+        raise PictureError(f"{source} holds no pictures", f"Known: {' '.join(sorted(READABLE))}")
+    return sorted(names)
+
+
+def _degrade(
+    picture: Path, result: Path, name: str, degradation: Degradation, scale: int, seed: int
+) -> None:
+    import numpy as np
+
+    from .. import images
+
+    hr = _rgb(images.read(picture))
+    height, width = (side - side % scale for side in hr.shape[:2])
+    if not (height and width):
+        raise PictureError(
+            f"{picture} is {hr.shape[1]}x{hr.shape[0]}, smaller than one LR pixel",
+            "Choose a smaller --scale",
+        )
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    lr = degradation(hr[:height, :width], scale, rng)
+    try:
+        result.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PictureError(
+            f"cannot create the folder {result.parent}: {error.strerror}", "Choose another OUT"
+        ) from error
+    images.write(images.Picture(lr), result, "png")
+
+
+def _rgb(picture: Picture) -> U8:
+    """Uint8 H x W x 3: gray is repeated, transparency laid on white."""
+    import numpy as np
+    from PIL import Image
+
+    from ..images import to_pil
+
+    image = to_pil(picture).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    return cast("U8", np.asarray(Image.alpha_composite(white, image).convert("RGB")))

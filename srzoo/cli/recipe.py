@@ -1,0 +1,45 @@
+"""``srzoo recipe``: what would train a model."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def recipe() -> None:
+    """Look at the recipes that train models."""
+
+
+@recipe.command("list")
+def list_() -> None:
+    """List the recipes that are here; one without weights yet is a plan."""
+    from .. import card, recipe
+    from ._output import table
+
+    models = card.list_models()
+    rows = [
+        (name, "released" if name in models else "plan", recipe.load(name).summary)
+        for name in recipe.plans()
+    ]
+    table(("recipe", "weights", "for"), rows)
+
+
+@recipe.command("check")
+@click.argument("ref")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change it first.")
+def check(ref: str, overrides: tuple[str, ...]) -> None:
+    """Check a recipe file (or a model's recipe) without touching any data."""
+    from .. import recipe
+
+    found = recipe.load(ref, overrides)
+    click.echo(f"{ref} is right: {found.generator.name}, {found.train.steps} steps")
+
+
+@recipe.command("show")
+@click.argument("ref")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change it first.")
+def show(ref: str, overrides: tuple[str, ...]) -> None:
+    """Print a model's recipe with every default filled in, as TOML."""
+    from .. import recipe
+
+    click.echo(recipe.load(ref, overrides).to_toml(), nl=False)

@@ -1,0 +1,100 @@
+"""``srzoo train``: a recipe to a model folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..training import Watch
+
+
+# fmt: off
+@click.command()
+@click.argument("recipe")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change the recipe.")
+@click.option("--data", type=click.Path(path_type=Path), help="Stands for {data} in the recipe.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
+@click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
+              help="Go on from the newest checkpoint, or from DIR.")
+@click.option("--tensorboard", is_flag=True, help="Write OUT/tensorboard too.")
+@click.option("--dry-run", is_flag=True, help="Build everything, run nothing.")
+@click.pass_context
+def train(
+    ctx: click.Context, recipe: str, overrides: tuple[str, ...], data: Path | None,
+    out: Path | None, resume: str, tensorboard: bool, dry_run: bool,
+) -> None:
+    # fmt: on
+    """Train the RECIPE (a TOML file, or the name of a model that has one).
+
+    The run stops cleanly at Ctrl-C or SIGTERM, and the same command goes on
+    from there. Its folder is a model folder from the first checkpoint on:
+    srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
+    """
+    from .. import recipe as recipes
+
+    name, _ = recipes.find(recipe)
+    plan = recipes.load(recipe, overrides)
+    folder = out or Path("runs") / name
+    if dry_run:
+        _describe(plan, data)
+        return
+    from .. import training
+    from ..training.tensorboard import also
+
+    with ExitStack() as stack:
+        watch = stack.enter_context(_watch(plan.train.steps))
+        if tensorboard:
+            watch = stack.enter_context(also(watch, folder / "tensorboard"))
+        outcome = training.train(plan, folder, data=data, resume=resume, watch=watch)
+    if not outcome.complete:
+        ctx.exit(130)
+    click.echo(f"{folder}: complete after {outcome.step} steps  {_values(outcome.values)}")
+
+
+def _describe(plan: Recipe, data: Path | None) -> None:
+    from .. import training
+
+    parts = training.assemble(plan, data)
+    count = sum(p.numel() for p in parts.generator.parameters())
+    click.echo(plan.to_toml())
+    click.echo(f"# {count:,} parameters, {len(parts.validation)} validation pictures")
+    if parts.taken_over:
+        click.echo(f"# {parts.taken_over}")
+
+
+def _values(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+@contextmanager
+def _watch(steps: int) -> Generator[Watch]:
+    """Progress with time left on a terminal; elsewhere a line for each evaluation."""
+    from ..training import Watch
+
+    def evaluated(step: int, values: dict[str, float]) -> None:
+        click.echo(f"step {step}  {_values(values)}")
+
+    if not sys.stderr.isatty():
+        yield Watch(on_evaluation=evaluated, on_word=click.echo)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = (TextColumn("steps"), BarColumn(bar_width=16), MofNCompleteColumn(), Left(),
+               TextColumn("{task.description}", markup=False))  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=steps)
+
+        def stepped(step: int, losses: dict[str, float], speed: float, wait: float) -> None:
+            text = f"{_values(losses)}  {speed:.2f}/s  waiting {wait:.1%}"
+            bars.update(task, completed=step, description=text)
+
+        yield Watch(on_step=stepped, on_evaluation=evaluated, on_word=click.echo)

@@ -1,0 +1,271 @@
+"""What trains a model, as a readable TOML file: strict, with a hint for every mistake.
+
+Paths in dataset arguments may begin with ``{data}``, the folder that ``--data`` or
+``SRZOO_DATA`` names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from . import card, kinds, strict
+from .errors import ModelError, SrzooError
+from .registry import Use
+
+RECIPE = "recipe.toml"
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A loss and its weight in the sum."""
+
+    use: Use
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Weighted:
+        """Read ``"l1"``, or a table with ``name``, ``weight`` and the loss's own arguments."""
+        if isinstance(value, str):
+            return cls(Use(value))
+        weight = value.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise SrzooError(f"the weight of {value.get('name')} is {weight!r}", "Give a number")
+        return cls(Use.of({k: v for k, v in value.items() if k != "weight"}), float(weight))
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        return {**self.use.plain(), "weight": self.weight}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures, and how they are cut.
+
+    Attributes:
+        train, validation: dataset plugins; validation pictures are never trained on.
+        degradation: makes LR from HR where the dataset has none.
+        lr_crop: side of a training crop, in LR pixels.
+        batch: crops for each optimiser step and accumulation, over all processes.
+        draw: "pictures": each as often as any other; "area": in proportion to its pixels.
+        augment: left-right flips and quarter turns.
+    """
+
+    train: Use
+    validation: Use
+    degradation: Use = field(default_factory=lambda: Use("bicubic"))
+    lr_crop: int = 48
+    batch: int = 16
+    draw: Literal["pictures", "area"] = "pictures"
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, AdamW or SGD, and its settings."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-4
+    betas: tuple[float, ...] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step.
+
+    Attributes:
+        name: "constant"; "step": times ``gamma`` at each of ``at``; "cosine": from 1 to
+            ``floor`` at the last step.
+        warmup: steps over which it rises linearly from zero, first.
+    """
+
+    name: Literal["constant", "step", "cosine"] = "constant"
+    at: tuple[int, ...] = ()
+    gamma: float = 0.5
+    floor: float = 0.0
+    warmup: int = 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """The run.
+
+    Attributes:
+        steps: optimiser steps.
+        seed: every crop and every first weight follows from it.
+        accumulate: batches whose gradients are added before a step.
+        clip: largest gradient norm, or none.
+        precision: "fp32", "bf16" or "fp16" (mixed).
+        ema: decay of the averaged weights that are evaluated and released; 0 for none.
+        fold: train through the folded linear tail; exact in the interior of a crop, and
+            cheaper. Only for generators with ``linear_tail``.
+        unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
+        checkpoint_every, evaluate_every: steps.
+        keep: how many checkpoints stay, besides the best.
+        release: the weights of the model folder itself: the "best" by validation PSNR, or
+            the "last".
+    """
+
+    steps: int
+    seed: int = 0
+    accumulate: int = 1
+    clip: float | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    ema: float = 0.999
+    fold: bool = False
+    unfolded_share: float = 0.15
+    checkpoint_every: int = 1000
+    evaluate_every: int = 1000
+    keep: int = 2
+    release: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run does.
+
+    Attributes:
+        init: a model to start from; tensors of the same name and shape are taken over.
+        summary: what the model is for, in one line.
+    """
+
+    generator: Use
+    data: Data
+    losses: tuple[Weighted, ...]
+    train: Train
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    init: str | None = None
+    summary: str = ""
+
+    def to_toml(self) -> str:
+        """The recipe as a file that gives the same recipe."""
+        import tomli_w
+
+        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **strict.plain(self)})
+
+
+def find(ref: str | Path) -> tuple[str, Path]:
+    """The name and the file of a recipe: a TOML file, a model folder, or a released name.
+
+    Raises:
+        ModelError: nothing is called that, or the folder has no recipe.
+    """
+    path = Path(ref)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist", "Check the name")
+        return (path.parent.resolve().name if path.name == RECIPE else path.stem), path
+    folder = path if path.is_dir() else plans().get(str(ref))
+    if folder is None:
+        folder = card.find(ref).path
+    if not (folder / RECIPE).is_file():
+        raise ModelError(
+            f"{folder} has no {RECIPE}", "Name a model that has one: srzoo recipe list"
+        )
+    return folder.resolve().name, folder / RECIPE
+
+
+def plans() -> dict[str, Path]:
+    """Every folder of the card packages that holds a recipe, by name."""
+    return {path.parent.name: path.parent for path in card.package_files(RECIPE)}
+
+
+def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, and change it by ``a.b=value``, values written as in TOML.
+
+    Raises:
+        SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
+    """
+    _, path = find(ref)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
+    for override in overrides:
+        _override(values, override)
+    version = values.pop("srzoo", None)
+    if isinstance(version, int) and version > RECIPE_VERSION:
+        raise SrzooError(
+            f"{path} is of version {version}, this srzoo reads {RECIPE_VERSION}",
+            "Upgrade srzoo: pip install --upgrade srzoo",
+        )
+    if version != RECIPE_VERSION:
+        raise SrzooError(f"{path}: srzoo is {version!r}", "Write srzoo = 1 at the top")
+    recipe = strict.parse(Recipe, values, str(path))
+    check(recipe, str(path))
+    return recipe
+
+
+def check(recipe: Recipe, where: str) -> None:
+    """What types alone do not tell: names of plugins, their arguments, ranges.
+
+    Raises:
+        SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
+    """
+    uses = [
+        (kinds.generators, recipe.generator),
+        (kinds.datasets, recipe.data.train),
+        (kinds.datasets, recipe.data.validation),
+        (kinds.degradations, recipe.data.degradation),
+        *((kinds.losses, loss.use) for loss in recipe.losses),
+    ]
+    for registry, use in uses:
+        registry.check_use(use)
+    train, data = recipe.train, recipe.data
+    for name, value, least in (
+        ("train.steps", train.steps, 1),
+        ("train.accumulate", train.accumulate, 1),
+        ("train.checkpoint_every", train.checkpoint_every, 1),
+        ("train.evaluate_every", train.evaluate_every, 1),
+        ("train.keep", train.keep, 1),
+        ("data.batch", data.batch, 1),
+        ("data.lr_crop", data.lr_crop, 1),
+        ("schedule.warmup", recipe.schedule.warmup, 0),
+    ):
+        if value < least:
+            raise SrzooError(f"{where}: {name} is {value}", f"It is at least {least}")
+    for name, share in (("train.ema", train.ema), ("train.unfolded_share", train.unfolded_share)):
+        if not 0 <= share <= 1:
+            raise SrzooError(f"{where}: {name} is {share}", "It lies between 0 and 1")
+    if not recipe.losses:
+        raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise SrzooError(f"--set {text} has no value", "Write it like --set train.steps=1000")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    *path, last = key.strip().split(".")
+    place: Any = values
+    for part in path:
+        if isinstance(place, list):
+            place = _item(cast("list[Any]", place), part, text)
+        elif isinstance(place, dict):
+            place = cast("dict[str, Any]", place).setdefault(part, {})
+        if not isinstance(place, list | dict):
+            raise SrzooError(f"--set {text}: {part} is {place!r}, no table", "Check the name")
+    if isinstance(place, list):
+        _item(cast("list[Any]", place), last, text)
+        place[int(last)] = parsed
+    else:
+        place[last] = parsed
+
+
+def _item(items: list[Any], part: str, text: str) -> Any:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise SrzooError(
+            f"--set {text}: {part} is no place in a list of {len(items)}", "Count from 0"
+        )
+    return items[int(part)]

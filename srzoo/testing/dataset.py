@@ -1,0 +1,113 @@
+"""What every dataset has to keep; datasets need files, so these checks take a built one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+
+from ..contracts import Dataset, Sample
+
+LOOKED_AT = 12
+"""At how many samples a check looks, spread over the dataset."""
+
+
+def _some(dataset: Dataset) -> list[int]:
+    places = np.linspace(0, len(dataset) - 1, min(LOOKED_AT, len(dataset)))
+    return sorted({int(place) for place in places})
+
+
+def _same(first: Sample, second: Sample) -> bool:
+    if first.name != second.name or not np.array_equal(first.hr, second.hr):
+        return False
+    if first.lr is None or second.lr is None:
+        return first.lr is second.lr
+    return np.array_equal(first.lr, second.lr)
+
+
+def has_pictures(dataset: Dataset) -> None:
+    """It has a length, and an IndexError beyond it, so that ``for`` ends."""
+    length = len(dataset)
+    assert length > 0, "the dataset is empty"
+    try:
+        dataset[length]
+    except IndexError:
+        return
+    raise AssertionError(f"dataset[{length}] of {length} pictures is no IndexError")
+
+
+def gives_samples(dataset: Dataset) -> None:
+    """Each item is a Sample with uint8 H x W x 3 pictures, LR a whole part of HR."""
+    for index in _some(dataset):
+        sample = dataset[index]
+        assert isinstance(sample, Sample), f"dataset[{index}] is a {type(sample).__name__}"
+        assert isinstance(sample.name, str), f"dataset[{index}].name is {sample.name!r}"
+        assert sample.name, f"dataset[{index}] has no name"
+        for title, picture in (("hr", sample.hr), ("lr", sample.lr)):
+            if picture is None and title == "lr":
+                continue
+            assert isinstance(picture, np.ndarray), f"{sample.name}: {title} is no array"
+            facts = f"{sample.name}: {title} is {picture.dtype} {picture.shape}"
+            assert picture.dtype == np.uint8, f"{facts}, not uint8"
+            assert picture.ndim == 3, f"{facts}, not H x W x 3"
+            assert picture.shape[2] == 3, f"{facts}, not H x W x 3"
+            assert picture.size, f"{facts}, which is empty"
+        if sample.lr is not None:
+            high, low = sample.hr.shape[:2], sample.lr.shape[:2]
+            scale = high[0] // low[0]
+            assert high == (scale * low[0], scale * low[1]), f"{sample.name}: {low} in {high}"
+
+
+def names_are_unique(dataset: Dataset) -> None:
+    """No two of the samples that are looked at share a name."""
+    names = [dataset[index].name for index in _some(dataset)]
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"several pictures are called {', '.join(sorted(twice))}"
+
+
+def same_every_time(dataset: Dataset) -> None:
+    """The same index gives the same sample, also when the first was painted over."""
+    for index in _some(dataset)[:3]:
+        first = dataset[index]
+        kept = Sample(first.name, first.hr.copy(), None if first.lr is None else first.lr.copy())
+        if first.hr.flags.writeable:
+            first.hr[...] = 0
+        assert _same(kept, dataset[index]), f"dataset[{index}] differs from one time to the next"
+
+
+def fingerprint_is_steady(dataset: Dataset) -> None:
+    """Reading pictures does not change the fingerprint."""
+    before = dataset.fingerprint
+    assert isinstance(before, str), f"the fingerprint is {before!r}"
+    assert before, "the fingerprint is empty"
+    dataset[0]
+    assert dataset.fingerprint == before, "the fingerprint changes although no picture does"
+
+
+def goes_to_another_process(dataset: Dataset) -> None:
+    """A pickled copy, as a loader's worker gets it, gives the same."""
+    copy: Dataset = pickle.loads(pickle.dumps(dataset))
+    assert len(copy) == len(dataset), "a pickled copy has another length"
+    assert copy.fingerprint == dataset.fingerprint, "a pickled copy has another fingerprint"
+    assert _same(copy[0], dataset[0]), "a pickled copy gives another picture"
+
+
+CHECKS: tuple[Callable[[Dataset], None], ...] = (
+    has_pictures,
+    gives_samples,
+    names_are_unique,
+    same_every_time,
+    fingerprint_is_steady,
+    goes_to_another_process,
+)
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Run every dataset check on a built dataset.
+
+    Raises:
+        AssertionError: the first promise that is broken.
+    """
+    for check in CHECKS:
+        check(dataset)

@@ -1,0 +1,163 @@
+"""What every degradation has to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from .. import kinds
+from ..contracts import Degradation
+from ..registry import Use
+from ._case import Case
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U8 = NDArray[np.uint8]
+    F64 = NDArray[np.float64]
+
+SCALES = (2, 3, 4)
+
+
+def _degradation(case: Case) -> Degradation:
+    return kinds.degradations.build(Use(case.name, case.args))
+
+
+def _photo(height: int, width: int) -> U8:
+    """Smooth areas, edges and detail in three colours, the same ones for the same size."""
+    y, x = np.mgrid[0:height, 0:width]
+    wave = 127 + 90 * np.sin(x * y / 90.0)
+    planes = np.stack([40 + x * 170 / width, wave, 220 - y * 180 / height], axis=2)
+    disc = (y - 0.4 * height) ** 2 + (x - 0.55 * width) ** 2 < (0.25 * min(height, width)) ** 2
+    planes[disc] = (230, 60, 40)
+    planes[:, width // 5 : width // 5 + max(width // 16, 1)] = 235
+    return planes.astype(np.uint8)
+
+
+def _result(degradation: Degradation, hr: U8, scale: int, seed: int = 0) -> U8:
+    return degradation(hr, scale, np.random.default_rng(seed))
+
+
+def size_and_type(case: Case) -> None:
+    """Uint8 H/scale x W/scale x 3 at scales 2, 3 and 4, down to a single LR pixel."""
+    degradation = _degradation(case)
+    assert isinstance(degradation.deterministic, bool), f"{case}.deterministic is no bool"
+    for scale in SCALES:
+        for height, width in ((1, 1), (1, 9), (7, 5), (24, 17)):
+            lr = _result(degradation, _photo(height * scale, width * scale), scale)
+            assert lr.dtype == np.uint8, f"{case} gave {lr.dtype}, not uint8"
+            want = (height, width, 3)
+            assert lr.shape == want, f"{case} x{scale} gave {lr.shape}, not {want}"
+
+
+def refuses_other_sizes(case: Case) -> None:
+    """A size that is no multiple of the scale is a ValueError, not a guess."""
+    degradation = _degradation(case)
+    for height, width in ((16, 17), (17, 16)):
+        try:
+            _result(degradation, _photo(height, width), 4)
+        except ValueError:
+            continue
+        raise AssertionError(f"{case} took {width}x{height} at scale 4 without a ValueError")
+
+
+def leaves_the_picture_alone(case: Case) -> None:
+    """A read-only, turned view gives the same as its copy, and stays as it was."""
+    degradation = _degradation(case)
+    view = _photo(32, 48)[::-1, 8:40].swapaxes(0, 1)
+    view.flags.writeable = False
+    before = view.copy()
+    same = np.array_equal(_result(degradation, view, 4), _result(degradation, before.copy(), 4))
+    assert same, f"{case} gives something else for a view than for a copy"
+    assert np.array_equal(view, before), f"{case} changed its input in place"
+
+
+def all_chance_comes_from_rng(case: Case) -> None:
+    """Equal seeds give equal pictures, whatever numpy's own random state is."""
+    degradation = _degradation(case)
+    hr = _photo(64, 48)
+    state = np.random.get_state()
+    try:
+        for seed in range(4):
+            np.random.seed(seed)
+            first = _result(degradation, hr, 4, seed)
+            np.random.seed(seed + 99)
+            again = _result(_degradation(case), hr, 4, seed)
+            assert np.array_equal(first, again), f"{case} uses chance that is not rng's"
+    finally:
+        np.random.set_state(state)
+
+
+def says_whether_it_is_deterministic(case: Case) -> None:
+    """``deterministic`` means that seeds change nothing; without it, they do."""
+    degradation = _degradation(case)
+    hr = _photo(64, 48)
+    results = {_result(degradation, hr, 4, seed).tobytes() for seed in range(8)}
+    if degradation.deterministic:
+        assert len(results) == 1, f"{case} says it is deterministic and is not"
+    else:
+        assert len(results) > 1, f"{case} gives the same for every seed: deterministic = True?"
+
+
+def keeps_the_brightness(case: Case) -> None:
+    """A flat colour stays that colour, on the average over seeds."""
+    degradation = _degradation(case)
+    colour = np.array([140, 90, 180])
+    hr = np.broadcast_to(colour.astype(np.uint8), (64, 64, 3))
+    means = [_result(degradation, hr, 4, seed).mean(axis=(0, 1)) for seed in range(8)]
+    away = float(np.abs(np.mean(means, axis=0) - colour).max())
+    assert away < 6, f"{case} changes a flat colour by {away:.1f} levels"
+
+
+def lies_over_the_picture(case: Case) -> None:
+    """Enlarged again, it fits the HR picture best without a shift."""
+    degradation = _degradation(case)
+    for scale in SCALES:
+        away = shift(degradation, scale)
+        assert away == (0, 0), f"{case} x{scale} shifts pictures by {away} HR pixels"
+
+
+def shift(degradation: Degradation, scale: int, seeds: int = 8) -> tuple[int, int]:
+    """By how many HR pixels (down, right) results lie off, at ``scale``; it looks at -2 to 2."""
+    rim = 4
+    hr = _photo(36 * scale, 40 * scale)
+    inner = _normal(hr[rim:-rim, rim:-rim])
+    found: dict[tuple[int, int], float] = {}
+    for seed in range(seeds):
+        small = Image.fromarray(_result(degradation, hr, scale, seed))
+        large = np.asarray(small.resize((hr.shape[1], hr.shape[0]), Image.Resampling.BICUBIC))
+        for down in range(-2, 3):
+            for right in range(-2, 3):
+                part = large[rim + down :, rim + right :][: inner.shape[0], : inner.shape[1]]
+                fits = float((inner * _normal(part)).mean())
+                found[down, right] = found.get((down, right), 0.0) + fits
+    return max(found, key=lambda place: found[place])
+
+
+def _normal(picture: U8) -> F64:
+    gray = picture.astype(np.float64).mean(axis=2)
+    return (gray - gray.mean()) / gray.std()
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = (
+    size_and_type,
+    refuses_other_sizes,
+    leaves_the_picture_alone,
+    all_chance_comes_from_rng,
+    says_whether_it_is_deterministic,
+    keeps_the_brightness,
+    lies_over_the_picture,
+)
+
+
+def check_degradation(case: Case) -> None:
+    """Run every degradation check on one case.
+
+    Raises:
+        AssertionError: the first promise that is broken.
+    """
+    for check in CHECKS:
+        check(case)

@@ -1,0 +1,10 @@
+"""Training: a recipe to a model folder that stops and resumes at any step.
+
+``assemble`` builds every part, ``fit`` runs the loop, and the folder it writes is a model
+folder from the first checkpoint on.
+"""
+
+from .assemble import Parts, assemble
+from .loop import Outcome, Watch, fit, train
+
+__all__ = ["Outcome", "Parts", "Watch", "assemble", "fit", "train"]

@@ -1,0 +1,152 @@
+"""Training crops: each a pure function of (seed, step, index), so nothing has to be saved."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SrzooError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..contracts import U8, Degradation
+    from ..recipe import Data
+    from .pixels import Pixels
+
+T = TypeVar("T")
+MARGIN = 4
+"""LR pixels around a crop that a random degradation may blur into it."""
+AHEAD = 4
+"""Batches that are made while others train."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops of one scale: float 0..1, B x 3 x h x w and B x 3 x sh x sw."""
+
+    lr: Tensor
+    hr: Tensor
+    scale: int
+
+
+class Crops:
+    """Draws crops; endless, and without state.
+
+    Args:
+        pixels: the pictures.
+        data: crop side, batch, how pictures are drawn.
+        scales: of the generator; one is drawn for each step where there are several.
+        degradation: makes LR crops where no LR pictures are kept.
+        seed: of everything.
+
+    Raises:
+        SrzooError: a picture is smaller than a crop.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        data: Data,
+        scales: tuple[int, ...],
+        degradation: Degradation,
+        seed: int,
+    ) -> None:
+        self._pixels = pixels
+        self._data = data
+        self._scales = scales
+        self._degradation = degradation
+        self._seed = seed
+        largest = max(scales)
+        areas: list[int] = []
+        for number, name in enumerate(pixels.names):
+            height, width = pixels.size(number)
+            if min(height, width) // largest < data.lr_crop:
+                raise SrzooError(
+                    f"{name} has {width}x{height} pixels, a crop needs {data.lr_crop * largest}",
+                    "Lower data.lr_crop, or exclude the picture",
+                )
+            areas.append(height * width)
+        self._shares = np.cumsum(areas) / sum(areas)
+
+    def scale(self, step: int) -> int:
+        """The scale of a step."""
+        if len(self._scales) == 1:
+            return self._scales[0]
+        return int(np.random.default_rng([self._seed, step]).choice(self._scales))
+
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
+        """The crops of a step, or one of several equal parts of them.
+
+        Args:
+            step: of the run, from 0 (each accumulated batch counts).
+            part: which part, of ``parts``; several processes take one each.
+        """
+        scale = self.scale(step)
+        share = self._data.batch // parts
+        pairs = [self._crop(step, part * share + number, scale) for number in range(share)]
+        lr, hr = (_tensor(np.stack(side)) for side in zip(*pairs, strict=True))
+        return Batch(lr, hr, scale)
+
+    def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
+        rng = np.random.default_rng([self._seed, step, index])
+        number = self._number(step, index, rng)
+        side = self._data.lr_crop
+        height, width = (length // scale for length in self._pixels.size(number))
+        top = int(rng.integers(height - side + 1))
+        left = int(rng.integers(width - side + 1))
+        hr = self._pixels.hr(number)
+        if scale in self._pixels.lr_scales:
+            lr = self._pixels.lr(number, scale)[top : top + side, left : left + side]
+        else:
+            up, before = max(0, top - MARGIN), max(0, left - MARGIN)
+            down, after = min(height, top + side + MARGIN), min(width, left + side + MARGIN)
+            wide = hr[up * scale : down * scale, before * scale : after * scale]
+            lr = self._degradation(wide, scale, rng)
+            lr = lr[top - up : top - up + side, left - before : left - before + side]
+        hr = hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
+        if self._data.augment:
+            flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+            lr, hr = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
+        return lr, hr
+
+    def _number(self, step: int, index: int, rng: np.random.Generator) -> int:
+        if self._data.draw == "area":
+            return int(np.searchsorted(self._shares, rng.random(), side="right"))
+        epoch, place = divmod(step * self._data.batch + index, len(self._pixels))
+        return int(_order(self._seed, epoch, len(self._pixels))[place])
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch, 0, 0]).permutation(count)
+
+
+def _tensor(pictures: U8) -> Tensor:
+    """uint8 B x H x W x 3 to float 0..1, B x 3 x H x W, channels-last in memory."""
+    return torch.as_tensor(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def ahead(make: Callable[[int], T], start: int, stop: int) -> Generator[T]:
+    """``make(start)``, ``make(start + 1)``, ... made in a thread, a few before they are used.
+
+    An error in ``make`` is raised here, in its place.
+    """
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        made = deque(pool.submit(make, number) for number in range(start, min(start + AHEAD, stop)))
+        for number in range(start, stop):
+            item = made.popleft().result()
+            if number + AHEAD < stop:
+                made.append(pool.submit(make, number + AHEAD))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,148 @@
+"""Decoded pictures in one memory-mapped file, so that a step never waits for a decoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import kinds, strict
+from ..errors import SrzooError
+from ..registry import Use
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Dataset
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one picture lies: HR first, then LR for each scale that is kept."""
+
+    name: str
+    places: tuple[tuple[int, int, int], ...]
+    """For HR (scale 1) and each kept scale: offset in bytes, height, width."""
+
+
+class Pixels:
+    """Pictures of a dataset as arrays on a memory map.
+
+    Attributes:
+        names: of the pictures, in the dataset's order.
+        lr_scales: for which scales LR pictures are kept beside the HR ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self._data = np.memmap(folder / "pixels.bin", np.uint8, "r")
+        self._places: list[list[tuple[int, int, int]]] = index["places"]
+        self.names: list[str] = index["names"]
+        self.lr_scales: tuple[int, ...] = tuple(index["scales"])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Height and width of an HR picture."""
+        _, height, width = self._places[number][0]
+        return height, width
+
+    def hr(self, number: int) -> U8:
+        """H x W x 3, a view."""
+        return self._view(*self._places[number][0])
+
+    def lr(self, number: int, scale: int) -> U8:
+        """H/scale x W/scale x 3, a view; only for ``lr_scales``."""
+        return self._view(*self._places[number][1 + self.lr_scales.index(scale)])
+
+    def _view(self, offset: int, height: int, width: int) -> U8:
+        return self._data[offset : offset + height * width * 3].reshape(height, width, 3)
+
+
+def cache_folder() -> Path:
+    """Where decoded pictures are kept: ``SRZOO_CACHE``, or the user's cache folder."""
+    if "SRZOO_CACHE" in os.environ:
+        return Path(os.environ["SRZOO_CACHE"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("srzoo"))
+
+
+def decoded(
+    dataset: Dataset,
+    degradation: Use,
+    scales: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> Pixels:
+    """The pixels of a dataset, decoded now or found from an earlier time.
+
+    LR pictures are kept too where the dataset brings them, or where the degradation is
+    deterministic.
+
+    Args:
+        dataset: of HR pictures, or pairs.
+        degradation: makes LR pictures.
+        scales: by which.
+        progress: is told (pictures done, pictures in all) while decoding.
+
+    Raises:
+        SrzooError: the dataset is empty, or a picture cannot be read.
+    """
+    if len(dataset) == 0:
+        raise SrzooError("the dataset holds no pictures", "Check its path and lists")
+    shrink = kinds.degradations.build(degradation)
+    keep = tuple(scales) if shrink.deterministic or dataset[0].lr is not None else ()
+    what = [VERSION, dataset.fingerprint, strict.plain(degradation) if keep else None, keep]
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    root = cache_folder() / "pixels"
+    if not (root / key).is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as name:
+            new = Path(name) / key
+            new.mkdir()
+            _write(dataset, degradation, keep, new, progress)
+            if not (root / key).exists():  # another process may have been faster
+                new.rename(root / key)
+    return Pixels(root / key)
+
+
+def _write(
+    dataset: Dataset,
+    degradation: Use,
+    scales: tuple[int, ...],
+    folder: Path,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    shrink = kinds.degradations.build(degradation)
+    names: list[str] = []
+    places: list[list[tuple[int, int, int]]] = []
+    with (folder / "pixels.bin").open("wb") as file:
+        for number in range(len(dataset)):
+            sample = dataset[number]
+            pictures = [sample.hr]
+            for scale in scales:
+                height, width = (side // scale * scale for side in sample.hr.shape[:2])
+                whole = sample.hr[:height, :width]
+                pictures.append(
+                    sample.lr
+                    if sample.lr is not None
+                    else shrink(whole, scale, np.random.default_rng(0))
+                )
+            row: list[tuple[int, int, int]] = []
+            for picture in pictures:
+                row.append((file.tell(), picture.shape[0], picture.shape[1]))
+                file.write(np.ascontiguousarray(picture).tobytes())
+            names.append(sample.name)
+            places.append(row)
+            if progress:
+                progress(number + 1, len(dataset))
+    index = {"names": names, "places": places, "scales": scales}
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Held-out pictures through the averaged weights: numbers, and a sheet to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .. import kinds
+from ..runner import ModuleRunner
+from ..sheet import draw
+from ..upscaler import Upscaler
+from .assemble import Parts
+
+METRICS = ("psnr_y", "ssim_y")
+SHOWN = 4
+"""Pictures on the contact sheet."""
+
+
+def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
+    """Mean metrics over the validation pictures; several scales get a value each.
+
+    Args:
+        parts: of the run; the averaged weights are judged.
+        sheet: where to draw LR | bicubic | SR | HR, or None.
+    """
+    training = parts.ema.training
+    upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
+    metrics = {name: kinds.metrics.create(name) for name in METRICS}
+    values: dict[str, float] = {}
+    rows: list[tuple[str, list[np.ndarray]]] = []
+    shrink = kinds.degradations.build(parts.recipe.data.degradation)
+    for scale in parts.scales:
+        found: dict[str, list[float]] = {name: [] for name in metrics}
+        for number, name in enumerate(parts.validation.names):
+            hr = parts.validation.hr(number)
+            height, width = (side // scale * scale for side in hr.shape[:2])
+            hr = hr[:height, :width]
+            if scale in parts.validation.lr_scales:
+                lr = parts.validation.lr(number, scale)
+            else:
+                lr = shrink(hr, scale, np.random.default_rng([parts.recipe.train.seed, number]))
+            sr = upscaler.array(lr, scale)
+            for key, metric in metrics.items():
+                found[key].append(metric(sr, hr, scale))
+            if scale == max(parts.scales) and number < SHOWN:
+                rows.append((f"{name}  {found['psnr_y'][-1]:.2f} dB", [lr, sr, hr]))
+        end = f"_x{scale}" if len(parts.scales) > 1 else ""
+        values |= {f"{key}{end}": float(np.mean(found[key])) for key in metrics}
+    if sheet:
+        draw(sheet, rows)
+    parts.ema.train(training)
+    return values

@@ -1,0 +1,226 @@
+"""``srzoo data`` as its user meets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import drawn
+from PIL import Image
+
+from srzoo import kinds
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "hr"
+    for name, mode, size in (
+        ("a.png", "RGB", (45, 31)),
+        ("b.jpg", "RGB", (64, 48)),
+        ("sub/c.png", "L", (33, 40)),
+        ("sub/d.png", "RGBA", (20, 20)),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        drawn(*size, mode).save(root / name)
+    (root / "note.txt").write_text("no picture")
+    return root
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+# --- degrade ------------------------------------------------------------------------------
+
+
+def test_a_folder(srzoo_cli, photos, tmp_path):
+    result = srzoo_cli("data", "degrade", photos, tmp_path / "lr")
+    assert (result.code, result.err) == (0, "")
+    assert "4 pictures in" in result.out
+    assert files(tmp_path / "lr") == ["a.png", "b.png", "sub/c.png", "sub/d.png"]
+    hr = np.asarray(drawn(45, 31))[:28, :44]
+    want = kinds.degradations.create("bicubic")(hr, 4, np.random.default_rng(0))
+    assert np.array_equal(pixels(tmp_path / "lr/a.png"), want)
+    assert pixels(tmp_path / "lr/sub/c.png").shape == (10, 8, 3)
+
+
+def test_one_file(srzoo_cli, photos, tmp_path):
+    assert srzoo_cli("data", "degrade", photos / "b.jpg", tmp_path / "x.png").code == 0
+    assert srzoo_cli("data", "degrade", photos / "b.jpg", tmp_path / "folder").code == 0
+    assert np.array_equal(pixels(tmp_path / "x.png"), pixels(tmp_path / "folder/b.png"))
+    assert pixels(tmp_path / "x.png").shape == (12, 16, 3)
+
+
+def test_results_depend_on_name_and_seed_alone(srzoo_cli, photos, tmp_path):
+    run = ("data", "degrade", "-d", "realistic", "--scale", "2")
+    for out, seed in (("one", 1), ("again", 1), ("two", 2)):
+        assert srzoo_cli(*run, photos, tmp_path / out, "--seed", str(seed)).code == 0
+    drawn(64, 48).save(photos / "0first.png")
+    assert srzoo_cli(*run, photos, tmp_path / "more", "--seed", "1").code == 0
+    assert srzoo_cli(*run, photos / "b.jpg", tmp_path / "alone", "--seed", "1").code == 0
+    one = pixels(tmp_path / "one/b.png")
+    for same in ("again", "more", "alone"):
+        assert np.array_equal(one, pixels(tmp_path / same / "b.png")), same
+    assert not np.array_equal(one, pixels(tmp_path / "two/b.png"))
+
+
+def test_equal_pictures_of_other_names_differ(srzoo_cli, tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / "hr").mkdir(exist_ok=True)
+        drawn().save(tmp_path / "hr" / name)
+    assert srzoo_cli("data", "degrade", tmp_path / "hr", tmp_path / "lr", "-d", "mild").code == 0
+    a, b = (pixels(tmp_path / "lr" / name) for name in ("a.png", "b.png"))
+    assert not np.array_equal(a, b)
+
+
+def test_settings_reach_the_degradation(srzoo_cli, photos, tmp_path):
+    run = ("data", "degrade", photos / "a.png")
+    chosen = ("-d", "mixed", "--set", 'choices=["bicubic"]')
+    assert srzoo_cli(*run, tmp_path / "mixed.png", *chosen).code == 0
+    assert srzoo_cli(*run, tmp_path / "plain.png").code == 0
+    assert np.array_equal(pixels(tmp_path / "mixed.png"), pixels(tmp_path / "plain.png"))
+
+
+def test_a_result_folder_inside_the_input_is_no_input(srzoo_cli, photos):
+    run = ("data", "degrade", photos, photos / "lr")
+    assert srzoo_cli(*run).code == 0
+    assert srzoo_cli(*run, "--overwrite").code == 0
+    assert files(photos / "lr") == ["a.png", "b.png", "sub/c.png", "sub/d.png"]
+
+
+def test_existing_results_are_kept(srzoo_cli, photos, tmp_path):
+    (tmp_path / "lr").mkdir()
+    (tmp_path / "lr/b.png").write_bytes(b"mine")
+    result = srzoo_cli("data", "degrade", photos, tmp_path / "lr")
+    assert result.code == 2
+    assert "b.png exists. Give --overwrite" in result.err
+    assert files(tmp_path / "lr") == ["b.png"]
+    assert (tmp_path / "lr/b.png").read_bytes() == b"mine"
+    assert srzoo_cli("data", "degrade", photos, tmp_path / "lr", "--overwrite").code == 0
+    assert pixels(tmp_path / "lr/b.png").shape == (12, 16, 3)
+
+
+def test_an_input_is_never_overwritten(srzoo_cli, photos):
+    before = (photos / "a.png").read_bytes()
+    for source, target in ((photos, photos), (photos / "a.png", photos / "a.png")):
+        result = srzoo_cli("data", "degrade", source, target, "--overwrite")
+        assert result.code == 2
+        assert "the input itself" in result.err
+    assert (photos / "a.png").read_bytes() == before
+
+
+def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path):
+    (photos / "a.png").write_bytes(b"no picture")
+    drawn(3, 3).save(photos / "tiny.png")
+    result = srzoo_cli("data", "degrade", photos, tmp_path / "lr")
+    assert result.code == 1
+    assert "3 pictures in" in result.out
+    assert "a.png is no picture" in result.err
+    assert "tiny.png is 3x3, smaller than one LR pixel" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nope", "out"), "nope does not exist"),
+        (("hr/note.txt", "out"), "note.txt is no picture"),
+        (("empty", "out"), "empty holds no pictures"),
+        (("hr", "file.png"), "file.png is a file"),
+        (("twins", "out"), "would both become"),
+        (("hr", "out", "-d", "bicubik"), "Did you mean bicubic"),
+        (("hr", "out", "-d", "mild", "--set", "strenght=1"), "Did you mean strength"),
+        (("hr", "out", "-d", "mild", "--set", "strength=much"), "strength is 'much'"),
+        (("hr", "out", "-d", "mild", "--set", "strength"), "is not KEY=VALUE"),
+        (("hr", "out", "--scale", "0"), "0 is not in the range"),
+        (("hr/a.png", "out.jpg"), "out.jpg is no PNG"),
+        (("hr/a.png", "file.png/out/"), "cannot create the folder"),
+    ],
+)
+def test_mistakes_are_one_line(srzoo_cli, photos, monkeypatch, arguments, message):
+    monkeypatch.chdir(photos.parent)
+    Path("empty").mkdir()
+    Path("file.png").write_bytes(b"")
+    Path("twins").mkdir()
+    for name in ("a.png", "a.jpg"):
+        drawn().save(Path("twins") / name)
+    result = srzoo_cli("data", "degrade", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert not Path("out").exists()
+
+
+# --- get ----------------------------------------------------------------------------------
+
+
+class Fetched:
+    """A dataset that can be had, and notes how it was asked."""
+
+    asked: list[dict] = []  # noqa: RUF012
+
+    @staticmethod
+    def fetch(*, to, split="both", verify=True, progress=None) -> list[str]:
+        """Note it."""
+        Fetched.asked.append({"to": to, "split": split, "verify": verify})
+        return [f"{to} is complete"]
+
+
+@pytest.fixture
+def registered():
+    Fetched.asked.clear()
+    kinds.datasets.register("fetched", Fetched)
+    yield Fetched.asked
+    kinds.datasets.unregister("fetched")
+
+
+def test_get_passes_on_what_was_said(srzoo_cli, registered, tmp_path):
+    result = srzoo_cli("data", "get", "fetched")
+    assert (result.code, result.out) == (0, f"{Path('data/fetched')} is complete\n")
+    result = srzoo_cli(
+        "data", "get", "fetched", "--split", "valid", "--to", tmp_path, "--no-verify"
+    )
+    assert result.code == 0
+    assert registered == [
+        {"to": Path("data/fetched"), "split": "both", "verify": True},
+        {"to": tmp_path, "split": "valid", "verify": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("div3k",), "Did you mean div2k"),
+        (("folder",), "the dataset 'folder' cannot be downloaded. Those that can"),
+        (("fetched", "--track", "x4"), "'fetched' has no --track"),
+        (("div2k", "--track", "realistic_mild"), "Did you mean realistic_mild_x4"),
+        (("div2k", "--url", "file:///etc"), "is no http address"),
+        (("div2k", "--url", "http://127.0.0.1:1", "--split", "test"), "'test' is not one of"),
+    ],
+)
+def test_get_refuses(srzoo_cli, registered, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = srzoo_cli("data", "get", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert files(tmp_path) == []
+
+
+def test_torch_is_not_imported(photos, tmp_path):
+    code = (
+        "import sys; from srzoo.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
+    )
+    run = [sys.executable, "-c", code, "data"]
+    subprocess.run([*run, "--help"], check=True, capture_output=True)
+    degrade = ["degrade", str(photos), str(tmp_path / "lr"), "-d", "realistic"]
+    subprocess.run([*run, *degrade], check=True, capture_output=True)

@@ -1,0 +1,177 @@
+"""``srzoo evaluate`` and ``srzoo card``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+
+import pytest
+from conftest import ROOT, drawn
+
+from srzoo import claims
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A released model's folder to write into, its card without results."""
+    folder = shutil.copytree(ROOT / "cards/bicubic-x2", tmp_path / "bicubic-x2")
+    (folder / "README.md").write_text("---\nlibrary_name: srzoo\n---\n\n# bicubic-x2\n")
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A set of two pictures that has a short name: Tiny."""
+    folder = tmp_path / "home/benchmarks/Tiny/x2"
+    for part, size in (("HR", (64, 48)), ("LR", (32, 24))):
+        (folder / part).mkdir(parents=True)
+        for name in ("a.png", "b.png"):
+            drawn(*size).save(folder / part / name)
+    monkeypatch.setenv("SRZOO_DATA", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_table_that_fits(srzoo_cli, tiny):
+    result = srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny", "--self-ensemble")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["model", "data", "param.", "s", "psnr_y", "ssim_y"]
+    assert lines[1].split()[:4] == ["bicubic-x2", "Tiny", "x2", "0"]
+    assert max(map(len, lines)) <= 80
+    assert "psnr_y: PSNR in dB, Y of BT.601" in result.out
+    assert "self-ensemble: mean over 8" in result.out
+    assert result.err == ""
+
+
+def test_json_has_everything(srzoo_cli, tiny):
+    arguments = ("evaluate", "bicubic-x2", "--data", "Tiny", "--metric", "ssim_rgb", "--json")
+    (row,) = json.loads(srzoo_cli(*arguments).out)["rows"]
+    assert (row["model"], row["dataset"], row["scale"], row["parameters"]) == (
+        "bicubic-x2", "Tiny", 2, 0,
+    )  # fmt: skip
+    assert row["pictures"] == ["a.png", "b.png"]
+    (value,) = row["values"]
+    assert value["metric"] == "ssim_rgb"
+    assert len(value["each"]) == 2
+    assert 0 < value["value"] < 1
+
+
+def test_infinite_values_are_valid_json(srzoo_cli, tmp_path):
+    for part in ("HR", "LR"):
+        (tmp_path / "same" / part).mkdir(parents=True)
+    drawn(40, 40).resize((1, 1)).resize((20, 20)).save(tmp_path / "same/LR/a.png")
+    drawn(40, 40).resize((1, 1)).resize((40, 40)).save(tmp_path / "same/HR/a.png")
+    out = srzoo_cli("evaluate", "bicubic-x2", "--data", tmp_path / "same", "--json").out
+    assert json.loads(out, parse_constant=pytest.fail)["rows"][0]["values"][0]["value"] is None
+
+
+def test_several_models_write_each_its_own_card(srzoo_cli, tiny, copy, tmp_path):
+    other = shutil.copytree(copy, tmp_path / "other")
+    shutil.copytree(tiny / "benchmarks/Tiny", tiny / "benchmarks/More")
+    (tiny / "benchmarks/More/x2/HR/a.png").unlink()
+    arguments = ("evaluate", copy, other, "--data", "Tiny", "--data", "More", "--write-card")
+    result = srzoo_cli(*arguments)
+    assert result.code == 0
+    assert result.err.count("written: ") == 2
+    for folder in (copy, other):
+        first = (folder / "README.md").read_text()
+        assert f"- name: {folder.name}\n" in first
+        assert "| Tiny x2 |" in first
+        assert "| More x2 |" in first
+    assert srzoo_cli(*arguments).code == 0
+    assert (other / "README.md").read_text() == first
+
+
+def test_cards_of_the_system_are_refused_at_once(srzoo_cli, tiny, copy, monkeypatch):
+    before = (copy / "README.md").read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    result = srzoo_cli("evaluate", copy, "--data", "Tiny", "--write-card")
+    assert result.code == 2
+    assert result.out == ""
+    assert "not writable" in result.err
+    assert (copy / "README.md").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--data", "Tinny"), "mean Tiny"),
+        (("--data", "Tiny", "--metric", "psnr"), "mean psnr_y"),
+        (("--data", "Tiny", "--scale", "3"), "enlarges by 2, not by 3"),
+        (("--data", "Tiny", "--metric", "pyiqa/lpips"), "srzoo[metrics]"),
+        ((), "--data"),
+    ],
+)
+def test_refusals(srzoo_cli, tiny, arguments, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    result = srzoo_cli("evaluate", "bicubic-x2", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_hr_alone_names_its_degradation(srzoo_cli, tiny, copy):
+    folder = tiny / "benchmarks/Tiny/x2/HR"
+    result = srzoo_cli("evaluate", copy, "--data", folder, "--write-card", "--seed", "5")
+    assert "Tiny x2 bicubic" in result.out
+    assert "| Tiny x2 bicubic, seed 5 |" in (copy / "README.md").read_text()
+    assert (
+        "mean bicubic"
+        in srzoo_cli("evaluate", copy, "--data", folder, "--degradation", "bicubid").err
+    )
+
+
+def test_card_show(srzoo_cli, tiny, copy):
+    assert "claims no results" in srzoo_cli("card", "show", copy).out
+    assert srzoo_cli("card", "check", copy).code == 0
+    srzoo_cli("evaluate", copy, "--data", "Tiny", "--write-card")
+    result = srzoo_cli("card", "show", copy)
+    assert "Tiny x2  psnr_y" in result.out
+    assert "ssim_y: SSIM" in result.out
+    assert max(map(len, result.out.splitlines())) <= 80
+    shown = json.loads(srzoo_cli("card", "show", copy, "--json").out)
+    assert [claim["metric"] for claim in shown] == ["psnr_y", "ssim_y"]
+
+
+def test_card_check_finds_a_wrong_number(srzoo_cli, tiny, copy, monkeypatch):
+    srzoo_cli("evaluate", copy, "--data", "Tiny", "--write-card")
+    result = srzoo_cli("card", "check", copy)
+    assert result.code == 0
+    assert result.out.count("holds") == 2
+    readme = copy / "README.md"
+    claim = json.loads(srzoo_cli("card", "show", copy, "--json").out)[0]["value"]
+    text = readme.read_text()
+    readme.write_text(text.replace(f"value: {claim}", f"value: {claim + 0.5:.4f}"))
+    result = srzoo_cli("card", "check", copy)
+    assert result.code == 1
+    assert f"{claim + 0.5:.4f}" in result.out
+    assert f"{claim:.4f}" in result.out
+    assert result.out.count("FAILS") == 1
+    found = json.loads(srzoo_cli("card", "check", copy, "--json").out)
+    assert [check["holds"] for check in found] == [False, True]
+    assert srzoo_cli("card", "check", copy, "--tolerance", "psnr_y=1").code == 0
+    for wrong in ("psnr_y", "psnr_y=x", "psnr_y=-1", "psnr_y=nan", "=1"):
+        result = srzoo_cli("card", "check", copy, "--tolerance", wrong)
+        assert (result.code, "no tolerance" in result.err) == (2, True)
+    readme.write_text(text.replace("PSNR in dB,", "PSNR in cB,"))
+    result = srzoo_cli("card", "check", copy)
+    assert "the card's protocol is 'PSNR in cB" in result.err
+    monkeypatch.delenv("SRZOO_DATA")
+    result = srzoo_cli("card", "check", copy)
+    assert result.code == 2
+    assert "set SRZOO_DATA" in result.err
+    assert srzoo_cli("card", "check", copy, "--data", tiny).code == 0
+    assert srzoo_cli("card", "check", copy, "--data", tiny / "benchmarks").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bicubic-x2", "bicubic-x3", "bicubic-x4", "edsr-x4"])
+def test_the_released_cards_hold(srzoo_cli, data, monkeypatch, name):
+    """Without the 100 pictures of BSD100, which take an EDSR minutes on two cores."""
+    read = claims.read
+    small = lambda folder: [c for c in read(folder) if c.dataset != "BSD100"]  # noqa: E731
+    monkeypatch.setattr(claims, "read", small)
+    result = srzoo_cli("card", "check", name, "--data", data)
+    assert result.code == 0, result.out
+    assert result.out.count("holds") == 4

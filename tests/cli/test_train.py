@@ -1,0 +1,116 @@
+"""``srzoo train`` and ``srzoo recipe`` as their user meets them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from srzoo import recipe
+
+
+@pytest.fixture
+def files(tiny, tmp_path, monkeypatch):
+    """Pictures in a folder, and a recipe that takes them from {data}."""
+    from helpers import drawn
+
+    for number in range(4):
+        (tmp_path / "pictures/train").mkdir(parents=True, exist_ok=True)
+        drawn(60 + number, 50).save(tmp_path / f"pictures/train/{number}.png")
+    (tmp_path / "pictures/train/held.txt").write_text("3.png\n")
+    text = tiny().read_text()
+    text = text.replace(
+        'train = "drawn"',
+        'train = { name = "folder", path = "{data}/train", exclude = "held.txt" }',
+    )
+    text = text.replace(
+        'validation = "drawn"',
+        'validation = { name = "folder", path = "{data}/train", include = "held.txt" }',
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SRZOO_DATA", raising=False)
+    return tmp_path
+
+
+def test_train_then_upscale(srzoo_cli, files):
+    result = srzoo_cli("train", "mine.toml", "--data", "pictures")
+    assert result.code == 0, result.err
+    assert "step 4  psnr_y" in result.out
+    assert "complete after 12 steps" in result.out
+    assert result.err == ""
+    result = srzoo_cli("upscale", "pictures/train/0.png", "-m", "runs/mine", "-o", "big.png")
+    assert result.code == 0
+    with Image.open("big.png") as big:
+        assert big.size == (120, 100)
+    with Image.open("runs/mine/sheet.png") as sheet, Image.open("runs/mine/curves.png") as curves:
+        assert sheet.width > 900
+        assert curves.width > 900
+    again = srzoo_cli("train", "mine.toml", "--data", "pictures")
+    assert again.code == 0
+    assert "going on from step 12" in again.out
+
+
+def test_held_out_pictures_are_not_trained_on(srzoo_cli, files):
+    from srzoo import training
+
+    parts = training.assemble(recipe.load("mine.toml"), files / "pictures")
+    assert parts.validation.names == ["3.png"]
+    assert parts.crops._pixels.names == ["0.png", "1.png", "2.png"]
+
+
+def test_dry_run_builds_everything_and_writes_nothing(srzoo_cli, files):
+    result = srzoo_cli("train", "mine.toml", "--data", "pictures", "--dry-run")
+    assert result.code == 0
+    assert "1 validation pictures" in result.out
+    assert not (files / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "none.toml"], "none.toml does not exist"),
+        (["train", "mine.toml"], "Give --data DIR"),
+        (["train", "mine.toml", "--data", "nowhere"], "nowhere"),
+        (["train", "mine.toml", "--set", "train.stepz=1"], "mean steps"),
+        (["train", "mine.toml", "--data", "pictures", "--resume", "x"], "x is no checkpoint"),
+        (["recipe", "show", "bicubic-x2"], "has no recipe.toml"),
+    ],
+)
+def test_mistakes_are_one_line(srzoo_cli, files, arguments, message):
+    result = srzoo_cli(*arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert len(result.err.strip().splitlines()) == 1
+    assert not (files / "runs").exists()
+
+
+def test_recipe_commands(srzoo_cli, files):
+    assert "tiny" not in srzoo_cli("recipe", "list").out
+    listed = srzoo_cli("recipe", "list").out
+    assert "srresnet-x4" in listed
+    assert "plan" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+    assert "is right: edsr, 12 steps" in srzoo_cli("recipe", "check", "mine.toml").out
+    shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5").out
+    (files / "shown.toml").write_text(shown)
+    assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5"])
+
+
+def test_tensorboard_is_an_extra(srzoo_cli, files):
+    pytest.importorskip("tensorboard", reason="the extra is not installed")
+    assert srzoo_cli("train", "mine.toml", "--data", "pictures", "--tensorboard").code == 0
+    assert list((files / "runs/mine/tensorboard").iterdir())
+
+
+def test_a_moved_run_goes_on(srzoo_cli, files):
+    srzoo_cli("train", "mine.toml", "--data", "pictures")
+    shutil.move("runs/mine", "elsewhere")
+    line = (files / "elsewhere/log.jsonl").read_text().splitlines()[-1]
+    assert json.loads(line)["step"] == 12
+    result = srzoo_cli(
+        "train", "elsewhere", "--out", "elsewhere", "--data", "pictures",
+    )  # fmt: skip
+    assert "going on from step 12" in result.out

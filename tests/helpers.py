@@ -1,0 +1,72 @@
+"""What tests draw and build themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from srzoo.contracts import Sample
+
+ROOT = Path(__file__).parents[1]
+
+
+def drawn(width: int = 45, height: int = 31, mode: str = "RGB") -> Image.Image:
+    """A colourful picture with smooth areas, edges and fine detail."""
+    y, x = np.mgrid[0:height, 0:width]
+    wave = 127 + 90 * np.sin(x * y / 60.0)
+    planes = np.stack([x * 255 / width, wave, 255 - y * 255 / height], axis=2)
+    image = Image.fromarray(planes.astype(np.uint8))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((width // 4, height // 4, width // 2, height // 2), fill=(240, 30, 20))
+    pen.line((0, height, width, 0), fill=(250, 250, 250))
+    if mode in ("RGBA", "LA"):
+        image.putalpha(Image.fromarray((x * 255 // width).astype(np.uint8)))
+    return image.convert(mode)
+
+
+COUNT = 6
+
+
+class Drawn:
+    """Six small pictures; no files."""
+
+    fingerprint = "drawn-2"
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, index: int) -> Sample:
+        picture = np.roll(np.asarray(drawn(72, 60)), 7 * index, axis=1)
+        return Sample(f"drawn{index}", picture)
+
+
+RECIPE = """
+srzoo = 1
+
+[generator]
+name = "{generator}"
+n_resblocks = 1
+n_feats = 6
+scale = 2
+
+[data]
+train = "drawn"
+validation = "drawn"
+lr_crop = 12
+batch = 4
+
+[[losses]]
+name = "l1"
+
+[optimizer]
+lr = 2e-3
+
+[train]
+steps = 12
+seed = 3
+evaluate_every = 4
+checkpoint_every = 4
+ema = 0.9
+"""

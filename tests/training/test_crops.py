@@ -1,0 +1,141 @@
+"""Every crop is a pure function of (seed, step, index), and LR lies exactly under HR."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import srzoo
+from srzoo import recipe, training
+from srzoo.contracts import Sample
+from srzoo.errors import SrzooError
+from srzoo.registry import Use
+from srzoo.training.crops import ahead
+from srzoo.training.pixels import decoded
+from srzoo.training.schedule import ema_decay, factor
+
+
+def crops(tiny, *changes):
+    return training.assemble(recipe.load(tiny(), changes)).crops
+
+
+def test_the_same_place_gives_the_same_crop(tiny):
+    first, second = crops(tiny), crops(tiny)
+    assert torch.equal(first.batch(5).hr, second.batch(5).hr)
+    assert not torch.equal(first.batch(5).hr, first.batch(6).hr)
+    assert not torch.equal(first.batch(5).hr, crops(tiny, "train.seed=9").batch(5).hr)
+
+
+@pytest.mark.parametrize("degradation", ["bicubic", "realistic"])
+def test_parts_of_several_processes_make_the_whole(tiny, degradation):
+    drawn = crops(tiny, f"data.degradation={degradation}")
+    whole = drawn.batch(3)
+    parts = [drawn.batch(3, part, 2) for part in range(2)]
+    assert torch.equal(torch.cat([part.lr for part in parts]), whole.lr)
+    assert torch.equal(torch.cat([part.hr for part in parts]), whole.hr)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(step=st.integers(0, 10_000))
+def test_lr_is_hr_made_small_wherever_the_crop_lies(tiny, step):
+    """A paired dataset whose LR is every second pixel: crops, flips and turns keep it so."""
+
+    class Decimated:
+        fingerprint = "decimated"
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            rng = np.random.default_rng(index)
+            low = rng.integers(0, 256, (30, 40, 3), np.uint8)
+            return Sample(str(index), low.repeat(2, 0).repeat(2, 1), low)
+
+    srzoo.datasets.register("decimated", Decimated)
+    batch = crops(tiny, "data.train=decimated").batch(step)
+    srzoo.datasets.unregister("decimated")
+    assert batch.lr.shape == (4, 3, 12, 12)
+    assert torch.equal(batch.hr[..., ::2, ::2], batch.lr)
+    assert torch.equal(batch.hr[..., 1::2, 1::2], batch.lr)
+
+
+def test_flips_and_turns_give_eight_views(tiny):
+    """Of one picture that is just a crop large, eight different crops come."""
+
+    class One:
+        fingerprint = "one"
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            values = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+            return Sample("one", values)
+
+    srzoo.datasets.register("one", One)
+    drawn = crops(tiny, "data.train=one")
+    views = {crop.numpy().tobytes() for step in range(40) for crop in drawn.batch(step).hr}
+    plain = crops(tiny, "data.train=one", "data.augment=false")
+    srzoo.datasets.unregister("one")
+    assert len(views) == 8
+    assert len({crop.numpy().tobytes() for crop in plain.batch(0).hr}) == 1
+
+
+def test_every_picture_comes_once_an_epoch(tiny):
+    drawn = crops(tiny)
+    numbers = [drawn._number(step, i, None) for step in range(3) for i in range(4)]
+    assert sorted(numbers[:6]) == sorted(numbers[6:]) == list(range(6))
+
+
+def test_small_pictures_are_named(tiny):
+    with pytest.raises(SrzooError, match=r"drawn0 has 72x60 pixels, a crop needs 80"):
+        crops(tiny, "data.lr_crop=40")
+
+
+def test_pixels_are_decoded_once(tiny, monkeypatch):
+    from helpers import Drawn
+
+    first = decoded(Drawn(), Use("bicubic"), (2,))
+    monkeypatch.setattr(Drawn, "__getitem__", lambda self, index: pytest.fail("decoded again"))
+    monkeypatch.setattr("srzoo.training.pixels.len", lambda _: 6, raising=False)
+    dataset = Drawn()
+    with pytest.raises(pytest.fail.Exception):
+        decoded(dataset, Use("bicubic"), (3,))
+    assert first.lr_scales == (2,)
+    assert first.hr(0).shape == (60, 72, 3)
+    assert first.lr(0, 2).shape == (30, 36, 3)
+
+
+def test_random_degradations_are_not_kept(tiny):
+    from helpers import Drawn
+
+    assert decoded(Drawn(), Use("realistic"), (2,)).lr_scales == ()
+
+
+def test_ahead_keeps_the_order_and_raises_in_place():
+    assert list(ahead(lambda n: n * n, 3, 9)) == [9, 16, 25, 36, 49, 64]
+    broken = ahead(lambda n: 1 // (5 - n), 3, 9)
+    assert next(broken) == 0
+    assert next(broken) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(broken)
+
+
+def test_schedules():
+    plan = recipe.Schedule("step", at=(10, 20), gamma=0.5)
+    assert [factor(plan, s, 30) for s in (0, 9, 10, 20, 29)] == [1, 1, 0.5, 0.25, 0.25]
+    cosine = replace(plan, name="cosine", warmup=4, floor=0.1)
+    values = [factor(cosine, s, 100) for s in range(100)]
+    assert values[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert values[4] == 1.0
+    assert values[-1] == pytest.approx(0.1, abs=1e-3)
+    assert values[4:] == sorted(values[4:], reverse=True)
+    assert ema_decay(0.999, 0) == 0.1
+    assert ema_decay(0.999, 10**6) == 0.999

@@ -1,0 +1,222 @@
+"""A run stops anywhere and goes on as if it had not; its folder is a model folder throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import drawn
+from safetensors.torch import load_file
+
+import srzoo
+from srzoo import card, recipe, training
+from srzoo.errors import SrzooError
+from srzoo.training import checkpoint
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "state.safetensors")
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def log(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def stopping_at(step: int, monkeypatch) -> None:
+    """Send this process a SIGTERM when a step has been averaged."""
+    from srzoo.training import loop
+
+    average = loop._average
+
+    def stop(parts, now):
+        average(parts, now)
+        if now + 1 == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "_average", stop)
+
+
+CHANGES = {
+    "edsr": [],
+    "srresnet": [],  # BatchNorm
+    "folded": ["train.fold=true", "train.unfolded_share=0.4"],
+    "accumulated": ["train.accumulate=2", "train.clip=0.1", "schedule.name=cosine"],
+    "realistic": ["data.degradation=mixed", "optimizer.name=adamw", "data.draw=area"],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_resumed_equals_uninterrupted_bit_for_bit(tiny, tmp_path, monkeypatch, name):
+    plan = recipe.load(tiny("srresnet" if name == "srresnet" else "edsr"), CHANGES[name])
+    training.train(plan, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stopping_at(7, patch)
+        first = training.train(plan, tmp_path / "halves")
+    assert first == training.Outcome(7, complete=False)
+    second = training.train(plan, tmp_path / "halves")
+    assert second.complete
+    whole, halves = (tmp_path / n / "checkpoints/000000012" for n in ("whole", "halves"))
+    assert same(tensors(whole), tensors(halves))
+    assert (whole / "model.safetensors").read_bytes() == (halves / "model.safetensors").read_bytes()
+    logs = [
+        [line for line in log(tmp_path / name) if "validation" in line]
+        for name in ("whole", "halves")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_another_seed_gives_other_weights(tiny, tmp_path):
+    for seed in (1, 2):
+        training.train(recipe.load(tiny(), [f"train.seed={seed}"]), tmp_path / str(seed))
+    first, second = (tensors(tmp_path / s / "checkpoints/000000012") for s in "12")
+    assert not same(first, second)
+
+
+def test_training_learns(tiny, tmp_path):
+    plan = recipe.load(tiny(), ["train.steps=150", "train.evaluate_every=75"])
+    seen = []
+    watch = training.Watch(on_evaluation=lambda _, values: seen.append(values["psnr_y"]))
+    training.train(plan, tmp_path / "run", watch=watch)
+    assert seen[-1] > 20
+    lines = log(tmp_path / "run")
+    losses = [line["losses"]["l1"] for line in lines if "losses" in line]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_the_folder_is_a_model_folder(tiny, tmp_path, photo):
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "checkpoints", "config.json", "curves.png", "log.jsonl", "model.safetensors",
+        "recipe.toml", "sheet.png",
+    ]  # fmt: skip
+    assert srzoo.load(tmp_path / "run")(drawn()).size == (90, 62)
+    assert recipe.load(tmp_path / "run") == recipe.load(tiny())
+    for folder in checkpoint.found(tmp_path / "run"):
+        card.read(folder)
+
+
+def test_the_best_weights_are_published(tiny, tmp_path):
+    plan = recipe.load(tiny(), ["optimizer.lr=0.5", "train.ema=0.0"])  # grows worse as it goes
+    training.train(plan, tmp_path / "run")
+    lines = log(tmp_path / "run")
+    by_step = {x["step"]: x["validation"]["psnr_y"] for x in lines if "validation" in x}
+    best = max(by_step, key=lambda step: by_step[step])
+    kept = tmp_path / f"run/checkpoints/{best:09d}/model.safetensors"
+    assert (tmp_path / "run/model.safetensors").read_bytes() == kept.read_bytes()
+
+
+def test_checkpoints_are_pruned(tiny, tmp_path):
+    plan = recipe.load(tiny(), ["train.checkpoint_every=1", "train.keep=3"])
+    training.train(plan, tmp_path / "run")
+    found = [int(folder.name) for folder in checkpoint.found(tmp_path / "run")]
+    assert found[-3:] == [10, 11, 12]
+    assert len(found) <= 4
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    longer = recipe.load(tiny(), ["train.steps=14"])
+    with pytest.raises(SrzooError, match=r"another recipe: steps = 12; steps = 14"):
+        training.train(longer, tmp_path / "run")
+    with pytest.raises(SrzooError, match="holds a run already, at step 12"):
+        training.train(longer, tmp_path / "run", resume="never")
+    on = tmp_path / "run/checkpoints/000000012"
+    assert training.train(longer, tmp_path / "run", resume=on).step == 14
+
+
+def test_a_damaged_checkpoint_is_named(tiny, tmp_path):
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    state = tmp_path / "run/checkpoints/000000012/state.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(SrzooError, match="cannot resume from .*000000012.*one before"):
+        training.train(recipe.load(tiny(), ["train.steps=12"]), tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path):
+    """Killed at random moments, several times; the folder is whole each time, and the end equal."""
+    changes = ["train.steps=60", "train.checkpoint_every=3", "train.evaluate_every=15"]
+    training.train(recipe.load(tiny(), changes), tmp_path / "whole")
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "from helpers import Drawn; import srzoo; srzoo.datasets.register('drawn', Drawn);"
+        "from srzoo import recipe, training;"
+        "training.train(recipe.load(sys.argv[2], sys.argv[4:]), Path(sys.argv[3]))"
+    )
+    arguments = [str(Path(__file__).parents[1]), str(tiny()), str(tmp_path / "run"), *changes]
+    moments = random.Random(4)
+    kills = 0
+    for _ in range(40):
+        run = subprocess.Popen([sys.executable, "-c", code, *arguments])
+        reached = len(checkpoint.found(tmp_path / "run"))
+        before = checkpoint.found(tmp_path / "run")[-1:] if reached else []
+        deadline = time.monotonic() + 60
+        while run.poll() is None and checkpoint.found(tmp_path / "run")[-1:] == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        time.sleep(moments.random() * 0.15)
+        if run.poll() is None and kills < 5:
+            run.kill()
+            kills += 1
+        run.wait(60)
+        folders = checkpoint.found(tmp_path / "run")
+        for folder in folders[-1:]:
+            card.read(folder)
+            tensors(folder)
+        if (tmp_path / "run/config.json").exists():
+            assert srzoo.load(tmp_path / "run")(np.zeros((8, 8, 3), np.uint8)).shape == (16, 16, 3)
+        if folders and int(folders[-1].name) == 60:
+            break
+    assert kills >= 3
+    end = "checkpoints/000000060"
+    assert same(tensors(tmp_path / "whole" / end), tensors(tmp_path / "run" / end))
+    assert (tmp_path / "run/model.safetensors").exists()
+
+
+def test_init_says_what_was_taken_over(tiny, tmp_path):
+    training.train(recipe.load(tiny(), ["train.steps=1"]), tmp_path / "x2")
+    plan = recipe.load(tiny(), ["generator.scale=4", "train.steps=1", "data.lr_crop=8"])
+    plan = replace(plan, init=str(tmp_path / "x2"))
+    words = []
+    training.train(plan, tmp_path / "x4", watch=training.Watch(on_word=words.append))
+    assert words == [f"12 of 14 tensors taken over from {tmp_path / 'x2'}; new: tail.0.2"]
+    with pytest.raises(SrzooError, match="no tensor of bicubic-x2 fits"):
+        training.assemble(replace(plan, init="bicubic-x2"))
+
+
+def test_mdsr_trains_every_scale(tiny, tmp_path):
+    text = tiny().read_text().replace('name = "edsr"', 'name = "mdsr"')
+    text = text.replace("scale = 2", "scales = [2, 3]")
+    (tmp_path / "mdsr.toml").write_text(text)
+    plan = recipe.load(tmp_path / "mdsr.toml", ["train.fold=true"])
+    parts = training.assemble(plan)
+    assert {parts.crops.scale(step) for step in range(20)} == {2, 3}
+    outcome = training.train(plan, tmp_path / "run")
+    assert set(outcome.values) == {"psnr_y_x2", "psnr_y_x3", "ssim_y_x2", "ssim_y_x3"}
+
+
+def test_folding_needs_a_linear_tail(tiny):
+    with pytest.raises(SrzooError, match="no linear tail"):
+        training.assemble(recipe.load(tiny("srresnet"), ["train.fold=true"]))
+
+
+def test_data_placeholder(tiny, monkeypatch):
+    monkeypatch.delenv("SRZOO_DATA", raising=False)
+    plan = recipe.load(tiny(), ['data.train={name="folder", path="{data}/train"}'])
+    with pytest.raises(SrzooError, match="Give --data DIR"):
+        training.assemble(plan)
