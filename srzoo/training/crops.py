@@ -132,7 +132,9 @@ def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 def _tensor(pictures: U8) -> Tensor:
     """uint8 B x H x W x 3 to float 0..1, B x 3 x H x W, channels-last in memory."""
-    return torch.as_tensor(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+    # In numpy, since this runs in a thread: torch would start a second team of threads there,
+    # which gets in the way of the one that trains.
+    return torch.as_tensor(pictures.astype(np.float32) / 255).permute(0, 3, 1, 2)
 
 
 def ahead(make: Callable[[int], T], start: int, stop: int) -> Generator[T]:
