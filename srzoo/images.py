@@ -382,9 +382,18 @@ def _png_xmp(xmp: bytes) -> Any:
 
 
 def _on_white(picture: Picture, name: str) -> Picture:
-    white = Image.new("RGB", picture.size, "white")
-    see_through = to_pil(picture).convert("RGBA")
-    flat = Image.alpha_composite(white.convert("RGBA"), see_through)
-    pixels = np.asarray(flat.convert("L" if picture.pixels.ndim == 2 else "RGB"))
+    flat = rgb(picture)
+    pixels = flat[:, :, 0] if picture.pixels.ndim == 2 else flat
     lost = (*picture.lost, f"{name} has no transparency: laid on white")
     return replace(picture, pixels=pixels, alpha=None, lost=lost)
+
+
+def rgb(picture: Picture) -> U8:
+    """The pixels as uint8 H x W x 3: gray is repeated, transparency laid on white."""
+    pixels = picture.pixels
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if picture.alpha is None or picture.alpha.min() == 255:
+        return np.array(pixels)
+    alpha = picture.alpha[:, :, None].astype(np.uint32)
+    return ((pixels * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

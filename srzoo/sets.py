@@ -121,13 +121,13 @@ def pairs(
         PictureError: a file cannot be read, or its size does not fit.
     """
     for at, path in enumerate(found.hr):
-        hr = _rgb(path)
+        hr = images.rgb(images.read(path))
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
         if not height or not width:
             raise PictureError(f"{path} is smaller than {scale}x{scale} pixels", "Leave it out")
         hr = np.ascontiguousarray(hr[: height * scale, : width * scale])
         if found.lr is not None:
-            lr = _rgb(found.lr[at])
+            lr = images.rgb(images.read(found.lr[at]))
         else:
             if maker is None:
                 raise SrzooError(f"{path} has no LR picture", "Name a degradation to make it")
@@ -140,8 +140,3 @@ def pairs(
                 "Check the scale",
             )
         yield lr, hr
-
-
-def _rgb(path: Path) -> U8:
-    pixels = images.read(path).pixels
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

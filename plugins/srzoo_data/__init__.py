@@ -3,6 +3,6 @@
 from ._folder import Folder
 from ._hub import Hub
 from ._paired import Paired
-from ._pictures import fingerprint, fit, read_rgb, to_rgb
+from ._pictures import fingerprint, fit, read_rgb
 
-__all__ = ["Folder", "Hub", "Paired", "fingerprint", "fit", "read_rgb", "to_rgb"]
+__all__ = ["Folder", "Hub", "Paired", "fingerprint", "fit", "read_rgb"]

@@ -9,8 +9,6 @@ from srzoo import images
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError, did_you_mean
 
-from . import _pictures
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,7 +70,7 @@ class Hub:
         """
         number = range(len(self))[index]
         picture = images.from_pil(self._rows[number][self.column])
-        return Sample(f"{self.split}/{number:06d}", _pictures.to_rgb(picture))
+        return Sample(f"{self.split}/{number:06d}", images.rgb(picture))
 
 
 def _load(repo: str, split: str, revision: str | None) -> Any:

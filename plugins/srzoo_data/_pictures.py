@@ -70,24 +70,13 @@ def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
     return digest.hexdigest()
 
 
-def to_rgb(picture: images.Picture) -> U8:
-    """A picture as writable uint8 H x W x 3: gray is repeated, transparency laid on white."""
-    pixels = picture.pixels
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    if picture.alpha is None or picture.alpha.min() == 255:
-        return np.array(pixels)
-    alpha = picture.alpha[:, :, None].astype(np.uint32)
-    return ((pixels * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
 def read_rgb(path: Path) -> U8:
-    """Decode a picture file to uint8 H x W x 3, turned upright, as :func:`to_rgb` does.
+    """Decode a picture file to uint8 H x W x 3, turned upright, as ``images.rgb`` does.
 
     Raises:
         PictureError: the file is missing, damaged, or no picture.
     """
-    return to_rgb(images.read(path))
+    return images.rgb(images.read(path))
 
 
 def fit(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:

@@ -8,15 +8,14 @@ import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ArgumentError, PictureError, SrzooError
 
 if TYPE_CHECKING:
-    from ..contracts import U8, Degradation
-    from ..images import Picture
+    from ..contracts import Degradation
 
 Report = Callable[[str, int, int], None]
 
@@ -211,7 +210,7 @@ def _degrade(
 
     from .. import images
 
-    hr = _rgb(images.read(picture))
+    hr = images.rgb(images.read(picture))
     height, width = (side - side % scale for side in hr.shape[:2])
     if not (height and width):
         raise PictureError(
@@ -227,15 +226,3 @@ def _degrade(
             f"cannot create the folder {result.parent}: {error.strerror}", "Choose another OUT"
         ) from error
     images.write(images.Picture(lr), result, "png")
-
-
-def _rgb(picture: Picture) -> U8:
-    """Uint8 H x W x 3: gray is repeated, transparency laid on white."""
-    import numpy as np
-    from PIL import Image
-
-    from ..images import to_pil
-
-    image = to_pil(picture).convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return cast("U8", np.asarray(Image.alpha_composite(white, image).convert("RGB")))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import files
+from .. import recipe as recipes
 from ..contracts import Pair
 from ..errors import SrzooError
 from ..recipe import RECIPE, Recipe
@@ -58,8 +60,8 @@ class Outcome:
 
 
 def train(
-    recipe: Recipe,
-    out: Path,
+    recipe: Recipe | str | Path,
+    out: Path | None = None,
     *,
     data: Path | None = None,
     resume: str | Path = "auto",
@@ -68,8 +70,9 @@ def train(
     """Train a model into a folder, or go on with a run that is there.
 
     Args:
-        recipe: what to do.
-        out: the folder; a model folder from the first checkpoint on.
+        recipe: what to do: a recipe, its file, or the name of a model that has one.
+        out: the folder, a model folder from the first checkpoint on; None for ``runs/NAME``,
+            after the file or model, or else the generator.
         data: stands for ``{data}`` in the recipe.
         resume: "auto" goes on from the newest checkpoint in ``out``; "never" refuses an
             ``out`` that has any; a checkpoint's folder starts from its state.
@@ -79,6 +82,9 @@ def train(
         SrzooError: a part cannot be built, or ``out`` holds another recipe's run.
     """
     watch = watch or Watch()
+    name = recipe.generator.name if isinstance(recipe, Recipe) else recipes.find(recipe)[0]
+    recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    out = out or Path("runs") / name
     start = _start(recipe, out, resume)
     parts = assemble(recipe, data)
     if parts.taken_over:
@@ -239,13 +245,19 @@ def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
 
 def _accelerator(recipe: Recipe) -> Any:  # accelerate has no types
     try:
-        from accelerate import Accelerator  # pyright: ignore[reportMissingTypeStubs]
+        accelerate: Any = import_module("accelerate")
     except ImportError as error:
         raise SrzooError(
             "training needs the package accelerate", 'Install it: pip install "srzoo[train]"'
         ) from error
+    if recipe.train.precision == "fp16" and not torch.cuda.is_available():
+        raise SrzooError(
+            "mixed precision with fp16 needs a CUDA card", 'Set train.precision = "bf16" or "fp32"'
+        )
     precision = {"fp32": "no"}.get(recipe.train.precision, recipe.train.precision)
-    return Accelerator(
+    # accelerate keeps the first precision of a process for ever; the process group stays.
+    accelerate.state.AcceleratorState._reset_state()
+    return accelerate.Accelerator(
         mixed_precision=precision,
         gradient_accumulation_steps=recipe.train.accumulate,
         step_scheduler_with_optimizer=False,

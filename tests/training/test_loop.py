@@ -199,6 +199,27 @@ def test_init_says_what_was_taken_over(tiny, tmp_path):
         training.assemble(replace(plan, init="bicubic-x2"))
 
 
+def test_a_name_or_a_file_is_enough(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert srzoo.train(tiny()).complete
+    assert card.read(tmp_path / "runs/tiny").config.generator == "edsr"
+    assert srzoo.train(recipe.load(tiny())).complete
+    assert card.read(tmp_path / "runs/edsr").config.generator == "edsr"
+
+
+def test_mixed_precision(tiny, tmp_path):
+    training.train(recipe.load(tiny(), ["train.precision=bf16"]), tmp_path / "bf16")
+    training.train(recipe.load(tiny()), tmp_path / "fp32")
+    half, full = (tensors(tmp_path / n / "checkpoints/000000012") for n in ("bf16", "fp32"))
+    assert not same(half, full)
+    for name, tensor in full.items():
+        if tensor.is_floating_point():
+            assert half[name].dtype == torch.float32, name
+    if not torch.cuda.is_available():
+        with pytest.raises(SrzooError, match="fp16 needs a CUDA card"):
+            training.train(recipe.load(tiny(), ["train.precision=fp16"]), tmp_path / "fp16")
+
+
 def test_mdsr_trains_every_scale(tiny, tmp_path):
     text = tiny().read_text().replace('name = "edsr"', 'name = "mdsr"')
     text = text.replace("scale = 2", "scales = [2, 3]")
