@@ -120,7 +120,7 @@ def evaluate(
     """Measure models on sets of pictures.
 
     HR pictures are cropped to a multiple of the scale, gray counts as R = G = B, and
-    transparency is left out.
+    transparency is laid on white.
 
     Args:
         models: names, model folders, or models that are loaded.

@@ -163,7 +163,8 @@ def find(ref: str | Path) -> tuple[str, Path]:
         if not path.is_file():
             raise ModelError(f"{path} does not exist", "Check the name")
         return (path.parent.resolve().name if path.name == RECIPE else path.stem), path
-    folder = path if path.is_dir() else plans().get(str(ref))
+    # As for models: a folder wins, but one that only happens to have a recipe's name does not.
+    folder = path if (path / RECIPE).is_file() else plans().get(str(ref))
     if folder is None:
         folder = card.find(ref).path
     if not (folder / RECIPE).is_file():

@@ -133,7 +133,8 @@ def degrade(
             if len(jobs) == 1:
                 raise
             failed.append(error)
-    click.echo(f"{len(jobs) - len(failed)} pictures in {target}")
+    done = len(jobs) - len(failed)
+    click.echo(f"{done} picture{'' if done == 1 else 's'} in {target}")
     for error in failed:
         click.echo(f"failed: {error}", err=True)
     ctx.exit(1 if failed else 0)

@@ -14,8 +14,9 @@ parametrize tests with.
 
 from collections.abc import Callable
 
-from . import block, degradation, discriminator, generator, loss, metric
+from . import adversarial, block, degradation, discriminator, generator, loss, metric
 from ._case import Case, cases
+from .adversarial import check_adversarial_loss
 from .block import check_block
 from .dataset import check_dataset
 from .degradation import check_degradation
@@ -29,6 +30,7 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "discriminator": discriminator.CHECKS,
     "block": block.CHECKS,
     "loss": loss.CHECKS,
+    "adversarial-loss": adversarial.CHECKS,
     "degradation": degradation.CHECKS,
     "metric": metric.CHECKS,
 }
@@ -37,6 +39,7 @@ __all__ = [
     "CHECKS",
     "Case",
     "cases",
+    "check_adversarial_loss",
     "check_block",
     "check_dataset",
     "check_degradation",

@@ -72,6 +72,10 @@ def publish(checkpoint: Path, run: Path) -> None:
     """
     config = card.read(checkpoint).config
     assert config.weights
+    if (run / CONFIG).is_file():
+        there = card.read(run).config.weights
+        if there and there.sha256 == config.weights.sha256:
+            return
     name = f"model-{config.weights.sha256[:12]}.safetensors"
     with files.replacing(run / name) as file:
         file.write((checkpoint / WEIGHTS).read_bytes())

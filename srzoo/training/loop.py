@@ -107,6 +107,8 @@ def fit(parts: Parts, out: Path, progress: Progress, watch: Watch) -> Outcome:
     accelerator = _accelerator(recipe)
     forward, optimizer = accelerator.prepare(parts.foldable, parts.optimizer)
     report = Report(out, progress.step)
+    if progress.step:
+        _release(parts, out, progress)  # a kill may have come between the two
     values: dict[str, float] = {}
     batches = ahead(
         lambda number: parts.crops.batch(
@@ -209,12 +211,20 @@ def _save(
         best = (step, psnr)
     now = Progress(step, best)
     if accelerator.is_main_process:
-        folder = checkpoint.save(parts, out, now)
-        if better or best is None or parts.recipe.train.release == "last":
-            checkpoint.publish(folder, out)
+        checkpoint.save(parts, out, now)
+        _release(parts, out, now)
         checkpoint.prune(out, parts.recipe.train.keep, best[0] if best else None)
     accelerator.wait_for_everyone()
     return now
+
+
+def _release(parts: Parts, out: Path, progress: Progress) -> None:
+    """Make the best checkpoint, or the last, the run's own model folder."""
+    best = progress.best if parts.recipe.train.release == "best" else None
+    step = best[0] if best else progress.step
+    folder = out / checkpoint.FOLDER / f"{step:09d}"
+    if folder.is_dir():  # not there if the run goes on from another run's checkpoint
+        checkpoint.publish(folder, out)
 
 
 def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:

@@ -119,6 +119,26 @@ def test_the_best_weights_are_published(tiny, tmp_path):
     assert (tmp_path / "run/model.safetensors").read_bytes() == kept.read_bytes()
 
 
+def test_a_kill_between_checkpoint_and_release_is_made_good(tiny, tmp_path, monkeypatch):
+    from srzoo.training import loop
+
+    class Killed(Exception):  # noqa: N818
+        """Instead of a signal, which no test could time so well."""
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.checkpoint, "publish", kill)
+        with pytest.raises(Killed):
+            training.train(recipe.load(tiny()), tmp_path / "run")
+    assert not (tmp_path / "run/config.json").exists()
+    with monkeypatch.context() as patch:
+        stopping_at(5, patch)
+        training.train(recipe.load(tiny()), tmp_path / "run")
+    assert srzoo.load(tmp_path / "run")(drawn()).size == (90, 62)
+
+
 def test_checkpoints_are_pruned(tiny, tmp_path):
     plan = recipe.load(tiny(), ["train.checkpoint_every=1", "train.keep=3"])
     training.train(plan, tmp_path / "run")
