@@ -66,6 +66,39 @@ def test_lr_is_hr_made_small_wherever_the_crop_lies(tiny, step):
     assert torch.equal(batch.hr[..., 1::2, 1::2], batch.lr)
 
 
+def test_crops_of_a_batch_are_cut_apart(tiny):
+    """Of one large picture, the crops of a batch lie at different places."""
+
+    class Wide:
+        fingerprint = "wide"
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            values = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+            return Sample("wide", values)
+
+    srzoo.datasets.register("wide", Wide)
+    drawn = crops(tiny, "data.train=wide", "data.augment=false")
+    srzoo.datasets.unregister("wide")
+    assert len({crop.numpy().tobytes() for crop in drawn.batch(0).hr}) == 4
+
+
+def test_other_pictures_are_decoded_anew(tiny):
+    """What is kept belongs to the fingerprint: changed pictures are not mistaken for old ones."""
+    from helpers import Drawn
+
+    class Changed(Drawn):
+        fingerprint = "changed"
+
+        def __getitem__(self, index):
+            return Sample("changed", 255 - super().__getitem__(index).hr)
+
+    first, second = (decoded(kind(), Use("bicubic"), (2,)) for kind in (Drawn, Changed))
+    assert np.array_equal(second.hr(0), 255 - first.hr(0))
+
+
 def test_flips_and_turns_give_eight_views(tiny):
     """Of one picture that is just a crop large, eight different crops come."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,14 +110,50 @@ def test_the_folder_is_a_model_folder(tiny, tmp_path, photo):
         card.read(folder)
 
 
-def test_the_best_weights_are_published(tiny, tmp_path):
-    plan = recipe.load(tiny(), ["optimizer.lr=0.5", "train.ema=0.0"])  # grows worse as it goes
+def test_the_best_checkpoint_stays_and_is_published(tiny, tmp_path, monkeypatch):
+    from srzoo.training import loop
+
+    values = iter([20.0, 30.0, *(29.0 - n for n in range(20))])
+    monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
+    plan = recipe.load(tiny(), ["train.evaluate_every=1", "train.keep=1"])
     training.train(plan, tmp_path / "run")
-    lines = log(tmp_path / "run")
-    by_step = {x["step"]: x["validation"]["psnr_y"] for x in lines if "validation" in x}
-    best = max(by_step, key=lambda step: by_step[step])
-    kept = tmp_path / f"run/checkpoints/{best:09d}/model.safetensors"
-    assert (tmp_path / "run/model.safetensors").read_bytes() == kept.read_bytes()
+    assert [int(f.name) for f in checkpoint.found(tmp_path / "run")] == [2, 12]
+    best = tmp_path / "run/checkpoints/000000002/model.safetensors"
+    assert (tmp_path / "run/model.safetensors").read_bytes() == best.read_bytes()
+
+
+def test_the_last_checkpoint_is_published_if_the_recipe_says_so(tiny, tmp_path, monkeypatch):
+    from srzoo.training import loop
+
+    values = iter([30.0, 20.0, 10.0])
+    monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
+    training.train(recipe.load(tiny(), ["train.release=last"]), tmp_path / "run")
+    last = tmp_path / "run/checkpoints/000000012/model.safetensors"
+    assert (tmp_path / "run/model.safetensors").read_bytes() == last.read_bytes()
+
+
+def test_steps_that_are_done_again_stand_in_the_log_once(tiny, tmp_path):
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    before = log(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/checkpoints/000000012")  # as a kill before it would leave it
+    with (tmp_path / "run/log.jsonl").open("a") as file:
+        file.write('{"step": 13, "los')
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    after = log(tmp_path / "run")
+    assert [x["step"] for x in after] == [x["step"] for x in before]
+    assert [x for x in after if "validation" in x] == [x for x in before if "validation" in x]
+
+
+def test_averaged_weights_follow_slowly(tiny):
+    from srzoo.training.loop import _average
+
+    parts = training.assemble(recipe.load(tiny()))
+    with torch.no_grad():
+        for mean, now in zip(parts.ema.parameters(), parts.generator.parameters(), strict=True):
+            mean.zero_()
+            now.fill_(1)
+    _average(parts, 10**6)
+    assert all(torch.allclose(mean, torch.tensor(0.1)) for mean in parts.ema.parameters())
 
 
 def test_a_kill_between_checkpoint_and_release_is_made_good(tiny, tmp_path, monkeypatch):
