@@ -180,10 +180,21 @@ def plans() -> dict[str, Path]:
 
 
 def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe, and change it by ``a.b=value``, values written as in TOML.
+    """Read and check a recipe, changed by ``a.b=value``, values written as in TOML.
 
     Raises:
         SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
+    """
+    recipe = read(ref, overrides)
+    check(recipe, str(find(ref)[1]))
+    return recipe
+
+
+def read(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The same without :func:`check`: imports none of the recipe's plugins.
+
+    Raises:
+        SrzooError: no such file, no TOML, or a key or type in it is wrong.
     """
     _, path = find(ref)
     try:
@@ -200,9 +211,7 @@ def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         )
     if version != RECIPE_VERSION:
         raise SrzooError(f"{path}: srzoo is {version!r}", "Write srzoo = 1 at the top")
-    recipe = strict.parse(Recipe, values, str(path))
-    check(recipe, str(path))
-    return recipe
+    return strict.parse(Recipe, values, str(path))
 
 
 def check(recipe: Recipe, where: str) -> None:

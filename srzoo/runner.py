@@ -31,6 +31,7 @@ class ModuleRunner:
     ) -> None:
         self._device = device or torch.device("cpu")
         self._dtype = dtype
+        self._per_pixel: dict[int, int] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
         self.reach = cast("int | None", model.reach)
 
@@ -42,8 +43,11 @@ class ModuleRunner:
         return y.float().cpu().numpy()
 
     def bytes_per_pixel(self, scale: int) -> int:
-        """Working memory for each LR pixel, measured on a small picture."""
-        return working_memory(self.model, scale, self._device, self._dtype) // PROBE**2
+        """Working memory for each LR pixel, measured once on a small picture."""
+        if scale not in self._per_pixel:
+            found = working_memory(self.model, scale, self._device, self._dtype)
+            self._per_pixel[scale] = found // PROBE**2
+        return self._per_pixel[scale]
 
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""

@@ -109,7 +109,7 @@ def pairs(
     """LR and HR pictures, uint8 H x W x 3, one pair at a time.
 
     HR is cropped at its right and bottom to exactly ``scale`` times the size of LR. Gray
-    becomes R = G = B; transparency is left out.
+    becomes R = G = B; transparency is laid on white.
 
     Args:
         found: the files.

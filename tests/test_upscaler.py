@@ -236,6 +236,12 @@ def test_one_line_for_a_file(tmp_path, photo):
         srzoo.upscale(array, model="bicubic-x2", output="a.png")
 
 
+def test_working_memory_is_measured_once(bicubic, monkeypatch):
+    bicubic.plan((40, 30))
+    monkeypatch.setattr("srzoo.runner.working_memory", lambda *_: pytest.fail("measured again"))
+    bicubic(drawn())
+
+
 def test_working_memory_is_close_to_the_truth():
     """EDSR 16x64 x4 was seen to take 9.2 kB a pixel, channels-last, on 256 x 256."""
     from srzoo import card, zoo

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from srzoo.errors import PictureError, SrzooError, WeightsError, did_you_mean
+from srzoo.errors import PictureError
 
 from ._planes import check
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from srzoo.contracts import U8
 
 SMALLEST = 32
-STAGES = 5
-"""How many stages are compared unless they are named: as many as LPIPS does."""
 
 
 class FeatureDistance:
@@ -46,15 +44,9 @@ class FeatureDistance:
         stages: Sequence[int] | None = None,
     ) -> None:
         import torch
+        from srzoo_timm import backbone as timm_backbone
 
-        self._net = _create(backbone, pretrained=weights is None)
-        known = range(len(self._net.feature_info))
-        self.stages = list(known[:STAGES] if stages is None else stages)
-        if not self.stages or not set(self.stages) <= set(known):
-            raise SrzooError(f"stages is {self.stages}", f"{backbone} has the stages {list(known)}")
-        self._net.prune_intermediate_layers(self.stages, prune_head=True)
-        if weights is not None:
-            _load(self._net, Path(weights))
+        self._net, self.stages = timm_backbone(backbone, stages, weights is None, weights)
         self._net.eval().requires_grad_(False)
         self._mean, self._std = (
             torch.tensor(self._net.pretrained_cfg[name]).reshape(1, 3, 1, 1)
@@ -92,45 +84,3 @@ class FeatureDistance:
             stop_early=True,
         )
         return [features / (features.norm(dim=1, keepdim=True) + 1e-10) for features in found]
-
-
-def _create(backbone: str, pretrained: bool) -> Any:
-    import timm
-
-    if not timm.is_model(backbone):
-        raise SrzooError(
-            f"timm has no model {backbone!r}", did_you_mean(backbone, timm.list_models())
-        )
-    try:
-        return timm.create_model(backbone, pretrained=pretrained, num_classes=0)
-    except (OSError, RuntimeError) as error:
-        raise SrzooError(
-            f"cannot get timm's weights of {backbone}: {str(error).splitlines()[0]}",
-            'Give a local file: weights="FILE.safetensors"',
-        ) from error
-
-
-def _load(net: Any, path: Path) -> None:
-    """Load a file of weights strictly; what belongs to layers cut away may be in it too."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"cannot read the weights {path}: {error}", "Name a safetensors file"
-        ) from error
-    wanted = net.state_dict()
-    wrong = [
-        name
-        for name, tensor in wanted.items()
-        if name not in tensors or tensors[name].shape != tensor.shape
-    ]
-    if wrong:
-        raise WeightsError(
-            f"{path} does not fit the backbone: {wrong[0]!r} and {len(wrong) - 1} more tensors"
-            " are missing or have other shapes",
-            "Give a file with timm's names for this backbone",
-        )
-    net.load_state_dict({name: tensors[name] for name in wanted})

@@ -9,14 +9,13 @@ backbone is frozen and its features are mixed across scales first.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import timm
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from srzoo.errors import WeightsError
+from . import _backbone
+
+backbone = _backbone.backbone
 
 
 class TimmDiscriminator(nn.Module):
@@ -46,10 +45,7 @@ class TimmDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.stage = stage
-        self.backbone: Any = timm.create_model(backbone, pretrained=pretrained, num_classes=0)
-        self.backbone.prune_intermediate_layers([stage], prune_norm=True, prune_head=True)
-        if weights is not None:
-            self._load(Path(weights))
+        self.backbone, _ = _backbone.backbone(backbone, [stage], pretrained, weights)
         if frozen:
             self.backbone.requires_grad_(False)
         self.head = nn.Sequential(
@@ -62,17 +58,6 @@ class TimmDiscriminator(nn.Module):
         for name in ("mean", "std"):
             values = torch.tensor(self.backbone.pretrained_cfg[name]).reshape(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
-
-    def _load(self, path: Path) -> None:
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-        wanted = self.backbone.state_dict()
-        missing = sorted(set(wanted) - set(tensors))
-        if missing:  # what the file holds beyond these belongs to stages that are not used
-            raise WeightsError(
-                f"{path} lacks {missing[0]!r} and {len(missing) - 1} more tensors of the backbone",
-                "Give a file with timm's names for this backbone",
-            )
-        self.backbone.load_state_dict({name: tensors[name] for name in wanted})
 
     def forward(self, y: Tensor) -> Tensor:
         """B x 3 x h x w in 0..1 to logits B x 1 x h' x w'."""

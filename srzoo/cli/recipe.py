@@ -18,7 +18,7 @@ def list_() -> None:
 
     models = card.list_models()
     rows = [
-        (name, "released" if name in models else "plan", recipe.load(name).summary)
+        (name, "released" if name in models else "plan", recipe.read(name).summary)
         for name in recipe.plans()
     ]
     table(("recipe", "weights", "for"), rows)

@@ -97,4 +97,7 @@ def _watch(steps: int) -> Generator[Watch]:
             text = f"{_values(losses)}  {speed:.2f}/s  waiting {wait:.1%}"
             bars.update(task, completed=step, description=text)
 
-        yield Watch(on_step=stepped, on_evaluation=evaluated, on_word=click.echo)
+        def decoding(done: int, total: int) -> None:
+            bars.update(task, description=f"decoding picture {done} of {total}")
+
+        yield Watch(stepped, evaluated, click.echo, decoding)

@@ -18,10 +18,9 @@ from ..errors import SrzooError
 from ..fold import Foldable
 from ..recipe import Optimizer, Recipe
 from ..registry import Use
+from ..sets import DATA_VARIABLE
 from .crops import Crops
 from .pixels import Pixels, decoded
-
-DATA_VARIABLE = "SRZOO_DATA"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import card, files, weights, zoo
+from .. import recipe as recipes
 from ..card import CONFIG, Config
 from ..errors import SrzooError
 from ..recipe import RECIPE
@@ -129,13 +130,16 @@ def load(parts: Parts, checkpoint: Path) -> Progress:
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
         for name, module in _modules(parts).items():
             module.load_state_dict(_under(tensors, name), strict=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        before = recipes.read(checkpoint / RECIPE).optimizer.name
+        if before != parts.recipe.optimizer.name:
+            raise ValueError(f"its optimiser was {before}, not {parts.recipe.optimizer.name}")
+        _load_optimizer(parts.optimizer, _under(tensors, "optimizer"))
+        torch.set_rng_state(tensors["rng"])
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
         raise SrzooError(
             f"cannot resume from {checkpoint}: {error}",
             "Remove it to resume from the one before, or give --resume never",
         ) from error
-    _load_optimizer(parts.optimizer, _under(tensors, "optimizer"))
-    torch.set_rng_state(tensors["rng"])
     best = facts["best"]
     return Progress(int(facts["step"]), (int(best[0]), float(best[1])) if best else None)
 

@@ -33,6 +33,7 @@ LOG_EVERY = 50
 def _no_step(_step: int, _losses: dict[str, float], _speed: float, _waiting: float) -> None: ...
 def _no_values(_step: int, _values: dict[str, float]) -> None: ...
 def _no_word(_word: str) -> None: ...
+def _no_decoding(_done: int, _total: int) -> None: ...
 
 
 @dataclass
@@ -43,11 +44,13 @@ class Watch:
         on_step: (step, losses so far averaged, steps per second, share of time waiting).
         on_evaluation: (step, metric values).
         on_word: a sentence about the run.
+        on_decoding: (pictures decoded, pictures in all), the first time a dataset is used.
     """
 
     on_step: Callable[[int, dict[str, float], float, float], None] = _no_step
     on_evaluation: Callable[[int, dict[str, float]], None] = _no_values
     on_word: Callable[[str], None] = _no_word
+    on_decoding: Callable[[int, int], None] = _no_decoding
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,14 @@ def train(
         SrzooError: a part cannot be built, or ``out`` holds another recipe's run.
     """
     watch = watch or Watch()
-    name = recipe.generator.name if isinstance(recipe, Recipe) else recipes.find(recipe)[0]
-    recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    if isinstance(recipe, Recipe):
+        name = recipe.generator.name
+        recipes.check(recipe, "the recipe")
+    else:
+        name, recipe = recipes.find(recipe)[0], recipes.load(recipe)
     out = out or Path("runs") / name
     start = _start(recipe, out, resume)
-    parts = assemble(recipe, data)
+    parts = assemble(recipe, data, watch.on_decoding)
     if parts.taken_over:
         watch.on_word(parts.taken_over)
     progress = checkpoint.load(parts, start) if start else Progress()
@@ -105,6 +111,11 @@ def fit(parts: Parts, out: Path, progress: Progress, watch: Watch) -> Outcome:
     """
     recipe, plan = parts.recipe, parts.recipe.train
     accelerator = _accelerator(recipe)
+    if recipe.data.batch % accelerator.num_processes:
+        raise SrzooError(
+            f"{accelerator.num_processes} processes cannot share a batch of {recipe.data.batch}",
+            "Set data.batch to a multiple of the number of processes",
+        )
     forward, optimizer = accelerator.prepare(parts.foldable, parts.optimizer)
     report = Report(out, progress.step)
     if progress.step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,6 @@ def also(watch: Watch, folder: Path) -> Generator[Watch]:
         watch.on_evaluation(step, values)
 
     try:
-        yield Watch(stepped, evaluated, watch.on_word)
+        yield replace(watch, on_step=stepped, on_evaluation=evaluated)
     finally:
         writer.close()

@@ -70,7 +70,8 @@ def test_unknown_command(srzoo_cli):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["model", "list"], ["plugin", "list"], ["upscale", "--help"]]
+    "arguments",
+    [["--help"], ["model", "list"], ["plugin", "list"], ["recipe", "list"], ["upscale", "--help"]],
 )
 def test_looking_costs_no_torch(arguments):
     code = (

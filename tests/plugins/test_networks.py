@@ -147,7 +147,7 @@ def test_timm_starts_from_a_local_file(data):
     assert not torch.equal(net.backbone.get_parameter(name), random.backbone.get_parameter(name))
     assert all(not p.requires_grad for p in net.backbone.parameters())
     assert net(torch.rand(1, 3, 40, 50)).shape == (1, 1, 5, 7)
-    with pytest.raises(srzoo.SrzooError, match="lacks 'conv1.0.weight' and 42 more"):
+    with pytest.raises(srzoo.SrzooError, match="does not fit the backbone: 'conv1.0.weight' and"):
         srzoo.discriminators.create("timm", backbone="resnet10t", weights=str(path))
 
 

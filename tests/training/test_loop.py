@@ -195,6 +195,20 @@ def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
     assert training.train(longer, tmp_path / "run", resume=on).step == 14
 
 
+def test_another_optimiser_is_refused(tiny, tmp_path):
+    training.train(recipe.load(tiny()), tmp_path / "run")
+    other = recipe.load(tiny(), ["optimizer.name=sgd", "train.steps=14"])
+    on = tmp_path / "run/checkpoints/000000012"
+    with pytest.raises(SrzooError, match="its optimiser was adam, not sgd"):
+        training.train(other, tmp_path / "other", resume=on)
+
+
+def test_a_recipe_made_in_python_is_checked_too(tiny, tmp_path):
+    plan = recipe.load(tiny())
+    with pytest.raises(SrzooError, match=r"train\.keep is 0"):
+        srzoo.train(replace(plan, train=replace(plan.train, keep=0)), tmp_path / "run")
+
+
 def test_a_damaged_checkpoint_is_named(tiny, tmp_path):
     training.train(recipe.load(tiny()), tmp_path / "run")
     state = tmp_path / "run/checkpoints/000000012/state.safetensors"

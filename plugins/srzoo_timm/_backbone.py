@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from srzoo.errors import SrzooError, WeightsError, did_you_mean
+
+STAGES = 5
+"""How many stages are taken unless they are named: as many as LPIPS compares."""
+
+
+def backbone(
+    name: str, stages: Sequence[int] | None, pretrained: bool, weights: str | Path | None
+) -> tuple[Any, list[int]]:
+    """A timm model without its head, cut off after the last of some stages.
+
+    Args:
+        name: a timm model that has ``forward_intermediates``.
+        stages: which of its feature maps are wanted, from 0 (the finest); None for the
+            first five.
+        pretrained: start from timm's weights, which the Hub has.
+        weights: start from a safetensors file with timm's names instead; what belongs to
+            layers that are cut off may be in it too.
+
+    Returns:
+        The model, and the stages.
+
+    Raises:
+        SrzooError: there is no such model or stage, or timm's weights cannot be had.
+        WeightsError: the file cannot be read, or does not fit.
+    """
+    if not timm.is_model(name):
+        raise SrzooError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
+    try:
+        net: Any = timm.create_model(name, pretrained=pretrained and weights is None, num_classes=0)
+    except (OSError, RuntimeError) as error:
+        raise SrzooError(
+            f"cannot get timm's weights of {name}: {str(error).splitlines()[0]}",
+            'Give a local file: weights="FILE.safetensors"',
+        ) from error
+    known = range(len(net.feature_info))
+    wanted = list(known[:STAGES] if stages is None else stages)
+    if not wanted or not set(wanted) <= set(known):
+        raise SrzooError(f"stages is {wanted}", f"{name} has the stages {list(known)}")
+    net.prune_intermediate_layers(wanted, prune_norm=True, prune_head=True)
+    if weights is not None:
+        _load(net, Path(weights))
+    return net, wanted
+
+
+def _load(net: Any, path: Path) -> None:
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot read the weights {path}: {error}", "Name a safetensors file"
+        ) from error
+    wanted = net.state_dict()
+    wrong = [
+        name
+        for name, tensor in wanted.items()
+        if name not in tensors or tensors[name].shape != tensor.shape
+    ]
+    if wrong:
+        raise WeightsError(
+            f"{path} does not fit the backbone: {wrong[0]!r} and {len(wrong) - 1} more tensors"
+            " are missing or have other shapes",
+            "Give a file with timm's names for this backbone",
+        )
+    net.load_state_dict({name: tensors[name] for name in wanted})
