@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .card import list_models
     from .errors import SrzooError
     from .evaluation import evaluate
+    from .hub import pull, search
     from .kinds import (
         adversarial_losses,
         blocks,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         losses,
         metrics,
     )
+    from .locate import list_models
+    from .publishing import push
     from .recipe import Recipe
     from .registry import PLUGIN_API
     from .training import train
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
     from .zoo import load, upscale
 
 _HOMES = {
-    "list_models": "card",
+    "list_models": "locate",
+    "pull": "hub",
+    "push": "publishing",
+    "search": "hub",
     "SrzooError": "errors",
     "PLUGIN_API": "registry",
     "Upscaler": "upscaler",
@@ -78,6 +83,9 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "pull",
+    "push",
+    "search",
     "train",
     "upscale",
 ]

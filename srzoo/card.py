@@ -12,19 +12,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from . import kinds, strict
-from .errors import ModelError, PluginConflictError, SrzooError, did_you_mean
-from .registry import ALLOW_VARIABLE
+from . import strict
+from .errors import ModelError, SrzooError
 
 CONFIG = "config.json"
 CONFIG_VERSION = 1
-HUB_NAME = re.compile(r"(hf://)?[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -116,69 +112,3 @@ def _config(data: object, file: Path) -> Config:
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config
-
-
-def package_files(name: str) -> list[Path]:
-    """The files called ``name`` in the folders of all installed card packages, sorted."""
-    found: list[Path] = []
-    for plugin in kinds.cards:
-        package = kinds.cards.get(f"{plugin.dist}:{plugin.name}")
-        for root in cast("Any", package).__path__:
-            found += sorted(Path(root).glob(f"*/{name}"))
-    return found
-
-
-def released() -> dict[str, Path]:
-    """The model folders that installed card packages bring, by name.
-
-    Raises:
-        PluginConflictError: two packages bring a model of one name.
-    """
-    found: dict[str, Path] = {}
-    for folder in (path.parent for path in package_files(CONFIG)):
-        if folder.name in found:
-            raise PluginConflictError(
-                f"model {folder.name!r} is in {found[folder.name].parent} and in {folder.parent}",
-                f"Uninstall one, or leave its distribution out of {ALLOW_VARIABLE}",
-            )
-        found[folder.name] = folder
-    return found
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """The names of the released models that match a shell pattern, sorted.
-
-    >>> list_models("bicubic*")
-    ['bicubic-x2', 'bicubic-x3', 'bicubic-x4']
-    """
-    return sorted(name for name in released() if fnmatchcase(name, pattern))
-
-
-def find(ref: str | Path) -> ModelFolder:
-    """The model folder for a reference: a folder, or a released name.
-
-    A folder that exists wins. One that happens to be called like a released model
-    counts as soon as it has a config.json.
-
-    Raises:
-        ModelError: nothing is called that, or the folder is wrong.
-    """
-    path = Path(ref)
-    if isinstance(ref, Path) or (path / CONFIG).is_file():
-        return read(path)
-    models = released()
-    if ref in models:
-        return read(models[ref])
-    if path.is_dir():
-        return read(path)  # says what is missing in it
-    if HUB_NAME.fullmatch(ref):
-        raise ModelError(
-            f"there is no folder {ref}, and this version of srzoo does not download from the Hub",
-            f"Fetch it first: hf download {_repo(ref)} --local-dir NAME",
-        )
-    raise ModelError(f"no model is called {ref!r}", did_you_mean(ref, models))
-
-
-def _repo(ref: str) -> str:
-    repo, _, revision = ref.removeprefix("hf://").partition("@")
-    return f"{repo} --revision {revision}" if revision else repo

@@ -55,6 +55,10 @@ class WeightsError(ModelError):
     """The weights of a model are missing, damaged, or do not fit its network."""
 
 
+class HubError(ModelError):
+    """A model cannot be fetched from the Hub, or sent there."""
+
+
 class PictureError(SrzooError):
     """A picture cannot be read, written or upscaled."""
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from . import card, kinds, strict
+from . import kinds, locate, strict
 from .errors import ModelError, SrzooError
-from .registry import Use
+from .registry import Registry, Use
 
 RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
@@ -77,6 +77,69 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Adversarial:
+    """The game against a discriminator.
+
+    Attributes:
+        loss: an adversarial loss plugin; both players' halves.
+        weight: of the generator's half, in the sum with the other losses.
+        optimizer: the discriminator's; the generator's settings if none. The schedule moves both.
+    """
+
+    discriminator: Use
+    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    weight: float = 1e-3
+    optimizer: Optimizer | None = None
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """When a run is rolled back, and when it is warned of.
+
+    Attributes:
+        rollbacks: how often a value that is not finite may be answered by going back to the
+            last checkpoint and drawing other crops; 0 to stop at the first.
+        patience: steps that something odd may go on before words are said about it.
+    """
+
+    rollbacks: int = 3
+    patience: int = 500
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run, and what of the recipe differs in it.
+
+    Attributes:
+        name: for messages, such as "gan".
+        changes: tables as in a recipe. One that has a ``name`` takes the place of the
+            recipe's; of any other, only the keys that are there.
+    """
+
+    name: str
+    changes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Stage:
+        """Read ``"psnr"``, or a table with ``name`` and the changes."""
+        if isinstance(value, str):
+            return cls(value, {})
+        if not isinstance(value.get("name"), str):
+            raise SrzooError("a stage has no name", 'Add name = "gan" to its [[stages]]')
+        for key in ("generator", "init", "stages"):
+            if key in value:
+                raise SrzooError(
+                    f"stage {value['name']!r} changes {key!r}, which is one for all stages",
+                    f"Take {key} out of the stage",
+                )
+        return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        return {"name": self.name, **self.changes}
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How the learning rate moves: a factor on ``Optimizer.lr`` for each step.
 
@@ -109,8 +172,8 @@ class Train:
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
         checkpoint_every, evaluate_every: steps.
         keep: how many checkpoints stay, besides the best.
-        release: the weights of the model folder itself: the "best" by validation PSNR, or
-            the "last".
+        metrics: what validation measures; the first one tells the best checkpoint.
+        release: the weights of the model folder itself: the "best", or the "last".
     """
 
     steps: int
@@ -124,6 +187,7 @@ class Train:
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     keep: int = 2
+    metrics: tuple[Use, ...] = (Use("psnr_y"), Use("ssim_y"))
     release: Literal["best", "last"] = "best"
 
 
@@ -132,7 +196,9 @@ class Recipe:
     """Everything that decides what a training run does.
 
     Attributes:
+        adversarial: the game against a discriminator; none for training without one.
         init: a model to start from; tensors of the same name and shape are taken over.
+        stages: run one after the other, each from the released weights of the one before.
         summary: what the model is for, in one line.
     """
 
@@ -142,8 +208,30 @@ class Recipe:
     train: Train
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
+    adversarial: Adversarial | None = None
+    watchdog: Watchdog = field(default_factory=Watchdog)
     init: str | None = None
+    stages: tuple[Stage, ...] = ()
     summary: str = ""
+
+    def each(self) -> list[Recipe]:
+        """A recipe without stages for each stage; the recipe itself if it has none.
+
+        Raises:
+            SrzooError: a stage changes something into what no recipe may hold.
+        """
+        if not self.stages:
+            return [self]
+        common = {key: value for key, value in strict.plain(self).items() if key != "stages"}
+        return [
+            strict.parse(Recipe, _changed(common, stage.changes), f"stage {stage.name!r}")
+            for stage in self.stages
+        ]
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(recipe.train.steps for recipe in self.each())
 
     def to_toml(self) -> str:
         """The recipe as a file that gives the same recipe."""
@@ -166,7 +254,7 @@ def find(ref: str | Path) -> tuple[str, Path]:
     # As for models: a folder wins, but one that only happens to have a recipe's name does not.
     folder = path if (path / RECIPE).is_file() else plans().get(str(ref))
     if folder is None:
-        folder = card.find(ref).path
+        folder = locate.find(ref).path
     if not (folder / RECIPE).is_file():
         raise ModelError(
             f"{folder} has no {RECIPE}", "Name a model that has one: srzoo recipe list"
@@ -176,7 +264,7 @@ def find(ref: str | Path) -> tuple[str, Path]:
 
 def plans() -> dict[str, Path]:
     """Every folder of the card packages that holds a recipe, by name."""
-    return {path.parent.name: path.parent for path in card.package_files(RECIPE)}
+    return {path.parent.name: path.parent for path in locate.package_files(RECIPE)}
 
 
 def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -220,16 +308,25 @@ def check(recipe: Recipe, where: str) -> None:
     Raises:
         SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
     """
-    uses = [
+    for stage, part in zip(recipe.stages or (None,), recipe.each(), strict=True):
+        _check(part, f"{where}, stage {stage.name!r}" if stage else where)
+
+
+def _check(recipe: Recipe, where: str) -> None:
+    train, data, adversarial = recipe.train, recipe.data, recipe.adversarial
+    uses: list[tuple[Registry[Any], Use]] = [
         (kinds.generators, recipe.generator),
         (kinds.datasets, recipe.data.train),
         (kinds.datasets, recipe.data.validation),
         (kinds.degradations, recipe.data.degradation),
         *((kinds.losses, loss.use) for loss in recipe.losses),
+        *((kinds.metrics, metric) for metric in recipe.train.metrics),
     ]
+    if adversarial:
+        uses.append((kinds.discriminators, adversarial.discriminator))
+        uses.append((kinds.adversarial_losses, adversarial.loss))
     for registry, use in uses:
         registry.check_use(use)
-    train, data = recipe.train, recipe.data
     for name, value, least in (
         ("train.steps", train.steps, 1),
         ("train.accumulate", train.accumulate, 1),
@@ -239,14 +336,30 @@ def check(recipe: Recipe, where: str) -> None:
         ("data.batch", data.batch, 1),
         ("data.lr_crop", data.lr_crop, 1),
         ("schedule.warmup", recipe.schedule.warmup, 0),
+        ("watchdog.rollbacks", recipe.watchdog.rollbacks, 0),
+        ("watchdog.patience", recipe.watchdog.patience, 1),
     ):
         if value < least:
             raise SrzooError(f"{where}: {name} is {value}", f"It is at least {least}")
     for name, share in (("train.ema", train.ema), ("train.unfolded_share", train.unfolded_share)):
         if not 0 <= share <= 1:
             raise SrzooError(f"{where}: {name} is {share}", "It lies between 0 and 1")
-    if not recipe.losses:
+    if not recipe.losses and not adversarial:
         raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
+    if not train.metrics:
+        raise SrzooError(f"{where} has no train.metrics", 'Give train.metrics = ["psnr_y"]')
+
+
+def _changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``changes``; tables without a name are merged, all else is replaced."""
+    merged = dict(values)
+    for key, new in changes.items():
+        old = values.get(key)
+        if isinstance(new, Mapping) and isinstance(old, dict) and "name" not in new:
+            merged[key] = _changed(cast("dict[str, Any]", old), cast("Mapping[str, Any]", new))
+        else:
+            merged[key] = new
+    return merged
 
 
 def _override(values: dict[str, Any], text: str) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from . import card, images, kinds
+from . import card, images, kinds, locate
 from .card import CONFIG, Config, ModelFolder, WeightsFile
 from .errors import ModelError, SrzooError
 from .registry import LOCAL_DIST, OWN_DIST, Use
@@ -51,7 +51,7 @@ def load(
         PluginError: its generator is not installed, or broken.
         DeviceError: there is no such device.
     """
-    folder = card.find(model)
+    folder = locate.find(model)
     runner = kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
     return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory)
 

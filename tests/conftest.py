@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from helpers import RECIPE, ROOT, Drawn, drawn
 
+# Nothing here may ask the real Hub; read when its client is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 import srzoo
 from srzoo.cli import main
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 import srzoo
-from srzoo import card, weights, zoo
-from srzoo.errors import ModelError, PluginConflictError, WeightsError
+from srzoo import card, locate, weights, zoo
+from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
 
 GOOD = {
     "srzoo": 1,
@@ -43,7 +43,7 @@ def test_what_is_released():
 
 @pytest.mark.parametrize("name", srzoo.list_models())
 def test_every_released_folder_is_complete(name):
-    folder = card.find(name)
+    folder = locate.find(name)
     zoo.build(folder)
     assert folder.config.summary
     text = (folder.path / "README.md").read_text()
@@ -65,16 +65,16 @@ def test_save_never_overwrites(small):
 def test_a_folder_wins_over_a_released_name(small, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "edsr-x4").mkdir()  # somebody's pictures: no config.json, so not meant
-    assert card.find("edsr-x4").config.args["n_feats"] == 64
+    assert locate.find("edsr-x4").config.args["n_feats"] == 64
     shutil.copytree(small.path, tmp_path / "edsr-x4", dirs_exist_ok=True)
-    assert card.find("edsr-x4").config.args["n_feats"] == 4
+    assert locate.find("edsr-x4").config.args["n_feats"] == 4
 
 
 def test_unknown_models():
     with pytest.raises(ModelError, match="mean edsr-x4"):
-        card.find("edrs-x4")
-    with pytest.raises(ModelError, match=r"Hub.*hf download org/edsr --revision v1"):
-        card.find("org/edsr@v1")
+        locate.find("edrs-x4")
+    with pytest.raises(HubError, match="no folder org/edsr@v1, and .*not whole in the cache"):
+        locate.find("org/edsr@v1")  # the tests are offline
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_wrong_configs(tmp_path, text, message):
 
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(ModelError, match="no model folder"):
-        card.find(str(tmp_path))
+        locate.find(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 from helpers import ROOT
 
 ORDER = [
-    "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "recipe",
-    "images", "sheet", "upscaler", "batch", "zoo", "sets", "evaluation", "results", "claims",
+    "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
+    "locate", "recipe", "images", "sheet", "upscaler", "batch", "zoo", "sets", "evaluation",
+    "results", "claims", "cardtext", "publishing",
     "weights", "runner", "building", "fold", "summary", "training", "testing",
 ]  # fmt: skip
 BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("weights") :])

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._features import FeatureDistance
-from ._planes import GAUSSIAN, compared, luma, ssim
+from ._planes import GAUSSIAN, compared, luma, picture, ssim
 from ._pyiqa import PyIQA
 
 if TYPE_CHECKING:
     from srzoo.contracts import U8
 
-__all__ = ["PSNRRGB", "PSNRY", "SSIMRGB", "SSIMY", "FeatureDistance", "PyIQA"]
+__all__ = ["PSNRRGB", "PSNRY", "SSIMRGB", "SSIMY", "FeatureDistance", "PyIQA", "Sharpness"]
 
 LUMA = "Y of BT.601 (16..235, not rounded)"
 WINDOW = "11x11 Gaussian window, sigma 1.5, valid region, K 0.01/0.03"
@@ -125,3 +125,20 @@ class SSIMRGB:
         sr, hr = compared(sr, hr, shave, least=GAUSSIAN.size)
         planes = [(sr[:, :, c].astype(float), hr[:, :, c].astype(float)) for c in range(3)]
         return sum(ssim(x, y) for x, y in planes) / 3
+
+
+class Sharpness:
+    """Mean magnitude of the gradient of luma, in levels per pixel: more in a sharper picture.
+
+    Central differences. It cannot tell detail from noise: to be read beside another metric,
+    and beside the value of the HR picture. Krotkov, "Focusing", 1987 (Tenengrad) squares it.
+    """
+
+    higher_is_better = True
+    reference = False
+    protocol = f"mean magnitude of the gradient, {LUMA}, central differences, mean over pictures"
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Measure a uint8 picture H x W x 3, 2 x 2 at least; ``hr`` is not looked at."""
+        down, right = np.gradient(luma(picture(sr, least=2)))
+        return float(np.mean(np.hypot(down, right)))

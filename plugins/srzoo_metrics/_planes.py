@@ -56,12 +56,8 @@ def check(sr: U8, hr: U8 | None) -> U8:
     """
     if hr is None:
         raise PictureError("this metric needs the HR picture", "Give one with a reference")
-    for picture in (sr, hr):
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-            raise PictureError(
-                f"cannot measure an array of {picture.dtype}, shape {picture.shape}",
-                "Give uint8 H x W x 3",
-            )
+    picture(sr)
+    picture(hr)
     if sr.shape != hr.shape:
         raise PictureError(
             f"the result has {sr.shape[1]}x{sr.shape[0]} pixels,"
@@ -69,6 +65,25 @@ def check(sr: U8, hr: U8 | None) -> U8:
             "Crop the reference to a multiple of the scale, and check the scale",
         )
     return hr
+
+
+def picture(array: U8, least: int = 0) -> U8:
+    """Refuse what is no RGB picture in uint8, or smaller than ``least``; gives it back.
+
+    Raises:
+        PictureError: it is not.
+    """
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise PictureError(
+            f"cannot measure an array of {array.dtype}, shape {array.shape}",
+            "Give uint8 H x W x 3",
+        )
+    if min(array.shape[:2]) < least:
+        raise PictureError(
+            f"a picture of {array.shape[1]}x{array.shape[0]} pixels is too small to be measured",
+            "Leave it out",
+        )
+    return array
 
 
 def luma(picture: U8) -> F64:

@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import _backbone
+from . import _backbone, _layers
 
 backbone = _backbone.backbone
+load = _backbone.load
+Layers = _layers.Layers
 
 
 class TimmDiscriminator(nn.Module):

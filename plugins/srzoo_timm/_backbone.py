@@ -7,6 +7,7 @@ from typing import Any
 import timm
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from srzoo.errors import SrzooError, WeightsError, did_you_mean
 
@@ -34,26 +35,43 @@ def backbone(
         SrzooError: there is no such model or stage, or timm's weights cannot be had.
         WeightsError: the file cannot be read, or does not fit.
     """
-    if not timm.is_model(name):
-        raise SrzooError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
-    try:
-        net: Any = timm.create_model(name, pretrained=pretrained and weights is None, num_classes=0)
-    except (OSError, RuntimeError) as error:
-        raise SrzooError(
-            f"cannot get timm's weights of {name}: {str(error).splitlines()[0]}",
-            'Give a local file: weights="FILE.safetensors"',
-        ) from error
+    net = create(name, pretrained and weights is None)
     known = range(len(net.feature_info))
     wanted = list(known[:STAGES] if stages is None else stages)
     if not wanted or not set(wanted) <= set(known):
         raise SrzooError(f"stages is {wanted}", f"{name} has the stages {list(known)}")
     net.prune_intermediate_layers(wanted, prune_norm=True, prune_head=True)
     if weights is not None:
-        _load(net, Path(weights))
+        load(net, Path(weights))
     return net, wanted
 
 
-def _load(net: Any, path: Path) -> None:
+def create(name: str, pretrained: bool = False) -> Any:
+    """A timm model without its classifier.
+
+    Raises:
+        SrzooError: there is no such model, or timm's weights cannot be had.
+    """
+    if not timm.is_model(name):
+        raise SrzooError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except (OSError, RuntimeError) as error:
+        raise SrzooError(
+            f"cannot get timm's weights of {name}: {str(error).splitlines()[0]}",
+            'Give a local file: weights="FILE.safetensors"',
+        ) from error
+
+
+def load(net: nn.Module, path: Path) -> None:
+    """Fill a timm model, whole or cut off, from a safetensors file with timm's names.
+
+    Every tensor that the model has must be in the file; others, of layers that are cut off,
+    may be in it too.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not fit.
+    """
     try:
         tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
     except (OSError, SafetensorError) as error:

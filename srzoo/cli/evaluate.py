@@ -42,10 +42,10 @@ def evaluate(
     HR pictures alone. Values are means over the pictures of a set; --json has
     each picture's.
     """
-    from .. import card, results
+    from .. import locate, results
     from ..evaluation import evaluate as measure
 
-    folders = [card.find(model) for model in models]
+    folders = [locate.find(model) for model in models]
     if write_card:
         for folder in folders:
             results.check_writable(folder)

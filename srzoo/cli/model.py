@@ -22,9 +22,9 @@ def model() -> None:
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 def list_(pattern: str, json_: bool) -> None:
     """List the released models, or those that match a PATTERN such as "edsr*"."""
-    from .. import card
+    from .. import locate
 
-    models = [card.find(card.released()[name]) for name in card.list_models(pattern)]
+    models = [locate.find(locate.released()[name]) for name in locate.list_models(pattern)]
     if json_:
         as_json([_facts(found) for found in models])
     elif not models:
@@ -50,9 +50,9 @@ def list_(pattern: str, json_: bool) -> None:
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def show(name: str, json_: bool) -> None:
     """Show one model's config and card; NAME may be a folder."""
-    from .. import card
+    from .. import locate
 
-    found = card.find(name)
+    found = locate.find(name)
     if json_:
         as_json(_facts(found))
         return

@@ -13,10 +13,10 @@ def recipe() -> None:
 @recipe.command("list")
 def list_() -> None:
     """List the recipes that are here; one without weights yet is a plan."""
-    from .. import card, recipe
+    from .. import locate, recipe
     from ._output import table
 
-    models = card.list_models()
+    models = locate.list_models()
     rows = [
         (name, "released" if name in models else "plan", recipe.read(name).summary)
         for name in recipe.plans()
@@ -32,7 +32,8 @@ def check(ref: str, overrides: tuple[str, ...]) -> None:
     from .. import recipe
 
     found = recipe.load(ref, overrides)
-    click.echo(f"{ref} is right: {found.generator.name}, {found.train.steps} steps")
+    stages = f" in {len(found.stages)} stages" if found.stages else ""
+    click.echo(f"{ref} is right: {found.generator.name}, {found.steps} steps{stages}")
 
 
 @recipe.command("show")

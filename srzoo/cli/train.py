@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -49,24 +50,37 @@ def train(
     from ..training.tensorboard import also
 
     with ExitStack() as stack:
-        watch = stack.enter_context(_watch(plan.train.steps))
+        watch = stack.enter_context(_watch(plan.steps))
         if tensorboard:
             watch = stack.enter_context(also(watch, folder / "tensorboard"))
         outcome = training.train(plan, folder, data=data, resume=resume, watch=watch)
     if not outcome.complete:
         ctx.exit(130)
-    click.echo(f"{folder}: complete after {outcome.step} steps  {_values(outcome.values)}")
+    if _speaks():
+        click.echo(f"{folder}: complete after {outcome.step} steps  {_values(outcome.values)}")
+
+
+def _speaks() -> bool:
+    """Whether this is the process that speaks for all (accelerate launch sets RANK)."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _describe(plan: Recipe, data: Path | None) -> None:
     from .. import training
 
-    parts = training.assemble(plan, data)
-    count = sum(p.numel() for p in parts.generator.parameters())
     click.echo(plan.to_toml())
-    click.echo(f"# {count:,} parameters, {len(parts.validation)} validation pictures")
-    if parts.taken_over:
-        click.echo(f"# {parts.taken_over}")
+    for number in range(len(plan.each())):
+        parts = training.assemble(plan, data, stage=number)
+        stage = f"stage {plan.stages[number].name}: " if plan.stages else ""
+        count = sum(p.numel() for p in parts.generator.parameters())
+        click.echo(f"# {stage}generator of {count:,} parameters")
+        if parts.adversary:
+            count = sum(p.numel() for p in parts.adversary.discriminator.parameters())
+            click.echo(f"# {stage}discriminator of {count:,} parameters")
+        if parts.taken_over:
+            click.echo(f"# {parts.taken_over}")
+        click.echo(f"# {stage}{parts.recipe.train.steps} steps, validated on"
+                   f" {len(parts.validation)} pictures")
 
 
 def _values(values: dict[str, float]) -> str:
@@ -81,7 +95,7 @@ def _watch(steps: int) -> Generator[Watch]:
     def evaluated(step: int, values: dict[str, float]) -> None:
         click.echo(f"step {step}  {_values(values)}")
 
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not _speaks():
         yield Watch(on_evaluation=evaluated, on_word=click.echo)
         return
     from rich.console import Console

@@ -56,10 +56,10 @@ def upscale(
     orientation, transparency and gray are kept; what a format cannot hold is
     said. Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
     """
-    from .. import batch, card, zoo
+    from .. import batch, locate, zoo
 
-    name = card.find(model).name
-    work = batch.plan(list(inputs), output, model=name, known=card.list_models(),
+    name = locate.find(model).name
+    work = batch.plan(list(inputs), output, model=name, known=locate.list_models(),
                       format=format, overwrite=overwrite)  # fmt: skip
     alone = len(work.jobs) == 1
     if alone and work.jobs[0].problem:

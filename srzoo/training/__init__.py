@@ -5,6 +5,8 @@ folder from the first checkpoint on.
 """
 
 from .assemble import Parts, assemble
-from .loop import Outcome, Watch, fit, train
+from .loop import fit
+from .stages import train
+from .watch import Outcome, Watch
 
 __all__ = ["Outcome", "Parts", "Watch", "assemble", "fit", "train"]

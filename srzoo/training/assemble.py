@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,11 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .. import card, kinds, zoo
-from ..contracts import Loss
+from .. import kinds, locate, zoo
+from ..contracts import AdversarialLoss, Loss
 from ..errors import SrzooError
 from ..fold import Foldable
-from ..recipe import Optimizer, Recipe
+from ..recipe import Optimizer, Recipe, Weighted
 from ..registry import Use
 from ..sets import DATA_VARIABLE
 from .crops import Crops
@@ -33,25 +33,60 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What ``fit`` works with.
+class Adversary:
+    """The other side of the game.
 
     Attributes:
+        discriminator: in train mode, its weights drawn from the seed.
+        optimizer: of its parameters.
+        loss: both players' halves.
+        weight: of the generator's half.
+    """
+
+    discriminator: Any
+    optimizer: torch.optim.Optimizer
+    loss: AdversarialLoss
+    weight: float
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that the optimiser moves."""
+        return self.optimizer.param_groups[0]["params"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one stage of a run works with.
+
+    Attributes:
+        run: the whole recipe.
+        stage: which stage of it this is, from 0.
+        start: steps of the stages before.
+        recipe: of this stage.
         generator: in train mode, its weights drawn from the seed or taken over.
         ema: its averaged copy, in eval mode; the generator itself where there is none.
         foldable: the generator as training runs it.
         taken_over: what came from the recipe's ``init``, in words.
     """
 
+    run: Recipe
+    stage: int
+    start: int
     recipe: Recipe
     generator: nn.Module
     ema: nn.Module
     foldable: Foldable
     optimizer: torch.optim.Optimizer
     terms: list[Term]
+    adversary: Adversary | None
     crops: Crops
     validation: Pixels
     taken_over: str
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters of the generator that the optimiser moves."""
+        return self.optimizer.param_groups[0]["params"]
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -60,55 +95,107 @@ class Parts:
 
 
 def assemble(
-    recipe: Recipe,
+    run: Recipe,
     data: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stage: int = 0,
+    init: str | Path | None = None,
 ) -> Parts:
-    """Build every part of a run.
+    """Build every part of a run, or of one of its stages.
 
     Args:
-        recipe: what to build.
+        run: what to build.
         data: stands for ``{data}`` in the recipe; None for the variable SRZOO_DATA.
         progress: is told (pictures done, pictures in all) while pictures are decoded.
+        stage: which one, from 0.
+        init: the model to start from; None for the recipe's own, in the first stage.
 
     Raises:
         SrzooError: a part cannot be built.
     """
+    recipes = run.each()
+    recipe = recipes[stage]
+    init = recipe.init if init is None and stage == 0 else init
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
     generator = cast("nn.Module", kinds.generators.build(recipe.generator))
-    taken_over = _init(generator, recipe.init) if recipe.init else ""
+    taken_over = _init(generator, init) if init else ""
     generator = generator.to(memory_format=torch.channels_last).train()
     if recipe.train.fold and not getattr(generator, "linear_tail", False):
         raise SrzooError(
             f"generator {recipe.generator.name!r} has no linear tail to fold",
             "Set train.fold = false",
         )
-    terms = [
-        Term(weighted.use.name, weighted.weight, kinds.losses.build(weighted.use))
-        for weighted in recipe.losses
-    ]
     scales = cast("tuple[int, ...]", cast("Any", generator).scales)
     degradation = recipe.data.degradation
     sets = [
         kinds.datasets.build(_placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
     ]
+    terms = _terms(recipe.losses, data)
+    adversary = _adversary(recipe, data) if recipe.adversarial else None
     pixels, validation = (decoded(each, degradation, scales, progress) for each in sets)
     shrink = kinds.degradations.build(degradation)
+    crops = Crops(pixels, recipe.data, scales, shrink, recipe.train.seed)
+    foldable = Foldable(generator)
+    if adversary:
+        _fits(adversary.discriminator, recipe, foldable, min(scales))
     return Parts(
+        run=run,
+        stage=stage,
+        start=sum(before.train.steps for before in recipes[:stage]),
         recipe=recipe,
         generator=generator,
         ema=copy.deepcopy(generator).eval() if recipe.train.ema else generator,
-        foldable=Foldable(generator),
-        optimizer=_optimizer(generator, recipe.optimizer),
+        foldable=foldable,
+        optimizer=_optimizer(generator, recipe.optimizer, "generator"),
         terms=terms,
-        crops=Crops(pixels, recipe.data, scales, shrink, recipe.train.seed),
+        adversary=adversary,
+        crops=crops,
         validation=validation,
         taken_over=taken_over,
     )
 
 
+def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:
+    """Losses with a name each: two of a kind are told apart by their place."""
+    names = [weighted.use.name for weighted in losses]
+    return [
+        Term(
+            name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}",
+            weighted.weight,
+            kinds.losses.build(_placed(weighted.use, data)),
+        )
+        for place, (name, weighted) in enumerate(zip(names, losses, strict=True))
+    ]
+
+
+def _adversary(recipe: Recipe, data: Path | None) -> Adversary:
+    assert recipe.adversarial
+    use = _placed(recipe.adversarial.discriminator, data)
+    discriminator = cast("nn.Module", kinds.discriminators.build(use))
+    discriminator = discriminator.to(memory_format=torch.channels_last).train()
+    settings = recipe.adversarial.optimizer or recipe.optimizer
+    return Adversary(
+        discriminator=discriminator,
+        optimizer=_optimizer(discriminator, settings, "discriminator"),
+        loss=kinds.adversarial_losses.build(recipe.adversarial.loss),
+        weight=recipe.adversarial.weight,
+    )
+
+
+def _fits(discriminator: Any, recipe: Recipe, foldable: Foldable, scale: int) -> None:
+    """Refuse crops that are too small to be judged."""
+    border = int(cast("Any", foldable.generator).tail_reach) if recipe.train.fold else 0
+    side = scale * (recipe.data.lr_crop - 2 * border)
+    if side < discriminator.min_size:
+        raise SrzooError(
+            f"the discriminator sees {side}x{side} pixels of a crop, and needs"
+            f" {discriminator.min_size}",
+            "Raise data.lr_crop",
+        )
+
+
 def _placed(use: Use, data: Path | None) -> Use:
-    """A dataset's use with ``{data}`` filled in."""
+    """A plugin's use with ``{data}`` filled in."""
     root = str(data) if data else os.environ.get(DATA_VARIABLE)
 
     def fill(value: Any) -> Any:
@@ -116,7 +203,7 @@ def _placed(use: Use, data: Path | None) -> Use:
             return value
         if root is None:
             raise SrzooError(
-                f"the recipe wants data from {value}, and nothing says where that is",
+                f"the recipe wants files from {value}, and nothing says where that is",
                 f"Give --data DIR, or set {DATA_VARIABLE}",
             )
         return value.replace("{data}", root)
@@ -124,9 +211,9 @@ def _placed(use: Use, data: Path | None) -> Use:
     return Use(use.name, {key: fill(value) for key, value in use.args.items()})
 
 
-def _init(generator: nn.Module, ref: str) -> str:
+def _init(generator: nn.Module, ref: str | Path) -> str:
     """Take over the tensors of a model that have the same name and shape."""
-    source = zoo.build(card.find(ref)).state_dict()
+    source = zoo.build(locate.find(ref)).state_dict()
     target: dict[str, Tensor] = generator.state_dict()
     fits = {k: v for k, v in source.items() if k in target and v.shape == target[k].shape}
     if not fits:
@@ -139,10 +226,10 @@ def _init(generator: nn.Module, ref: str) -> str:
     return f"{len(fits)} of {len(target)} tensors taken over from {ref}{left}"
 
 
-def _optimizer(generator: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    parameters = [p for p in generator.parameters() if p.requires_grad]
+def _optimizer(network: nn.Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
+    parameters = [p for p in network.parameters() if p.requires_grad]
     if not parameters:
-        raise SrzooError("the generator has nothing to train", "Choose another generator")
+        raise SrzooError(f"the {who} has nothing to train", f"Choose another {who}")
     if settings.name == "sgd":
         return torch.optim.SGD(
             parameters,

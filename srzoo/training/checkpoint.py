@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from .. import card, files, weights, zoo
 from .. import recipe as recipes
 from ..card import CONFIG, Config
 from ..errors import SrzooError
-from ..recipe import RECIPE
+from ..recipe import RECIPE, Recipe
 from ..zoo import WEIGHTS
 from .assemble import Parts
 
@@ -37,28 +37,67 @@ class Progress:
 
     Attributes:
         step: optimiser steps done.
-        best: step and validation PSNR of the best checkpoint, or None before the first.
+        best: step and first metric of the stage's best checkpoint, or None before the first.
+        stage: which one is under way, from 0.
+        skipped: crops that are not used, each by its batch and its place there.
+        rollbacks: how often the run went back to a checkpoint.
     """
 
     step: int = 0
     best: tuple[int, float] | None = None
+    stage: int = 0
+    skipped: tuple[tuple[int, int], ...] = ()
+    rollbacks: int = 0
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> Progress:
+        """What a checkpoint says of itself.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: it is damaged.
+        """
+        facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
+        best = facts["best"]
+        return cls(
+            step=int(facts["step"]),
+            best=(int(best[0]), float(best[1])) if best else None,
+            stage=int(facts["stage"]),
+            skipped=tuple((int(batch), int(place)) for batch, place in facts["skipped"]),
+            rollbacks=int(facts["rollbacks"]),
+        )
+
+    def write(self, checkpoint: Path) -> None:
+        """Put it into a checkpoint's folder."""
+        with files.replacing(checkpoint / PROGRESS) as file:
+            file.write(json.dumps(asdict(self)).encode() + b"\n")
 
 
-def save(parts: Parts, run: Path, progress: Progress) -> Path:
-    """Write a checkpoint whole, and give back its folder."""
+def folder_of(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return run / FOLDER / f"{step:09d}"
+
+
+def save(parts: Parts, run: Path, progress: Progress, scaler: Any = None) -> Path:
+    """Write a checkpoint whole, and give back its folder.
+
+    Args:
+        parts: whose state to keep.
+        run: the folder of the run.
+        progress: how far it is.
+        scaler: of mixed precision with fp16, if any.
+    """
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
-    final = root / f"{progress.step:09d}"
+    final = folder_of(run, progress.step)
     with tempfile.TemporaryDirectory(dir=root, prefix=files.TEMPORARY) as name:
         new = Path(name) / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
         config = zoo.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        (new / RECIPE).write_text(parts.recipe.to_toml(), encoding="utf-8")
-        (new / STATE).write_bytes(safetensors.torch.save(_state(parts)))
-        facts = {"step": progress.step, "best": progress.best}
-        (new / PROGRESS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
+        (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scaler)))
+        progress.write(new)
         if final.exists():  # the same step again, after resuming from before it
             final.rename(Path(name) / "old")
         new.rename(final)
@@ -119,48 +158,105 @@ def prune(run: Path, keep: int, best: int | None) -> None:
         shutil.rmtree(left)
 
 
-def load(parts: Parts, checkpoint: Path) -> Progress:
+def progress(checkpoint: Path) -> Progress:
+    """How far a run was at a checkpoint.
+
+    Raises:
+        SrzooError: the checkpoint is damaged.
+    """
+    try:
+        return Progress.read(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_resuming(checkpoint, error) from error
+
+
+def _no_resuming(checkpoint: Path, error: Exception) -> SrzooError:
+    return SrzooError(
+        f"cannot resume from {checkpoint}: {error}",
+        "Remove it to resume from the one before, or give --resume never",
+    )
+
+
+def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
     """Bring all parts to the state they had at a checkpoint, in place.
+
+    Args:
+        parts: of the stage that the checkpoint belongs to.
+        checkpoint: its folder.
+        scaler: of mixed precision with fp16, if any.
 
     Raises:
         SrzooError: the state is damaged, or belongs to another network or optimiser.
     """
     try:
         tensors = safetensors.torch.load((checkpoint / STATE).read_bytes())
-        facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
+        there = Progress.read(checkpoint)
+        if there.stage != parts.stage or there.step < parts.start:
+            raise ValueError(f"it was made in stage {there.stage + 1} of another recipe")
+        before = recipes.read(checkpoint / RECIPE).each()[there.stage]
+        for name, then, now in _optimizers_named(before, parts.recipe):
+            if then != now:
+                raise ValueError(f"its {name} was {then}, not {now}")
         for name, module in _modules(parts).items():
             module.load_state_dict(_under(tensors, name), strict=True)
-        before = recipes.read(checkpoint / RECIPE).optimizer.name
-        if before != parts.recipe.optimizer.name:
-            raise ValueError(f"its optimiser was {before}, not {parts.recipe.optimizer.name}")
-        _load_optimizer(parts.optimizer, _under(tensors, "optimizer"))
+        for name, optimizer in _optimizers(parts).items():
+            _load_optimizer(optimizer, _under(tensors, name))
         torch.set_rng_state(tensors["rng"])
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise SrzooError(
-            f"cannot resume from {checkpoint}: {error}",
-            "Remove it to resume from the one before, or give --resume never",
-        ) from error
-    best = facts["best"]
-    return Progress(int(facts["step"]), (int(best[0]), float(best[1])) if best else None)
+        for number, state in _under(tensors, "cuda").items():
+            torch.cuda.set_rng_state(state, int(number))
+        if scaler and "scaler" in tensors:
+            numbers = (float(number) for number in tensors["scaler"])
+            scaler.load_state_dict(dict(zip(sorted(scaler.state_dict()), numbers, strict=True)))
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise _no_resuming(checkpoint, error) from error
+    return there
+
+
+def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]:
+    """Each optimiser, and what it is called in two recipes."""
+    names = [("optimiser", before.optimizer.name, now.optimizer.name)]
+    pair = [recipe.adversarial for recipe in (before, now)]
+    if all(pair):
+        then, new = (
+            (each.optimizer if each and each.optimizer else recipe.optimizer).name
+            for each, recipe in zip(pair, (before, now), strict=True)
+        )
+        names.append(("discriminator's optimiser", then, new))
+    return names
 
 
 def _modules(parts: Parts) -> dict[str, nn.Module]:
     modules = {"generator": parts.generator}
     if parts.ema is not parts.generator:
         modules["ema"] = parts.ema
+    if parts.adversary:
+        modules["discriminator"] = parts.adversary.discriminator
     return modules
 
 
-def _state(parts: Parts) -> dict[str, Tensor]:
+def _optimizers(parts: Parts) -> dict[str, torch.optim.Optimizer]:
+    optimizers = {"optimizer": parts.optimizer}
+    if parts.adversary:
+        optimizers["opponent"] = parts.adversary.optimizer
+    return optimizers
+
+
+def _state(parts: Parts, scaler: Any) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
+    for number in range(torch.cuda.device_count()):
+        tensors[f"cuda.{number}"] = torch.cuda.get_rng_state(number)
+    if scaler:
+        facts = scaler.state_dict()
+        tensors["scaler"] = torch.tensor([facts[key] for key in sorted(facts)], dtype=torch.float64)
     for name, module in _modules(parts).items():
         for key, tensor in module.state_dict().items():
             tensors[f"{name}.{key}"] = tensor
-    state = cast("dict[int, dict[str, Any]]", parts.optimizer.state_dict()["state"])
-    for number, values in state.items():
-        for key, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{number}.{key}"] = value
+    for name, optimizer in _optimizers(parts).items():
+        state = cast("dict[int, dict[str, Any]]", optimizer.state_dict()["state"])
+        for number, values in state.items():
+            for key, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"{name}.{number}.{key}"] = value
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,6 +65,7 @@ class Crops:
         self._scales = scales
         self._degradation = degradation
         self._seed = seed
+        self._skipped: frozenset[tuple[int, int]] = frozenset()
         largest = max(scales)
         areas: list[int] = []
         for number, name in enumerate(pixels.names):
@@ -76,6 +77,14 @@ class Crops:
                 )
             areas.append(height * width)
         self._shares = np.cumsum(areas) / sum(areas)
+
+    def skip(self, crops: Iterable[tuple[int, int]]) -> None:
+        """From now on draw others in place of these, each named by its step and its index."""
+        self._skipped = frozenset(crops)
+
+    def source(self, step: int, index: int) -> str:
+        """The name of the picture that a crop is cut from."""
+        return self._pixels.names[self._draw(step, index)[1]]
 
     def scale(self, step: int) -> int:
         """The scale of a step."""
@@ -97,8 +106,7 @@ class Crops:
         return Batch(lr, hr, scale)
 
     def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
-        rng = np.random.default_rng([self._seed, step, index])
-        number = self._number(step, index, rng)
+        rng, number = self._draw(step, index)
         side = self._data.lr_crop
         height, width = (length // scale for length in self._pixels.size(number))
         top = int(rng.integers(height - side + 1))
@@ -117,6 +125,14 @@ class Crops:
             flip, turns = bool(rng.integers(2)), int(rng.integers(4))
             lr, hr = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
         return lr, hr
+
+    def _draw(self, step: int, index: int) -> tuple[np.random.Generator, int]:
+        """The chance that makes a crop, and its picture."""
+        if (step, index) in self._skipped:
+            rng = np.random.default_rng([self._seed, step, index, 1])
+            return rng, int(rng.integers(len(self._pixels)))
+        rng = np.random.default_rng([self._seed, step, index])
+        return rng, self._number(step, index, rng)
 
     def _number(self, step: int, index: int, rng: np.random.Generator) -> int:
         if self._data.draw == "area":

@@ -21,33 +21,23 @@ class Report:
     """Collects losses and times between two lines of the log.
 
     Args:
-        out: the run's folder.
+        out: the run's folder; None in a process that does not write.
         step: where the run goes on; lines of the log beyond it are taken away, since
             those steps are done again.
     """
 
-    def __init__(self, out: Path, step: int) -> None:
-        self._path = out / LOG
-        self._curves = out / CURVES
-        self._terms: list[dict[str, Tensor]] = []
+    def __init__(self, out: Path | None, step: int) -> None:
+        self._path = out / LOG if out else None
+        self._losses: list[dict[str, Tensor]] = []
+        self._facts: list[dict[str, Tensor]] = []
         self._waiting = 0.0
         self._since = time.perf_counter()
         self._left = self._since
         self._step = step
-        if self._path.exists():
-            kept = [line for line in self.lines() if line["step"] <= step]
+        if self._path and self._path.exists():
+            kept = [line for line in read(self._path) if line["step"] <= step]
             with files.replacing(self._path) as file:
                 file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """All whole lines of the log so far."""
-        found: list[dict[str, Any]] = []
-        for text in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(text))
-            except json.JSONDecodeError:
-                break  # a line that a kill cut off; the steps after it are done again
-        return found
 
     def waited(self, get: Callable[[], T]) -> T:
         """Call ``get``, and count the time as waiting."""
@@ -56,21 +46,31 @@ class Report:
         self._waiting += time.perf_counter() - start
         return item
 
-    def add(self, terms: dict[str, Tensor]) -> None:
-        """The loss terms of a batch."""
-        self._terms.append({name: value.detach() for name, value in terms.items()})
+    def add(self, losses: dict[str, Tensor], facts: dict[str, Tensor]) -> None:
+        """The loss terms of a batch, and what else is known of it."""
+        self._losses.append({name: value.detach() for name, value in losses.items()})
+        self._facts.append(facts)
 
-    def log(self, step: int, rate: float) -> tuple[dict[str, float], float, float]:
-        """Write a line; give back the mean terms, steps per second, and share of waiting."""
+    def means(self) -> tuple[int, dict[str, float], dict[str, float]]:
+        """The step of the last line, and the mean losses and facts since then."""
+        return self._step, _means(self._losses), _means(self._facts)
+
+    def log(
+        self, step: int, losses: dict[str, float], facts: dict[str, float], rate: float
+    ) -> tuple[float, float]:
+        """Write a line and begin anew; give back steps per second, and share of waiting."""
         seconds = time.perf_counter() - self._since
-        names = self._terms[0]
-        means = {n: sum(float(t[n]) for t in self._terms) / len(self._terms) for n in names}
         speed, wait = (step - self._step) / seconds, self._waiting / seconds
-        facts = {"lr": rate, "steps_per_second": round(speed, 4), "waiting": round(wait, 5)}
-        self._write({"step": step, "losses": means, **facts})
-        self._terms, self._waiting, self._step = [], 0.0, step
+        times = {"lr": rate, "steps_per_second": round(speed, 4), "waiting": round(wait, 5)}
+        rounded = {name: float(f"{value:.4g}") for name, value in facts.items()}
+        self._write({"step": step, "losses": losses, "facts": rounded, **times})
+        self._losses, self._facts, self._waiting, self._step = [], [], 0.0, step
         self._since = time.perf_counter()
-        return means, speed, wait
+        return speed, wait
+
+    def warned(self, step: int, word: str) -> None:
+        """Write down what the watchdog said."""
+        self._write({"step": step, "warning": word})
 
     def leave(self) -> None:
         """What follows, up to :meth:`back`, is not training: its time is not counted."""
@@ -83,29 +83,81 @@ class Report:
     def evaluated(self, step: int, values: dict[str, float]) -> None:
         """Write a line of metrics, and draw the curves anew."""
         self._write({"step": step, "validation": values})
-        draw_curves(self.lines(), self._curves)
+        if self._path:
+            draw_curves(read(self._path), self._path.with_name(CURVES))
 
     def _write(self, line: dict[str, Any]) -> None:
+        if self._path is None:
+            return
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
+def read(log: Path) -> list[dict[str, Any]]:
+    """All whole lines of a log."""
+    found: list[dict[str, Any]] = []
+    for text in log.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(text))
+        except json.JSONDecodeError:
+            break  # a line that a kill cut off; the steps after it are done again
+    return found
+
+
+def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
+    """The mean of each name over the items that have it."""
+    names = dict.fromkeys(name for item in items for name in item)
+    found = {name: [float(item[name]) for item in items if name in item] for name in names}
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+PANELS = {
+    "D(real), D(fake)": ("d_real", "d_fake"),
+    "D right": ("d_right",),
+    "gradients": ("generator_gradient", "discriminator_gradient"),
+    "SR outside 0..1": ("outside",),
+    "colour drift": ("red_drift", "green_drift", "blue_drift"),
+}
+"""What of the facts is drawn in one panel."""
+
+LOGARITHMIC = ("gradients",)
+COLUMNS = 4
+
+
 def draw_curves(lines: list[dict[str, Any]], path: Path) -> None:
-    """Losses and metrics over the steps, as a PNG."""
+    """Losses, facts and metrics over the steps, as a PNG."""
     from matplotlib.figure import Figure  # the object, not pyplot: no global state
 
     series: dict[str, tuple[list[int], list[float]]] = {}
+    losses: dict[str, None] = {}
+    metrics: dict[str, None] = {}
     for line in lines:
-        for name, value in {**line.get("losses", {}), **line.get("validation", {})}.items():
-            steps, values = series.setdefault(name, ([], []))
-            steps.append(line["step"])
-            values.append(value)
-    figure: Any = Figure(figsize=(5 * max(1, len(series)), 3.2), layout="constrained")
-    for number, (name, (steps, values)) in enumerate(series.items(), 1):
-        axes = figure.add_subplot(1, len(series), number)
-        axes.plot(steps, values, marker="." if len(steps) < 30 else None)
-        axes.set_title(name)
-        axes.set_xlabel("step")
+        losses |= dict.fromkeys(line.get("losses", {}))
+        metrics |= dict.fromkeys(line.get("validation", {}))
+        for group in ("losses", "facts", "validation"):
+            for name, value in line.get(group, {}).items():
+                steps, values = series.setdefault(name, ([], []))
+                steps.append(line["step"])
+                values.append(value)
+    wanted = {name: (name,) for name in [*losses, *metrics]} | PANELS
+    panels = {
+        title: [name for name in names if name in series]
+        for title, names in wanted.items()
+        if not series.keys().isdisjoint(names)
+    }
+    columns = max(1, min(COLUMNS, len(panels)))
+    rows = -(-len(panels) // columns) or 1
+    figure: Any = Figure(figsize=(4 * columns, 2.8 * rows), layout="constrained")
+    for number, (title, names) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(rows, columns, number)
+        for name in names:
+            steps, values = series[name]
+            axes.plot(steps, values, marker="." if len(steps) < 30 else None, label=name)
+        if len(names) > 1:
+            axes.legend(fontsize="x-small")
+        if title in LOGARITHMIC:
+            axes.set_yscale("log")
+        axes.set_title(title)
         axes.grid(alpha=0.3)
     with files.replacing(path) as file:
         figure.savefig(file, format="png", dpi=80)

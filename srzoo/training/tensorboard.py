@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SrzooError
-from .loop import Watch
+from .watch import Watch
 
 
 @contextmanager

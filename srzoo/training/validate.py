@@ -12,7 +12,6 @@ from ..sheet import draw
 from ..upscaler import Upscaler
 from .assemble import Parts
 
-METRICS = ("psnr_y", "ssim_y")
 SHOWN = 4
 """Pictures on the contact sheet."""
 
@@ -26,7 +25,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     """
     training = parts.ema.training
     upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
-    metrics = {name: kinds.metrics.create(name) for name in METRICS}
+    metrics = {use.name: kinds.metrics.build(use) for use in parts.recipe.train.metrics}
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
@@ -44,10 +43,20 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
             for key, metric in metrics.items():
                 found[key].append(metric(sr, hr, scale))
             if scale == max(parts.scales) and number < SHOWN:
-                rows.append((f"{name}  {found['psnr_y'][-1]:.2f} dB", [lr, sr, hr]))
+                first = next(iter(found))
+                rows.append((f"{name}  {first} {found[first][-1]:.4g}", [lr, sr, hr]))
         end = f"_x{scale}" if len(parts.scales) > 1 else ""
         values |= {f"{key}{end}": float(np.mean(found[key])) for key in metrics}
     if sheet:
         draw(sheet, rows)
     parts.ema.train(training)
     return values
+
+
+def first_is_better(parts: Parts, values: dict[str, float], best: tuple[int, float] | None) -> bool:
+    """Whether the first metric is better than that of the best checkpoint so far."""
+    value = next(iter(values.values()))
+    if best is None:
+        return True
+    metric = kinds.metrics.build(parts.recipe.train.metrics[0])
+    return value > best[1] if metric.higher_is_better else value < best[1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import srzoo
-from srzoo import card
+from srzoo import locate
 from srzoo.errors import ArgumentError
 
 
@@ -96,6 +96,6 @@ def test_the_released_weights_are_those_of_the_card(data):
 
     path = data / "weights/edsr_r16f64_x4_first.safetensors"
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("669e32428d75")
-    net = zoo.build(card.find("edsr-x4"))
+    net = zoo.build(locate.find("edsr-x4"))
     for name, tensor in load_file(path).items():
         assert torch.equal(net.state_dict()[name], tensor.half().float()), name

@@ -1,0 +1,150 @@
+"""Distance of features: the perceptual loss of SRGAN and ESRGAN on any backbone of timm.
+
+* Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
+  Network", 2017, https://arxiv.org/abs/1609.04802, equation 5.
+* Wang et al., "ESRGAN", 2018, https://arxiv.org/abs/1809.00219: L1, before the activation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from srzoo_timm import Layers, load
+from torch import Tensor
+
+from srzoo.contracts import Pair
+from srzoo.errors import SrzooError, did_you_mean
+
+from . import _calibration, _weights
+
+CRITERIA = ("mse", "l1")
+
+
+class Perceptual:
+    """How far apart SR and HR are in the layers of a frozen backbone.
+
+    For a layer's feature maps phi, W x H each, equation 5: the sum over places and channels of
+    ``(phi(HR) - phi(SR))^2``, divided by W * H; a mean over the batch. The paper multiplies
+    VGG's features by 1 / 12.75, "to obtain VGG losses of a scale that is comparable to the MSE
+    loss". Here a factor per layer does that for every backbone, so that the weight of an
+    adversarial loss beside it (1e-3) means the same with each: with it the loss is the MSE of
+    the pictures in -1..1, on four pictures drawn by rule (``_calibration``) against themselves
+    made four times smaller and large again. ``l1`` does the same with absolute differences.
+
+    SRGAN's VGG22 and VGG54 are ``relu2_2`` and ``relu5_4`` of vgg19. Layers before the
+    activation: ``conv5_4`` of a VGG (with batch normalisation: ``features.N`` of the norm
+    behind it); elsewhere, name the module before the activation or the one behind it.
+
+    Args:
+        backbone: a timm model that takes pictures of any size.
+        layers: names of its modules, such as ``features.35`` or ``blocks.4``; for VGG
+            networks also ``conv5_4`` and ``relu5_4``, the j-th convolution before the i-th
+            max-pool and the activation behind it. The loss is the mean of theirs.
+        layer_weights: one for each layer, for a weighted mean instead.
+        criterion: ``mse`` or ``l1``.
+        weights: where they come from, in timm's names. None: the Hub, a pinned commit (of
+            vgg19). ``"ORG/REPO@COMMIT"``: model.safetensors of another commit on the Hub.
+            ``"FILE.safetensors"``: a local file. ``"random"``: drawn from a fixed seed, to
+            try a recipe out.
+        sha256: what the file has to have.
+
+    Attributes:
+        factors: what the distance in each layer is multiplied by.
+
+    Raises:
+        SrzooError: there is no such backbone, layer or criterion, or no weights to be had.
+        WeightsError: the file cannot be read, has another sha256, or does not fit.
+    """
+
+    reference = True
+    examples = (
+        {"backbone": "vgg11", "layers": ("relu2_1",), "weights": "random"},
+        {"backbone": "tf_efficientnet_lite0", "layers": ("blocks.1",), "weights": "random"},
+    )
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "vgg19",
+        layers: Sequence[str] = ("relu5_4",),
+        layer_weights: Sequence[float] | None = None,
+        criterion: str = "mse",
+        weights: str | Path | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        if criterion not in CRITERIA:
+            raise SrzooError(f"criterion is {criterion!r}", did_you_mean(criterion, CRITERIA))
+        if isinstance(layers, str):
+            raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
+        self._squared = criterion == "mse"
+        self._shares = _shares(layers, layer_weights)
+        self._net = Layers(backbone, layers)
+        file = _weights.find(backbone, weights, sha256)
+        if file is not None:
+            load(self._net.backbone, file)
+        self._net.requires_grad_(False).to(memory_format=torch.channels_last)
+        self._mean, self._std = (
+            torch.tensor(self._net.backbone.pretrained_cfg[name]).reshape(1, 3, 1, 1)
+            for name in ("mean", "std")
+        )
+        self.factors = self._calibrate()
+
+    def __call__(self, pair: Pair) -> Tensor:
+        """A scalar, about as large as the MSE of pictures in -1..1; 0 for a perfect output."""
+        found = self.distances(pair)
+        terms = [share * self.factors[n] * found[n] for n, share in self._shares.items()]
+        return torch.stack(terms).sum()
+
+    def distances(self, pair: Pair) -> dict[str, Tensor]:
+        """Equation 5 for each layer, without the factor."""
+        self._to(pair.sr.device)
+        with torch.autocast(pair.sr.device.type, enabled=False):
+            with torch.no_grad():
+                real = self._features(pair.hr)
+            made = self._features(pair.sr)
+            pairs = zip(self._shares, made, real, strict=True)
+            return {name: self._distance(a, b) for name, a, b in pairs}
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        x = (x.float() - self._mean) / self._std
+        return self._net(x.contiguous(memory_format=torch.channels_last))
+
+    def _distance(self, a: Tensor, b: Tensor) -> Tensor:
+        difference = a - b
+        return (difference.square() if self._squared else difference.abs()).sum(1).mean()
+
+    def _to(self, device: torch.device) -> None:
+        if self._mean.device != device:
+            self._net.to(device)
+            self._mean, self._std = self._mean.to(device), self._std.to(device)
+
+    @torch.no_grad()
+    def _calibrate(self) -> dict[str, float]:
+        sharp = _calibration.pictures()
+        blurred = _calibration.blurred(sharp)
+        pixels = 2 * (sharp - blurred)  # in -1..1
+        wanted = float((pixels.square() if self._squared else pixels.abs()).mean())
+        found = self.distances(Pair(lr=sharp, hr=sharp, sr=blurred))
+        for name, value in found.items():
+            if not 0 < float(value) < math.inf:
+                raise SrzooError(
+                    f"layer {name!r} cannot tell a sharp picture from a blurred one"
+                    f" (its distance is {float(value)})",
+                    "Choose another layer, or check the weights",
+                )
+        return {name: wanted / float(value) for name, value in found.items()}
+
+
+def _shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, float]:
+    """How much each layer counts; 1 together."""
+    if weights is None:
+        weights = [1.0] * len(layers)
+    if len(weights) != len(layers) or not all(0 < weight < math.inf for weight in weights):
+        raise SrzooError(
+            f"layer_weights is {list(weights)}, layers is {list(layers)}",
+            "Give one weight above 0 for each layer",
+        )
+    return {name: weight / sum(weights) for name, weight in zip(layers, weights, strict=True)}

@@ -1,0 +1,51 @@
+"""``srzoo search``: models of others on the Hub."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from ._output import as_json, table
+
+SCALE = re.compile(r"x\d+")
+KNOWN = re.compile(r"srzoo|super-resolution|image-to-image|safetensors|region:.*|license:.*|x\d+")
+
+
+# fmt: off
+@click.command()
+@click.argument("words", nargs=-1)
+@click.option("--author", help="A user or an organisation.")
+@click.option("--scale", type=click.IntRange(1), help="A factor they enlarge by.")
+@click.option("--generator", help="The plugin that builds them, such as edsr.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
+def search(
+    words: tuple[str, ...], author: str | None, scale: int | None, generator: str | None,
+    limit: int, json_: bool,
+) -> None:
+    # fmt: on
+    """Find models on the Hugging Face Hub that srzoo can use; WORDS are of their names."""
+    from dataclasses import asdict
+
+    from .. import hub
+
+    found = hub.search(
+        " ".join(words), author=author, scale=scale, generator=generator, limit=limit
+    )
+    if json_:
+        as_json([asdict(model) for model in found])
+        return
+    if not found:
+        click.echo("no such model on the Hub; fewer words or options may find one", err=True)
+        return
+    rows = [
+        (
+            model.repo,
+            " ".join(tag for tag in model.tags if SCALE.fullmatch(tag)),
+            ", ".join(tag for tag in model.tags if not KNOWN.fullmatch(tag)),
+            str(model.downloads),
+        )
+        for model in found
+    ]
+    table(("model", "scale", "tags", "downloads"), rows, right="downloads")

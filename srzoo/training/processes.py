@@ -1,0 +1,102 @@
+"""One process or many: accelerate, what all of them have to agree on, and being stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..errors import SrzooError
+from ..recipe import Recipe
+
+T = TypeVar("T")
+
+
+def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
+    """Accelerate, for one stage of a run.
+
+    Raises:
+        SrzooError: accelerate is not installed, the device has no such precision, or the
+            processes cannot share a batch.
+    """
+    try:
+        accelerate: Any = import_module("accelerate")
+    except ImportError as error:
+        raise SrzooError(
+            "training needs the package accelerate", 'Install it: pip install "srzoo[train]"'
+        ) from error
+    if recipe.train.precision == "fp16" and not torch.cuda.is_available():
+        raise SrzooError(
+            "mixed precision with fp16 needs a CUDA card", 'Set train.precision = "bf16" or "fp32"'
+        )
+    precision = {"fp32": "no"}.get(recipe.train.precision, recipe.train.precision)
+    # accelerate keeps the first precision of a process for ever; the process group stays.
+    accelerate.state.AcceleratorState._reset_state()
+    # Statistics of BatchNorm stay those of each process: sending them round at every forward
+    # pass would change what the discriminator's first pass needs for its gradient.
+    ddp = accelerate.DistributedDataParallelKwargs(broadcast_buffers=False)
+    accelerator = accelerate.Accelerator(
+        mixed_precision=precision,
+        gradient_accumulation_steps=recipe.train.accumulate,
+        step_scheduler_with_optimizer=False,
+        kwargs_handlers=[ddp],
+    )
+    if recipe.data.batch % accelerator.num_processes:
+        raise SrzooError(
+            f"{accelerator.num_processes} processes cannot share a batch of {recipe.data.batch}",
+            "Set data.batch to a multiple of the number of processes",
+        )
+    return accelerator
+
+
+def anywhere(accelerator: Any, *flags: bool) -> list[bool]:
+    """For each flag, whether it is set in any process; all have to ask at the same place."""
+    if accelerator.num_processes == 1:
+        return list(flags)
+    mine = torch.tensor([float(flag) for flag in flags], device=accelerator.device)
+    return [bool(count) for count in accelerator.reduce(mine, reduction="sum").tolist()]
+
+
+def mean(accelerator: Any, values: dict[str, float]) -> dict[str, float]:
+    """Each value's mean over the processes."""
+    if accelerator.num_processes == 1:
+        return values
+    mine = torch.tensor(list(values.values()), dtype=torch.float64)
+    over: Tensor = accelerator.reduce(mine.to(accelerator.device), reduction="mean")
+    return dict(zip(values, (float(value) for value in over), strict=True))
+
+
+def everyones(accelerator: Any, items: list[T]) -> list[T]:
+    """The items of all processes, in their order."""
+    if accelerator.num_processes == 1:
+        return items
+    utils: Any = import_module("accelerate.utils")
+    return utils.gather_object(items)
+
+
+@contextmanager
+def stop_signal() -> Generator[Callable[[], bool]]:
+    """Whether SIGTERM or Ctrl-C has come; a second Ctrl-C stops at once."""
+    asked = False
+
+    def ask(number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

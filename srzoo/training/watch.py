@@ -1,0 +1,38 @@
+"""What a run tells while it goes on, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+def _no_step(_step: int, _losses: dict[str, float], _speed: float, _waiting: float) -> None: ...
+def _no_values(_step: int, _values: dict[str, float]) -> None: ...
+def _no_word(_word: str) -> None: ...
+def _no_decoding(_done: int, _total: int) -> None: ...
+
+
+@dataclass
+class Watch:
+    """What a caller may be told while a run goes on; with several processes, by the first.
+
+    Attributes:
+        on_step: (step, losses so far averaged, steps per second, share of time waiting).
+        on_evaluation: (step, metric values).
+        on_word: a sentence about the run.
+        on_decoding: (pictures decoded, pictures in all), the first time a dataset is used.
+    """
+
+    on_step: Callable[[int, dict[str, float], float, float], None] = _no_step
+    on_evaluation: Callable[[int, dict[str, float]], None] = _no_values
+    on_word: Callable[[str], None] = _no_word
+    on_decoding: Callable[[int, int], None] = _no_decoding
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: steps done, whether it was complete, and the last evaluation."""
+
+    step: int
+    complete: bool
+    values: dict[str, float] = field(default_factory=dict[str, float])

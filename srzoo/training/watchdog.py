@@ -1,0 +1,111 @@
+"""What a run is watched for: values that are not finite, and a game that goes wrong unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..contracts import Pair
+from .assemble import Term
+
+OUTSIDE = 0.01
+"""How far the values of SR may lie outside 0..1, on average (2.5 levels of 255)."""
+DRIFT = 2 / 255
+"""How far the mean colour of SR may lie from LR's."""
+WON = 0.99
+"""From this share of right answers on the discriminator wins outright."""
+LOST = 0.52
+"""Up to this share it does no better than guessing."""
+
+
+class NotFinite(Exception):  # noqa: N818 - it is caught where the run is rolled back
+    """A loss or a gradient is not finite.
+
+    Attributes:
+        term: which one; None in a process where all was well.
+        pair: the batch it came from.
+        culprits: places in the batch that do it alone; all of them if none does.
+    """
+
+    def __init__(self, term: str | None, pair: Pair, culprits: list[int]) -> None:
+        super().__init__(term or "")
+        self.term = term
+        self.pair = pair
+        self.culprits = culprits
+
+
+@torch.no_grad()
+def culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
+    """The places in a batch whose picture, or whose loss alone, is not finite."""
+
+    def odd(place: int) -> bool:
+        lr, hr, sr = (x[place : place + 1] for x in (pair.lr, pair.hr, pair.sr))
+        alone = Pair(lr=lr, hr=hr, sr=sr)
+        values = (sr, *(term.loss(alone) for term in terms))
+        return not all(bool(value.isfinite().all()) for value in values)
+
+    places = list(range(len(pair.sr)))
+    return [place for place in places if odd(place)] or places
+
+
+@torch.no_grad()
+def picture_facts(pair: Pair) -> dict[str, Tensor]:
+    """How far SR lies outside 0..1 on average, and its mean colour less LR's."""
+    sr = pair.sr.detach()
+    drift = sr.mean((0, 2, 3)) - pair.lr.mean((0, 2, 3))
+    names = ("red_drift", "green_drift", "blue_drift")
+    outside = (sr - sr.clamp(0, 1)).abs().mean()
+    return {"outside": outside, **dict(zip(names, drift, strict=True))}
+
+
+class Watchdog:
+    """Says in words what has gone on for long and should not.
+
+    Args:
+        patience: steps that it may go on before it is said, and said again.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._since: dict[str, int] = {}
+
+    def look(self, before: int, step: int, facts: dict[str, float]) -> list[str]:
+        """Judge the mean facts of the steps from ``before`` to ``step``; sentences to say."""
+        said: list[str] = []
+        found = _oddities(facts)
+        self._since = {name: self._since.get(name, before) for name in found}
+        for name, sentence in found.items():
+            if step - self._since[name] >= self._patience:
+                said.append(f"for {step - self._since[name]} steps {sentence}")
+                self._since[name] = step
+        return said
+
+
+def _oddities(facts: dict[str, float]) -> dict[str, str]:
+    """What is wrong with some mean facts: a name and the rest of a sentence each."""
+    found: dict[str, str] = {}
+    right = facts.get("d_right")
+    if right is not None and right >= WON:
+        found["won"] = (
+            f"the discriminator has won outright ({right:.1%} right): the generator learns little"
+            " from it; lower adversarial.optimizer.lr, or take a weaker discriminator"
+        )
+    if right is not None and right <= LOST:
+        found["lost"] = (
+            f"the discriminator could only guess ({right:.1%} right): the generator learns"
+            " nothing from it; raise adversarial.optimizer.lr, or take a stronger discriminator"
+        )
+    if facts["outside"] > OUTSIDE:
+        found["outside"] = (
+            f"SR has left 0..1, by {255 * facts['outside']:.1f} levels of 255 on average: lower"
+            " the learning rate or adversarial.weight, or give a pixel loss more weight"
+        )
+    drift = max((facts[f"{name}_drift"] for name in ("red", "green", "blue")), key=abs)
+    if abs(drift) > DRIFT:
+        found["drift"] = (
+            f"the mean colour of SR has been off LR's, by {255 * drift:+.1f} levels: add"
+            " a pixel loss such as l1, or lower adversarial.weight"
+        )
+    return found
