@@ -138,8 +138,7 @@ def _roll_back(run: Run, out: Path, found: NotFiniteAt, watch: Watch) -> Progres
     terms, crops = everyones(accelerator, [error.term]), everyones(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
-    there = checkpoint.found(out)[-1]
-    before = checkpoint.load(parts, there, accelerator.scaler)
+    there, before = _last_good(run, out)
     if before.rollbacks >= parts.recipe.watchdog.rollbacks:
         raise SrzooError(
             f"{what}, after {before.rollbacks} rollbacks; the batch is kept in {out / REJECTED}",
@@ -156,6 +155,19 @@ def _roll_back(run: Run, out: Path, found: NotFiniteAt, watch: Watch) -> Progres
     accelerator.wait_for_everyone()
     watch.on_word(f"{what}: back to step {progress.step}, without them")
     return progress
+
+
+def _last_good(run: Run, out: Path) -> tuple[Path, Progress]:
+    """Load the newest checkpoint of this stage whose weights are finite."""
+    parts = run.parts
+    stage = [p for p in checkpoint.found(out) if checkpoint.progress(p).stage == parts.stage]
+    for there in reversed(stage):
+        progress = checkpoint.load(parts, there, run.accelerator.scaler)
+        if all(bool(tensor.isfinite().all()) for tensor in _tensors(parts.generator)):
+            return there, progress
+    raise SrzooError(
+        f"no checkpoint in {out} has weights that are finite", "Start again in another --out"
+    )
 
 
 @torch.no_grad()

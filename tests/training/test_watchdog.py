@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import ClassVar
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import srzoo
@@ -146,6 +147,21 @@ def test_the_skip_list_outlives_a_stop(parts, tmp_path, monkeypatch):
 def test_before_the_first_checkpoint_it_goes_back_to_the_start(parts, tmp_path):
     plan = poisoned(parts, tmp_path, "train.checkpoint_every=50", "train.evaluate_every=50")
     assert "back to step 0" in words_of(plan, tmp_path / "run")[0]
+
+
+def test_a_checkpoint_that_is_not_finite_is_passed_over(parts, tmp_path):
+    plan = recipe.load(parts(), ["train.keep=5"])
+    training.train(plan, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/checkpoints/000000012")
+    file = tmp_path / "run/checkpoints/000000008/state.safetensors"
+    state = load_file(file)
+    state["generator.head.0.weight"][0] = torch.nan
+    save_file(state, file)
+    words = words_of(plan, tmp_path / "run")
+    assert words[0] == "going on from step 8"
+    assert "l1 is not finite at step 9" in words[1]
+    assert "back to step 4" in words[1]
+    assert len(words) == 2
 
 
 def test_after_so_many_rollbacks_it_ends(parts, tmp_path):
