@@ -217,11 +217,18 @@ def test_a_damaged_checkpoint_is_named(tiny, tmp_path):
         training.train(recipe.load(tiny(), ["train.steps=12"]), tmp_path / "run")
 
 
+GAME = (
+    "stages=[{name='psnr', train={steps=30}}, {name='gan', train={steps=30, release='last'},"
+    " adversarial={discriminator={name='unet_sn', n_feats=4}, loss='relativistic'}}]"
+)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path):
+@pytest.mark.parametrize("more", [[], [GAME]], ids=["alone", "adversarial"])
+def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path, more):
     """Killed at random moments, several times; the folder is whole each time, and the end equal."""
-    changes = ["train.steps=60", "train.checkpoint_every=3", "train.evaluate_every=15"]
+    changes = ["train.steps=60", "train.checkpoint_every=3", "train.evaluate_every=15", *more]
     training.train(recipe.load(tiny(), changes), tmp_path / "whole")
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
