@@ -257,6 +257,7 @@ def told(ref: Reference | None) -> Generator[None]:
 
 
 LOGIN = "log in with: hf auth login, or set HF_TOKEN"
+LOG_IN = f"L{LOGIN[1:]}"
 
 
 def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
@@ -282,14 +283,14 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
             f"Check the name; for a private model {LOGIN}",
         )
     if isinstance(error, hf.LocalTokenNotFoundError):
-        return "this needs a login", LOGIN.capitalize()
+        return "this needs a login", LOG_IN
     if _is_full(error):
         return f"the disk is full: {said}", "Make room, or set HF_HOME to a place with more"
     if isinstance(error, hf.OfflineModeIsEnabled) or constants.is_offline_mode():
         name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
         return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
     if status == 401:
-        return f"the Hub does not know the token: {said}", LOGIN.capitalize()
+        return f"the Hub does not know the token: {said}", LOG_IN
     if status == 403:
         return f"no right to do this with {repo}: {said}", "Check the name and the token's rights"
     if status == 412:

@@ -13,7 +13,7 @@ from helpers import ROOT
 ORDER = [
     "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
     "locate", "recipe", "images", "sheet", "upscaler", "batch", "zoo", "sets", "evaluation",
-    "results", "claims", "cardtext", "publishing",
+    "results", "claims", "provenance", "cardcheck", "cardsections", "cardtext", "publishing",
     "weights", "runner", "building", "fold", "summary", "training", "testing",
 ]  # fmt: skip
 BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("weights") :])
@@ -37,7 +37,7 @@ def imports(path: Path) -> set[str]:
 
 def test_every_module_is_in_the_order():
     modules = {path.stem for path in (ROOT / "srzoo").iterdir() if path.name[0] != "_"}
-    assert modules - {"cli", "py"} == set(ORDER) - {"_version"}
+    assert modules - {"cli", "py", "papers"} == set(ORDER) - {"_version"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""``srzoo card``: the results in a model's card, shown, and measured again."""
+"""``srzoo card``: a model's card written, shown, and its results measured again."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,23 +14,64 @@ from .evaluate import finite, progress_bar, say
 
 @click.group()
 def card() -> None:
-    """Look at the results in a model's card, and check them.
+    """Write a model's card, look at it, and check its results.
 
     Results are written by srzoo evaluate --write-card, and by nothing else.
     """
 
 
+# fmt: off
+@card.command("new")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="MODEL_FOLDER")
+@click.option("--license", help="Of the weights, as the Hub calls it, such as apache-2.0.")
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+              help="What it was trained on, such as DIV2K; may be repeated.")
+@click.option("--data-license", metavar="TEXT", help="Of these pictures, in words.")
+@click.option("--author", metavar="NAME", help="Who made the model.")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE",
+              help="A photo for sample.png: what the model makes of its middle.")
+@click.option("--picture-credit", metavar="TEXT", help="Its title, author and licence.")
+@click.option("--paper", "papers", multiple=True, metavar="URL", help="May be repeated.")
+@click.option("--force", is_flag=True, help="Write a card that exists anew; results stay.")
+def new(
+    folder: Path, license: str | None, datasets: tuple[str, ...], data_license: str | None,
+    author: str | None, picture: Path | None, picture_credit: str | None,
+    papers: tuple[str, ...], force: bool,
+) -> None:
+    # fmt: on
+    """Write a card into a model folder, from its recipe, its log and its results.
+
+    What nothing can tell, and was not given, stands in it as TO BE FILLED IN.
+    """
+    from .. import card, cardtext
+
+    found = card.read(folder)
+    facts = cardtext.Facts(
+        license=license, datasets=datasets, data_license=data_license, author=author,
+        picture=picture, picture_credit=picture_credit, papers=papers,
+    )  # fmt: skip
+    click.echo(f"written: {cardtext.new(found, facts, force=force)}", err=True)
+    for problem in cardtext.problems(found):
+        say(problem)
+
+
 @card.command("show")
 @click.argument("model")
+@click.option("--text", is_flag=True, help="The card's prose instead of its results.")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
-def show(model: str, json_: bool) -> None:
+def show(model: str, text: bool, json_: bool) -> None:
     """Show the results in a card's metadata; MODEL may be a folder."""
     from dataclasses import asdict
 
-    from .. import card, claims
+    from .. import cardtext, claims, locate
     from ..results import shown
 
-    found = card.find(model)
+    if text and json_:
+        raise SrzooError("--text and --json do not go together", "Give one of them")
+    found = locate.find(model)
+    if text:
+        _print(cardtext.prose(found))
+        return
     read = claims.read(found)
     if json_:
         as_json(finite([asdict(claim) for claim in read]))
@@ -42,6 +84,17 @@ def show(model: str, json_: bool) -> None:
     click.echo()
     for label, protocol in dict.fromkeys((claim.label, claim.protocol) for claim in read):
         say(f"{label}: {protocol or 'no protocol is given'}")
+
+
+def _print(text: str) -> None:
+    """Markdown, laid out on a terminal and as it is elsewhere."""
+    if not sys.stdout.isatty():
+        click.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))
 
 
 def _tolerances(
@@ -79,9 +132,9 @@ def check(
     """
     from dataclasses import asdict
 
-    from .. import card, claims
+    from .. import cardtext, claims, locate
 
-    found = card.find(model)
+    found = locate.find(model)
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:
@@ -99,6 +152,8 @@ def check(
         if c.protocol != c.claim.protocol:
             text = f"note: {c.claim.data}, {c.claim.label}: the card's protocol is"
             click.echo(f"{text} {c.claim.protocol!r}, measured now: {c.protocol!r}", err=True)
+    if lacks := cardtext.problems(found):
+        click.echo(f"note: the card lacks something: {' '.join(lacks)}", err=True)
     ctx.exit(0 if all(c.holds for c in checks) else 1)
 
 

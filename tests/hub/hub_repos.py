@@ -168,7 +168,10 @@ def card_data(files: Mapping[str, Blob]) -> dict[str, Any]:
     for line in front_matter(text).splitlines():
         if match := re.match(r"([\w-]+):\s*(.*)", line):
             key, value = match.groups()
-            found[key] = unquoted(value) if value else []
+            if inline := re.fullmatch(r"\[(.*)\]", value):
+                found[key] = [unquoted(item) for item in inline[1].split(",")]
+            else:
+                found[key] = unquoted(value) if value else []
         elif match := re.match(r"\s{0,2}- ([^:]*|\S+:\S+)$", line):
             found[key].append(unquoted(match[1]))
     return {key: value for key, value in found.items() if value}

@@ -1,0 +1,58 @@
+"""``srzoo push``: a model to the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ._output import as_json, table
+from .evaluate import progress_bar
+
+
+# fmt: off
+@click.command()
+@click.argument("model")
+@click.argument("repo")
+@click.option("--private", is_flag=True, help="Make it private.")
+@click.option("--tag", metavar="NAME", help="Set a tag on it, such as v1.")
+@click.option("--message", help="Of the commit.")
+@click.option("--no-check", is_flag=True,
+              help="Do not measure the card's claims again; the card then says so.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
+@click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def push(
+    model: str, repo: str, private: bool, tag: str | None, message: str | None, no_check: bool,
+    data: Path | None, dry_run: bool, json_: bool,
+) -> None:
+    # fmt: on
+    """Publish the folder or released MODEL as REPO, org/name, on the Hugging Face Hub.
+
+    Config, weights and card are checked first, and the card's claims measured
+    again. Everything goes up in one commit; what broke off can be repeated, and
+    the same again changes nothing. Log in first: hf auth login, or HF_TOKEN.
+    """
+    from dataclasses import asdict
+
+    from .. import publishing
+
+    with progress_bar() as progress:
+        pushed = publishing.push(
+            model, repo, private=private, tag=tag, message=message, check=not no_check,
+            data=data, dry_run=dry_run, progress=progress,
+        )  # fmt: skip
+    if json_:
+        as_json(asdict(pushed))
+        return
+    rows = [(name, f"{size:,}") for name, size in pushed.files.items()]
+    table(("file", "bytes"), rows, right="bytes")
+    if dry_run:
+        click.echo(f"nothing was sent; this would go to {pushed.url}")
+    elif not pushed.changed:
+        click.echo(f"{pushed.url} has all of it already")
+    else:
+        click.echo(f"{pushed.url} is at {pushed.commit}")
+    if tag and not dry_run:
+        click.echo(f"srzoo upscale photo.jpg --model {repo}@{tag}")

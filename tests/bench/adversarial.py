@@ -1,0 +1,66 @@
+"""How long a step of an adversarial run takes with several backbones and discriminators.
+
+    python tests/bench/adversarial.py --data DIR [--steps 20]
+
+DIR holds train/ and backbones/. SRResNet, 16 HR crops of 96 x 96, on all cores; the candidates
+take turns, and the median of each one's steps is printed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from srzoo import recipe, training
+from srzoo.training import step
+from srzoo.training.processes import accelerator_for
+
+VGG = "vgg16_hed_features.fp16.safetensors"
+LITE = "tf_efficientnet_lite0.fp16.safetensors"
+CONTENT = {
+    "VGG16 relu5_3": ("vgg16", ["relu5_3"], VGG),
+    "VGG16 relu2_2": ("vgg16", ["relu2_2"], VGG),
+    "EfficientNet-Lite0 blocks 1, 2, 4": (
+        "tf_efficientnet_lite0", ["blocks.1", "blocks.2", "blocks.4"], LITE,
+    ),
+}  # fmt: skip
+DISCRIMINATORS = ("srgan", "srgan_report", "unet_sn")
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True)
+@click.option("--steps", default=20)
+def main(data: Path, steps: int) -> None:
+    """Print seconds a step."""
+    cases = [None, *((content, d) for content in CONTENT for d in DISCRIMINATORS)]
+    click.echo("| content | discriminator | seconds a step |\n|---|---|---|")
+    for case in cases:
+        changes: list[str] = []
+        name = "srresnet-x4"
+        if case:
+            backbone, layers, file = CONTENT[case[0]]
+            name = "srgan-x4"
+            changes += [
+                f"losses.0.backbone={backbone}", f"losses.0.layers={layers}",
+                f"losses.0.weights={data / 'backbones' / file}",
+                f"adversarial.discriminator={case[1]}",
+            ]  # fmt: skip
+        plan = replace(recipe.load(name, changes), init=None)
+        parts = training.assemble(plan, data)
+        run = step.prepare(parts, accelerator_for(plan))
+        times = []
+        for number in range(steps + 2):
+            batch = parts.crops.batch(number)
+            start = time.perf_counter()
+            step.take(run, batch)
+            times.append(time.perf_counter() - start)
+        content, discriminator = case or ("MSE", "none")
+        click.echo(f"| {content} | {discriminator} | {statistics.median(times[2:]):.2f} |")
+
+
+if __name__ == "__main__":
+    main()

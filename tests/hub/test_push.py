@@ -1,0 +1,225 @@
+"""Models to the Hub: checked first, one commit, repeatable, and the same bytes back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from loopback import Fault, Hub
+from test_pull import BOTH, TOKEN, contents, run
+
+from srzoo import locate, publishing
+from srzoo.errors import HubError
+
+FETCHED = "attempt('back', lambda: srzoo.pull(sys.argv[1], sys.argv[2]))"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A released model with weights, as somebody's own folder beside what must stay at home."""
+    own = shutil.copytree(locate.released()["edsr-x4"], tmp_path / "mine")
+    shutil.rmtree(own / "__pycache__", ignore_errors=True)
+    (own / "checkpoints").mkdir()
+    (own / "checkpoints" / "state.safetensors").write_bytes(b"large")
+    (own / "notes.txt").write_text("mine")
+    return own
+
+
+def push(hub: Hub, *arguments: object, token: str | None = TOKEN, xet: bool = True):
+    """The command, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "srzoo", "push", *map(str, arguments)],
+        env=hub.env(token=token, xet=xet), capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def sent(folder: Path) -> dict[str, bytes]:
+    """What of a folder goes up."""
+    names = ("checkpoints", "notes.txt")
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in names}
+
+
+@BOTH
+def test_push_then_pull_gives_the_same_bytes(hub, folder, tmp_path, xet):
+    code = """
+    for name in ("one", "two"):
+        pushed = srzoo.push(sys.argv[1], "tester/edsr", tag="v1", check=False)
+        said[name] = [pushed.commit, pushed.changed]
+    attempt("back", lambda: srzoo.pull("tester/edsr@v1", sys.argv[2]))
+    """
+    said = run(hub, code, folder, tmp_path / "back", token=TOKEN, xet=xet)
+    head = hub.log("tester/edsr")[0].sha
+    assert said["one"] == [head, True]
+    assert said["two"] == [head, False], "the same again changes nothing"
+    assert len(hub.log("tester/edsr")) == 2, "one commit on top of the first"
+    assert hub.tags("tester/edsr") == {"v1": head}
+    back, mine = contents(tmp_path / "back"), sent(folder)
+    card = back.pop("README.md")
+    assert card == mine.pop("README.md") + publishing.UNCHECKED.encode()
+    assert back == mine
+    assert {"model.safetensors", "sample.png", "config.json"} <= back.keys()
+    found = run(hub, "said['found'] = [m.repo for m in srzoo.search(scale=4, generator='edsr')]")
+    assert found["found"] == ["tester/edsr"]
+    again = run(hub, FETCHED, "tester/edsr", tmp_path / "third", xet=xet)
+    assert contents(Path(again["back"])) == contents(tmp_path / "back")
+
+
+def test_the_claims_are_measured_first(hub, data, tmp_path):
+    """A released name, its claims true; then a folder with one that is not."""
+    arguments = ("bicubic-x2", "tester/bicubic", "--tag", "v1", "--data", data)
+    done = push(hub, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "sample.png" in done.stdout
+    assert "srzoo upscale photo.jpg --model tester/bicubic@v1" in done.stdout
+    card = hub.files("tester/bicubic")["README.md"]
+    assert card == (locate.released()["bicubic-x2"] / "README.md").read_bytes()
+
+    liar = shutil.copytree(locate.released()["bicubic-x2"], tmp_path / "liar")
+    text = (liar / "README.md").read_text()
+    first = next(line for line in text.splitlines() if line.strip().startswith("value: 3"))
+    (liar / "README.md").write_text(text.replace(first, "      value: 39.0", 1))
+    done = push(hub, liar, "tester/liar", "--data", data)
+    assert done.returncode == 2
+    assert "claims of liar's card do not hold" in done.stderr
+    assert "not 39.0000" in done.stderr
+    with pytest.raises(KeyError):
+        hub.files("tester/liar")
+
+
+def test_nothing_is_sent_in_a_dry_run(hub, folder):
+    done = push(hub, folder, "tester/edsr", "--no-check", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["files"].keys() == sent(folder).keys()
+    assert plan["commit"] is None
+    assert hub.requests == []
+
+
+def spoil(folder: Path, how: str) -> None:
+    if how == "pickle":
+        (folder / "old.pth").write_bytes(b"\x80\x04.")
+    elif how == "token":
+        with (folder / "README.md").open("a") as file:
+            file.write("\nhf_" + "a" * 30 + "\n")
+    elif how == "weights":
+        data = bytearray((folder / "model.safetensors").read_bytes())
+        data[-1] ^= 1
+        (folder / "model.safetensors").write_bytes(data)
+    elif how == "card":
+        (folder / "README.md").write_text("---\nlibrary_name: srzoo\n---\n# Mine\n")
+    else:
+        (folder / "README.md").unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("pickle", "old.pth is a pickle"),
+        ("token", "README.md holds a token of the Hub: take it out, and revoke it"),
+        ("weights", "sha256"),
+        ("card", "not ready to be published: .*licen.*srzoo card new"),
+        ("none", "not ready to be published: .*README.md"),
+    ],
+)
+def test_what_must_not_be_published_is_refused_before_anything_is_sent(folder, how, message):
+    spoil(folder, how)
+    with pytest.raises(Exception, match=message) as caught:  # the tests are offline
+        publishing.push(folder, "tester/edsr", check=False)
+    assert "offline" not in str(caught.value).lower()
+
+
+def test_names_of_repos():
+    for name in ("edsr", "a/b/c", "tester/edsr@v1"):
+        with pytest.raises(HubError, match="Write it like org/name"):
+            publishing.push("bicubic-x2", name, check=False)
+
+
+REFUSALS = """
+def push(repo, **more):
+    return srzoo.push("bicubic-x2", repo, check=False, **more).commit
+attempt("first", lambda: push("tester/a", tag="v1"))
+attempt("moved", lambda: srzoo.push(sys.argv[1], "tester/a", check=False, tag="v1").commit)
+attempt("other", lambda: push("other/a"))
+attempt("taken", lambda: push("other/taken"))
+attempt("private", lambda: push("tester/a", private=True))
+attempt("hidden", lambda: push("tester/hidden", private=True))
+"""
+
+
+def test_refusals(hub, folder):
+    hub.create("other/taken")
+    said = run(hub, REFUSALS, folder, token=TOKEN)
+    assert said["first"] == hub.log("tester/a")[-2].sha
+    assert "stays on the commit before" in said["moved"]
+    assert hub.tags("tester/a")["v1"] == said["first"]
+    for name in ("other", "taken"):
+        assert "no right to do this with other/" in said[name], said[name]
+    assert "tester/a exists, and is public" in said["private"]
+    assert hub.repos["tester/hidden"].private
+    code = "attempt('new', lambda: srzoo.push('bicubic-x2', 'tester/new', check=False).commit)"
+    for token in (None, "hf_wrong"):
+        said = run(hub, code, token=token)
+        assert "the Hub does not know the token" in said["new"]
+        assert "og in with: hf auth login, or set HF_TOKEN" in said["new"]
+
+
+BREAKS = {
+    "create": Fault("POST .*/repos/create", "status"),
+    "yaml": Fault("POST .*/validate-yaml", "status"),
+    "upload": Fault("(PUT|POST) .*(upload|lfs|xet).*|GET .*xet-write.*", "status"),
+    "commit": Fault("POST .*/commit/.*", "status"),
+    "reset": Fault("POST .*/commit/.*", "reset", after=None),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_push_that_breaks_off_can_be_repeated(hub, folder, tmp_path, name):
+    hub.create("tester/edsr")
+    before = hub.files("tester/edsr")
+    fault = BREAKS[name]
+    hub.faults.append(Fault(fault.match, fault.kind, after=fault.after))
+    code = "attempt('push', lambda: srzoo.push(sys.argv[1], 'tester/edsr', check=False).changed)"
+    said = run(hub, code, folder, token=TOKEN, xet=False)
+    assert "the Hub did not answer well of tester/edsr" in said["push"], said
+    assert "\n" not in said["push"]
+    assert hub.files("tester/edsr") == before
+    hub.faults.clear()
+    assert run(hub, code, folder, token=TOKEN, xet=False)["push"] == "True"
+    assert hub.files("tester/edsr").keys() == sent(folder).keys()
+
+
+@BOTH
+def test_a_commit_whose_answer_is_lost_is_no_failure_twice(hub, folder, xet):
+    """It landed: with xet the client notices by itself, and in any case the next push does."""
+    hub.create("tester/edsr")
+    hub.faults.append(Fault("POST .*/commit/", "reset", times=1, after=0))
+    code = "attempt('push', lambda: srzoo.push(sys.argv[1], 'tester/edsr', check=False).changed)"
+    first = run(hub, code, folder, token=TOKEN, xet=xet)["push"]
+    assert (first == "True") == xet, first
+    assert run(hub, code, folder, token=TOKEN, xet=xet)["push"] == "False"
+    assert len(hub.log("tester/edsr")) == 2
+
+
+def test_somebody_else_was_faster(hub, folder, monkeypatch):
+    """The branch moves between our look at it and our commit: refused, theirs stays."""
+    code = """
+    from srzoo import publishing
+    there = publishing._is_there
+    def raced(api, ref, stage):
+        found = there(api, ref, stage)
+        if not raced.done:
+            raced.done = True
+            api.upload_file(path_or_fileobj=b"theirs", path_in_repo="x.txt", repo_id=ref.repo)
+        return found
+    raced.done = False
+    publishing._is_there = raced
+    attempt("push", lambda: srzoo.push(sys.argv[1], "tester/edsr", check=False).commit)
+    """
+    said = run(hub, code, folder, token=TOKEN)
+    assert "tester/edsr has changed meanwhile; nothing was written" in said["push"]
+    assert hub.files("tester/edsr") == {"x.txt": b"theirs"}
