@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,14 +198,14 @@ FAULTS = {
     "reset": Fault("HEAD .*", "reset"),
     "cut short": Fault("GET .*(safetensors|storage).*", "truncate"),
     "html": Fault("HEAD .*", "status", status=200, page="<html>proxy</html>"),
-    "hangs": Fault("HEAD .*", "slow", delay=60),
+    "hangs": Fault("GET .*(safetensors|storage).*", "slow", delay=20),
 }
 
 
-@pytest.mark.parametrize("name", [n for n in FAULTS if n != "hangs"])
+@pytest.mark.parametrize("name", FAULTS)
 def test_a_hub_that_fails(there, tmp_path, name):
     fault = FAULTS[name]
-    there.faults.append(Fault(fault.match, fault.kind, status=fault.status, page=fault.page))
+    there.faults.append(replace(fault))
     code = "attempt('bad', lambda: srzoo.pull('org/edsr', sys.argv[1]))"
     said = run(there, code, tmp_path / "to", home=tmp_path / "home", xet=False)
     assert said["bad"].startswith("the Hub did not answer well of org/edsr: "), said
@@ -264,24 +265,36 @@ def test_no_model_of_ours(hub, model, tmp_path):
     assert "pip install nobody-has" in said["needy"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a tmpfs")
-@BOTH
-def test_a_full_disk(there, model, tmp_path, xet):
-    size = (model / "model.safetensors").stat().st_size
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size // 2}", "tmpfs", str(small)], check=False
-    )
-    if mounted.returncode:
+@pytest.fixture
+def small(tmp_path, model):
+    """A disk too small for the model, if one can be mounted here."""
+    if not hasattr(os, "geteuid") or os.geteuid():
+        pytest.skip("only root mounts a tmpfs")
+    size = (model / "model.safetensors").stat().st_size // 2
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False).returncode:
         pytest.skip("no tmpfs can be mounted here")
-    try:
-        code = "attempt('full', lambda: srzoo.pull('org/edsr@v1'))"
-        said = run(there, code, home=small, xet=xet)
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@BOTH
+def test_a_full_disk_under_the_cache(there, small, xet):
+    code = "attempt('full', lambda: srzoo.pull('org/edsr@v1'))"
+    said = run(there, code, home=small, xet=xet)
     assert "the disk is full" in said["full"]
     assert "HF_HOME" in said["full"]
+
+
+def test_a_full_disk_under_the_target(there, model, tmp_path, small):
+    code = "attempt('full', lambda: srzoo.pull('org/edsr@v1', sys.argv[1]))"
+    said = run(there, code, small / "to", home=tmp_path / "home")
+    assert "cannot write" in said["full"]
+    assert "No space left on device" in said["full"]
+    assert list(small.iterdir()) == [], "nothing half-written stays"
+    assert contents(Path(run(there, code, tmp_path / "to")["full"])) == contents(model)
 
 
 SEARCH = """
