@@ -75,4 +75,9 @@ def find(ref: str | Path) -> ModelFolder:
         except HubError as error:
             # What was meant may well have been a folder.
             raise HubError(f"there is no folder {ref}, and {error.what}", error.fix) from error
+    if ref in {path.parent.name for path in package_files("recipe.toml")}:
+        raise ModelError(
+            f"{ref} is a plan: it has a recipe, and no weights yet",
+            f"Train it with: srzoo train {ref}, and name its folder, runs/{ref}",
+        )
     raise ModelError(f"no model is called {ref!r}", did_you_mean(ref, models))

@@ -73,6 +73,8 @@ def test_a_folder_wins_over_a_released_name(small, monkeypatch, tmp_path):
 def test_unknown_models():
     with pytest.raises(ModelError, match="mean edsr-x4"):
         locate.find("edrs-x4")
+    with pytest.raises(ModelError, match="mdsr is a plan.*srzoo train mdsr, and name .*runs/mdsr"):
+        locate.find("mdsr")
     with pytest.raises(HubError, match="no folder org/edsr@v1, and .*not whole in the cache"):
         locate.find("org/edsr@v1")  # the tests are offline
 

@@ -269,3 +269,16 @@ def test_metrics_cost_no_torch():
         "e.metric('ssim_y'); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_sharpness_falls_with_blur_and_asks_for_no_reference():
+    metric = srzoo.metrics.create("sharpness")
+    ramp = np.repeat(np.arange(0, 200, 4, dtype=np.uint8)[None, :, None], 3, axis=2)
+    ramp = np.repeat(ramp, 20, axis=0)
+    assert metric(ramp, None, 4) == pytest.approx(4 * 219 / 255)
+    assert metric(np.full((9, 9, 3), 77, np.uint8), None, 4) == 0
+    sharp, _ = pictures(40, 50)
+    blurred = np.asarray(Image.fromarray(sharp).filter(ImageFilter.GaussianBlur(1)))
+    assert metric(blurred, sharp, 4) < 0.8 * metric(sharp, None, 4)
+    with pytest.raises(PictureError, match="too small"):
+        metric(np.zeros((1, 9, 3), np.uint8), None, 4)
