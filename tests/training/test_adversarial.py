@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from srzoo import recipe, training
+from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
 from srzoo.training import checkpoint, step
 from srzoo.training.processes import accelerator_for
@@ -110,6 +111,27 @@ def test_each_turn_moves_its_own_network_alone(tiny, still):
     for name, network in networks.items():
         assert equal(before[name], weights(network)) == (name == still), name
         assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_the_discriminator_follows_its_own_loss_alone(tiny):
+    """Nothing of the generator's turn is left in its gradient."""
+    game = (
+        'adversarial={discriminator={name="patchgan", n_feats=4}, weight=100.0,'
+        ' optimizer={name="sgd", lr=1.0}}'
+    )
+    plan = recipe.load(tiny(), [game, "optimizer.name=sgd", "optimizer.lr=0"])
+    parts, same_parts = training.assemble(plan), training.assemble(plan)
+    batch = parts.crops.batch(0)
+    step.take(step.prepare(parts, accelerator_for(plan)), batch)
+
+    twin = same_parts.adversary.discriminator
+    with torch.no_grad():
+        pair = Pair(lr=batch.lr, hr=batch.hr, sr=same_parts.generator(batch.lr))
+    # The generator's turn comes first and moves BatchNorm's statistics, which training ignores.
+    same_parts.adversary.loss.for_discriminator(twin, pair).backward()
+    moved = parts.adversary.discriminator.parameters()
+    for before, after in zip(twin.parameters(), moved, strict=True):
+        assert torch.allclose(before - before.grad, after, atol=1e-5)
 
 
 def test_the_generator_learns_to_pass_for_real(tiny, tmp_path):
