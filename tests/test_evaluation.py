@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT, drawn
+from helpers import ROOT, drawn
 from huggingface_hub import EvalResult, ModelCard
 from PIL import Image
 
