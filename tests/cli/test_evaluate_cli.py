@@ -8,7 +8,7 @@ import shutil
 import sys
 
 import pytest
-from conftest import ROOT, drawn
+from helpers import ROOT, drawn
 
 from srzoo import claims
 
