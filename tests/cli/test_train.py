@@ -64,7 +64,7 @@ def test_held_out_pictures_are_not_trained_on(srzoo_cli, files):
 def test_dry_run_builds_everything_and_writes_nothing(srzoo_cli, files):
     result = srzoo_cli("train", "mine.toml", "--data", "pictures", "--dry-run")
     assert result.code == 0
-    assert "1 validation pictures" in result.out
+    assert "validated on 1 pictures" in result.out
     assert not (files / "runs").exists()
 
 
