@@ -1,79 +1,36 @@
-"""Plan tiles, run an engine on each, stitch: exact, and bounded in memory.
+"""A model that enlarges pictures: tiles through an engine, stitched, exact, bounded in memory.
 
-Numpy at its edges: an engine that needs no torch runs without it.
+Numpy at its edges: an engine that needs no torch runs without it. ``planner`` says how a
+picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arithmetic.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-import psutil
 from PIL import Image
 
-from . import images
+from . import images, planner, sizing, tiles
 from .errors import MemoryBudgetError, ModelError, PictureError
 from .images import Picture
+from .planner import SMALLEST, Estimate, Plan, Tile
+from .sizing import Route
+from .stitching import Progress, Stitcher, Ticks
+from .tiles import DEEPEST, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .contracts import F32, Runner
+    from .contracts import Runner
 
 P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")
-Tile = int | str
-Progress = Callable[[int, int], None]
-
-BLEND = 32
-"""Overlap, in LR pixels, of tiles that cannot be exact."""
-SMALLEST = 16
-"""No tile is planned smaller than this, in LR pixels a side."""
-WORKING_MEMORY = 1_500_000_000
-"""Bytes of host memory that tiles take unless more is allowed: larger is no faster."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one picture is cut.
-
-    Attributes:
-        scale: the factor.
-        tile: (height, width) of a tile's own part, in LR pixels.
-        margin: LR pixels added on each inner side: the network's reach, or the overlap.
-        exact: True if the tiles give exactly what the whole picture would.
-        bytes: what the process will take at its peak, estimated.
-    """
-
-    scale: int
-    tile: tuple[int, int]
-    margin: int
-    exact: bool
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Box:
-    """A half-open rectangle of LR pixels."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def grown(self, by: int, size: tuple[int, int]) -> Box:
-        """The same with ``by`` pixels more on each side, cut at the picture's edges."""
-        height, width = size
-        return Box(
-            max(0, self.top - by),
-            min(height, self.bottom + by),
-            max(0, self.left - by),
-            min(width, self.right + by),
-        )
 
 
 class Upscaler:
@@ -105,6 +62,7 @@ class Upscaler:
         self.name = name
         self.tile = tile
         self.memory = memory
+        self._stitcher = Stitcher(runner, name)
 
     @property
     def model(self) -> Any:
@@ -121,8 +79,8 @@ class Upscaler:
         """Enlarge a picture, and give back the type that came in.
 
         Args:
-            picture: a PIL image; a numpy array H x W or H x W x 3, uint8 or float 0..1; or
-                a tensor 3 x H x W or B x 3 x H x W, uint8 or float 0..1.
+            picture: a PIL image; a numpy array H x W or H x W x 3, uint8, uint16 or float
+                0..1; or a tensor 3 x H x W or B x 3 x H x W, uint8 or float 0..1.
             scale: one of the model's scales; may be left out where it has one.
 
         Returns:
@@ -147,135 +105,166 @@ class Upscaler:
     def upscale(
         self, picture: Picture, scale: int | None = None, progress: Progress | None = None
     ) -> Picture:
-        """Enlarge a decoded picture; gray stays gray, alpha is enlarged bicubically."""
+        """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
         factor = self.factor(scale)
-        alpha = picture.alpha
-        if alpha is not None:
-            size = (picture.size[0] * factor, picture.size[1] * factor)
-            alpha = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC))
-        pixels = self.array(picture.pixels, factor, progress)
+        return self.to_size(picture, _straight(picture.size, factor), progress)
+
+    def to_size(self, picture: Picture, route: Route, progress: Progress | None = None) -> Picture:
+        """Bring a decoded picture to another size; ``progress`` is told (tiles done, in all)."""
+        plans = self._plans_for(picture, route, streamed=False)
+        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
+        if not route.resized:
+            for plan in plans:
+                picture = self._pass(picture, plan, tick)
+            return picture
+        width, height = route.size
+        pixels = np.empty((height, width, *picture.pixels.shape[2:]), picture.pixels.dtype)
+        alpha = None if picture.alpha is None else np.empty((height, width), picture.alpha.dtype)
+        top = 0
+        for rows in self._rows(picture, route, plans, tick):
+            below = top + len(rows)
+            colour = rows if alpha is None else rows[:, :, :-1]
+            pixels[top:below] = colour.reshape(pixels[top:below].shape)
+            if alpha is not None:
+                alpha[top:below] = rows[:, :, -1]
+            top = below
         return replace(picture, pixels=pixels, alpha=alpha)
+
+    def strips(
+        self, picture: Picture, to: int | Route | None = None, progress: Progress | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """The result from top to bottom, some rows at a time: exactly those of the whole.
+
+        Args:
+            picture: what to enlarge; with it, and one strip, memory stays as it is.
+            to: a scale, or the way to a size.
+            progress: is told (tiles done, tiles in all).
+
+        Returns:
+            Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
+
+        Raises:
+            MemoryBudgetError: at once, before any work.
+        """
+        route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
+        plans = self._plans_for(picture, route, streamed=True)
+        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
+        return self._rows(picture, route, plans, tick)
 
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
     ) -> NDArray[Any]:
         """Enlarge a numpy array; ``progress`` is told (tiles done, tiles in all)."""
-        factor = self.factor(scale)
         _check_array(picture)
-        height, width = picture.shape[:2]
-        plan = self.plan((width, height), factor, picture.itemsize)
-        shape = (height * factor, width * factor, *picture.shape[2:])
-        boxes = list(_boxes((height, width), plan.tile))
-        if plan.exact:
-            out = np.empty(shape, picture.dtype)
-            for done, box in enumerate(boxes, 1):
-                grown = box.grown(plan.margin, (height, width))
-                y = self._run(picture, grown, factor)
-                _paste(out, _crop(y, box, grown, factor), box, factor)
-                if progress:
-                    progress(done, len(boxes))
-            return out
-        total = np.zeros(shape, np.float32)
-        for done, box in enumerate(boxes, 1):
-            grown = box.grown(plan.margin, (height, width))
-            y = self._run(picture, grown, factor) * _ramps(grown, box, plan.margin, factor)
-            rows, columns = _slices(grown, factor)
-            total[rows, columns] += y if total.ndim == 3 else y.mean(axis=2)
-            if progress:
-                progress(done, len(boxes))
-        return _quantise(total, picture.dtype)
+        return self.upscale(Picture(picture), scale, progress).pixels
 
-    def plan(self, size: tuple[int, int], scale: int | None = None, itemsize: int = 1) -> Plan:
-        """How a picture of (width, height) LR pixels will be cut.
-
-        Exact tiles, grown by the reach, wherever the reach is bounded and does not outgrow
-        the tile; else tiles that overlap and blend.
+    def plan(
+        self,
+        size: tuple[int, int],
+        scale: int | None = None,
+        itemsize: int = 1,
+        *,
+        streamed: bool = False,
+        channels: int = 3,
+    ) -> Plan:
+        """How a picture of (width, height) LR pixels will be cut, before it is read.
 
         Raises:
             MemoryBudgetError: not even small tiles fit into the memory it may use.
         """
-        factor = self.factor(scale)
-        width, height = size
-        per_pixel = self.runner.bytes_per_pixel(factor)
-        # The result stands twice for a moment: as an array and in the encoder.
-        fixed = psutil.Process().memory_info().rss
-        fixed += width * height * 3 * itemsize * (1 + 2 * factor**2)
-        free = int(0.6 * psutil.virtual_memory().available)
-        room = self.memory - fixed if self.memory else free
-        on_device = self.runner.free_memory()
-        if on_device is not None:
-            room = min(room, int(0.8 * on_device))
-        elif self.memory is None and self.tile == "auto":
-            room = min(room, WORKING_MEMORY)
-        if self.tile == "off" or (self.tile == "auto" and width * height * per_pixel <= room):
-            plan = Plan(
-                factor, (height, width), 0, exact=True, bytes=fixed + width * height * per_pixel
-            )
-        else:
-            plan = self._cut(size, factor, per_pixel, fixed, room)
-        if plan.bytes > fixed + room:
-            least = self._cut(size, factor, per_pixel, fixed, 0, side=SMALLEST)
-            raise MemoryBudgetError(
-                f"a {width}x{height} picture times {factor} needs about {_gb(plan.bytes)}"
-                f" and may use {_gb(fixed + room)}",
-                f"Give --memory {_gb(int(1.05 * least.bytes) + 50_000_000)} or more"
-                + ("" if self.tile == "auto" else ", or --tile auto"),
-            )
-        return plan
+        route = _straight(size, self.factor(scale))
+        return self.plans(route, itemsize, streamed=streamed, channels=channels)[0]
 
-    def _cut(
+    def plans(
         self,
-        size: tuple[int, int],
-        factor: int,
-        per_pixel: int,
-        fixed: int,
-        room: int,
-        side: int | None = None,
-    ) -> Plan:
-        """Tiles of the side that was asked for, or as large as the room allows."""
-        width, height = size
-        reach = self.runner.reach
-        side = side or (self.tile if isinstance(self.tile, int) else None)
+        route: Route,
+        itemsize: int = 1,
+        *,
+        streamed: bool = False,
+        channels: int = 3,
+        held: bool = False,
+        format: str | None = None,
+        reserve: int = 0,
+    ) -> tuple[Plan, ...]:
+        """How each pass of a way to a size will be cut.
 
-        def sides(room: int, margin: int) -> tuple[int, int]:
-            if side:
-                return min(side, height), min(side, width)
-            pixels = max(room, 0) // per_pixel
-            rows = min(max(math.isqrt(pixels) - 2 * margin, SMALLEST), height)
-            columns = max(pixels // min(rows + 2 * margin, height) - 2 * margin, SMALLEST)
-            return _even(height, rows), _even(width, columns)
+        Args:
+            route: the way.
+            itemsize: bytes of a value: 1 or 2.
+            streamed: whether the result is written as it is made.
+            channels: 1 to 4, alpha counted.
+            held: whether the picture is in memory already, and the result only has to be made.
+            format: a key of ``images.FORMATS``, if it is known what is written: encoders differ.
+            reserve: bytes left to others in this process.
 
-        def cost(tile: tuple[int, int], margin: int) -> int:
-            rows, columns = min(tile[0] + 2 * margin, height), min(tile[1] + 2 * margin, width)
-            return fixed + rows * columns * per_pixel
+        Raises:
+            MemoryBudgetError: it does not fit; says which setting would make it possible.
+        """
 
-        if reach is not None:
-            tile = sides(room, reach)
-            if side is None or reach <= side:
-                plan = Plan(factor, tile, reach, exact=True, bytes=cost(tile, reach))
-                if side or (plan.bytes <= fixed + room and reach <= max(tile)):
-                    return plan
-        blending = 12 * width * height * factor**2  # the float32 sum that the tiles add up to
-        tile = sides(room - blending, BLEND)
-        inner = [own for own, all_ in zip(tile, (height, width), strict=True) if own < all_]
-        margin = min([BLEND, *(own // 2 for own in inner)])
-        return Plan(factor, tile, margin, exact=not inner, bytes=cost(tile, margin) + blending)
+        def planned(streamed: bool) -> tuple[Plan, ...]:
+            works = planner.works(
+                route, itemsize, channels, streamed=streamed, held=held, format=format,
+                reserve=reserve,
+            )  # fmt: skip
+            plans = [
+                planner.plan(work, self.runner, tile=self.tile, memory=self.memory)
+                for work in works
+            ]
+            return tuple(plans[: len(route.passes)])
 
-    def _run(self, picture: NDArray[Any], box: Box, factor: int) -> F32:
-        """One tile of the picture through the network: float32 sH x sW x 3."""
-        part = picture[box.top : box.bottom, box.left : box.right]
-        x = part.astype(np.float32)
-        if picture.dtype == np.uint8:
-            x /= 255
-        if x.ndim == 2:
-            x = np.repeat(x[:, :, None], 3, axis=2)
-        y = self.runner(np.ascontiguousarray(x.transpose(2, 0, 1))[None], factor)
-        expected = (1, 3, x.shape[0] * factor, x.shape[1] * factor)
-        if y.shape != expected:
-            raise ModelError(f"{self.name} gave {y.shape} and not {expected}", "Report this")
-        if not np.isfinite(y).all():
-            raise ModelError(f"{self.name} gave values that are not finite", "Use --precision fp32")
-        return y[0].transpose(1, 2, 0)
+        try:
+            return planned(streamed)
+        except planner.TooLargeError as error:
+            ways = [f"Give --memory {planner.gb(error.least, above=True)} or more"]
+            if not streamed:
+                with contextlib.suppress(planner.TooLargeError):
+                    planned(True)
+                    ways.append("or write a TIFF (-o NAME.tif), which needs less")
+            if self.tile != "auto":
+                ways.append("or --tile auto")
+            raise MemoryBudgetError(
+                f"a {route.source[0]}x{route.source[1]} picture"
+                f" to {route.size[0]}x{route.size[1]} ({route}) needs about"
+                f" {planner.gb(error.needed)} and may use {planner.gb(error.budget)}",
+                ", ".join(ways),
+            ) from None
+
+    def estimate(self, route: Route, itemsize: int = 1, *, channels: int = 3) -> Estimate:
+        """How long a way to a size takes, by the tiles that ran so far or by a small one."""
+        seconds, size = 0.0, route.source
+        for scale in route.passes:
+            work = planner.Work(size, scale, channels, itemsize)
+            seconds += planner.area(work, self.runner, tile=self.tile) * self._stitcher.pace(scale)
+            size = size[0] * scale, size[1] * scale
+        return Estimate(seconds, route.size, math.prod(route.size) * channels * itemsize)
+
+    def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
+        itemsize = picture.pixels.itemsize
+        channels = picture.pixels.size // math.prod(picture.size) + (picture.alpha is not None)
+        return self.plans(route, itemsize, streamed=streamed, channels=channels, held=True)
+
+    def _rows(
+        self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks
+    ) -> Iterator[NDArray[Any]]:
+        for plan in plans[:-1]:
+            picture = self._pass(picture, plan, tick)
+        planes = [
+            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
+            for source in _sources(picture)
+        ]
+        strips = tiles.handed_on(planes)
+        yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
+
+    def _pass(self, picture: Picture, plan: Plan, tick: Ticks) -> Picture:
+        """One pass over a picture, whole."""
+        made: list[NDArray[Any]] = []
+        for source in _sources(picture):
+            height, width = (side * plan.scale for side in source.size)
+            out = np.empty((height, width, *source.pixels.shape[2:]), source.pixels.dtype)
+            for _ in self._stitcher.bands(source, plan, tick, out):
+                pass
+            made.append(out)
+        return replace(picture, pixels=made[0], alpha=made[1] if len(made) > 1 else None)
 
     def _tensor(self, picture: Tensor, factor: int) -> Tensor:
         if picture.ndim == 3:
@@ -311,6 +300,23 @@ class Upscaler:
         )
 
 
+def _straight(size: tuple[int, int], factor: int) -> Route:
+    """The way of one pass."""
+    return Route((factor,), (size[0] * factor, size[1] * factor), size)
+
+
+def _sources(picture: Picture) -> list[Source]:
+    """The colours; and alpha, whose values keep within those next to them.
+
+    Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
+    colours. It cannot ring, and what was opaque, or clear, is so to the last level.
+    """
+    colours = Source(picture.pixels, picture.alpha)
+    if picture.alpha is None:
+        return [colours]
+    return [colours, Source(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
+
+
 def _check_array(picture: NDArray[Any]) -> None:
     if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] != 3):
         raise PictureError(
@@ -318,71 +324,15 @@ def _check_array(picture: NDArray[Any]) -> None:
         )
     if picture.size == 0:
         raise PictureError(f"the array is empty: shape {picture.shape}", "Give it pixels")
-    if picture.dtype == np.uint8:
+    if picture.dtype in DEEPEST:
         return
     if picture.dtype.kind != "f":
         raise PictureError(
-            f"the array is of type {picture.dtype}", "Give uint8 0..255 or float 0..1"
+            f"the array is of type {picture.dtype}",
+            "Give uint8 0..255, uint16 0..65535 or float 0..1",
         )
     low, high = float(picture.min()), float(picture.max())
     if not (low >= -0.5 and high <= 1.5):  # NaN fails too
         raise PictureError(
             f"the float array holds values from {low:g} to {high:g}", "Scale it to 0..1"
         )
-
-
-def _even(length: int, core: int) -> int:
-    """The tile length near ``core`` that cuts ``length`` into equal parts."""
-    return math.ceil(length / math.ceil(length / core))
-
-
-def _boxes(size: tuple[int, int], tile: tuple[int, int]) -> Iterator[Box]:
-    for top in range(0, size[0], tile[0]):
-        for left in range(0, size[1], tile[1]):
-            yield Box(top, min(top + tile[0], size[0]), left, min(left + tile[1], size[1]))
-
-
-def _slices(box: Box, factor: int) -> tuple[slice, slice]:
-    return (
-        slice(box.top * factor, box.bottom * factor),
-        slice(box.left * factor, box.right * factor),
-    )
-
-
-def _crop(y: F32, box: Box, grown: Box, factor: int) -> F32:
-    top, left = (box.top - grown.top) * factor, (box.left - grown.left) * factor
-    height, width = (box.bottom - box.top) * factor, (box.right - box.left) * factor
-    return y[top : top + height, left : left + width]
-
-
-def _paste(out: NDArray[Any], y: F32, box: Box, factor: int) -> None:
-    rows, columns = _slices(box, factor)
-    out[rows, columns] = _quantise(y if out.ndim == 3 else y.mean(axis=2), out.dtype)
-
-
-def _quantise(y: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Clamp to 0..1, and round to 0..255 where the picture is uint8."""
-    if dtype == np.uint8:
-        return np.rint(np.clip(y, 0, 1) * 255).astype(np.uint8)
-    return np.clip(y, 0, 1).astype(dtype)
-
-
-def _ramps(grown: Box, box: Box, margin: int, factor: int) -> F32:
-    """Weights for a blended tile, sH x sW x 1: with its neighbours' they add up to one."""
-
-    def ramp(low: int, own_low: int, own_high: int, high: int) -> NDArray[np.float32]:
-        at = (np.arange(low * factor, high * factor) + 0.5) / factor
-        weight = np.ones(len(at), np.float32)
-        if low < own_low:
-            weight = np.minimum(weight, (at - (own_low - margin)) / (2 * margin))
-        if high > own_high:
-            weight = np.minimum(weight, (own_high + margin - at) / (2 * margin))
-        return np.clip(weight, 0, 1).astype(np.float32)
-
-    rows = ramp(grown.top, box.top, box.bottom, grown.bottom)
-    columns = ramp(grown.left, box.left, box.right, grown.right)
-    return (rows[:, None] * columns[None, :])[:, :, None]
-
-
-def _gb(amount: int) -> str:
-    return f"{amount / 1e9:.1f}GB"

@@ -26,6 +26,29 @@ def drawn(width: int = 45, height: int = 31, mode: str = "RGB") -> Image.Image:
     return image.convert(mode)
 
 
+class Sharpen:
+    """A cheap runner: nearest enlargement of a 5 x 5 mean, so its reach is 2 (or hidden)."""
+
+    model = None
+
+    def __init__(self, reach: int | None = 2, per_pixel: int = 100) -> None:
+        self.reach = reach
+        self.per_pixel = per_pixel
+        self.sizes: list[tuple[int, int]] = []
+
+    def __call__(self, x: np.ndarray, scale: int) -> np.ndarray:
+        self.sizes.append(x.shape[2:])
+        padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
+        views = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))
+        return views.mean((4, 5), dtype=np.float32).repeat(scale, 2).repeat(scale, 3)
+
+    def bytes_per_pixel(self, scale: int) -> int:
+        return self.per_pixel
+
+    def free_memory(self) -> int | None:
+        return None
+
+
 COUNT = 6
 
 

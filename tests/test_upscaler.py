@@ -1,11 +1,11 @@
-"""Tiled equals whole; every type comes back as it went in; memory is kept to."""
+"""Tiled equals whole, strips too; every type comes back as it went in; flat stays flat."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from helpers import drawn
+from helpers import Sharpen, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -13,31 +13,9 @@ from PIL import Image
 import srzoo
 from srzoo.card import ModelFolder
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError
+from srzoo.planner import SLACK
 from srzoo.runner import ModuleRunner
 from srzoo.upscaler import Upscaler
-
-
-class Sharpen:
-    """A cheap runner: nearest enlargement of a 5 x 5 mean, so its reach is 2 (or hidden)."""
-
-    model = None
-
-    def __init__(self, reach: int | None = 2, per_pixel: int = 100) -> None:
-        self.reach = reach
-        self.per_pixel = per_pixel
-        self.sizes: list[tuple[int, int]] = []
-
-    def __call__(self, x: np.ndarray, scale: int) -> np.ndarray:
-        self.sizes.append(x.shape[2:])
-        padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
-        views = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))
-        return views.mean((4, 5), dtype=np.float32).repeat(scale, 2).repeat(scale, 3)
-
-    def bytes_per_pixel(self, scale: int) -> int:
-        return self.per_pixel
-
-    def free_memory(self) -> int | None:
-        return None
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +39,7 @@ def test_blended_tiles_have_weights_that_add_up_to_one(height, width, tile):
         def __call__(self, x, scale):
             return np.full((1, 3, x.shape[2] * scale, x.shape[3] * scale), 0.6, np.float32)
 
-    out = Upscaler(Constant(reach=None), (2,), "a", tile=tile)(np.zeros((height, width, 3)))
+    out = Upscaler(Constant(reach=None), (2,), "a", tile=tile)(np.full((height, width, 3), 0.6))
     assert np.allclose(out, 0.6, atol=1e-6)
 
 
@@ -111,12 +89,12 @@ def test_pil_in_pil_out(bicubic, mode):
     assert big.size == (90, 62)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64, np.float16])
 @pytest.mark.parametrize("gray", [True, False])
 def test_numpy_in_numpy_out(bicubic, dtype, gray):
     picture = np.asarray(drawn(mode="L" if gray else "RGB"))
     if dtype != np.uint8:
-        picture = (picture / 255).astype(dtype)
+        picture = (picture * 257.0 if dtype == np.uint16 else picture / 255).astype(dtype)
     big = bicubic(picture)
     assert type(big) is np.ndarray
     assert big.dtype == dtype
@@ -175,7 +153,7 @@ def test_auto_keeps_tiles_within_the_budget():
     import psutil
 
     runner = Sharpen(per_pixel=20_000)
-    memory = psutil.Process().memory_info().rss + 60_000_000
+    memory = psutil.Process().memory_info().rss + SLACK + 60_000_000
     upscaler = Upscaler(runner, (2,), "a", memory=memory)
     plan = upscaler.plan((200, 150))
     assert plan.exact
@@ -203,12 +181,30 @@ def test_a_budget_that_is_too_small_says_which_would_do():
 def test_a_network_that_gives_nonsense_is_caught():
     class Nonsense(Sharpen):
         def __call__(self, x, scale):
-            return np.full((1, 3, 8, 8), np.nan, np.float32)
+            return np.full((1, 3, *self.gives(x)), np.nan, np.float32)
+
+        def gives(self, x):
+            return x.shape[2] * 2, x.shape[3] * 2
+
+    class Short(Nonsense):
+        def gives(self, x):
+            return 8, 8
 
     with pytest.raises(ModelError, match="not finite"):
         Upscaler(Nonsense(), (2,), "a")(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ModelError, match=r"gave \(1, 3, 8, 8\)"):
-        Upscaler(Nonsense(), (2,), "a")(np.zeros((5, 4, 3), np.uint8))
+        Upscaler(Short(), (2,), "a")(np.zeros((5, 4, 3), np.uint8))
+
+
+def test_16_bits_are_finer_than_8(bicubic):
+    """The same picture in both depths comes to the same; a slope of 16 bits keeps its steps."""
+    picture = np.asarray(drawn())
+    deep = bicubic(picture.astype(np.uint16) * 257)
+    assert np.abs(deep / 257 - bicubic(picture)).max() <= 0.501
+    slope = np.tile(np.arange(40, dtype=np.uint16) + 30_000, (20, 1))
+    big = bicubic(slope)[20]
+    assert np.abs(big[4:-4] - (30_000 + (np.arange(80) - 0.5) / 2)[4:-4]).max() <= 0.51
+    assert len(np.unique(big)) == 40
 
 
 def test_alpha_is_enlarged_and_gray_stays_gray(bicubic):

@@ -41,7 +41,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
 
 def as_json(value: object) -> None:
     """Print one JSON document on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file name that is no UTF-8, or a terminal that is none
+        text = json.dumps(value)
+    click.echo(text)
+
+
+def printable(value: object) -> str:
+    r"""The text on one line that any terminal can show: ``a\nb`` for a line end in a name."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def memory_size(text: str) -> int:
@@ -50,14 +62,23 @@ def memory_size(text: str) -> int:
     Raises:
         SrzooError: it is none of these, or less than one byte.
     """
-    match = re.fullmatch(r"\s*([0-9.]+)\s*(|[KMG]I?)B?\s*", text, re.IGNORECASE)
+    return amount(re.sub(r"B\s*$", "", text, flags=re.IGNORECASE), "amount of memory", "2GB", text)
+
+
+def amount(text: str, what: str, example: str, given: str | None = None) -> int:
+    """A number from "500M", "1.5Gi" or plain digits.
+
+    Raises:
+        SrzooError: it is none of these, or less than one; ``what`` it should be.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(|[KMG]I?)\s*", text, re.IGNORECASE)
     try:
-        amount = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+        found = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     except ValueError:
-        amount = 0
-    if amount < 1:
-        raise SrzooError(f"{text!r} is no amount of memory", "Write it like 2GB or 500MB")
-    return amount
+        found = 0
+    if found < 1:
+        raise SrzooError(f"{given or text!r} is no {what}", f"Write it like {example}")
+    return found
 
 
 def peak_memory() -> int:
@@ -105,7 +126,7 @@ def progress_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
                 bars.advance(overall)
             started = True
             name = job.source.name
-            label = name if len(name) <= 30 else f"{name[:27]}..."
+            label = printable(name if len(name) <= 30 else f"{name[:27]}...")
             bars.reset(current, description=label, total=None)
             return lambda done, total: bars.update(current, completed=done, total=total)
 

@@ -21,8 +21,12 @@ def model() -> None:
 @click.argument("pattern", default="*")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 def list_(pattern: str, json_: bool) -> None:
-    """List the released models, or those that match a PATTERN such as "edsr*"."""
-    from .. import locate
+    """List the released models, or those that match a PATTERN such as "edsr*".
+
+    What each is for: "faithful" invents nothing, "perceptual" invents lifelike
+    detail, both on clean pictures; "real photos" copes with noise and JPEG.
+    """
+    from .. import guidance, locate
 
     models = [locate.find(locate.released()[name]) for name in locate.list_models(pattern)]
     if json_:
@@ -31,12 +35,13 @@ def list_(pattern: str, json_: bool) -> None:
         click.echo(f"no model matches {pattern!r}; see: srzoo model list", err=True)
     else:
         table(
-            ("model", "scale", "MB", "for"),
+            ("model", "scale", "MB", "for", "in one line"),
             [
                 (
                     found.name,
                     ",".join(map(str, found.config.scales)),
                     f"{_weight(found) / 1e6:.1f}",
+                    guidance.purpose(found),
                     found.config.summary,
                 )
                 for found in models
@@ -70,9 +75,12 @@ def show(name: str, json_: bool) -> None:
 
 
 def _facts(found: ModelFolder) -> dict[str, object]:
+    from .. import guidance
+
     config = found.config
     return {
         "name": found.name,
+        "purpose": guidance.purpose(found),
         "summary": config.summary,
         "generator": config.generator,
         "args": config.args,

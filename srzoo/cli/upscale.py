@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ._output import as_json, memory_size, peak_memory, progress_bars
+from . import _pipe
+from ._output import amount, memory_size, progress_bars
+from ._telling import Teller
 
 if TYPE_CHECKING:
-    from ..batch import Outcome
+    from ..batch import Batch
+    from ..making import Maker
 
 
 def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str:
@@ -26,86 +30,106 @@ def _memory(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     return memory_size(value) if value else None
 
 
+def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    return amount(value, "number of pixels", "500M") if value else None
+
+
+def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | None:
+    if value == "auto":
+        return None
+    if value.isdecimal() and 1 <= int(value) <= 64:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is not auto, or a whole number from 1 to 64")
+
+
 # fmt: off
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option("-m", "--model", default="edsr-x4", show_default=True, help="A name or a folder.")
 @click.option("-o", "--output", help="A file for one input, else a folder (NAME/ always is one).")
-@click.option("--scale", type=int, help="For models that can do several.")
+@click.option("-r", "--recursive", is_flag=True,
+              help="Subfolders too; the output folder mirrors them.")
+@click.option("--scale", metavar="N", help="By how much: 4, 1.5, 8. Default: the model's own.")
+@click.option("--size", metavar="WxH|SIDE=N",
+              help="3840x2160, or width=, height=, long= or short=3840.")
 @click.option("--tile", metavar="auto|N|off", callback=_tile, default="auto", show_default=True,
               help="Side of a tile in input pixels.")
 @click.option("--memory", metavar="SIZE", callback=_memory,
               help="What the whole process may take, like 2GB.")
+@click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
+              help="Pictures read and written at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
-@click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff"]),
+@click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif", "heic"]),
               help="Default: the input's own, or as -o says.")
-@click.option("--quality", type=click.IntRange(1, 100), help="JPEG (default 95), WebP (90).")
+@click.option("--quality", type=click.IntRange(1, 100),
+              help="JPEG (default 95), WebP (90), AVIF and HEIC (85).")
+@click.option("--strip", is_flag=True, help="Leave EXIF, XMP and the like out; colours stay.")
+@click.option("--no-provenance", is_flag=True, help="Do not write into the XMP what made it.")
+@click.option("--max-pixels", metavar="N", callback=_pixels,
+              help="Refuse larger pictures. Default: 500M.")
 @click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
+@click.option("--skip-existing", is_flag=True, help="Leave whatever exists.")
 @click.option("--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more, on stderr.")
 @click.pass_context
 def upscale(
-    ctx: click.Context, inputs: tuple[Path, ...], model: str, output: str | None,
-    scale: int | None, tile: int | str, memory: int | None, device: str, precision: str,
-    format: str | None, quality: int | None, overwrite: bool, json_: bool,
+    ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, recursive: bool,
+    scale: str | None, size: str | None, tile: int | str, memory: int | None, jobs: int | None,
+    device: str, precision: str, format: str | None, quality: int | None, strip: bool,
+    no_provenance: bool, max_pixels: int | None, overwrite: bool, skip_existing: bool,
+    json_: bool, verbose: bool,
 ) -> None:
     # fmt: on
     """Enlarge pictures and whole folders of them.
 
-    Without -o the result lies beside its input as NAME-MODEL.EXT. Colours (ICC),
-    orientation, transparency and gray are kept; what a format cannot hold is
-    said. Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
+    Without -o the result lies beside its input as NAME-MODEL.EXT; - is a pipe
+    (srzoo upscale - -o -). Colours (ICC), orientation, transparency, depth and
+    metadata are kept; what a format cannot hold is said. A stopped run goes on
+    where it was when the same command is given again with the same -o FOLDER.
+    Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from .. import batch, locate, zoo
+    from .. import batch, guidance, images, locate, making, sizing, zoo
 
-    name = locate.find(model).name
-    work = batch.plan(list(inputs), output, model=name, known=locate.list_models(),
-                      format=format, overwrite=overwrite)  # fmt: skip
-    alone = len(work.jobs) == 1
-    if alone and work.jobs[0].problem:
+    folder = locate.find(model)
+    options = making.Options(sizing.Sizing.parse(scale, size), quality, strip, not no_provenance,
+                             invented=guidance.purpose(folder) != "faithful",
+                             max_pixels=max_pixels or images.MAX_PIXELS)  # fmt: skip
+    if format and format not in images.FORMATS:
+        images.format_of(Path(f"result.{format}"))  # raises, and says what to install
+    if "-" in (*inputs, output):
+        work = _pipe.plan(inputs, output, format, overwrite, skip_existing, options.max_pixels)
+    else:
+        work = batch.plan([_pipe.path(name) for name in inputs], output, model=folder.name,
+                          known=locate.list_models(), format=format, overwrite=overwrite,
+                          skip_existing=skip_existing, recursive=recursive,
+                          settings=options.settings(folder, precision))  # fmt: skip
+    if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
-    start = time.perf_counter()
-    ready = zoo.load(model, device=device, precision=precision, tile=tile, memory=memory)
-    ready.factor(scale)
-    outcomes: list[Outcome] = []
-    with progress_bars(len(work.jobs)) as progress:
-        for outcome in batch.run(work.jobs, ready, scale, quality, progress):
-            if alone and outcome.problem:
+    options.sizing.plan((1000, 1000), folder.config.scales)  # raises where there is no way
+    teller = Teller(work, json_, verbose)
+    if work.todo:
+        ready = zoo.load(model, device=device, precision=precision, tile=tile, memory=memory)
+        maker = making.Maker(ready, options, work, partial(guidance.advice, folder))
+        _run(work, maker, jobs, teller)
+    else:
+        for job in work.jobs:
+            teller.tell(making.Outcome(job, problem=job.problem))
+    ctx.exit(teller.summary())
+
+
+def _run(work: Batch, maker: Maker, at_a_time: int | None, teller: Teller) -> None:
+    from .. import pipeline
+
+    teller.before(maker)
+    count = 1 if work.alone else at_a_time or pipeline.default_jobs()
+    with (
+        work.opened(),
+        progress_bars(len(work.todo)) as begin,
+        # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
+        closing(pipeline.run(work.jobs, maker, count, begin)) as told,
+    ):
+        for outcome in told:
+            if work.alone and outcome.problem:
                 raise outcome.problem
-            _tell(outcome, json_)
-            outcomes.append(outcome)
-    _summary(outcomes, len(work.skipped), time.perf_counter() - start, json_)
-    ctx.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
-
-
-def _tell(outcome: Outcome, json_: bool) -> None:
-    job = outcome.job
-    if json_:
-        as_json({
-            "input": str(job.source),
-            "output": None if outcome.problem else str(job.target),
-            "from": outcome.before,
-            "to": outcome.after,
-            "seconds": round(outcome.seconds, 3),
-            "notes": outcome.notes,
-            "error": str(outcome.problem) if outcome.problem else None,
-        })  # fmt: skip
-    elif outcome.before and outcome.after:
-        click.echo(
-            f"{job.target}  {outcome.before[0]}x{outcome.before[1]} to"
-            f" {outcome.after[0]}x{outcome.after[1]}  {outcome.seconds:.1f} s"
-        )
-        for note in outcome.notes:
-            click.echo(f"  note: {note}")
-
-
-def _summary(outcomes: list[Outcome], skipped: int, seconds: float, json_: bool) -> None:
-    failed = [outcome for outcome in outcomes if outcome.problem]
-    done = len(outcomes) - len(failed)
-    if not json_:
-        parts = [f"{done} picture{'' if done == 1 else 's'} in {seconds:.1f} s"]
-        parts += [f"{len(failed)} failed"] if failed else []
-        parts += [f"{skipped} left out (results of an earlier run)"] if skipped else []
-        click.echo(f"{', '.join(parts)}, peak memory {peak_memory() / 1e9:.1f} GB")
-    for outcome in failed:
-        click.echo(f"failed: {outcome.problem}", err=True)
+            teller.tell(outcome)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
+from helpers import ROOT
 
 import srzoo
+from srzoo import locate
 
 
 def test_model_list(srzoo_cli):
@@ -21,6 +24,29 @@ def test_model_list(srzoo_cli):
     names = [m["name"] for m in json.loads(srzoo_cli("model", "list", "*x4", "--json").out)]
     assert names == ["bicubic-x4", "edsr-x4"]
     assert "no model matches" in srzoo_cli("model", "list", "zzz").err
+
+
+def test_model_list_says_what_each_is_for(srzoo_cli, tmp_path, monkeypatch):
+    models = {}
+    for name, tags in (
+        ("plain-x4", "[x4]"), ("srgan-with-a-long-name-x4", "[perceptual]"),
+        ("phone-x4", "[srzoo, real-photos]"),
+    ):  # fmt: skip
+        models[name] = shutil.copytree(ROOT / "cards/bicubic-x4", tmp_path / name)
+        (models[name] / "README.md").write_text(f"---\ntags: {tags}\n---\n")
+        config = json.loads((models[name] / "config.json").read_text())
+        config["summary"] = "a summary of several words that takes more than a line does " * 2
+        (models[name] / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(locate, "released", lambda: models)
+    result = srzoo_cli("model", "list")
+    assert max(map(len, result.out.splitlines())) <= 80
+    for name, purpose in (
+        ("plain-x4", "faithful"), ("srgan-with-a-long-name-x4", "perceptual"),
+        ("phone-x4", "real photos"),
+    ):  # fmt: skip
+        assert re.search(rf"^{name} +4 +0.0  {purpose} +a summary", result.out, re.MULTILINE)
+    shown = {m["name"]: m["purpose"] for m in json.loads(srzoo_cli("model", "list", "--json").out)}
+    assert shown["phone-x4"] == "real photos"
 
 
 def test_model_show(srzoo_cli):
@@ -71,7 +97,14 @@ def test_unknown_command(srzoo_cli):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["model", "list"], ["plugin", "list"], ["recipe", "list"], ["upscale", "--help"]],
+    [
+        ["--help"],
+        ["model", "list"],
+        ["plugin", "list"],
+        ["recipe", "list"],
+        ["upscale", "--help"],
+        ["compare", "--help"],
+    ],
 )
 def test_looking_costs_no_torch(arguments):
     code = (

@@ -16,11 +16,15 @@ import pytest
 from helpers import ROOT, drawn
 from PIL import Image
 
+from srzoo.ledger import NAME
+
 FAST = ("-m", "bicubic-x2")
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files but the ledger, hidden ones too."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -72,7 +76,17 @@ def test_a_model_folder_by_path(srzoo_cli, photo, tmp_path):
         (["photo.png", "-o", "photo.xyz"], ".xyz is no format"),
         (["photo.png", "-o", "text.png/a.png"], "cannot create the folder"),
         (["photo.png", "-o", "/proc/a.png"], "cannot write"),
-        (["photo.png", "--scale", "3"], "enlarges by 2, not by 3"),
+        (["photo.png", "--scale", "many"], "'many' is no scale"),
+        (["photo.png", "--size", "3840"], "'3840' is no size"),
+        (["photo.png", "--size", "9x9", "--scale", "2"], "both a scale and a size"),
+        (["photo.png", "--max-pixels", "1K"], "more than 1,000"),
+        (["photo.png", "--max-pixels", "all"], "'all' is no number of pixels"),
+        (["photo.png", "--jobs", "0"], "whole number from 1 to 64"),
+        (["photo.png", "-o", "-", "--tile", "off", "--memory", "1MB"], "Give --memory"),
+        (["photo.png", "photo.png", "-o", "-"], "a pipe takes one picture"),
+        (["-"], "no place is named"),
+        (["-", "-o", "empty"], "has no name"),
+        (["-", "-o", "text.png"], "text.png exists"),
         (["photo.png", "--memory", "10MB"], "Give --memory"),
         (["photo.png", "--memory", "much"], "'much' is no amount"),
         (["photo.png", "--tile", "3"], "whole number from 16"),
@@ -117,6 +131,13 @@ def test_json_lines(srzoo_cli, photo, tmp_path):
     assert bad["output"] is None
     assert good["error"] is None
     assert good["to"] == [90, 62]
+    assert good["route"] == "x2"
+    again = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--json")
+    assert again.code == 1
+    bad, good = (json.loads(line) for line in again.out.splitlines())
+    assert "no picture" in bad["error"]
+    assert good["skipped"] == "done before"
+    assert good["output"] == str(tmp_path / "out" / "photo.png")
 
 
 def test_what_a_format_cannot_hold_is_said(srzoo_cli, tmp_path):
@@ -131,12 +152,251 @@ def test_quality(srzoo_cli, photo, tmp_path):
     assert (tmp_path / "30.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size / 2
 
 
+ODD = [
+    "Zürich am See.png", "-m.png", "--help.png", "写真.png", "ä" * 125 + "a.png", "line\nend.png",
+    "tab\t and 'quotes\".png", "trailing .png", "a.b.c.png", "%s {0} [red].png", "\x1b[31m.png",
+    os.fsdecode(b"\xff\xfe.png"),
+]  # fmt: skip
+
+
 def test_odd_names(srzoo_cli, tmp_path):
-    for name in ("Zürich am See.png", "-m.png", "写真.png", "a" * 200 + ".png"):
-        drawn(9, 9).save(tmp_path / name)
-    result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST)
+    for i, name in enumerate(ODD):
+        drawn(9 + i, 9).save(tmp_path / "b.png")
+        (tmp_path / "-in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "b.png").rename(tmp_path / "-in" / name)
+    out = tmp_path / "o\nut"
+    result = srzoo_cli("upscale", tmp_path / "-in", "-o", out, *FAST)
     assert result.code == 0
-    assert len(files(tmp_path / "out")) == 4
+    assert files(out) == sorted(ODD)
+    assert len(result.out.splitlines()) == len(ODD) + 1  # one line each
+    assert "\x1b" not in result.out
+    result = srzoo_cli("upscale", tmp_path / "-in", "-o", tmp_path / "json", *FAST, "--json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert {Path(line["output"]).name for line in lines} == set(ODD)
+    assert {line["to"][0] for line in lines} == {18 + 2 * i for i in range(len(ODD))}
+    again = srzoo_cli("upscale", tmp_path / "-in", "-o", out, *FAST)
+    assert f"{len(ODD)} done before" in again.out
+
+
+def test_dashes_and_odd_names_by_name(srzoo_cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawn(9, 9).save("-m.png")
+    Path("-m.png").rename("-")
+    assert srzoo_cli("upscale", "-o", "a.png", *FAST, "./-").code == 0
+    Path("-").rename("-m.png")
+    assert srzoo_cli("upscale", *FAST, "--", "-m.png").code == 0
+    assert files(tmp_path) == ["-m-bicubic-x2.png", "-m.png", "a.png"]
+    result = srzoo_cli("upscale", *FAST, "no\nsuch.png")
+    assert result.code == 2
+
+
+def test_any_size_is_told(srzoo_cli, photo, tmp_path):
+    result = srzoo_cli("upscale", photo, *FAST, "-o", tmp_path / "a.png", "--size", "long=100")
+    assert result.code == 0
+    assert size(tmp_path / "a.png") == (100, 69)
+    assert "45x31 to 100x69 (x2, x2, then resized to 100x69)" in result.out
+    assert srzoo_cli("upscale", photo, *FAST, "-o", tmp_path / "b.png", "--scale", "1.5").code == 0
+    assert size(tmp_path / "b.png") == (68, 47)
+
+
+def test_a_model_of_several_scales_asks_for_one(srzoo_cli, photo, tmp_path):
+    shutil.copytree(ROOT / "cards/bicubic-x2", tmp_path / "mine")
+    config = json.loads((tmp_path / "mine/config.json").read_text())
+    config["scales"] = [2, 3]
+    (tmp_path / "mine/config.json").write_text(json.dumps(config))
+    result = srzoo_cli("upscale", photo.parent, "-o", tmp_path / "out", "-m", tmp_path / "mine")
+    assert result.code == 2
+    assert "Choose the scale: 2, 3" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def xmp_of(path: Path) -> bytes:
+    data = path.read_bytes()
+    return (
+        data[data.find(b"<x:xmpmeta") : data.find(b"</x:xmpmeta>")] if b"xmpmeta" in data else b""
+    )
+
+
+def test_provenance_and_strip(srzoo_cli, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    drawn().save(tmp_path / "a.jpg", exif=exif, quality=95)
+    for name, options in {"own": [], "strip": ["--strip"], "none": ["--no-provenance"],
+                          "neither": ["--strip", "--no-provenance"]}.items():  # fmt: skip
+        target = tmp_path / f"{name}.jpg"
+        assert srzoo_cli("upscale", tmp_path / "a.jpg", *FAST, "-o", target, *options).code == 0
+        with Image.open(target) as image:
+            assert (image.getexif().get(0x010F) == "Maker") == ("--strip" not in options)
+        assert (b"srzoo bicubic-x2" in xmp_of(target)) == ("--no-provenance" not in options)
+
+
+def test_advice_is_given_once(srzoo_cli, tmp_path):
+    for name in ("a", "b", "c"):
+        drawn(64, 64).save(tmp_path / f"{name}.jpg", quality=5)
+    result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", "--json")  # edsr-x4
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 3
+    assert result.err.count("warning:") == 1
+    assert "a.jpg" in result.err
+    clean = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "bicubic", *FAST)
+    assert clean.err == ""
+
+
+def test_a_long_run_is_told_before(srzoo_cli, tmp_path):
+    drawn(48, 40).save(tmp_path / "a.png")
+    result = srzoo_cli("upscale", tmp_path / "a.png", *FAST, "-v", "--scale", "4")
+    assert result.err.startswith("48x40 to 192x160 (x2, x2): about 0 s, 0.0 GB")
+    drawn(48, 40).save(tmp_path / "b.png")
+    result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--verbose")
+    assert result.err.startswith("2 pictures: about")
+
+
+def test_a_tree_and_a_second_run(srzoo_cli, tmp_path):
+    for name in ("a.png", "b/a.jpg", "b/c/d.webp"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        drawn().save(tmp_path / "in" / name)
+    command = ("upscale", tmp_path / "in", "-r", "-o", tmp_path / "in/out", *FAST)
+    assert srzoo_cli(*command).code == 0
+    assert files(tmp_path / "in/out") == ["a.png", "b/a.jpg", "b/c/d.webp"]
+    again = srzoo_cli(*command, "--device", "mps")  # no model is loaded for nothing
+    assert again.code == 0
+    assert "0 pictures" in again.out
+    assert "3 done before" in again.out
+    other = srzoo_cli(*command, "--skip-existing", "--quality", "50")
+    assert "3 skipped (they exist)" in other.out
+    changed = srzoo_cli(*command, "--quality", "50")
+    assert "3 pictures" in changed.out
+    (tmp_path / "in/out/a.png").write_bytes(b"somebody else's")
+    refused = srzoo_cli(*command, "--quality", "50")
+    assert refused.code == 1
+    assert "a.png exists. Give --overwrite" in refused.err
+    assert srzoo_cli(*command, "--quality", "50", "--overwrite").code == 0
+    assert size(tmp_path / "in/out/a.png") == (90, 62)
+
+
+def pipe(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "srzoo", "upscale", *FAST, *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True, check=False)
+
+
+def test_a_pipe(srzoo_cli, photo, tmp_path):
+    srzoo_cli("upscale", photo, *FAST, "-o", tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    both = pipe("-", "-o", "-", data=photo.read_bytes())
+    assert (both.returncode, both.stdout, both.stderr) == (0, whole, b"")
+    assert pipe(photo, "-o", "-").stdout == whole
+    result = pipe("-", "-o", tmp_path / "file.png", data=photo.read_bytes())
+    assert result.returncode == 0
+    assert (tmp_path / "file.png").read_bytes() == whole
+    drawn().save(tmp_path / "a.webp", lossless=True)
+    own = pipe("-", "-o", "-", data=(tmp_path / "a.webp").read_bytes()).stdout
+    assert (own[:4], own[8:12]) == (b"RIFF", b"WEBP")
+    deep = pipe("-", "-o", "-", "--format", "tiff", data=photo.read_bytes()).stdout
+    assert deep[:2] == b"II"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data", "message"),
+    [
+        (["-", "-o", "-"], b"", "standard input is empty"),
+        (["-", "-o", "-"], b"I am no picture", "standard input is no picture"),
+        (["-", "-o", "-"], "cut", "cannot read standard input"),
+        (["-", "-o", "-", "--memory", "1MB"], "whole", "Give --memory"),
+        (["-", "-o", "no/such/place/x.xyz"], "whole", ".xyz is no format"),
+    ],
+)
+def test_a_pipe_with_nothing_good_in_it(photo, arguments, data, message):
+    given = {"cut": photo.read_bytes()[:900], "whole": photo.read_bytes()}.get(data, data)
+    result = pipe(*arguments, data=given)
+    assert result.returncode == 2
+    assert result.stdout == b""
+    assert message in result.stderr.decode()
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_pipe_that_nobody_reads(tmp_path):
+    drawn(900, 900).save(tmp_path / "a.png")
+    command = f"{sys.executable} -m srzoo upscale a.png -m bicubic-x2 -o - | head -c 10"
+    run = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=False)
+    assert len(run.stdout) == 10
+    assert run.stderr == b""
+
+
+def begun(folder: Path, command: list[str], done: int) -> subprocess.Popen[str]:
+    """A run that has ``done`` pictures in its ledger."""
+    before = len(ledger_lines(folder))
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(ledger_lines(folder)) < before + done and run.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return run
+
+
+def ledger_lines(folder: Path) -> list[bytes]:
+    path = folder / NAME
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def many(folder: Path, count: int) -> Path:
+    """Small pictures of two formats in three folders."""
+    base = np.asarray(drawn(40, 30))
+    for i in range(count):
+        path = folder / f"{i % 3}" / f"{i:03}.{'png' if i % 2 else 'jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.roll(base, i, axis=1)).save(path)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_batch_goes_on(srzoo_cli, tmp_path, number):
+    inputs, out = many(tmp_path / "in", 120), tmp_path / "out"
+    arguments = ["upscale", str(inputs), "-r", "-o", str(out), *FAST]
+    run = begun(out, [sys.executable, "-m", "srzoo", *arguments], done=5)
+    run.send_signal(number)
+    start = time.monotonic()
+    _, err = run.communicate(timeout=60)
+    assert time.monotonic() - start < 10
+    assert run.returncode == 130
+    assert err.strip() == "srzoo: interrupted"
+    done = files(out)
+    assert 5 <= len(done) < 120
+    assert sorted(json.loads(line)["target"] for line in ledger_lines(out)) == done
+    result = srzoo_cli(*arguments)
+    assert f"{len(done)} done before" in result.out
+    assert srzoo_cli("upscale", inputs, "-r", "-o", tmp_path / "whole", *FAST).code == 0
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_killed_several_times_it_ends_with_exactly_the_right_files(srzoo_cli, tmp_path):
+    inputs, out = many(tmp_path / "in", 200), tmp_path / "out"
+    (inputs / "0/broken.png").write_bytes(b"I am no picture")
+    arguments = ["upscale", str(inputs), "-r", "-o", str(out), *FAST]
+    for i in range(5):
+        run = begun(out, [sys.executable, "-m", "srzoo", *arguments], done=7 + 11 * i)
+        assert run.poll() is None
+        run.kill()
+        run.communicate()
+        (out / "0/.srzoo-part-left.png").write_bytes(b"half")
+    before = len(ledger_lines(out))
+    result = srzoo_cli(*arguments, "--json")
+    assert result.code == 1
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert len(lines) == 201
+    kept = [line for line in lines if line["skipped"] == "done before"]
+    assert before - 10 <= len(kept) <= before
+    assert [line["input"] for line in lines if line["error"]] == [str(inputs / "0/broken.png")]
+    assert srzoo_cli("upscale", inputs, "-r", "-o", tmp_path / "whole", *FAST).code == 1
+    assert contents(out) == contents(tmp_path / "whole")
+    assert len(files(out)) == 200
+    assert sorted({json.loads(line)["target"] for line in ledger_lines(out)}) == files(out)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -150,7 +410,8 @@ def test_sigterm_leaves_nothing_half_written(tmp_path):
     run.send_signal(signal.SIGTERM)
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert err.strip() == "srzoo: interrupted"
+    assert err.strip().endswith("srzoo: interrupted")
+    assert "Traceback" not in err
     assert files(tmp_path) == ["photo.png"]
 
 

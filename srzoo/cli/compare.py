@@ -1,0 +1,146 @@
+"""``srzoo compare``: several models on one picture, as a sheet or a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import PictureError
+from ._output import as_json, printable, table
+from .evaluate import finite, progress_bar, say
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+
+PAGES = (".html", ".htm")
+
+
+# fmt: off
+@click.command()
+@click.argument("photo", required=False, type=click.Path(path_type=Path))
+@click.option("-m", "--model", "models", multiple=True, required=True, metavar="MODEL",
+              help="A name or a folder; may be repeated.")
+@click.option("--hr", type=click.Path(path_type=Path), metavar="FILE",
+              help="What the results should be: shown, and measured against.")
+@click.option("--crop", default="auto", show_default=True, metavar="auto|X,Y,W,H",
+              help="The place to look at, in pixels of PHOTO (without one, of the HR file).")
+@click.option("--scale", type=int, metavar="N", help="For models that can do several.")
+@click.option("--degradation", default="bicubic", show_default=True, metavar="NAME",
+              help="Makes LR of HR where there is no PHOTO.")
+@click.option("-o", "--output", "outputs", multiple=True, required=True, metavar="FILE",
+              type=click.Path(path_type=Path),
+              help="sheet.png, or page.html with a divider; may be repeated.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files; never an input.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def compare(
+    photo: Path | None, models: tuple[str, ...], hr: Path | None, crop: str, scale: int | None,
+    degradation: str, outputs: tuple[Path, ...], overwrite: bool, json_: bool,
+) -> None:
+    # fmt: on
+    """Show what several models make of one picture.
+
+    The sheet has the same place of each result, zoomed, beside LR and, given
+    --hr, HR, with PSNR and SSIM of the whole picture under each. With --hr and
+    no PHOTO, LR is made from HR, as for the figures in papers.
+
+    \b
+    srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
+    srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
+    """
+    from .. import comparison
+    from ..places import Place
+
+    for output in outputs:
+        _check(output, [path for path in (photo, hr) if path], overwrite)
+    place = None if crop == "auto" else Place.parse(crop)
+    with progress_bar() as progress:
+        found = comparison.compare(models, photo, hr, scale=scale, crop=place,
+                                   degradation=degradation, progress=progress)  # fmt: skip
+    for output in outputs:
+        _write(found, output)
+    if json_:
+        as_json(finite(_facts(found, outputs)))
+    else:
+        _tell(found, outputs)
+
+
+def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
+    """Refuse, before any work, what could not be written after it."""
+    from .. import images
+
+    if output.suffix.lower() not in PAGES:
+        images.format_of(output)
+    if not output.parent.is_dir():
+        raise PictureError(f"there is no folder {output.parent}", "Make it, or choose another")
+    if output.is_dir():
+        raise PictureError(f"{output} is a folder", "Name a file, like sheet.png or page.html")
+    if output.exists() and any(path.exists() and path.samefile(output) for path in inputs):
+        raise PictureError(f"{output} is an input", "Choose another name with -o")
+    if output.exists() and not overwrite:
+        raise PictureError(f"{output} exists", "Choose another name, or add --overwrite")
+
+
+def _write(found: Comparison, output: Path) -> None:
+    import numpy as np
+
+    from .. import figure, files, images, page
+
+    if output.suffix.lower() not in PAGES:
+        sheet = images.Picture(np.asarray(figure.draw(found)), icc=found.icc)
+        images.write(sheet, output, images.format_of(output))
+        return
+    try:
+        with files.replacing(output) as file:
+            file.write(page.render(found).encode("utf-8"))
+    except OSError as error:
+        raise PictureError(
+            f"cannot write {output}: {error.strerror or error}", "Choose another place with -o"
+        ) from error
+
+
+def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
+    crop = found.asked
+    return {
+        "outputs": [str(path) for path in outputs],
+        "picture": found.source,
+        "scale": found.scale,
+        "degradation": found.degradation,
+        "crop": [crop.x, crop.y, crop.width, crop.height],
+        "size": list(found.whole),
+        "models": [
+            {
+                "name": one.name,
+                "model": one.model,
+                "seconds": round(one.seconds, 3),
+                "values": one.values,
+            }
+            for one in found.pictures
+            if one.model
+        ],
+        "protocols": found.protocols,
+    }
+
+
+def _tell(found: Comparison, outputs: tuple[Path, ...]) -> None:
+    from ..figure import sentences
+    from ..results import shown
+
+    columns = ("model", *found.protocols, "s")
+    table(
+        columns,
+        [
+            (printable(one.name), *(shown(value) for value in one.values.values()),
+             f"{one.seconds:.1f}")
+            for one in found.pictures
+            if one.model
+        ],
+        right=" ".join(columns[1:]),
+    )  # fmt: skip
+    click.echo()
+    for said in sentences(found):
+        say(said)
+    say(f"The crop: {found.asked} (--crop {found.asked} shows it again).")
+    for output in outputs:
+        click.echo(f"written: {printable(output)}", err=True)

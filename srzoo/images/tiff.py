@@ -1,0 +1,284 @@
+"""TIFF and BigTIFF, written from top to bottom in constant memory, with all metadata.
+
+Deflate with the horizontal predictor; strips for ordinary files, tiles for streamed ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+from .. import files
+from ..errors import PictureError
+from .metadata import CAMERA, GPS, INTEROP, sized, with_layout
+from .picture import Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from .picture import Pixels
+
+TILE = 256
+LEVEL = 2
+"""Of deflate: higher ones take twice as long and save nothing after the predictor."""
+CLASSIC = 3_500_000_000
+"""Bytes of pixels from which a file is a BigTIFF: its offsets have 64 bits."""
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
+"""Bytes of what a field type counts; of rationals, half of it, for the order of bytes."""
+DOUBLED = {5, 10}
+SHORT, LONG, LONG8 = 3, 4, 16
+POINTERS = {CAMERA, GPS, INTEROP}
+ICC, XMP, IPTC = 34675, 700, 33723
+
+
+Entry = tuple[int, int, bytes]
+"""Type, count, little-endian data."""
+
+
+class Writer:
+    """One picture into an open file; :meth:`put` rows, then :meth:`finish`.
+
+    Args:
+        file: writable, positioned at its start.
+        size: (width, height) of the whole picture.
+        like: whose metadata it takes, and whether there is colour and transparency.
+        dtype: uint8 or uint16.
+        tile: the side of a tile, or None for strips.
+        big: whether it is a BigTIFF.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: tuple[int, int],
+        like: Picture,
+        dtype: DTypeLike,
+        *,
+        tile: int | None,
+        big: bool,
+    ) -> None:
+        self.file, self.size, self.like, self.tile, self.big = file, size, like, tile, big
+        self.dtype = np.dtype(dtype).newbyteorder("<")
+        colours = 1 if like.pixels.ndim == 2 else 3
+        self.channels = colours + (like.alpha is not None)
+        row = size[0] * self.channels * self.dtype.itemsize
+        self.rows = tile or min(size[1], max(1, 2**20 // row))
+        self.waiting: list[NDArray[Any]] = []
+        self.held = self.done = 0
+        self.parts: list[tuple[int, int]] = []
+        from concurrent.futures import ThreadPoolExecutor  # costs a start-up its logging
+
+        self.pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        file.write(struct.pack("<2sHHHQ" if big else "<2sHI", *(
+            (b"II", 43, 8, 0, 0) if big else (b"II", 42, 0)
+        )))  # fmt: skip
+
+    def put(self, rows: Pixels, alpha: Pixels | None = None) -> None:
+        """Add the next rows: N x W or N x W x 3, and N x W of alpha where there is any."""
+        planes = rows[:, :, None] if rows.ndim == 2 else rows
+        if alpha is not None:
+            planes = np.concatenate([planes, alpha[:, :, None]], axis=2)
+        if planes.shape[1:] != (self.size[0], self.channels) or rows.dtype != self.dtype:
+            raise ValueError(f"rows of {planes.shape} {rows.dtype} are not of this picture")
+        if self.done + self.held + len(planes) > self.size[1]:
+            raise ValueError(f"more than {self.size[1]} rows")
+        self.waiting.append(planes)
+        self.held += len(planes)
+        while self.held >= self.rows:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write one row of tiles, or one strip."""
+        held = self.waiting[0] if len(self.waiting) == 1 else np.concatenate(self.waiting)
+        band, rest = held[: self.rows], held[self.rows :]
+        self.waiting = [rest] if len(rest) else []
+        self.held = len(rest)
+        self.done += len(band)
+        parts = [band]
+        if self.tile:
+            width = -self.size[0] % self.tile
+            padding = ((0, self.tile - len(band)), (0, width), (0, 0))
+            parts = np.split(
+                np.pad(band, padding, "edge"), (self.size[0] + width) // self.tile, axis=1
+            )
+        for data in self.pool.map(self._packed, parts):
+            self.parts.append((self.file.tell(), len(data)))
+            self.file.write(data)
+
+    def _packed(self, part: NDArray[Any]) -> bytes:
+        data: NDArray[Any] = np.array(part, self.dtype, order="C")
+        data[:, 1:] -= part[:, :-1]
+        return zlib.compress(data.data, LEVEL)
+
+    def finish(self) -> None:
+        """Write what is held back, and the directory.
+
+        Raises:
+            ValueError: rows are missing.
+        """
+        while self.held:
+            self._flush()
+        if self.done != self.size[1]:
+            raise ValueError(f"{self.done} rows of {self.size[1]}")
+        entries = self._layout() | self._metadata()
+        where = self._directory(entries)
+        self.file.seek(8 if self.big else 4)
+        self.file.write(struct.pack("<Q" if self.big else "<I", where))
+        self.file.seek(0, os.SEEK_END)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.pool.shutdown()
+
+    def _layout(self) -> dict[int, Entry | dict[int, Any]]:
+        colours = 1 if self.like.pixels.ndim == 2 else 3
+        wide = LONG8 if self.big else LONG
+        where, counts = zip(*self.parts, strict=True)
+        found: dict[int, Entry | dict[int, Any]] = {
+            256: _field(LONG, self.size[0]),
+            257: _field(LONG, self.size[1]),
+            258: _field(SHORT, *[8 * self.dtype.itemsize] * self.channels),
+            259: _field(SHORT, 8),  # deflate
+            262: _field(SHORT, 1 if colours == 1 else 2),  # black is zero, or RGB
+            274: _field(SHORT, 1),
+            277: _field(SHORT, self.channels),
+            284: _field(SHORT, 1),
+            317: _field(SHORT, 2),  # horizontal predictor
+        }
+        if self.tile:
+            found |= {322: _field(LONG, self.tile), 323: _field(LONG, self.tile)}
+            found |= {324: _field(wide, *where), 325: _field(wide, *counts)}
+        else:
+            found |= {278: _field(LONG, self.rows)}
+            found |= {273: _field(wide, *where), 279: _field(wide, *counts)}
+        if self.like.alpha is not None:
+            found[338] = _field(SHORT, 2)  # alpha that is not multiplied in
+        return found
+
+    def _metadata(self) -> dict[int, Entry | dict[int, Any]]:
+        like = self.like
+        shape = np.broadcast_to(np.uint8(0), self.size[::-1])  # for its size alone
+        exif = with_layout(
+            Picture(cast("Pixels", shape), exif=like.exif, dpi=like.dpi), dpi=True
+        )  # DPI belong to EXIF's main directory, which is TIFF's
+        found = _exif_entries(exif) if exif else {}
+        if like.icc:
+            found[ICC] = (7, len(like.icc), like.icc)
+        if like.xmp:
+            xmp = sized(like.xmp, self.size)
+            found[XMP] = (1, len(xmp), xmp)
+        if like.iptc:
+            found[IPTC] = (7, len(like.iptc), like.iptc)
+        return found
+
+    def _directory(self, entries: dict[int, Entry | dict[int, Any]]) -> int:
+        """Write a directory and all it points to; give back where it begins."""
+        inline = 8 if self.big else 4
+        code = "Q" if self.big else "I"
+        lines: list[bytes] = []
+        for tag, entry in sorted(entries.items()):
+            if isinstance(entry, dict):
+                where = self._directory(entry)
+                entry = _field(LONG8 if self.big else LONG, where)
+            kind, count, data = entry
+            if len(data) > inline:
+                where = self._even()
+                self.file.write(data)
+                data = struct.pack(f"<{code}", where)
+            lines.append(struct.pack(f"<HH{code}", tag, kind, count) + data.ljust(inline, b"\0"))
+        where = self._even()
+        self.file.write(struct.pack("<Q" if self.big else "<H", len(lines)) + b"".join(lines))
+        self.file.write(bytes(inline))  # no further page
+        return where
+
+    def _even(self) -> int:
+        self.file.seek(0, os.SEEK_END)
+        if self.file.tell() % 2:
+            self.file.write(b"\0")
+        return self.file.tell()
+
+
+def _field(kind: int, *values: int) -> Entry:
+    dtype = {SHORT: "<u2", LONG: "<u4", LONG8: "<u8"}[kind]
+    return kind, len(values), np.array(values, np.uint64).astype(dtype).tobytes()
+
+
+def _exif_entries(exif: bytes) -> dict[int, Entry | dict[int, Any]]:
+    """The fields of EXIF data, which is a TIFF file in itself, in little-endian order."""
+    data = exif.removeprefix(b"Exif\0\0")
+    order = "<" if data[:2] == b"II" else ">"
+
+    def directory(at: int) -> dict[int, Entry | dict[int, Any]]:
+        found: dict[int, Entry | dict[int, Any]] = {}
+        (count,) = struct.unpack_from(f"{order}H", data, at)
+        for start in range(at + 2, at + 2 + 12 * count, 12):
+            tag, kind, length = struct.unpack_from(f"{order}HHI", data, start)
+            if kind not in SIZES:
+                continue
+            size = SIZES[kind] * length * (2 if kind in DOUBLED else 1)
+            (pointer,) = struct.unpack_from(f"{order}I", data, start + 8)
+            if tag in POINTERS:
+                found[tag] = directory(pointer)
+                continue
+            begin = start + 8 if size <= 4 else pointer
+            raw = data[begin : begin + size]
+            if order == ">" and SIZES[kind] > 1:
+                raw = np.frombuffer(raw, f">u{SIZES[kind]}").astype(f"<u{SIZES[kind]}").tobytes()
+            found[tag] = (kind, length, raw)
+        return found
+
+    return directory(struct.unpack_from(f"{order}I", data, 4)[0])
+
+
+def save(picture: Picture, file: BinaryIO) -> None:
+    """Write a whole picture, in strips."""
+    big = picture.pixels.nbytes * 4 // 3 > CLASSIC
+    writer = Writer(file, picture.size, picture, picture.pixels.dtype, tile=None, big=big)
+    with contextlib.closing(writer):
+        for top in range(0, picture.size[1], writer.rows):
+            rows = slice(top, top + writer.rows)
+            alpha = None if picture.alpha is None else picture.alpha[rows]
+            writer.put(picture.pixels[rows], alpha)
+        writer.finish()
+
+
+Put = Callable[..., None]
+
+
+@contextlib.contextmanager
+def streaming(
+    path: Path, size: tuple[int, int], like: Picture, dtype: DTypeLike = np.uint8
+) -> Generator[Put]:
+    """A tiled BigTIFF that is written while its rows come, in constant memory.
+
+    Args:
+        path: where; it appears when all rows are there, and not at all otherwise.
+        size: (width, height) of the result.
+        like: whose metadata it takes, and whether it has colour and alpha; usually the input.
+        dtype: uint8 or uint16.
+
+    Yields:
+        ``put(rows, alpha=None)``: the next rows from the top, any number, N x W or N x W x 3,
+        and N x W of alpha where ``like`` has it.
+
+    Raises:
+        PictureError: the place cannot be written, or is full.
+        ValueError: rows are missing, too many, or not of this picture.
+    """
+    try:
+        with files.replacing(path) as file:
+            writer = Writer(file, size, like, dtype, tile=TILE, big=True)
+            with contextlib.closing(writer):
+                yield writer.put
+                writer.finish()
+    except OSError as error:
+        raise PictureError(
+            f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
+        ) from error

@@ -1,0 +1,115 @@
+"""What needs pyvips, the extra ``photo``: 16 bits in colour, and large pictures in little memory.
+
+Nothing of it is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from ..errors import PictureError
+from .picture import FINE, Picture, called
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .picture import Pixels
+
+
+@cache
+def library() -> Any:
+    """pyvips, or None where it or its library is not installed."""
+    try:
+        return importlib.import_module("pyvips")
+    except (ImportError, OSError):
+        return None
+
+
+def decode(file: Path | BinaryIO) -> tuple[Pixels, bool]:
+    """A file's pixels as they are stored, H x W x C, C from 1; and whether it is CMYK.
+
+    The last channel may be alpha. CMYK comes back as RGB in sRGB.
+
+    Raises:
+        PictureError: it is damaged, or of a kind that is not known.
+    """
+    pyvips = library()
+    try:
+        image = _opened(pyvips, file)
+        cmyk = image.interpretation == "cmyk"
+        if cmyk:
+            profile = "cmyk" if image.get_typeof("icc-profile-data") == 0 else "none"
+            image = image.icc_transform(
+                "srgb", embedded=True, input_profile=profile, intent="relative",
+                black_point_compensation=True, depth=16 if image.format == "ushort" else 8,
+            )  # fmt: skip
+        if image.format not in ("uchar", "ushort"):
+            raise PictureError(
+                f"cannot read {called(file)}: it has {image.format} values",
+                "Convert it to 8 or 16 bits a channel",
+            )
+        dtype = np.uint8 if image.format == "uchar" else np.uint16
+        data = np.frombuffer(image.write_to_memory(), dtype)
+        pixels: NDArray[Any] = data.reshape(image.height, image.width, image.bands)
+        bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
+        if dtype == np.uint16 and bits < 16:
+            pixels = pixels | pixels >> bits  # they were shifted: now white is white
+    except pyvips.Error as error:
+        reason = " ".join(str(error).split())
+        raise PictureError(f"cannot read {called(file)}: {reason}", "Restore the file") from error
+    return pixels, cmyk
+
+
+def _opened(pyvips: Any, file: Path | BinaryIO) -> Any:
+    # In Python a picture's name may hold anything; a descriptor needs none.
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            source = pyvips.Source.new_from_descriptor(opened.fileno())  # keeps a copy of it
+    else:
+        file.seek(0)
+        source = pyvips.Source.new_from_memory(file.read())
+    return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+
+
+def cmyk_profile() -> bytes | None:
+    """A profile of ordinary print, for CMYK pictures that bring none."""
+    pyvips = library()
+    return pyvips.Image.profile_load("cmyk") if pyvips else None
+
+
+def encode_avif(picture: Picture, quality: int) -> bytes:
+    """A picture of 16 bits a channel as AVIF of 12.
+
+    Raises:
+        PictureError: the library could not.
+    """
+    pyvips = library()
+    planes = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[:, :, None]
+    if picture.alpha is not None:
+        planes = np.concatenate([planes, picture.alpha[:, :, None]], axis=2)
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(planes))
+    kind = "rgb16" if picture.pixels.ndim == 3 else "grey16"
+    # Its EXIF always tells a resolution; 72 is what EXIF means by none.
+    x, y = (value / 25.4 for value in picture.dpi or (72, 72))
+    image = image.copy(interpretation=kind, xres=x, yres=y)
+    for name, data in (
+        ("icc-profile-data", picture.icc),
+        ("exif-data", picture.exif),
+        ("xmp-data", picture.xmp),
+    ):
+        if data:
+            image.set_type(pyvips.GValue.blob_type, name, data)
+    try:
+        return image.heifsave_buffer(
+            compression="av1", bitdepth=12, Q=quality, effort=3,
+            subsample_mode="off" if quality >= FINE else "on",
+            keep="icc|xmp|exif" if picture.exif else "icc|xmp",
+        )  # fmt: skip
+    except pyvips.Error as error:
+        reason = " ".join(str(error).split())
+        raise PictureError(f"cannot write AVIF: {reason}", "Choose --format png") from error
