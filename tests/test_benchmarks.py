@@ -17,7 +17,7 @@ def luma(path) -> np.ndarray:
 def psnr(folder, hr_folder, scale) -> float:
     """Mean PSNR of Y over the pictures of a folder, ``scale`` pixels shaved off each side."""
     values = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob("*.png")):
         sr, hr = luma(path), luma(hr_folder / path.name)
         error = (sr - hr)[scale:-scale, scale:-scale]
         values.append(10 * np.log10(255**2 / np.mean(error**2)))
