@@ -51,8 +51,7 @@ def extended(colour: F32, alpha: F32) -> F32:
     # premultiplied interpolation would have it; a shadow, dim all over, keeps its own.
     greatest = np.maximum(_greatest_nearby(weight), np.float32(1e-6))
     trust: F32 = np.minimum(2 * weight / greatest, np.float32(1))
-    seen = np.where(weight > 0, colour, np.float32(0))
-    return np.where(trust < 1, above + trust * (seen - above), colour)
+    return np.where(trust < 1, above + trust * (colour - above), colour)
 
 
 def _halved(x: F32) -> F32:

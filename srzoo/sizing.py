@@ -130,8 +130,6 @@ class Sizing:
             return Route((scales[0],), (size[0] * scales[0], size[1] * scales[0]), size)
         target = self._target(size)
         needed = max(target[0] / size[0], target[1] / size[1])
-        if self.scale in scales:
-            needed = self.scale or 1
         return Route(_passes(needed, scales), target, size)
 
     def _target(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -16,6 +16,8 @@ def picture(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
     colour = rng.random((height, width, 3), np.float32)
     alpha = rng.random((height, width), np.float32)
     alpha[rng.random((height, width)) < 0.3] = 1
+    if seed % 2:  # hardly anything is visible, so colours come from far away
+        alpha[rng.random((height, width)) < 0.998] = 0
     y, x = np.mgrid[:height, :width]
     for _ in range(3):
         top, left, radius = rng.integers(0, height), rng.integers(0, width), rng.integers(1, 90)

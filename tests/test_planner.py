@@ -91,6 +91,18 @@ def test_what_stands_in_memory():
     assert work.encoded == int(9.8 * 800 * 4)
 
 
+def test_encoders_and_decoders_need_room_too():
+    """A tile would fit; WebP's encoder, or a decoder beside a streamed result, does not."""
+    upscaler = Upscaler(Sharpen(), (2,), "a", memory=budget(200_000_000))
+    assert upscaler.plan((2000, 1500))
+    route = Sizing().plan((2000, 1500), (2,))
+    assert upscaler.plans(route, format="png")
+    assert "TIFF" in refusal(upscaler, route, format="webp", channels=4)
+    large = Sizing().plan((5000, 4000), (2,))
+    assert upscaler.plans(large, streamed=True, held=True)
+    refusal(upscaler, large, streamed=True)
+
+
 def test_two_passes_and_a_resize():
     route = Sizing(scale=3).plan((1000, 800), (2,))
     first, second = planner.works(route, 1, 3, streamed=False)
