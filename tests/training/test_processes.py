@@ -24,7 +24,7 @@ from srzoo.training.processes import accelerator_for
 LIMIT = 120
 """Seconds that a set of processes may take before the test ends them and fails."""
 
-SGD = ["optimizer.name=sgd", "optimizer.lr=0.05", "train.accumulate=2"]
+SGD = ["optimizer.name=sgd", "optimizer.lr=0.05", "train.accumulate=2", "train.keep=5"]
 GAME = 'adversarial={discriminator={name="unet_sn", n_feats=4}, weight=0.1}'
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo and signals")
