@@ -169,13 +169,13 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
 
     Small factors come first, so that the later, larger pictures are fewer.
     """
+    needed /= NEARLY
     if needed <= 1:
         return ()
     enlarging = sorted(scale for scale in scales if scale > 1)
     if not enlarging:
         raise PictureError(f"the model enlarges by {_list(scales)} alone", "Choose another model")
-    needed /= NEARLY
-    most = math.ceil(math.log(needed) / math.log(enlarging[0]) - 1e-9) if needed > 1 else 1
+    most = math.ceil(math.log(needed) / math.log(enlarging[0]) - 1e-9)
     choices = [
         passes
         for count in range(1, max(most, 1) + 1)
