@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 LEVELS = 4
 BLOCK = 2**LEVELS
-"""Side of the largest blocks; parts of a picture are to begin at multiples of it."""
-REACH = 3 * BLOCK
-"""How far away, in pixels, a visible pixel may be that a filled one depends on."""
+"""Side of the largest blocks. A pixel depends on its own block and the eight around it: a part of
+a picture is filled like the whole if it consists of whole blocks and has one more all round."""
 NOTHING = 0.5
 """The colour where nothing visible is near."""
 

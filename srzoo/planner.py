@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psutil
 
 from . import sizing
 from .errors import MemoryBudgetError
 from .images import decoding, vips
+from .memory import free as free
+from .memory import used
 
 if TYPE_CHECKING:
     from .contracts import Runner
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 Tile = int | str
 
-CONTAINER = Path("/sys/fs/cgroup")
-"""Where Linux tells a container's limit."""
 SMALLEST = 16
 """No tile is planned smaller than this, in LR pixels a side."""
 BLEND = 32
@@ -77,6 +74,7 @@ class Plan:
         edge: LR pixels that the picture is continued by at its own edges.
         exact: True if the tiles give exactly what the whole picture would.
         bytes: what the process will take at its peak, estimated.
+        working: how many of them a tile takes, and has given back when the next one begins.
         area: LR pixels that go through the network, margins and edges counted.
         tiles: how many there are.
     """
@@ -87,6 +85,7 @@ class Plan:
     edge: int
     exact: bool
     bytes: int
+    working: int
     area: int
     tiles: int
 
@@ -235,7 +234,7 @@ def plan(work: Work, runner: Runner, *, tile: Tile = "auto", memory: int | None 
     Raises:
         TooLargeError: not even small tiles fit into the memory it may use.
     """
-    process = psutil.Process().memory_info().rss
+    process = used()
     fixed = process + SLACK + work.standing
     # Decoders and encoders make copies when there are no tiles, and the first no result either.
     aside = max(work.encoded, work.decoded - work.kept)
@@ -276,19 +275,6 @@ class TooLargeError(MemoryBudgetError):
 def area(work: Work, runner: Runner, *, tile: Tile = "auto") -> int:
     """LR pixels that go through the network if memory is plenty."""
     return _cut(work, runner, tile, WORKING_MEMORY).area
-
-
-def free() -> int:
-    """Bytes of memory that are free, on this machine or for this container."""
-    found = int(psutil.virtual_memory().available)
-    try:
-        limit = (CONTAINER / "memory.max").read_text(encoding="ascii").strip()
-        used = (CONTAINER / "memory.current").read_text(encoding="ascii").strip()
-    except OSError:
-        return found
-    if limit.isdecimal() and used.isdecimal():
-        found = min(found, max(0, int(limit) - int(used)))
-    return found
 
 
 def gb(amount: int, *, above: bool = False) -> str:
@@ -356,7 +342,8 @@ def _costs(work: Work, runner: Runner, tile: tuple[int, int], *, margin: int, ex
     area = (height + 2 * edge + 2 * seen * (down - 1)) * (
         width + 2 * edge + 2 * seen * (across - 1)
     )
-    taken = tallest * widest * _per_pixel(work, runner) + rows * work.strip_row()
+    working = tallest * widest * _per_pixel(work, runner)
+    taken = working + rows * work.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
         taken += (rows + 2 * margin) * width * work.scale**2 * work.channels * 4
     return Plan(
@@ -366,6 +353,7 @@ def _costs(work: Work, runner: Runner, tile: tuple[int, int], *, margin: int, ex
         edge=edge,
         exact=exact or not halves,
         bytes=taken,
+        working=working,
         area=area,
         tiles=down * across,
     )

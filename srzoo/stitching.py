@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import tiles
+from . import memory, tiles
 from .errors import ModelError
-from .planner import LOOK, SMALLEST
+from .planner import LOOK, SLACK, SMALLEST
 from .tiles import Box, Source
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+TIDY_EVERY = 0.5
+"""Seconds from one giving back of memory to the next: it takes as long as a small tile."""
 PROBES = 4 * SMALLEST, 32 * SMALLEST
 """Sides of the pictures on which the speed is measured: the larger for fast models."""
 
@@ -52,6 +54,7 @@ class Stitcher:
         self.runner = runner
         self.name = name
         self.spent: dict[int, tuple[int, float]] = {}  # LR pixels and seconds, by scale
+        self.tidied = 0.0  # when memory was last given back
 
     def bands(
         self,
@@ -75,6 +78,7 @@ class Stitcher:
                 band = out[above:below]
             for box in row:
                 self._fill(band[box.within(strip, factor)], source, box, plan)
+                self._tidy(plan)
                 tick()
             yield band
             del band  # before the next one is made
@@ -104,6 +108,7 @@ class Stitcher:
                 grown = box.grown(margin + LOOK, source.size, plan.edge)
                 y = self._tile(source, used, grown, factor)
                 total[used.within(strip, factor)] += y * tiles.ramps(used, box, margin, factor)
+                self._tidy(plan)
                 tick()
             done = (low - first) * factor
             shape = (done, width * factor, *source.pixels.shape[2:])
@@ -144,6 +149,14 @@ class Stitcher:
         if not np.isfinite(y).all():
             raise ModelError(f"{self.name} gave values that are not finite", "Use --precision fp32")
         return y[0].transpose(1, 2, 0)
+
+    def _tidy(self, plan: Plan) -> None:
+        """Between two tiles: give freed memory back if it would be missing for the next."""
+        now = time.monotonic()
+        needed = memory.used() + plan.working + SLACK  # the slack is for within a tile
+        if needed > plan.bytes and now > self.tidied + TIDY_EVERY:
+            memory.give_back()
+            self.tidied = now
 
     def pace(self, scale: int) -> float:
         """Seconds for an LR pixel: of the tiles that ran so far, or of a few made for this."""

@@ -102,7 +102,7 @@ class Source:
         if part.min() == DEEPEST.get(alpha.dtype, 1):
             return as_floats(self.pixels[box.top : box.bottom, box.left : box.right])
         # Blocks lie on one grid over the whole picture: every tile sees the same ones.
-        outer = box.grown(alpha_.REACH, self.size)
+        outer = box.grown(alpha_.BLOCK, self.size)
         outer = Box(
             outer.top - outer.top % alpha_.BLOCK,
             min(self.size[0], outer.bottom + -outer.bottom % alpha_.BLOCK),

@@ -248,9 +248,12 @@ class Upscaler:
     ) -> Iterator[NDArray[Any]]:
         for plan in plans[:-1]:
             picture = self._pass(picture, plan, tick)
+        sources = _sources(picture)
+        if not plans and not route.resized:
+            sources = [replace(source, alpha=None) for source in sources]
         planes = [
             self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
-            for source in _sources(picture)
+            for source in sources
         ]
         strips = tiles.handed_on(planes)
         yield from sizing.resized(strips, route.made, route.size) if route.resized else strips

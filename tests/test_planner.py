@@ -12,7 +12,7 @@ from helpers import Sharpen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srzoo import planner
+from srzoo import memory, planner
 from srzoo.cli._output import memory_size
 from srzoo.errors import MemoryBudgetError
 from srzoo.planner import BLEND, EDGE, LOOK, SLACK, Work
@@ -155,13 +155,13 @@ def test_without_a_limit_it_is_what_is_free(monkeypatch):
 
 
 def test_a_container_has_less(monkeypatch, tmp_path):
-    monkeypatch.setattr(planner, "CONTAINER", tmp_path)
-    everything = planner.free()
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    everything = memory.free()
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("1000\n")
-    assert planner.free() > 0.5 * everything
+    assert memory.free() > 0.5 * everything
     (tmp_path / "memory.max").write_text("5000\n")
-    assert planner.free() == 4000
+    assert memory.free() == 4000
 
 
 def test_a_device_has_memory_of_its_own():

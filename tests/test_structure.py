@@ -12,9 +12,9 @@ from helpers import ROOT
 
 ORDER = [
     "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
-    "locate", "recipe", "images", "guidance", "places", "sheet", "sizing", "planner", "alpha",
-    "tiles", "stitching", "upscaler", "outputs", "ledger", "tree", "batch", "making", "forecast",
-    "pipeline", "zoo", "sets", "evaluation", "comparison", "figure", "page",
+    "locate", "recipe", "images", "guidance", "places", "sheet", "sizing", "memory", "planner",
+    "alpha", "tiles", "stitching", "upscaler", "outputs", "ledger", "tree", "batch", "making",
+    "forecast", "pipeline", "zoo", "sets", "evaluation", "comparison", "figure", "page",
     "results", "claims", "provenance", "cardcheck", "cardsections", "cardtext", "publishing",
     "weights", "runner", "building", "fold", "summary", "training", "testing",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ def whole(picture: Picture) -> np.ndarray:
 @given(
     height=st.integers(1, 150), width=st.integers(1, 70), tile=st.integers(16, 60),
     reach=st.sampled_from([2, None]), channels=st.integers(1, 4),
-    dtype=st.sampled_from(["u1", "u2"]), scale=st.sampled_from([2, 1.5, 0.7, 3]),
+    dtype=st.sampled_from(["u1", "u2"]), scale=st.sampled_from([2, 1.5, 0.7, 3, 1]),
 )  # fmt: skip
 def test_strips_equal_the_whole(height, width, tile, reach, channels, dtype, scale):
     picture = noise(height, width, channels, dtype)
@@ -306,3 +306,18 @@ def models():
         return loaded[name]
 
     return get
+
+
+def test_memory_is_given_back_between_tiles_where_it_would_be_missing(monkeypatch):
+    calls: list[int] = []
+    monkeypatch.setattr("srzoo.memory.give_back", lambda: calls.append(1))
+    monkeypatch.setattr("srzoo.stitching.TIDY_EVERY", 0.0)
+    picture = np.zeros((200, 300, 3), np.uint8)
+    upscaler = Upscaler(Sharpen(), (2,), "a", tile=50, memory=10**11)
+    used = psutil.Process().memory_info().rss
+    monkeypatch.setattr("srzoo.memory.used", lambda: 0)
+    upscaler(picture)
+    assert calls == []
+    monkeypatch.setattr("srzoo.memory.used", lambda: 2 * used)
+    upscaler(picture)
+    assert len(calls) == 24
