@@ -17,7 +17,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .errors import SrzooError
-    from .evaluation import evaluate
+    from .evaluating.evaluation import evaluate
     from .hub import pull, search
     from .kinds import (
         adversarial_losses,
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
         metrics,
     )
     from .locate import list_models
-    from .publishing import push
+    from .modelcards.publishing import push
     from .recipe import Recipe
     from .registry import PLUGIN_API
     from .training import train
-    from .upscaler import Upscaler
+    from .upscaling.upscaler import Upscaler
     from .zoo import load, upscale
 
 _HOMES = {
     "list_models": "locate",
     "pull": "hub",
-    "push": "publishing",
+    "push": "modelcards.publishing",
     "search": "hub",
     "SrzooError": "errors",
     "PLUGIN_API": "registry",
-    "Upscaler": "upscaler",
+    "Upscaler": "upscaling.upscaler",
     "Recipe": "recipe",
-    "evaluate": "evaluation",
+    "evaluate": "evaluating.evaluation",
     "train": "training",
     "load": "zoo",
     "upscale": "zoo",

@@ -34,8 +34,9 @@ class Generator(Protocol):
 
     A network that splits into a body at low resolution and a tail may offer
     ``features(x, scale=None)`` and ``reconstruct(f, scale=None)``, whose composition is
-    ``forward``; ``linear_tail = True`` says that ``reconstruct`` is affine, and ``tail_reach``
-    then says how many LR pixels on each side it looks.
+    ``forward``. ``tail_reach`` says how many LR pixels on each side ``reconstruct`` looks: then
+    the tail runs in blocks, which takes far less memory. ``linear_tail = True`` says that
+    ``reconstruct`` is affine too: then it is folded into one convolution.
     """
 
     scales: tuple[int, ...]
@@ -204,6 +205,10 @@ class Runner(Protocol):
 
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory, in bytes, that each LR pixel of a call needs at its peak."""
+        ...
+
+    def bytes_aside(self, scale: int) -> int:
+        """Working memory, in bytes, that a call needs besides, whatever its size."""
         ...
 
     def free_memory(self) -> int | None:

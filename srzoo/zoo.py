@@ -10,7 +10,7 @@ from . import card, images, kinds, locate
 from .card import CONFIG, Config, ModelFolder, WeightsFile
 from .errors import ModelError, SrzooError
 from .registry import LOCAL_DIST, OWN_DIST, Use
-from .upscaler import Tile, Upscaler
+from .upscaling.upscaler import Tile, Upscaler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def build(folder: ModelFolder) -> nn.Module:
         ModelError: the network does not have the scales that config.json claims.
         WeightsError: the weights are missing, damaged, or do not fit.
     """
-    from . import weights
+    from .networks import weights
 
     config = folder.config
     for name in config.requires:
@@ -138,7 +138,7 @@ def save(
     Raises:
         ModelError: the folder exists.
     """
-    from . import weights
+    from .networks import weights
 
     if path.exists():
         raise ModelError(f"{path} exists", "Choose another folder")

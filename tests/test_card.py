@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 import srzoo
-from srzoo import card, locate, weights, zoo
+from srzoo import card, locate, zoo
 from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
+from srzoo.networks import weights
 
 GOOD = {
     "srzoo": 1,

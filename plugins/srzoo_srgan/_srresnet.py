@@ -68,8 +68,9 @@ class SRResNet(nn.Module):
         self.tail = nn.Sequential(
             building.upsampler(n_feats, scale, nn.PReLU), nn.Conv2d(n_feats, 3, 9, padding=4)
         )
+        self.tail_reach = building.tail_reach(scale, 9)
         inner = building.reach_of(stack)
-        self.reach = None if inner is None else 4 + inner + 1 + building.tail_reach(scale, 9)
+        self.reach = None if inner is None else 4 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

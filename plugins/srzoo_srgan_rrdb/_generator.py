@@ -75,7 +75,8 @@ class SRGANRRDB(nn.Module):
             nn.Conv2d(n_feats, 3, 3, padding=1),
             nn.Tanh(),
         )
-        self.reach = 2 + 9 * n_rrdbs + building.tail_reach(scale, 1, 3)
+        self.tail_reach = building.tail_reach(scale, 1, 3)
+        self.reach = 2 + 9 * n_rrdbs + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x n_feats x H x W."""

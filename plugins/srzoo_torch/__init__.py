@@ -1,6 +1,6 @@
 """The torch engine: runs a model folder with PyTorch on a CPU, a CUDA card or Apple's MPS.
 
-The work itself is done by ``srzoo.runner``.
+The work itself is done by ``srzoo.networks.runner``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 
 from srzoo import card, zoo
 from srzoo.errors import DeviceError
-from srzoo.runner import ModuleRunner
+from srzoo.networks.runner import ModuleRunner
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -14,8 +14,8 @@ import click
 from ..errors import SrzooError
 
 if TYPE_CHECKING:
-    from ..batch import Job
-    from ..upscaler import Progress
+    from ..batches.batch import Job
+    from ..upscaling.upscaler import Progress
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 

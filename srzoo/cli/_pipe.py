@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import PictureError
 
 if TYPE_CHECKING:
-    from ..batch import Batch
+    from ..batches.batch import Batch
 
 PIPE = "-"
 STDIN, STDOUT = Path("standard input"), Path("standard output")
@@ -42,7 +42,8 @@ def plan(
     Raises:
         PictureError: these do not go together, or there is no pipe.
     """
-    from .. import batch, images
+    from .. import images
+    from ..batches import batch
 
     if len(inputs) != 1:
         raise PictureError("a pipe takes one picture", f"Give {PIPE} alone")

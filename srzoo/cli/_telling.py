@@ -10,8 +10,8 @@ import click
 from ._output import as_json, peak_memory, printable
 
 if TYPE_CHECKING:
-    from ..batch import Batch
-    from ..making import Maker, Outcome
+    from ..batches.batch import Batch
+    from ..batches.making import Maker, Outcome
 
 LONG = 10.0
 """Seconds from which a run is worth being told of before."""
@@ -38,7 +38,7 @@ class Teller:
 
     def before(self, maker: Maker) -> None:
         """The estimate, where it takes long."""
-        from .. import forecast
+        from ..batches import forecast
 
         found = forecast.of(self.work.todo, maker, always=self.verbose)
         if found and (self.verbose or found.seconds >= LONG):

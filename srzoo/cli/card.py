@@ -43,7 +43,8 @@ def new(
 
     What nothing can tell, and was not given, stands in it as TO BE FILLED IN.
     """
-    from .. import card, cardtext
+    from .. import card
+    from ..modelcards import cardtext
 
     found = card.read(folder)
     facts = cardtext.Facts(
@@ -63,8 +64,10 @@ def show(model: str, text: bool, json_: bool) -> None:
     """Show the results in a card's metadata; MODEL may be a folder."""
     from dataclasses import asdict
 
-    from .. import cardtext, claims, locate
-    from ..results import shown
+    from .. import locate
+    from ..evaluating import claims
+    from ..evaluating.results import shown
+    from ..modelcards import cardtext
 
     if text and json_:
         raise SrzooError("--text and --json do not go together", "Give one of them")
@@ -132,7 +135,9 @@ def check(
     """
     from dataclasses import asdict
 
-    from .. import cardtext, claims, locate
+    from .. import locate
+    from ..evaluating import claims
+    from ..modelcards import cardtext
 
     found = locate.find(model)
     with progress_bar() as progress:

@@ -12,7 +12,7 @@ from ._output import as_json, printable, table
 from .evaluate import finite, progress_bar, say
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..comparing.comparison import Comparison
 
 PAGES = (".html", ".htm")
 
@@ -49,8 +49,8 @@ def compare(
     srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
-    from .. import comparison
-    from ..places import Place
+    from ..comparing import comparison
+    from ..comparing.places import Place
 
     for output in outputs:
         _check(output, [path for path in (photo, hr) if path], overwrite)
@@ -85,7 +85,8 @@ def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
 def _write(found: Comparison, output: Path) -> None:
     import numpy as np
 
-    from .. import figure, files, images, page
+    from .. import files, images
+    from ..comparing import figure, page
 
     if output.suffix.lower() not in PAGES:
         sheet = images.Picture(np.asarray(figure.draw(found)), icc=found.icc)
@@ -124,8 +125,8 @@ def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
 
 
 def _tell(found: Comparison, outputs: tuple[Path, ...]) -> None:
-    from ..figure import sentences
-    from ..results import shown
+    from ..comparing.figure import sentences
+    from ..evaluating.results import shown
 
     columns = ("model", *found.protocols, "s")
     table(

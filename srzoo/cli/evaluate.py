@@ -14,7 +14,7 @@ import click
 from ._output import as_json, table
 
 if TYPE_CHECKING:
-    from ..evaluation import Progress, Report, Result
+    from ..evaluating.evaluation import Progress, Report, Result
 
 
 # fmt: off
@@ -42,8 +42,9 @@ def evaluate(
     HR pictures alone. Values are means over the pictures of a set; --json has
     each picture's.
     """
-    from .. import locate, results
-    from ..evaluation import evaluate as measure
+    from .. import locate
+    from ..evaluating import results
+    from ..evaluating.evaluation import evaluate as measure
 
     folders = [locate.find(model) for model in models]
     if write_card:
@@ -67,7 +68,7 @@ def _tell(report: Report, json_: bool) -> None:
 
         as_json(finite(asdict(report)))
         return
-    from ..results import shown
+    from ..evaluating.results import shown
 
     columns = ["model", "data", "param.", "s", *(v.metric for v in report.rows[0].values)]
     rows = [

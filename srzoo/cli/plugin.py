@@ -59,7 +59,7 @@ def _layers(kind: str, name: str) -> None:
     import torch
 
     from .. import kinds
-    from ..summary import summarise
+    from ..networks.summary import summarise
 
     side = SIDES[kind]
     module = kinds.kind(kind).create(name)

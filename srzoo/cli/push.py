@@ -36,7 +36,7 @@ def push(
     """
     from dataclasses import asdict
 
-    from .. import publishing
+    from ..modelcards import publishing
 
     with progress_bar() as progress:
         pushed = publishing.push(

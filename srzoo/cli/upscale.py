@@ -14,8 +14,8 @@ from ._output import amount, memory_size, progress_bars
 from ._telling import Teller
 
 if TYPE_CHECKING:
-    from ..batch import Batch
-    from ..making import Maker
+    from ..batches.batch import Batch
+    from ..batches.making import Maker
 
 
 def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str:
@@ -89,7 +89,9 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from .. import batch, guidance, images, locate, making, sizing, zoo
+    from .. import guidance, images, locate, zoo
+    from ..batches import batch, making
+    from ..upscaling import sizing
 
     folder = locate.find(model)
     options = making.Options(sizing.Sizing.parse(scale, size), quality, strip, not no_provenance,
@@ -119,7 +121,7 @@ def upscale(
 
 
 def _run(work: Batch, maker: Maker, at_a_time: int | None, teller: Teller) -> None:
-    from .. import pipeline
+    from ..batches import pipeline
 
     teller.before(maker)
     count = 1 if work.alone else at_a_time or pipeline.default_jobs()

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from .. import kinds, zoo
-from ..fold import Foldable
-from ..runner import ModuleRunner
-from ..upscaler import SMALLEST, Upscaler
+from ..networks.fold import Foldable
+from ..networks.runner import ModuleRunner
+from ..upscaling.upscaler import SMALLEST, Upscaler
 from ._case import Case, picture, seeded, unreached
 
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))

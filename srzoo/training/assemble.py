@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from .. import kinds, locate, zoo
 from ..contracts import AdversarialLoss, Loss
 from ..errors import SrzooError
-from ..fold import Foldable
+from ..evaluating.sets import DATA_VARIABLE
+from ..networks.fold import Foldable
 from ..recipe import Optimizer, Recipe, Weighted
 from ..registry import Use
-from ..sets import DATA_VARIABLE
 from .crops import Crops
 from .pixels import Pixels, decoded
 

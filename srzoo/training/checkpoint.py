@@ -18,10 +18,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import card, files, weights, zoo
+from .. import card, files, zoo
 from .. import recipe as recipes
 from ..card import CONFIG, Config
 from ..errors import SrzooError
+from ..networks import weights
 from ..recipe import RECIPE, Recipe
 from ..zoo import WEIGHTS
 from .assemble import Parts

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import kinds
-from ..runner import ModuleRunner
-from ..sheet import draw
-from ..upscaler import Upscaler
+from ..comparing.sheet import draw
+from ..networks.runner import ModuleRunner
+from ..upscaling.upscaler import Upscaler
 from .assemble import Parts
 
 SHOWN = 4

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import drawn
 
-from srzoo import batch, pipeline, zoo
-from srzoo.making import Maker, Options
+from srzoo import zoo
+from srzoo.batches import batch, pipeline
+from srzoo.batches.making import Maker, Options
 
 
 def pictures(folder: Path, count: int, side: int) -> None:

@@ -9,7 +9,8 @@ import sys
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo import card, cardtext
+from srzoo import card
+from srzoo.modelcards import cardtext
 
 
 @pytest.fixture

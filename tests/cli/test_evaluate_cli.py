@@ -10,7 +10,7 @@ import sys
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo import claims
+from srzoo.evaluating import claims
 
 
 @pytest.fixture

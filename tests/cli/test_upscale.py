@@ -16,7 +16,7 @@ import pytest
 from helpers import ROOT, drawn
 from PIL import Image
 
-from srzoo.ledger import NAME
+from srzoo.batches.ledger import NAME
 
 FAST = ("-m", "bicubic-x2")
 

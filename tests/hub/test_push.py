@@ -12,8 +12,9 @@ import pytest
 from loopback import Fault, Hub
 from test_pull import BOTH, TOKEN, contents, run
 
-from srzoo import locate, publishing
+from srzoo import locate
 from srzoo.errors import HubError
+from srzoo.modelcards import publishing
 
 FETCHED = "attempt('back', lambda: srzoo.pull(sys.argv[1], sys.argv[2]))"
 
@@ -208,7 +209,7 @@ def test_a_commit_whose_answer_is_lost_is_no_failure_twice(hub, folder, xet):
 def test_somebody_else_was_faster(hub, folder, monkeypatch):
     """The branch moves between our look at it and our commit: refused, theirs stays."""
     code = """
-    from srzoo import publishing
+    from srzoo.modelcards import publishing
     there = publishing._is_there
     def raced(api, ref, stage):
         found = there(api, ref, stage)

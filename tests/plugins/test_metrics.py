@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 import srzoo
-from srzoo import evaluation as evaluate
 from srzoo.errors import PictureError, SrzooError, WeightsError
+from srzoo.evaluating import evaluation as evaluate
 from srzoo.registry import Use
 from srzoo.testing import Case, check_metric
 
@@ -265,7 +265,7 @@ def test_pyiqa_that_cannot_download(pyiqa, monkeypatch):
 
 def test_metrics_cost_no_torch():
     code = (
-        "import sys, srzoo.claims, srzoo.cli.evaluate, srzoo.cli.card, srzoo.evaluation as e;"
+        "import sys, srzoo.evaluating.claims, srzoo.cli.evaluate, srzoo.cli.card, srzoo.evaluating.evaluation as e;"
         "e.metric('ssim_y'); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import torch
 
 import srzoo
 from srzoo import zoo
-from srzoo.summary import summarise
+from srzoo.networks.summary import summarise
 
 
 def summary(registry, name, size=16, **args):

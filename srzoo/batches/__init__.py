@@ -1,0 +1,1 @@
+"""Many pictures, and none of them lost: jobs, ledger, pipeline."""

@@ -1,0 +1,296 @@
+"""Many pictures through one model: which file becomes which.
+
+Everything that can be refused is refused by :func:`plan`, before a model is loaded;
+:mod:`srzoo.batches.pipeline` does the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from .. import images
+from ..errors import PictureError, SrzooError
+from . import tree
+from .ledger import Ledger, Settings
+from .outputs import sweep
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to be made, or the reason why it cannot be, or need not be.
+
+    Attributes:
+        source: the picture.
+        target: what it becomes.
+        format: a key of ``images.FORMATS``.
+        problem: why it cannot be made.
+        kept: why the target stays as it is ("done before", "exists").
+        data: what came through a pipe; ``source`` is its name then.
+        sink: where the result is written to instead of to a file; ``target`` is its name then.
+    """
+
+    source: Path
+    target: Path
+    format: str
+    problem: SrzooError | None = None
+    kept: str | None = None
+    data: BinaryIO | None = None
+    sink: BinaryIO | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What :func:`plan` found.
+
+    Attributes:
+        jobs: in the order in which they are done and told.
+        skipped: results of earlier runs, which are no inputs.
+        links: linked folders, which are not followed.
+        ledger: that of the output folder, where several pictures go into one.
+        settings: what decides how a picture comes out, for the ledger.
+    """
+
+    jobs: list[Job]
+    skipped: list[Path] = field(default_factory=list[Path])
+    links: list[Path] = field(default_factory=list[Path])
+    ledger: Ledger | None = None
+    settings: Settings = field(default_factory=dict[str, str | float | bool | None])
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is but one picture: its problem is that of the whole run."""
+        return len(self.jobs) == 1
+
+    @property
+    def todo(self) -> list[Job]:
+        """The jobs that can and need be done."""
+        return [job for job in self.jobs if not (job.problem or job.kept)]
+
+    @contextlib.contextmanager
+    def opened(self) -> Generator[None]:
+        """Make the ledger ready, and take away what a killed run left half made."""
+        if self.ledger is None:
+            yield
+            return
+        with self.ledger.opened():
+            for folder in {job.target.parent for job in self.jobs}:
+                sweep(folder)
+            yield
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """How results are named, and what happens to files that exist."""
+
+    into: Path | None
+    single: Path | None
+    model: str
+    format: str | None
+    overwrite: bool
+    skip_existing: bool
+    settings: Settings
+    ledger: Ledger | None
+
+
+def plan(
+    inputs: list[Path],
+    output: str | None,
+    *,
+    model: str,
+    known: list[str],
+    format: str | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    recursive: bool = False,
+    settings: Settings | None = None,
+) -> Batch:
+    """Say for each input which file it becomes; nothing is written.
+
+    Args:
+        inputs: picture files, and folders whose pictures are taken. Hidden files and folders
+            are not, nor are linked folders.
+        output: a file for one input file, else a folder; a trailing slash always means a
+            folder. None puts ``NAME-MODEL.EXT`` beside each input.
+        model: the last part of the model's name, for file names.
+        known: other models' names: ``X-NAME`` in a folder that also holds ``X`` is a
+            result and no input.
+        format: a key of ``images.FORMATS``; None for the input's own.
+        overwrite: whether existing files may be replaced; an input never is.
+        skip_existing: leave whatever exists.
+        recursive: take the subfolders' pictures too; the output folder mirrors them.
+        settings: what decides how a picture comes out, for the ledger: what it has as done
+            from the same picture with these settings is kept, what it has as made from
+            something else is made again.
+
+    Raises:
+        PictureError: there is nothing to do, or two inputs would become one file.
+    """
+    many = len(inputs) > 1 or any(path.is_dir() for path in inputs)
+    into = _folder(output, many)
+    rules = _Rules(
+        into=into,
+        single=Path(output) if output and into is None else None,
+        model=model,
+        format=format,
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        settings=settings or {},
+        ledger=Ledger(into) if into and many else None,
+    )
+    trees = [
+        tree.look_into(path, (model, *known), recursive, into)
+        if path.is_dir()
+        else tree.Found([(path, Path())])
+        for path in inputs
+    ]
+    pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
+    jobs = [_job(source, place, rules) for source, place in pictures]
+    _refuse_collisions(jobs, into)
+    # By what they are on the disk: links, and names that differ only in case there.
+    taken = {identity for job in jobs if (identity := _identity(job.source))}
+    jobs = [_judge(job, rules, taken) for job in jobs]
+    jobs += [Job(path, path, "png", why) for found in trees for path, why in found.problems]
+    return Batch(
+        jobs,
+        skipped=[path for found in trees for path in found.results],
+        links=[path for found in trees for path in found.links],
+        ledger=rules.ledger,
+        settings=rules.settings,
+    )
+
+
+def _folder(output: str | None, many: bool) -> Path | None:
+    if output is None:
+        return None
+    path = Path(output)
+    slash = output.endswith(("/", os.sep))
+    if not (many or slash or path.is_dir()):
+        return None
+    if path.exists() and not path.is_dir():
+        raise PictureError(f"{path} is a file, and several pictures go there", "Name a folder")
+    return path
+
+
+def _job(source: Path, place: Path, rules: _Rules) -> Job:
+    own = next((k for k, f in images.FORMATS.items() if source.suffix.lower() in f.suffixes), None)
+    format = rules.format
+    kept = source.suffix if own and format in (None, own) else None
+    suffix = kept or images.FORMATS[format or "png"].suffixes[0]
+    if rules.single:
+        target = rules.single
+        format = format or images.format_of(target)
+    elif rules.into:
+        target = rules.into / place / f"{source.stem}{suffix}"
+    else:
+        target = source.with_name(f"{source.stem}-{rules.model}{suffix}")
+    return Job(source, target, format or own or "png")
+
+
+def judged(job: Job, overwrite: bool, skip_existing: bool) -> Job:
+    """A single job with what stands in its way; see :func:`plan`."""
+    rules = _Rules(None, job.target, "", None, overwrite, skip_existing, {}, None)
+    return _judge(job, rules, set())
+
+
+def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
+    source, target = job.source, job.target
+
+    def cannot(what: str, fix: str) -> Job:
+        return replace(job, problem=PictureError(what, fix))
+
+    if job.data is None and not _exists(source):
+        return cannot(f"{source} does not exist", "Check the name")
+    most = _longest_name(target.parent)
+    if len(os.fsencode(target.name)) > most:
+        return cannot(
+            f"the name {target.name} is longer than {most} bytes",
+            "Choose a folder with -o, or rename the picture",
+        )
+    if not _exists(target):
+        return job
+    if target.is_dir():
+        return cannot(f"{target} is a folder", f"Put the result in it: -o {target}/")
+    if job.data is None and _identity(target) == _identity(source):
+        return cannot(f"{target} is the input itself", "Choose another place with -o")
+    if _identity(target) in inputs:
+        return cannot(f"{target} is an input too", "Choose another place with -o")
+    settings = {**rules.settings, "format": job.format}
+    state = rules.ledger.state(target, source, settings) if rules.ledger else None
+    if state == "done":
+        return replace(job, kept="done before")
+    if rules.skip_existing:
+        return replace(job, kept="exists")
+    if rules.overwrite or state == "ours":
+        return job
+    return cannot(
+        f"{target} exists", "Give --overwrite to replace it, or --skip-existing to leave it"
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def _exists(path: Path) -> bool:
+    return _identity(path) is not None
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes that a file name may have in a folder, or where it will be created."""
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):
+        return 255
+
+
+def _refuse_collisions(jobs: list[Job], into: Path | None) -> None:
+    """Refuse two results of one name, also where only some file systems see one name."""
+    owners: dict[tuple[str, str], Job] = {}
+    folders: dict[tuple[str, str], Job] = {}
+    for job in jobs:
+        for key in _names_above(job, into):
+            folders.setdefault(key, job)
+        key = _key(job.target, into)
+        other = owners.setdefault(key, job)
+        if other is not job:
+            raise PictureError(
+                f"{other.source} and {job.source} would both become {job.target}"
+                + (f" (or {other.target})" if other.target != job.target else ""),
+                "Rename one, or give them one at a time with -o",
+            )
+    for key, job in owners.items():
+        if key in folders:
+            raise PictureError(
+                f"{job.source} would become {job.target}, the folder of {folders[key].target}",
+                "Rename one, or give them one at a time with -o",
+            )
+
+
+def _key(path: Path, into: Path | None) -> tuple[str, str]:
+    """Equal for paths that some file system takes for one: case, and é as one sign or two."""
+    if into is None:
+        # These folders exist, and are different whatever their names are like.
+        base, name = str(path.parent.resolve()), path.name
+    else:
+        base, name = "", str(path.relative_to(into))
+    return base, unicodedata.normalize("NFC", name.casefold())
+
+
+def _names_above(job: Job, into: Path | None) -> Iterator[tuple[str, str]]:
+    if into is not None:
+        for folder in job.target.parents:
+            if folder == into:
+                break
+            yield _key(folder, into)

@@ -1,0 +1,234 @@
+"""What a batch has done, one JSON line a picture, so that a run that died goes on.
+
+The line is on the disk before the picture takes its name, and says what file will bear it
+(size and time of change). So at whatever moment a run is killed, a result is known to be right, or
+it is made again; a cut-off last line is passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from .._version import __version__
+from ..errors import PictureError
+
+NAME = ".srzoo-ledger.jsonl"
+
+Settings = Mapping[str, str | float | bool | None]
+"""All that decides how a picture comes out, besides the picture."""
+State = Literal["done", "ours", "unknown"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """Which picture it was: times of change in nanoseconds, and what it held."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sha256: str
+
+    def is_still(self, source: Path) -> bool:
+        """Whether the file holds the same; read only if it may have been touched."""
+        try:
+            stat = source.stat()
+            if stat.st_size != self.size:
+                return False
+            if (stat.st_mtime_ns, stat.st_ctime_ns) == (self.mtime_ns, self.ctime_ns):
+                return True
+            return _digest(source) == self.sha256
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture that was made: from what, how, and what its file looked like."""
+
+    source: str
+    input: Input
+    settings: Settings
+    size: int
+    mtime_ns: int
+
+    def describes(self, target: Path) -> bool:
+        """Whether the file is as the run left it."""
+        try:
+            stat = target.stat()
+        except OSError:
+            return False
+        apart = abs(stat.st_mtime_ns - self.mtime_ns)
+        # USB sticks keep times in steps of two seconds, seen when they are mounted again.
+        coarse = stat.st_mtime_ns % 10**9 == 0 and apart < 2 * 10**9
+        return stat.st_size == self.size and (apart == 0 or coarse)
+
+
+def taken(source: Path) -> Input:
+    """Which picture a file is now; to be called before it is decoded.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    try:
+        # In this order a change at any moment shows in the time, or in the digest.
+        stat = source.stat()
+        return Input(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, _digest(source))
+    except OSError as error:
+        raise PictureError(f"cannot read {source}: {error.strerror}", "Restore the file") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Ledger:
+    """The ledger of an output folder; reading it creates nothing.
+
+    Args:
+        folder: the output folder, which need not exist.
+
+    Raises:
+        PictureError: there is a ledger that cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / NAME
+        self._entries: dict[str, Entry] = {}
+        self._handle: int | None = None
+        self._guard = threading.Lock()
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            content = b""
+        except OSError as error:
+            raise self._trouble("read", error) from error
+        self._size = len(content)
+        self._torn = bool(content) and not content.endswith(b"\n")
+        for line in content.splitlines():
+            if found := _parse(line):
+                self._entries[found[0]] = found[1]
+
+    @property
+    def targets(self) -> set[str]:
+        """The results it has, as paths in its folder."""
+        return set(self._entries)
+
+    def state(self, target: Path, source: Path, settings: Settings) -> State:
+        """What is known of an existing file.
+
+        Returns:
+            "done" if it is what this source would become again; "ours" if a batch made it
+            from something else or otherwise, and nobody changed it; else "unknown".
+        """
+        entry = self._entries.get(self._key(target))
+        if entry is None or not entry.describes(target):
+            return "unknown"
+        same = entry.settings == settings and entry.input.is_still(source)
+        return "done" if same else "ours"
+
+    @contextlib.contextmanager
+    def opened(self) -> Generator[None]:
+        """Open for :meth:`record`, for this process alone; creates the folder.
+
+        Raises:
+            PictureError: the folder cannot be written, or another run is writing into it.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise self._trouble("write", error) from error
+        try:
+            if not _lock(handle) or os.fstat(handle).st_size != self._size:
+                raise PictureError(
+                    f"another run is writing into {self.folder}", "Wait for it, or stop it"
+                )
+            self._handle = handle
+            yield
+        finally:
+            self._handle = None
+            os.close(handle)
+
+    def record(self, target: Path, entry: Entry) -> None:
+        """Write down that ``target`` is about to take its place; on the disk when it returns.
+
+        Raises:
+            PictureError: the disk is full, or gone.
+        """
+        key = self._key(target)
+        line = {
+            "target": key,
+            "source": entry.source,
+            "input": vars(entry.input),
+            "output": {"size": entry.size, "mtime_ns": entry.mtime_ns},
+            "settings": dict(entry.settings),
+            "srzoo": __version__,
+        }
+        # ASCII: names that are no UTF-8 come back as they were.
+        data = json.dumps(line).encode() + b"\n"
+        with self._guard:
+            if self._handle is None:
+                raise RuntimeError("the ledger is not open")
+            end = os.fstat(self._handle).st_size
+            try:
+                _write(self._handle, b"\n" + data if self._torn else data)
+                os.fsync(self._handle)
+            except OSError as error:
+                os.ftruncate(self._handle, end)
+                raise self._trouble("write", error) from error
+            self._torn = False
+
+    def _key(self, target: Path) -> str:
+        return target.relative_to(self.folder).as_posix()
+
+    def _trouble(self, what: str, error: OSError) -> PictureError:
+        return PictureError(
+            f"cannot {what} {self.path}: {error.strerror}", "Choose another folder with -o"
+        )
+
+
+def _write(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _lock(handle: int) -> bool:
+    """False if another process holds the lock; a killed process holds none."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system that knows no locks
+    return True
+
+
+def _parse(line: bytes) -> tuple[str, Entry] | None:
+    """A line of the ledger; None for one that was cut off or is not ours."""
+    try:
+        found = cast("dict[str, Any]", json.loads(line))
+        output = found["output"]
+        entry = Entry(
+            str(found["source"]),
+            Input(**found["input"]),
+            dict(found["settings"]),
+            int(output["size"]),
+            int(output["mtime_ns"]),
+        )
+        return str(found["target"]), entry
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,110 @@
+"""Where results are made, and how they take their places: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from .. import files
+from ..errors import PictureError
+
+PART = f"{files.TEMPORARY}part-"
+"""What the names of a batch's unfinished files begin with: only it may take them away."""
+
+Record = Callable[[os.stat_result], None]
+
+
+@contextlib.contextmanager
+def to_file(target: Path, record: Record | None = None) -> Generator[BinaryIO]:
+    """A file that takes the place of ``target`` when all went well, and vanishes if not.
+
+    Threads may have several at a time.
+
+    Args:
+        target: where; its folder must exist.
+        record: is told the finished file's state before it takes the name. The folder is
+            then this process's own: :func:`sweep` clears what a killed one has left there.
+
+    Raises:
+        PictureError: the place cannot be written, or is full.
+    """
+    part = _part(target, shared=record is None)
+
+    def create(_name: str, flags: int) -> int:
+        return os.open(part, flags, 0o666)
+
+    try:
+        try:
+            # By its name, messages of whoever writes tell the target.
+            with open(str(target), "wb", opener=create) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if record:
+                record(part.stat())
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot(target, error) from error
+
+
+@contextlib.contextmanager
+def to_sink(name: Path, sink: BinaryIO) -> Generator[BinaryIO]:
+    """A file that is sent through a pipe when it is whole.
+
+    Raises:
+        PictureError: there is no room for it.
+    """
+    try:
+        with tempfile.TemporaryFile() as spool:
+            yield cast("BinaryIO", spool)
+            spool.seek(0)
+            shutil.copyfileobj(spool, sink)
+            sink.flush()
+    except BrokenPipeError:
+        raise  # whoever reads has enough
+    except OSError as error:
+        raise _cannot(name, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder if need be.
+
+    Raises:
+        PictureError: that cannot be, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PictureError(
+            f"cannot create the folder {folder}: {error.strerror}", "Choose another place with -o"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise PictureError(f"cannot write into {folder}", "Choose another place with -o")
+
+
+def sweep(folder: Path) -> None:
+    """Take away what a killed batch left half made; no other may be at work in the folder."""
+    for path in folder.glob(f"{PART}*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _part(target: Path, shared: bool) -> Path:
+    """A short name; in a folder that is not this process's alone, one of its own."""
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    prefix = f"{files.TEMPORARY}{os.getpid()}-" if shared else PART
+    return target.with_name(f"{prefix}{name}{target.suffix}")
+
+
+def _cannot(target: Path, error: OSError) -> PictureError:
+    return PictureError(
+        f"cannot write {target}: {error.strerror or error}", "Choose another place with -o"
+    )

@@ -1,0 +1,186 @@
+"""Pictures through a model: read ahead in threads, computed here, written behind in threads.
+
+One picture's way is four steps (:class:`making.Maker`). :func:`run` takes them one after the
+other, or lets those of several pictures overlap; the files are the same byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import MemoryBudgetError, SrzooError
+from .making import Fetched, Maker, Outcome, Ready, hopeless, not_begun
+
+if TYPE_CHECKING:
+    from ..upscaling.upscaler import Progress
+    from .batch import Job
+
+    Begin = Callable[[Job], Progress]
+
+MOST = 8
+"""Pictures read, and as many written, at a time by default: more keep no machine busier."""
+
+
+def default_jobs() -> int:
+    """How many pictures to read and write at a time on this machine."""
+    # Two even on one processor: reading and writing is waiting, too.
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return min(MOST, max(2, processors or os.cpu_count() or 1))
+
+
+def run(
+    jobs: list[Job], maker: Maker, at_a_time: int = 1, begin: Begin | None = None
+) -> Generator[Outcome]:
+    """Do the jobs; a failure is an outcome and does not stop the others.
+
+    Only a full disk does: what follows is told as not begun. To stop early, close the iterator
+    (``contextlib.closing``): pictures that are being written are finished, the others leave
+    nothing behind.
+
+    Args:
+        jobs: what ``batch.plan`` found; its ledger, if any, must be open.
+        maker: makes one picture.
+        at_a_time: pictures that are read, and written, at a time beside the one that is
+            computed; 1 for one picture after the other, with no threads.
+        begin: is told which picture is being computed; what it returns is told the tiles.
+
+    Returns:
+        An outcome for each job, in their order.
+    """
+    if at_a_time == 1:
+        return _in_turn(jobs, maker, begin)
+    return _Line(jobs, maker, at_a_time, begin).outcomes()
+
+
+def _in_turn(jobs: list[Job], maker: Maker, begin: Begin | None) -> Generator[Outcome]:
+    reason: SrzooError | None = None
+    for job in jobs:
+        if reason:
+            yield maker.settled(job) or not_begun(job, reason)
+            continue
+        outcome = maker.make(job, begin)
+        reason = hopeless(outcome)
+        yield outcome
+
+
+@dataclass
+class _Item:
+    """A picture that is being read."""
+
+    job: Job
+    ready: Ready
+    fetched: Future[Fetched]
+
+
+class _Line:
+    """The pictures on their way. Only reading and writing leaves the caller's thread."""
+
+    def __init__(self, jobs: list[Job], maker: Maker, count: int, begin: Begin | None) -> None:
+        self.todo = deque(jobs)
+        self.maker = maker
+        self.count = count
+        self.begin = begin
+        self.room = maker.room()
+        self.ahead: deque[_Item | Outcome] = deque()
+        self.behind: deque[tuple[Future[Outcome], int]] = deque()
+        self.readers = ThreadPoolExecutor(count, "srzoo-read")
+        self.writers = ThreadPoolExecutor(count, "srzoo-write")
+
+    def outcomes(self) -> Generator[Outcome]:
+        """Run until everything is done, and tell it in order."""
+        try:
+            while self.todo or self.ahead or self.behind:
+                self._read_ahead()
+                enough = not self.ahead or len(self.behind) > self.count
+                if self.behind and (enough or self.behind[0][0].done()):
+                    outcome = self.behind.popleft()[0].result()
+                    if reason := hopeless(outcome):
+                        self._give_up(reason)
+                    yield outcome
+                elif self.ahead:
+                    self._compute(self.ahead.popleft())
+                else:
+                    # Too large to have others beside it, and now there are none.
+                    outcome = self.maker.make(self.todo.popleft(), self.begin)
+                    if reason := hopeless(outcome):
+                        self._give_up(reason)
+                    yield outcome
+        finally:
+            self.readers.shutdown(cancel_futures=True)
+            self.writers.shutdown(cancel_futures=True)
+
+    def _read_ahead(self) -> None:
+        """Begin to read what comes next, as long as all that is on its way fits."""
+        while self.todo and len(self.ahead) < self.count:
+            item = self._begun(self.todo[0])
+            if item is None:
+                return
+            self.todo.popleft()
+            self.ahead.append(item)
+
+    def _begun(self, job: Job) -> _Item | Outcome | None:
+        """Begin to read one picture; None if it has to wait until nothing else is in memory."""
+        if settled := self.maker.settled(job):
+            return settled
+        try:
+            ready = self.maker.prepare(job)
+        except MemoryBudgetError:
+            return None
+        except SrzooError as error:
+            return Outcome(job, problem=error)
+        # With less memory other tiles would be taken: the same result only if they are exact.
+        if ready.streamed or not ready.exact or self._held() + ready.weight > self.room:
+            return None
+        return _Item(job, ready, self.readers.submit(self.maker.fetch, ready))
+
+    def _held(self) -> int:
+        """Bytes of all pictures and results on their way."""
+        ahead = sum(item.ready.weight for item in self.ahead if isinstance(item, _Item))
+        return ahead + sum(weight for future, weight in self.behind if not future.done())
+
+    def _compute(self, item: _Item | Outcome) -> None:
+        if isinstance(item, Outcome):
+            self._settle(item)
+            return
+        ready = item.ready
+        try:
+            fetched = item.fetched.result()
+            if not self.maker.fits(ready):
+                self._take_back(item)
+                return
+            begun = self.begin(ready.job) if self.begin else None
+            result, seconds = self.maker.enlarge(ready, fetched, begun)
+        except MemoryBudgetError:
+            self._take_back(item)
+            return
+        except SrzooError as error:
+            self._settle(Outcome(ready.job, problem=error))
+            return
+        writing = self.writers.submit(self.maker.store, ready, fetched, result, seconds)
+        self.behind.append((writing, ready.weight))
+
+    def _settle(self, outcome: Outcome) -> None:
+        future: Future[Outcome] = Future()
+        future.set_result(outcome)
+        self.behind.append((future, 0))
+
+    def _take_back(self, first: _Item) -> None:
+        """Memory is short: from here on one picture after the other."""
+        items = [first, *self.ahead]
+        wait([item.fetched for item in items if isinstance(item, _Item)])
+        self.todo.extendleft(item.job for item in reversed(items))
+        self.ahead.clear()
+        self.room = 0
+
+    def _give_up(self, reason: SrzooError) -> None:
+        """What has not been computed will not be; what has been is still written if it can."""
+        self.todo.extendleft(item.job for item in reversed(self.ahead))
+        self.ahead.clear()
+        for job in self.todo:
+            self._settle(self.maker.settled(job) or not_begun(job, reason))
+        self.todo.clear()

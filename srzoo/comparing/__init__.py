@@ -1,0 +1,1 @@
+"""Models side by side: places to look at, sheets, pages."""

@@ -1,0 +1,1 @@
+"""Figures: benchmark sets, metrics over models, results in cards, and whether claims hold."""

@@ -1,0 +1,225 @@
+"""A model's results in its card, written by the evaluator and by nothing else.
+
+They stand twice in README.md, made from the same values: as the ``model-index`` of its YAML
+metadata, which the Hub reads, and as a table between two markers. The rest of the file stays
+as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from .. import files
+from ..card import ModelFolder
+from ..errors import ModelError, SrzooError
+from .evaluation import Result
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+README = "README.md"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+TABLE = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
+METADATA = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?\r?\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+INDEX = "model-index:"
+DIGITS = 4
+
+
+def check_writable(folder: ModelFolder) -> None:
+    """Refuse a folder whose card cannot be written, before anything is measured for it.
+
+    Raises:
+        ModelError: an installed package's folder, for instance, that belongs to the system.
+    """
+    if not os.access(folder.path, os.W_OK):
+        raise ModelError(
+            f"cannot write {folder.path / README}: the folder is not writable",
+            "Copy the model folder to a place of yours, and measure the copy",
+        )
+
+
+def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
+    """Write results into a model's card, whole or not at all.
+
+    A result takes the place of one of the same set of pictures and the same metric; others
+    stay. A card is made where there is none.
+
+    Raises:
+        ModelError: the card cannot be read or written, or its metadata is broken.
+        SrzooError: a value is not finite.
+    """
+    path = folder.path / README
+    text = _text(path) if path.exists() else f"# {folder.name}\n"
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    if not METADATA.match(text):
+        text = line_break.join(["---", "library_name: srzoo", "---", "", text])
+    before = _parsed(text, path)
+    found = {_key(result): result for result in before.eval_results or []}
+    found |= {_key(result): result for row in rows for result in _eval_results(row)}
+    results = list(found.values())
+    index = _index(before.model_name or folder.name, results)
+    text = _with_index(text, index.replace("\n", line_break))
+    text = _with_table(text, _table(results).replace("\n", line_break), path)
+    _expect_only_results_changed(before, _parsed(text, path), results, path)
+    try:
+        with files.replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {path}: {error.strerror or error}", "Copy the model folder, measure it"
+        ) from error
+    return path
+
+
+def read(folder: ModelFolder) -> list[EvalResult]:
+    """The results in a card's metadata; none where it has no metadata.
+
+    Raises:
+        ModelError: the card cannot be read, or its metadata is broken.
+    """
+    path = folder.path / README
+    text = _text(path)
+    return (_parsed(text, path).eval_results or []) if METADATA.match(text) else []
+
+
+def shown(value: object) -> str:
+    """A value as tables have it: 28.43, 0.8111."""
+    if not isinstance(value, float | int):
+        return str(value)
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.{DIGITS}f}"
+
+
+def label(result: EvalResult) -> tuple[str, str]:
+    """What was measured on, and by which metric, as tables have it."""
+    data = " ".join(filter(None, (result.dataset_name, result.dataset_config)))
+    return data, result.metric_name or result.metric_type
+
+
+def _config(row: Result) -> str:
+    """What tells results on one set apart: the scale, and where the LR pictures are from."""
+    return f"x{row.scale}" + (f" {row.degradation}, seed {row.seed}" if row.degradation else "")
+
+
+def _eval_results(row: Result) -> list[EvalResult]:
+    from huggingface_hub import EvalResult
+
+    data: dict[str, Any] = {"scale": row.scale}
+    if row.degradation:
+        data |= {"degradation": row.degradation, "seed": row.seed}
+    found: list[EvalResult] = []
+    for value in row.values:
+        if not math.isfinite(value.value):
+            raise SrzooError(
+                f"{value.metric} of {row.model} on {row.dataset} is {value.value}",
+                "Only a finite value can stand in a card: leave this metric out",
+            )
+        args: dict[str, Any] = {"protocol": value.protocol}
+        if row.self_ensemble:
+            args["self_ensemble"] = True
+        found.append(
+            EvalResult(
+                task_type="image-to-image",
+                task_name="Super-resolution",
+                dataset_type=row.dataset,
+                dataset_name=row.dataset,
+                dataset_config=_config(row),
+                dataset_args=data,
+                metric_type=value.metric,
+                metric_name=f"{value.metric}{', self-ensemble' if row.self_ensemble else ''}",
+                metric_value=round(value.value, DIGITS),
+                metric_args=args,
+            )
+        )
+    return found
+
+
+def _key(result: EvalResult) -> tuple[str, ...]:
+    return *label(result), result.metric_type
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot read the card {path}: {error}", "Restore the file") from error
+
+
+def _parsed(text: str, path: Path) -> ModelCardData:
+    import yaml
+    from huggingface_hub import ModelCard
+
+    try:
+        return cast("ModelCardData", ModelCard(text.removeprefix("\ufeff")).data)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ModelError(
+            f"the metadata of {path} cannot be read: {error}", "Correct the block between the ---"
+        ) from error
+
+
+def _index(name: str, results: list[EvalResult]) -> str:
+    """The metadata's ``model-index``, as YAML that ends with a line break."""
+    from huggingface_hub import ModelCardData
+
+    data: Any = ModelCardData(model_name=name, eval_results=results)
+    return f"{data.to_yaml()}\n"
+
+
+def _with_index(text: str, index: str) -> str:
+    """The card's text with another ``model-index``, at its place or at the metadata's end."""
+
+    def replaced(block: re.Match[str]) -> str:
+        lines = block[1].splitlines(keepends=True)
+        start = next((at for at, line in enumerate(lines) if line.startswith(INDEX)), len(lines))
+        end = start + 1
+        while end < len(lines) and lines[end].startswith((" ", "\t", "-")):
+            end += 1
+        before, metadata, after = block[0].partition(block[1])
+        metadata = "".join([*lines[:start], index, *lines[end:]])
+        return f"{before}{metadata}{after}"
+
+    return METADATA.sub(replaced, text, count=1)
+
+
+def _with_table(text: str, table: str, path: Path) -> str:
+    if TABLE.search(text):
+        return TABLE.sub(lambda _: table, text, count=1)
+    if BEGIN in text or END in text:
+        raise ModelError(f"{path} has one of the markers {BEGIN} {END} alone", "Add the other")
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if text.endswith(line_break) else line_break
+    return f"{text}{gap}{line_break}## Measured{line_break}{line_break}{table}{line_break}"
+
+
+def _table(results: list[EvalResult]) -> str:
+    """The Markdown between the markers, and the markers."""
+    rows: dict[str, dict[str, str]] = {}
+    protocols: dict[str, None] = {}
+    for result in results:
+        data, metric = label(result)
+        rows.setdefault(data, {})[metric] = shown(result.metric_value)
+        protocol = (result.metric_args or {}).get("protocol", "no protocol is given")
+        protocols[f"* {metric}: {protocol}"] = None
+    metrics = list(dict.fromkeys(label(result)[1] for result in results))
+    lines = [f"| | {' | '.join(metrics)} |", "|---|" + "---|" * len(metrics)]
+    for data, values in rows.items():
+        lines.append(f"| {data} | {' | '.join(values.get(name, '') for name in metrics)} |")
+    return "\n".join([BEGIN, "", *lines, "", *protocols, "", END])
+
+
+def _expect_only_results_changed(
+    before: ModelCardData, after: ModelCardData, results: list[EvalResult], path: Path
+) -> None:
+    """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
+    names = ("eval_results", "model_name")
+    old, new = ({k: v for k, v in vars(d).items() if k not in names} for d in (before, after))
+    found = {_key(result): result for result in after.eval_results or []}
+    if old != new or found != {_key(result): result for result in results}:
+        raise ModelError(
+            f"the metadata of {path} is laid out in a way that results cannot be written into",
+            f"Write {INDEX} as a block of its own, or take it out, and write the results again",
+        )

@@ -1,0 +1,1 @@
+"""Cards and publishing: what is told of a model, checked and pushed."""

@@ -1,0 +1,157 @@
+"""The text of a model's card: written from what the model folder holds, and looked through.
+
+A card is README.md: metadata for the Hub, and prose. What lies between the markers in ``KEPT``
+survives being written anew, byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import files, hub, images, kinds, zoo
+from .. import recipe as recipes
+from ..card import ModelFolder
+from ..comparing import sheet
+from ..errors import ModelError, SrzooError
+from ..evaluating import results
+from ..evaluating.evaluation import DEGRADATION
+from ..evaluating.results import INDEX, METADATA, README
+from ..recipe import RECIPE, Recipe
+from . import cardsections, provenance
+from .cardcheck import SAMPLE, problems, prose, tags, text_of
+from .cardsections import Facts, repos
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+__all__ = ["Facts", "draw_sample", "new", "problems", "prose"]
+
+KEPT = ("results", "sample", "own words")
+"""What stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+ORDER = ["license", "library_name", "pipeline_tag", "tags", "datasets", "base_model"]
+
+
+def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
+    """Write a model's card, whole or not at all.
+
+    Args:
+        folder: the model; its recipe.toml and log.jsonl are read if they are there.
+        facts: the rest. What is not given stands in the card as ``TO BE FILLED IN``.
+        force: write a card that exists anew; its results, its sample picture and the own
+            words in it stay.
+
+    Raises:
+        ModelError: there is a card, or it cannot be written, or its results cannot be kept.
+        SrzooError: the recipe or the picture is wrong, or the picture's credit is missing.
+    """
+    results.check_writable(folder)
+    path = folder.path / README
+    if path.exists() and not force:
+        raise ModelError(f"{path} exists", "Give --force to write it anew; its results stay")
+    if (facts.picture is None) != (facts.picture_credit is None):
+        raise SrzooError(
+            "a picture and its credit come together",
+            'Give --picture FILE and --picture-credit "TITLE by AUTHOR, LICENCE"',
+        )
+    before = results.read(folder) if path.exists() else []
+    old = text_of(folder) if path.exists() else ""
+    recipe = recipes.read(folder.path / RECIPE) if (folder.path / RECIPE).is_file() else None
+    text = _text(folder, facts, recipe, old)
+    _expect_results(text, before, path)
+    try:
+        with files.replacing(path) as file:
+            file.write(text.encode())
+            if facts.picture:  # an error here leaves the old card as well
+                draw_sample(folder, facts.picture)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {path}: {error.strerror or error}", "Choose a folder of yours"
+        ) from error
+    return path
+
+
+def draw_sample(folder: ModelFolder, picture: Path) -> Path:
+    """Draw sample.png: the middle of a picture as LR | bicubic | SR | HR.
+
+    Raises:
+        SrzooError: the picture cannot be read or is too small, or the model is wrong.
+    """
+    scale = max(folder.config.scales)
+    hr = images.rgb(images.read(picture))
+    if min(hr.shape[:2]) < sheet.SIDE:
+        raise SrzooError(
+            f"{picture} has {hr.shape[1]}x{hr.shape[0]} pixels", f"Take {sheet.SIDE} or more a side"
+        )
+    # More than is shown, so that no edge has a part in it; less than all, which may take long.
+    height, width = (min(side, 2 * sheet.SIDE) // scale * scale for side in hr.shape[:2])
+    top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
+    hr = np.ascontiguousarray(hr[top : top + height, left : left + width])
+    lr = kinds.degradations.build(DEGRADATION)(hr, scale, np.random.default_rng(0))
+    sr = zoo.load(folder.path).array(lr, scale)
+    sheet.draw(folder.path / SAMPLE, [(folder.name, (lr, sr, hr))])
+    return folder.path / SAMPLE
+
+
+def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, old: str) -> str:
+    """The whole card, in the line breaks of the old one."""
+    kept = {name: block for name in KEPT if (block := _block(old, name))}
+    if facts.picture or not (folder.path / SAMPLE).is_file():
+        kept.pop("sample", None)
+    index = _index_of(old)
+    log = provenance.read_log(folder.path / provenance.LOG)
+    body = cardsections.body(folder, facts, recipe, log)
+    text = f"---\n{_metadata(folder, facts, recipe)}\n---\n\n{body}\n"
+    if "\r\n" in old:
+        text = text.replace("\n", "\r\n")
+    for name, block in kept.items():
+        text = text.replace(_block(text, name), block, 1)
+    line_break = "\r\n" if "\r\n" in old else "\n"
+    end = f"{line_break}---{line_break}"
+    return text.replace(end, f"{line_break}{index}---{line_break}", 1) if index else text
+
+
+def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> str:
+    from huggingface_hub import ModelCardData
+
+    known = [name for name in (facts.datasets or repos(recipe)) if re.fullmatch(r"[\w./-]+", name)]
+    start = hub.parse(recipe.init) if recipe and recipe.init else None
+    if start and recipe and Path(recipe.init or "").exists():
+        start = None  # runs/NAME, a folder
+    data: Any = ModelCardData(
+        license=facts.license,
+        library_name="srzoo",
+        pipeline_tag="image-to-image",
+        tags=tags(folder),
+        datasets=known or None,
+        base_model=start.repo if start else None,
+    )
+    return data.to_yaml(original_order=ORDER)
+
+
+def _block(text: str, name: str) -> str:
+    """What stands between two markers, with them; "" if they are not there."""
+    found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
+    return found[0] if found else ""
+
+
+def _index_of(text: str) -> str:
+    """The metadata's ``model-index`` as it is written, to its last line break."""
+    block = METADATA.match(text)
+    found = re.search(rf"^{INDEX}.*\n(?:[ \t-].*\n)*", block[1], re.MULTILINE) if block else None
+    return found[0] if found else ""
+
+
+def _expect_results(text: str, before: list[EvalResult], path: Path) -> None:
+    """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
+    from huggingface_hub import ModelCard
+
+    data: Any = ModelCard(text).data
+    if (data.eval_results or []) != before:
+        raise ModelError(
+            f"the results in {path} are laid out in a way that they cannot be kept",
+            f"Write {INDEX} as a block of its own, or take it out and measure again",
+        )

@@ -1,0 +1,280 @@
+"""How a model came about, in sentences for its card: from its recipe and its training log.
+
+No plugin is known by name here: what a plugin does is the first line of its docstring, and
+what papers print for their networks stands in ``papers.toml``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, cast
+
+from .. import kinds, strict
+from ..card import Config
+from ..errors import PluginError
+from ..evaluating.evaluation import DEGRADATION
+from ..recipe import Adversarial, Optimizer, Recipe, Schedule, Weighted
+from ..registry import Registry, Use
+
+LOG = "log.jsonl"
+PAPERS = Path(__file__).with_name("papers.toml")
+OWN_LR = ("track", "lr")
+"""Arguments of datasets that bring LR pictures of their own."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a training log tells.
+
+    Attributes:
+        steps: of its last line.
+        hours: of training steps; validation is not counted.
+        validation: what was measured, by step.
+    """
+
+    steps: int
+    hours: float
+    validation: tuple[tuple[int, dict[str, float]], ...]
+
+
+def read_log(path: Path) -> Log | None:
+    """Read a run's log.jsonl; None where there is none, or nothing in it."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    steps, seconds = 0, 0.0
+    validation: list[tuple[int, dict[str, float]]] = []
+    for text in lines:
+        try:
+            line: dict[str, Any] = json.loads(text)
+        except json.JSONDecodeError:
+            break  # a line that a kill cut off
+        if speed := line.get("steps_per_second"):
+            seconds += (line["step"] - steps) / speed
+            steps = line["step"]
+        if values := line.get("validation"):
+            validation.append((line["step"], values))
+    return Log(steps, seconds / 3600, tuple(validation)) if steps else None
+
+
+def lr_pictures(recipe: Recipe) -> tuple[str, bool]:
+    """What made the LR pictures, in words, and whether that was bicubic shrinking and no more."""
+    data = recipe.data
+    args = _effective(kinds.datasets, data.train)
+    for name in OWN_LR:
+        if args.get(name) is not None:
+            text = f"the data set's own (`{name} = {_shown(args[name])}`)"
+            return text, DEGRADATION in str(args[name])
+    name = data.degradation.name
+    args = _effective(kinds.degradations, data.degradation)
+    given = Use(name, {key: value for key, value in args.items() if value is not None})
+    return f"made by {_use(given)}{_says(name)}", name == DEGRADATION
+
+
+def is_adversarial(recipe: Recipe | None) -> bool:
+    """Whether any stage plays against a discriminator."""
+    return recipe is not None and any(part.adversarial for part in recipe.each())
+
+
+def uses(recipe: Recipe) -> list[str]:
+    """When to use what such a recipe trains, and when not."""
+    made, plain = lr_pictures(recipe.each()[-1])
+    if plain:
+        found = [
+            "**Use it** for clean pictures that are too small: it was trained on pictures"
+            " shrunk by bicubic and nothing else.",
+            "**Not** for JPEG photos with visible blocks, nor for noisy or blurred ones: it has"
+            " seen no such flaws, and makes them sharper too.",
+        ]
+    else:
+        found = [
+            "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
+            f" pictures were {made}.",
+            "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
+            " flaw, and a model trained on bicubic alone is better at them.",
+        ]
+    if is_adversarial(recipe):
+        found.append(
+            "**Not** for measuring, forensics or medicine: it was trained against a"
+            " discriminator, and part of the detail that it shows is invented."
+        )
+    return found
+
+
+def training(recipe: Recipe, log: Log | None) -> list[str]:
+    """How a recipe trains, and what the log says of it, one point each."""
+    found: list[str] = []
+    if recipe.init:
+        found.append(f"Starts from the weights of `{_shown(recipe.init)}`.")
+    names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
+    parts = recipe.each()
+    points = [_stage(part) for part in parts]
+    common = [point for point in points[0] if all(point in other for other in points)]
+    found += common
+    for name, own, part in zip(names, points, parts, strict=True):
+        found += [f"{name}{point}" for point in [*own, _run(part)] if point not in common]
+    if log is None:
+        return [*found, f"No {LOG} is here to tell how the run went."]
+    of = "" if log.steps == recipe.steps else f" of the recipe's {recipe.steps:,}"
+    found.append(f"Took {log.steps:,} steps{of}, {_span(log.hours)} of training by {LOG}.")
+    return [*found, *_validation(recipe, log)]
+
+
+def _stage(recipe: Recipe) -> list[str]:
+    data = recipe.data
+    made, _ = lr_pictures(recipe)
+    found = [
+        f"Pictures: {_use(data.train)}; validated on {_use(data.validation)}.",
+        f"LR pictures: {made}.",
+        f"Crops: {data.lr_crop} x {data.lr_crop} LR pixels, batches of {data.batch}"
+        f"{', flips and quarter turns' if data.augment else ''}.",
+        f"Losses: {', '.join(map(_loss, recipe.losses)) or 'the adversarial one alone'}.",
+    ]
+    if recipe.adversarial:
+        found.append(_game(recipe.adversarial))
+    found.append(f"Optimiser: {_optimizer(recipe.optimizer)}, {_schedule(recipe.schedule)}.")
+    return found
+
+
+def _run(recipe: Recipe) -> str:
+    train = recipe.train
+    extras = [
+        f"gradients of {train.accumulate} batches added" if train.accumulate > 1 else "",
+        f"gradients clipped at {train.clip:g}" if train.clip else "",
+        f"weights averaged with {train.ema:g}" if train.ema else "",
+        "trained through the folded tail" if train.fold else "",
+    ]
+    run = [f"{train.steps:,} steps", f"seed {train.seed}", train.precision, *filter(None, extras)]
+    return f"Run: {', '.join(run)}."
+
+
+def _validation(recipe: Recipe, log: Log) -> list[str]:
+    """The best value of the metric that tells the best checkpoint, in the last stage."""
+    last = recipe.each()[-1]
+    start = recipe.steps - last.train.steps
+    lines = [line for line in log.validation if line[0] > start] or list(log.validation)
+    if not lines:
+        return []
+    metric = next(iter(lines[-1][1]))
+    values = [(values[metric], step) for step, values in lines if metric in values]
+    now, at = values[-1]
+    try:
+        higher = kinds.metrics.build(last.train.metrics[0]).higher_is_better
+    except PluginError:
+        return [f"Validation: {metric} {now:.4g} at step {at:,}."]  # no telling which is best
+    best, step = max(values) if higher else min(values)
+    return [
+        f"Validation: {metric} was best at step {step:,} ({best:.4g}), and is {now:.4g} at step"
+        f" {at:,}; the {last.train.release} weights are released."
+    ]
+
+
+def _game(game: Adversarial) -> str:
+    own = f"; its own optimiser: {_optimizer(game.optimizer)}" if game.optimizer else ""
+    return (
+        f"Adversarial loss: {_use(game.loss)} with weight {game.weight:g}, against the"
+        f" discriminator {_use(game.discriminator)}{own}."
+    )
+
+
+def _loss(loss: Weighted) -> str:
+    args, effective = loss.use.args, _effective(kinds.losses, loss.use)
+    if "backbone" in effective:  # a card has to name it, also where it is the default
+        args = {"backbone": effective["backbone"], **args}
+    weight = f" with weight {loss.weight:g}" if loss.weight != 1 else ""
+    return f"{_use(Use(loss.use.name, args))}{weight}"
+
+
+def _optimizer(optimizer: Optimizer) -> str:
+    moments = optimizer.name != "sgd"
+    more = f"betas {_list(optimizer.betas)}" if moments else f"momentum {optimizer.momentum:g}"
+    decay = f", weight decay {optimizer.weight_decay:g}" if optimizer.weight_decay else ""
+    return f"{optimizer.name}, learning rate {optimizer.lr:g}, {more}{decay}"
+
+
+def _schedule(schedule: Schedule) -> str:
+    text = {
+        "constant": "constant",
+        "step": f"times {schedule.gamma:g} at step {_list(schedule.at)}",
+        "cosine": f"cosine to {schedule.floor:g}",
+    }[schedule.name]
+    return f"{text}, {schedule.warmup:,} steps of warm-up" if schedule.warmup else text
+
+
+def _list(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:,}" for value in values)
+
+
+def _use(use: Use) -> str:
+    """A plugin and its arguments: `folder` (path = photos)."""
+    args = ", ".join(f"{name} = {_shown(value)}" for name, value in use.args.items())
+    return f"`{use.name}`{f' ({args})' if args else ''}"
+
+
+def _shown(value: object) -> str:
+    """An argument's value; of a path on somebody's machine only its end."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, cast("list[object]", value)))
+    text = str(value)
+    return PurePath(text).name if text.startswith("~") or PurePath(text).is_absolute() else text
+
+
+def _says(degradation: str) -> str:
+    """The first line of a plugin's docstring, after a colon."""
+    try:
+        doc = inspect.getdoc(kinds.degradations.get(degradation))
+    except PluginError:
+        return ""
+    return f": {doc.splitlines()[0].rstrip('.')}" if doc else ""
+
+
+def _effective(registry: Registry[Any], use: Use) -> dict[str, Any]:
+    """A use's arguments and the defaults of the others; without these if it is not installed."""
+    try:
+        parameters = registry.signature(use.name).parameters.values()
+    except PluginError:
+        return dict(use.args)
+    known = {each.name: each.default for each in parameters if each.default is not each.empty}
+    return known | dict(use.args)
+
+
+def _span(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    return f"{hours * 60:.0f} minutes" if hours >= 1 / 30 else f"{hours * 3600:.1f} seconds"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A paper's network, and what was measured with it, by set of pictures."""
+
+    name: str
+    generator: str
+    scale: int
+    figures: Mapping[str, str]
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    adversarial: bool = False
+    baseline: bool = False
+
+
+def printed(config: Config, adversarial: bool) -> list[Network]:
+    """What papers print for the very network of a model, and for the baseline at its scales."""
+    entries: list[object] = tomllib.loads(PAPERS.read_text(encoding="utf-8"))["network"]
+    known = [strict.parse(Network, entry, PAPERS.name) for entry in entries]
+    own = _effective(kinds.generators, Use(config.generator, config.args))
+    found: list[Network] = []
+    for network in known:
+        if network.generator != config.generator or network.adversarial != adversarial:
+            continue
+        wanted = _effective(kinds.generators, Use(network.generator, network.args))
+        scales = {key: value for key, value in own.items() if key in ("scale", "scales")}
+        if network.scale in config.scales and wanted | scales == own:
+            found.append(network)
+    beside = {network.scale for network in found}
+    return [*found, *(n for n in known if n.baseline and n.scale in beside and n not in found)]

@@ -1,0 +1,213 @@
+"""A model folder to the Hub: checked first, sent in one commit; the same again changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import hub, locate, zoo
+from ..card import CONFIG, ModelFolder
+from ..errors import HubError
+from ..evaluating import claims, results
+from . import cardcheck
+
+if TYPE_CHECKING:
+    from ..evaluating.evaluation import Progress
+
+SECRET = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
+PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt"}
+UNCHECKED = "\n<!-- unchecked -->\n*The results were not measured again before this upload.*\n"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What was sent, or would be.
+
+    Attributes:
+        repo: "org/name".
+        files: names and sizes in bytes.
+        commit: where the branch is now; None for a dry run.
+        url: the model's page.
+        changed: False if the Hub had all of it already.
+    """
+
+    repo: str
+    files: dict[str, int]
+    commit: str | None
+    url: str
+    changed: bool
+
+
+def push(
+    model: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    message: str | None = None,
+    check: bool = True,
+    data: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Pushed:
+    """Publish a model folder as a model of the Hub.
+
+    Args:
+        model: a folder, or a released name.
+        repo: "org/name"; made if it does not exist.
+        private: make it private; a public one of that name is refused.
+        tag: set on the commit, such as "v1".
+        message: of the commit.
+        check: measure the card's claims again first; if not, the card says so.
+        data: holds the benchmark sets, as for ``card check``.
+        dry_run: check everything, send nothing.
+        progress: is told about the check, as for ``claims.check``.
+
+    Raises:
+        ModelError: the folder or its weights are wrong.
+        HubError: something is missing from the card or does not hold, something in the folder
+            must not be published, or the Hub refuses or cannot be asked.
+    """
+    ref = hub.parse(repo)
+    if ref is None or ref.revision:
+        raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")
+    folder = locate.find(model)
+    names = _names(folder)
+    zoo.build(folder)  # the weights are whole, and the network can be built
+    _refuse(folder, names)
+    if check:
+        _measure(folder, data, progress)
+    with _staged(folder, names, check) as stage:
+        files = {name: (stage / name).stat().st_size for name in names}
+        if dry_run:
+            return Pushed(ref.repo, files, None, _page(ref), changed=True)
+        with hub.told(ref):
+            commit, changed = _send(stage, ref, private, tag, message or f"srzoo: {folder.name}")
+    return Pushed(ref.repo, files, commit, _page(ref), changed)
+
+
+def _names(folder: ModelFolder) -> list[str]:
+    """The files of a model folder that go up; checkpoints and the like stay."""
+    weights = folder.config.weights
+    wanted = [CONFIG, *([weights.file] if weights else []), *hub.BESIDES]
+    return [name for name in wanted if (folder.path / name).is_file()]
+
+
+def _refuse(folder: ModelFolder, names: list[str]) -> None:
+    """Everything that is wrong, at once."""
+    wrong = cardcheck.problems(folder)
+    wrong += [
+        f"{path.name} is a pickle, which runs code when it is loaded: remove it"
+        for path in sorted(folder.path.iterdir())
+        if path.suffix in PICKLES
+    ]
+    for name in names:
+        if not name.endswith((".safetensors", ".png")):
+            text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
+            if SECRET.search(text):
+                wrong.append(f"{name} holds a token of the Hub: take it out, and revoke it")
+    if wrong:
+        raise HubError(
+            f"{folder.path} is not ready to be published: {'; '.join(wrong)}",
+            f"A card is made by: srzoo card new {folder.path}",
+        )
+
+
+def _measure(folder: ModelFolder, data: Path | None, progress: Progress | None) -> None:
+    failed = [c for c in claims.check(folder, root=data, progress=progress) if not c.holds]
+    if failed:
+        first = failed[0]
+        raise HubError(
+            f"{len(failed)} claims of {folder.name}'s card do not hold: {first.claim.metric} on"
+            f" {first.claim.data} is {first.measured:.4f}, not {first.claim.value:.4f}",
+            f"Measure again: srzoo evaluate {folder.path} --write-card",
+        )
+
+
+@contextmanager
+def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[Path]:
+    """A copy of what goes up, its card saying whether its results were checked."""
+    with tempfile.TemporaryDirectory() as root:
+        stage = Path(root)
+        for name in names:
+            shutil.copyfile(folder.path / name, stage / name)
+        card = stage / results.README
+        text = card.read_bytes().replace(UNCHECKED.encode(), b"")
+        card.write_bytes(text if checked else text + UNCHECKED.encode())
+        yield stage
+
+
+def _send(
+    stage: Path, ref: hub.Reference, private: bool, tag: str | None, message: str
+) -> tuple[str, bool]:
+    """One commit on top of the branch as it was, then the tag; the commit, and if it is new."""
+    api = hub.api()
+    api.create_repo(ref.repo, private=private, exist_ok=True)
+    before = api.model_info(ref.repo, timeout=hub.TIMEOUT)
+    if private and not before.private:
+        raise HubError(
+            f"{ref.repo} exists, and is public", "Choose another name, or make it private there"
+        )
+    tags = {each.name: each.target_commit for each in api.list_repo_refs(ref.repo).tags}
+    if tag in tags and tags[tag] != before.sha:
+        raise HubError(f"{ref.repo} has a tag {tag} already", "Choose another --tag")
+    if _is_there(api, ref, stage):
+        commit = before.sha
+    else:
+        commit = _commit(api, ref, stage, before.sha, message)
+    assert commit
+    if tag in tags and tags[tag] != commit:
+        raise HubError(
+            f"{ref.repo} is pushed, and its tag {tag} stays on the commit before",
+            "Give the same command with another --tag",
+        )
+    if tag and tag not in tags:
+        api.create_tag(ref.repo, tag=tag, revision=commit)
+    return commit, commit != before.sha
+
+
+def _commit(api: Any, ref: hub.Reference, stage: Path, parent: str | None, message: str) -> str:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return api.upload_folder(
+            repo_id=ref.repo, folder_path=stage, commit_message=message, parent_commit=parent
+        ).oid
+    except HfHubHTTPError as error:
+        # The client may have sent it twice, since the first answer was lost on the way.
+        if error.response.status_code == 412 and _is_there(api, ref, stage):
+            return api.model_info(ref.repo, timeout=hub.TIMEOUT).sha
+        raise
+
+
+def _is_there(api: Any, ref: hub.Reference, stage: Path) -> bool:
+    """Whether the head of the branch has every staged file, byte for byte."""
+    there = {file.path: file for file in api.get_paths_info(ref.repo, _listed(stage))}
+    if there.keys() != set(_listed(stage)):
+        return False
+    for name, file in there.items():
+        data = (stage / name).read_bytes()
+        blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)  # git's own
+        found, wanted = (
+            (file.lfs.sha256, hashlib.sha256(data)) if file.lfs else (file.blob_id, blob)
+        )
+        if found != wanted.hexdigest():
+            return False
+    return True
+
+
+def _listed(stage: Path) -> list[str]:
+    return sorted(path.name for path in stage.iterdir())
+
+
+def _page(ref: hub.Reference) -> str:
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{ref.repo}"

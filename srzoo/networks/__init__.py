@@ -1,0 +1,1 @@
+"""The torch side of a model: weights, runner, folding, summary. All of it imports torch."""

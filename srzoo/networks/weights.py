@@ -1,0 +1,117 @@
+"""Tensors of a model folder to a network and back: safetensors, checked, strict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from ..card import ModelFolder, WeightsFile
+from ..errors import WeightsError, did_you_mean
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def load_into(model: nn.Module, folder: ModelFolder) -> None:
+    """Fill a network with a model folder's tensors, in place, in the network's own dtype.
+
+    Raises:
+        WeightsError: the file is missing, has another sha256, is damaged, holds other
+            names or shapes than the network, or values that are not finite. The network
+            is then unchanged.
+    """
+    expected = dict(model.state_dict())
+    weights = folder.config.weights
+    if weights is None:
+        if expected:
+            raise WeightsError(
+                f"{folder.path} names no weights, but {folder.config.generator!r} has"
+                f" {len(expected)} tensors",
+                "Train it, or take a model that is trained",
+            )
+        return
+    tensors = read(folder.path / weights.file, weights)
+    _check_fit(expected, tensors, folder.path / weights.file, folder.config.generator)
+    model.load_state_dict(tensors, strict=True)
+
+
+def read(path: Path, weights: WeightsFile) -> dict[str, Tensor]:
+    """The tensors of a safetensors file whose sha256 is known.
+
+    Raises:
+        WeightsError: missing, another sha256, or no safetensors.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read the weights {path}: {error.strerror}", "Fetch the model again"
+        ) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != weights.sha256:
+        raise WeightsError(
+            f"{path} has the sha256 {found[:12]}..., config.json says {weights.sha256[:12]}...",
+            "The file is damaged or was changed: fetch the model again",
+        )
+    try:
+        return safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise WeightsError(
+            f"{path} is no intact safetensors file: {error}", "Fetch the model again"
+        ) from error
+
+
+def save(model: nn.Module, path: Path, dtype: str = "float32") -> WeightsFile:
+    """Write a network's tensors and give back their entry for config.json.
+
+    Whole numbers (BatchNorm's step counts) keep their type.
+    """
+    tensors = {
+        name: tensor.detach()
+        .cpu()
+        .to(DTYPES[dtype] if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    data = safetensors.torch.save(tensors, metadata={"format": "pt"})
+    path.write_bytes(data)
+    return WeightsFile(path.name, hashlib.sha256(data).hexdigest(), dtype)
+
+
+def _check_fit(
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path, generator: str
+) -> None:
+    for name in expected:
+        if name not in tensors:
+            raise WeightsError(
+                f"{path} lacks {name!r}, which {generator!r} has",
+                "Check generator and args in config.json",
+            )
+    for name, tensor in tensors.items():
+        if name not in expected:
+            raise WeightsError(
+                f"{path} holds {name!r}, which {generator!r} does not have",
+                f"Check generator and args in config.json. {did_you_mean(name, expected)}",
+            )
+        if tensor.shape != expected[name].shape:
+            raise WeightsError(
+                f"{path}: {name!r} has the shape {tuple(tensor.shape)}, {generator!r} needs"
+                f" {tuple(expected[name].shape)}",
+                "Check args in config.json",
+            )
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise WeightsError(
+                f"{path}: {name!r} is of type {tensor.dtype}, {generator!r} needs"
+                f" {expected[name].dtype}",
+                "Export the weights again",
+            )
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(
+                f"{path}: {name!r} holds values that are not finite",
+                "Take weights from before the training broke down",
+            )

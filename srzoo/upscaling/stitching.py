@@ -1,0 +1,175 @@
+"""One pass over a picture: each tile through the engine, then put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ModelError
+from . import memory, tiles
+from .planner import LOOK, SLACK, SMALLEST
+from .tiles import Box, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..contracts import F32, Runner
+    from .planner import Plan
+
+Progress = Callable[[int, int], None]
+
+TIDY_EVERY = 0.5
+"""Seconds from one giving back of memory to the next: it takes as long as a small tile."""
+PROBES = 4 * SMALLEST, 32 * SMALLEST
+"""Sides of the pictures on which the speed is measured: the larger for fast models."""
+
+
+class Ticks:
+    """Counts tiles for whoever wants to know; alpha is a second picture."""
+
+    def __init__(self, progress: Progress | None, tiles: int, alpha: bool) -> None:
+        self.progress = progress
+        self.total = tiles * (2 if alpha else 1)
+        self.done = 0
+
+    def __call__(self) -> None:
+        """One tile more is done."""
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, self.total)
+
+
+class Stitcher:
+    """Runs tiles and puts them together, and notes how fast that goes.
+
+    Args:
+        runner: what an engine made of the model.
+        name: the model's, for messages.
+    """
+
+    def __init__(self, runner: Runner, name: str) -> None:
+        self.runner = runner
+        self.name = name
+        self.spent: dict[int, tuple[int, float]] = {}  # LR pixels and seconds, by scale
+        self.tidied = 0.0  # when memory was last given back
+
+    def bands(
+        self,
+        source: Source,
+        plan: Plan,
+        tick: Ticks,
+        out: NDArray[Any] | None = None,
+    ) -> Iterator[NDArray[Any]]:
+        """One pass over a source: rows of the result from top to bottom, into ``out`` if given."""
+        if not plan.exact:
+            yield from self._blended(source, plan, tick, out)
+            return
+        factor, width = plan.scale, source.size[1]
+        for row in tiles.rows_of(source.size, plan):
+            strip = Box(row[0].top, row[0].bottom, 0, width)
+            above, below = strip.top * factor, strip.bottom * factor
+            if out is None:
+                shape = (below - above, width * factor, *source.pixels.shape[2:])
+                band = np.empty(shape, source.pixels.dtype)
+            else:
+                band = out[above:below]
+            for box in row:
+                self._fill(band[box.within(strip, factor)], source, box, plan)
+                self._tidy(plan)
+                tick()
+            yield band
+            del band  # before the next one is made
+
+    def _fill(self, target: NDArray[Any], source: Source, box: Box, plan: Plan) -> None:
+        """Put an exact tile where it belongs."""
+        grown = box.grown(plan.margin or plan.edge, source.size, plan.edge)
+        y = tiles.quantised(self._tile(source, box, grown, plan.scale), target.dtype)
+        target[:] = y.reshape(target.shape)
+
+    def _blended(
+        self, source: Source, plan: Plan, tick: Ticks, out: NDArray[Any] | None
+    ) -> Iterator[NDArray[Any]]:
+        """The same where tiles overlap: sums of weighted tiles, given out once complete."""
+        factor, margin = plan.scale, plan.margin
+        height, width = source.size
+        channels = source.pixels.shape[2:] or (1,)
+        total, first = np.zeros((0, width * factor, *channels), np.float32), 0
+        for row in tiles.rows_of(source.size, plan):
+            low = row[0].bottom if row[0].bottom == height else row[0].bottom - margin
+            last = row[0].grown(margin, source.size).bottom
+            more = np.zeros(((last - first) * factor - len(total), *total.shape[1:]), np.float32)
+            total = np.concatenate([total, more])
+            strip = Box(first, last, 0, width)
+            for box in row:
+                used = box.grown(margin, source.size)
+                grown = box.grown(margin + LOOK, source.size, plan.edge)
+                y = self._tile(source, used, grown, factor)
+                total[used.within(strip, factor)] += y * tiles.ramps(used, box, margin, factor)
+                self._tidy(plan)
+                tick()
+            done = (low - first) * factor
+            shape = (done, width * factor, *source.pixels.shape[2:])
+            band = tiles.quantised(np.clip(total[:done], 0, 1), source.pixels.dtype).reshape(shape)
+            if out is not None:
+                out[first * factor : low * factor] = band
+            total, first = total[done:].copy(), low
+            yield band
+            del band
+
+    def _tile(self, source: Source, box: Box, grown: Box, factor: int) -> F32:
+        """Float32 sH x sW x C of a box, of which the network sees ``grown``."""
+        value = source.constant(grown) if source.flat else None
+        if value is not None:
+            height, width = (box.bottom - box.top) * factor, (box.right - box.left) * factor
+            return np.full((height, width, 1), value, np.float32)
+        start = time.perf_counter()
+        x = source.cut(grown)
+        y = self._run(x, factor)[box.within(grown, factor)]
+        if x.shape[2] == 1:
+            y = y.mean(axis=2, keepdims=True)
+        seen = Box(box.top - LOOK, box.bottom + LOOK, box.left - LOOK, box.right + LOOK)
+        y = tiles.bounded(y, x[seen.within(grown)], source, factor)
+        pixels, seconds = self.spent.get(factor, (0, 0.0))
+        more = x.shape[0] * x.shape[1]
+        self.spent[factor] = pixels + more, seconds + time.perf_counter() - start
+        return y
+
+    def _run(self, x: F32, factor: int) -> F32:
+        """One tile, h x w x 1 or 3, through the network: float32 sH x sW x 3."""
+        height, width = x.shape[:2]
+        planes = np.empty((1, 3, height, width), np.float32)
+        planes[0] = x.transpose(2, 0, 1)
+        y = self.runner(planes, factor)
+        expected = (1, 3, height * factor, width * factor)
+        if y.shape != expected:
+            raise ModelError(f"{self.name} gave {y.shape} and not {expected}", "Report this")
+        if not np.isfinite(y).all():
+            raise ModelError(f"{self.name} gave values that are not finite", "Use --precision fp32")
+        return y[0].transpose(1, 2, 0)
+
+    def _tidy(self, plan: Plan) -> None:
+        """Between two tiles: give freed memory back if it would be missing for the next."""
+        now = time.monotonic()
+        needed = memory.used() + plan.working + SLACK  # the slack is for within a tile
+        if needed > plan.bytes and now > self.tidied + TIDY_EVERY:
+            memory.give_back()
+            self.tidied = now
+
+    def pace(self, scale: int) -> float:
+        """Seconds for an LR pixel: of the tiles that ran so far, or of a few made for this."""
+        if scale not in self.spent:
+            for side in PROBES:
+                source, box = Source(np.zeros((side, side, 3), np.uint8)), Box(0, side, 0, side)
+                tries: list[tuple[int, float]] = []
+                for _ in range(2):  # the first warms up, and the machine may be busy
+                    self.spent.pop(scale, None)
+                    self._tile(source, box, box.grown(LOOK, source.size, LOOK), scale)
+                    tries.append(self.spent[scale])
+                self.spent[scale] = min(tries)
+                if self.spent[scale][1] > 0.05:
+                    break
+        pixels, seconds = self.spent[scale]
+        return seconds / pixels

@@ -1,0 +1,220 @@
+"""Tiles as arrays: cut out of a picture, bounded, blended, and rounded to what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import alpha as alpha_
+from .planner import LOOK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..contracts import F32
+    from .planner import Plan
+
+DEEPEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
+"""The value of white, for each type of whole numbers."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A half-open rectangle of LR pixels; it may go beyond the picture's edges."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def grown(self, by: int, size: tuple[int, int], edge: int = 0) -> Box:
+        """``by`` pixels more on each side, at most ``edge`` beyond a picture (height, width)."""
+        height, width = size
+        return Box(
+            max(-edge, self.top - by),
+            min(height + edge, self.bottom + by),
+            max(-edge, self.left - by),
+            min(width + edge, self.right + by),
+        )
+
+    def within(self, outer: Box, factor: int = 1) -> tuple[slice, slice]:
+        """Rows and columns of this box in an array that holds ``outer``, ``factor`` times."""
+        return (
+            slice((self.top - outer.top) * factor, (self.bottom - outer.top) * factor),
+            slice((self.left - outer.left) * factor, (self.right - outer.left) * factor),
+        )
+
+
+def rows_of(size: tuple[int, int], plan: Plan) -> Iterator[list[Box]]:
+    """The tiles of a picture (height, width), one row of them after the other."""
+    rows, columns = plan.tile
+    for top in range(0, size[0], rows):
+        yield [
+            Box(top, min(top + rows, size[0]), left, min(left + columns, size[1]))
+            for left in range(0, size[1], columns)
+        ]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What tiles are cut from.
+
+    Attributes:
+        pixels: H x W or H x W x 3, uint8, uint16 or float 0..1.
+        alpha: H x W of the same type, or None; under it colour is extended.
+        slack: how far a value may leave its neighbourhood's range, whatever that is.
+        freedom: how many times that range it may leave it further.
+        look: how large the neighbourhood is, in pixels on each side, at most ``LOOK``.
+        flat: whether tiles of one value need no network.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    slack: float = 1.5 / 255
+    freedom: float = 2.0
+    look: int = LOOK
+    flat: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def cut(self, box: Box) -> F32:
+        """The pixels of a box, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
+        inside = box.grown(0, self.size)
+        if self.alpha is None:
+            x = as_floats(self.pixels[inside.top : inside.bottom, inside.left : inside.right])
+        else:
+            x = self._extended(inside, self.alpha)
+        beyond = (
+            (inside.top - box.top, box.bottom - inside.bottom),
+            (inside.left - box.left, box.right - inside.right),
+            (0, 0),
+        )
+        return np.pad(x, beyond, mode="symmetric") if box != inside else x
+
+    def _extended(self, box: Box, alpha: NDArray[Any]) -> F32:
+        part = alpha[box.top : box.bottom, box.left : box.right]
+        if part.min() == DEEPEST.get(alpha.dtype, 1):
+            return as_floats(self.pixels[box.top : box.bottom, box.left : box.right])
+        # Blocks lie on one grid over the whole picture: every tile sees the same ones.
+        outer = box.grown(alpha_.BLOCK, self.size)
+        outer = Box(
+            outer.top - outer.top % alpha_.BLOCK,
+            min(self.size[0], outer.bottom + -outer.bottom % alpha_.BLOCK),
+            outer.left - outer.left % alpha_.BLOCK,
+            min(self.size[1], outer.right + -outer.right % alpha_.BLOCK),
+        )
+        cut = slice(outer.top, outer.bottom), slice(outer.left, outer.right)
+        filled = alpha_.extended(as_floats(self.pixels[cut]), as_floats(alpha[cut])[:, :, 0])
+        return filled[box.within(outer)]
+
+    def constant(self, box: Box) -> float | None:
+        """The one value of a box, or None if there are several."""
+        inside = box.grown(0, self.size)
+        part = self.pixels[inside.top : inside.bottom, inside.left : inside.right]
+        if part.min() != part.max():
+            return None
+        return float(as_floats(part[:1, :1])[0, 0, 0])
+
+
+def uncut(source: Source, rows: int = 256) -> Iterator[NDArray[Any]]:
+    """The picture itself in strips, colour extended under transparency, for a resize alone."""
+    height, width = source.size
+    for top in range(0, height, rows):
+        box = Box(top, min(top + rows, height), 0, width)
+        if source.alpha is None:
+            yield source.pixels[box.top : box.bottom]
+        else:
+            band = quantised(source.cut(box), source.pixels.dtype)
+            yield band.reshape(len(band), width, *source.pixels.shape[2:])
+
+
+def handed_on(planes: list[Iterator[NDArray[Any]]], rows: int = 64) -> Iterator[NDArray[Any]]:
+    """Strips of colours, and of alpha if there is any, as some rows at a time with all channels.
+
+    Copies, so that whoever holds them does not hold a strip while the next one is made.
+    """
+    for strip in planes[0]:
+        more = [next(plane) for plane in planes[1:]]
+        yield from _some_rows([strip, *more], rows)
+        del strip, more
+
+
+def _some_rows(parts: list[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
+    for top in range(0, len(parts[0]), rows):
+        some = [part[top : top + rows] for part in parts]
+        yield np.dstack(some) if len(some) > 1 else some[0].copy()
+
+
+def as_floats(part: NDArray[Any]) -> F32:
+    """Float32 h x w x 1 or 3, whole numbers divided by their white."""
+    x = part.astype(np.float32)
+    if part.dtype in DEEPEST:
+        x /= DEEPEST[part.dtype]
+    return x[:, :, None] if x.ndim == 2 else x
+
+
+def quantised(y: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values in 0..1 as they are kept; ``y`` is used up."""
+    if dtype in DEEPEST:
+        y *= DEEPEST[dtype]
+        return np.rint(y, out=y).astype(dtype)
+    return y.astype(dtype)
+
+
+def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
+    """Values held near the range of the picture around them, and in 0..1.
+
+    A trained network misses some flat colours by several levels. Where the picture is flat the
+    answer is known; the more it varies, the more freedom there is, so detail is not touched.
+
+    Args:
+        y: sH x sW x C, from the network.
+        x: the picture with ``LOOK`` pixels more on each side: (H + 2 LOOK) x (W + 2 LOOK) x C.
+        source: says how much freedom there is.
+        factor: s.
+    """
+    spare = LOOK - source.look
+    x = x[spare : len(x) - spare, spare : x.shape[1] - spare]
+    low, high = _nearby(x, np.minimum, source.look), _nearby(x, np.maximum, source.look)
+    room = source.slack + source.freedom * (high - low)
+    low, high = np.clip(low - room, 0, 1), np.clip(high + room, 0, 1)
+    height, width, channels = low.shape
+    blocks = y.reshape(height, factor, width, factor, channels)
+    out = np.empty(blocks.shape, np.float32)
+    np.clip(blocks, low[:, None, :, None], high[:, None, :, None], out=out)
+    return out.reshape(y.shape)
+
+
+def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:
+    """The least or greatest value within ``look`` pixels, for the pixels that have so many."""
+    span = 2 * look + 1
+    rows = x[: x.shape[0] - span + 1].copy()
+    for by in range(1, span):
+        extreme(rows, x[by : x.shape[0] - span + 1 + by], out=rows)
+    found = rows[:, : x.shape[1] - span + 1].copy()
+    for by in range(1, span):
+        extreme(found, rows[:, by : x.shape[1] - span + 1 + by], out=found)
+    return found
+
+
+def ramps(grown: Box, box: Box, margin: int, factor: int) -> F32:
+    """Weights for a blended tile, sH x sW x 1: with its neighbours' they add up to one."""
+
+    def ramp(low: int, own_low: int, own_high: int, high: int) -> F32:
+        at = (np.arange(low * factor, high * factor) + 0.5) / factor
+        weight = np.ones(len(at), np.float64)
+        if low < own_low:
+            weight = np.minimum(weight, (at - (own_low - margin)) / (2 * margin))
+        if high > own_high:
+            weight = np.minimum(weight, (own_high + margin - at) / (2 * margin))
+        return np.clip(weight, 0, 1).astype(np.float32)
+
+    rows = ramp(grown.top, box.top, box.bottom, grown.bottom)
+    columns = ramp(grown.left, box.left, box.right, grown.right)
+    return (rows[:, None] * columns[None, :])[:, :, None]

@@ -1,0 +1,342 @@
+"""A model that enlarges pictures: tiles through an engine, stitched, exact, bounded in memory.
+
+Numpy at its edges: an engine that needs no torch runs without it. ``planner`` says how a
+picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arithmetic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+from PIL import Image
+
+from .. import images
+from ..errors import MemoryBudgetError, ModelError, PictureError
+from ..images import Picture
+from . import planner, sizing, tiles
+from .planner import SMALLEST, Estimate, Plan, Tile
+from .sizing import Route
+from .stitching import Progress, Stitcher, Ticks
+from .tiles import DEEPEST, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ..contracts import Runner
+
+P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")
+
+
+class Upscaler:
+    """A model that is ready to enlarge pictures.
+
+    Args:
+        runner: what an engine made of the model.
+        scales: the factors the model can enlarge by.
+        name: the model's name, for messages.
+        tile: "auto" (as large as the memory allows), "off", or a side in LR pixels.
+        memory: bytes that the whole process may take; None for 60 % of what is free.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        scales: tuple[int, ...],
+        name: str,
+        *,
+        tile: Tile = "auto",
+        memory: int | None = None,
+    ) -> None:
+        if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
+            raise PictureError(
+                f"tile is {tile!r}", f"It is auto, off, or at least {SMALLEST} pixels"
+            )
+        self.runner = runner
+        self.scales = scales
+        self.name = name
+        self.tile = tile
+        self.memory = memory
+        self._stitcher = Stitcher(runner, name)
+
+    @property
+    def model(self) -> Any:
+        """The bare ``nn.Module``: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out.
+
+        Raises:
+            ModelError: the engine runs without one.
+        """
+        if self.runner.model is None:
+            raise ModelError("this engine has no torch module", 'Load with engine="torch"')
+        return self.runner.model
+
+    def __call__(self, picture: P, scale: int | None = None) -> P:
+        """Enlarge a picture, and give back the type that came in.
+
+        Args:
+            picture: a PIL image; a numpy array H x W or H x W x 3, uint8, uint16 or float
+                0..1; or a tensor 3 x H x W or B x 3 x H x W, uint8 or float 0..1.
+            scale: one of the model's scales; may be left out where it has one.
+
+        Returns:
+            The same type and dtype, s times as large. Floats are clamped to 0..1.
+
+        Raises:
+            PictureError: a shape, dtype or range that is none of these.
+            MemoryBudgetError: it does not fit into the memory it may use.
+        """
+        factor = self.factor(scale)
+        if isinstance(picture, Image.Image):
+            return cast("P", images.to_pil(self.upscale(images.from_pil(picture), factor)))
+        if isinstance(picture, np.ndarray):
+            return cast("P", self.array(picture, factor))
+        if "torch" in sys.modules and isinstance(picture, sys.modules["torch"].Tensor):
+            return cast("P", self._tensor(cast("Tensor", picture), factor))
+        raise PictureError(
+            f"cannot upscale a {type(picture).__name__}",
+            "Give a PIL image, a numpy array or a tensor",
+        )
+
+    def upscale(
+        self, picture: Picture, scale: int | None = None, progress: Progress | None = None
+    ) -> Picture:
+        """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
+        factor = self.factor(scale)
+        return self.to_size(picture, _straight(picture.size, factor), progress)
+
+    def to_size(self, picture: Picture, route: Route, progress: Progress | None = None) -> Picture:
+        """Bring a decoded picture to another size; ``progress`` is told (tiles done, in all)."""
+        plans = self._plans_for(picture, route, streamed=False)
+        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
+        if not route.resized:
+            for plan in plans:
+                picture = self._pass(picture, plan, tick)
+            return picture
+        width, height = route.size
+        pixels = np.empty((height, width, *picture.pixels.shape[2:]), picture.pixels.dtype)
+        alpha = None if picture.alpha is None else np.empty((height, width), picture.alpha.dtype)
+        top = 0
+        for rows in self._rows(picture, route, plans, tick):
+            below = top + len(rows)
+            colour = rows if alpha is None else rows[:, :, :-1]
+            pixels[top:below] = colour.reshape(pixels[top:below].shape)
+            if alpha is not None:
+                alpha[top:below] = rows[:, :, -1]
+            top = below
+        return replace(picture, pixels=pixels, alpha=alpha)
+
+    def strips(
+        self, picture: Picture, to: int | Route | None = None, progress: Progress | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """The result from top to bottom, some rows at a time: exactly those of the whole.
+
+        Args:
+            picture: what to enlarge; with it, and one strip, memory stays as it is.
+            to: a scale, or the way to a size.
+            progress: is told (tiles done, tiles in all).
+
+        Returns:
+            Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
+
+        Raises:
+            MemoryBudgetError: at once, before any work.
+        """
+        route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
+        plans = self._plans_for(picture, route, streamed=True)
+        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
+        return self._rows(picture, route, plans, tick)
+
+    def array(
+        self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
+    ) -> NDArray[Any]:
+        """Enlarge a numpy array; ``progress`` is told (tiles done, tiles in all)."""
+        _check_array(picture)
+        return self.upscale(Picture(picture), scale, progress).pixels
+
+    def plan(
+        self,
+        size: tuple[int, int],
+        scale: int | None = None,
+        itemsize: int = 1,
+        *,
+        streamed: bool = False,
+        channels: int = 3,
+    ) -> Plan:
+        """How a picture of (width, height) LR pixels will be cut, before it is read.
+
+        Raises:
+            MemoryBudgetError: not even small tiles fit into the memory it may use.
+        """
+        route = _straight(size, self.factor(scale))
+        return self.plans(route, itemsize, streamed=streamed, channels=channels)[0]
+
+    def plans(
+        self,
+        route: Route,
+        itemsize: int = 1,
+        *,
+        streamed: bool = False,
+        channels: int = 3,
+        held: bool = False,
+        format: str | None = None,
+        reserve: int = 0,
+    ) -> tuple[Plan, ...]:
+        """How each pass of a way to a size will be cut.
+
+        Args:
+            route: the way.
+            itemsize: bytes of a value: 1 or 2.
+            streamed: whether the result is written as it is made.
+            channels: 1 to 4, alpha counted.
+            held: whether the picture is in memory already, and the result only has to be made.
+            format: a key of ``images.FORMATS``, if it is known what is written: encoders differ.
+            reserve: bytes left to others in this process.
+
+        Raises:
+            MemoryBudgetError: it does not fit; says which setting would make it possible.
+        """
+
+        def planned(streamed: bool) -> tuple[Plan, ...]:
+            works = planner.works(
+                route, itemsize, channels, streamed=streamed, held=held, format=format,
+                reserve=reserve,
+            )  # fmt: skip
+            plans = [
+                planner.plan(work, self.runner, tile=self.tile, memory=self.memory)
+                for work in works
+            ]
+            return tuple(plans[: len(route.passes)])
+
+        try:
+            return planned(streamed)
+        except planner.TooLargeError as error:
+            ways = [f"Give --memory {planner.gb(error.least, above=True)} or more"]
+            if not streamed:
+                with contextlib.suppress(planner.TooLargeError):
+                    planned(True)
+                    ways.append("or write a TIFF (-o NAME.tif), which needs less")
+            if self.tile != "auto":
+                ways.append("or --tile auto")
+            raise MemoryBudgetError(
+                f"a {route.source[0]}x{route.source[1]} picture"
+                f" to {route.size[0]}x{route.size[1]} ({route}) needs about"
+                f" {planner.gb(error.needed)} and may use {planner.gb(error.budget)}",
+                ", ".join(ways),
+            ) from None
+
+    def estimate(self, route: Route, itemsize: int = 1, *, channels: int = 3) -> Estimate:
+        """How long a way to a size takes, by the tiles that ran so far or by a small one."""
+        seconds, size = 0.0, route.source
+        for scale in route.passes:
+            work = planner.Work(size, scale, channels, itemsize)
+            seconds += planner.area(work, self.runner, tile=self.tile) * self._stitcher.pace(scale)
+            size = size[0] * scale, size[1] * scale
+        return Estimate(seconds, route.size, math.prod(route.size) * channels * itemsize)
+
+    def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
+        itemsize = picture.pixels.itemsize
+        channels = picture.pixels.size // math.prod(picture.size) + (picture.alpha is not None)
+        return self.plans(route, itemsize, streamed=streamed, channels=channels, held=True)
+
+    def _rows(
+        self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks
+    ) -> Iterator[NDArray[Any]]:
+        for plan in plans[:-1]:
+            picture = self._pass(picture, plan, tick)
+        sources = _sources(picture)
+        if not plans and not route.resized:
+            sources = [replace(source, alpha=None) for source in sources]
+        planes = [
+            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
+            for source in sources
+        ]
+        strips = tiles.handed_on(planes)
+        yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
+
+    def _pass(self, picture: Picture, plan: Plan, tick: Ticks) -> Picture:
+        """One pass over a picture, whole."""
+        made: list[NDArray[Any]] = []
+        for source in _sources(picture):
+            height, width = (side * plan.scale for side in source.size)
+            out = np.empty((height, width, *source.pixels.shape[2:]), source.pixels.dtype)
+            for _ in self._stitcher.bands(source, plan, tick, out):
+                pass
+            made.append(out)
+        return replace(picture, pixels=made[0], alpha=made[1] if len(made) > 1 else None)
+
+    def _tensor(self, picture: Tensor, factor: int) -> Tensor:
+        if picture.ndim == 3:
+            return self._tensor(picture[None], factor)[0]
+        if picture.ndim != 4 or picture.shape[1] != 3:
+            raise PictureError(
+                f"the tensor has the shape {tuple(picture.shape)}", "Give B x 3 x H x W"
+            )
+        torch = sys.modules["torch"]
+        dtype = picture.dtype
+        exchange = dtype if dtype == torch.uint8 else torch.float32
+        batch = picture.detach().permute(0, 2, 3, 1).to("cpu", exchange).numpy()
+        enlarged = np.stack([self.array(item, factor) for item in batch])
+        result = torch.from_numpy(enlarged).permute(0, 3, 1, 2)
+        return result.to(picture.device, dtype).contiguous()
+
+    def factor(self, scale: int | None) -> int:
+        """The scale to use: the one asked for, or the only one there is.
+
+        Raises:
+            PictureError: the model does not enlarge by that, or can do several.
+        """
+        if scale is None and len(self.scales) == 1:
+            return self.scales[0]
+        if scale in self.scales:
+            return scale
+        choices = ", ".join(map(str, self.scales))
+        raise PictureError(
+            f"{self.name} enlarges by {choices}, not by {scale}"
+            if scale is not None
+            else f"{self.name} can enlarge by {choices}",
+            f"Choose the scale: {choices}",
+        )
+
+
+def _straight(size: tuple[int, int], factor: int) -> Route:
+    """The way of one pass."""
+    return Route((factor,), (size[0] * factor, size[1] * factor), size)
+
+
+def _sources(picture: Picture) -> list[Source]:
+    """The colours; and alpha, whose values keep within those next to them.
+
+    Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
+    colours. It cannot ring, and what was opaque, or clear, is so to the last level.
+    """
+    colours = Source(picture.pixels, picture.alpha)
+    if picture.alpha is None:
+        return [colours]
+    return [colours, Source(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
+
+
+def _check_array(picture: NDArray[Any]) -> None:
+    if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] != 3):
+        raise PictureError(
+            f"the array has the shape {picture.shape}", "Give H x W (gray) or H x W x 3 (RGB)"
+        )
+    if picture.size == 0:
+        raise PictureError(f"the array is empty: shape {picture.shape}", "Give it pixels")
+    if picture.dtype in DEEPEST:
+        return
+    if picture.dtype.kind != "f":
+        raise PictureError(
+            f"the array is of type {picture.dtype}",
+            "Give uint8 0..255, uint16 0..65535 or float 0..1",
+        )
+    low, high = float(picture.min()), float(picture.max())
+    if not (low >= -0.5 and high <= 1.5):  # NaN fails too
+        raise PictureError(
+            f"the float array holds values from {low:g} to {high:g}", "Scale it to 0..1"
+        )

@@ -1,0 +1,161 @@
+"""The ledger tells what is right from what is not, at whatever byte it was cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srzoo.batches import ledger
+from srzoo.batches.ledger import NAME, Entry, Ledger
+from srzoo.errors import PictureError
+
+SETTINGS = {"model": "m", "scale": 2, "quality": None}
+
+
+def make(book: Ledger, name: str, content: bytes = b"result") -> tuple[Path, Path]:
+    """A source, and a target that the open ledger has."""
+    source, target = book.folder.parent / f"source of {Path(name).name}", book.folder / name
+    source.write_bytes(b"picture")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    stat = target.stat()
+    taken = ledger.taken(source)
+    book.record(target, Entry(str(source), taken, SETTINGS, stat.st_size, stat.st_mtime_ns))
+    return source, target
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out"
+
+
+def test_what_was_recorded_is_done(out):
+    names = ["a.png", "b/c.png", "b/写真 \n.png", os.fsdecode(b"\xff\xfe.png")]
+    first = Ledger(out)
+    assert not out.exists()
+    with first.opened():
+        made = [make(first, name) for name in names]
+    again = Ledger(out)
+    assert len(again.targets) == 4
+    assert {again.state(target, source, SETTINGS) for source, target in made} == {"done"}
+    assert (out / NAME).read_bytes().count(b"\n") == 4
+
+
+def test_what_changed_is_not_done(out):
+    book = Ledger(out)
+    with book.opened():
+        source, target = make(book, "a.png")
+
+    def state(**settings):
+        return Ledger(out).state(target, source, SETTINGS | settings)
+
+    for changed in ({"model": "other"}, {"scale": 3}, {"quality": 90}, {"new": True}):
+        assert state(**changed) == "ours"
+
+    before = source.stat()
+    source.write_bytes(b"PICTURE")  # as long, and its time of change set back
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert state() == "ours"
+    source.write_bytes(b"picture")  # touched, and the same again
+    assert state() == "done"
+    source.unlink()
+    assert state() == "ours"
+
+    source.write_bytes(b"picture")
+    stat = target.stat()
+    target.write_bytes(b"RESULT")  # somebody else's now
+    os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_001))
+    assert state() == "unknown"
+    os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns // 10**9 * 10**9))  # a USB stick
+    assert state() == "done"
+    target.unlink()
+    assert state() == "unknown"
+    assert Ledger(out).state(out / "new.png", source, SETTINGS) == "unknown"
+
+
+def test_cut_off_anywhere_it_knows_what_came_before(out):
+    book = Ledger(out)
+    with book.opened():
+        made = [make(book, f"{i}.png") for i in range(3)]
+    whole = (out / NAME).read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == 10]
+    for cut in range(len(whole) + 1):
+        (out / NAME).write_bytes(whole[:cut])
+        book = Ledger(out)
+        known = [
+            source for source, target in made if book.state(target, source, SETTINGS) == "done"
+        ]
+        # Without its newline a line may be whole already.
+        assert len(known) in {sum(end <= cut for end in ends), sum(end - 1 <= cut for end in ends)}
+        if cut % 50 == 0:
+            with book.opened():
+                extra = make(book, "extra.png")
+            assert Ledger(out).state(extra[1], extra[0], SETTINGS) == "done"
+            for line in (out / NAME).read_bytes().splitlines()[-1:]:
+                json.loads(line)
+
+
+def test_lines_that_are_not_ours_are_passed_over(out):
+    book = Ledger(out)
+    with book.opened():
+        source, target = make(book, "a.png")
+    good = (out / NAME).read_bytes()
+    for rubbish in (b"\0" * 4096, b"[]", b"null", b'{"target": "a.png"}', b"\xff", b"",
+                    good.strip().replace(b'"input"', b'"inputs"'),
+                    good.strip().replace(b'"sha256"', b'"sha"')):  # fmt: skip
+        (out / NAME).write_bytes(rubbish + b"\n" + good + rubbish)
+        assert Ledger(out).state(target, source, SETTINGS) == "done"
+
+
+def test_the_last_line_of_a_picture_counts(out):
+    book = Ledger(out)
+    with book.opened():
+        make(book, "a.png", b"first")
+        source, target = make(book, "a.png", b"second, longer")
+    assert Ledger(out).targets == {"a.png"}
+    assert Ledger(out).state(target, source, SETTINGS) == "done"
+
+
+def test_two_runs_at_a_time_are_refused(out):
+    book = Ledger(out)
+    code = f"""
+from pathlib import Path
+from srzoo.batches.ledger import Ledger
+with Ledger(Path({str(out)!r})).opened():
+    pass
+"""
+    command = [sys.executable, "-c", code]
+    with book.opened():
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "another run is writing into" in other.stderr
+        stale = Ledger(out)
+        make(book, "a.png")
+    assert subprocess.run(command, check=False).returncode == 0
+    with pytest.raises(PictureError, match="another run"), stale.opened():
+        pass  # what it read is no longer all
+
+
+def test_a_full_disk_leaves_no_half_line(out, monkeypatch):
+    book = Ledger(out)
+    with book.opened():
+        make(book, "a.png")
+        before = (out / NAME).read_bytes()
+        real = os.write
+        monkeypatch.setattr(os, "write", lambda handle, data: _full(real, handle, data))
+        with pytest.raises(PictureError, match="No space left"):
+            make(book, "b.png")
+        monkeypatch.undo()
+        assert (out / NAME).read_bytes() == before
+        make(book, "c.png")
+    assert Ledger(out).targets == {"a.png", "c.png"}
+
+
+def _full(real, handle, data):
+    if len(data) > 20:
+        return real(handle, data[: len(data) // 2])
+    raise OSError(28, "No space left on device")

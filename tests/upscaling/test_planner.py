@@ -1,0 +1,235 @@
+"""The memory planner: what it says is what is taken, and what cannot be done is refused."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import psutil
+import pytest
+from helpers import Sharpen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srzoo.cli._output import memory_size
+from srzoo.errors import MemoryBudgetError
+from srzoo.upscaling import memory, planner
+from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK, Work
+from srzoo.upscaling.sizing import Route, Sizing
+from srzoo.upscaling.upscaler import Upscaler
+
+
+def budget(room: int) -> int:
+    """A limit that leaves ``room`` bytes beside this process."""
+    return psutil.Process().memory_info().rss + SLACK + room
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(1, 3000), height=st.integers(1, 3000),
+    reach=st.sampled_from([0, 2, 36, None]), per_pixel=st.sampled_from([100, 8460]),
+    room=st.integers(60_000_000, 400_000_000), strips=st.sampled_from([0, 1]),
+)  # fmt: skip
+def test_tiles_fit_and_cover(width, height, reach, per_pixel, room, strips):
+    runner = Sharpen(reach, per_pixel)
+    work = Work((width, height), 2, held=True, strips=strips)
+    try:
+        plan = planner.plan(work, runner, memory=budget(room))
+    except planner.TooLargeError as error:
+        assert error.least > error.budget
+        return
+    own, seen = plan.tile, plan.margin if plan.exact else plan.margin + LOOK
+    rows = min(own[0] + 2 * seen, height + 2 * plan.edge)
+    columns = min(own[1] + 2 * seen, width + 2 * plan.edge)
+    assert rows * columns * per_pixel + strips * own[0] * width * 12 <= room
+    assert plan.bytes <= budget(room) + 5_000_000  # this process breathes
+    assert plan.tiles == -(-height // own[0]) * -(-width // own[1])
+    whole = own == (height, width)
+    assert plan.exact == (whole or (reach is not None and plan.margin == max(reach, LOOK)))
+    if not plan.exact:
+        assert plan.margin <= BLEND
+        assert all(2 * plan.margin <= a for a, b in zip(own, (height, width), strict=True) if a < b)
+
+
+def test_more_memory_is_never_slower():
+    areas = [
+        planner.plan(Work((3000, 2000), 4, held=True), Sharpen(36, 8460), memory=budget(room)).area
+        for room in (100_000_000, 200_000_000, 400_000_000, 1_600_000_000)
+    ]
+    assert areas == sorted(areas, reverse=True)
+    assert areas[-1] < 1.6 * 3000 * 2000
+
+
+def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
+    plan = planner.plan(Work((20_000, 15_000), 2, held=True), Sharpen(2, 492))
+    assert plan.area < 1.03 * 20_000 * 15_000
+    assert plan.tile[0] * plan.tile[1] < 1_000_000
+
+
+def works(size="8000x6000", **options):
+    width, height = map(int, size.split("x"))
+    route = Route((2,), (2 * width, 2 * height), (width, height))
+    return planner.works(route, **{"itemsize": 1, "channels": 3, "streamed": False, **options})
+
+
+def test_what_stands_in_memory():
+    raw = 8000 * 6000 * 3
+    (work,) = works()
+    assert (work.standing, work.decoded) == (raw + 4 * raw, int(planner.DECODER * raw))
+    assert work.encoded == int(planner.ENCODER * 4 * raw)
+    (work,) = works(held=True)
+    assert (work.standing, work.decoded, work.encoded) == (4 * raw, 0, 0)
+    (work,) = works(itemsize=2, channels=4, held=True, reserve=7)
+    assert work.standing == 4 * raw * 8 // 3 + 7
+    (work,) = works(streamed=True, held=True)
+    assert work.standing == planner.WRITER_ROWS * 16_000 * 3
+    assert work.strip_row() == 4 * 8000 * 3
+    (work,) = works(format="tiff")
+    assert work.encoded < raw
+    (work,) = works("20x10", format="webp", channels=4)
+    assert work.encoded == int(9.8 * 800 * 4)
+
+
+def test_encoders_and_decoders_need_room_too():
+    """A tile would fit; WebP's encoder, or a decoder beside a streamed result, does not."""
+    upscaler = Upscaler(Sharpen(), (2,), "a", memory=budget(200_000_000))
+    assert upscaler.plan((2000, 1500))
+    route = Sizing().plan((2000, 1500), (2,))
+    assert upscaler.plans(route, format="png")
+    assert "TIFF" in refusal(upscaler, route, format="webp", channels=4)
+    large = Sizing().plan((5000, 4000), (2,))
+    assert upscaler.plans(large, streamed=True, held=True)
+    refusal(upscaler, large, streamed=True)
+
+
+def test_two_passes_and_a_resize():
+    route = Sizing(scale=3).plan((1000, 800), (2,))
+    first, second = planner.works(route, 1, 3, streamed=False)
+    raw = 1000 * 800 * 3
+    assert first.size == (1000, 800)
+    assert first.standing == raw + 4 * raw
+    assert (first.encoded, first.strips, first.passing) == (0, 0, 0)
+    assert second.size == (2000, 1600)
+    # The first picture, the second one, the third one after its resize; no result of the pass.
+    assert second.kept == raw + 9 * raw
+    assert second.standing == 14 * raw + second.passing
+    assert second.strips == 1
+    (alone,) = planner.works(Sizing(scale=0.5).plan((1000, 800), (2,)), 1, 3, streamed=True)
+    assert (alone.scale, alone.kept) == (1, 0)
+
+
+def refusal(upscaler: Upscaler, route: Route, **options) -> str:
+    with pytest.raises(MemoryBudgetError) as info:
+        upscaler.plans(route, **options)
+    return str(info.value)
+
+
+def test_a_refusal_names_a_setting_that_works():
+    upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=budget(500_000_000))
+    route = Sizing().plan((8000, 6000), (2,))
+    said = refusal(upscaler, route, held=True)
+    assert "8000x6000 picture to 16000x12000 (x2) needs about" in said
+    assert "or write a TIFF (-o NAME.tif)" in said
+    assert upscaler.plans(route, streamed=True, held=True)
+    upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
+    assert upscaler.plans(route, held=True)
+
+
+def test_a_refusal_does_not_name_what_does_not_help():
+    upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=1_000_000)
+    route = Sizing().plan((8000, 6000), (2,))
+    assert "TIFF" not in refusal(upscaler, route)
+    assert "--tile auto" not in refusal(upscaler, route)
+    upscaler.tile = "off"
+    assert "--tile auto" in refusal(upscaler, route, streamed=True)
+
+
+def test_without_a_limit_it_is_what_is_free(monkeypatch):
+    monkeypatch.setattr(planner, "free", lambda: 1_000_000_000)
+    upscaler = Upscaler(Sharpen(), (2,), "a")
+    assert upscaler.plan((1000, 1000))
+    said = refusal(upscaler, Sizing().plan((8000, 6000), (2,)))
+    used = psutil.Process().memory_info().rss / 1e9 + 0.6
+    assert float(re.search(r"may use ([\d.]+)GB", said)[1]) == pytest.approx(used, abs=0.02)
+
+
+def test_a_container_has_less(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    everything = memory.free()
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert memory.free() > 0.5 * everything
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert memory.free() == 4000
+
+
+def test_a_device_has_memory_of_its_own():
+    class Card(Sharpen):
+        def free_memory(self):
+            return 100_000_000
+
+    plan = planner.plan(Work((2000, 2000), 2, held=True), Card(per_pixel=1000))
+    rows, columns = (side + 2 * plan.margin for side in plan.tile)
+    assert rows * columns * 1000 <= 80_000_000
+    with pytest.raises(planner.TooLargeError):
+        planner.plan(Work((2000, 2000), 2, held=True), Card(per_pixel=1000), tile="off")
+
+
+def test_edges_are_no_wider_than_the_network_looks():
+    edges = [planner.plan(Work((50, 50), 2), Sharpen(reach)).edge for reach in (0, 2, 5, 36, None)]
+    assert edges == [LOOK, 2, 5, EDGE, EDGE]
+
+
+PEAK = """
+import resource, sys
+import numpy as np, psutil, srzoo
+from srzoo.images import Picture
+from srzoo.upscaling.sizing import Sizing
+
+model, width, height, channels, dtype, size, streamed, room = sys.argv[1:]
+width, height, channels, room = int(width), int(height), int(channels), int(room)
+upscaler = srzoo.load(model)
+upscaler.array(np.zeros((9, 9, 3), np.uint8))  # what is made once
+white = np.iinfo(dtype).max
+row = (np.arange(width) % 251 * (white // 255)).astype(dtype)
+pixels = np.empty((height, width, 3)[: 3 if channels > 2 else 2], dtype)
+pixels[:] = row[:, None] if channels > 2 else row
+alpha = np.tile(row, (height, 1)) if channels in (2, 4) else None
+picture = Picture(pixels, alpha)
+route = Sizing.parse(size=size or None).plan(picture.size, upscaler.scales)
+upscaler.memory = psutil.Process().memory_info().rss + room
+if streamed == "yes":
+    assert sum(map(len, upscaler.strips(picture, route))) == route.size[1]
+else:
+    assert upscaler.to_size(picture, route).size == route.size
+# Not ru_maxrss: that of the process which started this one stays in it.
+status = open("/proc/self/status").read()
+peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+print(peak - upscaler.memory, room)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("model", "width", "height", "channels", "dtype", "size", "streamed", "room"),
+    [
+        ("bicubic-x2", 3000, 2000, 3, "uint8", "", "no", 250_000_000),
+        ("bicubic-x2", 3000, 2000, 3, "uint16", "", "yes", 230_000_000),
+        ("bicubic-x4", 1500, 1000, 4, "uint8", "", "yes", 220_000_000),
+        ("bicubic-x4", 1500, 1000, 2, "uint8", "", "no", 250_000_000),
+        ("bicubic-x2", 2000, 1500, 3, "uint8", "width=3000", "no", 250_000_000),
+        ("edsr-x4", 250, 150, 3, "uint8", "", "yes", 200_000_000),
+    ],
+)
+def test_the_peak_stays_within_the_budget(
+    model, width, height, channels, dtype, size, streamed, room
+):
+    arguments = [model, width, height, channels, dtype, size, streamed, room]
+    out = subprocess.run(
+        [sys.executable, "-c", PEAK, *map(str, arguments)], check=True, capture_output=True
+    ).stdout
+    over, _ = map(int, out.split())
+    assert over <= 0
+    assert over > -0.9 * room  # and the budget is made use of
