@@ -45,6 +45,9 @@ class Sharpen:
     def bytes_per_pixel(self, scale: int) -> int:
         return self.per_pixel
 
+    def bytes_aside(self, scale: int) -> int:
+        return 0
+
     def free_memory(self) -> int | None:
         return None
 

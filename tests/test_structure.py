@@ -23,8 +23,8 @@ ORDER = [
     "comparing.page",
     "modelcards.provenance", "modelcards.cardcheck", "modelcards.cardsections",
     "modelcards.cardtext", "modelcards.publishing",
-    "building", "networks.weights", "networks.runner", "networks.fold", "networks.lean", "networks.summary",
-    "training", "testing",
+    "building", "networks.weights", "networks.fold", "networks.lean", "networks.runner",
+    "networks.summary", "training", "testing",
 ]  # fmt: skip
 """Packages without a dot have an order of their own inside."""
 BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("building") :])

@@ -11,6 +11,7 @@ import torch
 
 from srzoo import card, zoo
 from srzoo.errors import DeviceError
+from srzoo.networks.lean import lean
 from srzoo.networks.runner import ModuleRunner
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -27,7 +28,7 @@ def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> M
     Raises:
         DeviceError: the device is not there.
     """
-    return ModuleRunner(zoo.build(card.read(folder)), _device(device), _dtype(precision))
+    return ModuleRunner(lean(zoo.build(card.read(folder))), _device(device), _dtype(precision))
 
 
 def _device(name: str) -> torch.device:

@@ -2,45 +2,82 @@
 
 EDSR's tail (convolution, shuffle, convolution, shuffle, convolution) has no activation between,
 so it is one linear map from features to pixels: a convolution with a kernel of
-``2 * tail_reach + 1`` and a pixel shuffle. Zero padding at the inner levels makes the
-``tail_reach`` outermost LR pixels differ; those are not computed here.
+``2 * tail_reach + 1`` and a pixel shuffle. Zero padding at the inner levels gives the
+``tail_reach`` outermost LR pixels weights of their own: those can be folded too. Training leaves
+them out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LOW, INSIDE, HIGH = range(3)
+"""Where a window lies along a side of the picture: at its beginning, inside, at its end."""
 
-def fold_tail(generator: nn.Module, channels: int, scale: int) -> tuple[Tensor, Tensor]:
+
+def fold_tail(
+    generator: nn.Module,
+    channels: int,
+    scale: int,
+    at: tuple[int, int] = (INSIDE, INSIDE),
+) -> tuple[Tensor, Tensor]:
     """The kernel and bias of a generator's tail, differentiable in its parameters.
 
-    Each row of the kernel is the tail's adjoint on an impulse at one of the 3 s^2 output values
-    of an LR pixel.
+    Each row of the kernel is the tail's adjoint on an impulse at one output value of the LR
+    pixels that the window gives: of one inside, of the ``tail_reach`` outermost at an edge.
 
     Args:
         generator: has ``linear_tail``, ``tail_reach`` and ``reconstruct``.
         channels: of its features.
         scale: one of its scales.
+        at: where the window lies, vertically and horizontally: LOW, INSIDE or HIGH.
 
     Returns:
-        Kernel 3s^2 x channels x k x k and bias 3s^2, for :func:`torch.pixel_shuffle`'s order.
+        Kernel n x channels x h x w and bias n. Inside, h = w = 2 tail_reach + 1 and n = 3s^2, in
+        the order of :func:`torch.pixel_shuffle`; a window at an edge is one smaller and gives
+        ``tail_reach`` times as many values, (3s^2, rows, columns).
     """
     tail = cast("Any", generator)
     reach = int(tail.tail_reach)
-    count, side = 3 * scale**2, 2 * reach + 1
+    down, across = (_window(where, reach) for where in at)
+    count = 3 * scale**2 * down.gives * across.gives
     some = next(generator.parameters())
     trained = any(p.requires_grad for p in generator.parameters())
     with torch.enable_grad():
-        f = torch.zeros(count, channels, side, side, dtype=some.dtype, device=some.device)
+        f = torch.zeros(
+            count, channels, down.canvas, across.canvas, dtype=some.dtype, device=some.device
+        )
         f.requires_grad_()
-        inside = slice(reach * scale, (reach + 1) * scale)
-        y = tail.reconstruct(f, scale)[:, :, inside, inside].flatten(1)
+        y = F.pixel_unshuffle(tail.reconstruct(f, scale), scale)
+        y = y.narrow(2, down.first, down.gives).narrow(3, across.first, across.gives).flatten(1)
         (kernel,) = torch.autograd.grad(y.diagonal().sum(), f, create_graph=trained)
+    kernel = kernel.narrow(2, down.begin, down.side).narrow(3, across.begin, across.side)
     return kernel, y[0] if trained else y[0].detach()
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Along one side: how large the picture is that the tail runs on, and the window in it."""
+
+    canvas: int
+    begin: int
+    side: int
+    first: int
+    gives: int
+
+
+def _window(where: int, reach: int) -> _Window:
+    # The border that a window must not see is kept ``reach`` away from what comes out.
+    if where == LOW:
+        return _Window(3 * reach, 0, 2 * reach, 0, reach)
+    if where == HIGH:
+        return _Window(3 * reach, reach, 2 * reach, 2 * reach, reach)
+    return _Window(2 * reach + 1, 0, 2 * reach + 1, reach, 1)
 
 
 class Foldable(nn.Module):

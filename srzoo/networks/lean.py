@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
-from .fold import fold_tail
+from .fold import HIGH, INSIDE, LOW, fold_tail
 
 BLOCK = 128
 """Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
+SMALLEST = 8
+"""Side of the picture that tells how many channels the features have."""
 
 
 def lean(generator: nn.Module) -> nn.Module:
@@ -55,11 +57,11 @@ def normalise(generator: nn.Module) -> None:
 
 
 class Folded(nn.Module):
-    """A linear tail: one convolution inside, the tail itself on strips along the border.
+    """A linear tail as nine convolutions: one inside, eight where it meets the picture's border.
 
-    ``reconstruct`` of sides up to ``2 * tail_reach`` is the tail's own; beyond that, the folded
-    convolution gives all but the ``tail_reach`` outermost LR pixels, whose values depend on zero
-    padding at the tail's inner levels.
+    The tail pads its inner levels with zeros, so the ``tail_reach`` outermost LR pixels follow
+    other weights. These are linear too: an edge's window is ``2 * tail_reach`` LR pixels wide and
+    gives ``tail_reach`` of them, a window inside is one wider and gives one.
 
     Args:
         generator: has ``linear_tail``, ``tail_reach``, ``features`` and ``reconstruct``.
@@ -68,37 +70,60 @@ class Folded(nn.Module):
 
     def __init__(self, generator: nn.Module, scale: int) -> None:
         super().__init__()
-        self.generator = generator
         self.scale = scale
         self.reach = int(cast("Any", generator).tail_reach)
-        side = 2 * self.reach + 1
-        with torch.no_grad():
-            probe = torch.zeros(1, 3, side, side)
-            channels = int(cast("Any", generator).features(probe, scale).shape[1])
-        kernel, bias = fold_tail(generator, channels, scale)
-        self.inside = nn.Conv2d(channels, len(bias), side)
-        self.inside.weight = nn.Parameter(kernel.detach(), requires_grad=False)
-        self.inside.bias = nn.Parameter(bias.detach(), requires_grad=False)
-
-    def strip(self, f: Tensor) -> Tensor:
-        """What one convolution gives: ``tail_reach`` LR pixels less on each side."""
-        return torch.pixel_shuffle(self.inside(f), self.scale)
-
-    def border(self, f: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Top and bottom over the full width; left and right between them."""
-        reach, scale = self.reach, self.scale
-        edge, tail = reach * scale, cast("Any", self.generator).reconstruct
-        return (
-            tail(f[:, :, : 2 * reach], scale)[:, :, :edge],
-            tail(f[:, :, -2 * reach :], scale)[:, :, -edge:],
-            tail(f[..., : 2 * reach], scale)[:, :, edge:-edge, :edge],
-            tail(f[..., -2 * reach :], scale)[:, :, edge:-edge, -edge:],
+        self.parts = nn.ModuleList(
+            _window(generator, scale, (vertical, horizontal))
+            for vertical in (LOW, INSIDE, HIGH)
+            for horizontal in (LOW, INSIDE, HIGH)
         )
 
+    @property
+    def smallest(self) -> int:
+        """The least side in LR pixels, ``2 * tail_reach + 1``."""
+        return 2 * self.reach + 1
+
+    def band(self, f: Tensor, vertical: int) -> Tensor:
+        """Rows of LR pixels over the full width, before the shuffle: B x 3s^2 x h x W.
+
+        Args:
+            f: features, B x C x h' x W: the ``2 * tail_reach`` topmost or lowest rows, of which
+                the outer half comes out; or any others, and ``tail_reach`` more above and below.
+            vertical: LOW (the top), INSIDE or HIGH (the bottom).
+        """
+        reach, values = self.reach, 3 * self.scale**2
+        low, inside, high = self.parts[3 * vertical : 3 * vertical + 3]
+        left = low(f[..., : 2 * reach])
+        middle = inside(f)
+        right = high(f[..., -2 * reach :])
+        batch = f.shape[0]
+        if vertical == INSIDE:  # each window gave a row of ``reach`` pixels, as channels
+            left = left.reshape(batch, values, reach, -1).transpose(2, 3)
+            right = right.reshape(batch, values, reach, -1).transpose(2, 3)
+        else:
+            left = left.reshape(batch, values, reach, reach)
+            middle = middle.reshape(batch, values, reach, -1)
+            right = right.reshape(batch, values, reach, reach)
+        return torch.cat([left, middle, right], 3)
+
     def forward(self, f: Tensor) -> Tensor:
-        """B x C x H x W, sides from ``2 * tail_reach + 1``, to B x 3 x sH x sW in one piece."""
-        top, bottom, left, right = self.border(f)
-        return torch.cat([top, torch.cat([left, self.strip(f), right], 3), bottom], 2)
+        """B x C x H x W, sides from ``smallest``, to B x 3 x sH x sW in one piece."""
+        twice = 2 * self.reach
+        top, bottom = self.band(f[:, :, :twice], LOW), self.band(f[:, :, -twice:], HIGH)
+        whole = torch.cat([top, self.band(f, INSIDE), bottom], 2)
+        return torch.pixel_shuffle(whole, self.scale)
+
+
+def _window(generator: nn.Module, scale: int, at: tuple[int, int]) -> nn.Conv2d:
+    """One window of a linear tail as a convolution without padding."""
+    with torch.no_grad():
+        probe = next(generator.parameters()).new_zeros(1, 3, SMALLEST, SMALLEST)
+        channels = int(cast("Any", generator).features(probe, scale).shape[1])
+    kernel, bias = fold_tail(generator, channels, scale, at)
+    made = nn.Conv2d(channels, len(bias), (kernel.shape[2], kernel.shape[3]))
+    made.weight = nn.Parameter(kernel.detach().contiguous(), requires_grad=False)
+    made.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return made
 
 
 class Lean(nn.Module):
@@ -115,9 +140,9 @@ class Lean(nn.Module):
         self.reach = cast("int | None", generator.reach)
         self.tail_reach = cast("int", generator.tail_reach)
         self.linear_tail = bool(getattr(generator, "linear_tail", False))
-        self.folded = nn.ModuleDict(
-            {str(s): Folded(generator, s) for s in self.scales} if self.linear_tail else {}
-        )
+        # Folding the border too takes seconds: the tail itself does it, on strips.
+        inside = self.scales if self.linear_tail else ()
+        self.inside = nn.ModuleDict({str(s): _window(generator, s, (INSIDE,) * 2) for s in inside})
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x C x H x W."""
@@ -146,16 +171,18 @@ class Lean(nn.Module):
         return out
 
     def _folded(self, f: Tensor, scale: int) -> Tensor:
-        tail, reach = cast("Folded", self.folded[str(scale)]), self.tail_reach
+        tail, reach = cast("Any", self.generator).reconstruct, self.tail_reach
         batch, _, height, width = f.shape
+        edge, twice = reach * scale, 2 * reach
         out = _empty(f, (batch, 3, height * scale, width * scale))
-        edge = reach * scale
-        inside = out[..., edge:-edge, edge:-edge]
-        out[:, :, :edge], out[:, :, -edge:], left, right = tail.border(f)
-        out[:, :, edge:-edge, :edge], out[:, :, edge:-edge, -edge:] = left, right
-        for top, bottom in _parts(0, height - 2 * reach, rows=max(1, BLOCK**2 // width)):
-            y = tail.strip(f[:, :, top : bottom + 2 * reach])
-            inside[:, :, top * scale : bottom * scale] = y
+        out[:, :, :edge] = tail(f[:, :, :twice], scale)[:, :, :edge]
+        out[:, :, -edge:] = tail(f[:, :, -twice:], scale)[:, :, -edge:]
+        out[:, :, edge:-edge, :edge] = tail(f[..., :twice], scale)[:, :, edge:-edge, :edge]
+        out[:, :, edge:-edge, -edge:] = tail(f[..., -twice:], scale)[:, :, edge:-edge, -edge:]
+        for top, bottom in _parts(reach, height - reach, rows=max(1, BLOCK**2 // width)):
+            band = self.inside[str(scale)](f[:, :, top - reach : bottom + reach])
+            rows = torch.pixel_shuffle(band, scale)
+            out[:, :, top * scale : bottom * scale, edge:-edge] = rows
         return out
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
+from .lean import BLOCK, Lean
+
 if TYPE_CHECKING:
     from ..contracts import F32
 
-PROBE = 16
+PROBE = 32
 """Side of the picture on which the working memory is measured."""
 
 
@@ -34,7 +37,7 @@ class ModuleRunner:
     ) -> None:
         self._device = device or torch.device("cpu")
         self._dtype = dtype
-        self._per_pixel: dict[int, int] = {}
+        self._needs: dict[int, Needs] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
         self.reach = cast("int | None", model.reach)
 
@@ -47,38 +50,71 @@ class ModuleRunner:
 
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory for each LR pixel, measured once on a small picture."""
-        if scale not in self._per_pixel:
-            found = working_memory(self.model, scale, self._device, self._dtype)
-            self._per_pixel[scale] = found // PROBE**2
-        return self._per_pixel[scale]
+        return self._measured(scale).per_pixel
+
+    def bytes_aside(self, scale: int) -> int:
+        """Working memory besides: that of a block of the tail."""
+        return self._measured(scale).aside
+
+    def _measured(self, scale: int) -> Needs:
+        if scale not in self._needs:
+            self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
+        return self._needs[scale]
 
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
         return torch.cuda.mem_get_info()[0] if self._device.type == "cuda" else None
 
 
-@torch.inference_mode()
-def working_memory(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype) -> int:
-    """Bytes that a network takes at its peak on a small picture, its result included.
+@dataclass(frozen=True)
+class Needs:
+    """Bytes of working memory: for each LR pixel of a call, and for any call besides."""
 
-    Every allocation counts, also those inside an operation that Python never sees: bicubic's
-    convolutions take three times what their results do.
-    """
-    if device.type == "cuda":
-        return _on_cuda(model, scale, device, dtype)
-    if device.type != "cpu":  # other devices do not tell; the CPU does the same work
+    per_pixel: int
+    aside: int = 0
+
+
+@torch.inference_mode()
+def needs(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype) -> Needs:
+    """What a network takes at its peak, measured on a small picture, its result included."""
+    if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
         model, device = copy.deepcopy(model).to("cpu"), torch.device("cpu")
     x = torch.zeros(1, 3, PROBE, PROBE, device=device, dtype=dtype)
     x = x.contiguous(memory_format=torch.channels_last)
-    model(x, scale)  # what is made once, at the first call, is no working memory
+    measured = _on_cuda if device.type == "cuda" else _on_cpu
+    if not isinstance(model, Lean):
+        return Needs((measured(lambda: model(x, scale).float(), device) + x.nbytes) // PROBE**2)
+    f = model.features(x, scale)
+    result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # in float32 too, at the end
+    body = measured(lambda: model.features(x, scale), device) + x.nbytes
+    tail = measured(lambda: model.reconstruct(f, scale), device)
+    # When the tail runs there are features and the result, and one block of the tail.
+    standing = f.nbytes + x.nbytes + result * PROBE**2
+    return Needs(max(body, standing) // PROBE**2, tail * BLOCK**2 // PROBE**2)
+
+
+def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:
+    """Peak bytes, those inside an operation too, which Python never sees.
+
+    Bicubic's convolutions take three times what their results do.
+    """
+    run()  # what is made once, at the first call, is no working memory
     with _quiet(), profile(profile_memory=True) as profiler:
-        result: Tensor = model(x, scale).float()
+        result = run()
     events = [e for e in cast("Any", profiler).kineto_results.events() if e.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: int(e.start_ns())):
         live += int(event.nbytes())
         peak = max(peak, live)
-    return max(peak, result.nbytes) + x.nbytes
+    return max(peak, result.nbytes)
+
+
+def _on_cuda(run: Callable[[], Tensor], device: torch.device) -> int:
+    run()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    run()
+    return torch.cuda.max_memory_allocated(device) - before
 
 
 @contextmanager
@@ -91,12 +127,3 @@ def _quiet() -> Generator[None]:
     finally:
         if before is None:
             del os.environ["KINETO_LOG_LEVEL"]
-
-
-def _on_cuda(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype) -> int:
-    x = torch.zeros(1, 3, PROBE, PROBE, device=device, dtype=dtype)
-    model(x, scale)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    model(x.contiguous(memory_format=torch.channels_last), scale).float()
-    return torch.cuda.max_memory_allocated(device) - before + x.nbytes

@@ -1,8 +1,8 @@
 """Memory: what stands in it while a picture is enlarged, and the tiles that fit beside that.
 
 All arithmetic of bytes is here, and it is the same for every engine: an engine says what a
-pixel takes (``bytes_per_pixel``), how far its network looks (``reach``) and, where it has a
-memory of its own, how much of that is free.
+pixel takes (``bytes_per_pixel``), what a call takes besides (``bytes_aside``), how far its
+network looks (``reach``) and, where it has a memory of its own, how much of that is free.
 
 While a picture is enlarged, there stand in memory: the process as it is; the picture; the
 result, or one strip of it where it is streamed; and what the engine needs for one tile. When
@@ -342,7 +342,7 @@ def _costs(work: Work, runner: Runner, tile: tuple[int, int], *, margin: int, ex
     area = (height + 2 * edge + 2 * seen * (down - 1)) * (
         width + 2 * edge + 2 * seen * (across - 1)
     )
-    working = tallest * widest * _per_pixel(work, runner)
+    working = tallest * widest * _per_pixel(work, runner) + runner.bytes_aside(work.scale)
     taken = working + rows * work.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
         taken += (rows + 2 * margin) * width * work.scale**2 * work.channels * 4

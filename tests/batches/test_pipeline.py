@@ -41,6 +41,9 @@ class Double:
     def bytes_per_pixel(self, _scale):
         return 100
 
+    def bytes_aside(self, _scale):
+        return 0
+
     def free_memory(self):
         return None
 

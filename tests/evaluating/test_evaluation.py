@@ -42,6 +42,9 @@ class Nearest:
     def bytes_per_pixel(self, scale):
         return 1
 
+    def bytes_aside(self, scale):
+        return 0
+
     def free_memory(self):
         return None
 
