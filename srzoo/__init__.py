@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         degradations,
         discriminators,
         engines,
+        formats,
         generators,
         importers,
         losses,
@@ -57,7 +58,7 @@ _HOMES = {
 } | dict.fromkeys(
     (
         "adversarial_losses", "blocks", "cards", "commands", "datasets", "degradations",
-        "discriminators", "engines", "generators", "importers", "losses", "metrics",
+        "discriminators", "engines", "formats", "generators", "importers", "losses", "metrics",
     ),
     "kinds",
 )  # fmt: skip
@@ -77,6 +78,7 @@ __all__ = [
     "discriminators",
     "engines",
     "evaluate",
+    "formats",
     "generators",
     "importers",
     "list_models",

@@ -216,6 +216,45 @@ class Runner(Protocol):
         ...
 
 
+class Session(Protocol):
+    """An exported file, opened."""
+
+    def __call__(self, x: F32) -> F32:
+        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size from the file's smallest."""
+        ...
+
+
+class Format(Protocol):
+    """A file format that other programs run networks in; built without arguments.
+
+    Attributes:
+        suffix: of the file. A format of several files names the others alike.
+        packages: what has to be installed besides onnx and onnxscript: distributions, and the
+            module each one brings.
+        extra: the extra of srzoo, or of the plugin's own package, that brings them.
+    """
+
+    suffix: str
+    packages: Mapping[str, str]
+    extra: str
+
+    def write(self, onnx: Path, path: Path, about: str) -> None:
+        """Write ``path`` from an ONNX file, with the line ``about`` inside.
+
+        Raises:
+            ModelError: the converter does not take the network.
+        """
+        ...
+
+    def about(self, path: Path) -> str:
+        """The line that :meth:`write` put into the file; no torch."""
+        ...
+
+    def open(self, path: Path, threads: int) -> Session:
+        """Make the file ready to run on a CPU, in float32; no torch."""
+        ...
+
+
 class Engine(Protocol):
     """A way to run a model folder on some hardware."""
 

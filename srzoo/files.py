@@ -29,6 +29,15 @@ def replacing(path: Path) -> Generator[BinaryIO]:
         raise
 
 
+def cache() -> Path:
+    """Where what can be made again is kept: ``SRZOO_CACHE``, or the user's cache folder."""
+    if "SRZOO_CACHE" in os.environ:
+        return Path(os.environ["SRZOO_CACHE"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("srzoo"))
+
+
 def _share(path: Path) -> None:
     """Give a temporary file the rights that a plain ``open`` would have given it."""
     mask = os.umask(0)

@@ -25,6 +25,7 @@ datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
 degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
 metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics")
 engines: Registry[contracts.Runner] = Registry("engine", "srzoo.engines")
+formats: Registry[contracts.Format] = Registry("format", "srzoo.formats")
 importers: Registry[contracts.Importer] = Registry("importer", "srzoo.importers")
 cards: Registry[ModuleType] = Registry("card", "srzoo.cards")
 commands: Registry[click.Command] = Registry("command", "srzoo.commands")
@@ -33,7 +34,7 @@ KINDS: dict[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         generators, discriminators, blocks, losses, adversarial_losses, datasets,
-        degradations, metrics, engines, importers, cards, commands,
+        degradations, metrics, engines, formats, importers, cards, commands,
     )
 }  # fmt: skip
 

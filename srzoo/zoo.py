@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from . import card, images, kinds, locate
 from .card import CONFIG, Config, ModelFolder, WeightsFile
 from .errors import ModelError, SrzooError
+from .exporting import engine as engines
 from .registry import LOCAL_DIST, OWN_DIST, Use
 from .upscaling.upscaler import Tile, Upscaler
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor, nn
+
+    from .contracts import Runner
 
     P = TypeVar("P", Image, NDArray[Any], Tensor)
 
@@ -40,7 +43,8 @@ def load(
         precision: auto, fp32, bf16 or fp16.
         tile: "auto", "off", or a side in LR pixels (from 16).
         memory: bytes that the process may take; None for 60 % of what is free.
-        engine: an engine plugin.
+        engine: an engine plugin, or "auto" for the fastest that is installed; torch alone has a
+            ``model`` and other devices and precisions.
 
     Returns:
         A callable that takes a PIL image, a numpy array or a tensor, and gives back the
@@ -52,8 +56,22 @@ def load(
         DeviceError: there is no such device.
     """
     folder = locate.find(model)
-    runner = kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
+    chosen = engines.choose(folder, engine, device=device, precision=precision)
+    runner = _runner(folder, chosen.name, device, precision, asked=engine != "auto")
     return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory)
+
+
+def _runner(
+    folder: ModelFolder, engine: str, device: str, precision: str, *, asked: bool
+) -> Runner:
+    """What an engine makes of a model; torch's, if ``auto`` took one that cannot."""
+    try:
+        return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
+    except ModelError:
+        again = engines.choose(folder, device=device, precision=precision)
+        if asked or again.name == engine:
+            raise
+    return _runner(folder, again.name, device, precision, asked=False)
 
 
 def upscale(

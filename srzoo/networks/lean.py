@@ -142,7 +142,9 @@ class Lean(nn.Module):
         self.linear_tail = bool(getattr(generator, "linear_tail", False))
         # Folding the border too takes seconds: the tail itself does it, on strips.
         inside = self.scales if self.linear_tail else ()
-        self.inside = nn.ModuleDict({str(s): _window(generator, s, (INSIDE,) * 2) for s in inside})
+        self.inside = nn.ModuleDict(
+            {str(s): _window(generator, s, (INSIDE, INSIDE)) for s in inside}
+        )
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x C x H x W."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import kinds, strict
+from .. import files, kinds, strict
 from ..errors import SrzooError
 from ..registry import Use
 
@@ -67,15 +66,6 @@ class Pixels:
         return self._data[offset : offset + height * width * 3].reshape(height, width, 3)
 
 
-def cache_folder() -> Path:
-    """Where decoded pictures are kept: ``SRZOO_CACHE``, or the user's cache folder."""
-    if "SRZOO_CACHE" in os.environ:
-        return Path(os.environ["SRZOO_CACHE"])
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("srzoo"))
-
-
 def decoded(
     dataset: Dataset,
     degradation: Use,
@@ -102,7 +92,7 @@ def decoded(
     keep = tuple(scales) if shrink.deterministic or dataset[0].lr is not None else ()
     what = [VERSION, dataset.fingerprint, strict.plain(degradation) if keep else None, keep]
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    root = cache_folder() / "pixels"
+    root = files.cache() / "pixels"
     if not (root / key).is_dir():
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root) as name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,28 @@ def free() -> int:
     if limit.isdecimal() and taken.isdecimal():
         found = min(found, max(0, int(limit) - int(taken)))
     return found
+
+
+def peak() -> int:
+    """The most bytes that this process has had in memory."""
+    if sys.platform == "linux":
+        # Not getrusage: there the peak of whoever started this process lives on.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+
+
+def cores() -> int:
+    """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    mine = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(mine, psutil.cpu_count(logical=False) or mine)
 
 
 def give_back() -> None:

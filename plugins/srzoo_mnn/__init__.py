@@ -1,0 +1,101 @@
+"""MNN: the format and the engine. The fastest on CPUs with AVX2, by its Winograd kernels.
+
+https://github.com/alibaba/MNN
+
+The converter is called as a library. The ``mnnconvert`` command of the same package is not used:
+it installs packages and sends figures about the machine and the model to its makers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Generator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from srzoo.errors import ModelError
+from srzoo.exporting.about import INPUT, OUTPUT
+from srzoo.exporting.runner import ExportRunner
+
+if TYPE_CHECKING:
+    from srzoo.contracts import F32
+
+_stdout = threading.Lock()
+
+
+class MNN:
+    """A file with the ending .mnn, in float32."""
+
+    suffix = ".mnn"
+    packages: ClassVar[Mapping[str, str]] = {
+        "MNN": "MNN",
+        "onnx": "onnx",
+        "onnxscript": "onnxscript",
+    }
+    extra = "mnn"
+
+    def write(self, onnx: Path, path: Path, about: str) -> None:
+        """Convert; ``about`` is the file's ``bizCode``."""
+        with _silent():
+            import_module("_tools").mnnconvert(
+                ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path),
+                 "--bizCode", about]
+            )  # fmt: skip
+        if not path.exists():
+            raise ModelError("MNN cannot convert this network", "Use --engine torch")
+
+    def about(self, path: Path) -> str:
+        """The ``bizCode``."""
+        return str(_Session(path, 1).module.get_info()["bizCode"])
+
+    def open(self, path: Path, threads: int) -> _Session:
+        """Load on the CPU."""
+        return _Session(path, threads)
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        with _silent():
+            nn: Any = import_module("MNN.nn")
+            self._expr: Any = import_module("MNN.expr")
+            # Kept: the module's threads are its.
+            self._runtime: Any = nn.create_runtime_manager(
+                ({"backend": 0, "precision": "high", "memory": "normal", "numThread": threads},)
+            )
+            self.module: Any = nn.load_module_from_file(
+                str(path), [INPUT], [OUTPUT], runtime_manager=self._runtime,
+                shape_mutable=False, rearrange=False,
+            )  # fmt: skip
+
+    def __call__(self, x: F32) -> F32:
+        expr = self._expr
+        y = self.module.forward(expr.const(x, list(x.shape), expr.NCHW))
+        if y.data_format == expr.NC4HW4:
+            y = expr.convert(y, expr.NCHW)
+        return y.read().copy()
+
+
+class Engine(ExportRunner):
+    """Runs models with MNN, on the CPU in float32."""
+
+    format = "mnn"
+    speed = 5.0
+
+
+@contextlib.contextmanager
+def _silent() -> Generator[None]:
+    """Nothing on stdout: MNN prints there through C, and a pipe may carry a picture."""
+    with _stdout:
+        sys.stdout.flush()
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 1)
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            os.close(nowhere)

@@ -1,0 +1,122 @@
+"""ncnn: the format and the engine; also what phones and Vulkan programs run.
+
+https://github.com/Tencent/ncnn; the converter is pnnx, https://github.com/pnnx/pnnx
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from srzoo.errors import ModelError
+from srzoo.exporting.runner import ExportRunner
+
+if TYPE_CHECKING:
+    from srzoo.contracts import F32
+
+LONGEST = 255
+"""Characters that ncnn takes in a layer's name."""
+SHAPES = "inputshape=[1,3,37,43]", "inputshape2=[1,3,52,61]"
+"""Two sizes tell the converter that height and width are free."""
+HALVES = "fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage", "int8_inference"
+
+
+class NCNN:
+    """Two files, .param (text) and .bin, in float32; named by the first."""
+
+    suffix = ".param"
+    packages: ClassVar[Mapping[str, str]] = {
+        "ncnn": "ncnn",
+        "pnnx": "pnnx",
+        "onnx": "onnx",
+        "onnxscript": "onnxscript",
+    }
+    extra = "ncnn"
+
+    def write(self, onnx: Path, path: Path, about: str) -> None:
+        """Convert; ``about`` is the name of a layer that does nothing."""
+        if len(about) > LONGEST:
+            raise ModelError(f"ncnn has room for {LONGEST} characters", "Shorten the model's name")
+        with tempfile.TemporaryDirectory() as name:
+            work = Path(name)
+            shutil.copyfile(onnx, work / "net.onnx")
+            told = subprocess.run(
+                [_converter(), "net.onnx", *SHAPES, "fp16=0", "optlevel=2"],
+                cwd=work, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            param = work / "net.ncnn.param"
+            if told.returncode or not param.exists():
+                raise ModelError("pnnx cannot convert this network", "Use --engine torch")
+            magic, counts, *layers = param.read_text(encoding="ascii").split("\n")
+            count, blobs = map(int, counts.split())
+            lines = [magic, f"{count + 1} {blobs}", f"Noop {about} 0 0", *layers]
+            path.write_text("\n".join(lines), encoding="ascii")
+            shutil.copyfile(work / "net.ncnn.bin", path.with_suffix(".bin"))
+
+    def about(self, path: Path) -> str:
+        """The name of the first layer."""
+        with path.open(encoding="ascii") as file:
+            lines = [next(file, "") for _ in range(3)]
+        kind, _, rest = lines[2].partition(" ")
+        return rest.rpartition(" 0 0")[0] if kind == "Noop" else ""
+
+    def open(self, path: Path, threads: int) -> _Session:
+        """Load on the CPU."""
+        return _Session(path, threads)
+
+
+def _converter() -> str:
+    """The program in the package pnnx, whose import would import torch."""
+    spec = util.find_spec("pnnx")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("pnnx is not installed", 'Install it: pip install "srzoo[ncnn]"')
+    name = "pnnx.exe" if sys.platform == "win32" else "pnnx"
+    return str(Path(spec.submodule_search_locations[0]) / name)
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        ncnn: Any = import_module("ncnn")
+        self._ncnn = ncnn
+        self._net: Any = ncnn.Net()
+        options = self._net.opt
+        options.num_threads = threads
+        options.use_vulkan_compute = False
+        for half in HALVES:
+            setattr(options, f"use_{half}", False)
+        # Without pools of its own it keeps what its largest call took.
+        self._pools: Any = (ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator())
+        options.blob_allocator, options.workspace_allocator = self._pools
+        if self._net.load_param(str(path)) or self._net.load_model(str(path.with_suffix(".bin"))):
+            raise ModelError(f"ncnn cannot load {path}", "Export it again")
+
+    def __call__(self, x: F32) -> F32:
+        _, channels, height, width = x.shape
+        # Not Mat(array): ncnn aligns planes, and reads past those of an array.
+        picture = self._ncnn.Mat(width, height, channels)
+        np.asarray(picture)[:] = x[0]
+        with self._net.create_extractor() as extractor:
+            extractor.input("in0", picture)
+            code, made = extractor.extract("out0")
+            if code:
+                raise ModelError(f"ncnn failed with code {code}", "Use --engine torch")
+            y = np.array(made)[None]
+            del made
+        for pool in self._pools:
+            pool.clear()
+        return y
+
+
+class Engine(ExportRunner):
+    """Runs models with ncnn, on the CPU in float32."""
+
+    format = "ncnn"
+    speed = 3.5

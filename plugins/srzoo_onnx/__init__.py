@@ -1,0 +1,68 @@
+"""ONNX: the format that nearly everything reads, and ONNX Runtime as an engine.
+
+https://onnx.ai, https://onnxruntime.ai
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from srzoo.exporting.about import INPUT
+from srzoo.exporting.runner import ExportRunner
+
+if TYPE_CHECKING:
+    from srzoo.contracts import F32
+
+
+class ONNX:
+    """One file with the ending .onnx, weights inside, in float32."""
+
+    suffix = ".onnx"
+    packages: ClassVar[Mapping[str, str]] = {
+        "onnxruntime": "onnxruntime",
+        "onnx": "onnx",
+        "onnxscript": "onnxscript",
+    }
+    extra = "onnx"
+
+    def write(self, onnx: Path, path: Path, about: str) -> None:
+        """It is there already, with ``about`` in its metadata under "srzoo"."""
+        del about
+        shutil.copyfile(onnx, path)
+
+    def about(self, path: Path) -> str:
+        """The metadata's entry "srzoo"."""
+        return _Session(path, 1).about
+
+    def open(self, path: Path, threads: int) -> _Session:
+        """Load into ONNX Runtime, on the CPU."""
+        return _Session(path, threads)
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options: Any = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.enable_cpu_mem_arena = False  # memory is given back after each call
+        options.enable_mem_pattern = False  # plans would be kept for each size
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session: Any = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self.about = str(self._session.get_modelmeta().custom_metadata_map.get("srzoo", ""))
+
+    def __call__(self, x: F32) -> F32:
+        return self._session.run(None, {INPUT: x})[0]
+
+
+class Engine(ExportRunner):
+    """Runs models with ONNX Runtime, on the CPU in float32."""
+
+    format = "onnx"
+    speed = 3.0

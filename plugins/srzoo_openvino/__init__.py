@@ -1,0 +1,79 @@
+"""OpenVINO: the format and the engine, for Intel's CPUs above all.
+
+https://docs.openvino.ai
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from xml.etree import ElementTree
+
+from srzoo.errors import ModelError
+from srzoo.exporting.runner import ExportRunner
+
+if TYPE_CHECKING:
+    from srzoo.contracts import F32
+
+
+class OpenVINO:
+    """Two files, .xml and .bin, in float32; named by the first."""
+
+    suffix = ".xml"
+    packages: ClassVar[Mapping[str, str]] = {
+        "openvino": "openvino",
+        "onnx": "onnx",
+        "onnxscript": "onnxscript",
+    }
+    extra = "openvino"
+
+    def write(self, onnx: Path, path: Path, about: str) -> None:
+        """Convert; ``about`` is the file's ``rt_info``."""
+        import openvino
+
+        try:
+            model: Any = openvino.Core().read_model(str(onnx))
+        except RuntimeError as error:
+            raise ModelError("OpenVINO cannot convert this network", "Use torch") from error
+        model.set_rt_info(about, ["srzoo"])
+        openvino.save_model(model, str(path), compress_to_fp16=False)
+
+    def about(self, path: Path) -> str:
+        """The ``rt_info``."""
+        found = ElementTree.parse(path).find("rt_info/srzoo")
+        return found.attrib["value"] if found is not None else ""
+
+    def open(self, path: Path, threads: int) -> _Session:
+        """Compile for the CPU."""
+        return _Session(path, threads)
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        import openvino
+
+        core: Any = openvino.Core()
+        compiled = core.compile_model(
+            core.read_model(str(path)),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                "PERFORMANCE_HINT": "LATENCY",
+                "ENABLE_CPU_PINNING": False,
+                "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
+            },
+        )
+        self._request: Any = compiled.create_infer_request()
+
+    def __call__(self, x: F32) -> F32:
+        return self._request.infer([x], share_inputs=True, share_outputs=False)[0]
+
+
+class Engine(ExportRunner):
+    """Runs models with OpenVINO, on the CPU in float32."""
+
+    format = "openvino"
+    speed = 3.4

@@ -1,0 +1,1 @@
+"""Models in other programs' formats: written, checked against torch, kept, and run."""

@@ -1,0 +1,215 @@
+"""A model folder to a file in another format, by way of ONNX; and whether it does the same.
+
+``torch.export`` takes the network at one scale, folded, with free height and width; a format
+plugin makes its own file of that. The file is then run beside the network in torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import zoo
+from .._version import __version__
+from ..errors import ModelError
+from ..networks.lean import Folded, normalise
+from . import exports
+from .about import INPUT, OUTPUT, About
+from .exports import Export, Record
+
+if TYPE_CHECKING:
+    from ..card import ModelFolder
+    from ..contracts import F32, Session
+
+OPSET = 18
+SMALLEST = 5
+"""Least side in LR pixels of what is exported; more where a folded tail needs more."""
+LARGEST = 1 << 16
+OFF, DIFFERING = 1, 0.005
+"""An export is refused if an 8-bit value is off by more levels, or more of them differ."""
+SIZES = (61, 83), (128, 100), (SMALLEST, 19)
+"""Height and width of the pictures on which it is checked."""
+
+
+class AtScale(nn.Module):
+    """A generator at one scale, in one piece; its linear tail folded if asked for."""
+
+    def __init__(self, generator: nn.Module, scale: int, fold: bool) -> None:
+        super().__init__()
+        self.generator = generator
+        self.scale = scale
+        self.tail = Folded(generator, scale) if fold else None
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
+        if self.tail is None:
+            return self.generator(picture, self.scale)
+        return self.tail(cast("Any", self.generator).features(picture, self.scale))
+
+
+def kept(model: ModelFolder, scale: int, format: str) -> Export:
+    """The export of a model that an engine uses: the one that is kept, or a new one.
+
+    One that is refused is kept too, so that it is not tried again and again.
+
+    Raises:
+        DeviceError: what the format needs is not installed.
+        ModelError: the cache cannot be written; and what building the network raises.
+    """
+    exports.need(format)
+    found = exports.find(model, scale, format)
+    return found or exports.keep(
+        model, scale, format, lambda path: _record(model, scale, format, path)
+    )
+
+
+def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
+    try:
+        off, differing = write(model, scale, format, path)
+    except ModelError as error:
+        return Record(refused=error.what)
+    per_pixel, aside = measured(format, path)
+    return Record(None, off, differing, per_pixel, aside)
+
+
+def write(
+    model: ModelFolder, scale: int, format: str, path: Path, *, fold: bool = True
+) -> tuple[int, float]:
+    """Write a model in a format, and check the file.
+
+    Args:
+        model: the model.
+        scale: one of its scales.
+        format: a registered format.
+        path: the file; what stands there is replaced when the new one is right.
+        fold: fold a linear tail, and the border's share of it.
+
+    Returns:
+        The largest difference to torch in levels of 8 bits, and the share of values that differ.
+
+    Raises:
+        DeviceError: what the format needs is not installed.
+        ModelError: the network cannot be exported, or the file does not do the same.
+    """
+    target = exports.need(format)
+    generator = zoo.build(model).requires_grad_(False)
+    normalise(generator)
+    folded = fold and bool(getattr(generator, "linear_tail", False))
+    net = AtScale(generator, scale, folded).eval()
+    smallest = max(SMALLEST, net.tail.smallest if net.tail else 0)
+    reach = cast("int | None", generator.reach)
+    about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
+        onnx, made = Path(name) / "network.onnx", Path(name) / f"model{target.suffix}"
+        _to_onnx(net, smallest, about, onnx)
+        target.write(onnx, made, about.to_json())
+        found = differences(AtScale(generator, scale, False), target.open(made, threads=1), scale)
+        off, differing = found
+        if off > OFF or differing > DIFFERING:
+            raise ModelError(
+                f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
+                " values differ",
+                "Use --engine torch",
+            )
+        for part in sorted(made.parent.glob(f"{made.stem}.*")):
+            os.replace(part, path.with_name(path.stem + part.name.removeprefix(made.stem)))
+    return found
+
+
+def _to_onnx(net: AtScale, smallest: int, about: About, path: Path) -> None:
+    """Write the network as ONNX, by ``torch.export``."""
+    x = torch.rand(1, 3, 37, 43)
+    sides = {
+        side: torch.export.Dim(name, min=smallest, max=LARGEST)
+        for side, name in ((2, "height"), (3, "width"))
+    }
+    with _quiet():
+        try:
+            program = cast("Any", torch.onnx).export(
+                net, (x,), dynamo=True, dynamic_shapes={INPUT: sides}, input_names=[INPUT],
+                output_names=[OUTPUT], opset_version=OPSET, verbose=False, optimize=True,
+            )  # fmt: skip
+        except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"torch cannot export {about.model}: {reason}", "Use --engine torch"
+            ) from error
+        program.model.metadata_props["srzoo"] = about.to_json()
+        program.save(str(path), external_data=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Exporters tell of what they pass over; the check is what decides."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+@torch.inference_mode()
+def differences(net: AtScale, session: Session, scale: int) -> tuple[int, float]:
+    """How far a file's pictures are from a network's: levels of 8 bits, and share of values."""
+    off, count, total = 0, 0, 0
+    for height, width in SIZES:
+        x = drawn(max(height, SMALLEST), width)
+        want: F32 = net(torch.as_tensor(x)).numpy()
+        got = session(x)
+        if got.shape != want.shape:
+            raise ModelError(f"the file gave {got.shape} and not {want.shape}", "Report this")
+        if not np.isfinite(got).all():
+            raise ModelError("the file gave values that are not finite", "Use --engine torch")
+        apart = np.abs(_levels(got) - _levels(want))
+        off, total = max(off, int(apart.max())), total + apart.size
+        count += int(np.count_nonzero(apart))
+    return off, count / total
+
+
+def _levels(y: F32) -> Any:
+    return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
+
+
+def drawn(height: int, width: int) -> F32:
+    """A picture with slopes, edges, lines and grain: 1 x 3 x H x W, the same every time."""
+    rng = np.random.default_rng(height * 1000 + width)
+    down: F32 = np.arange(height, dtype=np.float32)[:, None]
+    across: F32 = np.arange(width, dtype=np.float32)[None, :]
+    slopes = (down / height, across / width, (down + across) / (height + width))
+    x = np.stack([np.broadcast_to(slope, (height, width)) for slope in slopes]).astype(np.float32)
+    for _ in range(8):
+        top, left = int(rng.integers(height)), int(rng.integers(width))
+        colour = rng.random((3, 1, 1), np.float32)
+        x[:, top : top + height // 4 + 1, left : left + width // 4 + 1] = colour
+    x += 0.3 * np.sin(across * (0.3 + down / height))
+    x += 0.05 * rng.standard_normal(x.shape, np.float32)
+    return np.clip(x, 0, 1, dtype=np.float32)[None]
+
+
+def measured(format: str, path: Path) -> tuple[int, int]:
+    """Working memory of a file in its format: bytes for each LR pixel, and besides.
+
+    In a process of its own, whose peak nothing else has raised.
+    """
+    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", format, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise ModelError(f"{path.name} cannot be run: {told.stderr.strip()[-300:]}", "Report this")
+    per_pixel, aside = json.loads(told.stdout.strip().splitlines()[-1])
+    return int(per_pixel), int(aside)

@@ -1,0 +1,37 @@
+"""How much memory an exported file takes: ``python -m srzoo.exporting.measure FORMAT FILE``.
+
+Prints two numbers as JSON: bytes for each LR pixel, and bytes besides. Without torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from .. import kinds
+from ..upscaling import memory
+
+SIDES = 64, 160, 320
+MARGIN = 1.1
+
+
+def main() -> None:
+    """Run the file on larger and larger pictures, and look at the peak after each."""
+    format, path = sys.argv[1:]
+    run = kinds.formats.create(format).open(Path(path), memory.cores())
+    before, found = memory.peak(), list[tuple[int, int]]()
+    for side in SIDES:
+        run(np.full((1, 3, side, side), 0.5, np.float32))
+        found.append((side * side, memory.peak() - before))
+    slopes = [(high[1] - low[1]) / (high[0] - low[0]) for low, high in pairwise(found)]
+    per_pixel = int(MARGIN * max(0.0, *slopes))
+    aside = max(0, *(int(peak - per_pixel * pixels) for pixels, peak in found))
+    sys.stdout.write(json.dumps([per_pixel, aside]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
