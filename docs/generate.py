@@ -1,20 +1,53 @@
-"""Write the generated documentation anew: docs/cli.md. A test compares it with what is here.
+"""Write the generated documentation anew: docs/cli.md, docs/performance.md.
+
+A test compares them with what is here. The second is made from docs/performance.json, which is
+what ``srzoo bench`` printed; to measure again:
+
+    srzoo bench edsr-x4 --engines all --baseline --size 256x256 --size 512x512 \\
+        --size 1000x700 --json > docs/performance.json
 
 Run: python docs/generate.py
 """
 
+import json
+import textwrap
 from pathlib import Path
 
 import click
 
+from srzoo import kinds, strict
+from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
 from srzoo.cli._main import root
+from srzoo.exporting.runner import ExportRunner
 
-HEAD = "# The command line\n\nMade by `python docs/generate.py`; do not edit.\n"
+HERE = Path(__file__).parent
+MADE = "Made by `python docs/generate.py`; do not edit.\n"
+READING = f"""\
+## How to read it
+
+Each row is the fastest of all its runs, each measurement a process of its own; the engines take
+turns, so that a slow moment of the machine hits all of them. What is measured is
+`Upscaler.array`: from an array to an array, with the tiles that a user gets. Loading the model
+does not count, and neither does exporting it, which happens once.
+
+* **MP/s** are megapixels of the result a second.
+* **speed** is how many times as fast as *{PLAIN_TORCH}*: the network as it was
+  trained, in the layout that PyTorch has by default, on the whole picture at once.
+  *{UNFOLDED}* is that network exported as it is, on the whole picture too.
+* **memory** is the process's peak beside a Python with numpy that has done nothing: libraries,
+  weights, the picture and the result count. **of plain** is its share of plain torch's.
+* **share of peak**: the plain network's multiply-adds a second, beside what the same CPU does
+  multiplying large float32 matrices in the same run. It counts the plain network's work for every
+  engine. One that gets the same picture with less of it can pass 100 %: a folded tail is one
+  convolution in place of three, and Winograd's convolutions multiply less.
+
+Times depend on the CPU far more than the order of the engines does; `srzoo bench` measures yours.
+"""
 
 
 def cli() -> str:
     """Every command's help text, as Markdown."""
-    parts = [HEAD]
+    parts = [f"# The command line\n\n{MADE}"]
 
     def describe(command: click.Command, path: str, parent: click.Context | None) -> None:
         ctx = command.make_context(path.split()[-1], [], parent=parent, resilient_parsing=True)
@@ -28,5 +61,120 @@ def cli() -> str:
     return "\n".join(parts)
 
 
+def performance() -> str:
+    """The engines' speed and memory, as Markdown, from docs/performance.json."""
+    text = (HERE / "performance.json").read_text(encoding="utf-8")
+    report = strict.parse(Report, json.loads(text), "docs/performance.json")
+    sizes = list(dict.fromkeys(row.size for row in report.rows))
+    tables = [_table(report, size) for size in sizes]
+    return "\n".join([_measured(report, sizes), *tables, READING, _auto(report)])
+
+
+def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
+    """On what, and with which command."""
+    there = report.machine
+    versions = [f"{name} {version}" for name, version in report.versions.items()]
+    versions = [f"srzoo {report.srzoo}", f"Python {there.python}", *versions]
+    asked = [f"--size {width}x{height}" for width, height in sizes]
+    lines = [
+        f"# Performance\n\n{MADE}",
+        f"`{report.model}` x{report.scale} in float32 on **{there.cpu}**"
+        f" ({', '.join(part for part in (there.vectors, there.system) if part)}),"
+        f" {there.threads} of {there.cores} cores computing. Multiplying matrices of 2048 x 2048,"
+        f" it does {report.gflops:.0f} GFLOP/s. The network takes {report.work / 1e6:.2f} million"
+        " multiply-adds for each pixel of the input.\n",
+        f"Versions: {', '.join(versions)}.\n",
+        "```sh",
+        f"srzoo bench {report.model} --engines all --baseline {' '.join(asked)}"
+        f" --rounds {report.rounds} --json > docs/performance.json",
+        "python docs/generate.py",
+        "```\n",
+    ]
+    for gone in report.left_out:
+        at = f" at {gone.size[0]}x{gone.size[1]}" if gone.size else ""
+        lines.append(f"Without {gone.engine}{at}: {gone.why}\n")
+    return "\n".join(map(_wrapped, lines))
+
+
+def _table(report: Report, size: tuple[int, int]) -> str:
+    """One size, the fastest first."""
+    rows = sorted((row for row in report.rows if row.size == size), key=lambda row: row.seconds)
+    plain = next((row for row in rows if row.engine == PLAIN_TORCH), None)
+    scale, (width, height) = report.scale, size
+    lines = [
+        f"## {width} x {height} to {width * scale} x {height * scale}\n",
+        "| engine | seconds | MP/s | speed | memory | of plain | share of peak |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *(_line(row, plain) for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row, plain: Row | None) -> str:
+    speed, part = "?", "?"
+    if plain:
+        speed = f"{plain.seconds / row.seconds:.1f}"
+        part = f"{row.memory / plain.memory:.0%}"
+    cells = (
+        row.engine,
+        f"{row.seconds:.3g}",
+        f"{row.megapixels:.2f}",
+        speed,
+        f"{row.memory / 1e9:.2f} GB",
+        part,
+        f"{row.share:.0%}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _auto(report: Report) -> str:
+    """The rule that chooses an engine, with the speeds it goes by and those measured here."""
+    found = {plugin.name: kinds.engines.get(plugin.name) for plugin in kinds.engines}
+    speeds = {
+        name: kind.speed
+        for name, kind in found.items()
+        if isinstance(kind, type) and issubclass(kind, ExportRunner)
+    }
+    largest = max(row.size for row in report.rows)
+    seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}
+    lines = [
+        "## Which engine `auto` takes\n",
+        "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
+        "1. A graphics card, or a precision other than float32: torch.",
+        "2. On a CPU, the installed engine with the highest `speed`. That is a figure in the"
+        " engine's own source: how many times as fast as plain torch it was when it was measured.",
+        "3. One that the model cannot be exported for, or whose export was found to give another"
+        " picture, is passed over.",
+        "4. torch, where no other is left.\n",
+        "`SRZOO_ENGINE=NAME` in the environment is what `auto` looks at first. `--verbose` says"
+        " which engine was taken, and why. Any other engine is taken only by name.\n",
+        f"| engine | its `speed` | measured above, {largest[0]} x {largest[1]} |",
+        "|---|--:|--:|",
+    ]
+    for name, speed in sorted(speeds.items(), key=lambda pair: -pair[1]):
+        here = "not measured"
+        if name in seconds and PLAIN_TORCH in seconds:
+            here = f"{seconds[PLAIN_TORCH] / seconds[name]:.1f}"
+        lines.append(f"| {name} | {speed:.1f} | {here} |")
+    return "\n".join(map(_wrapped, lines)) + "\n"
+
+
+def _wrapped(line: str) -> str:
+    """Prose in lines of 100; a command stays one."""
+    if line.startswith("srzoo "):
+        return line.replace(" --baseline ", " --baseline \\\n    ")
+    end = "\n" if line.endswith("\n") else ""
+    indent = "   " if line[:1].isdigit() else ""
+    lines = [
+        textwrap.fill(part, 100, subsequent_indent=indent, break_long_words=False,
+                      break_on_hyphens=False)
+        for part in line.rstrip("\n").split("\n")
+    ]  # fmt: skip
+    return "\n".join(lines) + end
+
+
+PAGES = {"cli.md": cli, "performance.md": performance}
+
 if __name__ == "__main__":
-    (Path(__file__).parent / "cli.md").write_text(cli(), encoding="utf-8")
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")

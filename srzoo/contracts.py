@@ -228,18 +228,20 @@ class Format(Protocol):
     """A file format that other programs run networks in; built without arguments.
 
     Attributes:
-        suffix: of the file. A format of several files names the others alike.
+        suffix: of the file, like ".onnx".
+        beside: suffixes of the files that stand beside it, alike in name; most formats: ``()``.
         packages: what has to be installed besides onnx and onnxscript: distributions, and the
             module each one brings.
         extra: the extra of srzoo, or of the plugin's own package, that brings them.
     """
 
     suffix: str
+    beside: tuple[str, ...]
     packages: Mapping[str, str]
     extra: str
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Write ``path`` from an ONNX file, with the line ``about`` inside.
+        """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
 
         Raises:
             ModelError: the converter does not take the network.

@@ -71,6 +71,10 @@ class DeviceError(SrzooError):
     """The device or the precision that was asked for is not to be had here."""
 
 
+class FallbackWarning(UserWarning):
+    """Something was done in another way than asked for, as that way gave wrong values."""
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """A hint for a name that does not exist: the nearest ones, or all there are.
 

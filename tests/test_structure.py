@@ -17,7 +17,7 @@ ORDER = [
     "upscaling.tiles", "upscaling.stitching", "upscaling.upscaler",
     "batches.outputs", "batches.ledger", "batches.tree", "batches.batch", "batches.making",
     "batches.forecast", "batches.pipeline",
-    "exporting.about", "exporting.exports", "exporting.measure", "exporting.runner",
+    "exporting.about", "exporting.trial", "exporting.exports", "exporting.measure", "exporting.runner",
     "exporting.engine",
     "zoo",
     "evaluating.sets", "evaluating.evaluation", "evaluating.results", "evaluating.claims",
@@ -26,7 +26,8 @@ ORDER = [
     "modelcards.provenance", "modelcards.cardcheck", "modelcards.cardsections",
     "modelcards.cardtext", "modelcards.publishing",
     "building", "networks.weights", "networks.fold", "networks.lean", "networks.runner",
-    "networks.summary", "exporting.convert", "training", "testing",
+    "networks.summary", "exporting.convert",
+    "benching.machine", "benching.work", "benching.once", "benching.bench", "training", "testing",
 ]  # fmt: skip
 """Packages without a dot have an order of their own inside."""
 BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("building") :])

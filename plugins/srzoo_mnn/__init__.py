@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from srzoo.errors import ModelError
 from srzoo.exporting.about import INPUT, OUTPUT
+from srzoo.exporting.exports import INSTEAD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class MNN:
     """A file with the ending .mnn, in float32."""
 
     suffix = ".mnn"
+    beside = ()
     packages: ClassVar[Mapping[str, str]] = {
         "MNN": "MNN",
         "onnx": "onnx",
@@ -46,7 +48,7 @@ class MNN:
                  "--bizCode", about]
             )  # fmt: skip
         if not path.exists():
-            raise ModelError("MNN cannot convert this network", "Use --engine torch")
+            raise ModelError("MNN cannot convert this network", INSTEAD)
 
     def about(self, path: Path) -> str:
         """The ``bizCode``."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from srzoo.errors import ModelError
+from srzoo.exporting.exports import INSTEAD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class NCNN:
     """Two files, .param (text) and .bin, in float32; named by the first."""
 
     suffix = ".param"
+    beside = (".bin",)
     packages: ClassVar[Mapping[str, str]] = {
         "ncnn": "ncnn",
         "pnnx": "pnnx",
@@ -53,9 +55,11 @@ class NCNN:
                 cwd=work, capture_output=True, text=True, check=False,
             )  # fmt: skip
             param = work / "net.ncnn.param"
-            if told.returncode or not param.exists():
-                raise ModelError("pnnx cannot convert this network", "Use --engine torch")
-            magic, counts, *layers = param.read_text(encoding="ascii").split("\n")
+            text = param.read_text(encoding="ascii") if param.exists() else ""
+            magic, counts, *layers = text.split("\n") if text else ("", "0 0")
+            # What pnnx knows and ncnn does not keeps a name with a dot, like pnnx.Expression.
+            if told.returncode or not text or any("." in line.split(" ")[0] for line in layers):
+                raise ModelError("pnnx cannot convert this network", INSTEAD)
             count, blobs = map(int, counts.split())
             lines = [magic, f"{count + 1} {blobs}", f"Noop {about} 0 0", *layers]
             path.write_text("\n".join(lines), encoding="ascii")

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from srzoo.errors import ModelError
 from srzoo.exporting.about import INPUT
+from srzoo.exporting.exports import INSTEAD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ class ONNX:
     """One file with the ending .onnx, weights inside, in float32."""
 
     suffix = ".onnx"
+    beside = ()
     packages: ClassVar[Mapping[str, str]] = {
         "onnxruntime": "onnxruntime",
         "onnx": "onnx",
@@ -52,13 +56,22 @@ class _Session:
         options.enable_mem_pattern = False  # plans would be kept for each size
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except _failures() as error:
+            raise ModelError(f"ONNX Runtime cannot load {path.name}", INSTEAD) from error
         self.about = str(self._session.get_modelmeta().custom_metadata_map.get("srzoo", ""))
 
     def __call__(self, x: F32) -> F32:
         return self._session.run(None, {INPUT: x})[0]
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; it has no common base but Exception."""
+    state: Any = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    return state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented
 
 
 class Engine(ExportRunner):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
 from srzoo.errors import ModelError
+from srzoo.exporting.exports import INSTEAD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class OpenVINO:
     """Two files, .xml and .bin, in float32; named by the first."""
 
     suffix = ".xml"
+    beside = (".bin",)
     packages: ClassVar[Mapping[str, str]] = {
         "openvino": "openvino",
         "onnx": "onnx",
@@ -35,7 +37,7 @@ class OpenVINO:
         try:
             model: Any = openvino.Core().read_model(str(onnx))
         except RuntimeError as error:
-            raise ModelError("OpenVINO cannot convert this network", "Use torch") from error
+            raise ModelError("OpenVINO cannot convert this network", INSTEAD) from error
         model.set_rt_info(about, ["srzoo"])
         openvino.save_model(model, str(path), compress_to_fp16=False)
 

@@ -18,6 +18,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from srzoo import generators
 
@@ -51,5 +52,5 @@ class SRCNN(nn.Module):
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
         large = self.enlarge(x)
-        y = 16 / 255 + (large * self.luma).sum(1, keepdim=True)
+        y = F.conv2d(large, self.luma) + 16 / 255
         return large + (self.net(y) - y) * (255 / 219)

@@ -39,7 +39,7 @@ class Forecast:
             route = self.alone.route
             what = "{}x{} to {}x{}".format(*route.source, *route.size) + f" ({route})"
             what += ", streamed into a tiled BigTIFF" if self.alone.streamed else ""
-        return f"{what}: about {_time(self.seconds)}, {self.bytes / 1e9:.1f} GB uncompressed"
+        return f"{what}: about {_time(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
 def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
@@ -68,6 +68,10 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
         int(share * sum(part.bytes for part in parts)),
         found[0] if len(todo) == 1 else None,
     )
+
+
+def _size(bytes: int) -> str:
+    return f"{bytes / 1e6:.0f} MB" if bytes < 1e9 else f"{bytes / 1e9:.1f} GB"
 
 
 def _time(seconds: float) -> str:

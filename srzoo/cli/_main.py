@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from types import FrameType
 
 import click
 
 from .. import __version__, kinds
-from ..errors import MissingPluginError, PluginError, SrzooError, did_you_mean
+from ..errors import FallbackWarning, MissingPluginError, PluginError, SrzooError, did_you_mean
 from ..registry import ALLOW_VARIABLE
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+_PYTHONS = warnings.formatwarning
 
 
 class Commands(click.Group):
@@ -89,6 +91,7 @@ def root() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
     signal.signal(signal.SIGTERM, _terminated)
+    warnings.formatwarning = _formatted
     try:
         code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False)
     except SrzooError as error:
@@ -103,6 +106,19 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _formatted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Ours in one line; others as Python has them."""
+    if issubclass(category, FallbackWarning):
+        return f"warning: {message}\n"
+    return _PYTHONS(message, category, filename, lineno, line)
 
 
 def _say(text: str, code: int) -> int:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import SrzooError
 from ._output import as_json, peak_memory, printable
 
 if TYPE_CHECKING:
-    from ..batches.batch import Batch
+    from ..batches.batch import Batch, Job
     from ..batches.making import Maker, Outcome
+    from ..card import ModelFolder
+    from ..exporting.engine import Choice
 
 LONG = 10.0
 """Seconds from which a run is worth being told of before."""
@@ -36,15 +39,40 @@ class Teller:
         self.failed: list[Outcome] = []
         self.advised = False
 
+    def engine(self, folder: ModelFolder, chosen: Choice) -> None:
+        """Which engine it is and why; and that its first use takes longer."""
+        if self.verbose:
+            click.echo(f"engine: {chosen.name} ({printable(chosen.why)})", err=True)
+        if chosen.prepares:
+            click.echo(f"preparing {folder.name} for {chosen.name}, once ...", err=True)
+
     def before(self, maker: Maker) -> None:
-        """The estimate, where it takes long."""
+        """The estimate, where it takes long; and how the first picture is cut."""
         from ..batches import forecast
 
+        if self.verbose and self.work.todo:
+            self._cut(maker, self.work.todo[0])
         found = forecast.of(self.work.todo, maker, always=self.verbose)
         if found and (self.verbose or found.seconds >= LONG):
             click.echo(str(found), err=True)
         if self.verbose and self.work.ledger:
             click.echo(f"ledger: {printable(self.work.ledger.path)}", err=True)
+
+    def _cut(self, maker: Maker, job: Job) -> None:
+        try:
+            ready = maker.prepare(job)
+            plans = maker.upscaler.plans(ready.route, format=job.format, streamed=ready.streamed)
+        except SrzooError:
+            return  # it will be told in its turn
+        for plan in plans:
+            height, width = plan.tile
+            exact = "exact" if plan.exact else "blended"
+            click.echo(
+                f"x{plan.scale}: {plan.tiles} tile{'s' * (plan.tiles > 1)} of {width}x{height} with"
+                f" {plan.margin or plan.edge} pixels more on each side ({exact}), at most"
+                f" {plan.bytes / 1e9:.2f} GB",
+                err=True,
+            )
 
     def tell(self, outcome: Outcome) -> None:
         """What became of one picture, at once."""

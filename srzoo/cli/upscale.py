@@ -42,6 +42,12 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
     raise click.BadParameter(f"{value!r} is not auto, or a whole number from 1 to 64")
 
 
+def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from .. import kinds
+
+    return [name for name in ("auto", *kinds.engines.names()) if name.startswith(incomplete)]
+
+
 # fmt: off
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
@@ -58,6 +64,8 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
               help="What the whole process may take, like 2GB.")
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")
+@click.option("--engine", metavar="auto|NAME", default="auto", show_default=True,
+              shell_complete=_engines, help="Fastest that is installed; or torch, mnn, ...")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
 @click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif", "heic"]),
@@ -76,7 +84,7 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 def upscale(
     ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, recursive: bool,
     scale: str | None, size: str | None, tile: int | str, memory: int | None, jobs: int | None,
-    device: str, precision: str, format: str | None, quality: int | None, strip: bool,
+    engine: str, device: str, precision: str, format: str | None, quality: int | None, strip: bool,
     no_provenance: bool, max_pixels: int | None, overwrite: bool, skip_existing: bool,
     json_: bool, verbose: bool,
 ) -> None:
@@ -91,6 +99,7 @@ def upscale(
     """
     from .. import guidance, images, locate, zoo
     from ..batches import batch, making
+    from ..exporting import engine as choice
     from ..upscaling import sizing
 
     folder = locate.find(model)
@@ -111,7 +120,10 @@ def upscale(
     options.sizing.plan((1000, 1000), folder.config.scales)  # raises where there is no way
     teller = Teller(work, json_, verbose)
     if work.todo:
-        ready = zoo.load(model, device=device, precision=precision, tile=tile, memory=memory)
+        chosen = choice.choose(folder, engine, device=device, precision=precision)
+        teller.engine(folder, chosen)
+        ready = zoo.load(model, device=device, precision=precision, tile=tile, memory=memory,
+                         engine=engine)  # fmt: skip
         maker = making.Maker(ready, options, work, partial(guidance.advice, folder))
         _run(work, maker, jobs, teller)
     else:

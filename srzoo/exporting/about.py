@@ -34,9 +34,13 @@ class About:
     folded: bool
     srzoo: str
 
+    def to_dict(self) -> dict[str, object]:
+        """As JSON can hold it."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """One line of ASCII without blanks: ncnn takes nothing else."""
-        text = json.dumps(asdict(self), separators=(",", ":"))
+        text = json.dumps(self.to_dict(), separators=(",", ":"))
         return text.replace(" ", "\\u0020")
 
 

@@ -7,6 +7,7 @@ plugin makes its own file of that. The file is then run beside the network in to
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -28,7 +29,8 @@ from ..errors import ModelError
 from ..networks.lean import Folded, normalise
 from . import exports
 from .about import INPUT, OUTPUT, About
-from .exports import Export, Record
+from .exports import INSTEAD, Export, Record
+from .trial import drawn
 
 if TYPE_CHECKING:
     from ..card import ModelFolder
@@ -40,8 +42,8 @@ SMALLEST = 5
 LARGEST = 1 << 16
 OFF, DIFFERING = 1, 0.005
 """An export is refused if an 8-bit value is off by more levels, or more of them differ."""
-SIZES = (61, 83), (128, 100), (SMALLEST, 19)
-"""Height and width of the pictures on which it is checked."""
+SIZES = (61, 83), (128, 100), (1, 19)
+"""Height and width of the pictures on which it is checked; at least what the file can take."""
 
 
 class AtScale(nn.Module):
@@ -77,8 +79,9 @@ def kept(model: ModelFolder, scale: int, format: str) -> Export:
 
 
 def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
+    generator = zoo.build(model)  # what this raises is not the export's fault
     try:
-        off, differing = write(model, scale, format, path)
+        off, differing = _write(model, generator, scale, format, path)
     except ModelError as error:
         return Record(refused=error.what)
     per_pixel, aside = measured(format, path)
@@ -90,11 +93,15 @@ def write(
 ) -> tuple[int, float]:
     """Write a model in a format, and check the file.
 
+    >>> write(locate.find("edsr-x4"), 4, "onnx", Path("edsr.onnx"))  # doctest: +SKIP
+    (1, 2.1e-05)
+
     Args:
         model: the model.
         scale: one of its scales.
         format: a registered format.
-        path: the file; what stands there is replaced when the new one is right.
+        path: the file, in a folder that exists; what stands there is replaced when the new one
+            is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
 
     Returns:
@@ -102,31 +109,50 @@ def write(
 
     Raises:
         DeviceError: what the format needs is not installed.
-        ModelError: the network cannot be exported, or the file does not do the same.
+        ModelError: the network cannot be exported, or the file does not do the same; and what
+            building the network raises.
+        OSError: the files cannot be written.
     """
+    exports.need(format)
+    return _write(model, zoo.build(model), scale, format, path, fold=fold)
+
+
+def _write(
+    model: ModelFolder,
+    generator: nn.Module,
+    scale: int,
+    format: str,
+    path: Path,
+    *,
+    fold: bool = True,
+) -> tuple[int, float]:
     target = exports.need(format)
-    generator = zoo.build(model).requires_grad_(False)
-    normalise(generator)
+    normalise(generator.requires_grad_(False))
     folded = fold and bool(getattr(generator, "linear_tail", False))
     net = AtScale(generator, scale, folded).eval()
     smallest = max(SMALLEST, net.tail.smallest if net.tail else 0)
-    reach = cast("int | None", generator.reach)
+    reach = cast("int | None", cast("Any", generator).reach)
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
         onnx, made = Path(name) / "network.onnx", Path(name) / f"model{target.suffix}"
         _to_onnx(net, smallest, about, onnx)
         target.write(onnx, made, about.to_json())
-        found = differences(AtScale(generator, scale, False), target.open(made, threads=1), scale)
-        off, differing = found
+        try:
+            session = target.open(made, threads=1)
+        except (ModelError, RuntimeError) as error:
+            raise ModelError(
+                f"{format} cannot load what it made of {model.name}", INSTEAD
+            ) from error
+        off, differing = differences(AtScale(generator, scale, False), session, smallest)
         if off > OFF or differing > DIFFERING:
             raise ModelError(
                 f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
                 " values differ",
-                "Use --engine torch",
+                INSTEAD,
             )
-        for part in sorted(made.parent.glob(f"{made.stem}.*")):
-            os.replace(part, path.with_name(path.stem + part.name.removeprefix(made.stem)))
-    return found
+        for suffix in (*target.beside, target.suffix):
+            os.replace(made.with_suffix(suffix), path.with_suffix(suffix))
+    return off, differing
 
 
 def _to_onnx(net: AtScale, smallest: int, about: About, path: Path) -> None:
@@ -143,21 +169,32 @@ def _to_onnx(net: AtScale, smallest: int, about: About, path: Path) -> None:
                 output_names=[OUTPUT], opset_version=OPSET, verbose=False, optimize=True,
             )  # fmt: skip
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
             raise ModelError(
-                f"torch cannot export {about.model}: {reason}", "Use --engine torch"
+                f"torch cannot export {about.model}: {_reason(error)}", INSTEAD
             ) from error
         program.model.metadata_props["srzoo"] = about.to_json()
         program.save(str(path), external_data=False)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what torch's exporter stumbled over, of pages."""
+    while error.__cause__:
+        error = error.__cause__
+    return next((line for line in str(error).splitlines() if line.strip()), "").strip(" .")
 
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
     """Exporters tell of what they pass over; the check is what decides."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        nowhere = io.StringIO()
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -165,17 +202,24 @@ def _quiet() -> Generator[None]:
 
 
 @torch.inference_mode()
-def differences(net: AtScale, session: Session, scale: int) -> tuple[int, float]:
-    """How far a file's pictures are from a network's: levels of 8 bits, and share of values."""
+def differences(net: AtScale, session: Session, smallest: int = SMALLEST) -> tuple[int, float]:
+    """How far a file's pictures are from a network's: levels of 8 bits, and share of values.
+
+    Raises:
+        ModelError: the file fails, or gives another shape or values that are not finite.
+    """
     off, count, total = 0, 0, 0
     for height, width in SIZES:
-        x = drawn(max(height, SMALLEST), width)
+        x = drawn(max(height, smallest), max(width, smallest))
         want: F32 = net(torch.as_tensor(x)).numpy()
-        got = session(x)
+        try:
+            got = session(x)
+        except RuntimeError as error:
+            raise ModelError(f"the exported file fails on {width}x{height}", INSTEAD) from error
         if got.shape != want.shape:
-            raise ModelError(f"the file gave {got.shape} and not {want.shape}", "Report this")
+            raise ModelError(f"the exported file gave {got.shape} and not {want.shape}", INSTEAD)
         if not np.isfinite(got).all():
-            raise ModelError("the file gave values that are not finite", "Use --engine torch")
+            raise ModelError("the exported file gave values that are not finite", INSTEAD)
         apart = np.abs(_levels(got) - _levels(want))
         off, total = max(off, int(apart.max())), total + apart.size
         count += int(np.count_nonzero(apart))
@@ -184,22 +228,6 @@ def differences(net: AtScale, session: Session, scale: int) -> tuple[int, float]
 
 def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
-
-
-def drawn(height: int, width: int) -> F32:
-    """A picture with slopes, edges, lines and grain: 1 x 3 x H x W, the same every time."""
-    rng = np.random.default_rng(height * 1000 + width)
-    down: F32 = np.arange(height, dtype=np.float32)[:, None]
-    across: F32 = np.arange(width, dtype=np.float32)[None, :]
-    slopes = (down / height, across / width, (down + across) / (height + width))
-    x = np.stack([np.broadcast_to(slope, (height, width)) for slope in slopes]).astype(np.float32)
-    for _ in range(8):
-        top, left = int(rng.integers(height)), int(rng.integers(width))
-        colour = rng.random((3, 1, 1), np.float32)
-        x[:, top : top + height // 4 + 1, left : left + width // 4 + 1] = colour
-    x += 0.3 * np.sin(across * (0.3 + down / height))
-    x += 0.05 * rng.standard_normal(x.shape, np.float32)
-    return np.clip(x, 0, 1, dtype=np.float32)[None]
 
 
 def measured(format: str, path: Path) -> tuple[int, int]:

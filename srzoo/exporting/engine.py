@@ -72,6 +72,8 @@ def choose(
 
 
 def _chosen(folder: ModelFolder, name: str, why: str) -> Choice:
+    if name.startswith(TORCH):
+        return Choice(name, why)
     kind = kinds.engines.get(name)
     if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
         return Choice(name, why)
@@ -82,8 +84,8 @@ def _chosen(folder: ModelFolder, name: str, why: str) -> Choice:
 def _by_speed() -> list[tuple[str, type[ExportRunner]]]:
     found: list[tuple[str, type[ExportRunner]]] = []
     for plugin in kinds.engines:
-        if plugin.name == TORCH:
-            continue  # its import is not for nothing
+        if plugin.name.startswith(TORCH):
+            continue  # importing these takes seconds
         kind = kinds.engines.get(plugin.name)
         if isinstance(kind, type) and issubclass(kind, ExportRunner):
             found.append((plugin.name, kind))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from .. import files, kinds, strict
 from .._version import __version__
 from ..errors import DeviceError, ModelError, SrzooError
+from ..registry import LOCAL_DIST
 
 if TYPE_CHECKING:
     from ..card import ModelFolder
@@ -31,6 +32,8 @@ VERSION = 1
 """Goes up when exports of the same model come out different."""
 WRITING = {"onnx": "onnx", "onnxscript": "onnxscript"}
 """What torch needs to write ONNX: distributions, and the module each one brings."""
+INSTEAD = "Use another format, or --engine torch"
+"""What mends an export that cannot be made."""
 RECORD = "export.json"
 STEM = "model"
 
@@ -66,8 +69,12 @@ def missing(format: str) -> str | None:
     """How to install what a format needs, or None if it is all there."""
     found = kinds.formats.create(format)
     modules = [*found.packages.values(), *WRITING.values()]
-    lacks = [module for module in modules if not util.find_spec(module)]
-    return f'pip install "srzoo[{found.extra}]"' if lacks else None
+    if all(util.find_spec(module) for module in modules):
+        return None
+    dist = kinds.formats.find(format).dist
+    if dist == LOCAL_DIST:
+        return f"pip install {' '.join([*found.packages, *WRITING])}"
+    return f'pip install "{dist}[{found.extra}]"'
 
 
 def need(format: str) -> Format:
@@ -102,8 +109,10 @@ def find(model: ModelFolder, scale: int, format: str) -> Export | None:
         record = strict.parse(Record, json.loads(text), str(folder / RECORD))
     except (OSError, ValueError, SrzooError):
         return None  # not there, or damaged: it is made anew
-    path = folder / f"{STEM}{kinds.formats.create(format).suffix}"
-    return Export(path, record) if record.refused or path.exists() else None
+    kind = kinds.formats.create(format)
+    files = [folder / f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)]
+    whole = record.refused or all(file.exists() for file in files)
+    return Export(files[0], record) if whole else None
 
 
 def keep(model: ModelFolder, scale: int, format: str, make: Callable[[Path], Record]) -> Export:
@@ -127,17 +136,28 @@ def keep(model: ModelFolder, scale: int, format: str, make: Callable[[Path], Rec
             new.mkdir()
             record = make(new / f"{STEM}{suffix}")
             (new / RECORD).write_text(json.dumps(asdict(record)), encoding="utf-8")
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(folder)  # damaged, or find() had seen it
-            # Another process may have been faster: its folder is as good.
-            with contextlib.suppress(FileExistsError, OSError):
-                os.rename(new, folder)
+            return _place(new, folder, lambda: find(model, scale, format)) or Export(
+                folder / f"{STEM}{suffix}", record
+            )
     except OSError as error:
         raise ModelError(
-            f"cannot keep an export in {folder.parent}: {error.strerror}",
+            f"cannot keep an export in {folder.parent}: {error.strerror or error}",
             "Set SRZOO_CACHE to a folder that can be written, or use --engine torch",
         ) from error
-    return Export(folder / f"{STEM}{suffix}", record)
+
+
+def _place(new: Path, folder: Path, find: Callable[[], Export | None]) -> Export | None:
+    """Give a complete folder its name, or give back what a faster process has put there."""
+    if found := find():
+        return found
+    shutil.rmtree(folder, ignore_errors=True)  # damaged
+    try:
+        os.rename(new, folder)
+    except OSError:
+        if found := find():
+            return found
+        raise
+    return None
 
 
 def _version(package: str) -> str:

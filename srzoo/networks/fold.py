@@ -50,34 +50,31 @@ def fold_tail(
     trained = any(p.requires_grad for p in generator.parameters())
     with torch.enable_grad():
         f = torch.zeros(
-            count, channels, down.canvas, across.canvas, dtype=some.dtype, device=some.device
+            count, channels, down.side, across.side, dtype=some.dtype, device=some.device
         )
         f.requires_grad_()
         y = F.pixel_unshuffle(tail.reconstruct(f, scale), scale)
         y = y.narrow(2, down.first, down.gives).narrow(3, across.first, across.gives).flatten(1)
         (kernel,) = torch.autograd.grad(y.diagonal().sum(), f, create_graph=trained)
-    kernel = kernel.narrow(2, down.begin, down.side).narrow(3, across.begin, across.side)
     return kernel, y[0] if trained else y[0].detach()
 
 
 @dataclass(frozen=True)
 class _Window:
-    """Along one side: how large the picture is that the tail runs on, and the window in it."""
+    """Along one side: how many LR pixels it sees, and which of them it gives."""
 
-    canvas: int
-    begin: int
     side: int
     first: int
     gives: int
 
 
 def _window(where: int, reach: int) -> _Window:
-    # The border that a window must not see is kept ``reach`` away from what comes out.
+    # Every border that a window must not see is ``reach`` away from what comes out.
     if where == LOW:
-        return _Window(3 * reach, 0, 2 * reach, 0, reach)
+        return _Window(2 * reach, 0, reach)
     if where == HIGH:
-        return _Window(3 * reach, reach, 2 * reach, 2 * reach, reach)
-    return _Window(2 * reach + 1, 0, 2 * reach + 1, reach, 1)
+        return _Window(2 * reach, reach, reach)
+    return _Window(2 * reach + 1, reach, 1)
 
 
 class Foldable(nn.Module):

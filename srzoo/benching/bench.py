@@ -1,0 +1,300 @@
+"""Engines side by side on one model: all of them in turn, each measurement a process of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import kinds, strict
+from .._version import __version__
+from ..errors import DeviceError, ModelError, PluginError, SrzooError
+from ..exporting import convert, exports
+from ..exporting.runner import ExportRunner
+from . import machine, work
+from .machine import Machine
+from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Found, Problem, Task
+
+if TYPE_CHECKING:
+    from ..card import ModelFolder
+    from ..upscaling.upscaler import Progress
+
+Size = tuple[int, int]
+
+PLAIN_TORCH = "plain torch (eager, NCHW)"
+"""The baseline: the network as it was trained, on the whole picture, in PyTorch."""
+UNFOLDED, UNFOLDED_FORMAT = "OpenVINO, unfolded", "openvino"
+"""The other one: what people take to be fast on a CPU."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine, or baseline, at one size.
+
+    Attributes:
+        engine: its name, or that of a baseline.
+        size: width and height of the picture, in LR pixels.
+        seconds: of the fastest run.
+        megapixels: of the result, for each second.
+        memory: bytes at the process's peak, beside those of a bare start.
+        share: the plain network's multiply-adds for each second, as a share of what the machine
+            does multiplying matrices.
+    """
+
+    engine: str
+    size: Size
+    seconds: float
+    megapixels: float
+    memory: int
+    share: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An engine that was not measured, and why; at all sizes, or at one."""
+
+    engine: str
+    size: Size | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, on what.
+
+    Attributes:
+        srzoo: the version.
+        model: its name.
+        scale: the factor.
+        machine: the computer.
+        versions: of the packages that ran.
+        rounds: how often everything was measured; the best counts.
+        gflops: 10^9 operations (a multiply-add is two) for each second of a matrix product.
+        work: multiply-adds of the plain network for each LR pixel.
+        rows: by size, then in the order of the names.
+        left_out: what was not measured.
+    """
+
+    srzoo: str
+    model: str
+    scale: int
+    machine: Machine
+    versions: dict[str, str]
+    rounds: int
+    gflops: float
+    work: int
+    rows: tuple[Row, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """An engine or a baseline; ``asked`` for by name, so that what fails is an error."""
+
+    name: str
+    task: Task
+    packages: tuple[str, ...]
+    asked: bool
+
+
+class _Bench:
+    """Goes through the ways, and keeps the best of each."""
+
+    def __init__(self, folder: ModelFolder, scale: int, progress: Progress | None) -> None:
+        self.folder = folder
+        self.scale = scale
+        self.progress = progress
+        self.done = 0
+        self.left_out: list[LeftOut] = []
+        self.best: dict[tuple[str, Size], Found] = {}
+
+    def tick(self, total: int) -> None:
+        """One step more is done."""
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, total)
+
+    def engine(self, name: str, asked: bool) -> _Way | None:
+        """Make an engine ready: the export that it uses is kept. None if it cannot be."""
+        task = Task(ENGINE, name, str(self.folder.path), self.scale)
+        try:
+            kind = kinds.engines.get(name)
+            if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
+                return _Way(name, task, ("torch",), asked)
+            made = convert.kept(self.folder, self.scale, kind.format)
+            if made.record.refused:
+                raise ModelError(made.record.refused, "Leave this engine out")
+        except (DeviceError, ModelError, PluginError) as error:
+            self._miss(name, None, error, asked)
+            return None
+        return _Way(name, task, _packages(kind.format), asked)
+
+    def unfolded(self, place: Path) -> _Way | None:
+        """The second baseline, exported to ``place``; None if it cannot be."""
+        path = place / f"model{kinds.formats.create(UNFOLDED_FORMAT).suffix}"
+        try:
+            convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
+        except (DeviceError, ModelError) as error:
+            self._miss(UNFOLDED, None, error, False)
+            return None
+        task = Task(FILE, UNFOLDED_FORMAT, str(self.folder.path), self.scale, file=str(path))
+        return _Way(UNFOLDED, task, _packages(UNFOLDED_FORMAT), False)
+
+    def take(self, way: _Way, size: Size) -> None:
+        """One measurement, unless the way has failed at this size."""
+        if any((gone.engine, gone.size) == (way.name, size) for gone in self.left_out):
+            return
+        try:
+            found = measured(replace(way.task, size=size))
+        except SrzooError as error:
+            self._miss(way.name, size, error, way.asked)
+            return
+        old = self.best.get((way.name, size), found)
+        self.best[way.name, size] = Found(
+            min(found.seconds, old.seconds), max(found.memory, old.memory)
+        )
+
+    def _miss(self, name: str, size: Size | None, error: SrzooError, asked: bool) -> None:
+        if asked:
+            raise error
+        self.left_out.append(LeftOut(name, size, str(error)))
+
+
+def bench(
+    folder: ModelFolder,
+    *,
+    scale: int | None = None,
+    engines: Sequence[str] | None = None,
+    sizes: Sequence[Size] = ((512, 512),),
+    rounds: int = 3,
+    baseline: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure engines on the CPU: from an array to an array, with the tiles that a user gets.
+
+    Exports are made before and do not count. Every round goes through everything, so that the
+    machine's moods hit all alike; the best time of each counts, and the highest memory.
+
+    Args:
+        folder: the model.
+        scale: one of its scales; may be left out where it has one.
+        engines: their names; None for all that are installed.
+        sizes: widths and heights of pictures, in LR pixels.
+        rounds: how often everything is measured.
+        baseline: the plain network in torch too, and, if it is installed, in OpenVINO.
+        progress: is told (steps done, steps in all).
+
+    Raises:
+        PluginError: there is no such engine.
+        DeviceError: an engine that was asked for is not installed.
+        ModelError: one that was asked for cannot run the model; or the scale is none of its.
+    """
+    factor = _factor(folder, scale)
+    names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
+    for name in names:
+        kinds.engines.find(name)  # raises before any work
+    sizes = list(dict.fromkeys(sizes))
+    run = _Bench(folder, factor, progress)
+    with tempfile.TemporaryDirectory(prefix=".srzoo-") as place:
+        makers: list[Callable[[], _Way | None]] = [
+            lambda name=name: run.engine(name, engines is not None) for name in names
+        ]
+        if baseline:
+            task = Task(PLAIN, "torch", str(folder.path), factor)
+            makers += [
+                lambda: _Way(PLAIN_TORCH, task, ("torch",), False),
+                lambda: run.unfolded(Path(place)),
+            ]
+        ways: list[_Way] = []
+        for make in makers:
+            if way := make():
+                ways.append(way)
+            run.tick(len(makers) + rounds * (1 + len(makers) * len(sizes)))
+        total = run.done + rounds * (1 + len(ways) * len(sizes))
+        product = math.inf
+        for _ in range(rounds):
+            product = min(product, measured(Task(PRODUCT)).seconds)
+            run.tick(total)
+            for size in sizes:
+                for way in ways:
+                    run.take(way, size)
+                    run.tick(total)
+    peak, each = 2 * SIDE**3 / product, work.per_pixel(folder, factor)
+    rows = [
+        _row(way.name, size, run.best[way.name, size], factor, each, peak)
+        for size in sizes
+        for way in ways
+        if (way.name, size) in run.best
+    ]
+    packages = dict.fromkeys(["numpy", *(name for way in ways for name in way.packages)])
+    return Report(
+        srzoo=__version__,
+        model=folder.name,
+        scale=factor,
+        machine=machine.here(),
+        versions=machine.versions(packages),
+        rounds=rounds,
+        gflops=peak / 1e9,
+        work=each,
+        rows=tuple(rows),
+        left_out=tuple(run.left_out),
+    )
+
+
+def measured(task: Task) -> Found:
+    """A task's result.
+
+    Raises:
+        ModelError: it cannot be done, or its process died.
+    """
+    command = [sys.executable, "-P", "-m", "srzoo.benching.once", json.dumps(asdict(task))]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    if told.returncode:
+        last = (told.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        name = f"{task.name} ({task.kind}) at {task.size[0]}x{task.size[1]}"
+        raise ModelError(
+            f"measuring {name} ended with exit code {told.returncode}: {last}",
+            "Try a smaller --size: memory may be short",
+        )
+    data: dict[str, Any] = json.loads(told.stdout.strip().splitlines()[-1])
+    if "what" in data:
+        problem = strict.parse(Problem, data, "the measurement")
+        raise ModelError(problem.what, problem.fix)
+    return strict.parse(Found, data, "the measurement")
+
+
+def _row(name: str, size: Size, found: Found, scale: int, each: int, peak: float) -> Row:
+    pixels = math.prod(size)
+    return Row(
+        engine=name,
+        size=size,
+        seconds=found.seconds,
+        megapixels=pixels * scale**2 / found.seconds / 1e6,
+        memory=found.memory,
+        share=2 * each * pixels / found.seconds / peak,
+    )
+
+
+def _packages(format: str) -> tuple[str, ...]:
+    """What a format needs besides what writes ONNX."""
+    return tuple(
+        name for name in kinds.formats.create(format).packages if name not in exports.WRITING
+    )
+
+
+def _factor(folder: ModelFolder, scale: int | None) -> int:
+    scales = folder.config.scales
+    if scale is None and len(scales) == 1:
+        return scales[0]
+    if scale in scales:
+        return scale
+    choices = ", ".join(map(str, scales))
+    raise ModelError(
+        f"{folder.name} can enlarge by {choices}", f"Choose one with --scale: {choices}"
+    )

@@ -1,0 +1,120 @@
+"""``srzoo export``: a model as a file that other programs run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import kinds
+from ..errors import ModelError
+from ._output import as_json, printable
+
+if TYPE_CHECKING:
+    from ..card import ModelFolder
+    from ..contracts import Format
+
+
+class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """The name of a registered format."""
+
+    name = "format"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Every name."""
+        return "|".join(kinds.formats.names())
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such a format."""
+        return kinds.formats.find(value).name
+
+
+# fmt: off
+@click.command()
+@click.argument("model")
+@click.option("--to", type=Formats(), required=True, help="The format.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+              help="Default: the model's name, here.")
+@click.option("--scale", type=int, metavar="N", help="For models that can do several.")
+@click.option("--no-fold", is_flag=True, help="Leave a linear tail as it was trained.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def export(
+    model: str, to: str, output: Path | None, scale: int | None, no_fold: bool, overwrite: bool,
+    json_: bool,
+) -> None:
+    # fmt: on
+    """Write MODEL as a file that other programs run: float32, any height and width.
+
+    The file is checked against torch before it takes its name. It says inside
+    what it is: model, scale, range of values, reach. Some formats have two
+    files, alike but for the ending.
+
+    \b
+    srzoo export edsr-x4 --to onnx
+    srzoo export runs/mine --to ncnn -o app/assets/mine.param
+    """
+    from .. import locate
+    from ..exporting import about, exports
+
+    folder = locate.find(model)
+    factor = _factor(folder, scale)
+    format = exports.need(to)
+    several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
+    path = output or Path(f"{folder.name}{several}{format.suffix}")
+    files = _files(path, to, format, overwrite)
+
+    from ..exporting import convert
+
+    try:
+        off, differing = convert.write(folder, factor, to, path, fold=not no_fold)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
+        ) from error
+    told = about.parse(format.about(path), str(path))
+    size = sum(file.stat().st_size for file in files)
+    if json_:
+        as_json(
+            {"files": [str(file) for file in files], "format": to, "bytes": size, "off": off,
+             "differing": differing, "about": told.to_dict()}
+        )  # fmt: skip
+        return
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    click.echo(f"{' and '.join(map(printable, files))}  {shown}")
+    click.echo(
+        f"checked against torch: at most {off} level{'' if off == 1 else 's'} of 255 apart,"
+        f" {differing:.2%} of the values differ"
+    )
+
+
+def _factor(folder: ModelFolder, scale: int | None) -> int:
+    """The scale that is asked for, or the only one."""
+    scales = folder.config.scales
+    if scale is None and len(scales) == 1:
+        return scales[0]
+    if scale in scales:
+        return scale
+    choices = ", ".join(map(str, scales))
+    raise ModelError(
+        f"{folder.name} enlarges by {choices}, and a file by one"
+        if scale is None
+        else f"{folder.name} enlarges by {choices}, not by {scale}",
+        f"Choose with --scale: {choices}",
+    )
+
+
+def _files(path: Path, to: str, format: Format, overwrite: bool) -> list[Path]:
+    """The files that will be written; refuses, before any work, what could not be."""
+    if path.suffix != format.suffix:
+        raise ModelError(f"{path} is no name for {to}", f"Let it end in {format.suffix}")
+    if not path.parent.is_dir():
+        raise ModelError(f"there is no folder {path.parent}", "Make it, or choose another")
+    files = [path, *(path.with_suffix(suffix) for suffix in format.beside)]
+    for file in files:
+        if file.is_dir():
+            raise ModelError(f"{file} is a folder", "Choose another name with -o")
+        if file.exists() and not overwrite:
+            raise ModelError(f"{file} exists", "Choose another name, or add --overwrite")
+    return files

@@ -1,0 +1,100 @@
+"""``srzoo upscale --engine``: what is chosen, what is said, and what is not imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import srzoo
+from srzoo import zoo
+from srzoo.exporting import exports
+
+WITHOUT_TORCH = """
+import sys
+from srzoo.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stop:
+    sys.exit(stop.code or 40 * ("torch" in sys.modules))
+"""
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A small network in a folder, and a cache of its own."""
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SRZOO_ENGINE", "auto")
+    torch.manual_seed(0)
+    args = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
+    net = srzoo.generators.create("edsr", **args)
+    return zoo.save(net, tmp_path / "small", generator="edsr", args=args).path
+
+
+def pixels(path):
+    return np.asarray(Image.open(path)).astype(int)
+
+
+@pytest.mark.skipif(bool(exports.missing("mnn")), reason="MNN is not installed")
+def test_once_exported_torch_is_not_imported(srzoo_cli, model, photo, tmp_path):
+    result = srzoo_cli("upscale", photo, "-m", model, "-o", tmp_path / "first.png", "--verbose")
+    assert result.code == 0
+    assert "engine: mnn (the fastest that is installed)" in result.err
+    assert "preparing small for mnn, once ..." in result.err
+    command = [sys.executable, "-c", WITHOUT_TORCH, "upscale", str(photo), "-m", str(model), "-v"]
+    again = subprocess.run(
+        [*command, "-o", str(tmp_path / "again.png")], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "preparing" not in again.stderr
+    assert np.array_equal(pixels(tmp_path / "first.png"), pixels(tmp_path / "again.png"))
+    plain = srzoo_cli("upscale", photo, "-m", model, "--engine", "torch", "-o", tmp_path / "t.png")
+    assert plain.code == 0
+    assert np.abs(pixels(tmp_path / "t.png") - pixels(tmp_path / "first.png")).max() <= 1
+
+
+@pytest.mark.skipif(bool(exports.missing("mnn")), reason="MNN is not installed")
+def test_a_pipe_carries_the_picture_alone(model, photo):
+    """MNN prints on stdout, through C."""
+    command = [sys.executable, "-m", "srzoo", "upscale", "-", "-o", "-", "-m", str(model)]
+    told = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith(b"\x89PNG")
+
+
+def test_verbose_tells_the_engine_and_the_tiles(srzoo_cli, model, photo):
+    told = srzoo_cli("upscale", photo, "-m", model, "--engine", "torch", "-v", "--tile", "16")
+    assert "engine: torch (asked for)" in told.err
+    assert "x2: 6 tiles of 16x16 with 6 pixels more on each side (exact), at most" in told.err
+
+
+def test_the_variable_is_what_auto_means(srzoo_cli, model, photo, monkeypatch):
+    monkeypatch.setenv("SRZOO_ENGINE", "torch")
+    assert "engine: torch" in srzoo_cli("upscale", photo, "-m", model, "-v").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--engine", "torhc"), "no engine is called 'torhc'. Did you mean torch?"),
+        (("--engine", "mnn", "--precision", "bf16"), "not on auto in bf16. Use --engine torch."),
+        (("--engine", "mnn", "--device", "cuda"), "not on cuda in auto. Use --engine torch."),
+    ],
+)
+def test_refusals(srzoo_cli, model, photo, arguments, says):
+    result = srzoo_cli("upscale", photo, "-m", model, *arguments)
+    assert result.code == 2
+    assert says in result.err
+
+
+def test_an_engine_that_is_not_installed(srzoo_cli, model, photo, monkeypatch):
+    monkeypatch.setattr(exports.util, "find_spec", lambda _: None)
+    result = srzoo_cli("upscale", photo, "-m", model, "--engine", "mnn")
+    assert result.code == 2
+    assert 'mnn is not installed. Install it: pip install "srzoo[mnn]".' in result.err
+    told = srzoo_cli("upscale", photo, "-m", model, "--engine", "auto", "-v").err
+    assert "engine: torch (no faster one is installed: pip install srzoo[fast])" in told
