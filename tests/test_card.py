@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 import srzoo
 from srzoo import card, locate, zoo
 from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
-from srzoo.networks import weights
+from srzoo.networks import folders, weights
 
 GOOD = {
     "srzoo": 1,
@@ -29,7 +29,7 @@ def small(tmp_path):
     torch.manual_seed(1)
     args = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
     net = srzoo.generators.create("edsr", **args)
-    return zoo.save(net, tmp_path / "small", generator="edsr", args=args, summary="tiny")
+    return folders.save(net, tmp_path / "small", generator="edsr", args=args, summary="tiny")
 
 
 def edit(folder, **changes):
@@ -45,7 +45,7 @@ def test_what_is_released():
 @pytest.mark.parametrize("name", srzoo.list_models())
 def test_every_released_folder_is_complete(name):
     folder = locate.find(name)
-    zoo.build(folder)
+    folders.build(folder)
     assert folder.config.summary
     text = (folder.path / "README.md").read_text()
     assert text.startswith("---\nlicense: apache-2.0\nlibrary_name: srzoo\n")
@@ -58,9 +58,9 @@ def test_save_then_read_gives_the_same(small):
 
 
 def test_save_never_overwrites(small):
-    net = zoo.build(small)
+    net = folders.build(small)
     with pytest.raises(ModelError, match="exists"):
-        zoo.save(net, small.path, generator="edsr", args={})
+        folders.save(net, small.path, generator="edsr", args={})
 
 
 def test_a_folder_wins_over_a_released_name(small, monkeypatch, tmp_path):
@@ -147,7 +147,7 @@ def test_missing_damaged_and_truncated_weights(small):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite(small, value):
-    net = zoo.build(small)
+    net = folders.build(small)
     with torch.no_grad():
         net.head[0].bias[0] = value
     entry = weights.save(net, small.path / "model.safetensors")
@@ -157,7 +157,7 @@ def test_values_that_are_not_finite(small, value):
 
 
 def test_a_refused_file_changes_nothing(small, tmp_path):
-    net = zoo.build(small)
+    net = folders.build(small)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     tensors = {name: tensor + 1 for name, tensor in before.items()}
     tensors["tail.1.weight"] = torch.zeros(1)
@@ -171,11 +171,11 @@ def test_a_refused_file_changes_nothing(small, tmp_path):
 
 
 def test_half_precision_on_disk_is_rounding_only(small, tmp_path):
-    net = zoo.build(small)
-    half = zoo.save(
+    net = folders.build(small)
+    half = folders.save(
         net, tmp_path / "half", generator="edsr", args=small.config.args, dtype="float16"
     )
-    for name, tensor in zoo.build(half).state_dict().items():
+    for name, tensor in folders.build(half).state_dict().items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, net.state_dict()[name].half().float())
 

@@ -73,10 +73,10 @@ def test_wheel_in_an_empty_environment(tmp_path):
     for name in ("test_the_block", "test_edsr_of_silu_blocks"):
         run(python, "-c", f"import runpy; runpy.run_path({str(test)!r})[{name!r}]()", cwd=away)
     save = (
-        "import srzoo; from srzoo import zoo; from pathlib import Path;"
+        "import srzoo; from srzoo.networks import folders; from pathlib import Path;"
         "args = {'n_resblocks': 1, 'n_feats': 4, 'scale': 2, 'block': 'silu'};"
         "net = srzoo.generators.create('edsr', **args);"
-        "zoo.save(net, Path('mine'), generator='edsr', args=args)"
+        "folders.save(net, Path('mine'), generator='edsr', args=args)"
     )
     run(python, "-c", save, cwd=away)
     run(python, "-m", "srzoo", "upscale", "photo.png", "-m", "mine", cwd=away)

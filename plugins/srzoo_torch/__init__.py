@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from srzoo import card, zoo
+from srzoo import card
 from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.exporting.trial import drawn
+from srzoo.networks import folders
 from srzoo.networks.lean import Lean, lean
 from srzoo.networks.runner import ModuleRunner
 
@@ -46,7 +47,7 @@ def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> M
     Raises:
         DeviceError: the device is not there.
     """
-    model = lean(zoo.build(card.read(folder)))
+    model = lean(folders.build(card.read(folder)))
     return _checked(model, _device(device), _dtype(precision))
 
 

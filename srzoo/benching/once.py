@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import strict
 from ..errors import SrzooError
+from ..networks import folders
 from ..upscaling import memory
 
 if TYPE_CHECKING:
@@ -125,9 +126,9 @@ def _plain(task: Task) -> Run:
     """As anyone would write it: the whole picture through the network that was trained."""
     import torch
 
-    from .. import card, zoo
+    from .. import card
 
-    generator: Any = zoo.build(card.read(Path(task.model)))
+    generator: Any = folders.build(card.read(Path(task.model)))
 
     @torch.inference_mode()
     def run(picture: U8) -> U8:

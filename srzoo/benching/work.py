@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import zoo
+from ..networks import folders
 
 if TYPE_CHECKING:
     from ..card import ModelFolder
@@ -22,7 +22,7 @@ def per_pixel(folder: ModelFolder, scale: int) -> int:
 
     Convolutions and matrix products are counted; what else there is does next to nothing.
     """
-    generator = zoo.build(folder)
+    generator = folders.build(folder)
     with FlopCounterMode(display=False) as counter:
         generator(torch.zeros(1, 3, SIDE, SIDE), scale)
     return int(cast("Any", counter).get_total_flops()) // 2 // SIDE**2

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import zoo
 from .._version import __version__
 from ..errors import ModelError
+from ..networks import folders
 from ..networks.lean import Folded, normalise
 from . import exports
 from .about import INPUT, OUTPUT, About
@@ -79,7 +79,7 @@ def kept(model: ModelFolder, scale: int, format: str) -> Export:
 
 
 def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
-    generator = zoo.build(model)  # what this raises is not the export's fault
+    generator = folders.build(model)  # what this raises is not the export's fault
     try:
         off, differing = _write(model, generator, scale, format, path)
     except ModelError as error:
@@ -114,7 +114,7 @@ def write(
         OSError: the files cannot be written.
     """
     exports.need(format)
-    return _write(model, zoo.build(model), scale, format, path, fold=fold)
+    return _write(model, folders.build(model), scale, format, path, fold=fold)
 
 
 def _write(

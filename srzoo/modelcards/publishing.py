@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import hub, locate, zoo
+from .. import hub, locate
 from ..card import CONFIG, ModelFolder
 from ..errors import HubError
 from ..evaluating import claims, results
+from ..networks import folders
 from . import cardcheck
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def push(
         raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")
     folder = locate.find(model)
     names = _names(folder)
-    zoo.build(folder)  # the weights are whole, and the network can be built
+    folders.build(folder)  # the weights are whole, and the network can be built
     _refuse(folder, names)
     if check:
         _measure(folder, data, progress)

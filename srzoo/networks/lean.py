@@ -2,8 +2,8 @@
 
 Weight normalisation is computed once, batch normalisation goes into the convolution before it,
 a linear tail becomes one convolution, and any tail runs in blocks, so that it takes little memory
-beside the features. What training needs is lost; :func:`srzoo.zoo.build` gives the network as
-it was trained.
+beside the features. What training needs is lost; :func:`srzoo.networks.folders.build` gives the
+network as it was trained.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import kinds, zoo
+from .. import kinds
+from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
 from ..upscaling.upscaler import SMALLEST, Upscaler
@@ -140,8 +141,8 @@ def survives_a_model_folder(case: Case) -> None:
     net = _module(case)
     name = case.name.rpartition(":")[2] if case.name.startswith("srzoo:") else case.name
     with tempfile.TemporaryDirectory() as folder:
-        saved = zoo.save(net, Path(folder) / "model", generator=name, args=case.args)
-        again = zoo.build(saved)
+        saved = folders.save(net, Path(folder) / "model", generator=name, args=case.args)
+        again = folders.build(saved)
         for scale in net.scales:
             x = picture(9, 8)
             same = torch.equal(net(x, scale), again(x, scale))

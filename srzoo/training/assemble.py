@@ -12,10 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .. import kinds, locate, zoo
+from .. import kinds, locate
 from ..contracts import AdversarialLoss, Loss
 from ..errors import SrzooError
 from ..evaluating.sets import DATA_VARIABLE
+from ..networks import folders
 from ..networks.fold import Foldable
 from ..recipe import Optimizer, Recipe, Weighted
 from ..registry import Use
@@ -213,7 +214,7 @@ def _placed(use: Use, data: Path | None) -> Use:
 
 def _init(generator: nn.Module, ref: str | Path) -> str:
     """Take over the tensors of a model that have the same name and shape."""
-    source = zoo.build(locate.find(ref)).state_dict()
+    source = folders.build(locate.find(ref)).state_dict()
     target: dict[str, Tensor] = generator.state_dict()
     fits = {k: v for k, v in source.items() if k in target and v.shape == target[k].shape}
     if not fits:

@@ -18,13 +18,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import card, files, zoo
+from .. import card, files
 from .. import recipe as recipes
 from ..card import CONFIG, Config
 from ..errors import SrzooError
-from ..networks import weights
+from ..networks import folders, weights
+from ..networks.folders import WEIGHTS
 from ..recipe import RECIPE, Recipe
-from ..zoo import WEIGHTS
 from .assemble import Parts
 
 FOLDER = "checkpoints"
@@ -94,7 +94,7 @@ def save(parts: Parts, run: Path, progress: Progress, scaler: Any = None) -> Pat
         new = Path(name) / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
-        config = zoo.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
+        config = folders.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scaler)))

@@ -8,9 +8,10 @@ import json
 import pytest
 
 import srzoo
-from srzoo import kinds, zoo
+from srzoo import kinds
 from srzoo.benching import bench as benching
 from srzoo.exporting import exports
+from srzoo.networks import folders
 
 ARGS = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
 SMALL = ("--size", "24x16", "--rounds", "1")
@@ -22,7 +23,7 @@ def model(tmp_path, monkeypatch):
     """A network of next to nothing, and a cache of its own."""
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     net = srzoo.generators.create("edsr", **ARGS)
-    return zoo.save(net, tmp_path / "small-x2", generator="edsr", args=ARGS).path
+    return folders.save(net, tmp_path / "small-x2", generator="edsr", args=ARGS).path
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 import srzoo
-from srzoo import zoo
 from srzoo.exporting import exports
+from srzoo.networks import folders
 
 WITHOUT_TORCH = """
 import sys
@@ -32,7 +32,7 @@ def model(tmp_path, monkeypatch):
     torch.manual_seed(0)
     args = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
     net = srzoo.generators.create("edsr", **args)
-    return zoo.save(net, tmp_path / "small", generator="edsr", args=args).path
+    return folders.save(net, tmp_path / "small", generator="edsr", args=args).path
 
 
 def pixels(path):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srzoo import kinds, zoo
+from srzoo import kinds
 from srzoo.exporting import convert, exports
+from srzoo.networks import folders
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_refusals_come_before_the_work(srzoo_cli, here, monkeypatch, arguments, 
 def test_several_scales(srzoo_cli, here):
     args = {"n_resblocks": 1, "n_feats": 4, "scales": [2, 3]}
     net = kinds.generators.create("mdsr", **args)
-    zoo.save(net, here / "both", generator="mdsr", args=args)
+    folders.save(net, here / "both", generator="mdsr", args=args)
     result = srzoo_cli("export", "./both", "--to", "onnx")
     assert result.code == 2
     assert "both enlarges by 2, 3, and a file by one. Choose with --scale: 2, 3." in result.err

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from srzoo import card, kinds, zoo
+from srzoo import card, kinds
 from srzoo.errors import DeviceError, ModelError
 from srzoo.exporting import about, convert, exports
 from srzoo.exporting.convert import DIFFERING, OFF, AtScale
 from srzoo.exporting.trial import drawn
+from srzoo.networks import folders
 from srzoo.testing import cases
 from srzoo.testing._case import seeded
 
@@ -31,7 +32,7 @@ def test_these_are_all():
 def model(tmp_path_factory):
     torch.manual_seed(3)
     net = kinds.generators.create("edsr", **ARGS)
-    return zoo.save(net, tmp_path_factory.mktemp("net") / NAME, generator="edsr", args=ARGS)
+    return folders.save(net, tmp_path_factory.mktemp("net") / NAME, generator="edsr", args=ARGS)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_any_size_gives_the_same_as_torch(format, written, model):
     """Sizes that it was neither exported with nor checked on, down to the smallest."""
     path, _ = written(format)
     session = kinds.formats.create(format).open(path, 1)
-    net = AtScale(zoo.build(model), 3, False)
+    net = AtScale(folders.build(model), 3, False)
     for height, width in ((5, 5), (5, 201), (201, 6), (33, 47), (150, 143)):
         x = drawn(height, width)
         with torch.no_grad():
@@ -181,7 +182,7 @@ class Undecided(torch.nn.Module):
 def test_a_network_that_torch_cannot_export(tmp_path, capfd):
     kinds.generators.register("undecided", Undecided)
     try:
-        folder = zoo.save(Undecided(), tmp_path / "odd", generator="undecided", args={})
+        folder = folders.save(Undecided(), tmp_path / "odd", generator="undecided", args={})
         with pytest.raises(ModelError, match="torch cannot export odd: Could not guard") as found:
             convert.write(folder, 2, "onnx", tmp_path / "a.onnx")
     finally:
@@ -225,7 +226,7 @@ def small(case):
 def test_every_network_in_every_format(case, format, tmp_path):
     net = seeded(kinds.generators, case)
     name = case.name.rpartition(":")[2]
-    folder = zoo.save(net, tmp_path / name, generator=name, args=case.args)
+    folder = folders.save(net, tmp_path / name, generator=name, args=case.args)
     path = tmp_path / f"a{kinds.formats.create(format).suffix}"
     convert.write(card.read(folder.path), net.scales[-1], format, path)
     assert json.loads(kinds.formats.create(format).about(path))["model"] == name

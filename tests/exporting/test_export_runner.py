@@ -11,6 +11,7 @@ from PIL import Image
 from srzoo import kinds, locate, zoo
 from srzoo.errors import DeviceError, ModelError
 from srzoo.exporting import engine
+from srzoo.networks import folders
 from srzoo.upscaling.upscaler import Upscaler
 
 ENGINES = ["mnn", "ncnn", "onnxruntime", "openvino"]
@@ -22,7 +23,7 @@ def model(tmp_path_factory):
     """A network that does more than its skip connection."""
     torch.manual_seed(0)
     net = kinds.generators.create("edsr", **ARGS)
-    return zoo.save(net, tmp_path_factory.mktemp("net") / "small", generator="edsr", args=ARGS)
+    return folders.save(net, tmp_path_factory.mktemp("net") / "small", generator="edsr", args=ARGS)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_other_devices_are_torchs(name, model):
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_runners_facts(name, model):
     runner = kinds.engines.build(name, folder=model.path, device="cpu", precision="fp32")
-    assert runner.reach == zoo.build(model).reach
+    assert runner.reach == folders.build(model).reach
     assert runner.model is None
     assert runner.free_memory() is None
     assert 100 < runner.bytes_per_pixel(2) < 20_000
@@ -86,7 +87,7 @@ def test_the_runners_facts(name, model):
 def test_several_scales(tmp_path):
     args = {"n_resblocks": 1, "n_feats": 4, "scales": [2, 3]}
     net = kinds.generators.create("mdsr", **args)
-    folder = zoo.save(net, tmp_path / "both", generator="mdsr", args=args)
+    folder = folders.save(net, tmp_path / "both", generator="mdsr", args=args)
     picture = np.asarray(drawn(31, 24))
     for scale in (2, 3):
         want, got = (

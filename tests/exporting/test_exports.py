@@ -18,13 +18,14 @@ from srzoo.errors import ModelError, WeightsError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Export, Record
 from srzoo.exporting.runner import ExportRunner
+from srzoo.networks import folders
 
 ARGS = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
 
 
 def saved(path, seed=0):
     torch.manual_seed(seed)
-    return zoo.save(kinds.generators.create("edsr", **ARGS), path, generator="edsr", args=ARGS)
+    return folders.save(kinds.generators.create("edsr", **ARGS), path, generator="edsr", args=ARGS)
 
 
 @pytest.fixture

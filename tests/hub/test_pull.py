@@ -15,7 +15,8 @@ import pytest
 from loopback import Fault, Hub
 
 import srzoo
-from srzoo import card, hub, zoo
+from srzoo import card, hub
+from srzoo.networks import folders
 
 TOKEN = "hf_test"
 BOTH = pytest.mark.parametrize("xet", [True, False], ids=["xet", "http"])
@@ -53,7 +54,7 @@ def model(tmp_path: Path) -> Path:
     """A model folder with random weights, large enough for the Hub to treat them as large."""
     net = srzoo.generators.create("edsr", n_resblocks=1, n_feats=24, scale=2)
     args = {"n_resblocks": 1, "n_feats": 24, "scale": 2}
-    folder = zoo.save(net, tmp_path / "model", generator="edsr", args=args).path
+    folder = folders.save(net, tmp_path / "model", generator="edsr", args=args).path
     (folder / "README.md").write_text("---\nlibrary_name: srzoo\ntags:\n- srzoo\n---\n# A model\n")
     return folder
 

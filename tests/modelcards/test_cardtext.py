@@ -15,13 +15,14 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import srzoo
-from srzoo import card, locate, recipe, training, zoo
+from srzoo import card, locate, recipe, training
 from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
 from srzoo.modelcards import cardtext, provenance
 from srzoo.modelcards.cardsections import parameters
 from srzoo.modelcards.cardtext import Facts
+from srzoo.networks import folders
 
 CREDIT = "Waves by nobody, CC0"
 
@@ -55,7 +56,7 @@ def folder_with(tmp_path: Path, plan: str | None, *changes: str) -> card.ModelFo
     """A small EDSR as a model folder, with a recipe."""
     args = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
     net = srzoo.generators.create("edsr", **args)
-    found = zoo.save(net, tmp_path / "waves-x2", generator="edsr", args=args, summary="waves")
+    found = folders.save(net, tmp_path / "waves-x2", generator="edsr", args=args, summary="waves")
     if plan:
         (tmp_path / "plan.toml").write_text(plan)
         text = recipe.read(tmp_path / "plan.toml", changes).to_toml()
@@ -417,7 +418,7 @@ def test_no_figure_that_is_not_confirmed():
 def test_parameters_from_the_files_header(tmp_path, name):
     args = next(a for a in (*srzoo.generators.get(name).examples[::-1], {}) if a)
     net = srzoo.generators.create(name, **args)
-    folder = zoo.save(net, tmp_path / "net", generator=name, args=args)
+    folder = folders.save(net, tmp_path / "net", generator=name, args=args)
     assert parameters(folder) == sum(p.numel() for p in net.parameters())
     (folder.path / "model.safetensors").unlink()
     assert parameters(folder) is None
@@ -428,7 +429,7 @@ def test_parameters_from_the_files_header(tmp_path, name):
 def test_a_model_of_several_scales(tmp_path):
     args = {"n_resblocks": 1, "n_feats": 4, "scales": [2, 3]}
     net = srzoo.generators.create("mdsr", **args)
-    folder = zoo.save(net, tmp_path / "several", generator="mdsr", args=args)
+    folder = folders.save(net, tmp_path / "several", generator="mdsr", args=args)
     cardtext.new(folder, Facts())
     text = text_of(folder)
     assert "enlarges pictures by 2 or 3" in text

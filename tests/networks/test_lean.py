@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 import srzoo
-from srzoo import locate, zoo
+from srzoo import locate
+from srzoo.networks import folders
 from srzoo.networks import lean as leans
 from srzoo.networks.lean import Folded, Lean, lean, normalise
 from srzoo.networks.runner import ModuleRunner
@@ -129,11 +130,13 @@ def test_a_network_without_a_tail_is_left_alone():
 def test_the_trained_model_to_eight_bits():
     """99.99 % of the values of a photo, whole and in tiles, are those of the unfolded network."""
     folder = locate.find("edsr-x4")
-    plain = Upscaler(ModuleRunner(zoo.build(folder)), (4,), "plain", tile="off")
+    plain = Upscaler(ModuleRunner(folders.build(folder)), (4,), "plain", tile="off")
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:181, :203]
     want = plain.array(photo)
     for tile in ("off", 100):
-        got = Upscaler(ModuleRunner(lean(zoo.build(folder))), (4,), "lean", tile=tile).array(photo)
+        got = Upscaler(ModuleRunner(lean(folders.build(folder))), (4,), "lean", tile=tile).array(
+            photo
+        )
         assert np.mean(got == want) > 0.9999
         assert np.abs(got.astype(int) - want).max() <= 1
 
@@ -142,7 +145,7 @@ def test_the_trained_model_to_eight_bits():
 def test_thin_pictures(height):
     folder = locate.find("edsr-x4")
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:height, :150]
-    runners = ModuleRunner(zoo.build(folder)), ModuleRunner(lean(zoo.build(folder)))
+    runners = ModuleRunner(folders.build(folder)), ModuleRunner(lean(folders.build(folder)))
     floats = (photo / np.float32(255)).astype(np.float32)
     plain, folded = (Upscaler(runner, (4,), "x").array(floats) for runner in runners)
     assert float(np.abs(plain - folded).max()) < 2e-5

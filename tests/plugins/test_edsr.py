@@ -10,6 +10,7 @@ import torch
 import srzoo
 from srzoo import locate
 from srzoo.errors import ArgumentError
+from srzoo.networks import folders
 
 
 def count(net) -> int:
@@ -92,10 +93,8 @@ def test_the_released_weights_are_those_of_the_card(data):
     """edsr-x4 is the first weights file, rounded to float16."""
     from safetensors.torch import load_file
 
-    from srzoo import zoo
-
     path = data / "weights/edsr_r16f64_x4_first.safetensors"
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("669e32428d75")
-    net = zoo.build(locate.find("edsr-x4"))
+    net = folders.build(locate.find("edsr-x4"))
     for name, tensor in load_file(path).items():
         assert torch.equal(net.state_dict()[name], tensor.half().float()), name

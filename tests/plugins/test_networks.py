@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import srzoo
-from srzoo import zoo
+from srzoo.networks import folders
 from srzoo.networks.summary import summarise
 
 
@@ -88,8 +88,8 @@ def test_batchnorm_statistics_survive_a_model_folder(tmp_path):
         net(x)
     trained = net.eval()(x)
     assert not torch.equal(trained, net.train()(x))  # train mode uses the batch's statistics
-    saved = zoo.save(net, tmp_path / "m", generator="srresnet", args=args)
-    again = zoo.build(saved)
+    saved = folders.save(net, tmp_path / "m", generator="srresnet", args=args)
+    again = folders.build(saved)
     assert torch.equal(again.body[2].running_mean, net.body[2].running_mean)
     assert int(again.body[2].num_batches_tracked) == 4
 
@@ -164,7 +164,7 @@ def test_blending_is_said(srzoo_cli, tmp_path, photo):
     args = {"n_blocks": 1, "n_feats": 4, "growth": 2}
     torch.manual_seed(0)
     net = srzoo.generators.create("rrdbnet", **args)
-    zoo.save(net, tmp_path / "small", generator="rrdbnet", args=args)
+    folders.save(net, tmp_path / "small", generator="rrdbnet", args=args)
     exact = srzoo_cli("upscale", photo, "-m", tmp_path / "small", "--tile", "20")
     assert "blended" not in exact.out
     blended = srzoo_cli(

@@ -11,9 +11,9 @@ import srzoo_torch
 import torch
 
 import srzoo
-from srzoo import zoo
 from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.exporting.trial import drawn
+from srzoo.networks import folders
 from srzoo.networks.runner import ModuleRunner
 
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
     torch.manual_seed(0)
     args = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
     net = srzoo.generators.create("edsr", **args)
-    return zoo.save(net, tmp_path / "small", generator="edsr", args=args).path
+    return folders.save(net, tmp_path / "small", generator="edsr", args=args).path
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

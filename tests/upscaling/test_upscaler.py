@@ -13,6 +13,7 @@ from PIL import Image
 import srzoo
 from srzoo.card import ModelFolder
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError
+from srzoo.networks import folders
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.planner import SLACK
 from srzoo.upscaling.upscaler import Upscaler
@@ -242,10 +243,10 @@ def test_working_memory_is_measured_once(bicubic, monkeypatch):
 
 def test_working_memory_is_close_to_the_truth():
     """EDSR 16x64 x4 was seen to take 9.2 kB a pixel, channels-last, on 256 x 256."""
-    from srzoo import locate, zoo
+    from srzoo import locate
     from srzoo.networks.runner import PROBE, working_memory
 
     folder: ModelFolder = locate.find("edsr-x4")
-    net = zoo.build(folder)
+    net = folders.build(folder)
     per_pixel = working_memory(net, 4, torch.device("cpu"), torch.float32) / PROBE**2
     assert 9_000 < per_pixel < 14_000

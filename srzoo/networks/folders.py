@@ -1,0 +1,116 @@
+"""A network from a model folder, and a model folder from a network."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from .. import card, kinds
+from ..card import CONFIG, Config, ModelFolder, WeightsFile
+from ..errors import ModelError
+from ..registry import LOCAL_DIST, OWN_DIST, Use
+from . import weights
+
+WEIGHTS = "model.safetensors"
+
+
+def build(folder: ModelFolder) -> nn.Module:
+    """The network of a model folder, with its weights, in float32 and eval mode.
+
+    Raises:
+        PluginError: the generator is not installed, broken, or takes other arguments.
+        ModelError: the network does not have the scales that config.json claims.
+        WeightsError: the weights are missing, damaged, or do not fit.
+    """
+    config = folder.config
+    for name in config.requires:
+        _require(name, folder)
+    model = kinds.generators.build({"name": config.generator, **config.args})
+    if tuple(model.scales) != config.scales:
+        raise ModelError(
+            f"{folder.path / CONFIG} claims scales {list(config.scales)},"
+            f" its network has {list(model.scales)}",
+            "Correct scales",
+        )
+    module = cast("nn.Module", model).eval()
+    weights.load_into(module, folder)
+    return module
+
+
+def save(
+    module: nn.Module,
+    path: Path,
+    *,
+    generator: str,
+    args: dict[str, Any],
+    summary: str = "",
+    dtype: str = "float32",
+) -> ModelFolder:
+    """Write a network as a new model folder, whole or not at all.
+
+    Args:
+        module: the network that ``generator`` and ``args`` build.
+        path: the folder; it must not exist.
+        generator: the plugin's name.
+        args: its arguments, as JSON can hold them.
+        summary: what the model is for, in one line.
+        dtype: float32, float16 or bfloat16, on disk.
+
+    Raises:
+        ModelError: the folder exists.
+    """
+    if path.exists():
+        raise ModelError(f"{path} exists", "Choose another folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
+        new = Path(name) / path.name
+        new.mkdir()
+        file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None
+        config = config_of(module, Use(generator, args), file, summary)
+        (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
+        new.rename(path)
+    return card.read(path)
+
+
+def config_of(
+    module: nn.Module, generator: Use, weights: WeightsFile | None, summary: str
+) -> Config:
+    """The config.json of a network that ``generator`` has built."""
+    return Config(
+        generator=generator.name,
+        args=dict(generator.args),
+        scales=tuple(cast("Any", module).scales),
+        weights=weights,
+        summary=summary,
+        requires=_owners(module),
+    )
+
+
+def _owners(module: nn.Module) -> tuple[str, ...]:
+    """The distributions, besides srzoo, whose plugins a network is made of."""
+    packages = {type(part).__module__.partition(".")[0] for part in module.modules()}
+    return tuple(
+        sorted(
+            {
+                plugin.dist
+                for registry in (kinds.generators, kinds.blocks)
+                for plugin in registry
+                if plugin.target.partition(":")[0].partition(".")[0] in packages
+            }
+            - {OWN_DIST, LOCAL_DIST}
+        )
+    )
+
+
+def _require(dist: str, folder: ModelFolder) -> None:
+    try:
+        version(dist)
+    except PackageNotFoundError:
+        raise ModelError(
+            f"{folder.path} needs plugins of {dist}, which is not installed",
+            f"Install it: pip install {dist}",
+        ) from None
