@@ -16,7 +16,6 @@ from .. import hub, locate
 from ..card import CONFIG, ModelFolder
 from ..errors import HubError
 from ..evaluating import claims, results
-from ..networks import folders
 from . import cardcheck
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def push(
         HubError: something is missing from the card or does not hold, something in the folder
             must not be published, or the Hub refuses or cannot be asked.
     """
+    from ..networks import folders
+
     ref = hub.parse(repo)
     if ref is None or ref.revision:
         raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")

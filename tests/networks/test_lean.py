@@ -134,9 +134,8 @@ def test_the_trained_model_to_eight_bits():
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:181, :203]
     want = plain.array(photo)
     for tile in ("off", 100):
-        got = Upscaler(ModuleRunner(lean(folders.build(folder))), (4,), "lean", tile=tile).array(
-            photo
-        )
+        ready = ModuleRunner(lean(folders.build(folder)))
+        got = Upscaler(ready, (4,), "lean", tile=tile).array(photo)
         assert np.mean(got == want) > 0.9999
         assert np.abs(got.astype(int) - want).max() <= 1
 
