@@ -85,7 +85,7 @@ class Engine(ExportRunner):
     """Runs models with MNN, on the CPU in float32."""
 
     format = "mnn"
-    speed = 5.0
+    speed = 5.3
 
 
 @contextlib.contextmanager

@@ -123,4 +123,4 @@ class Engine(ExportRunner):
     """Runs models with ncnn, on the CPU in float32."""
 
     format = "ncnn"
-    speed = 3.5
+    speed = 2.3

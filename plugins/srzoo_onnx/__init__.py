@@ -78,4 +78,4 @@ class Engine(ExportRunner):
     """Runs models with ONNX Runtime, on the CPU in float32."""
 
     format = "onnx"
-    speed = 3.0
+    speed = 2.2

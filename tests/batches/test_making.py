@@ -184,7 +184,8 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
     assert 240 <= found.pictures <= 250
     assert found.bytes == pytest.approx(250 * 40 * 20 * 3, rel=0.05)
     assert found.alone is None
-    assert str(found).startswith(f"{found.pictures} pictures: about 0 s, 0.0 GB")
+    assert str(found).startswith(f"{found.pictures} pictures: about 0 s, ")
+    assert str(found).endswith(" MB uncompressed")
     images.write(noisy("rgb", 1500), tmp_path / "large.tif", "tiff")
     large = forecast.of([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker())
     assert str(large).startswith("1500x1500 to 3000x3000 (x2): about ")
