@@ -3,8 +3,8 @@
 A test compares them with what is here. The second is made from docs/performance.json, which is
 what ``srzoo bench`` printed; to measure again:
 
-    srzoo bench edsr-x4 --engines all --baseline --size 256x256 --size 512x512 \\
-        --size 1000x700 --json > docs/performance.json
+    srzoo bench edsr-x4 --engines torch,mnn,ncnn,openvino,onnxruntime --baseline \\
+        --size 256x256 --size 512x512 --size 1000x700 --rounds 2 --json > docs/performance.json
 
 Run: python docs/generate.py
 """
@@ -76,6 +76,8 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
     versions = [f"{name} {version}" for name, version in report.versions.items()]
     versions = [f"srzoo {report.srzoo}", f"Python {there.python}", *versions]
     asked = [f"--size {width}x{height}" for width, height in sizes]
+    names = dict.fromkeys(row.engine for row in report.rows)
+    engines = ",".join(name for name in names if name not in (PLAIN_TORCH, UNFOLDED))
     lines = [
         f"# Performance\n\n{MADE}",
         f"`{report.model}` x{report.scale} in float32 on **{there.cpu}**"
@@ -85,7 +87,7 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
         " multiply-adds for each pixel of the input.\n",
         f"Versions: {', '.join(versions)}.\n",
         "```sh",
-        f"srzoo bench {report.model} --engines all --baseline {' '.join(asked)}"
+        f"srzoo bench {report.model} --engines {engines} --baseline \\\n    {' '.join(asked)}"
         f" --rounds {report.rounds} --json > docs/performance.json",
         "python docs/generate.py",
         "```\n",
