@@ -87,7 +87,7 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
         " multiply-adds for each pixel of the input.\n",
         f"Versions: {', '.join(versions)}.\n",
         "```sh",
-        f"srzoo bench {report.model} --engines {engines} --baseline \\\n    {' '.join(asked)}"
+        f"srzoo bench {report.model} --engines {engines} --baseline {' '.join(asked)}"
         f" --rounds {report.rounds} --json > docs/performance.json",
         "python docs/generate.py",
         "```\n",
