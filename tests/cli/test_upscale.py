@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -325,7 +326,11 @@ def test_a_pipe_that_nobody_reads(tmp_path):
 def begun(folder: Path, command: list[str], done: int) -> subprocess.Popen[str]:
     """A run that has ``done`` pictures in its ledger."""
     before = len(ledger_lines(folder))
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background, Ctrl-C is ignored by whatever they start.
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    run = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=listening
+    )
     deadline = time.monotonic() + 60
     while len(ledger_lines(folder)) < before + done and run.poll() is None:
         assert time.monotonic() < deadline
