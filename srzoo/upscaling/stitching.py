@@ -23,8 +23,9 @@ Progress = Callable[[int, int], None]
 
 TIDY_EVERY = 0.5
 """Seconds from one giving back of memory to the next: it takes as long as a small tile."""
-PROBES = 4 * SMALLEST, 32 * SMALLEST
-"""Sides of the pictures on which the speed is measured: the larger for fast models."""
+PROBES = 4 * SMALLEST, 12 * SMALLEST
+"""Sides of the pictures on which the speed is measured: the larger for fast models, and no larger
+than what small budgets allow."""
 
 
 class Ticks:
