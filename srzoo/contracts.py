@@ -192,12 +192,15 @@ class Runner(Protocol):
     Attributes:
         reach: as in :class:`Generator`.
         model: the ``nn.Module`` that runs, or None where the engine has none.
+        parameters: of the network as it was trained; None where the engine does not show it.
     """
 
     @property
     def reach(self) -> int | None: ...  # noqa: D102
     @property
     def model(self) -> Any: ...  # noqa: D102
+    @property
+    def parameters(self) -> int | None: ...  # noqa: D102
 
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""

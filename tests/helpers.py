@@ -30,6 +30,7 @@ class Sharpen:
     """A cheap runner: nearest enlargement of a 5 x 5 mean, so its reach is 2 (or hidden)."""
 
     model = None
+    parameters = None
 
     def __init__(self, reach: int | None = 2, per_pixel: int = 100) -> None:
         self.reach = reach

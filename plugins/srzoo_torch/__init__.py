@@ -21,7 +21,7 @@ from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.exporting.trial import drawn
 from srzoo.networks import folders
 from srzoo.networks.lean import Lean, lean
-from srzoo.networks.runner import ModuleRunner
+from srzoo.networks.runner import ModuleRunner, count
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TILE = 48
@@ -47,8 +47,11 @@ def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> M
     Raises:
         DeviceError: the device is not there.
     """
-    model = lean(folders.build(card.read(folder)))
-    return _checked(model, _device(device), _dtype(precision))
+    network = folders.build(card.read(folder))
+    parameters = count(network)  # before some are folded into others
+    runner = _checked(lean(network), _device(device), _dtype(precision))
+    runner.parameters = parameters
+    return runner
 
 
 def compiled(*, folder: Path, device: str = "auto", precision: str = "auto") -> ModuleRunner:

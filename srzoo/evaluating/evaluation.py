@@ -173,7 +173,7 @@ def evaluate(
                 degradation=degradation if made else None,
                 seed=seed if made else None,
                 self_ensemble=self_ensemble,
-                parameters=_parameters(model),
+                parameters=model.runner.parameters,
                 seconds=seconds,
                 pictures=tuple(path.name for path in found.hr),
                 values=values,
@@ -224,9 +224,3 @@ def _enlarged(model: Upscaler, lr: U8, scale: int, self_ensemble: bool) -> U8:
         total += np.rot90(model.array(turned, scale), -turns)
         total += np.rot90(model.array(turned[:, ::-1], scale)[:, ::-1], -turns)
     return np.rint(total / 8 * 255).astype(np.uint8)
-
-
-def _parameters(model: Upscaler) -> int | None:
-    if model.runner.model is None:
-        return None
-    return sum(int(parameter.numel()) for parameter in model.runner.model.parameters())

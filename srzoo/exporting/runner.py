@@ -40,6 +40,7 @@ class ExportRunner:
     format: ClassVar[str]
     speed: ClassVar[float]
     model = None
+    parameters = None
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):

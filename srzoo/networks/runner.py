@@ -27,7 +27,13 @@ PROBE = 32
 
 
 class ModuleRunner:
-    """A network on a device; float32 arrays 1 x 3 x H x W in, 1 x 3 x sH x sW out."""
+    """A network on a device; float32 arrays 1 x 3 x H x W in, 1 x 3 x sH x sW out.
+
+    Args:
+        model: the network, or what :func:`srzoo.networks.lean.lean` made of it.
+        device: where it runs; None for the CPU.
+        dtype: in which type.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class ModuleRunner:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.parameters = count(model)
         self._device = device or torch.device("cpu")
         self._dtype = dtype
         self._needs: dict[int, Needs] = {}
@@ -64,6 +71,11 @@ class ModuleRunner:
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
         return torch.cuda.mem_get_info()[0] if self._device.type == "cuda" else None
+
+
+def count(model: nn.Module) -> int:
+    """How many parameters a network has."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Nearest:
 
     reach = 0
     model = None
+    parameters = None
 
     def __call__(self, x, scale):
         return x.repeat(scale, axis=2).repeat(scale, axis=3)
