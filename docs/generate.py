@@ -4,7 +4,8 @@ A test compares them with what is here. The second is made from docs/performance
 what ``srzoo bench`` printed; to measure again:
 
     srzoo bench edsr-x4 --engines torch,mnn,ncnn,openvino,onnxruntime --baseline \\
-        --size 256x256 --size 512x512 --size 1000x700 --rounds 2 --json > docs/performance.json
+        --size 256x256 --size 512x512 --size 1000x700 --rounds 1 --memory 300MB --json \\
+        > docs/performance.json
 
 Run: python docs/generate.py
 """
@@ -19,6 +20,7 @@ from srzoo import kinds, strict
 from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
 from srzoo.cli._main import root
 from srzoo.exporting.runner import ExportRunner
+from srzoo.upscaling import planner
 
 HERE = Path(__file__).parent
 MADE = "Made by `python docs/generate.py`; do not edit.\n"
@@ -35,7 +37,9 @@ does not count, and neither does exporting it, which happens once.
   trained, in the layout that PyTorch has by default, on the whole picture at once.
   *{UNFOLDED}* is that network exported as it is, on the whole picture too.
 * **memory** is the process's peak beside a Python with numpy that has done nothing: libraries,
-  weights, the picture and the result count. **of plain** is its share of plain torch's.
+  weights, the picture and the result count. **of plain** is its share of plain torch's. A row
+  like *mnn, 0.30GB* is the engine with `--memory 300MB`, a limit for all of the process: more
+  tiles, each with what lies around it.
 * **share of peak**: the plain network's multiply-adds a second, beside what the same CPU does
   multiplying large float32 matrices in the same run. It counts the plain network's work for every
   engine. One that gets the same picture with less of it can pass 100 %: a folded tail is one
@@ -77,7 +81,8 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
     versions = [f"srzoo {report.srzoo}", f"Python {there.python}", *versions]
     asked = [f"--size {width}x{height}" for width, height in sizes]
     names = dict.fromkeys(row.engine for row in report.rows)
-    engines = ",".join(name for name in names if name not in (PLAIN_TORCH, UNFOLDED))
+    engines = ",".join(name for name in names if name in kinds.engines.names())
+    within = f" --memory {planner.gb(report.budget)}" if report.budget else ""
     lines = [
         f"# Performance\n\n{MADE}",
         f"`{report.model}` x{report.scale} in float32 on **{there.cpu}**"
@@ -88,7 +93,7 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
         f"Versions: {', '.join(versions)}.\n",
         "```sh",
         f"srzoo bench {report.model} --engines {engines} --baseline {' '.join(asked)}"
-        f" --rounds {report.rounds} --json > docs/performance.json",
+        f" --rounds {report.rounds}{within} --json > docs/performance.json",
         "python docs/generate.py",
         "```\n",
     ]

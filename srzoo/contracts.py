@@ -203,7 +203,10 @@ class Runner(Protocol):
     def parameters(self) -> int | None: ...  # noqa: D102
 
     def __call__(self, x: F32, scale: int) -> F32:
-        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
+        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped.
+
+        The result is the caller's, to be written over.
+        """
         ...
 
     def bytes_per_pixel(self, scale: int) -> int:

@@ -18,6 +18,8 @@ from .registry import Registry, Use
 
 RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
+CHOICE = 3
+"""Crops that are looked at for each one that is drawn by detail."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Data:
         degradation: makes LR from HR where the dataset has none.
         lr_crop: side of a training crop, in LR pixels.
         batch: crops for each optimiser step and accumulation, over all processes.
-        draw: "pictures": each as often as any other; "area": in proportion to its pixels.
+        draw: "pictures": each as often as any other; "area": in proportion to its pixels;
+            "detail": by area, and of a few crops the one with the most detail.
         augment: left-right flips and quarter turns.
     """
 
@@ -60,15 +63,21 @@ class Data:
     degradation: Use = field(default_factory=lambda: Use("bicubic"))
     lr_crop: int = 48
     batch: int = 16
-    draw: Literal["pictures", "area"] = "pictures"
+    draw: Literal["pictures", "area", "detail"] = "pictures"
     augment: bool = True
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, AdamW or SGD, and its settings."""
+    """Adam, AdamW, Muon or SGD, and its settings.
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    Attributes:
+        name: muon is timm's, for kernels as matrices; biases and the like go by AdamW.
+        betas, eps: of adam, adamw, and muon's AdamW.
+        momentum: of sgd and muon.
+    """
+
+    name: Literal["adam", "adamw", "muon", "sgd"] = "adam"
     lr: float = 1e-4
     betas: tuple[float, ...] = (0.9, 0.999)
     eps: float = 1e-8

@@ -34,6 +34,8 @@ def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     ]
     for number, stage in enumerate(plan.stages):
         changes.append(f"stages.{number}.train.steps=2")
+        if "lr_crop" in stage.changes.get("data", {}):
+            changes.append(f"stages.{number}.data.lr_crop={48 // scales}")
         changes += [
             f"stages.{number}.losses.{place}.weights=random"
             for place, loss in enumerate(stage.changes.get("losses", ()))

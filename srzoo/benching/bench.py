@@ -17,6 +17,7 @@ from .._version import __version__
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, exports
 from ..exporting.runner import ExportRunner
+from ..upscaling import planner
 from . import machine, work
 from .machine import Machine
 from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Found, Problem, Task
@@ -75,6 +76,7 @@ class Report:
         machine: the computer.
         versions: of the packages that ran.
         rounds: how often everything was measured; the best counts.
+        budget: bytes within which every engine was measured once more, if any.
         gflops: 10^9 operations (a multiply-add is two) for each second of a matrix product.
         work: multiply-adds of the plain network for each LR pixel.
         rows: by size, then in the order of the names.
@@ -87,6 +89,7 @@ class Report:
     machine: Machine
     versions: dict[str, str]
     rounds: int
+    budget: int | None
     gflops: float
     work: int
     rows: tuple[Row, ...]
@@ -173,6 +176,7 @@ def bench(
     engines: Sequence[str] | None = None,
     sizes: Sequence[Size] = ((512, 512),),
     rounds: int = 3,
+    memory: int | None = None,
     baseline: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -187,6 +191,7 @@ def bench(
         engines: their names; None for all that are installed.
         sizes: widths and heights of pictures, in LR pixels.
         rounds: how often everything is measured.
+        memory: bytes; every engine is measured once more, and its process may take no more.
         baseline: the plain network in torch too, and, if it is installed, in OpenVINO.
         progress: is told (steps done, steps in all).
 
@@ -215,6 +220,8 @@ def bench(
         for make in makers:
             if way := make():
                 ways.append(way)
+                if memory and way.task.kind == ENGINE:
+                    ways.append(_within(way, memory))
             run.tick(len(makers) + rounds * (1 + len(makers) * len(sizes)))
         total = run.done + rounds * (1 + len(ways) * len(sizes))
         product = math.inf
@@ -240,6 +247,7 @@ def bench(
         machine=machine.here(),
         versions=machine.versions(packages),
         rounds=rounds,
+        budget=memory,
         gflops=peak / 1e9,
         work=each,
         rows=tuple(rows),
@@ -279,6 +287,12 @@ def _row(name: str, size: Size, found: Found, scale: int, each: int, peak: float
         memory=found.memory,
         share=2 * each * pixels / found.seconds / peak,
     )
+
+
+def _within(way: _Way, budget: int) -> _Way:
+    """An engine that has less memory than it would take; where that is not enough, so be it."""
+    name = f"{way.name}, {planner.gb(budget)}"
+    return replace(way, name=name, task=replace(way.task, memory=budget), asked=False)
 
 
 def _packages(format: str) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ class Task:
         scale: one of its scales.
         size: width and height of the picture, in LR pixels.
         file: the export.
+        memory: bytes that an ENGINE's process may take; 0 for what a user gets.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Task:
     scale: int = 1
     size: tuple[int, int] = (1, 1)
     file: str = ""
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _engine(task: Task) -> Run:
     """With the tiles that a user gets."""
     from .. import zoo
 
-    upscaler = zoo.load(task.model, engine=task.name, device="cpu")
+    upscaler = zoo.load(task.model, engine=task.name, device="cpu", memory=task.memory or None)
     return lambda picture: upscaler.array(picture, task.scale)
 
 

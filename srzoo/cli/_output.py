@@ -65,6 +65,11 @@ def memory_size(text: str) -> int:
     return amount(re.sub(r"B\s*$", "", text, flags=re.IGNORECASE), "amount of memory", "2GB", text)
 
 
+def memory_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """What ``--memory`` says, in bytes."""
+    return memory_size(value) if value else None
+
+
 def amount(text: str, what: str, example: str, given: str | None = None) -> int:
     """A number from "500M", "1.5Gi" or plain digits.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import SrzooError
-from ._output import as_json, printable, table
+from ._output import as_json, memory_option, printable, table
 from .evaluate import progress_bar, say
 
 if TYPE_CHECKING:
@@ -51,12 +51,14 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 @click.option("--scale", type=int, metavar="N", help="For models that can do several.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True,
               help="The best of so many counts.")
+@click.option("--memory", callback=memory_option, metavar="SIZE",
+              help="Measure each engine once more, within this budget, like 300MB.")
 @click.option("--baseline", is_flag=True,
               help="Measure the plain network too: torch as anyone would write it, and OpenVINO.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def bench(
     model: str, engines: list[str] | None, sizes: list[tuple[int, int]], scale: int | None,
-    rounds: int, baseline: bool, json_: bool,
+    rounds: int, memory: int | None, baseline: bool, json_: bool,
 ) -> None:
     # fmt: on
     """Measure how fast each engine runs a model on this CPU.
@@ -83,7 +85,7 @@ def bench(
     folder = locate.find(model)
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
-                         baseline=baseline, progress=progress)  # fmt: skip
+                         memory=memory, baseline=baseline, progress=progress)  # fmt: skip
     if json_:
         as_json(asdict(report))
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import _pipe
-from ._output import amount, memory_size, progress_bars
+from ._output import amount, memory_option, progress_bars
 from ._telling import Teller
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str
     if value.isdecimal() and int(value) >= 16:
         return int(value)
     raise click.BadParameter(f"{value!r} is not auto, off, or a whole number from 16")
-
-
-def _memory(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    return memory_size(value) if value else None
 
 
 def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -60,7 +56,7 @@ def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
               help="3840x2160, or width=, height=, long= or short=3840.")
 @click.option("--tile", metavar="auto|N|off", callback=_tile, default="auto", show_default=True,
               help="Side of a tile in input pixels.")
-@click.option("--memory", metavar="SIZE", callback=_memory,
+@click.option("--memory", metavar="SIZE", callback=memory_option,
               help="What the whole process may take, like 2GB.")
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")

@@ -18,13 +18,19 @@ from .. import kinds, strict
 from ..card import Config
 from ..errors import PluginError
 from ..evaluating.evaluation import DEGRADATION
-from ..recipe import Adversarial, Optimizer, Recipe, Schedule, Weighted
+from ..recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Weighted
 from ..registry import Registry, Use
 
 LOG = "log.jsonl"
 PAPERS = Path(__file__).with_name("papers.toml")
 OWN_LR = ("track", "lr")
 """Arguments of datasets that bring LR pictures of their own."""
+DRAWN = {
+    "pictures": "",
+    "area": ", drawn by area",
+    "detail": f", drawn by area and the one of {CHOICE} with the most detail",
+}
+"""How crops are drawn, in words."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ def _stage(recipe: Recipe) -> list[str]:
         f"Pictures: {_use(data.train)}; validated on {_use(data.validation)}.",
         f"LR pictures: {made}.",
         f"Crops: {data.lr_crop} x {data.lr_crop} LR pixels, batches of {data.batch}"
-        f"{', flips and quarter turns' if data.augment else ''}.",
+        f"{DRAWN[data.draw]}{', flips and quarter turns' if data.augment else ''}.",
         f"Losses: {', '.join(map(_loss, recipe.losses)) or 'the adversarial one alone'}.",
     ]
     if recipe.adversarial:
@@ -192,10 +198,14 @@ def _loss(loss: Weighted) -> str:
 
 
 def _optimizer(optimizer: Optimizer) -> str:
-    moments = optimizer.name != "sgd"
-    more = f"betas {_list(optimizer.betas)}" if moments else f"momentum {optimizer.momentum:g}"
-    decay = f", weight decay {optimizer.weight_decay:g}" if optimizer.weight_decay else ""
-    return f"{optimizer.name}, learning rate {optimizer.lr:g}, {more}{decay}"
+    parts = [optimizer.name, f"learning rate {optimizer.lr:g}"]
+    if optimizer.name in ("muon", "sgd"):
+        parts.append(f"momentum {optimizer.momentum:g}")
+    if optimizer.name != "sgd":
+        parts.append(f"betas {_list(optimizer.betas)}")
+    if optimizer.weight_decay:
+        parts.append(f"weight decay {optimizer.weight_decay:g}")
+    return ", ".join(parts)
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from timm.optim import Muon
 from torch import Tensor, nn
 
 from .. import kinds, locate
@@ -238,11 +239,24 @@ def _optimizer(network: nn.Module, settings: Optimizer, who: str) -> torch.optim
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
         )
+    betas = settings.betas[0], settings.betas[1]
+    if settings.name == "muon":
+        if not settings.momentum:
+            raise SrzooError("muon is nothing without momentum", "Set optimizer.momentum = 0.95")
+        return Muon(
+            parameters,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            nesterov=True,
+            betas=betas,
+            eps=settings.eps,
+            weight_decay=settings.weight_decay,
+        )
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
     return kind(
         parameters,
         lr=settings.lr,
-        betas=(settings.betas[0], settings.betas[1]),
+        betas=betas,
         eps=settings.eps,
         weight_decay=settings.weight_decay,
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SrzooError
+from ..recipe import CHOICE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .pixels import Pixels
 
 T = TypeVar("T")
+Place = tuple[int, int, int]
+"""Where a crop lies: the number of its picture, and its top and left in LR pixels."""
 MARGIN = 4
 """LR pixels around a crop that a random degradation may blur into it."""
 AHEAD = 4
@@ -84,7 +87,8 @@ class Crops:
 
     def source(self, step: int, index: int) -> str:
         """The name of the picture that a crop is cut from."""
-        return self._pixels.names[self._draw(step, index)[1]]
+        _, (number, _, _) = self._place(step, index, self.scale(step))
+        return self._pixels.names[number]
 
     def scale(self, step: int) -> int:
         """The scale of a step."""
@@ -106,11 +110,9 @@ class Crops:
         return Batch(lr, hr, scale)
 
     def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
-        rng, number = self._draw(step, index)
+        rng, (number, top, left) = self._place(step, index, scale)
         side = self._data.lr_crop
         height, width = (length // scale for length in self._pixels.size(number))
-        top = int(rng.integers(height - side + 1))
-        left = int(rng.integers(width - side + 1))
         hr = self._pixels.hr(number)
         if scale in self._pixels.lr_scales:
             lr = self._pixels.lr(number, scale)[top : top + side, left : left + side]
@@ -126,6 +128,28 @@ class Crops:
             lr, hr = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
         return lr, hr
 
+    def _place(self, step: int, index: int, scale: int) -> tuple[np.random.Generator, Place]:
+        """The chance that makes a crop, and where the crop lies."""
+        rng, number = self._draw(step, index)
+        found = [self._somewhere(rng, number, scale)]
+        if self._data.draw == "detail":
+            more = range(CHOICE - 1)
+            found += [self._somewhere(rng, self._by_area(rng), scale) for _ in more]
+            found.sort(key=lambda place: self._detail(place, scale))
+        return rng, found[-1]
+
+    def _somewhere(self, rng: np.random.Generator, number: int, scale: int) -> Place:
+        height, width = (length // scale for length in self._pixels.size(number))
+        side = self._data.lr_crop
+        return number, int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+
+    def _detail(self, place: Place, scale: int) -> float:
+        """The mean difference between neighbours in green, of an HR crop."""
+        number, top, left = place
+        rows, columns = (slice(at * scale, (at + self._data.lr_crop) * scale) for at in (top, left))
+        green = self._pixels.hr(number)[rows, columns, 1].astype(np.int16)
+        return float(sum(np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1)))
+
     def _draw(self, step: int, index: int) -> tuple[np.random.Generator, int]:
         """The chance that makes a crop, and its picture."""
         if (step, index) in self._skipped:
@@ -135,10 +159,13 @@ class Crops:
         return rng, self._number(step, index, rng)
 
     def _number(self, step: int, index: int, rng: np.random.Generator) -> int:
-        if self._data.draw == "area":
-            return int(np.searchsorted(self._shares, rng.random(), side="right"))
+        if self._data.draw != "pictures":
+            return self._by_area(rng)
         epoch, place = divmod(step * self._data.batch + index, len(self._pixels))
         return int(_order(self._seed, epoch, len(self._pixels))[place])
+
+    def _by_area(self, rng: np.random.Generator) -> int:
+        return int(np.searchsorted(self._shares, rng.random(), side="right"))
 
 
 @lru_cache(maxsize=2)

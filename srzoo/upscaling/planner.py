@@ -361,6 +361,6 @@ def _costs(work: Work, runner: Runner, tile: tuple[int, int], *, margin: int, ex
 
 def _per_pixel(work: Work, runner: Runner) -> int:
     """Bytes for each LR pixel of a tile: the engine's, and the tile's own arrays around it."""
-    # The tile as floats, twice; afterwards the engine's result, bounded, and as it is kept.
-    before, after = 24 + runner.bytes_per_pixel(work.scale), (12 + 12 + 3) * work.scale**2
+    # The tile as floats, twice; afterwards the engine's result, and once more where tiles blend.
+    before, after = 24 + runner.bytes_per_pixel(work.scale), (12 + 12) * work.scale**2
     return int(LOOSE * (max(before, after) + (FILL if work.channels in (2, 4) else 0)))

@@ -87,8 +87,7 @@ class Stitcher:
     def _fill(self, target: NDArray[Any], source: Source, box: Box, plan: Plan) -> None:
         """Put an exact tile where it belongs."""
         grown = box.grown(plan.margin or plan.edge, source.size, plan.edge)
-        y = tiles.quantised(self._tile(source, box, grown, plan.scale), target.dtype)
-        target[:] = y.reshape(target.shape)
+        tiles.put(self._tile(source, box, grown, plan.scale), target)
 
     def _blended(
         self, source: Source, plan: Plan, tick: Ticks, out: NDArray[Any] | None

@@ -161,10 +161,17 @@ def as_floats(part: NDArray[Any]) -> F32:
 
 def quantised(y: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Values in 0..1 as they are kept; ``y`` is used up."""
-    if dtype in DEEPEST:
-        y *= DEEPEST[dtype]
-        return np.rint(y, out=y).astype(dtype)
-    return y.astype(dtype)
+    target = np.empty(y.shape, dtype)
+    put(y, target)
+    return target
+
+
+def put(y: F32, target: NDArray[Any]) -> None:
+    """Values in 0..1 into ``target``, as it keeps them; ``y`` is used up."""
+    if target.dtype in DEEPEST:
+        y *= DEEPEST[target.dtype]
+        np.rint(y, out=y)
+    np.copyto(target, y.reshape(target.shape), casting="unsafe")
 
 
 def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
@@ -174,7 +181,7 @@ def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
     answer is known; the more it varies, the more freedom there is, so detail is not touched.
 
     Args:
-        y: sH x sW x C, from the network.
+        y: sH x sW x C, from the network; it is written over, and given back.
         x: the picture with ``LOOK`` pixels more on each side: (H + 2 LOOK) x (W + 2 LOOK) x C.
         source: says how much freedom there is.
         factor: s.
@@ -183,12 +190,17 @@ def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
     x = x[spare : len(x) - spare, spare : x.shape[1] - spare]
     low, high = _nearby(x, np.minimum, source.look), _nearby(x, np.maximum, source.look)
     room = source.slack + source.freedom * (high - low)
-    low, high = np.clip(low - room, 0, 1), np.clip(high + room, 0, 1)
+    low, high = _planar(np.clip(low - room, 0, 1)), _planar(np.clip(high + room, 0, 1))
     height, width, channels = low.shape
-    blocks = y.reshape(height, factor, width, factor, channels)
-    out = np.empty(blocks.shape, np.float32)
-    np.clip(blocks, low[:, None, :, None], high[:, None, :, None], out=out)
-    return out.reshape(y.shape)
+    blocks = y.view()
+    blocks.shape = height, factor, width, factor, channels  # never a copy
+    np.clip(blocks, low[:, None, :, None], high[:, None, :, None], out=blocks)
+    return y
+
+
+def _planar(bounds: F32) -> F32:
+    """The same H x W x C, one channel after the other in memory, as engines leave theirs."""
+    return np.ascontiguousarray(bounds.transpose(2, 0, 1)).transpose(1, 2, 0)
 
 
 def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:

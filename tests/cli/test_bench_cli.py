@@ -66,6 +66,26 @@ def test_the_plain_networks_work_is_counted(srzoo_cli, model, counted):
     assert found["work"] == 9 * (body + tail)
 
 
+def test_engines_are_measured_within_a_budget_too(srzoo_cli, model, counted):
+    result = srzoo_cli(
+        "bench", model, "--engines", "torch", "--baseline", *SMALL, "--memory", "300MB", "--json"
+    )
+    found = json.loads(result.out)
+    assert found["budget"] == 300_000_000
+    names = [row["engine"] for row in found["rows"]]
+    assert names[:3] == ["torch", "torch, 0.30GB", benching.PLAIN_TORCH]
+    budgets = {task.memory for task in counted if task.kind == benching.ENGINE}
+    assert budgets == {0, 300_000_000}
+    assert not any(task.memory for task in counted if task.kind != benching.ENGINE)
+
+
+def test_a_budget_that_is_too_small_is_said(srzoo_cli, model):
+    result = srzoo_cli("bench", model, "--engines", "torch", *SMALL, "--memory", "1MB", "--json")
+    (gone,) = json.loads(result.out)["left_out"]
+    assert gone["engine"] == "torch, 0.00GB"
+    assert "--memory" in gone["why"]
+
+
 def test_a_table_that_fits(srzoo_cli, model, counted):
     result = srzoo_cli(
         "bench", model, "--engines", "torch", "--baseline", *SMALL, "--size", "10000x20000"
@@ -77,7 +97,7 @@ def test_a_table_that_fits(srzoo_cli, model, counted):
     assert lines[1].split() == ["engine", "s", "MP/s", "speed", "memory", "share"]
     assert any(line.startswith(benching.PLAIN_TORCH) and " 1.00 " in line for line in lines)
     assert "10000x20000 to 20000x40000" in lines
-    assert "GFLOP/s multiplying matrices" in result.out
+    assert "GFLOP/s multiplying matrices" in " ".join(result.out.split())  # wrapped by its length
 
 
 def test_engines_take_turns_and_the_best_counts(srzoo_cli, model, counted):

@@ -127,6 +127,47 @@ def test_every_picture_comes_once_an_epoch(tiny):
     assert sorted(numbers[:6]) == sorted(numbers[6:]) == list(range(6))
 
 
+def test_crops_drawn_by_detail_have_more_of_it(tiny):
+    """Half of a picture is flat: of three places most have something in them."""
+
+    class Half:
+        fingerprint = "half"
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            values = np.random.default_rng(0).integers(0, 256, (24, 400, 3), np.uint8)
+            values[:, :200] = 128
+            return Sample("half", values)
+
+    srzoo.datasets.register("half", Half)
+    try:
+        flat = [
+            sum(
+                bool((crop == crop[0, 0, 0]).all())
+                for step in range(100)
+                for crop in batch(step).hr
+            )
+            for draw in ("area", "detail")
+            for batch in [crops(tiny, "data.train=half", f"data.draw={draw}").batch]
+        ]
+    finally:
+        srzoo.datasets.unregister("half")
+    assert 0.4 < flat[0] / 400 < 0.6  # a half
+    assert 0.05 < flat[1] / 400 < 0.2  # an eighth
+
+
+def test_the_picture_of_a_crop_is_named_whichever_was_chosen(tiny):
+    drawn = crops(tiny, "data.draw=detail", "data.augment=false")
+    for index, crop in enumerate(drawn.batch(2).hr):
+        number = drawn._pixels.names.index(drawn.source(2, index))
+        whole = np.asarray(drawn._pixels.hr(number))
+        wanted = np.rint(crop.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        windows = np.lib.stride_tricks.sliding_window_view(whole, wanted.shape[:2], axis=(0, 1))
+        assert (windows == wanted.transpose(2, 0, 1)).all(axis=(2, 3, 4)).any()
+
+
 def test_small_pictures_are_named(tiny):
     with pytest.raises(SrzooError, match=r"drawn0 has 72x60 pixels, a crop needs 80"):
         crops(tiny, "data.lr_crop=40")

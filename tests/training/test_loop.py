@@ -56,6 +56,7 @@ CHANGES = {
     "srresnet": [],  # BatchNorm
     "folded": ["train.fold=true", "train.unfolded_share=0.4"],
     "accumulated": ["train.accumulate=2", "train.clip=0.1", "schedule.name=cosine"],
+    "muon": ["optimizer.name=muon", "optimizer.momentum=0.95", "data.draw=detail"],
     "realistic": ["data.degradation=mixed", "optimizer.name=adamw", "data.draw=area"],
 }
 
