@@ -69,12 +69,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, AdamW, Muon or SGD, and its settings.
+    """Adam, AdamW, SGD, or timm's Muon (kernels as matrices; what is none goes by AdamW).
 
-    Attributes:
-        name: muon is timm's, for kernels as matrices; biases and the like go by AdamW.
-        betas, eps: of adam, adamw, and muon's AdamW.
-        momentum: of sgd and muon.
+    ``betas`` and ``eps`` are Adam's, and of Muon's AdamW; ``momentum`` is Muon's and SGD's.
     """
 
     name: Literal["adam", "adamw", "muon", "sgd"] = "adam"

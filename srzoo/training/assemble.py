@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from timm.optim import Muon
+from timm.optim.muon import Muon
 from torch import Tensor, nn
 
 from .. import kinds, locate

@@ -190,17 +190,17 @@ def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
     x = x[spare : len(x) - spare, spare : x.shape[1] - spare]
     low, high = _nearby(x, np.minimum, source.look), _nearby(x, np.maximum, source.look)
     room = source.slack + source.freedom * (high - low)
-    low, high = _planar(np.clip(low - room, 0, 1)), _planar(np.clip(high + room, 0, 1))
+    low, high = _planar(low - room), _planar(high + room)
     height, width, channels = low.shape
-    blocks = y.view()
-    blocks.shape = height, factor, width, factor, channels  # never a copy
+    blocks = y.reshape(height, factor, width, factor, channels)  # split axes are never a copy
     np.clip(blocks, low[:, None, :, None], high[:, None, :, None], out=blocks)
     return y
 
 
-def _planar(bounds: F32) -> F32:
-    """The same H x W x C, one channel after the other in memory, as engines leave theirs."""
-    return np.ascontiguousarray(bounds.transpose(2, 0, 1)).transpose(1, 2, 0)
+def _planar(bounds: NDArray[Any]) -> F32:
+    """H x W x C in 0..1, one channel after the other in memory, as engines leave theirs."""
+    planes = np.ascontiguousarray(bounds.transpose(2, 0, 1))
+    return np.clip(planes, 0, 1, out=planes).transpose(1, 2, 0)
 
 
 def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:

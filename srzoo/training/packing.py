@@ -1,0 +1,111 @@
+"""A run as a model folder to publish: smaller weights, a thinner log, no checkpoints."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, harmonic_mean
+from typing import Any
+
+from .. import card, files
+from ..card import ModelFolder
+from ..errors import ModelError
+from ..networks import folders
+from ..recipe import RECIPE
+from . import checkpoint, report
+
+LOG_BYTES = 200_000
+"""What a published log may take."""
+
+
+def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder:
+    """Write a model's config, weights, recipe, log and curves to a folder.
+
+    What else is in that folder stays, its card too. Weights and config.json belong together at
+    every moment.
+
+    Args:
+        source: a run's folder, or any model with weights.
+        path: is made if need be; a model that is there is replaced.
+        dtype: of the weights on disk: float16, bfloat16 or float32.
+
+    Raises:
+        ModelError: there are no weights, or ``path`` is the source or no folder.
+        WeightsError: the weights are damaged.
+    """
+    if source.config.weights is None:
+        raise ModelError(f"{source.path} has no weights", "Name the folder of a run")
+    if path.resolve() == source.path.resolve():
+        raise ModelError(f"{path} is the model itself", "Name another folder")
+    if path.exists() and not path.is_dir():
+        raise ModelError(f"{path} is no folder", "Name another one")
+    module, config = folders.build(source), source.config
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path, prefix=files.TEMPORARY) as place:
+        small = folders.save(
+            module, Path(place) / path.name, generator=config.generator, args=dict(config.args),
+            summary=config.summary, dtype=dtype,
+        )  # fmt: skip
+        checkpoint.publish(small.path, path)
+    checkpoint.rename_weights(path)
+    if (recipe := source.path / RECIPE).is_file():
+        _write(path / RECIPE, recipe.read_bytes())
+    if (log := source.path / report.LOG).is_file():
+        lines = thinned(report.read(log))
+        _write(path / report.LOG, _text(lines))
+        report.draw_curves(lines, path / report.CURVES)
+    return card.read(path)
+
+
+def thinned(lines: list[dict[str, Any]], most: int = LOG_BYTES) -> list[dict[str, Any]]:
+    """A log's lines in at most so many bytes: means of neighbours in place of single lines.
+
+    Metrics and warnings stay as they are. The hours that the log comes to stay the same.
+    """
+    found, together = lines, 1
+    while len(_text(found)) > most and together < len(lines):
+        together += 1
+        found = list(_merged(lines, together))
+    return found
+
+
+def _merged(lines: list[dict[str, Any]], together: int) -> Iterator[dict[str, Any]]:
+    group: list[dict[str, Any]] = []
+    for line in lines:
+        if "losses" not in line:
+            yield from _mean(group)
+            group = []
+            yield line
+            continue
+        if group and (len(group) == together or line["losses"].keys() != group[0]["losses"].keys()):
+            yield from _mean(group)
+            group = []
+        group.append(line)
+    yield from _mean(group)
+
+
+def _mean(group: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The group as one line, at its last step."""
+    if not group:
+        return
+    merged = dict(group[-1])
+    for name in ("losses", "facts"):
+        keys = dict.fromkeys(key for line in group for key in line.get(name, {}))
+        merged[name] = {
+            key: float(f"{fmean(line[name][key] for line in group if key in line[name]):.5g}")
+            for key in keys
+        }
+    merged["steps_per_second"] = round(harmonic_mean(x["steps_per_second"] for x in group), 4)
+    merged["waiting"] = round(fmean(line["waiting"] for line in group), 5)
+    yield merged
+
+
+def _text(lines: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with files.replacing(path) as file:
+        file.write(content)
