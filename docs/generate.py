@@ -1,7 +1,7 @@
-"""Write the generated documentation anew: docs/cli.md, docs/performance.md.
+"""Write the generated documentation anew: cli.md, models.md, performance.md, README's models.
 
-A test compares them with what is here. The second is made from docs/performance.json, which is
-what ``srzoo bench`` printed; to measure again:
+A test compares them with what is here. The models' figures are those of their cards. performance.md
+is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
 
     srzoo bench edsr-x4 --engines torch,mnn,ncnn,openvino,onnxruntime --baseline \\
         --size 256x256 --size 512x512 --size 1000x700 --rounds 1 --memory 300MB --json \\
@@ -16,13 +16,19 @@ from pathlib import Path
 
 import click
 
-from srzoo import kinds, strict
+from srzoo import card, guidance, kinds, strict
 from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
+from srzoo.card import ModelFolder
 from srzoo.cli._main import root
+from srzoo.evaluating import claims
 from srzoo.exporting.runner import ExportRunner
+from srzoo.modelcards import cardsections
 from srzoo.upscaling import planner
 
 HERE = Path(__file__).parent
+CARDS = HERE.parent / "cards"
+SETS = ("Set5", "Set14", "BSD100")
+MARKS = "<!-- models -->\n", "<!-- /models -->"
 MADE = "Made by `python docs/generate.py`; do not edit.\n"
 READING = f"""\
 ## How to read it
@@ -46,6 +52,13 @@ does not count, and neither does exporting it, which happens once.
   convolution in place of three, and Winograd's convolutions multiply less.
 
 Times depend on the CPU far more than the order of the engines does; `srzoo bench` measures yours.
+"""
+
+FIGURES = """\
+PSNR in dB / SSIM on Y, as `srzoo evaluate` wrote them into the cards; `srzoo card check NAME`
+measures them again. *faithful* models invent nothing, *perceptual* ones invent lifelike detail, and
+PSNR is not what they are made for; both want clean pictures. *real photos* copes with noise, blur
+and JPEG.
 """
 
 
@@ -180,7 +193,70 @@ def _wrapped(line: str) -> str:
     return "\n".join(lines) + end
 
 
-PAGES = {"cli.md": cli, "performance.md": performance}
+def models() -> str:
+    """Every released model: its figures, and its sample picture."""
+    parts = [f"# The models\n\n{MADE}", _figures("../cards"), FIGURES]
+    for folder in _released():
+        place = f"../cards/{folder.name}"
+        parts.append(f"## {folder.name}\n")
+        summary = folder.config.summary
+        parts.append(
+            _wrapped(f"{summary[0].upper()}{summary[1:]}. [Its card]({place}/README.md).\n")
+        )
+        if (folder.path / "sample.png").is_file():
+            parts.append(f"![LR, bicubic, SR, HR]({place}/sample.png)\n")
+            parts.append("*The middle of a photo; the card names it and its author.*\n")
+    return "\n".join(parts)
+
+
+def readme() -> str:
+    """README.md with the models' table as it is now."""
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n{_figures('cards')}\n{MARKS[1]}{after}"
+
+
+def _released() -> list[ModelFolder]:
+    return [card.read(path.parent) for path in sorted(CARDS.glob("*/config.json"))]
+
+
+def _figures(cards: str) -> str:
+    """A row for each model, PSNR / SSIM on Y as its card claims them."""
+    lines = [
+        f"| model | for | parameters | MB | {' | '.join(SETS)} |",
+        f"|---|---|--:|--:|{'--:|' * len(SETS)}",
+    ]
+    for folder in _released():
+        weights = folder.config.weights
+        size = (folder.path / weights.file).stat().st_size if weights else 0
+        found = {
+            (claim.dataset, claim.metric): claim.value
+            for claim in claims.read(folder)
+            if claim.degradation is None and not claim.self_ensemble
+        }
+        cells = [
+            f"[`{folder.name}`]({cards}/{folder.name}/README.md)",
+            guidance.purpose(folder),
+            f"{cardsections.parameters(folder):,}",
+            f"{size / 1e6:.1f}",
+            *(
+                f"{found[name, 'psnr_y']:.2f} / {found[name, 'ssim_y']:.4f}"
+                if {(name, "psnr_y"), (name, "ssim_y")} <= found.keys()
+                else ""
+                for name in SETS
+            ),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "cli.md": cli,
+    "models.md": models,
+    "performance.md": performance,
+    "../README.md": readme,
+}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():
