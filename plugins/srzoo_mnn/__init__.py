@@ -12,10 +12,13 @@ import contextlib
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Generator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from srzoo.errors import ModelError
 from srzoo.exporting.about import INPUT, OUTPUT
@@ -61,24 +64,43 @@ class MNN:
 
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
+        self._path = path
+        self._threads = threads
+        self._result: weakref.ref[_Result] | None = None
+        self._load()
+
+    def _load(self) -> None:
         with _silent():
             nn: Any = import_module("MNN.nn")
             self._expr: Any = import_module("MNN.expr")
             # Kept: the module's threads are its.
             self._runtime: Any = nn.create_runtime_manager(
-                ({"backend": 0, "precision": "high", "memory": "normal", "numThread": threads},)
-            )
+                ({"backend": 0, "precision": "high", "memory": "normal",
+                  "numThread": self._threads},)
+            )  # fmt: skip
             self.module: Any = nn.load_module_from_file(
-                str(path), [INPUT], [OUTPUT], runtime_manager=self._runtime,
+                str(self._path), [INPUT], [OUTPUT], runtime_manager=self._runtime,
                 shape_mutable=False, rearrange=False,
             )  # fmt: skip
 
     def __call__(self, x: F32) -> F32:
         expr = self._expr
+        if self._result is not None and self._result() is not None:
+            self._load()  # or the module would write over what somebody still looks at
         y = self.module.forward(expr.const(x, list(x.shape), expr.NCHW))
         if y.data_format == expr.NC4HW4:
             y = expr.convert(y, expr.NCHW)
-        return y.read().copy()
+        result = _Result(y, self.module, self._runtime)
+        self._result = weakref.ref(result)
+        return np.asarray(result)
+
+
+class _Result:
+    """What a module has made, in the module's own memory; an array of it keeps all of them."""
+
+    def __init__(self, made: Any, *owners: Any) -> None:
+        self._held = made, *owners
+        self.__array_interface__ = made.read().__array_interface__
 
 
 class Engine(ExportRunner):

@@ -108,6 +108,7 @@ class Stitcher:
                 grown = box.grown(margin + LOOK, source.size, plan.edge)
                 y = self._tile(source, used, grown, factor)
                 total[used.within(strip, factor)] += y * tiles.ramps(used, box, margin, factor)
+                del y  # before the next one is made
                 self._tidy(plan)
                 tick()
             done = (low - first) * factor

@@ -98,6 +98,19 @@ def test_any_size_gives_the_same_as_torch(format, written, model):
         assert np.mean(apart > 0) <= DIFFERING
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_result_is_its_owners(format, written):
+    """It stays as it is while others are made, and may be written over."""
+    path, _ = written(format)
+    session = kinds.formats.create(format).open(path, 1)
+    sides = (40, 40, 25, 60)
+    results = [session(drawn(side, side)) for side in sides]
+    for y in results:
+        y *= 2
+    for side, y in zip(sides, results, strict=True):
+        np.testing.assert_allclose(y, 2 * session(drawn(side, side)), atol=1e-5)
+
+
 def test_unfolded(model, tmp_path):
     convert.write(model, 3, "onnx", tmp_path / "a.onnx", fold=False)
     told = kinds.formats.create("onnx").about(tmp_path / "a.onnx")
