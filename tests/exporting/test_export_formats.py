@@ -108,7 +108,7 @@ def test_a_result_is_its_owners(format, written):
     for y in results:
         y *= 2
     for side, y in zip(sides, results, strict=True):
-        np.testing.assert_allclose(y, 2 * session(drawn(side, side)), atol=1e-5)
+        np.testing.assert_allclose(y, 2 * session(drawn(side, side)), atol=1e-3)
 
 
 def test_unfolded(model, tmp_path):
