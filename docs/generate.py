@@ -110,9 +110,13 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
         "python docs/generate.py",
         "```\n",
     ]
+    reasons: dict[str, list[str]] = {}
     for gone in report.left_out:
         at = f" at {gone.size[0]}x{gone.size[1]}" if gone.size else ""
-        lines.append(f"Without {gone.engine}{at}: {gone.why}\n")
+        reasons.setdefault(gone.engine, []).append(f"{at}: {gone.why}")
+    for name, found in reasons.items():
+        more = f" (and at {len(found) - 1} more of these sizes)" if len(found) > 1 else ""
+        lines.append(f"Without {name}{found[0].rstrip('.')}{more}.\n")
     return "\n".join(map(_wrapped, lines))
 
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from .. import strict
 from ..errors import SrzooError
-from ..networks import folders
 from ..upscaling import memory
 
 if TYPE_CHECKING:
@@ -129,6 +128,7 @@ def _plain(task: Task) -> Run:
     import torch
 
     from .. import card
+    from ..networks import folders
 
     generator: Any = folders.build(card.read(Path(task.model)))
 

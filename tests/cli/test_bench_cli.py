@@ -8,9 +8,9 @@ import json
 import pytest
 
 import srzoo
-from srzoo import kinds
+from srzoo import card, kinds
 from srzoo.benching import bench as benching
-from srzoo.exporting import exports
+from srzoo.exporting import convert, exports
 from srzoo.networks import folders
 
 ARGS = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
@@ -77,6 +77,17 @@ def test_engines_are_measured_within_a_budget_too(srzoo_cli, model, counted):
     budgets = {task.memory for task in counted if task.kind == benching.ENGINE}
     assert budgets == {0, 300_000_000}
     assert not any(task.memory for task in counted if task.kind != benching.ENGINE)
+
+
+@mnn
+def test_libraries_count_and_torch_does_not_where_it_is_not_needed(model):
+    """Beside a bare start: an export needs less than what importing torch takes."""
+    convert.kept(card.read(model), 2, "mnn")
+    run = {
+        name: benching.measured(benching.Task("engine", name, str(model), 2, (16, 16)))
+        for name in ("mnn", "torch")
+    }
+    assert run["mnn"].memory < 100e6 < run["torch"].memory
 
 
 def test_a_budget_that_is_too_small_is_said(srzoo_cli, model):
