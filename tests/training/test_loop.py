@@ -88,6 +88,11 @@ def test_another_seed_gives_other_weights(tiny, tmp_path):
     assert not same(first, second)
 
 
+def test_muon_wants_momentum(tiny):
+    with pytest.raises(SrzooError, match=r"momentum.*Set optimizer.momentum = 0.95"):
+        training.assemble(recipe.load(tiny(), ["optimizer.name=muon"]))
+
+
 def test_training_learns(tiny, tmp_path):
     plan = recipe.load(tiny(), ["train.steps=150", "train.evaluate_every=75"])
     seen = []
