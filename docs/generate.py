@@ -44,7 +44,7 @@ does not count, and neither does exporting it, which happens once.
   *{UNFOLDED}* is that network exported as it is, on the whole picture too.
 * **memory** is the process's peak beside a Python with numpy that has done nothing: libraries,
   weights, the picture and the result count. **of plain** is its share of plain torch's. A row
-  like *mnn, 0.30GB* is the engine with `--memory 300MB`, a limit for all of the process: more
+  like *mnn, 0.35GB* is the engine with `--memory 0.35GB`, a limit for all of the process: more
   tiles, each with what lies around it.
 * **share of peak**: the plain network's multiply-adds a second, beside what the same CPU does
   multiplying large float32 matrices in the same run. It counts the plain network's work for every
