@@ -5,13 +5,14 @@ https://docs.openvino.ai
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
 from srzoo.errors import ModelError
-from srzoo.exporting.exports import INSTEAD
+from srzoo.exporting.exports import INSTEAD, RECORD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -55,19 +56,19 @@ class _Session:
     def __init__(self, path: Path, threads: int) -> None:
         import openvino
 
-        core: Any = openvino.Core()
-        compiled = core.compile_model(
-            core.read_model(str(path)),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "PERFORMANCE_HINT": "LATENCY",
-                "ENABLE_CPU_PINNING": False,
-                "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
-            },
-        )
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
+        }
+        place = path.parent
+        if (place / RECORD).is_file() and os.access(place, os.W_OK):
+            # The network as compiled stays beside an export that is kept, and nowhere else.
+            options["CACHE_DIR"] = str(place)
+        compiled: Any = openvino.Core().compile_model(str(path), "CPU", options)
         self._request: Any = compiled.create_infer_request()
 
     def __call__(self, x: F32) -> F32:
