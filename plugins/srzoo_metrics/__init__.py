@@ -19,7 +19,16 @@ from ._pyiqa import PyIQA
 if TYPE_CHECKING:
     from srzoo.contracts import U8
 
-__all__ = ["PSNRRGB", "PSNRY", "SSIMRGB", "SSIMY", "FeatureDistance", "PyIQA", "Sharpness"]
+__all__ = [
+    "PSNRRGB",
+    "PSNRY",
+    "SSIMRGB",
+    "SSIMY",
+    "ColourShift",
+    "FeatureDistance",
+    "PyIQA",
+    "Sharpness",
+]
 
 LUMA = "Y of BT.601 (16..235, not rounded)"
 WINDOW = "11x11 Gaussian window, sigma 1.5, valid region, K 0.01/0.03"
@@ -142,3 +151,25 @@ class Sharpness:
         """Measure a uint8 picture H x W x 3, 2 x 2 at least; ``hr`` is not looked at."""
         down, right = np.gradient(luma(picture(sr, least=2)))
         return float(np.mean(np.hypot(down, right)))
+
+
+class ColourShift:
+    """How far the picture's mean colour has moved, in levels of 255: 0 at best.
+
+    The largest of the three channels' distances between the mean of SR and the mean of HR.
+    Making a picture smaller leaves its mean alone, so this is also the distance of the
+    shrunken SR from LR. Adversarial training can shift colours; a fidelity metric hides it.
+    """
+
+    higher_is_better = False
+    reference = True
+    protocol = (
+        "distance of the mean of SR from that of HR, largest of R, G and B, in levels of 255,"
+        " mean over pictures"
+    )
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Compare two uint8 pictures H x W x 3."""
+        sr, hr = compared(sr, hr, 0)
+        means = [x.mean((0, 1), dtype=np.float64) for x in (sr, hr)]
+        return float(np.abs(means[0] - means[1]).max())

@@ -283,3 +283,18 @@ def test_sharpness_falls_with_blur_and_asks_for_no_reference():
     assert metric(blurred, sharp, 4) < 0.8 * metric(sharp, None, 4)
     with pytest.raises(PictureError, match="too small"):
         metric(np.zeros((1, 9, 3), np.uint8), None, 4)
+
+
+def test_colour_shift_sees_one_channel_and_no_detail():
+    metric = srzoo.metrics.create("colour_shift")
+    hr, _ = pictures(40, 50)
+    assert metric(hr, hr, 4) == 0
+    assert metric(hr[::-1, ::-1].copy(), hr, 4) == pytest.approx(0, abs=1e-9)  # other places
+    dark = (hr // 2).copy()
+    tinted = dark.copy()
+    tinted[:, :, 1] += 3
+    assert metric(tinted, dark, 4) == pytest.approx(3)
+    tinted[:, :, 2] -= np.minimum(dark[:, :, 2], 9)
+    assert metric(tinted, dark, 4) > 3
+    with pytest.raises(PictureError):
+        metric(hr[:-1], hr, 4)
