@@ -3,6 +3,8 @@
 * Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
   Network", 2017, https://arxiv.org/abs/1609.04802, equation 5.
 * Wang et al., "ESRGAN", 2018, https://arxiv.org/abs/1809.00219: L1, before the activation.
+* Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (LPIPS),
+  2018, https://arxiv.org/abs/1801.03924, equation 1: features of length one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 import torch
 from srzoo_timm import Layers, load
 from torch import Tensor
+from torch.nn import functional as F
 
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError, did_you_mean
@@ -45,6 +48,8 @@ class Perceptual:
             max-pool and the activation behind it. The loss is the mean of theirs.
         layer_weights: one for each layer, for a weighted mean instead.
         criterion: ``mse`` or ``l1``.
+        unit: scale each place's features to length one first, as LPIPS does. Dark and faint
+            places then count as much as bright ones, where equation 5 overlooks a fine grid.
         weights: where they come from, in timm's names. None: the Hub, a pinned commit (of
             vgg19). ``"ORG/REPO@COMMIT"``: model.safetensors of another commit on the Hub.
             ``"FILE.safetensors"``: a local file. ``"random"``: drawn from a fixed seed, to
@@ -72,6 +77,7 @@ class Perceptual:
         layers: Sequence[str] = ("relu5_4",),
         layer_weights: Sequence[float] | None = None,
         criterion: str = "mse",
+        unit: bool = False,
         weights: str | Path | None = None,
         sha256: str | None = None,
     ) -> None:
@@ -80,6 +86,7 @@ class Perceptual:
         if isinstance(layers, str):
             raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
         self._squared = criterion == "mse"
+        self._unit = unit
         self._shares = _shares(layers, layer_weights)
         self._net = Layers(backbone, layers)
         file = _weights.find(backbone, weights, sha256)
@@ -99,7 +106,7 @@ class Perceptual:
         return torch.stack(terms).sum()
 
     def distances(self, pair: Pair) -> dict[str, Tensor]:
-        """Equation 5 for each layer, without the factor."""
+        """Equation 5 for each layer, or LPIPS's equation 1, without the factor."""
         self._to(pair.sr.device)
         with torch.autocast(pair.sr.device.type, enabled=False):
             with torch.no_grad():
@@ -110,7 +117,8 @@ class Perceptual:
 
     def _features(self, x: Tensor) -> list[Tensor]:
         x = (x.float() - self._mean) / self._std
-        return self._net(x.contiguous(memory_format=torch.channels_last))
+        found = self._net(x.contiguous(memory_format=torch.channels_last))
+        return [F.normalize(each, dim=1) for each in found] if self._unit else found
 
     def _distance(self, a: Tensor, b: Tensor) -> Tensor:
         difference = a - b

@@ -12,6 +12,7 @@ import torch
 from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import save_file
+from srzoo_metrics import FeatureDistance
 from srzoo_perceptual import _calibration, _weights
 from srzoo_timm import Layers, _names
 from torch.nn import functional as F
@@ -122,6 +123,29 @@ def test_it_is_equation_5(criterion, data, photos):
         assert float(found[name]) == pytest.approx(float(by_hand), rel=1e-4), name
     weighted = sum(loss.factors[n] * float(found[n]) for n in layers) / 3
     assert float(loss(paired(sr, hr))) == pytest.approx(weighted, rel=1e-5)
+
+
+def test_it_is_lpips_with_every_weight_one(data, photos):
+    """Equation 1 of Zhang et al., against the metric that says the same."""
+    file = data / "backbones/tf_efficientnet_lite0.fp16.safetensors"
+    metric = FeatureDistance(weights=file, stages=[1, 2])
+    with torch.no_grad():
+        hr = (photos[:1] * 255).round()
+        sr = (hr + 20 * torch.rand(hr.shape)).clamp(0, 255).round()
+        layers = ["blocks.1", "blocks.2"]
+        arguments = {"backbone": "tf_efficientnet_lite0", "weights": file, "layers": layers}
+        found = make(**arguments, unit=True).distances(paired(sr / 255, hr / 255))
+    arrays = [x[0].permute(1, 2, 0).to(torch.uint8).numpy() for x in (sr, hr)]
+    mean = sum(float(each) for each in found.values()) / 2
+    assert mean == pytest.approx(metric(*arrays, 4), rel=1e-3)
+
+
+def test_unit_features_of_black_pictures_have_gradients(photos):
+    sr = torch.zeros(1, 3, 40, 40, requires_grad=True)
+    loss = make(backbone="vgg11", layers=["relu1_1"], weights="random", unit=True)
+    loss(paired(sr, photos[:1, :, :40, :40])).backward()
+    assert sr.grad is not None
+    assert bool(sr.grad.isfinite().all())
 
 
 @torch.no_grad()
