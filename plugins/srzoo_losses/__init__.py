@@ -5,6 +5,8 @@
 * ``charbonnier``, sqrt(d^2 + eps^2): Lai et al. 2017, https://arxiv.org/abs/1704.03915.
 * ``tv``, total variation of the output: Rudin, Osher, Fatemi 1992 (the anisotropic form).
 * ``fft``, L1 between spectra: Cho et al. 2021, https://arxiv.org/abs/2108.05054 (equation 7).
+* ``checkerboard``: patterns of the upscaler's own grid, after the condition of Sugawara, Shiota
+  and Kiya 2018, https://arxiv.org/abs/1806.02658.
 """
 
 from __future__ import annotations
@@ -74,3 +76,36 @@ class FFT:
         """A scalar."""
         difference = torch.fft.rfft2((pair.sr - pair.hr).float(), norm="ortho")
         return (difference.real.abs() + difference.imag.abs()).mean()
+
+
+class Checkerboard:
+    """Patterns that repeat with the upscaler's grid, and that HR does not have.
+
+    An upscaler by s makes each of the s x s places of a cell by filters of its own. Where their
+    means differ, a grid with a period of s pixels lies over the picture; Sugawara et al. ask
+    that the filters' means be the same. Here the error ``SR - HR`` is averaged for each place
+    over windows of cells, and the squared distance from the mean of all places is averaged.
+    Content loss on deep features and adversarial loss both like such grids.
+
+    Args:
+        period: s, the scale of the model.
+        window: cells a side that are averaged; natural texture averages out in them.
+    """
+
+    reference = True
+
+    def __init__(self, *, period: int = 4, window: int = 8) -> None:
+        self.period = period
+        self.window = window
+
+    def __call__(self, pair: Pair) -> Tensor:
+        """A scalar; zero for an error that has no grid, whatever it is else."""
+        error = pair.sr - pair.hr
+        batch, channels, height, width = error.shape
+        rows, columns = height // self.period, width // self.period
+        cut = error[..., : rows * self.period, : columns * self.period]
+        places = F.pixel_unshuffle(cut, self.period)
+        window = min(self.window, rows, columns)
+        means = F.avg_pool2d(places, window, stride=max(1, window // 2))
+        means = means.reshape(batch, channels, self.period**2, *means.shape[2:])
+        return (means - means.mean(2, keepdim=True)).square().mean()

@@ -70,7 +70,7 @@ def _tell(report: Report, json_: bool) -> None:
         return
     from ..evaluating.results import shown
 
-    columns = ["model", "data", "param.", "s", *(v.metric for v in report.rows[0].values)]
+    columns = ["model", "data", "param.", "s", *(v.label for v in report.rows[0].values)]
     rows = [
         (row.model, _data(row), _millions(row.parameters), f"{row.seconds:.1f}",
          *(shown(value.value) for value in row.values))
@@ -79,7 +79,7 @@ def _tell(report: Report, json_: bool) -> None:
     table(columns, rows, right=" ".join(columns[2:]))
     click.echo()
     for value in report.rows[0].values:
-        say(f"{value.metric}: {value.protocol}")
+        say(f"{value.label}: {value.protocol}")
     if report.rows[0].self_ensemble:
         say("self-ensemble: mean over 8 flips and turns, before rounding")
 

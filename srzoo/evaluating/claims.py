@@ -94,7 +94,7 @@ def check(
     for claim in read(folder):
         how = claim.dataset, claim.scale, claim.degradation, claim.seed, claim.self_ensemble
         groups.setdefault(how, []).append(claim)
-        metric(claim.metric)  # one that is not there is found before any work
+        metric(claim.metric, root)  # one that is not there is found before any work
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
     model = zoo.load(folder.path)
     found: list[Check] = []
@@ -108,6 +108,7 @@ def check(
             self_ensemble=claim.self_ensemble,
             degradation=claim.degradation or DEGRADATION,
             seed=claim.seed or 0,
+            root=root,
             progress=progress,
         ).rows
         if row.degradation != claim.degradation:

@@ -7,15 +7,17 @@ is what a user would get in a file: clamped, and rounded to 8 bits.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 
 from .. import kinds, zoo
+from ..dataroot import placed
 from ..errors import SrzooError
 from ..registry import Use
 from ..upscaling.upscaler import Upscaler
@@ -47,6 +49,11 @@ class Value:
     protocol: str
     higher_is_better: bool
     each: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """The metric as tables have it."""
+        return short(self.metric)
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,46 @@ class Report:
     rows: tuple[Result, ...]
 
 
-def metric(name: str) -> Metric:
+def metric(name: str, root: Path | None = None) -> Metric:
     """Build a metric from its name on the command line and in cards.
 
     ``NAME``; ``NAME/WHAT`` for a plugin that opens the door to a whole package's metrics
     (built with ``metric="WHAT"``); or, with other arguments, ``{"name": NAME, ...}`` as JSON.
 
+    Args:
+        name: one of these.
+        root: stands for ``{data}`` in arguments; None for ``$SRZOO_DATA``.
+
     Raises:
         SrzooError: it is none of these.
         PluginError: there is no such metric, or it has no such argument.
     """
+    return kinds.metrics.build(placed(_use(name), root))
+
+
+def short(name: str) -> str:
+    """A metric's name as tables have it: ``feature_distance (backbone vgg16)``.
+
+    Paths are left out; the protocol tells what was measured in full.
+    """
+    if not name.startswith("{"):
+        return name
+    use = _use(name)
+    told = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
+    return f"{use.name} ({', '.join(told)})" if told else use.name
+
+
+def place_in(name: str) -> str | None:
+    """An argument that names a place on this machine, which would say nothing elsewhere."""
+    values = _use(name).args.values()
+    return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)
+
+
+def _is_path(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and ("/" in value or os.sep in value)
+
+
+def _use(name: str) -> Use:
     if name.startswith("{"):
         try:
             found: object = json.loads(name)
@@ -101,9 +138,9 @@ def metric(name: str) -> Metric:
             raise SrzooError(
                 f"the metric {name} is no JSON: {error}", 'Write {"name": "NAME", ...}'
             ) from error
-        return kinds.metrics.build(cast("dict[str, Any]", found))
+        return Use.of(cast("dict[str, Any]", found))
     plugin, _, what = name.partition("/")
-    return kinds.metrics.build(Use(plugin, {"metric": what} if what else {}))
+    return Use(plugin, {"metric": what} if what else {})
 
 
 def evaluate(
@@ -116,6 +153,7 @@ def evaluate(
     degradation: str = DEGRADATION,
     seed: int = 1,
     engine: str = "torch",
+    root: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure models on sets of pictures.
@@ -135,12 +173,13 @@ def evaluate(
         degradation: the plugin that makes LR pictures where there are only HR ones.
         seed: of the degradation; each picture's chance depends on it and its name alone.
         engine: an engine plugin.
+        root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         progress: is told (pictures done, pictures in all).
 
     Raises:
         SrzooError: a model, set or metric that is not there; pictures that do not match.
     """
-    judges = tuple((name, metric(name)) for name in dict.fromkeys(metrics))
+    judges = tuple((name, metric(name, root)) for name in dict.fromkeys(metrics))
     ready = [m if isinstance(m, Upscaler) else zoo.load(m, engine=engine) for m in models]
     # Each model with the sets it is measured on: what is missing is found before any work.
     work = [(model, sets.find(name, model.factor(scale))) for model in ready for name in data]

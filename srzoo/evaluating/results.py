@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .. import files
 from ..card import ModelFolder
 from ..errors import ModelError, SrzooError
-from .evaluation import Result
+from .evaluation import Result, place_in
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -118,6 +118,11 @@ def _eval_results(row: Result) -> list[EvalResult]:
                 f"{value.metric} of {row.model} on {row.dataset} is {value.value}",
                 "Only a finite value can stand in a card: leave this metric out",
             )
+        if place := place_in(value.metric):
+            raise SrzooError(
+                f"{place} says nothing on another machine, and would stand in the card",
+                "Give the metric a path below {data}, the folder that SRZOO_DATA names",
+            )
         args: dict[str, Any] = {"protocol": value.protocol}
         if row.self_ensemble:
             args["self_ensemble"] = True
@@ -130,7 +135,7 @@ def _eval_results(row: Result) -> list[EvalResult]:
                 dataset_config=_config(row),
                 dataset_args=data,
                 metric_type=value.metric,
-                metric_name=f"{value.metric}{', self-ensemble' if row.self_ensemble else ''}",
+                metric_name=f"{value.label}{', self-ensemble' if row.self_ensemble else ''}",
                 metric_value=round(value.value, DIGITS),
                 metric_args=args,
             )

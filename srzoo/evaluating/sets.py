@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import images
+from ..dataroot import DATA_VARIABLE
 from ..errors import PictureError, SrzooError, did_you_mean
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation
-
-DATA_VARIABLE = "SRZOO_DATA"
-"""Names the folder whose ``benchmarks`` hold the sets that have a short name."""
 
 
 @dataclass(frozen=True)

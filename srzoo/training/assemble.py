@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from torch import Tensor, nn
 
 from .. import kinds, locate
 from ..contracts import AdversarialLoss, Loss
+from ..dataroot import placed
 from ..errors import SrzooError
-from ..evaluating.sets import DATA_VARIABLE
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..recipe import Optimizer, Recipe, Weighted
-from ..registry import Use
 from .crops import Crops
 from .pixels import Pixels, decoded
 
@@ -130,7 +128,7 @@ def assemble(
     scales = cast("tuple[int, ...]", cast("Any", generator).scales)
     degradation = recipe.data.degradation
     sets = [
-        kinds.datasets.build(_placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
+        kinds.datasets.build(placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
     ]
     terms = _terms(recipe.losses, data)
     adversary = _adversary(recipe, data) if recipe.adversarial else None
@@ -164,7 +162,7 @@ def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:
         Term(
             name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}",
             weighted.weight,
-            kinds.losses.build(_placed(weighted.use, data)),
+            kinds.losses.build(placed(weighted.use, data)),
         )
         for place, (name, weighted) in enumerate(zip(names, losses, strict=True))
     ]
@@ -172,7 +170,7 @@ def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:
 
 def _adversary(recipe: Recipe, data: Path | None) -> Adversary:
     assert recipe.adversarial
-    use = _placed(recipe.adversarial.discriminator, data)
+    use = placed(recipe.adversarial.discriminator, data)
     discriminator = cast("nn.Module", kinds.discriminators.build(use))
     discriminator = discriminator.to(memory_format=torch.channels_last).train()
     settings = recipe.adversarial.optimizer or recipe.optimizer
@@ -194,23 +192,6 @@ def _fits(discriminator: Any, recipe: Recipe, foldable: Foldable, scale: int) ->
             f" {discriminator.min_size}",
             "Raise data.lr_crop",
         )
-
-
-def _placed(use: Use, data: Path | None) -> Use:
-    """A plugin's use with ``{data}`` filled in."""
-    root = str(data) if data else os.environ.get(DATA_VARIABLE)
-
-    def fill(value: Any) -> Any:
-        if not isinstance(value, str) or "{data}" not in value:
-            return value
-        if root is None:
-            raise SrzooError(
-                f"the recipe wants files from {value}, and nothing says where that is",
-                f"Give --data DIR, or set {DATA_VARIABLE}",
-            )
-        return value.replace("{data}", root)
-
-    return Use(use.name, {key: fill(value) for key, value in use.args.items()})
 
 
 def _init(generator: nn.Module, ref: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 
@@ -15,7 +16,7 @@ import srzoo
 from srzoo import card
 from srzoo.errors import ModelError, PictureError, SrzooError
 from srzoo.evaluating import claims, results, sets
-from srzoo.evaluating.evaluation import Result, Value, evaluate, metric
+from srzoo.evaluating.evaluation import Result, Value, evaluate, metric, short
 from srzoo.upscaling.upscaler import Upscaler
 
 CARD = """---
@@ -222,6 +223,38 @@ def test_names_of_metrics():
         metric("psnr_x")
     with pytest.raises(SrzooError, match="no argument 'metric'"):
         metric("psnr_y/lpips")
+
+
+def test_metrics_with_arguments_have_short_labels():
+    assert short("psnr_y") == "psnr_y"
+    assert short("pyiqa/lpips") == "pyiqa/lpips"
+    assert short('{"name": "psnr_y", "shave": 3}') == "psnr_y (shave 3)"
+    judge = '{"name": "feature_distance", "backbone": "vgg16", "weights": "{data}/v.safetensors"}'
+    assert short(judge) == "feature_distance (backbone vgg16)"
+    assert short('{"name": "feature_distance", "weights": "/v.safetensors"}') == "feature_distance"
+
+
+def test_data_in_a_metrics_arguments(data, monkeypatch):
+    file = "tf_efficientnet_lite0.fp16.safetensors"
+    name = json.dumps({"name": "feature_distance", "weights": f"{{data}}/backbones/{file}"})
+    monkeypatch.delenv("SRZOO_DATA", raising=False)
+    with pytest.raises(SrzooError, match="nothing says where that is"):
+        metric(name)
+    assert file in metric(name, data).protocol
+    monkeypatch.setenv("SRZOO_DATA", str(data))
+    assert file in metric(name).protocol
+
+
+def test_no_place_of_this_machine_gets_into_a_card(copy):
+    before = (copy.path / "README.md").read_bytes()
+    place = json.dumps({"name": "feature_distance", "weights": "/home/me/v.safetensors"})
+    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors says nothing"):
+        results.write(copy, [row(values=(Value(place, 1.0, "p", False, (1.0,)),))])
+    assert (copy.path / "README.md").read_bytes() == before
+    kept = place.replace("/home/me", "{data}")
+    results.write(copy, [row(values=(Value(kept, 1.0, "p", False, (1.0,)),))])
+    (claim,) = [c for c in claims.read(copy) if "feature" in c.metric]
+    assert (claim.metric, claim.label) == (kept, "feature_distance")
 
 
 def row(**changes):
