@@ -13,12 +13,13 @@ from timm.optim.muon import Muon
 from torch import Tensor, nn
 
 from .. import kinds, locate
-from ..contracts import AdversarialLoss, Loss
+from ..contracts import AdversarialLoss, Loss, Metric
 from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..recipe import Optimizer, Recipe, Weighted
+from ..registry import Use
 from .crops import Crops
 from .pixels import Pixels, decoded
 
@@ -66,6 +67,7 @@ class Parts:
         generator: in train mode, its weights drawn from the seed or taken over.
         ema: its averaged copy, in eval mode; the generator itself where there is none.
         foldable: the generator as training runs it.
+        metrics: what validation measures, by name; the first tells the best checkpoint.
         taken_over: what came from the recipe's ``init``, in words.
     """
 
@@ -81,6 +83,7 @@ class Parts:
     adversary: Adversary | None
     crops: Crops
     validation: Pixels
+    metrics: dict[str, Metric]
     taken_over: str
 
     @property
@@ -131,6 +134,9 @@ def assemble(
         kinds.datasets.build(placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
     ]
     terms = _terms(recipe.losses, data)
+    metrics = recipe.train.metrics
+    named = zip(_told_apart(metrics), metrics, strict=True)
+    judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
     adversary = _adversary(recipe, data) if recipe.adversarial else None
     pixels, validation = (decoded(each, degradation, scales, progress) for each in sets)
     shrink = kinds.degradations.build(degradation)
@@ -151,20 +157,25 @@ def assemble(
         adversary=adversary,
         crops=crops,
         validation=validation,
+        metrics=judges,
         taken_over=taken_over,
     )
 
 
 def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:
-    """Losses with a name each: two of a kind are told apart by their place."""
-    names = [weighted.use.name for weighted in losses]
+    names = _told_apart([weighted.use for weighted in losses])
     return [
-        Term(
-            name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}",
-            weighted.weight,
-            kinds.losses.build(placed(weighted.use, data)),
-        )
-        for place, (name, weighted) in enumerate(zip(names, losses, strict=True))
+        Term(name, weighted.weight, kinds.losses.build(placed(weighted.use, data)))
+        for name, weighted in zip(names, losses, strict=True)
+    ]
+
+
+def _told_apart(uses: Sequence[Use]) -> list[str]:
+    """A name for each: two of a kind are told apart by their place."""
+    names = [use.name for use in uses]
+    return [
+        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
     ]
 
 

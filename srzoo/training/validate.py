@@ -25,7 +25,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     """
     training = parts.ema.training
     upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
-    metrics = {use.name: kinds.metrics.build(use) for use in parts.recipe.train.metrics}
+    metrics = parts.metrics
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
@@ -58,5 +58,5 @@ def first_is_better(parts: Parts, values: dict[str, float], best: tuple[int, flo
     value = next(iter(values.values()))
     if best is None:
         return True
-    metric = kinds.metrics.build(parts.recipe.train.metrics[0])
+    metric = next(iter(parts.metrics.values()))
     return value > best[1] if metric.higher_is_better else value < best[1]

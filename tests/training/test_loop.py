@@ -325,3 +325,16 @@ def test_data_placeholder(tiny, monkeypatch):
     plan = recipe.load(tiny(), ['data.train={name="folder", path="{data}/train"}'])
     with pytest.raises(SrzooError, match="Give --data DIR"):
         training.assemble(plan)
+
+
+def test_two_metrics_of_a_kind_and_data_in_their_arguments(tiny, tmp_path, data):
+    judges = [
+        "{name='psnr_y'}",
+        "{name='psnr_y', shave=0}",
+        "{name='feature_distance', weights='{data}/tf_efficientnet_lite0.fp16.safetensors'}",
+    ]
+    plan = recipe.load(tiny(), [f"train.metrics=[{', '.join(judges)}]"])
+    found = training.train(plan, tmp_path / "run", data=data / "backbones")
+    assert list(found.values) == ["psnr_y-1", "psnr_y-2", "feature_distance"]
+    assert found.values["psnr_y-1"] != found.values["psnr_y-2"]
+    assert 0 < found.values["feature_distance"] < 4
