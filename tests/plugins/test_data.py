@@ -68,6 +68,20 @@ def test_a_tree_in_order(tree):
     assert dataset[-1].name == "b.png"
 
 
+def test_smaller_pictures_come_after_the_others(tree):
+    whole, dataset = Folder(path=tree), Folder(path=tree, smaller=[0.8, 0.5])
+    suite.check_dataset(dataset)
+    assert [s.name for s in dataset] == [*ALL, *(f"{n} x{f}" for f in (0.8, 0.5) for n in ALL)]
+    assert [s.hr.shape[:2] for s in dataset] == [(31, 45)] * 4 + [(25, 36)] * 4 + [(16, 22)] * 4
+    for one, small in zip(whole, list(dataset)[4:8], strict=True):
+        assert np.abs(one.hr.mean((0, 1)) - small.hr.mean((0, 1))).max() < 1  # the same, smaller
+    assert dataset[-1].name == dataset[11].name
+    assert len({Folder(path=tree, smaller=f).fingerprint for f in ((), [0.8], [0.8, 0.5])}) == 3
+    for factor in (0, 1, 1.5, -0.5):
+        with pytest.raises(SrzooError, match="between 0 and 1"):
+            Folder(path=tree, smaller=[factor])
+
+
 def test_a_link_to_a_folder_is_followed_and_a_circle_ends(tree, tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root/link").symlink_to(tree)
