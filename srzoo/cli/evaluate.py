@@ -50,6 +50,8 @@ def evaluate(
     if write_card:
         for folder in folders:
             results.check_writable(folder)
+        for metric in metrics:
+            results.check_metric(metric)
     with progress_bar() as progress:
         report = measure(
             [folder.path for folder in folders], data, scale=scale, metrics=metrics,

@@ -100,6 +100,19 @@ def label(result: EvalResult) -> tuple[str, str]:
     return data, result.metric_name or result.metric_type
 
 
+def check_metric(name: str) -> None:
+    """Find out before any work whether a metric's results can stand in a card.
+
+    Raises:
+        SrzooError: an argument names a place on this machine.
+    """
+    if place := place_in(name):
+        raise SrzooError(
+            f"{place} says nothing on another machine, and would stand in the card",
+            "Give the metric a path below {data}, the folder that SRZOO_DATA names",
+        )
+
+
 def _config(row: Result) -> str:
     """What tells results on one set apart: the scale, and where the LR pictures are from."""
     return f"x{row.scale}" + (f" {row.degradation}, seed {row.seed}" if row.degradation else "")
@@ -118,11 +131,7 @@ def _eval_results(row: Result) -> list[EvalResult]:
                 f"{value.metric} of {row.model} on {row.dataset} is {value.value}",
                 "Only a finite value can stand in a card: leave this metric out",
             )
-        if place := place_in(value.metric):
-            raise SrzooError(
-                f"{place} says nothing on another machine, and would stand in the card",
-                "Give the metric a path below {data}, the folder that SRZOO_DATA names",
-            )
+        check_metric(value.metric)
         args: dict[str, Any] = {"protocol": value.protocol}
         if row.self_ensemble:
             args["self_ensemble"] = True

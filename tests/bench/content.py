@@ -4,7 +4,7 @@
 
 DIR holds train/ and backbones/. Eight LR crops of 32 x 32 a step, Adam at 1e-4 down to 0, L1 with
 a tenth of the weight, no discriminator. Of the ten held-out pictures PSNR on Y, sharpness (HR has
-what the last line says) and the feature distances of both backbones; the seconds of a step.
+what the last line says) and the feature distances, VGG16 first; the seconds of a step.
 """
 
 from __future__ import annotations

@@ -175,3 +175,11 @@ def test_the_released_cards_hold(srzoo_cli, data, monkeypatch, name):
     result = srzoo_cli("card", "check", name, "--data", data)
     assert result.code == 0, result.out
     assert result.out.count("holds") == 4
+
+
+def test_a_place_of_this_machine_is_refused_before_any_work(srzoo_cli, copy):
+    metric = json.dumps({"name": "feature_distance", "weights": "/nowhere/v.safetensors"})
+    arguments = ("evaluate", copy, "--data", "Tiny", "--metric", metric, "--write-card")
+    found = srzoo_cli(*arguments)
+    assert found.code == 2
+    assert "/nowhere/v.safetensors says nothing on another machine" in found.err

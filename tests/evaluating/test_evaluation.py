@@ -249,6 +249,8 @@ def test_no_place_of_this_machine_gets_into_a_card(copy):
     before = (copy.path / "README.md").read_bytes()
     place = json.dumps({"name": "feature_distance", "weights": "/home/me/v.safetensors"})
     with pytest.raises(SrzooError, match=r"/home/me/v.safetensors says nothing"):
+        results.check_metric(place)
+    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors says nothing"):
         results.write(copy, [row(values=(Value(place, 1.0, "p", False, (1.0,)),))])
     assert (copy.path / "README.md").read_bytes() == before
     kept = place.replace("/home/me", "{data}")
