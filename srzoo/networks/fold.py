@@ -48,7 +48,8 @@ def fold_tail(
     count = 3 * scale**2 * down.gives * across.gives
     some = next(generator.parameters())
     trained = any(p.requires_grad for p in generator.parameters())
-    with torch.enable_grad():
+    # Inference mode, in which somebody may load a model, records no gradients whatever is enabled.
+    with torch.inference_mode(False), torch.enable_grad():
         f = torch.zeros(
             count, channels, down.side, across.side, dtype=some.dtype, device=some.device
         )

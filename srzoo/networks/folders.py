@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from .. import card, kinds
@@ -18,8 +19,11 @@ from . import weights
 WEIGHTS = "model.safetensors"
 
 
+@torch.inference_mode(False)
 def build(folder: ModelFolder) -> nn.Module:
     """The network of a model folder, with its weights, in float32 and eval mode.
+
+    Built in somebody's inference mode too, it can be trained and folded.
 
     Raises:
         PluginError: the generator is not installed, broken, or takes other arguments.

@@ -64,3 +64,20 @@ def test_without_gradients_nothing_is_kept():
     kernel, bias = fold_tail(net, 8, 4)
     assert not kernel.requires_grad
     assert not bias.requires_grad
+
+
+def test_folds_in_inference_mode():
+    """Somebody's own ``with torch.inference_mode():`` around all of it does no harm."""
+    net = made("edsr", {"n_resblocks": 1, "n_feats": 8, "scale": 4})
+    kernel, bias = fold_tail(net, 8, 4)
+    with torch.inference_mode():
+        same, too = fold_tail(net, 8, 4)
+    assert torch.equal(kernel, same)
+    assert torch.equal(bias, too)
+
+
+def test_upscales_in_inference_mode():
+    picture = torch.rand(3, 20, 16)
+    expected = srzoo.load("edsr-x4")(picture)
+    with torch.inference_mode():
+        assert torch.equal(srzoo.load("edsr-x4")(picture), expected)
