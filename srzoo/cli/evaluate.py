@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 @click.option("--scale", type=int, help="For models that can do several.")
 @click.option("--metric", "metrics", multiple=True, default=("psnr_y", "ssim_y"),
               show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
-@click.option("--degradation", default="bicubic", show_default=True, metavar="NAME",
-              help="Makes LR pictures where there are only HR ones.")
+@click.option("--degradation", metavar="NAME", help="Makes the LR pictures, also where a set has"
+              " some; without it they are the set's, or bicubic's where there are only HR ones.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the degradation.")
 @click.option("--self-ensemble", is_flag=True, help="Mean over 8 flips and turns: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def evaluate(
     models: tuple[str, ...], data: tuple[str, ...], scale: int | None, metrics: tuple[str, ...],
-    degradation: str, seed: int, self_ensemble: bool, write_card: bool, json_: bool,
+    degradation: str | None, seed: int, self_ensemble: bool, write_card: bool, json_: bool,
 ) -> None:
     # fmt: on
     """Measure models on sets of pictures.

@@ -11,7 +11,7 @@ from .. import zoo
 from ..card import ModelFolder
 from ..errors import ModelError, SrzooError
 from . import results, sets
-from .evaluation import DEGRADATION, Progress, Value, evaluate, metric
+from .evaluation import Progress, Value, evaluate, metric
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -106,7 +106,7 @@ def check(
             scale=claim.scale,
             metrics=[claim.metric for claim in claims],
             self_ensemble=claim.self_ensemble,
-            degradation=claim.degradation or DEGRADATION,
+            degradation=claim.degradation,
             seed=claim.seed or 0,
             root=root,
             progress=progress,

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -150,7 +150,7 @@ def evaluate(
     scale: int | None = None,
     metrics: Sequence[str] = ("psnr_y", "ssim_y"),
     self_ensemble: bool = False,
-    degradation: str = DEGRADATION,
+    degradation: str | None = None,
     seed: int = 1,
     engine: str = "torch",
     root: Path | None = None,
@@ -170,7 +170,8 @@ def evaluate(
         metrics: names, as :func:`metric` reads them.
         self_ensemble: take the mean over the 8 flips and turns of each picture, as in Lim et
             al. 2017, sec. 3.3; of values in 0..1, before they are rounded.
-        degradation: the plugin that makes LR pictures where there are only HR ones.
+        degradation: the plugin that makes the LR pictures, also where a set has LR files; None
+            for those files, and for bicubic's where there are only HR ones.
         seed: of the degradation; each picture's chance depends on it and its name alone.
         engine: an engine plugin.
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
@@ -183,8 +184,11 @@ def evaluate(
     ready = [m if isinstance(m, Upscaler) else zoo.load(m, engine=engine) for m in models]
     # Each model with the sets it is measured on: what is missing is found before any work.
     work = [(model, sets.find(name, model.factor(scale))) for model in ready for name in data]
+    if degradation is not None:
+        work = [(model, replace(found, lr=None)) for model, found in work]
+    made_by = degradation or DEGRADATION
     makes_lr = any(found.lr is None for _, found in work)
-    maker = kinds.degradations.build(degradation) if makes_lr else None
+    maker = kinds.degradations.build(made_by) if makes_lr else None
     done, total = 0, sum(len(found.hr) for _, found in work)
 
     def step() -> None:
@@ -209,7 +213,7 @@ def evaluate(
                 model=model.name,
                 dataset=found.name,
                 scale=factor,
-                degradation=degradation if made else None,
+                degradation=made_by if made else None,
                 seed=seed if made else None,
                 self_ensemble=self_ensemble,
                 parameters=model.runner.parameters,

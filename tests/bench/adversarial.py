@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from srzoo import recipe, training
+from srzoo.registry import Use
 from srzoo.training import step
 from srzoo.training.processes import accelerator_for
 
@@ -31,6 +32,20 @@ CONTENT = {
 DISCRIMINATORS = ("srgan", "srgan_report", "unet_sn")
 
 
+def _plan(case: tuple[str, str] | None) -> recipe.Recipe:
+    """SRResNet with MSE, or SRGAN with another content loss and discriminator."""
+    if case is None:
+        return replace(recipe.load("srresnet-x4").each()[0], init=None)
+    content, discriminator = case
+    backbone, layers, file = CONTENT[content]
+    use = Use("perceptual", {
+        "backbone": backbone, "layers": layers, "weights": f"{{data}}/backbones/{file}",
+    })  # fmt: skip
+    plan = recipe.load("srgan-x4", ["data.batch=16"]).each()[-1]
+    game = replace(plan.adversarial, discriminator=Use(discriminator))
+    return replace(plan, init=None, losses=(recipe.Weighted(use, 1.0),), adversarial=game)
+
+
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True)
 @click.option("--steps", default=20)
@@ -39,17 +54,7 @@ def main(data: Path, steps: int) -> None:
     cases = [None, *((content, d) for content in CONTENT for d in DISCRIMINATORS)]
     click.echo("| content | discriminator | seconds a step |\n|---|---|---|")
     for case in cases:
-        changes: list[str] = []
-        name = "srresnet-x4"
-        if case:
-            backbone, layers, file = CONTENT[case[0]]
-            name = "srgan-x4"
-            changes += [
-                f"losses.0.backbone={backbone}", f"losses.0.layers={layers}",
-                f"losses.0.weights={data / 'backbones' / file}",
-                f"adversarial.discriminator={case[1]}",
-            ]  # fmt: skip
-        plan = replace(recipe.load(name, changes), init=None)
+        plan = _plan(case)
         parts = training.assemble(plan, data)
         run = step.prepare(parts, accelerator_for(plan))
         times = []

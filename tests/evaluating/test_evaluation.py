@@ -146,7 +146,7 @@ def test_self_ensemble(paired):
     assert found.values[0].value == pytest.approx(20 * math.log10(255 / error), abs=1e-9)
 
 
-def test_chance_depends_on_seed_and_name_alone(hr_folder, tmp_path):
+def test_chance_depends_on_seed_and_name_alone(hr_folder, paired, tmp_path):
     class Noise:
         """Shrinks by taking every second pixel, and adds noise."""
 
@@ -159,6 +159,9 @@ def test_chance_depends_on_seed_and_name_alone(hr_folder, tmp_path):
     srzoo.degradations.register("noise", Noise)
     try:
         first = evaluate([nearest()], [hr_folder], degradation="noise")
+        beside_files = evaluate([nearest()], [paired], degradation="noise")  # asked for: made
+        assert values(beside_files) == values(first)
+        assert beside_files.rows[0].degradation == "noise"
         assert values(evaluate([nearest()], [hr_folder], degradation="noise")) == values(first)
         other = evaluate([nearest()], [hr_folder], degradation="noise", seed=2)
         assert values(other) != values(first)
@@ -418,5 +421,8 @@ def test_a_falsified_claim(copy, paired, change, expected):
 def test_claims_of_other_lr_pictures(copy, paired, hr_folder):
     results.write(copy, evaluate([copy.path], [hr_folder]).rows)
     assert all(check.holds for check in claims.check(copy, root=hr_folder))
-    with pytest.raises(SrzooError, match="made by bicubic for the claim, and are files now"):
-        claims.check(copy, root=paired)
+    assert all(check.holds for check in claims.check(copy, root=paired))  # made there too
+    (copy.path / "README.md").write_text(CARD)
+    results.write(copy, evaluate([copy.path], [paired]).rows)
+    with pytest.raises(SrzooError, match="files for the claim, and are made by bicubic now"):
+        claims.check(copy, root=hr_folder)
