@@ -78,6 +78,7 @@ class Perceptual:
         layer_weights: Sequence[float] | None = None,
         criterion: str = "mse",
         unit: bool = False,
+        shift: int = 1,
         weights: str | Path | None = None,
         sha256: str | None = None,
     ) -> None:
@@ -85,8 +86,11 @@ class Perceptual:
             raise SrzooError(f"criterion is {criterion!r}", did_you_mean(criterion, CRITERIA))
         if isinstance(layers, str):
             raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
+        if shift < 1:
+            raise SrzooError(f"shift is {shift}", "Give 1 for none, or the scale")
         self._squared = criterion == "mse"
         self._unit = unit
+        self._shift = shift
         self._shares = _shares(layers, layer_weights)
         self._net = Layers(backbone, layers)
         file = _weights.find(backbone, weights, sha256)
@@ -110,10 +114,20 @@ class Perceptual:
         self._to(pair.sr.device)
         with torch.autocast(pair.sr.device.type, enabled=False):
             with torch.no_grad():
-                real = self._features(pair.hr)
-            made = self._features(pair.sr)
+                real = self._features(self._shifted(pair.hr))
+            made = self._features(self._shifted(pair.sr))
             pairs = zip(self._shares, made, real, strict=True)
             return {name: self._distance(a, b) for name, a, b in pairs}
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        """The n-th picture by (n, n + n / shift): each column once for each row."""
+        if self._shift == 1:
+            return x
+        across, height, width = self._shift, *(side - self._shift + 1 for side in x.shape[2:])
+        places = [(n % across, (n + n // across) % across) for n in range(len(x))]
+        return torch.stack([
+            one[:, y : y + height, z : z + width] for one, (y, z) in zip(x, places, strict=True)
+        ])  # fmt: skip
 
     def _features(self, x: Tensor) -> list[Tensor]:
         x = (x.float() - self._mean) / self._std

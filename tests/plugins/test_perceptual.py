@@ -149,6 +149,28 @@ def test_unit_features_of_black_pictures_have_gradients(photos):
 
 
 @torch.no_grad()
+def test_each_place_of_the_grid_comes_first_once():
+    """Of shift x shift pictures; the same one nine times is as much as its nine cuts."""
+    hr, sr = torch.rand(1, 3, 42, 47), torch.rand(1, 3, 42, 47)
+    light = {**LIGHT, "layers": ["blocks.1"]}
+    nine = paired(sr.expand(9, -1, -1, -1), hr.expand(9, -1, -1, -1))
+    (found,) = make(**light, shift=3).distances(nine).values()
+    each = {
+        float(*make(**light).distances(paired(*(
+            picture[..., y : y + 40, x : x + 45] for picture in (sr, hr)
+        ))).values())
+        for y in range(3) for x in range(3)
+    }  # fmt: skip
+    assert len(each) == 9
+    assert float(found) == pytest.approx(sum(each) / 9, rel=1e-4)
+
+
+def test_a_shift_below_one():
+    with pytest.raises(SrzooError, match="shift is 0"):
+        make(**LIGHT, layers=["blocks.1"], shift=0)
+
+
+@torch.no_grad()
 def test_before_and_after_the_activation(photos):
     """All from one run, where the network's activations work in place."""
     net = Layers("vgg16", ["conv1_2", "relu1_2", "conv2_1", "relu2_1"])
