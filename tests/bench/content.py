@@ -30,22 +30,23 @@ LAYERS = {
     "tf_efficientnet_lite0": ["blocks.0", "blocks.1", "blocks.2", "blocks.4"],
 }
 RUNS = {
-    "vgg16": ("vgg16", 0),
-    "vgg16, checkerboard": ("vgg16", 50),
-    "lite0": ("tf_efficientnet_lite0", 0),
-    "lite0, checkerboard": ("tf_efficientnet_lite0", 50),
+    "vgg16": ("vgg16", 0, 1),
+    "vgg16, checkerboard": ("vgg16", 50, 1),
+    "lite0": ("tf_efficientnet_lite0", 0, 1),
+    "lite0, checkerboard": ("tf_efficientnet_lite0", 50, 1),
+    "lite0, checkerboard, shift": ("tf_efficientnet_lite0", 50, 4),
 }
-"""The backbone, and the weight of ``checkerboard``, by name."""
+"""The backbone, the weight of ``checkerboard``, and the shift, by name."""
 METRICS = ["psnr_y", "sharpness", *(
     {"name": "feature_distance", "backbone": name, "weights": file} for name, file in FILES.items()
 )]  # fmt: skip
 
 
-def changes(backbone: str, grid: float) -> list[str]:
+def changes(backbone: str, grid: float, shift: int) -> list[str]:
     """What is set in edsrgan-x4's recipe."""
     losses = [
         {"name": "perceptual", "backbone": backbone, "layers": LAYERS[backbone],
-         "weights": FILES[backbone], "unit": True},
+         "weights": FILES[backbone], "unit": True, "shift": shift},
         {"name": "l1", "weight": 0.1},
     ]  # fmt: skip
     if grid:
@@ -75,11 +76,11 @@ def main(data: Path, steps: int, only: tuple[str, ...]) -> None:
             lines = report.read(Path(place) / "run" / report.LOG)
         speeds = [line["steps_per_second"] for line in lines if "steps_per_second" in line]
         values = " ".join(f"{key} {value:.4g}" for key, value in found.values.items())
-        click.echo(f"{name:<20} {len(speeds) / sum(speeds):.2f} s a step  {values}")
+        click.echo(f"{name:<26} {len(speeds) / sum(speeds):.2f} s a step  {values}")
     sharpness = kinds.metrics.create("sharpness")
     names = (data / "train/validation.txt").read_text().split()
     real = [images.read(data / "train" / name).pixels for name in names]
-    click.echo(f"{'HR':<20} sharpness {np.mean([sharpness(x, None, 4) for x in real]):.4g}")
+    click.echo(f"{'HR':<26} sharpness {np.mean([sharpness(x, None, 4) for x in real]):.4g}")
 
 
 if __name__ == "__main__":
