@@ -28,7 +28,8 @@ def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     plan = recipe.read(name)
     if any(metric.args.get("weights") for metric in plan.train.metrics):
         changes.append('train.metrics=["psnr_y"]')
-    # No network here, nor files: the backbone is drawn, and judges nothing. And what is not released yet is trained for a step.
+    # No network here, nor files: the backbone is drawn, and judges nothing. And what is not
+    # released yet is trained for a step.
     changes += [
         f"losses.{number}.weights=random"
         for number, loss in enumerate(plan.losses)

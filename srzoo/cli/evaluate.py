@@ -57,11 +57,13 @@ def evaluate(
             [folder.path for folder in folders], data, scale=scale, metrics=metrics,
             self_ensemble=self_ensemble, degradation=degradation, seed=seed, progress=progress,
         )  # fmt: skip
-    _tell(report, json_)
-    if write_card:
-        for at, folder in enumerate(folders):
+    try:
+        # Before they are shown: whoever reads the table may close the pipe in the middle of it.
+        for at, folder in enumerate(folders if write_card else ()):
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             click.echo(f"written: {results.write(folder, rows)}", err=True)
+    finally:
+        _tell(report, json_)
 
 
 def _tell(report: Report, json_: bool) -> None:

@@ -133,6 +133,7 @@ srzoo upscale holiday/ -o large/ --model {name}{option}
 
 ```python
 import srzoo
+
 large = srzoo.upscale("photo.jpg", model="{name}"{argument})
 large.save("large.png")
 ```

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
 from helpers import ROOT, drawn
 
+from srzoo import card
 from srzoo.evaluating import claims
 
 
@@ -82,6 +84,15 @@ def test_several_models_write_each_its_own_card(srzoo_cli, tiny, copy, tmp_path)
         assert "| More x2 |" in first
     assert srzoo_cli(*arguments).code == 0
     assert (other / "README.md").read_text() == first
+
+
+def test_a_closed_pipe_takes_nothing_from_the_card(tiny, copy):
+    """As with ``srzoo evaluate ... --write-card | head -1``."""
+    command = [sys.executable, "-m", "srzoo", "evaluate", copy, "--data", "Tiny", "--write-card"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        run.stdout.close()
+    assert [claim.dataset for claim in claims.read(card.read(copy))] == ["Tiny", "Tiny"]
 
 
 def test_cards_of_the_system_are_refused_at_once(srzoo_cli, tiny, copy, monkeypatch):

@@ -23,7 +23,8 @@ def test_model_list(srzoo_cli):
     assert max(map(len, result.out.splitlines())) <= 80
     assert "edsr" not in srzoo_cli("model", "list", "bicubic*").out
     names = [m["name"] for m in json.loads(srzoo_cli("model", "list", "*x4", "--json").out)]
-    assert names == ["bicubic-x4", "edsr-x4"]
+    assert {"bicubic-x4", "edsr-x4"} <= set(names)
+    assert all(name.endswith("x4") for name in names)
     assert "no model matches" in srzoo_cli("model", "list", "zzz").err
 
 

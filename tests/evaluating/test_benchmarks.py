@@ -27,7 +27,13 @@ def psnr(folder, hr_folder, scale) -> float:
 
 @pytest.mark.parametrize(
     ("model", "scale", "expected"),
-    [("bicubic", 2, 33.67), ("bicubic", 3, 30.40), ("bicubic", 4, 28.43), ("edsr", 4, 31.36)],
+    [
+        ("bicubic", 2, 33.67),
+        ("bicubic", 3, 30.40),
+        ("bicubic", 4, 28.43),
+        ("edsr", 4, 31.36),
+        ("srresnet", 4, 31.48),
+    ],
 )
 def test_set5(srzoo_cli, data, tmp_path, model, scale, expected):
     folder = data / f"benchmarks/Set5/x{scale}"
