@@ -191,6 +191,7 @@ def _training(folder: ModelFolder, facts: Facts, recipe: Recipe | None, log: Log
         names = facts.datasets or repos(recipe)
         data = ", ".join(names) or f"{TO_DO}: the names of the sets of pictures"
         terms = facts.data_license or f"{TO_DO}: the licence of the training pictures"
+        terms = terms.rstrip().removesuffix(".")  # whole sentences end with one full stop
         said = [
             f"Training data: {data}.",
             f"Licence of the training pictures: {terms}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -94,6 +95,12 @@ def test_a_card_made_of_everything_lacks_nothing(good):
         assert word in text, word
     heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert heads == ["Use it", "When to use it, and when not", "Measured", "Training", "Limits"]
+
+
+def test_a_licence_in_whole_sentences_ends_with_one_full_stop(folder, facts):
+    told = dataclasses.replace(facts, data_license="My own photos. They are CC0.")
+    cardtext.new(folder, told)
+    assert "pictures: My own photos. They are CC0.\n" in text_of(folder)
 
 
 def test_what_is_not_told_is_asked_for(folder):
