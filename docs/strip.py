@@ -10,12 +10,12 @@ from PIL import Image
 import srzoo
 
 PICTURES = Path(__file__).parent / "pictures"
-CORNER, SIDE, GAP = (150, 20), 100, 8
+CORNER, SIDE, GAP = (128, 62), 100, 8
 
 
 def main() -> None:
-    """Upscale the dandelion with both models and lay the crops side by side."""
-    photo = Image.open(PICTURES / "dandelion.jpg")
+    """Upscale the cat with both models and lay the crops side by side."""
+    photo = Image.open(PICTURES / "cat.png")
     box = (*CORNER, CORNER[0] + SIDE, CORNER[1] + SIDE)
     parts = [photo.crop(box).resize((4 * SIDE, 4 * SIDE), Image.Resampling.NEAREST)]
     for name in ("bicubic-x4", "edsr-x4"):

@@ -175,9 +175,10 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     except PluginError:
         return [f"Validation: {metric} {now:.4g} at step {at:,}."]  # no telling which is best
     best, step = max(values) if higher else min(values)
+    within = " of the last stage" if recipe.stages else ""
     return [
-        f"Validation: {metric} was best at step {step:,} ({best:.4g}), and is {now:.4g} at step"
-        f" {at:,}; the {last.train.release} weights are released."
+        f"Validation{within}: {metric} was best at step {step:,} ({best:.4g}),"
+        f" and is {now:.4g} at step {at:,}; the {last.train.release} weights are released."
     ]
 
 
