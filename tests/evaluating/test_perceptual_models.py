@@ -1,0 +1,52 @@
+"""What the models trained against a discriminator promise over the PSNR models they began as."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import srzoo
+from srzoo import locate
+
+JUDGE = {  # not what trained them: that is EfficientNet-Lite0
+    "name": "feature_distance",
+    "backbone": "vgg16",
+    "weights": "{data}/backbones/vgg16_hed_features.fp16.safetensors",
+}
+FLOORS = {  # PSNR in dB on luma, on Set5 and BSD100
+    ("srgan-x4", "srresnet-x4"): (27.5, 24.5),
+    ("edsrgan-x4", "edsr-x4"): (27.8, 24.6),
+}
+RELEASED = [pair for pair in FLOORS if pair[0] in locate.list_models()]
+
+
+def measured(models, sets, metrics, data) -> dict[tuple[str, str, str], float]:
+    """Every value, by model, set and metric."""
+    report = srzoo.evaluate(list(models), [data / "benchmarks" / name for name in sets],
+                            metrics=metrics, root=data)  # fmt: skip
+    return {
+        (row.model, row.dataset, value.label): value.value
+        for row in report.rows
+        for value in row.values
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "start"), RELEASED)
+def test_nearer_to_the_original_than_the_psnr_model(data, model, start):
+    judge = json.dumps(JUDGE)
+    found = measured((model, start), ("Set14",), ("sharpness", "colour_shift", judge), data)
+    distance = {name: value for (name, _, label), value in found.items() if "feature" in label}
+    sharpness = {name: value for (name, _, label), value in found.items() if label == "sharpness"}
+    assert distance[model] <= 0.9 * distance[start]
+    assert sharpness[model] >= 1.15 * sharpness[start]
+    assert found[model, "Set14", "colour_shift"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "start"), RELEASED)
+def test_psnr_is_not_thrown_away(data, model, start):
+    found = measured((model,), ("Set5", "BSD100"), ("psnr_y",), data)
+    for name, floor in zip(("Set5", "BSD100"), FLOORS[model, start], strict=True):
+        assert found[model, name, "psnr_y"] >= floor
