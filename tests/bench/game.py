@@ -2,14 +2,15 @@
 
     python tests/bench/game.py --data DIR [--steps 200] [--only adam --only muon]
 
-DIR holds train/ and backbones/. Each is edsrgan-x4's recipe with STEPS steps of content loss (the
-same for all, done once) and STEPS steps against the discriminator, annealed to the end. Of the ten
-held-out pictures PSNR on Y, sharpness, colour shift and VGG16's feature distance; the seconds of a
-step.
+DIR holds train/ and backbones/. Each is edsrgan-x4's recipe with STEPS steps of content loss
+(the same for all, done once) and STEPS steps against the discriminator, annealed to the end. Of
+the ten held-out pictures PSNR on Y, sharpness, colour shift and VGG16's feature distance; the
+seconds of a step.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,12 @@ import click
 from srzoo import recipe, training
 from srzoo.training import report
 
-MUON = 'name = "muon", lr = 5e-4, momentum = 0.95'
+MUON = 'optimizer={name = "muon", lr = 5e-4, momentum = 0.95}'
+BLOCKS = ["blocks.0", "blocks.1", "blocks.2", "blocks.4"]
 RUNS = {
     "adam": ['optimizer={name = "adam", lr = 1e-4, betas = [0.9, 0.99]}'],
-    "muon": [f"optimizer={{{MUON}}}"],
-    "muon, weight 1e-3": [f"optimizer={{{MUON}}}", "stages.1.adversarial.weight=1e-3"],
+    "muon": [MUON],
+    "muon, blocks.0 too": [MUON, f"losses.0.layers={json.dumps(BLOCKS)}"],
 }
 
 
