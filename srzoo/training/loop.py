@@ -30,12 +30,14 @@ REJECTED = "rejected"
 """The folder of batches whose loss or gradient was not finite."""
 
 
-def fit(run: Run, out: Path, progress: Progress, watch: Watch) -> tuple[Outcome, Progress]:
+def fit(
+    run: Run, out: Path, progress: Progress, watch: Watch, *, more: bool = False
+) -> tuple[Outcome, Progress]:
     """Run the steps that are left of a stage; save, evaluate and report on the way.
 
-    A SIGTERM or Ctrl-C saves a checkpoint and returns. A loss or gradient that is not finite
-    sends the run back to its last checkpoint, and other crops are drawn in place of those that
-    gave it.
+    A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step that is an end before
+    time only if ``more`` stages follow. A loss or gradient that is not finite sends the run back
+    to its last checkpoint, and other crops are drawn in place of those that gave it.
 
     Raises:
         SrzooError: that happened more often than the recipe's watchdog allows.
@@ -49,12 +51,14 @@ def fit(run: Run, out: Path, progress: Progress, watch: Watch) -> tuple[Outcome,
     while True:
         parts.crops.skip(progress.skipped)
         try:
-            return _steps(run, out, progress, watch)
+            return _steps(run, out, progress, watch, more)
         except NotFiniteAt as found:
             progress = _roll_back(run, out, found, watch)
 
 
-def _steps(run: Run, out: Path, progress: Progress, watch: Watch) -> tuple[Outcome, Progress]:
+def _steps(
+    run: Run, out: Path, progress: Progress, watch: Watch, more: bool
+) -> tuple[Outcome, Progress]:
     parts, accelerator = run.parts, run.accelerator
     recipe, plan = parts.recipe, parts.recipe.train
     main = accelerator.is_main_process
@@ -105,7 +109,9 @@ def _steps(run: Run, out: Path, progress: Progress, watch: Watch) -> tuple[Outco
             if saved:
                 progress = _save(run, out, done, progress, values)
             report.back()
-            if stopped and not last:
+            if evaluated:  # that takes a while
+                (stopped,) = anywhere(accelerator, asked())
+            if stopped and (more or not last):
                 watch.on_word(f"stopped at step {done}; the same command goes on from here")
                 return Outcome(done, complete=False), progress
     return Outcome(stop, complete=True, values=values), progress

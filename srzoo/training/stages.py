@@ -82,10 +82,11 @@ def train(
             with files.replacing(out / RECIPE) as file:
                 file.write(recipe.to_toml().encode())
         accelerator.wait_for_everyone()
-        outcome, progress = fit(run, out, progress, speaker)
+        more = stage < len(recipe.each()) - 1
+        outcome, progress = fit(run, out, progress, speaker, more=more)
         if not outcome.complete:
             return outcome
-        if stage == len(recipe.each()) - 1 and accelerator.is_main_process:
+        if not more and accelerator.is_main_process:
             checkpoint.rename_weights(out)
     return outcome
 

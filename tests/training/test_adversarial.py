@@ -64,7 +64,7 @@ def stopping_at(place: int, monkeypatch) -> None:
     monkeypatch.setattr(loop, "_average", stop)
 
 
-@pytest.mark.parametrize("place", [3, 7])
+@pytest.mark.parametrize("place", [3, 6, 7])  # 6 is the last step of a first stage
 @pytest.mark.parametrize("name", CHANGES)
 def test_resumed_equals_uninterrupted_bit_for_bit(tiny, tmp_path, monkeypatch, name, place):
     plan = recipe.load(tiny("srresnet" if name == "vanilla" else "edsr"), CHANGES[name])
@@ -206,6 +206,25 @@ def test_stages_begin_where_the_one_before_was_best(tiny, tmp_path, monkeypatch)
     steps = {line["step"]: line["losses"] for line in log(tmp_path / "run") if "losses" in line}
     assert steps[6].keys() == {"l1"}
     assert steps[12].keys() == {"mse", "l1", "adversarial", "discriminator"}
+
+
+@pytest.mark.parametrize(("evaluation", "end"), [(1, (6, False)), (2, (12, True))])
+def test_a_stop_while_a_stage_ends(tiny, tmp_path, monkeypatch, evaluation, end):
+    """It is not lost between two stages; at the very end there is nothing left to stop."""
+    from srzoo.training import loop
+
+    validate, count = loop.validate, iter(range(1, 10))
+
+    def stop(parts, sheet):
+        if next(count) == evaluation:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return validate(parts, sheet)
+
+    monkeypatch.setattr(loop, "validate", stop)
+    plan = recipe.load(tiny(), [STAGES, "train.evaluate_every=100"])
+    outcome = training.train(plan, tmp_path / "run")
+    assert (outcome.step, outcome.complete) == end
+    assert training.train(plan, tmp_path / "run").complete
 
 
 def test_a_checkpoint_of_another_stage_is_refused(tiny, tmp_path):
