@@ -39,6 +39,8 @@ def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
         changes.append(f"stages.{number}.train.steps=2")
         if "lr_crop" in stage.changes.get("data", {}):
             changes.append(f"stages.{number}.data.lr_crop={48 // scales}")
+        if "train" in stage.changes.get("data", {}):
+            changes.append(f"stages.{number}.data.train=drawn")
         if "batch" in stage.changes.get("data", {}):
             changes.append(f"stages.{number}.data.batch=2")
         if "metrics" in stage.changes.get("train", {}):
