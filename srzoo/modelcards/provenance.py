@@ -164,7 +164,8 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     """The best value of the metric that tells the best checkpoint, in the last stage."""
     last = recipe.each()[-1]
     start = recipe.steps - last.train.steps
-    lines = [line for line in log.validation if line[0] > start] or list(log.validation)
+    own = [line for line in log.validation if line[0] > start]
+    lines = own or list(log.validation)
     if not lines:
         return []
     metric = next(iter(lines[-1][1]))
@@ -175,7 +176,7 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     except PluginError:
         return [f"Validation: {metric} {now:.4g} at step {at:,}."]  # no telling which is best
     best, step = max(values) if higher else min(values)
-    within = " of the last stage" if recipe.stages else ""
+    within = " of the last stage" if own and recipe.stages else ""
     return [
         f"Validation{within}: {metric} was best at step {step:,} ({best:.4g}),"
         f" and is {now:.4g} at step {at:,}; the {last.train.release} weights are released."

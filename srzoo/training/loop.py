@@ -95,9 +95,7 @@ def _steps(
                 for word in watchdog.look(before, done, facts):
                     report.warned(done, word)
                     watch.on_word(f"step {done}: {word}")
-            (stopped,) = anywhere(accelerator, asked())
             evaluated = last or done % plan.evaluate_every == 0
-            saved = evaluated or stopped or done % plan.checkpoint_every == 0
             report.leave()
             values = {}
             if evaluated:
@@ -106,11 +104,10 @@ def _steps(
                     report.evaluated(done, values)
                     watch.on_evaluation(done, values)
                 accelerator.wait_for_everyone()
-            if saved:
+            (stopped,) = anywhere(accelerator, asked())  # also while it was evaluated
+            if evaluated or stopped or done % plan.checkpoint_every == 0:
                 progress = _save(run, out, done, progress, values)
             report.back()
-            if evaluated:  # that takes a while
-                (stopped,) = anywhere(accelerator, asked())
             if stopped and (more or not last):
                 watch.on_word(f"stopped at step {done}; the same command goes on from here")
                 return Outcome(done, complete=False), progress
