@@ -176,6 +176,8 @@ class Train:
         fold: train through the folded linear tail; exact in the interior of a crop, and
             cheaper. Only for generators with ``linear_tail``.
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
+        freeze_norm: the generator's BatchNorm normalises with the statistics that it has, and
+            they stay: for fine-tuning, whose few small crops have others than whole pictures.
         checkpoint_every, evaluate_every: steps.
         keep: how many checkpoints stay, besides the best.
         metrics: what validation measures; the first one tells the best checkpoint.
@@ -190,6 +192,7 @@ class Train:
     ema: float = 0.999
     fold: bool = False
     unfolded_share: float = 0.15
+    freeze_norm: bool = False
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     keep: int = 2

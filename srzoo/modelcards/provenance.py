@@ -155,6 +155,7 @@ def _run(recipe: Recipe) -> str:
         f"gradients clipped at {train.clip:g}" if train.clip else "",
         f"weights averaged with {train.ema:g}" if train.ema else "",
         "trained through the folded tail" if train.fold else "",
+        "BatchNorm's statistics frozen" if train.freeze_norm else "",
     ]
     run = [f"{train.steps:,} steps", f"seed {train.seed}", train.precision, *filter(None, extras)]
     return f"Run: {', '.join(run)}."

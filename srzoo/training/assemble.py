@@ -64,7 +64,8 @@ class Parts:
         stage: which stage of it this is, from 0.
         start: steps of the stages before.
         recipe: of this stage.
-        generator: in train mode, its weights drawn from the seed or taken over.
+        generator: in train mode (but frozen BatchNorm), its weights drawn from the seed or taken
+            over.
         ema: its averaged copy, in eval mode; the generator itself where there is none.
         foldable: the generator as training runs it.
         metrics: what validation measures, by name; the first tells the best checkpoint.
@@ -123,6 +124,8 @@ def assemble(
     generator = cast("nn.Module", kinds.generators.build(recipe.generator))
     taken_over = _init(generator, init) if init else ""
     generator = generator.to(memory_format=torch.channels_last).train()
+    if recipe.train.freeze_norm:
+        _freeze_norm(generator, recipe)
     if recipe.train.fold and not getattr(generator, "linear_tail", False):
         raise SrzooError(
             f"generator {recipe.generator.name!r} has no linear tail to fold",
@@ -160,6 +163,17 @@ def assemble(
         metrics=judges,
         taken_over=taken_over,
     )
+
+
+def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:
+    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        raise SrzooError(
+            f"generator {recipe.generator.name!r} has no BatchNorm to freeze",
+            "Set train.freeze_norm = false",
+        )
+    for layer in norms:
+        layer.eval()
 
 
 def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:

@@ -23,7 +23,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
         parts: of the run; the averaged weights are judged.
         sheet: where to draw LR | bicubic | SR | HR, or None.
     """
-    training = parts.ema.training
+    modes = [(module, module.training) for module in parts.ema.modules()]
     upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
     metrics = parts.metrics
     values: dict[str, float] = {}
@@ -49,7 +49,8 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
         values |= {f"{key}{end}": float(np.mean(found[key])) for key in metrics}
     if sheet:
         draw(sheet, rows)
-    parts.ema.train(training)
+    for module, training in modes:  # the generator's, if none is averaged
+        module.training = training
     return values
 
 

@@ -88,6 +88,23 @@ def test_another_seed_gives_other_weights(tiny, tmp_path):
     assert not same(first, second)
 
 
+@pytest.mark.parametrize("ema", [0, 0.9])
+def test_frozen_statistics_stay_while_weights_move(tiny, tmp_path, ema):
+    plan = recipe.load(tiny("srresnet"), ["train.freeze_norm=true", f"train.ema={ema}"])
+    plan = replace(plan, train=replace(plan.train, evaluate_every=1))
+    before = training.assemble(plan).generator.state_dict()
+    training.train(plan, tmp_path / "run")
+    after = load_file(tmp_path / "run/model.safetensors")
+    statistics = {name for name in after if "running" in name or "tracked" in name}
+    assert statistics
+    assert {name for name in after if torch.equal(before[name], after[name])} == statistics
+
+
+def test_nothing_to_freeze_is_told(tiny):
+    with pytest.raises(SrzooError, match=r"'edsr' has no BatchNorm.*Set train.freeze_norm = false"):
+        training.assemble(recipe.load(tiny(), ["train.freeze_norm=true"]))
+
+
 def test_muon_wants_momentum(tiny):
     with pytest.raises(SrzooError, match=r"momentum.*Set optimizer.momentum = 0.95"):
         training.assemble(recipe.load(tiny(), ["optimizer.name=muon"]))
