@@ -76,6 +76,7 @@ def test_every_released_model_has_a_purpose():
     found = {name: guidance.purpose(locate.find(name)) for name in locate.list_models()}
     faithful = {"bicubic-x4", "edsr-x4", "srresnet-x4"}
     assert {found[name] for name in faithful} == {"faithful"}
+    assert found["edsrgan-x4"] == "perceptual"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ FILES = {
 }
 LAYERS = {
     "vgg16": ["relu1_2", "relu2_2", "relu3_3"],
-    "tf_efficientnet_lite0": ["blocks.1", "blocks.2", "blocks.4"],
+    "tf_efficientnet_lite0": ["blocks.0", "blocks.1", "blocks.2", "blocks.4"],
 }
 RUNS = {
     "vgg16": ("vgg16", 0, 1),
