@@ -1,7 +1,6 @@
 """What trains a model, as a readable TOML file: strict, with a hint for every mistake.
 
-Paths in dataset arguments may begin with ``{data}``, the folder that ``--data`` or
-``SRZOO_DATA`` names.
+Dataset arguments may begin with ``{data}``: the folder that ``--data`` or ``SRZOO_DATA`` names.
 """
 
 from __future__ import annotations
@@ -173,11 +172,9 @@ class Train:
         clip: largest gradient norm, or none.
         precision: "fp32", "bf16" or "fp16" (mixed).
         ema: decay of the averaged weights that are evaluated and released; 0 for none.
-        fold: train through the folded linear tail; exact in the interior of a crop, and
-            cheaper. Only for generators with ``linear_tail``.
+        fold: train through the folded tail, exact inside a crop; it has to be ``linear_tail``.
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
-        freeze_norm: the generator's BatchNorm normalises with the statistics that it has, and
-            they stay: for fine-tuning, whose few small crops have others than whole pictures.
+        freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
         checkpoint_every, evaluate_every: steps.
         keep: how many checkpoints stay, besides the best.
         metrics: what validation measures; the first one tells the best checkpoint.
