@@ -172,7 +172,7 @@ class Train:
         clip: largest gradient norm, or none.
         precision: "fp32", "bf16" or "fp16" (mixed).
         ema: decay of the averaged weights that are evaluated and released; 0 for none.
-        fold: train through the folded tail, exact inside a crop; it has to be ``linear_tail``.
+        fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
         freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
         checkpoint_every, evaluate_every: steps.

@@ -49,7 +49,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
         values |= {f"{key}{end}": float(np.mean(found[key])) for key in metrics}
     if sheet:
         draw(sheet, rows)
-    for module, training in modes:  # the generator's, if none is averaged
+    for module, training in modes:  # frozen ones stay so
         module.training = training
     return values
 
