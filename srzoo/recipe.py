@@ -9,9 +9,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from . import kinds, locate, strict
+from .changes import changed, set_from
 from .errors import ModelError, SrzooError
 from .registry import Registry, Use
 
@@ -131,7 +132,7 @@ class Stage:
             return cls(value, {})
         if not isinstance(value.get("name"), str):
             raise SrzooError("a stage has no name", 'Add name = "gan" to its [[stages]]')
-        for key in ("generator", "init", "stages"):
+        for key in ("generator", "init", "stages", "average_stages"):
             if key in value:
                 raise SrzooError(
                     f"stage {value['name']!r} changes {key!r}, which is one for all stages",
@@ -205,6 +206,8 @@ class Recipe:
         adversarial: the game against a discriminator; none for training without one.
         init: a model to start from; tensors of the same name and shape are taken over.
         stages: run one after the other, each from the released weights of the one before.
+        average_stages: from how many stages, counted from the last, the mean of the released
+            weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
         summary: what the model is for, in one line.
     """
 
@@ -218,6 +221,7 @@ class Recipe:
     watchdog: Watchdog = field(default_factory=Watchdog)
     init: str | None = None
     stages: tuple[Stage, ...] = ()
+    average_stages: int = 1
     summary: str = ""
 
     def each(self) -> list[Recipe]:
@@ -228,9 +232,10 @@ class Recipe:
         """
         if not self.stages:
             return [self]
-        common = {key: value for key, value in strict.plain(self).items() if key != "stages"}
+        common = strict.plain(self)
+        del common["stages"], common["average_stages"]
         return [
-            strict.parse(Recipe, _changed(common, stage.changes), f"stage {stage.name!r}")
+            strict.parse(Recipe, changed(common, stage.changes), f"stage {stage.name!r}")
             for stage in self.stages
         ]
 
@@ -296,7 +301,7 @@ def read(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
     for override in overrides:
-        _override(values, override)
+        set_from(values, override)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(
@@ -314,6 +319,12 @@ def check(recipe: Recipe, where: str) -> None:
     Raises:
         SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
     """
+    most = max(1, len(recipe.stages))
+    if not 1 <= recipe.average_stages <= most:
+        raise SrzooError(
+            f"{where}: average_stages is {recipe.average_stages}",
+            f"It is between 1 and the number of stages, {most}",
+        )
     for stage, part in zip(recipe.stages or (None,), recipe.each(), strict=True):
         _check(part, f"{where}, stage {stage.name!r}" if stage else where)
 
@@ -354,47 +365,3 @@ def _check(recipe: Recipe, where: str) -> None:
         raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
     if not train.metrics:
         raise SrzooError(f"{where} has no train.metrics", 'Give train.metrics = ["psnr_y"]')
-
-
-def _changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with ``changes``; tables without a name are merged, all else is replaced."""
-    merged = dict(values)
-    for key, new in changes.items():
-        old = values.get(key)
-        if isinstance(new, Mapping) and isinstance(old, dict) and "name" not in new:
-            merged[key] = _changed(cast("dict[str, Any]", old), cast("Mapping[str, Any]", new))
-        else:
-            merged[key] = new
-    return merged
-
-
-def _override(values: dict[str, Any], text: str) -> None:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise SrzooError(f"--set {text} has no value", "Write it like --set train.steps=1000")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a string
-    *path, last = key.strip().split(".")
-    place: Any = values
-    for part in path:
-        if isinstance(place, list):
-            place = _item(cast("list[Any]", place), part, text)
-        elif isinstance(place, dict):
-            place = cast("dict[str, Any]", place).setdefault(part, {})
-        if not isinstance(place, list | dict):
-            raise SrzooError(f"--set {text}: {part} is {place!r}, no table", "Check the name")
-    if isinstance(place, list):
-        _item(cast("list[Any]", place), last, text)
-        place[int(last)] = parsed
-    else:
-        place[last] = parsed
-
-
-def _item(items: list[Any], part: str, text: str) -> Any:
-    if not part.isdecimal() or int(part) >= len(items):
-        raise SrzooError(
-            f"--set {text}: {part} is no place in a list of {len(items)}", "Count from 0"
-        )
-    return items[int(part)]

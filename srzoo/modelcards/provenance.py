@@ -41,11 +41,13 @@ class Log:
         steps: of its last line.
         hours: of training steps; validation is not counted.
         validation: what was measured, by step.
+        mean_of_stages: over how many stages' weights the last of it was averaged; 1 for none.
     """
 
     steps: int
     hours: float
     validation: tuple[tuple[int, dict[str, float]], ...]
+    mean_of_stages: int = 1
 
 
 def read_log(path: Path) -> Log | None:
@@ -54,7 +56,7 @@ def read_log(path: Path) -> Log | None:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    steps, seconds = 0, 0.0
+    steps, seconds, stages = 0, 0.0, 1
     validation: list[tuple[int, dict[str, float]]] = []
     for text in lines:
         try:
@@ -66,7 +68,8 @@ def read_log(path: Path) -> Log | None:
             steps = line["step"]
         if values := line.get("validation"):
             validation.append((line["step"], values))
-    return Log(steps, seconds / 3600, tuple(validation)) if steps else None
+            stages = line.get("mean_of_stages", 1)
+    return Log(steps, seconds / 3600, tuple(validation), stages) if steps else None
 
 
 def lr_pictures(recipe: Recipe) -> tuple[str, bool]:
@@ -172,6 +175,11 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     metric = next(iter(lines[-1][1]))
     values = [(values[metric], step) for step, values in lines if metric in values]
     now, at = values[-1]
+    if log.mean_of_stages > 1:
+        return [
+            f"Released: the mean of the weights that the last {log.mean_of_stages} stages came to;"
+            f" validation: {metric} {now:.4g}."
+        ]
     try:
         higher = kinds.metrics.build(last.train.metrics[0]).higher_is_better
     except PluginError:

@@ -15,6 +15,8 @@ from .. import files
 T = TypeVar("T")
 LOG = "log.jsonl"
 CURVES = "curves.png"
+STAGES = "mean_of_stages"
+"""Marks the metrics of a mean over stages."""
 
 
 class Report:
@@ -23,7 +25,7 @@ class Report:
     Args:
         out: the run's folder; None in a process that does not write.
         step: where the run goes on; lines of the log beyond it are taken away, since
-            those steps are done again.
+            those steps are done again, and so is what was measured of a mean over stages.
     """
 
     def __init__(self, out: Path | None, step: int) -> None:
@@ -35,7 +37,8 @@ class Report:
         self._left = self._since
         self._step = step
         if self._path and self._path.exists():
-            kept = [line for line in read(self._path) if line["step"] <= step]
+            lines = read(self._path)
+            kept = [line for line in lines if line["step"] <= step and STAGES not in line]
             with files.replacing(self._path) as file:
                 file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
 
@@ -80,9 +83,10 @@ class Report:
         """Training goes on."""
         self._since += time.perf_counter() - self._left
 
-    def evaluated(self, step: int, values: dict[str, float]) -> None:
-        """Write a line of metrics, and draw the curves anew."""
-        self._write({"step": step, "validation": values})
+    def evaluated(self, step: int, values: dict[str, float], stages: int = 1) -> None:
+        """Write a line of metrics, of the mean over ``stages`` if several; draw the curves anew."""
+        of = {STAGES: stages} if stages > 1 else {}
+        self._write({"step": step, "validation": values, **of})
         if self._path:
             draw_curves(read(self._path), self._path.with_name(CURVES))
 

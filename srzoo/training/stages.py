@@ -9,12 +9,14 @@ from .. import files
 from .. import recipe as recipes
 from ..errors import SrzooError
 from ..recipe import RECIPE, Recipe
-from . import checkpoint
-from .assemble import assemble
+from . import averaging, checkpoint
+from .assemble import Parts, assemble
 from .checkpoint import Progress
 from .loop import fit
 from .processes import accelerator_for
+from .report import Report
 from .step import prepare
+from .validate import validate
 from .watch import Outcome, Watch
 
 
@@ -56,6 +58,7 @@ def train(
             f" {len(recipe.each())}",
             "Choose another --out, or the recipe that made it",
         )
+    averaging.expect(recipe, out, progress.stage)
     outcome = Outcome(progress.step, complete=True)
     for stage, part in enumerate(recipe.each()):
         if stage < progress.stage:
@@ -86,9 +89,24 @@ def train(
         outcome, progress = fit(run, out, progress, speaker, more=more)
         if not outcome.complete:
             return outcome
-        if not more and accelerator.is_main_process:
-            checkpoint.rename_weights(out)
+        if accelerator.is_main_process:
+            if averaging.wanted(recipe, stage):
+                averaging.keep(out, stage)
+            if not more:
+                if recipe.average_stages > 1:
+                    outcome = replace(outcome, values=_average(parts, out, outcome.step, speaker))
+                checkpoint.rename_weights(out)
     return outcome
+
+
+def _average(parts: Parts, out: Path, step: int, watch: Watch) -> dict[str, float]:
+    """Release the mean over the last stages, and give back what validation says of it."""
+    checkpoint.publish(averaging.average(parts.run, out, parts.ema), out)
+    values = validate(parts, out / "sheet.png")
+    Report(out, step).evaluated(step, values, stages=parts.run.average_stages)
+    watch.on_word(f"the mean of the last {parts.run.average_stages} stages' weights is released")
+    watch.on_evaluation(step, values)
+    return values
 
 
 def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
@@ -107,9 +125,9 @@ def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
         return Path(resume)
     if not there:
         return None
-    before = (there[-1] / "recipe.toml").read_text(encoding="utf-8")
-    if before != recipe.to_toml():
-        lines = set(before.splitlines()) ^ set(recipe.to_toml().splitlines())
+    before = recipes.read(there[-1] / RECIPE)
+    if before.to_toml() != recipe.to_toml():
+        lines = set(before.to_toml().splitlines()) ^ set(recipe.to_toml().splitlines())
         raise SrzooError(
             f"the run in {out} was made with another recipe: {'; '.join(sorted(lines))}",
             f"Choose another --out, or give --resume {there[-1]} to go on all the same",

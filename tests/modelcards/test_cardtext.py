@@ -24,6 +24,7 @@ from srzoo.modelcards import cardtext, provenance
 from srzoo.modelcards.cardsections import parameters
 from srzoo.modelcards.cardtext import Facts
 from srzoo.networks import folders
+from srzoo.training import packing
 
 CREDIT = "Waves by nobody, CC0"
 
@@ -358,6 +359,18 @@ def test_the_best_of_the_last_stage(tmp_path):
     said = next(line for line in text_of(folder).splitlines() if "was best" in line)
     assert said.startswith("* Validation of the last stage: psnr_y was best at step 15 (27),")
     assert said.endswith(" and is 26 at step 17; the last weights are released.")
+
+
+def test_a_mean_over_stages_is_told(tiny, tmp_path):
+    changes = ["stages=['a', 'b']", "average_stages=2"]
+    outcome = training.train(recipe.load(tiny(), changes), tmp_path / "run")
+    cardtext.new(packing.pack(card.read(tmp_path / "run"), tmp_path / "packed"), Facts())
+    said = next(line for line in text_of(card.read(tmp_path / "packed")).splitlines()
+                if "Released" in line)  # fmt: skip
+    assert said == (
+        "* Released: the mean of the weights that the last 2 stages came to; validation: psnr_y"
+        f" {outcome.values['psnr_y']:.4g}."
+    )
 
 
 @pytest.mark.parametrize(

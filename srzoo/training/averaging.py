@@ -1,0 +1,73 @@
+"""The mean of the weights that the last stages released, for a recipe's ``average_stages``.
+
+A run keeps what a stage released in ``stages/03/``, a model folder, until the mean is made.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .. import card
+from ..card import Config
+from ..errors import SrzooError
+from ..networks import folders
+from ..recipe import Recipe
+
+FOLDER = "stages"
+
+
+def wanted(recipe: Recipe, stage: int) -> bool:
+    """Whether the weights of a stage, from 0, belong to the mean."""
+    return recipe.average_stages > 1 and stage >= len(recipe.stages) - recipe.average_stages
+
+
+def folder_of(run: Path, stage: int) -> Path:
+    """Where a run keeps the weights that a stage, from 0, released."""
+    return run / FOLDER / f"{stage + 1:02d}"
+
+
+def expect(recipe: Recipe, run: Path, stage: int) -> None:
+    """Refuse to go on in a stage whose forerunners left nothing to average.
+
+    Raises:
+        SrzooError: the weights of a stage before it are not there.
+    """
+    for before in range(stage):
+        if wanted(recipe, before) and not folder_of(run, before).is_dir():
+            raise SrzooError(
+                f"{folder_of(run, before)} is missing: the weights at the end of stage"
+                f" {recipe.stages[before].name!r}, which average_stages ="
+                f" {recipe.average_stages} asks for",
+                "Go on in the folder of the run that made them, or with --set average_stages=1",
+            )
+
+
+def keep(run: Path, stage: int) -> None:
+    """Copy the model that a run has released so far: it is what a stage came to."""
+    released = card.read(run)
+    _save(folders.build(released), released.config, folder_of(run, stage))
+
+
+def average(recipe: Recipe, run: Path, into: nn.Module) -> Path:
+    """Fill a generator with the mean over the stages, and write it as a model folder.
+
+    BatchNorm's statistics are averaged too, and its step counts are the last stage's.
+    """
+    stages = [stage for stage in range(len(recipe.stages)) if wanted(recipe, stage)]
+    kept = [folders.build(card.read(folder_of(run, stage))).state_dict() for stage in stages]
+    for name, tensor in into.state_dict().items():
+        each = [state[name] for state in kept]
+        tensor.copy_(torch.stack(each).mean(0) if tensor.is_floating_point() else each[-1])
+    _save(into, card.read(run).config, run / FOLDER / "mean")
+    return run / FOLDER / "mean"
+
+
+def _save(module: nn.Module, config: Config, path: Path) -> None:
+    if path.exists():  # the same end again, after resuming from before it
+        shutil.rmtree(path)
+    args = dict(config.args)
+    folders.save(module, path, generator=config.generator, args=args, summary=config.summary)
