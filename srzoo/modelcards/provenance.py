@@ -121,13 +121,20 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     found: list[str] = []
     if recipe.init:
         found.append(f"Starts from the weights of `{_shown(recipe.init)}`.")
-    names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
     parts = recipe.each()
-    points = [_stage(part) for part in parts]
+    game = is_adversarial(recipe)
+    points = [_stage(part, game) for part in parts]
     common = [point for point in points[0] if all(point in other for other in points)]
     found += common
-    for name, own, part in zip(names, points, parts, strict=True):
-        found += [f"{name}{point}" for point in [*own, _run(part)] if point not in common]
+    if recipe.stages:
+        new = f"a new optimiser{' and a new discriminator' if game else ''}"
+        found.append(f"Each stage goes on from the one before, with {new}; what is not said stays.")
+    names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
+    before = common
+    for name, own in zip(names, points, strict=True):
+        told = [point for point in own if point not in common and point not in before]
+        found += [f"{name}{point}" for point in told or ["As the one before."]]
+        before = own
     if log is None:
         return [*found, f"No {LOG} is here to tell how the run went."]
     of = "" if log.steps == recipe.steps else f" of the recipe's {recipe.steps:,}"
@@ -135,7 +142,8 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     return [*found, *_validation(recipe, log)]
 
 
-def _stage(recipe: Recipe) -> list[str]:
+def _stage(recipe: Recipe, game: bool) -> list[str]:
+    """What is to be said of a stage of a run that has a game, or has none."""
     data = recipe.data
     made, _ = lr_pictures(recipe)
     found = [
@@ -147,8 +155,10 @@ def _stage(recipe: Recipe) -> list[str]:
     ]
     if recipe.adversarial:
         found.append(_game(recipe.adversarial))
+    elif game:
+        found.append("No discriminator.")
     found.append(f"Optimiser: {_optimizer(recipe.optimizer)}, {_schedule(recipe.schedule)}.")
-    return found
+    return [*found, _run(recipe)]
 
 
 def _run(recipe: Recipe) -> str:
