@@ -1,4 +1,4 @@
-"""Changes to the plain values of a recipe: a stage's tables, and ``--set a.b=value``."""
+"""What a stage's tables and ``--set a.b=value`` change of a recipe's plain values."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from helpers import ROOT
 
 ORDER = [
     "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
-    "dataroot", "locate", "recipe", "images", "guidance",
+    "dataroot", "locate", "changes", "recipe", "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.planner", "upscaling.alpha",
     "upscaling.tiles", "upscaling.stitching", "upscaling.upscaler",
     "batches.outputs", "batches.ledger", "batches.tree", "batches.batch", "batches.making",

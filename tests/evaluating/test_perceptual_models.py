@@ -45,6 +45,19 @@ def test_nearer_to_the_original_than_the_psnr_model(data, model, start):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("edsrgan-real-x4" not in locate.list_models(), reason="not released")
+def test_flawed_pictures_come_out_nearer_to_the_original(data):
+    models = ("edsrgan-real-x4", "edsr-x4")
+    report = srzoo.evaluate(models, [data / "benchmarks" / "Set14"], degradation="realistic",
+                            metrics=("psnr_y", json.dumps(JUDGE)), root=data)  # fmt: skip
+    (psnr, distance), (psnr_before, distance_before) = (
+        [value.value for value in row.values] for row in report.rows
+    )
+    assert distance <= 0.9 * distance_before
+    assert psnr > psnr_before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "start"), RELEASED)
 def test_psnr_is_not_thrown_away(data, model, start):
     found = measured((model,), ("Set5", "BSD100"), ("psnr_y",), data)
