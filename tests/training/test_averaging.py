@@ -28,8 +28,10 @@ def log(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("more", [[], ["train.ema=0"], ["train.release=last"]])
-@pytest.mark.parametrize("generator", ["edsr", "srresnet"])
+@pytest.mark.parametrize(
+    ("generator", "more"),
+    [("edsr", ["train.ema=0"]), ("srresnet", []), ("edsr", ["train.release=last"])],
+)
 def test_the_mean_of_the_last_stages_is_released(tiny, tmp_path, generator, more):
     plan = recipe.load(tiny(generator), [*CHANGES, *more])
     outcome = training.train(plan, tmp_path / "run")
@@ -59,7 +61,7 @@ def test_the_kept_weights_are_what_each_stage_released(tiny, tmp_path):
     assert all(torch.equal(last[name], third[name]) for name in last)
 
 
-@pytest.mark.parametrize("place", [8, 12, 17])  # in the second stage, at its end, in the third
+@pytest.mark.parametrize("place", [8, 12])  # in the second stage, and at its end
 def test_resumed_equals_uninterrupted(tiny, tmp_path, monkeypatch, place):
     from srzoo.training import loop
 
