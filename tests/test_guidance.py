@@ -76,7 +76,8 @@ def test_every_released_model_has_a_purpose():
     found = {name: guidance.purpose(locate.find(name)) for name in locate.list_models()}
     faithful = {"bicubic-x4", "edsr-x4", "srresnet-x4"}
     assert {found[name] for name in faithful} == {"faithful"}
-    assert found["edsrgan-x4"] == "perceptual"
+    assert found["srgan-x4"] == found["edsrgan-x4"] == "perceptual"
+    assert found["edsrgan-real-x4"] == "real photos"
 
 
 @pytest.fixture(scope="module")
