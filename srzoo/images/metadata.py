@@ -41,9 +41,9 @@ EMPTY = (
 )
 
 
-def orientation(image: Image.Image) -> int:
+def orientation(exif: Image.Exif) -> int:
     """How an image has to be turned, 1 to 8 as in EXIF."""
-    value: object = image.getexif().get(ORIENTATION, 1)
+    value: object = exif.get(ORIENTATION, 1)
     return value if isinstance(value, int) else 1
 
 
@@ -118,14 +118,34 @@ def exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
     return (x * inch, y * inch) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def xmp_of(xmp: bytes) -> tuple[bytes, bool]:
-    """An XMP packet, upright like EXIF's; and whether a part of it lies elsewhere and is lost."""
+def exif_and_dpi(
+    found: Image.Exif, dpi: Any, lost: list[str]
+) -> tuple[bytes | None, tuple[float, float] | None]:
+    """EXIF data to keep, and the DPI of the file or of its EXIF data.
+
+    Args:
+        found: the file's EXIF data.
+        dpi: what the file tells besides.
+        lost: takes what could not be kept.
+    """
+    try:
+        dpi = dpi or exif_dpi(found)
+        return exif_of(found), (float(dpi[0]), float(dpi[1])) if dpi else None
+    except DAMAGED as error:
+        lost.append(f"the EXIF data is damaged and was dropped ({error})")
+        return None, (float(dpi[0]), float(dpi[1])) if dpi else None
+
+
+def xmp_of(xmp: bytes, lost: list[str]) -> bytes:
+    """An XMP packet, upright like EXIF's; ``lost`` is told of a part that lies elsewhere."""
     upright = re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>))[2-8]", rb"\g<1>1", xmp)
     pointer = rb"\s+xmpNote:HasExtendedXMP\s*=\s*(\"[^\"]*\"|'[^']*')"
-    whole, lost = re.subn(pointer, b"", upright)
+    whole, parts = re.subn(pointer, b"", upright)
     element = rb"<xmpNote:HasExtendedXMP>.*?</xmpNote:HasExtendedXMP>"
     whole, more = re.subn(element, b"", whole, flags=re.DOTALL)
-    return whole, bool(lost or more)
+    if parts or more:
+        lost.append("the part of the XMP data that lies apart was dropped")
+    return whole
 
 
 def sized(xmp: bytes, size: tuple[int, int]) -> bytes:

@@ -1,64 +1,23 @@
-"""What a picture is, and the formats that files come in."""
+"""What a picture is."""
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
-from ..errors import PictureError, did_you_mean
+from . import profiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8 | np.uint16]
 
-MAX_PIXELS = 500_000_000
-"""Larger pictures are refused before they are decoded (decompression bombs)."""
 PHOTO = "pip install 'srzoo[photo]'"
 """What mends it where Pillow cannot: 16 bits a channel in colour."""
-FINE = 90
-"""JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
-HEIC = "pip install 'srzoo[heic]'"
-
-
-@dataclass(frozen=True)
-class Format:
-    """A file format that srzoo writes.
-
-    Attributes:
-        name: Pillow's name.
-        suffixes: file name endings, the usual one first.
-        max_side: the most pixels a side may have.
-        alpha: whether it holds transparency.
-        quality: the default of the quality setting, or None where there is none.
-        bits: the most bits a channel may have.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    max_side: int
-    alpha: bool = True
-    quality: int | None = None
-    bits: int = 8
-
-
-FORMATS = {
-    "jpg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 65_500, alpha=False, quality=95),
-    "png": Format("PNG", (".png",), 2**31 - 1, bits=16),
-    "webp": Format("WEBP", (".webp",), 16_383, quality=90),
-    "tiff": Format("TIFF", (".tif", ".tiff"), 2**31 - 1, bits=16),
-    "avif": Format("AVIF", (".avif",), 65_535, quality=85, bits=12),
-}
-_HEIC = Format("HEIF", (".heic", ".heif", ".hif"), 16_384, quality=85)
-if importlib.util.find_spec("pillow_heif"):
-    FORMATS["heic"] = _HEIC
-READABLE = frozenset(
-    suffix for format in (*FORMATS.values(), _HEIC) for suffix in format.suffixes
-) | {".bmp", ".gif"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,6 +31,8 @@ class Picture:
         icc, exif, xmp, iptc, dpi: metadata to write again; ``exif`` begins with ``Exif``.
         texts: keyword and text, as PNG has them; a JPEG's comment is ``Comment``.
         lossless: whether it comes from a WebP file without loss.
+        cicp: colour primaries, transfer, matrix and range (ITU-T H.273), where the file tells
+            them; they go before ``icc``.
         lost: what could not be kept, one sentence each.
     """
 
@@ -86,6 +47,7 @@ class Picture:
     iptc: bytes | None = None
     texts: tuple[tuple[str, str], ...] = field(default=())
     lossless: bool = False
+    cicp: tuple[int, int, int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,44 +59,12 @@ class Picture:
         return replace(self, lost=(*self.lost, what), **changes)
 
 
-def format_of(path: Path) -> str:
-    """The format that a file name's ending asks for.
-
-    Raises:
-        PictureError: srzoo does not write such files.
-    """
-    suffix = path.suffix.lower()
-    for key, format in FORMATS.items():
-        if suffix in format.suffixes:
-            return key
-    if suffix in _HEIC.suffixes:
-        raise PictureError(f"cannot write {path}: HEIC is not installed", f"Install it: {HEIC}")
-    raise PictureError(
-        f"cannot write {path}: {path.suffix or 'a name without ending'} is no format srzoo writes",
-        did_you_mean(suffix, [s for f in FORMATS.values() for s in f.suffixes]),
-    )
-
-
 def called(file: Path | BinaryIO) -> str:
     """What messages call a file."""
     if isinstance(file, Path):
         return str(file)
     name = getattr(file, "name", None)
     return name if isinstance(name, str) else "the picture"
-
-
-def check_writable(path: Path | BinaryIO, size: tuple[int, int], format: str) -> None:
-    """Refuse what cannot be written before any work is done for it.
-
-    Raises:
-        PictureError: the format cannot hold so many pixels.
-    """
-    if max(size) > FORMATS[format].max_side:
-        raise PictureError(
-            f"cannot write {called(path)}: {FORMATS[format].name} holds at most"
-            f" {FORMATS[format].max_side} pixels a side, the result has {size[0]}x{size[1]}",
-            "Choose --format png or tiff",
-        )
 
 
 def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
@@ -181,3 +111,15 @@ def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 def stripped(picture: Picture) -> Picture:
     """Without EXIF, XMP, IPTC and texts; colours (ICC) and DPI stay."""
     return replace(picture, exif=None, xmp=None, iptc=None, texts=())
+
+
+def coloured(picture: Picture, why: str) -> Picture:
+    """Gray as RGB; one with a profile of its own is converted to sRGB."""
+    pixels, icc = picture.pixels, picture.icc
+    if icc and profiles.space(icc) == "GRAY":
+        picture = shallow(picture, "16 bits a channel became 8: the gray profile was applied")
+        converted = profiles.to_srgb(Image.fromarray(picture.pixels), icc)
+        if converted:
+            return picture.losing(why, pixels=np.asarray(converted), icc=None)
+        icc = None
+    return picture.losing(why, pixels=np.repeat(pixels[:, :, None], 3, axis=2), icc=icc)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..errors import PictureError
-from .picture import FINE, Picture, called
+from .format import FINE
+from .picture import Picture, called
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +30,31 @@ def library() -> Any:
         return None
 
 
-def decode(file: Path | BinaryIO) -> tuple[Pixels, bool]:
+def reads(loader: str) -> bool:
+    """Whether pyvips is here and has a loader, such as "pngload"."""
+    pyvips = library()
+    return pyvips is not None and bool(pyvips.type_find("VipsOperation", loader))
+
+
+def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
     """A file's pixels as they are stored, H x W x C, C from 1; and whether it is CMYK.
 
     The last channel may be alpha. CMYK comes back as RGB in sRGB.
+
+    Args:
+        file: what to read; its name is for messages alone.
+        loader: which loader reads it: no other one is asked.
+        page: which page, from 0, where the loader knows pages.
 
     Raises:
         PictureError: it is damaged, or of a kind that is not known.
     """
     pyvips = library()
     try:
-        image = _opened(pyvips, file)
+        source, data = _source(pyvips, file)
+        options = {"page": page} if page else {}
+        load = getattr(pyvips.Image, f"{loader}_source")
+        image = load(source, access="sequential", fail_on="error", **options)
         cmyk = image.interpretation == "cmyk"
         if cmyk:
             profile = "cmyk" if image.get_typeof("icc-profile-data") == 0 else "none"
@@ -59,21 +73,22 @@ def decode(file: Path | BinaryIO) -> tuple[Pixels, bool]:
         bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
         if dtype == np.uint16 and bits < 16:
             pixels = pixels | pixels >> bits  # they were shifted: now white is white
+        del source, data
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot read {called(file)}: {reason}", "Restore the file") from error
     return pixels, cmyk
 
 
-def _opened(pyvips: Any, file: Path | BinaryIO) -> Any:
+def _source(pyvips: Any, file: BinaryIO) -> tuple[Any, bytes | None]:
+    """A file for pyvips; and the data that have to live as long."""
     # In Python a picture's name may hold anything; a descriptor needs none.
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            source = pyvips.Source.new_from_descriptor(opened.fileno())  # keeps a copy of it
-    else:
-        file.seek(0)
-        source = pyvips.Source.new_from_memory(file.read())
-    return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+    file.seek(0)
+    try:
+        return pyvips.Source.new_from_descriptor(file.fileno()), None  # keeps a copy of it
+    except (AttributeError, OSError):
+        data = file.read()
+        return pyvips.Source.new_from_memory(data), data
 
 
 def cmyk_profile() -> bytes | None:

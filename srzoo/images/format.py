@@ -1,0 +1,245 @@
+"""What a picture format is: one class each, in ``formats/``.
+
+All that is particular to a format stands in its class: how a file of it is known, what its header
+tells, how it is read and written, what it can hold, how much memory its encoder takes. Adding a
+format is adding a module to ``formats/``; nothing else names one.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+
+from ..errors import PictureError
+from . import metadata
+from .picture import Picture, called, coloured, on_white, shallow
+
+MAX_PIXELS = 500_000_000
+"""Larger pictures are refused before they are decoded (decompression bombs)."""
+HEAD = 4096
+"""Bytes of a file that formats are known by."""
+FINE = 90
+"""JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
+BOMB = "Give --max-pixels {} if you trust it"
+
+DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    struct.error,
+)
+"""How decoders report damage: by nearly every kind of exception."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a file is to be read.
+
+    Attributes:
+        max_pixels: larger pictures are refused before they are decoded.
+        page: which page or frame, from 1; None where there is but one.
+        force_damaged: read what there is of a damaged file.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    page: int | None = None
+    force_damaged: bool = False
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file tells before its pixels are decoded.
+
+    Attributes:
+        size: (width, height) as they will be after reading, upright.
+        bits: of a channel, as reading will give them: 8 or 16.
+        channels: 1 (gray) to 4 (RGB and alpha), as reading will give them.
+        pages: pictures of equal standing: pages, or frames.
+    """
+
+    size: tuple[int, int]
+    bits: int = 8
+    channels: int = 3
+    pages: int = 1
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a format's programs take, measured by tests/bench/memory.py.
+
+    Attributes:
+        encoder: copies of the result in colour that stand beside it while it is encoded,
+            without and with alpha.
+        decoder: copies of the picture beside it while it is decoded.
+    """
+
+    encoder: tuple[float, float] = (2.4, 2.4)
+    decoder: float = 3.0
+
+
+class Format:
+    """A picture format. Class attributes are its facts; subclasses give what differs.
+
+    Attributes:
+        key: what srzoo calls it, as in ``--format``.
+        name: what people call it.
+        suffixes: file name endings, the usual one first.
+        writes: whether srzoo writes it.
+        successor: the key of the format that a result takes where this one is not written.
+        max_side: the most pixels a side may have, when written.
+        bits: the most bits a channel may have, when written.
+        alpha: whether it holds transparency.
+        gray: whether it holds gray as such.
+        quality: the default of the quality setting, or None where there is none.
+        dpi_in_exif: whether EXIF is the only place for DPI.
+        iptc: whether it has a place for IPTC records.
+        memory: of its programs.
+        install: the command that installs what is missing, or None.
+    """
+
+    key: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    writes: ClassVar[bool] = False
+    successor: ClassVar[str] = "png"
+    max_side: ClassVar[int] = 2**31 - 1
+    bits: ClassVar[int] = 8
+    alpha: ClassVar[bool] = True
+    gray: ClassVar[bool] = True
+    quality: ClassVar[int | None] = None
+    dpi_in_exif: ClassVar[bool] = False
+    iptc: ClassVar[bool] = False
+    memory: ClassVar[Memory] = Memory()
+
+    @property
+    def install(self) -> str | None:
+        """The command that installs what this format needs and is missing here."""
+        return None
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """Whether a file is of this format.
+
+        Args:
+            head: its first bytes, at most ``HEAD``.
+            suffix: its name's ending in lower case; "" where it has none.
+        """
+        raise NotImplementedError
+
+    def header(self, file: BinaryIO, asked: Asked) -> Header:
+        """What a file tells before it is decoded.
+
+        Raises:
+            PictureError: it is not to be read: several pages and none chosen, too large, ...
+            Exception: one of ``DAMAGED`` where it is damaged.
+        """
+        raise NotImplementedError
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode a file; raises like :meth:`header`."""
+        raise NotImplementedError
+
+    def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
+        """Encode a picture that is :meth:`fitted`.
+
+        Args:
+            picture: what to write.
+            file: writable, positioned at its start, able to seek; it has no descriptor.
+            quality: 1 to 100; None for the format's own.
+        """
+        raise NotImplementedError
+
+    def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
+        """Those of a picture's texts that the format has a place for."""
+        return ()
+
+    def depth(self, picture: Picture) -> Picture:
+        """A picture of 16 bits as the format can hold it."""
+        if self.bits == 16:
+            return picture
+        return shallow(picture, f"16 bits a channel became 8: {self.name} holds no more")
+
+    def fitted(self, picture: Picture) -> Picture:
+        """The picture as the format can hold it; what it cannot is said in ``lost``."""
+        if picture.pixels.dtype == np.uint16:
+            picture = self.depth(picture)
+        if picture.alpha is not None and not self.alpha:
+            pixels = on_white(picture.pixels, picture.alpha)
+            lost = f"{self.name} has no transparency: laid on white"
+            picture = picture.losing(lost, pixels=pixels, alpha=None)
+        if picture.pixels.ndim == 2 and not self.gray:
+            picture = coloured(picture, f"{self.name} has no gray: written as RGB")
+        picture = replace(picture, exif=metadata.with_layout(picture, dpi=self.dpi_in_exif))
+        if picture.xmp:
+            picture = replace(picture, xmp=metadata.sized(picture.xmp, picture.size))
+        if picture.iptc and not self.iptc:
+            picture = picture.losing(f"{self.name} has no IPTC records: dropped", iptc=None)
+        kept = self.texts(picture)
+        if kept != picture.texts:
+            names = ", ".join(key for key, _ in picture.texts if key not in dict(kept))
+            lost = f"{self.name} has no place for texts: dropped {names}"
+            picture = picture.losing(lost, texts=kept)
+        return picture
+
+    def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
+        """Refuse what cannot be written before any work is done for it.
+
+        Raises:
+            PictureError: the format cannot hold so many pixels.
+        """
+        if max(size) > self.max_side:
+            raise PictureError(
+                f"cannot write {called(file)}: {self.name} holds at most"
+                f" {self.max_side} pixels a side, the result has {size[0]}x{size[1]}",
+                "Choose --format png or tiff",
+            )
+
+
+def check_size(size: tuple[int, int], asked: Asked) -> None:
+    """Refuse a picture that is too large.
+
+    Raises:
+        PictureError: it has more pixels than are asked for.
+    """
+    pixels = size[0] * size[1]
+    if pixels > asked.max_pixels:
+        raise PictureError(
+            f"the file claims {size[0]}x{size[1]} pixels, more than {asked.max_pixels:,}",
+            BOMB.format(pixels),
+        )
+
+
+def check_page(count: int, asked: Asked, what: str = "frame") -> int:
+    """The index of the page or frame to read, from 0.
+
+    Args:
+        count: how many there are.
+        asked: which one.
+        what: "page" or "frame".
+
+    Raises:
+        PictureError: there are several and none is chosen, or there is no such one.
+    """
+    if asked.page is not None:
+        if 1 <= asked.page <= count:
+            return asked.page - 1
+        raise PictureError(
+            f"it has {count} {what}{'s' * (count > 1)}, none of the number {asked.page}",
+            f"Choose one from 1 to {count}",
+        )
+    if count > 1:
+        told = f"has {count} pages" if what == "page" else f"is animated: {count} frames"
+        raise PictureError(f"it {told}", f"Choose one with --{what} N, or --{what} all")
+    return 0

@@ -1,0 +1,97 @@
+"""HEIC, by pillow-heif."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from ..decoding import Decoded, split
+from ..format import FINE, Asked, Memory
+from ..picture import Picture
+from ..pillow import Found, PillowFormat, to_pil
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+QUALITY = 85
+
+
+class HEIC(PillowFormat):
+    """HEIC: read with up to 12 bits, written with 8."""
+
+    key = "heic"
+    name = "HEIC"
+    pillow = "HEIF"
+    suffixes = (".heic", ".heif", ".hif")
+    writes = True
+    max_side = 16_384
+    gray = False
+    quality = QUALITY
+    dpi_in_exif = True
+    memory = Memory((7.2, 9.5))
+
+    @property
+    def install(self) -> str | None:
+        """The extra, where it is missing."""
+        return None if importlib.util.find_spec("pillow_heif") else "pip install 'srzoo[heic]'"
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """Its brand is one of HEIF's; AVIF has its own."""
+        return head[4:8] == b"ftyp" and head[8:12] in BRANDS
+
+    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+        """The file opened by pillow-heif."""
+        return importlib.import_module("pillow_heif").HeifImageFile(file)
+
+    def frames(self, image: Image.Image) -> int:
+        """One photo, and what belongs to it."""
+        return 1
+
+    def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
+        """As pillow-heif tells."""
+        return int(image.info.get("bit_depth", 8))
+
+    def kept_bits(self, file: BinaryIO, image: Image.Image, found: Found) -> int:
+        """All of them."""
+        return self.stored_bits(file, image)
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """What pillow-heif tells."""
+        found = super().beside(file, image)
+        if getattr(image, "n_frames", 1) > 1:
+            found.lost.append("only the main one of the file's pictures is taken")
+        return found
+
+    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+        """8 bits as Pillow has them, more as 16."""
+        if self.stored_bits(file, image) <= 8:
+            return super().pixels(file, image, found)
+        heif = importlib.import_module("pillow_heif")
+        file.seek(0)
+        opened = heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+        planes: NDArray[Any] = np.asarray(opened[opened.primary_index])
+        planes = (planes | planes >> int(opened.info["bit_depth"])).astype(
+            np.uint16
+        )  # white is white
+        icc = found.info.get("icc_profile")
+        planes = planes[:, :, None] if planes.ndim == 2 else planes
+        return (*split(planes, clear=planes.shape[2] in (2, 4)), icc)
+
+    def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
+        """Encode by pillow-heif."""
+        quality = quality or QUALITY
+        given = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
+        options: dict[str, Any] = {key: value for key, value in given.items() if value}
+        options |= {"quality": quality, "chroma": 444 if quality >= FINE else 420}
+        # Slower ones take longer than upscaling does, and files are hardly better for it.
+        options["enc_params"] = {"preset": "ultrafast"}
+        image = to_pil(picture)
+        image.info.clear()
+        image.info.update(options)
+        importlib.import_module("pillow_heif").from_pillow(image).save(file, **options)

@@ -1,0 +1,280 @@
+"""Formats that Pillow reads: the usual way of a file to a picture, step by step.
+
+A format's class takes the steps as they are, or gives its own: which image of the file, what its
+header says of depth, what stands beside the pixels, who decodes them.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+from PIL import Image
+
+from . import decoding, metadata, profiles, vips
+from .format import Asked, Format, Header, check_page, check_size
+from .picture import PHOTO, Picture, shallow
+
+if TYPE_CHECKING:
+    from .picture import Pixels
+
+SIDEWAYS = (5, 6, 7, 8)
+SHALLOW = "{} bits a channel became 8; to keep them: {}"
+SHALLOW_HERE = "{} bits a channel became 8: no reader of {} here keeps them"
+
+
+@dataclass
+class Found:
+    """What stands in a file beside its pixels.
+
+    Attributes:
+        info: as Pillow gives it: ``icc_profile``, ``dpi``, ``transparency``, ...
+        exif: EXIF data, to be changed by nobody.
+        xmp, iptc, texts: as in :class:`Picture`.
+        turn: how the pixels have to be turned, 1 to 8 as in EXIF.
+        cicp: colour primaries, transfer, matrix and range as in ITU-T H.273.
+        lost: takes what cannot be kept.
+    """
+
+    info: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    exif: Image.Exif = field(default_factory=Image.Exif)
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
+    turn: int = 1
+    cicp: tuple[int, int, int, int] | None = None
+    lost: list[str] = field(default_factory=list[str])
+
+
+class PillowFormat(Format):
+    """A format that Pillow reads, and others where Pillow would lose something.
+
+    Attributes:
+        pillow: Pillow's name of the format.
+        loader: libvips' loader for it, where there is one.
+        unit: what several pictures in a file are called: page or frame.
+        thrifty: whether pyvips decodes large files in less memory than Pillow.
+    """
+
+    pillow: ClassVar[str] = ""
+    loader: ClassVar[str] = ""
+    unit: ClassVar[str] = "frame"
+    thrifty: ClassVar[bool] = False
+
+    # The steps, in their order.
+
+    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+        """The file opened, nothing decoded. No other decoder of Pillow's is asked."""
+        return Image.open(file, formats=(self.pillow,))
+
+    def frames(self, image: Image.Image) -> int:
+        """How many pictures of equal standing it holds."""
+        return getattr(image, "n_frames", 1)
+
+    def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
+        """Bits of a channel, by the file's header."""
+        return 8
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """What stands beside the pixels."""
+        found = Found(image.info, image.getexif())
+        xmp = image.info.get("xmp")
+        found.xmp = xmp.encode() if isinstance(xmp, str) else xmp
+        found.iptc = metadata.iptc_of(image.info)
+        found.turn = metadata.orientation(found.exif)
+        return found
+
+    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> decoding.Decoded:
+        """Colours, alpha and the profile, turned as they lie in the file."""
+        bits = self.stored_bits(file, image)
+        if self.by_vips(image, found, bits):
+            return self.from_vips(file, image, found)
+        if bits > 8 and not image.mode.startswith("I;16"):
+            found.lost.append(self.shallow(bits))
+        image.load()
+        return decoding.by_pillow(image, found.info.get("icc_profile"), found.lost)
+
+    # What the steps ask.
+
+    def shallow(self, bits: int) -> str:
+        """What is said where 8 bits are all that can be had."""
+        if self.loader and vips.library() is None:
+            return SHALLOW.format(bits, PHOTO)
+        return SHALLOW_HERE.format(bits, self.name)
+
+    def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
+        """Whether pyvips decodes: where Pillow would lose depth, or need much memory."""
+        plain = image.mode.startswith("I;16") and "transparency" not in found.info
+        large = self.thrifty and image.width * image.height >= decoding.LARGE
+        large = large and image.mode in ("L", "LA", "RGB", "RGBA")
+        wanted = (bits > 8 and not plain) or large
+        return wanted and bool(self.loader) and vips.reads(self.loader)
+
+    def from_vips(self, file: BinaryIO, image: Image.Image, found: Found) -> decoding.Decoded:
+        """What pyvips decodes of it."""
+        planes, cmyk = vips.decode(file, self.loader)
+        clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
+        pixels, alpha = decoding.split(planes, clear)
+        icc = found.info.get("icc_profile")
+        if cmyk:
+            found.lost += ["CMYK became RGB", *([] if icc else [decoding.NO_PROFILE])]
+            icc = None
+        return pixels, alpha, icc
+
+    # The way of a file.
+
+    def header(self, file: BinaryIO, asked: Asked) -> Header:
+        """What the file tells before it is decoded."""
+        with alone():
+            image, pages = self._chosen(file, asked)
+            found = self.beside(file, image)
+            bits = 16 if self.kept_bits(file, image, found) > 8 else 8
+            size = self.upright_size(image, found)
+            clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
+            colours = 1 if image.mode in decoding.GRAYS else 3
+            return Header(size, bits, colours + clear, pages)
+
+    def upright_size(self, image: Image.Image, found: Found) -> tuple[int, int]:
+        """Width and height when it is turned."""
+        return (image.height, image.width) if found.turn in SIDEWAYS else image.size
+
+    def kept_bits(self, file: BinaryIO, image: Image.Image, found: Found) -> int:
+        """Bits of a channel as reading will give them."""
+        bits = self.stored_bits(file, image)
+        if self.by_vips(image, found, bits) or image.mode.startswith("I;16"):
+            return bits
+        return 8
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode the file."""
+        with alone():
+            image, _ = self._chosen(file, asked)
+            found = self.beside(file, image)
+            lossless = self.lossless(file)
+            pixels, alpha, icc = self.pixels(file, image, found)
+            return replace(self.picture(found, pixels, alpha, icc), lossless=lossless)
+
+    def picture(
+        self, found: Found, pixels: Pixels, alpha: Pixels | None, icc: bytes | None
+    ) -> Picture:
+        """A picture of what was found, turned upright."""
+        lost = found.lost
+        if icc and profiles.space(icc) not in (("GRAY", "RGB") if pixels.ndim == 2 else ("RGB",)):
+            lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
+            icc = None
+        exif, dpi = metadata.exif_and_dpi(found.exif, found.info.get("dpi"), lost)
+        xmp = metadata.xmp_of(found.xmp, lost) if found.xmp else None
+        turned = decoding.upright(pixels, found.turn)
+        return Picture(
+            pixels=turned,
+            alpha=None if alpha is None else decoding.upright(alpha, found.turn),
+            format=self.key if self.writes and not self.install else self.successor,
+            icc=icc,
+            exif=exif,
+            xmp=xmp,
+            dpi=dpi,
+            lost=tuple(lost),
+            iptc=found.iptc,
+            texts=found.texts,
+            cicp=found.cicp,
+        )
+
+    def lossless(self, file: BinaryIO) -> bool:
+        """Whether the file's pixels are kept without loss, where a format can do both."""
+        return False
+
+    def _chosen(self, file: BinaryIO, asked: Asked) -> tuple[Image.Image, int]:
+        """The image that is asked for, and how many there are."""
+        image = self.opened(file, asked)
+        check_size(image.size, asked)
+        pages = self.frames(image)
+        if at := check_page(pages, asked, self.unit):
+            self.seek(image, at)
+            check_size(image.size, asked)
+        return image, pages
+
+    def seek(self, image: Image.Image, index: int) -> None:
+        """Go to a page or frame, from 0."""
+        image.seek(index)
+
+
+class _Reading:
+    """Set aside while anything is read, in however many threads, since the process has one each:
+
+    Pillow's limit of pixels, which is lower than ours, and Python's filters of warnings.
+    """
+
+    lock = threading.Lock()
+    readers = 0
+    before: int | None = None
+    warnings = ExitStack()
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """Pillow's limits and warnings set aside."""
+    with _Reading.lock:
+        if not _Reading.readers:
+            _Reading.before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            _Reading.warnings.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module="PIL")  # damaged tags: kept or said so
+        _Reading.readers += 1
+    try:
+        yield
+    finally:
+        with _Reading.lock:
+            _Reading.readers -= 1
+            if not _Reading.readers:
+                Image.MAX_IMAGE_PIXELS = _Reading.before
+                _Reading.warnings.close()
+
+
+def from_pil(image: Image.Image) -> Picture:
+    """Take a Pillow image apart.
+
+    Raises:
+        PictureError: its mode has no 8-bit or 16-bit form (32-bit integers or floats).
+    """
+    from .formats import FORMATS
+
+    own = next((f for f in FORMATS.values() if getattr(f, "pillow", "") == image.format), None)
+    format = cast("PillowFormat", own) if own else PillowFormat()
+    found = Found(image.info, image.getexif())
+    xmp = image.info.get("xmp")
+    found.xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    found.iptc = metadata.iptc_of(image.info)
+    found.turn = metadata.orientation(found.exif)
+    image.load()
+    pixels, alpha, icc = decoding.by_pillow(image, found.info.get("icc_profile"), found.lost)
+    return format.picture(found, pixels, alpha, icc)
+
+
+def saved(picture: Picture, file: BinaryIO, name: str, options: dict[str, Any]) -> None:
+    """Encode a picture by Pillow, with its profile, EXIF and XMP."""
+    image = to_pil(picture)
+    image.info.clear()
+    given = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
+    image.save(file, name, **{key: value for key, value in given.items() if value} | options)
+
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A Pillow image in mode L, LA, RGB, RGBA or I;16, with its metadata in ``info``.
+
+    Pillow has no 16 bits in colour or with alpha: they become 8.
+    """
+    if picture.pixels.ndim == 3 or picture.alpha is not None:
+        picture = shallow(picture, "")
+    image = Image.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    if picture.icc:
+        image.info["icc_profile"] = picture.icc
+    if picture.dpi:
+        image.info["dpi"] = picture.dpi
+    if picture.exif:
+        image.info["exif"] = picture.exif
+    return image
