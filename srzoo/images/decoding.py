@@ -59,7 +59,7 @@ def by_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -> Decoded
         lost.append("L*a*b* became RGB in sRGB")
         image, icc = profiles.to_srgb(image, profiles.lab()) or image, None
     see_through = "transparency" in image.info or image.mode in WITH_ALPHA
-    gray = image.mode in ("1", "L", "LA", "La") or _gray_palette(image)
+    gray = image.mode in ("1", "L", "LA", "La") or gray_palette(image)
     wanted = MODES[gray, see_through]
     if image.mode != wanted:
         image = image.convert(wanted)
@@ -69,7 +69,8 @@ def by_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -> Decoded
     return array(image.convert("L" if gray else "RGB")), alpha, icc
 
 
-def _gray_palette(image: Image.Image) -> bool:
+def gray_palette(image: Image.Image) -> bool:
+    """Whether an image has a palette of grays alone."""
     if image.mode not in ("P", "PA"):
         return False
     colours = np.reshape(image.getpalette("RGB") or [0, 0, 1], (-1, 3))

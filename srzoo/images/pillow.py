@@ -134,13 +134,17 @@ class PillowFormat(Format):
             found = self.beside(file, image)
             bits = 16 if self.kept_bits(file, image, found) > 8 else 8
             size = self.upright_size(image, found)
-            clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
-            colours = 1 if image.mode in decoding.GRAYS else 3
-            return Header(size, bits, colours + clear, pages)
+            return Header(size, bits, self.channels(image, found), pages)
 
     def upright_size(self, image: Image.Image, found: Found) -> tuple[int, int]:
         """Width and height when it is turned."""
         return (image.height, image.width) if found.turn in SIDEWAYS else image.size
+
+    def channels(self, image: Image.Image, found: Found) -> int:
+        """1 (gray) to 4 (colour and alpha), as reading will give them."""
+        clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
+        gray = image.mode in decoding.GRAYS or decoding.gray_palette(image)
+        return (1 if gray else 3) + clear
 
     def kept_bits(self, file: BinaryIO, image: Image.Image, found: Found) -> int:
         """Bits of a channel as reading will give them."""

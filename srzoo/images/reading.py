@@ -7,6 +7,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image
+
 from ..errors import PictureError
 from .format import DAMAGED, HEAD, MAX_PIXELS, Asked, Format, Header
 from .formats import READABLE, known
@@ -77,8 +79,16 @@ def _opened(file: Path | BinaryIO) -> Generator[tuple[Format, BinaryIO]]:
         raise PictureError(f"cannot read {name}: {error.what}", error.fix) from error
     except FileNotFoundError:
         raise PictureError(f"{name} does not exist", "Check the name") from None
+    except Image.UnidentifiedImageError as error:
+        raise PictureError(
+            f"cannot read {name}: its header is damaged, or of a kind that is not known",
+            "Restore the file, or convert it to PNG",
+        ) from error
     except DAMAGED as error:
-        raise PictureError(f"cannot read {name}: {error}", "Restore the file") from error
+        told = str(error) or type(error).__name__
+        unknown = isinstance(error, NotImplementedError) or "nsupported" in told
+        fix = "Convert it to PNG or TIFF" if unknown else "Restore the file"
+        raise PictureError(f"cannot read {name}: {told}", fix) from error
 
 
 def _identified(file: BinaryIO, name: str) -> Format:

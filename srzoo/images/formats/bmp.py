@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from ..pillow import PillowFormat
+import struct
+from typing import BinaryIO
+
+from PIL import Image
+
+from ..pillow import Found, PillowFormat
+
+FILE_HEADER = 14
+V5 = 124
+EMBEDDED, LINKED = b"DEBM", b"KNIL"
+LARGEST = 2**24
 
 
 class BMP(PillowFormat):
@@ -16,3 +26,21 @@ class BMP(PillowFormat):
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins with BM."""
         return head[:2] == b"BM"
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """The profile, which Pillow does not look for."""
+        found = super().beside(file, image)
+        place = file.tell()
+        file.seek(FILE_HEADER)
+        head = file.read(V5)
+        if len(head) == V5 and struct.unpack_from("<I", head)[0] >= V5:
+            where, length = struct.unpack_from("<II", head, 112)
+            if head[56:60] == EMBEDDED and 128 <= length <= LARGEST:
+                file.seek(FILE_HEADER + where)
+                icc = file.read(length)
+                if len(icc) == length:
+                    found.info = found.info | {"icc_profile": icc}
+            elif head[56:60] == LINKED:
+                found.lost.append("the profile lies in another file and was dropped")
+        file.seek(place)
+        return found

@@ -1,0 +1,29 @@
+"""Windows' icons."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from PIL import Image
+
+from ..pillow import Found, PillowFormat
+
+
+class ICO(PillowFormat):
+    """ICO, to be read: the largest of its pictures."""
+
+    key = "ico"
+    name = "ICO"
+    pillow = "ICO"
+    suffixes = (".ico",)
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """It begins with 0, 1 and how many there are."""
+        return head[:4] == b"\0\0\1\0" and head[4:6] not in (b"", b"\0\0")
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """How many others there are."""
+        found = super().beside(file, image)
+        if len(image.info.get("sizes", ())) > 1:
+            found.lost.append("only the largest of the icon's pictures is taken")
+        return found

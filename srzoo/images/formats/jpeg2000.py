@@ -1,0 +1,106 @@
+"""JPEG 2000."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from ..decoding import Decoded
+from ..pillow import Found, PillowFormat
+
+BOXED = b"\0\0\0\x0cjP  \r\n\x87\n"
+CODESTREAM = b"\xff\x4f\xff\x51"
+XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+EXIF = b"JpgTiffExif->JP2"
+LARGEST = 2**24
+"""Bytes of a box that is no pixels; none that is meant well is larger."""
+MOST = 1000
+"""Boxes that are looked at."""
+
+
+class JPEG2000(PillowFormat):
+    """JPEG 2000, to be read; Pillow keeps more than 8 bits in gray alone."""
+
+    key = "jp2"
+    name = "JPEG 2000"
+    pillow = "JPEG2000"
+    suffixes = (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """It begins with its signature, or as a bare codestream."""
+        return head.startswith((BOXED, CODESTREAM))
+
+    def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
+        """Of the deepest component, as the codestream's SIZ has it."""
+        place = file.tell()
+        file.seek(_codestream(file))
+        head = file.read(42)
+        count = struct.unpack_from(">H", head, 40)[0] if head.startswith(CODESTREAM) else 0
+        depths = file.read(3 * count)[::3]
+        file.seek(place)
+        return max(((depth & 0x7F) + 1 for depth in depths), default=8)
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """Profile, XMP and EXIF, which Pillow does not look for."""
+        found = super().beside(file, image)
+        place = file.tell()
+        for name, start, length in _boxes(file, 0, None):
+            if name == b"jp2h":
+                for inner, at, size in _boxes(file, start, start + length):
+                    data = _data(file, at, size) if inner == b"colr" else b""
+                    if data[:1] == b"\2" and "icc_profile" not in found.info:
+                        found.info = found.info | {"icc_profile": data[3:]}
+            elif name == b"uuid":
+                data = _data(file, start, length)
+                if data.startswith(XMP):
+                    found.xmp = data[16:]
+                elif data.startswith(EXIF):
+                    found.exif.load(b"Exif\0\0" + data[16:].removeprefix(b"Exif\0\0"))
+        file.seek(place)
+        return found
+
+    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+        """The pixels; Pillow shifts values of fewer than 16 bits, and white is to be white."""
+        bits = self.stored_bits(file, image)
+        pixels, alpha, icc = super().pixels(file, image, found)
+        if pixels.dtype == np.uint16 and 8 < bits < 16:
+            pixels = (pixels | pixels >> bits).astype(np.uint16)
+        return pixels, alpha, icc
+
+
+def _boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and length of what each box holds."""
+    for _ in range(MOST):
+        file.seek(start)
+        head = file.read(16)
+        if len(head) < 8 or (end is not None and start + 8 > end):
+            return
+        length, name = struct.unpack_from(">I4s", head)
+        skip = 8
+        if length == 1 and len(head) == 16:
+            length, skip = struct.unpack_from(">Q", head, 8)[0], 16
+        if length == 0:
+            length = 2**63 - start if end is None else end - start
+        if length < skip:
+            return
+        yield name, start + skip, length - skip
+        start += length
+        if start >= 2**62:
+            return
+
+
+def _data(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(min(length, LARGEST))
+
+
+def _codestream(file: BinaryIO) -> int:
+    """Where the codestream begins."""
+    file.seek(0)
+    if file.read(4) == CODESTREAM:
+        return 0
+    return next((start for name, start, _ in _boxes(file, 0, None) if name == b"jp2c"), 0)

@@ -1,0 +1,18 @@
+"""PCX."""
+
+from __future__ import annotations
+
+from ..pillow import PillowFormat
+
+
+class PCX(PillowFormat):
+    """PCX, to be read."""
+
+    key = "pcx"
+    name = "PCX"
+    pillow = "PCX"
+    suffixes = (".pcx",)
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """It begins with 10, a version, and how it is packed."""
+        return head[:1] == b"\x0a" and head[1:2] in b"\0\2\3\4\5" and head[2:3] in b"\0\1"
