@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEEP, CLEAR, RESTORE = range(3)
+TOGETHER = 4
+"""How many times the pixels of the largest picture may be drawn for one frame."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,17 @@ def shown(
         size: width and height of the canvas.
         layers: all up to that one.
         draw: gives the pixels of a layer by its index: h x w x C, the last channel alpha.
-        most: pixels that may be drawn in all.
+        most: pixels that the canvas may have; ``TOGETHER`` times as many are drawn.
 
     Returns:
         H x W x C, transparent where nothing was drawn.
 
     Raises:
-        PictureError: the layers have more than ``most`` pixels together.
+        PictureError: the layers have more pixels than that together.
     """
     width, height = size
     first = _first(size, layers)
-    total = sum(layer.box[2] * layer.box[3] for layer in layers[first:])
-    if total > max(most, width * height):
-        raise PictureError(
-            f"the frames before it have {total:,} pixels together",
-            f"Give --max-pixels {total} if you trust it",
-        )
+    check_together(sum(layer.box[2] * layer.box[3] for layer in layers[first:]), most)
     canvas: NDArray[Any] | None = None
     for at in range(first, len(layers)):
         layer = layers[at]
@@ -78,6 +75,19 @@ def shown(
             place[:] = before
     assert canvas is not None
     return canvas
+
+
+def check_together(total: int, most: int) -> None:
+    """Refuse an animation that would have to be drawn for too long.
+
+    Raises:
+        PictureError: more than ``TOGETHER`` times ``most`` pixels.
+    """
+    if total > TOGETHER * most:
+        raise PictureError(
+            f"the frames up to it have {total:,} pixels together",
+            f"Choose an earlier one, or give --max-pixels {-(-total // TOGETHER)} if you trust it",
+        )
 
 
 def joined(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:

@@ -357,7 +357,8 @@ def _completed(rows: Rows, lost: list[str], *planes: Pixels | None) -> tuple[Pix
         raise PictureError(
             f"nothing of its pixels can be read ({rows.problem})", "Restore the file"
         )
-    lost.append(f"the file is damaged ({rows.problem}): {sum(counts)} of {total} rows are there")
+    count = f"{sum(counts)} of {total} rows{' of its passes' * rows.head.interlaced} are there"
+    lost.append(f"the file is damaged ({rows.problem}): {count}")
     if rows.head.interlaced:
         for (_, _, (x, y, dx, dy)), count in zip(rows.passes, counts, strict=True):
             for plane in planes:

@@ -109,6 +109,8 @@ class _Reader:
             rest = self.inflated(rest) if compressed else rest
             coding = "utf-8"
         key = keyword.decode("latin-1")
+        if not key:
+            raise ValueError("it has no keyword")
         if key == XMP_KEYWORD:
             self.found.xmp = self.found.xmp or rest
         elif key.removeprefix(RAW).lower() in KINDS and key.startswith(RAW):

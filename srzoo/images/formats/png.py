@@ -130,6 +130,6 @@ def _profile(chunks: Chunks, found: Found, gray: bool) -> bytes | None:
     if icc:
         found.lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
     implied, problem = png.implied_profile(chunks.data, gray)
-    if problem:
+    if problem and not found.cicp:  # which stays in a PNG; other formats say what becomes of it
         found.lost.append(problem)
     return implied
