@@ -32,8 +32,8 @@ MOST = 10_000
 """Comments that are kept."""
 GRAY = bytes(value for value in range(256) for _ in "rgb")
 """The palette of a GIF that brings none."""
-XMP_TRAILER = 257
-"""Bytes behind XMP by which those who do not know it find its end."""
+XMP_TRAILER = bytes([1, *range(255, -1, -1)])
+"""What stands behind XMP, by which those who do not know it find its end."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def scan(file: BinaryIO) -> Blocks:
     except EOFError:
         pass
     if not ended:
-        blocks.notes.append("the end of the file is missing or damaged")
+        blocks.notes.append("the file's end is missing or damaged")
     if not blocks.frames:
         raise PictureError("there is no picture in it", "Restore the file")
     x, y, w, h = blocks.frames[0].layer.box
@@ -235,7 +235,7 @@ def _beside(file: BinaryIO, label: int, blocks: Blocks) -> None:
             raw = file.read(min(end - start, LARGEST))
             # As it is, where lengths of sub-blocks are letters of it; else in sub-blocks.
             plain = raw.lstrip(b"\xef\xbb\xbf\0\r\n\t ").startswith(b"<")
-            blocks.xmp = raw[:-XMP_TRAILER] if plain else b"".join(parts)
+            blocks.xmp = raw[: raw.rfind(XMP_TRAILER)] if plain else b"".join(parts)
             file.seek(end)
         elif name == b"ICCRGBG1012" and blocks.icc is None:
             blocks.icc = b"".join(parts)

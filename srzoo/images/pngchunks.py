@@ -33,6 +33,7 @@ GONE = {
     b"gmAP": "the gain map (gmAP) was dropped: the picture is its SDR version",
 }
 """Chunks that mean something and are not kept."""
+ENDLESS = "the file's end is missing or damaged"
 
 Part = tuple[bytes, int, int]
 """Pixels' data: the chunk's name, where its data begin, how long they are."""
@@ -149,7 +150,7 @@ class _Walk:
                 break
             self.take(name, start, length)
         if not ended:
-            self.dropped["the end of the file is missing or damaged"] = None
+            self.dropped[ENDLESS] = None
         chunks = self.chunks
         if chunks.head.kind == 3 and not chunks.data.get(b"PLTE"):
             raise PictureError("it has no palette", "Restore the file")

@@ -19,7 +19,7 @@ from PIL import Image
 from ..errors import PictureError
 from . import decoding, vips
 from .png import SIGNATURE, chunk
-from .pngchunks import Chunks, Head, Part, damaged
+from .pngchunks import ENDLESS, Chunks, Head, Part, damaged
 
 if TYPE_CHECKING:
     from .picture import Pixels
@@ -29,6 +29,7 @@ STEP = 2**18
 DENSEST = 1032
 """Bytes that a byte of deflated data becomes at most."""
 SMALL = 2**12
+LAST_FILTER = 4
 PASSES = (
     (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4),
     (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
@@ -81,12 +82,28 @@ class Rows:
         Raises:
             PictureError: they are damaged.
         """
+        starts = self._starts()
+        start = next(starts, self.size)
         for raw in self._inflated():
-            yield raw
-            self.got += len(raw)
+            while start - self.got < len(raw) and raw[start - self.got] <= LAST_FILTER:
+                start = next(starts, self.size)
+            sound = raw[: start - self.got]
+            yield sound
+            self.got += len(sound)
+            if len(sound) < len(raw):
+                self.damage("data that make no sense")
+                break
         if self.got < self.size:
             self.damage("too little data")
             yield from self._missing()
+
+    def _starts(self) -> Iterator[int]:
+        """Where rows begin, each with the number of its filter."""
+        start = 0
+        for width, height, _ in self.passes:
+            length = self.row(width)
+            yield from range(start, start + length * height, length)
+            start += length * height
 
     def damage(self, why: str) -> None:
         """Stop, or remember it."""
@@ -358,6 +375,7 @@ def _completed(rows: Rows, lost: list[str], *planes: Pixels | None) -> tuple[Pix
             f"nothing of its pixels can be read ({rows.problem})", "Restore the file"
         )
     count = f"{sum(counts)} of {total} rows{' of its passes' * rows.head.interlaced} are there"
+    lost[:] = [note for note in lost if note != ENDLESS]
     lost.append(f"the file is damaged ({rows.problem}): {count}")
     if rows.head.interlaced:
         for (_, _, (x, y, dx, dy)), count in zip(rows.passes, counts, strict=True):

@@ -50,7 +50,8 @@ class _Reader:
         for name, text in chunks.texts:
             if len(self.texts) > MOST:
                 break
-            self.try_to("a text", self.text, name + text)
+            xmp = text.startswith(XMP_KEYWORD.encode() + b"\0")
+            self.try_to("the XMP data" if xmp else "a text", self.text, name + text)
         for kind, body in self.raw.items():
             self.try_to(
                 f"the text '{RAW}{kind}'", self.profile_as_text, kind.encode() + b"\0" + body

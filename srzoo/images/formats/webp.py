@@ -23,7 +23,9 @@ PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 LARGEST = 2**25
 """Bytes of a chunk that is no pixels."""
 PADDING = 2**24
-"""Bytes that a cut-off chunk is completed with at most."""
+"""Bytes that a cut-off chunk is completed with, at most."""
+FILLS = (0, 0x55)
+"""What they are, in turn: rows that are the same with both are sound."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ class WebP(PillowFormat):
         chunks = scan(file)
         file.seek(0)
         if chunks.cut and (asked.force_damaged or not _short(file, chunks)):
-            file = io.BytesIO(_completed(file, chunks, 0))
+            file = io.BytesIO(_completed(file, chunks, FILLS[0]))
         try:
             image = super().opened(file, asked)
         except DAMAGED as error:
@@ -92,7 +94,7 @@ class WebP(PillowFormat):
             found = self.beside(file, image)
             pixels, alpha = _loaded(image)
             if chunks.cut and asked.force_damaged and _short(file, chunks):
-                other = io.BytesIO(_completed(file, chunks, 255))
+                other = io.BytesIO(_completed(file, chunks, FILLS[1]))
                 second = layers.joined(*_loaded(self._chosen(other, asked)[0]))
                 pixels, alpha = _told(pixels, alpha, second, found.lost)
             if pages > 1:
@@ -126,7 +128,7 @@ def scan(file: BinaryIO) -> Chunks:
             inside = file.read(16 + 4)[16:] if name == b"ANMF" else name
             chunks.codecs |= {b"VP8 " if inside == b"ALPH" else inside}
         elif at + length > end:
-            chunks.notes.append("the end of the file is missing or damaged")
+            chunks.notes.append("the file's end is missing or damaged")
         elif length > LARGEST:
             chunks.notes.append(f"the {name.decode('latin-1').strip()} chunk is too large: dropped")
         elif name in (b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "):
@@ -142,7 +144,10 @@ def _short(file: BinaryIO, chunks: Chunks) -> bool:
 
 
 def _completed(file: BinaryIO, chunks: Chunks, fill: int) -> bytes:
-    """The same with all its pixels, those that are missing made of ``fill``, and no metadata."""
+    """The same with pixels made of ``fill`` where they are missing, and without metadata.
+
+    Of an animation the whole frames.
+    """
     body = b"WEBP"
     for name in (b"VP8X", b"ANIM"):
         if data := chunks.beside.get(name):
@@ -152,7 +157,11 @@ def _completed(file: BinaryIO, chunks: Chunks, fill: int) -> bytes:
     for name, at, length in chunks.places:
         file.seek(at)
         data = file.read(length)
-        data = data.ljust(min(length, len(data) + PADDING), bytes([fill]))
+        if len(data) < length:
+            if name == b"ANMF":
+                continue
+            # What is made up may take more bytes than what was there.
+            data = data.ljust(min(2 * length, len(data) + PADDING) + 2**18, bytes([fill]))
         body += name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
