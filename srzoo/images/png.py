@@ -25,7 +25,8 @@ GRAY_ALPHA, ALPHA = 4, {4, 6}
 
 def chunk(name: bytes, data: bytes) -> bytes:
     """A chunk with its length and its checksum."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    check = struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    return b"".join((struct.pack(">I", len(data)), name, data, check))
 
 
 def implied_profile(chunks: dict[bytes, bytes], gray: bool) -> tuple[bytes | None, str | None]:

@@ -137,6 +137,7 @@ class _Reader:
         exif = Image.Exif()
         exif.load(EXIF_NAME + data.removeprefix(EXIF_NAME))
         self.found.exif = exif
+        self.found.info["exif"] = EXIF_NAME + data.removeprefix(EXIF_NAME)
 
     def resolution(self, data: bytes) -> None:
         """Pixels per metre, or how wide pixels are by their height."""

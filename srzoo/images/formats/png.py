@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import layers, png, pngrows, pngtexts, profiles
+from .. import layers, png, pngpixels, pngtexts, profiles
 from ..format import Asked, Header, Memory, check_page, check_size
 from ..picture import Picture
 from ..pillow import ANIMATED, SIDEWAYS, Found, PillowFormat, alone, saved
@@ -30,6 +30,7 @@ class PNG(PillowFormat):
     suffixes = (".png", ".apng")
     writes = True
     bits = 16
+    cicp = True
     memory = Memory((1.4, 1.8))
 
     def recognises(self, head: bytes, suffix: str) -> bool:
@@ -59,7 +60,9 @@ class PNG(PillowFormat):
                 pixels, alpha = _frame(file, chunks, page - chunks.apart, asked, found.lost)
             else:
                 force = asked.force_damaged
-                decoded = pngrows.decode(file, chunks, chunks.head, chunks.still, force, found.lost)
+                decoded = pngpixels.decode(
+                    file, chunks, chunks.head, chunks.still, force, found.lost
+                )
                 pixels, alpha = decoded
             icc = _profile(chunks, found, gray=pixels.ndim == 2)
             return self.picture(found, pixels, alpha, icc)
@@ -114,7 +117,7 @@ def _frame(
     def draw(at: int) -> NDArray[Any]:
         layer, parts = chunks.frames[at]
         head = replace(chunks.head, width=layer.box[2], height=layer.box[3])
-        pixels, alpha = pngrows.decode(file, chunks, head, parts, asked.force_damaged, lost)
+        pixels, alpha = pngpixels.decode(file, chunks, head, parts, asked.force_damaged, lost)
         return layers.joined(pixels, alpha)
 
     size = (chunks.head.width, chunks.head.height)

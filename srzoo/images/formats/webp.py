@@ -78,7 +78,8 @@ class WebP(PillowFormat):
         try:
             exif = Image.Exif()
             if data := chunks.beside.get(b"EXIF"):
-                exif.load(b"Exif\0\0" + data.removeprefix(b"Exif\0\0"))
+                found.info["exif"] = b"Exif\0\0" + data.removeprefix(b"Exif\0\0")
+                exif.load(found.info["exif"])
             found.exif = exif
             found.turn = metadata.orientation(exif)
         except DAMAGED as error:
