@@ -62,10 +62,12 @@ def shown(
         layer = layers[at]
         x, y, w, h = layer.box
         pixels = draw(at)
+        last = at == len(layers) - 1
+        if last and canvas is None and layer.box == (0, 0, width, height):
+            return pixels
         if canvas is None:
             canvas = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
         place = canvas[y : y + h, x : x + w]
-        last = at == len(layers) - 1
         before = place.copy() if layer.dispose == RESTORE and not last else None
         pixels = pixels[: place.shape[0], : place.shape[1]]
         place[:] = _over(place, pixels) if layer.over else pixels

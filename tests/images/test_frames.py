@@ -128,8 +128,7 @@ def gif(layers, loop=True) -> bytes:
         out += struct.pack("<BBBBHBB", 0x21, 0xF9, 4, (dispose + 1) << 2 | 1, 10, 255, 0)
         out += struct.pack("<BHHHHB", 0x2C, x, y, w, h, 0x87) + palette.tobytes()
         encoded = io.BytesIO()
-        single = Image.fromarray(entries, "P") if False else Image.fromarray(entries)
-        single.save(encoded, "GIF", optimize=False)
+        Image.fromarray(entries).save(encoded, "GIF", optimize=False)
         plain = encoded.getvalue()
         out += plain[plain.rindex(struct.pack("<BHHHH", 0x2C, 0, 0, w, h)) + 10 : -1]
     return out + b";"
@@ -184,7 +183,9 @@ def test_a_picture_that_is_no_part_of_its_animation():
     data = apng([(box, 0, False, pixels) for pixels in others], apart=apart)
     assert images.read_header(io.BytesIO(data), Asked(page=1)).pages == 3
     for number, pixels in enumerate([apart, *others]):
-        assert np.array_equal(planes(images.read(io.BytesIO(data), page=number + 1)), pixels)
+        picture = images.read(io.BytesIO(data), page=number + 1)
+        assert np.array_equal(planes(picture), pixels)
+        assert picture.lost[0].startswith("one frame of" if number else "the still picture of")
     with Image.open(io.BytesIO(data)) as image:
         assert image.n_frames == 3
     with pytest.raises(PictureError, match="it is animated: 3 frames"):
