@@ -25,6 +25,8 @@ HEAD = 4096
 FINE = 90
 """JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
 BOMB = "Give --max-pixels {} if you trust it"
+MEND = "Restore the file, or give --force-damaged"
+"""What helps where pixels are damaged."""
 
 DAMAGED = (
     OSError,
@@ -188,7 +190,8 @@ class Format:
             picture = picture.losing(f"{self.name} has no IPTC records: dropped", iptc=None)
         kept = self.texts(picture)
         if kept != picture.texts:
-            names = ", ".join(key for key, _ in picture.texts if key not in dict(kept))
+            gone = list(dict.fromkeys(key for key, _ in picture.texts if key not in {*dict(kept)}))
+            names = ", ".join(gone[:9]) + f" and {len(gone) - 9} more" * (len(gone) > 9)
             lost = f"{self.name} has no place for texts: dropped {names}"
             picture = picture.losing(lost, texts=kept)
         return picture

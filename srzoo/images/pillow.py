@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .picture import Pixels
 
 SIDEWAYS = (5, 6, 7, 8)
+ANIMATED = "one frame of an animation, {} of {}: how long and how often it is shown was dropped"
+APART = "the still picture of a file with an animation, 1 of {}"
 SHALLOW = "{} bits a channel became 8; to keep them: {}"
 SHALLOW_HERE = "{} bits a channel became 8: no reader of {} here keeps them"
 

@@ -1,4 +1,4 @@
-"""PNG without Pillow: what stands beside the pixels, and pixels of 16 bits."""
+"""PNG without Pillow: the colours that its chunks mean, and writing 16 bits."""
 
 from __future__ import annotations
 
@@ -17,46 +17,16 @@ if TYPE_CHECKING:
     from .picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PIXELS = {b"IDAT", b"fdAT", b"fcTL", b"acTL"}
-LARGEST = 64_000_000
-"""Bytes of a chunk that is no pixels; none that is meant well is larger."""
 SRGB_GAMMA = 0.45455
 SRGB_TRANSFER = {1, 6, 13, 14, 15}
 XMP_KEYWORD = "XML:com.adobe.xmp"
 GRAY_ALPHA, ALPHA = 4, {4, 6}
 
 
-def beside_pixels(file: BinaryIO) -> tuple[bytes, dict[bytes, bytes]]:
-    """A PNG of one pixel with all the metadata of ``file``; and its chunks by name.
-
-    Pillow finds what stands behind the pixels only by decoding these.
-    """
-    file.seek(len(SIGNATURE))
-    chunks: dict[bytes, bytes] = {}
-    small = SIGNATURE
-    while True:
-        head = file.read(8)
-        length, name = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"IEND")
-        if name == b"IEND":
-            break
-        if name in PIXELS or length > LARGEST:
-            chunks.setdefault(name, b"")
-            file.seek(length + 4, 1)
-            continue
-        data = file.read(length)
-        file.seek(4, 1)
-        chunks.setdefault(name, data)
-        if name == b"IHDR":
-            data = struct.pack(">II", 1, 1) + data[8:12] + b"\0"  # one pixel, not interlaced
-        small += chunk(name, data)
-    # One row: a filter byte and at most four channels of two bytes.
-    small += chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
-    return small, chunks
-
-
 def chunk(name: bytes, data: bytes) -> bytes:
     """A chunk with its length and its checksum."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    check = struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    return b"".join((struct.pack(">I", len(data)), name, data, check))
 
 
 def implied_profile(chunks: dict[bytes, bytes], gray: bool) -> tuple[bytes | None, str | None]:
@@ -96,6 +66,8 @@ def write_16_bits(picture: Picture, file: BinaryIO, level: int = 3) -> None:
     width, height = picture.size
     file.write(SIGNATURE)
     file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)))
+    if picture.cicp:
+        file.write(chunk(b"cICP", bytes(picture.cicp)))
     if picture.icc:
         file.write(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc)))
     if picture.dpi:

@@ -6,6 +6,7 @@ Nothing of it is imported before it is needed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -84,11 +85,25 @@ def _source(pyvips: Any, file: BinaryIO) -> tuple[Any, bytes | None]:
     """A file for pyvips; and the data that have to live as long."""
     # In Python a picture's name may hold anything; a descriptor needs none.
     file.seek(0)
+    if not file.seekable():
+        source = pyvips.SourceCustom()
+        source.on_read(_reader(file))
+        return source, None
     try:
         return pyvips.Source.new_from_descriptor(file.fileno()), None  # keeps a copy of it
     except (AttributeError, OSError):
         data = file.read()
         return pyvips.Source.new_from_memory(data), data
+
+
+def _reader(file: BinaryIO) -> Callable[[int], bytes]:
+    def read(size: int) -> bytes:
+        try:
+            return file.read(size)
+        except PictureError:  # the file remembers it; none may pass through C
+            return b""
+
+    return read
 
 
 def cmyk_profile() -> bytes | None:

@@ -228,7 +228,23 @@ def test_cicp(tmp_path):
     assert delta_e(lab(patches(), picture.icc), lab(patches(), P3)).max() < 1
     (tmp_path / "a.png").write_bytes(plain)
     with_chunks(tmp_path / "a.png", (b"cICP", bytes([9, 16, 0, 1])))
-    assert "HDR" in images.read(tmp_path / "a.png").lost[0]
+    picture = images.read(tmp_path / "a.png")
+    assert (picture.icc, picture.cicp, picture.lost) == (None, (9, 16, 0, 1), ())
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("icc", [None, P3])
+def test_cicp_stays_in_a_png(tmp_path, deep, icc):
+    """Before the palette and the pixels, also where there is a profile."""
+    pixels = np.asarray(patches())
+    code = (9, 16, 0, 1)
+    picture = images.Picture(pixels.astype(np.uint16) * 257 if deep else pixels, icc=icc, cicp=code)
+    assert images.write(picture, tmp_path / "a.png", "png").lost == ()
+    data = (tmp_path / "a.png").read_bytes()
+    assert 0 < data.index(png.chunk(b"cICP", bytes(code))) < data.index(b"IDAT")
+    again = images.read(tmp_path / "a.png")
+    assert (again.cicp, again.icc, again.lost) == (code, icc, ())
+    assert np.array_equal(again.pixels, picture.pixels)
 
 
 @pytest.mark.parametrize("chunk", [(b"sRGB", b"\0"), gamma(0), gamma(40)])

@@ -110,8 +110,17 @@ def test_a_multiplied_tiff_is_divided(tmp_path):
     assert np.array_equal(again.alpha, alpha)
 
 
+@pytest.mark.parametrize("mode", KINDS)
+def test_png_needs_no_extra(tmp_path, monkeypatch, mode):
+    by_vips(deep(mode), tmp_path / "a.png")
+    monkeypatch.setattr(vips, "library", lambda: None)
+    picture = images.read(tmp_path / "a.png")
+    assert picture.lost == ()
+    assert np.array_equal(planes_of(picture), deep(mode))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("suffix", [".tif"])
 def test_without_the_extra_it_is_8_bits_and_said(tmp_path, monkeypatch, mode, suffix):
     by_vips(deep(mode), tmp_path / f"a{suffix}")
     monkeypatch.setattr(vips, "library", lambda: None)

@@ -369,8 +369,15 @@ def test_the_size_comes_from_the_header_alone(tmp_path, monkeypatch, name):
 def test_a_png_s_metadata_are_found_without_its_pixels(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
     with save(tmp_path / "a.png", Image.fromarray(noise)).open("rb") as file:
-        assert len(images.png.beside_pixels(file)[0]) < 200
-        assert file.tell() > 200_000
+        read: list[int] = []
+
+        class Counting(io.BytesIO):
+            def read(self, size=-1):
+                read.append(size)
+                return super().read(size)
+
+        images.read_header(Counting(file.read()))
+    assert sum(read) < 10_000
 
 
 def test_a_pipe_s_worth_of_bytes(tmp_path):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image
+from .. import layers
+from ..format import Asked, Header, check_page, check_size
+from ..gifblocks import Blocks, scan
+from ..picture import Picture
+from ..pillow import ANIMATED, Found, PillowFormat, alone
 
-from ..pillow import Found, PillowFormat
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class GIF(PillowFormat):
@@ -21,9 +27,43 @@ class GIF(PillowFormat):
         """It begins with its name."""
         return head[:6] in (b"GIF87a", b"GIF89a")
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
-        """A comment, besides."""
-        found = super().beside(file, image)
-        if isinstance(comment := image.info.get("comment"), bytes):
-            found.texts = (("Comment", comment.decode("utf-8", "replace").strip("\0")),)
-        return found
+    def header(self, file: BinaryIO, asked: Asked) -> Header:
+        """What the blocks tell."""
+        blocks, page = _chosen(file, asked)
+        frames = blocks.frames[: page + 1]
+        clear = any(f.clear is not None or f.layer.dispose for f in frames)
+        clear = clear or frames[0].layer.box != (0, 0, *blocks.size)
+        channels = (1 if all(f.gray for f in frames) else 3) + clear
+        return Header(blocks.size, 8, channels, len(blocks.frames))
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode a frame, as a viewer shows it."""
+        blocks, page = _chosen(file, asked)
+        frames = blocks.frames[: page + 1]
+        found = Found(lost=blocks.notes)
+        found.texts = tuple(
+            ("Comment", comment.decode("utf-8", "replace").strip("\0"))
+            for comment in blocks.comments
+        )
+        found.xmp = blocks.xmp
+        if len(blocks.frames) > 1:
+            found.lost.append(ANIMATED.format(page + 1, len(blocks.frames)))
+
+        def draw(at: int) -> NDArray[np.uint8]:
+            return frames[at].draw(file, asked.force_damaged, found.lost)
+
+        order = [frame.layer for frame in frames]
+        with alone():
+            planes = layers.shown(blocks.size, order, draw, asked.max_pixels)
+            clear = any(frame.clear is not None for frame in frames)
+            pixels, alpha = layers.parted(planes, clear)
+            if all(frame.gray for frame in frames):
+                pixels = pixels[:, :, 0].copy()
+            return self.picture(found, pixels, alpha, blocks.icc)
+
+
+def _chosen(file: BinaryIO, asked: Asked) -> tuple[Blocks, int]:
+    """What the file holds, and the index of the frame that is asked for."""
+    blocks = scan(file)
+    check_size(blocks.size, asked)
+    return blocks, check_page(len(blocks.frames), asked)

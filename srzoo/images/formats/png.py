@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import zlib
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 
-from .. import png, profiles
-from ..decoding import Decoded
-from ..format import Memory
+from .. import layers, png, pngpixels, pngtexts, profiles
+from ..format import Asked, Header, Memory, check_page, check_size
 from ..picture import Picture
-from ..pillow import Found, PillowFormat, saved
+from ..pillow import ANIMATED, SIDEWAYS, Found, PillowFormat, alone, saved
+from ..pngchunks import Chunks, scan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEYWORD = 79
+"""Letters that a text's keyword may have."""
 
 
 class PNG(PillowFormat):
@@ -22,56 +27,49 @@ class PNG(PillowFormat):
     key = "png"
     name = "PNG"
     pillow = "PNG"
-    loader = "pngload"
     suffixes = (".png", ".apng")
     writes = True
     bits = 16
-    thrifty = True
+    cicp = True
     memory = Memory((1.4, 1.8))
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins with PNG's signature."""
         return head.startswith(png.SIGNATURE)
 
-    def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """As IHDR has it."""
-        place = file.tell()
-        file.seek(24)
-        bits = file.read(1)[0]
-        file.seek(place)
-        return bits
+    def header(self, file: BinaryIO, asked: Asked) -> Header:
+        """What the chunks tell."""
+        chunks, pages, page = _chosen(file, asked)
+        head = chunks.head
+        with alone():
+            turn = pngtexts.found_in(chunks).turn
+        size = (head.height, head.width) if turn in SIDEWAYS else (head.width, head.height)
+        clear = chunks.clear or any(layer.dispose for layer, _ in chunks.frames[:page])
+        bits = 16 if head.bits == 16 else 8
+        channels = (1 if chunks.gray else 3) + clear
+        return Header(size, bits, channels, pages)
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
-        """What the chunks tell, also those behind the pixels."""
-        place = file.tell()
-        small, chunks = png.beside_pixels(file)
-        file.seek(place)
-        beside = Image.open(io.BytesIO(small), formats=("PNG",))
-        found = super().beside(file, beside)
-        xmp = beside.info.get("xmp") or beside.info.get(png.XMP_KEYWORD)
-        found.xmp = xmp.encode() if isinstance(xmp, str) else xmp
-        texts: dict[str, Any] = getattr(beside, "text", {})
-        own = (png.XMP_KEYWORD, "Raw profile type")
-        found.texts = tuple((k, str(value)) for k, value in texts.items() if not k.startswith(own))
-        found.info = found.info | {"chunks": chunks}
-        return found
-
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
-        """The pixels; and the profile, which may be told by other chunks than iCCP."""
-        pixels, alpha, icc = super().pixels(file, image, found)
-        if not icc or profiles.space(icc) not in ("GRAY", "RGB")[pixels.ndim == 3 :]:
-            implied, problem = png.implied_profile(found.info["chunks"], pixels.ndim == 2)
-            if problem:
-                found.lost.append(problem)
-            if icc:
-                space = profiles.space(icc)
-                found.lost.append(f"the profile is of {space} colours and was dropped")
-            icc = implied
-        return pixels, alpha, icc
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode the pixels apart from all that stands beside them."""
+        chunks, pages, page = _chosen(file, asked)
+        with alone():
+            found = pngtexts.found_in(chunks)
+            if pages > 1:
+                found.lost.append(ANIMATED.format(page + 1, pages))
+            if page or (pages > 1 and not chunks.apart):
+                pixels, alpha = _frame(file, chunks, page - chunks.apart, asked, found.lost)
+            else:
+                force = asked.force_damaged
+                decoded = pngpixels.decode(
+                    file, chunks, chunks.head, chunks.still, force, found.lost
+                )
+                pixels, alpha = decoded
+            icc = _profile(chunks, found, gray=pixels.ndim == 2)
+            return self.picture(found, pixels, alpha, icc)
 
     def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
-        """All of them."""
-        return picture.texts
+        """Those whose keyword PNG can hold."""
+        return tuple(text for text in picture.texts if _is_keyword(text[0]))
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode: 8 bits by Pillow, 16 by srzoo, as Pillow cannot."""
@@ -81,6 +79,8 @@ class PNG(PillowFormat):
         from PIL.PngImagePlugin import PngInfo
 
         info = PngInfo()
+        if picture.cicp:
+            info.add(b"cICP", bytes(picture.cicp))
         if picture.xmp:
             info.add_itxt(png.XMP_KEYWORD, picture.xmp.decode("utf-8", "replace"))
         for keyword, text in picture.texts:
@@ -92,3 +92,47 @@ class PNG(PillowFormat):
         if picture.dpi:
             options["dpi"] = picture.dpi
         saved(picture, file, "PNG", options)
+
+
+def _is_keyword(text: str) -> bool:
+    try:
+        return 0 < len(text.encode("latin-1")) <= KEYWORD and "\0" not in text
+    except UnicodeEncodeError:
+        return False
+
+
+def _chosen(file: BinaryIO, asked: Asked) -> tuple[Chunks, int, int]:
+    """What the file holds, how many pictures, and the index of the one that is asked for."""
+    chunks = scan(file, asked.force_damaged)
+    check_size((chunks.head.width, chunks.head.height), asked)
+    pages = max(1, len(chunks.frames) + (chunks.apart and bool(chunks.frames)))
+    return chunks, pages, check_page(pages, asked)
+
+
+def _frame(
+    file: BinaryIO, chunks: Chunks, index: int, asked: Asked, lost: list[str]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """What is seen at a frame of the animation."""
+
+    def draw(at: int) -> NDArray[Any]:
+        layer, parts = chunks.frames[at]
+        head = replace(chunks.head, width=layer.box[2], height=layer.box[3])
+        pixels, alpha = pngpixels.decode(file, chunks, head, parts, asked.force_damaged, lost)
+        return layers.joined(pixels, alpha)
+
+    size = (chunks.head.width, chunks.head.height)
+    order = [layer for layer, _ in chunks.frames[: index + 1]]
+    return layers.parted(layers.shown(size, order, draw, asked.max_pixels), chunks.clear)
+
+
+def _profile(chunks: Chunks, found: Found, gray: bool) -> bytes | None:
+    """The profile, which may be told by other chunks than iCCP."""
+    icc: bytes | None = found.info.get("icc_profile")
+    if icc and profiles.space(icc) in ("GRAY", "RGB")[not gray :]:
+        return icc
+    if icc:
+        found.lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
+    implied, problem = png.implied_profile(chunks.data, gray)
+    if problem and not found.cicp:  # which stays in a PNG; other formats say what becomes of it
+        found.lost.append(problem)
+    return implied

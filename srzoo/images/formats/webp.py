@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import struct
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..format import Memory
+from PIL import Image
+
+from ...errors import PictureError
+from .. import decoding, layers, metadata
+from ..format import DAMAGED, MEND, Asked, Memory
 from ..picture import Picture
-from ..pillow import PillowFormat, saved
+from ..pillow import ANIMATED, Found, PillowFormat, alone, saved
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 QUALITY = 90
+PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
+LARGEST = 2**25
+"""Bytes of a chunk that is no pixels."""
+PADDING = 2**24
+"""Bytes that a cut-off chunk is completed with, at most."""
+FILLS = (0, 0x55)
+"""What they are, in turn: rows that are the same with both are sound."""
+
+
+@dataclass
+class Chunks:
+    """What a WebP file holds: the first of each chunk beside the pixels, and places of pixels."""
+
+    beside: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    places: list[tuple[bytes, int, int]] = field(default_factory=list[tuple[bytes, int, int]])
+    codecs: set[bytes] = field(default_factory=set[bytes])
+    cut: bool = False
+    notes: list[str] = field(default_factory=list[str])
 
 
 class WebP(PillowFormat):
@@ -30,15 +57,51 @@ class WebP(PillowFormat):
         """It is a RIFF file of WebP."""
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
-    def lossless(self, file: BinaryIO) -> bool:
-        """Whether the pixels are kept without loss."""
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            if name in (b"VP8 ", b"VP8L"):
-                return name == b"VP8L"
-            file.seek(length + length % 2, 1)
-        return False
+    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+        """As it is; completed where its end is missing and does no harm, or where it is forced."""
+        chunks = scan(file)
+        file.seek(0)
+        if chunks.cut and (asked.force_damaged or not _short(file, chunks)):
+            file = io.BytesIO(_completed(file, chunks, FILLS[0]))
+        try:
+            image = super().opened(file, asked)
+        except DAMAGED as error:
+            raise PictureError(f"its pixels are damaged ({error})", MEND) from error
+        if asked.page and 1 < asked.page <= self.frames(image):  # those before it are decoded
+            layers.check_together(asked.page * image.width * image.height, asked.max_pixels)
+        return image
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """What the chunks tell."""
+        chunks = scan(file)
+        found = Found({"icc_profile": chunks.beside.get(b"ICCP")}, lost=chunks.notes)
+        try:
+            exif = Image.Exif()
+            if data := chunks.beside.get(b"EXIF"):
+                found.info["exif"] = b"Exif\0\0" + data.removeprefix(b"Exif\0\0")
+                exif.load(found.info["exif"])
+            found.exif = exif
+            found.turn = metadata.orientation(exif)
+        except DAMAGED as error:
+            found.lost.append(f"the EXIF data is damaged and was dropped ({error})")
+        found.xmp = chunks.beside.get(b"XMP ")
+        return found
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode a picture or a frame, as a viewer shows it."""
+        with alone():
+            chunks = scan(file)
+            image, pages = self._chosen(file, asked)
+            found = self.beside(file, image)
+            pixels, alpha = _loaded(image)
+            if chunks.cut and asked.force_damaged and _short(file, chunks):
+                other = io.BytesIO(_completed(file, chunks, FILLS[1]))
+                second = layers.joined(*_loaded(self._chosen(other, asked)[0]))
+                pixels, alpha = _told(pixels, alpha, second, found.lost)
+            if pages > 1:
+                found.lost.append(ANIMATED.format(asked.page, pages))
+            picture = self.picture(found, pixels, alpha, found.info["icc_profile"])
+            return replace(picture, lossless=b"VP8L" in chunks.codecs and len(chunks.codecs) == 1)
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by Pillow; without loss where the picture came so and no quality is asked for."""
@@ -46,3 +109,84 @@ class WebP(PillowFormat):
         if picture.lossless and quality is None:
             options |= {"lossless": True, "quality": 50}  # 50: of the effort
         saved(picture, file, "WEBP", options)
+
+
+def scan(file: BinaryIO) -> Chunks:
+    """The chunks of a file, in one walk."""
+    end = file.seek(0, 2)
+    file.seek(4)
+    stated = 8 + int.from_bytes(file.read(4), "little")
+    chunks = Chunks(cut=stated > end + 1)
+    end = min(end, stated)
+    at = 12
+    while at + 8 <= end:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
+        at += 8
+        if name in PIXELS:
+            chunks.places.append((name, at, length))
+            # A frame: 16 bytes of its own, then ALPH or its pixels.
+            inside = file.read(16 + 4)[16:] if name == b"ANMF" else name
+            chunks.codecs |= {b"VP8 " if inside == b"ALPH" else inside}
+        elif at + length > end:
+            chunks.notes.append("the file's end is missing or damaged")
+        elif length > LARGEST:
+            chunks.notes.append(f"the {name.decode('latin-1').strip()} chunk is too large: dropped")
+        elif name in (b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "):
+            chunks.beside.setdefault(name, file.read(length))
+        at += length + length % 2
+    return chunks
+
+
+def _short(file: BinaryIO, chunks: Chunks) -> bool:
+    """Whether some pixels are missing."""
+    end = file.seek(0, 2)
+    return not chunks.places or any(at + length > end for _, at, length in chunks.places)
+
+
+def _completed(file: BinaryIO, chunks: Chunks, fill: int) -> bytes:
+    """The same with pixels made of ``fill`` where they are missing, and without metadata.
+
+    Of an animation the whole frames.
+    """
+    body = b"WEBP"
+    for name in (b"VP8X", b"ANIM"):
+        if data := chunks.beside.get(name):
+            if name == b"VP8X":
+                data = bytes([data[0] & 0b10010]) + data[1:]  # alpha and animation alone
+            body += name + struct.pack("<I", len(data)) + data
+    for name, at, length in chunks.places:
+        file.seek(at)
+        data = file.read(length)
+        if len(data) < length:
+            if name == b"ANMF":
+                continue
+            # What is made up may take more bytes than what was there.
+            data = data.ljust(min(2 * length, len(data) + PADDING) + 2**18, bytes([fill]))
+        body += name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    try:
+        image.load()
+    except DAMAGED as error:
+        raise PictureError(f"its pixels are damaged ({error})", MEND) from error
+    pixels, alpha, _ = decoding.by_pillow(image, None, [])
+    return pixels, alpha
+
+
+def _told(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, second: NDArray[Any], lost: list[str]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The rows that do not depend on what was filled in; the last of them goes on below."""
+    first = layers.joined(pixels, alpha)
+    same = (first == second).all(axis=(1, 2))
+    sound = len(same) if same.all() else int(same.argmin())
+    if not sound:
+        raise PictureError("nothing of its pixels can be read (cut off)", "Restore the file")
+    lost.append(f"the file is damaged (cut off): {sound} of {len(same)} rows are there")
+    pixels[sound:] = pixels[sound - 1]
+    if alpha is not None:
+        alpha[sound:] = alpha[sound - 1]
+    return pixels, alpha

@@ -1,0 +1,134 @@
+"""Animations: which pictures lie on each other when a frame is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import PictureError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEEP, CLEAR, RESTORE = range(3)
+TOGETHER = 4
+"""How many times the pixels of the largest picture may be drawn for one frame."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A frame as it is stored.
+
+    Attributes:
+        box: left, top, width and height on the canvas.
+        dispose: what is done before the next one: ``KEEP`` it, ``CLEAR`` its box, or
+            ``RESTORE`` what was there before.
+        over: laid over what is there; else it takes its place, transparency and all.
+    """
+
+    box: tuple[int, int, int, int]
+    dispose: int = KEEP
+    over: bool = True
+
+
+def shown(
+    size: tuple[int, int],
+    layers: Sequence[Layer],
+    draw: Callable[[int], NDArray[Any]],
+    most: int,
+) -> NDArray[Any]:
+    """What is seen when the last of ``layers`` is shown.
+
+    Args:
+        size: width and height of the canvas.
+        layers: all up to that one.
+        draw: gives the pixels of a layer by its index: h x w x C, the last channel alpha.
+        most: pixels that the canvas may have; ``TOGETHER`` times as many are drawn.
+
+    Returns:
+        H x W x C, transparent where nothing was drawn.
+
+    Raises:
+        PictureError: the layers have more pixels than that together.
+    """
+    width, height = size
+    first = _first(size, layers)
+    check_together(sum(layer.box[2] * layer.box[3] for layer in layers[first:]), most)
+    canvas: NDArray[Any] | None = None
+    for at in range(first, len(layers)):
+        layer = layers[at]
+        x, y, w, h = layer.box
+        pixels = draw(at)
+        last = at == len(layers) - 1
+        if last and canvas is None and layer.box == (0, 0, width, height):
+            return pixels
+        if canvas is None:
+            canvas = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+        place = canvas[y : y + h, x : x + w]
+        before = place.copy() if layer.dispose == RESTORE and not last else None
+        pixels = pixels[: place.shape[0], : place.shape[1]]
+        place[:] = _over(place, pixels) if layer.over else pixels
+        if not last and layer.dispose == CLEAR:
+            place[:] = 0
+        elif before is not None:
+            place[:] = before
+    assert canvas is not None
+    return canvas
+
+
+def check_together(total: int, most: int) -> None:
+    """Refuse an animation that would have to be drawn for too long.
+
+    Raises:
+        PictureError: more than ``TOGETHER`` times ``most`` pixels.
+    """
+    if total > TOGETHER * most:
+        raise PictureError(
+            f"the frames up to it have {total:,} pixels together",
+            f"Choose an earlier one, or give --max-pixels {-(-total // TOGETHER)} if you trust it",
+        )
+
+
+def joined(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
+    """Colours and alpha as h x w x C; opaque where there is none."""
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if alpha is None:
+        alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+    return np.concatenate([pixels, alpha[:, :, None]], axis=2)
+
+
+def parted(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Colours and alpha again; None where all is opaque and ``clear`` is not given."""
+    alpha = planes[:, :, -1]
+    clear = clear or alpha.min() < np.iinfo(planes.dtype).max
+    pixels = planes[:, :, 0] if planes.shape[2] == 2 else planes[:, :, :3]
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(alpha) if clear else None
+
+
+def _first(size: tuple[int, int], layers: Sequence[Layer]) -> int:
+    """From where on layers have to be drawn: nothing of those before is seen."""
+    for at in range(len(layers) - 1, 0, -1):
+        if layers[at].box == (0, 0, *size) and not layers[at].over:
+            return at
+        if layers[at - 1].box == (0, 0, *size) and layers[at - 1].dispose == CLEAR:
+            return at
+    return 0
+
+
+def _over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
+    """``above`` laid over ``below``; colours are not multiplied by alpha."""
+    white = np.iinfo(above.dtype).max
+    alpha = above[:, :, -1]
+    laid = np.where(alpha[:, :, None] == 0, below, above)
+    partly = (alpha > 0) & (alpha < white)
+    if partly.any():
+        top, bottom = above[partly].astype(np.float64), below[partly].astype(np.float64)
+        weight = bottom[:, -1:] * (1 - top[:, -1:] / white)
+        both = top[:, -1:] + weight
+        mixed = (top[:, :-1] * top[:, -1:] + bottom[:, :-1] * weight) / both
+        laid[partly] = np.rint(np.concatenate([mixed, both], axis=1)).astype(above.dtype)
+    return laid

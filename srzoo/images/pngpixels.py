@@ -1,0 +1,204 @@
+"""The pixels of a PNG, decoded by Pillow or pyvips.
+
+They get a stream of nothing but the pixels, inflated by srzoo and wrapped again without
+compression: so checksums and lengths are checked at no second inflation, what stands beside the
+pixels cannot trouble a decoder, and damaged pictures can be completed.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+from PIL import Image
+
+from ..errors import PictureError
+from . import decoding, vips
+from .png import SIGNATURE, chunk
+from .pngchunks import ENDLESS, Chunks, Head, Part, damaged
+from .pngrows import Rows
+
+if TYPE_CHECKING:
+    from .picture import Pixels
+
+HALVES = {2: ((0, 2),), 4: ((0, 4),), 6: ((0, 3), (3, 6)), 8: ((0, 4), (4, 8))}
+"""How the bytes of a pixel of 16 bits are shared out to pictures of 8, by their number."""
+KINDS = {2: 4, 3: 2, 4: 6}
+"""The kind of a picture of 8 bits by its channels."""
+
+
+class Stream(io.RawIOBase):
+    """A sound PNG to be read once, from its start to its end.
+
+    Attributes:
+        error: what went wrong while it was made.
+    """
+
+    name = "the picture"
+
+    def __init__(self, head: Head, before: bytes, rows: Iterator[bytes]) -> None:
+        values = (head.width, head.height, head.bits, head.kind, 0, 0, head.interlaced)
+        self.buffer = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", *values)) + before
+        self.start = self.at = 0
+        self.pieces = _chunks(rows)
+        self.error: PictureError | None = None
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte is."""
+        return self.start + self.at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Only within what is in memory: decoders go back to the start when they begin."""
+        place = offset if whence == 0 else self.tell() + offset
+        if whence == 2 or not self.start <= place <= self.start + len(self.buffer):
+            raise io.UnsupportedOperation("it is read once, from its start")
+        self.at = place - self.start
+        return place
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; fewer at the end."""
+        pieces = [self.buffer[self.at : self.at + size if size >= 0 else None]]
+        self.at += len(pieces[0])
+        missing = size - len(pieces[0]) if size >= 0 else -1
+        while missing and (more := self.more()):
+            taken = more[: missing if missing > 0 else None]
+            pieces.append(taken)
+            self.start, self.buffer, self.at = self.tell(), more, len(taken)
+            if missing > 0:
+                missing -= len(taken)
+        return b"".join(pieces)
+
+    def more(self) -> bytes:
+        """The next chunk, or nothing."""
+        try:
+            return next(self.pieces, b"")
+        except PictureError as error:
+            self.error = error
+            raise
+
+    def drain(self) -> None:
+        """To the end, so that all is checked."""
+        while self.more():
+            pass
+
+
+def _chunks(rows: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(0)
+    for raw in rows:
+        if data := packer.compress(raw):
+            yield chunk(b"IDAT", data)
+    yield chunk(b"IDAT", packer.flush())
+    yield chunk(b"IEND", b"")
+
+
+def decode(
+    file: BinaryIO,
+    chunks: Chunks,
+    head: Head,
+    parts: list[Part],
+    force: bool,
+    lost: list[str],
+) -> tuple[Pixels, Pixels | None]:
+    """Colours and alpha of one picture.
+
+    Args:
+        file: the PNG.
+        chunks: its chunks.
+        head: the picture's size, and its kind.
+        parts: where its data are.
+        force: complete what is damaged, and say so.
+        lost: takes what was said.
+
+    Raises:
+        PictureError: they are damaged, or nothing of them can be read.
+    """
+    rows = Rows(file, head, parts, force)
+    key: tuple[int, ...] | None = None
+    before, clear = b"", chunks.data.get(b"tRNS")
+    if head.kind == 3:
+        before = chunk(b"PLTE", chunks.data[b"PLTE"])
+        before += chunk(b"tRNS", clear) if clear else b""
+    elif clear:
+        mask = 2**head.bits - 1
+        key = tuple(value & mask for value in struct.unpack(f">{len(clear) // 2}H", clear))
+    pixels, alpha = _decoded(head, rows, before)
+    if rows.problem:
+        pixels, alpha = _completed(rows, lost, pixels, alpha)
+    if key:
+        if head.bits < 8:
+            key = tuple(value * 255 // (2**head.bits - 1) for value in key)
+        same = pixels == np.array(key[: 1 if pixels.ndim == 2 else 3], pixels.dtype)
+        there = ~(same if pixels.ndim == 2 else same.all(axis=2))
+        alpha = there.astype(pixels.dtype) * np.iinfo(pixels.dtype).max
+    return pixels, alpha
+
+
+def by_vips(head: Head) -> bool:
+    """Whether pyvips decodes: 16 bits at once, and large pictures in little memory."""
+    large = head.width * head.height >= decoding.LARGE and head.kind != 3 and head.bits >= 8
+    return (head.bits == 16 or large) and vips.reads("pngload")
+
+
+def _decoded(head: Head, rows: Rows, before: bytes) -> tuple[Pixels, Pixels | None]:
+    if by_vips(head):
+        stream = Stream(head, b"", iter(rows))
+        try:
+            planes, _ = vips.decode(cast("BinaryIO", stream), "pngload")
+        except PictureError as error:
+            raise (stream.error or error) from error
+        stream.drain()
+        return decoding.split(planes, head.alpha)
+    if head.bits < 16:
+        image = _by_pillow(head, before, iter(rows))
+        pixels, alpha, _ = decoding.by_pillow(image, None, [])
+        return pixels, alpha
+    width = 2 * head.channels
+    planes = np.empty((head.height, head.width, width), np.uint8)
+    for first, last in HALVES[width]:
+        rows.got, rows.stopped = 0, False
+        half = Head(head.width, head.height, 8, KINDS[last - first], head.interlaced)
+        image = _by_pillow(half, b"", rows.half(first, last))
+        planes[:, :, first:last] = decoding.array(image)
+    return decoding.split(planes.view(">u2").astype(np.uint16), head.alpha)
+
+
+def _by_pillow(head: Head, before: bytes, rows: Iterator[bytes]) -> Image.Image:
+    stream = Stream(head, before, rows)
+    image = Image.open(cast("BinaryIO", stream), formats=("PNG",))
+    try:
+        image.load()
+    except OSError as error:
+        raise damaged(str(error)) from error
+    stream.drain()
+    return image
+
+
+def _completed(rows: Rows, lost: list[str], *planes: Pixels | None) -> tuple[Pixels, Pixels | None]:
+    """A damaged picture whose later passes are missing: each pixel like its neighbour."""
+    counts = rows.counted()
+    total = sum(height for _, height, _ in rows.passes)
+    if not sum(counts):
+        raise PictureError(
+            f"nothing of its pixels can be read ({rows.problem})", "Restore the file"
+        )
+    count = f"{sum(counts)} of {total} rows{' of its passes' * rows.head.interlaced} are there"
+    lost[:] = [note for note in lost if note != ENDLESS]
+    lost.append(f"the file is damaged ({rows.problem}): {count}")
+    if rows.head.interlaced:
+        for (_, _, (x, y, dx, dy)), count in zip(rows.passes, counts, strict=True):
+            for plane in planes:
+                if plane is not None and (x or y):
+                    missing = plane[y + count * dy :: dy, x::dx]
+                    near = plane[count * dy :: dy, ::dx]
+                    missing[:] = near[: missing.shape[0], : missing.shape[1]]
+    pixels, alpha = planes
+    assert pixels is not None
+    return pixels, alpha

@@ -1,0 +1,168 @@
+"""What a PNG's chunks tell beside the pixels: EXIF, XMP, IPTC, texts, profile, resolution.
+
+All of it may be damaged or made to do harm: what is compressed may become so many bytes and no
+more, and what makes no sense is dropped and said.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+
+from PIL import Image
+
+from . import metadata
+from .format import DAMAGED
+from .pillow import Found
+from .png import XMP_KEYWORD
+from .pngchunks import Chunks
+
+ROOM = 2**25
+"""Bytes that all compressed metadata of a file may become."""
+MOST = 10_000
+"""Texts that are kept."""
+RAW = "Raw profile type "
+"""What ImageMagick calls EXIF, XMP, IPTC and profiles, in hexadecimal digits."""
+KINDS = ("exif", "app1", "xmp", "iptc", "8bim", "icc", "icm")
+XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
+EXIF_NAME = b"Exif\0\0"
+IPTC_RESOURCE = 0x0404
+SQUARE = 0.005
+"""How far sides of pixels may differ and still be called equal: resolutions are rounded."""
+
+
+def found_in(chunks: Chunks) -> Found:
+    """All that is told beside the pixels."""
+    return _Reader(chunks).found
+
+
+class _Reader:
+    def __init__(self, chunks: Chunks) -> None:
+        self.found = Found(lost=[*chunks.notes])
+        self.room = ROOM
+        self.texts: list[tuple[str, str]] = []
+        self.raw: dict[str, bytes] = {}
+        data = chunks.data
+        self.exif = data.get(b"eXIf")
+        self.icc: bytes | None = None
+        self.try_to("the colour profile", self.profile, data.get(b"iCCP"))
+        for name, text in chunks.texts:
+            if len(self.texts) > MOST:
+                break
+            xmp = text.startswith(XMP_KEYWORD.encode() + b"\0")
+            self.try_to("the XMP data" if xmp else "a text", self.text, name + text)
+        for kind, body in self.raw.items():
+            self.try_to(
+                f"the text '{RAW}{kind}'", self.profile_as_text, kind.encode() + b"\0" + body
+            )
+        if len(chunks.texts) > MOST and len(self.texts) > MOST:
+            self.say(f"it has more than {MOST:,} texts: the others were dropped")
+        self.try_to("the EXIF data", self.load, self.exif)
+        self.found.turn = metadata.orientation(self.found.exif)
+        self.try_to("the resolution", self.resolution, data.get(b"pHYs"))
+        if code := data.get(b"cICP"):
+            self.found.cicp = (code[0], code[1], code[2], code[3])
+        self.found.texts = tuple(self.texts[:MOST])
+        self.found.info["icc_profile"] = self.icc
+
+    def say(self, what: str) -> None:
+        if what not in self.found.lost:
+            self.found.lost.append(what)
+
+    def try_to(self, what: str, do: Callable[[bytes], None], data: bytes | None) -> None:
+        """Take something over, or say that it could not be."""
+        try:
+            if data is not None:
+                do(data)
+        except (*DAMAGED, zlib.error) as error:
+            self.say(f"{what} is damaged or too large and was dropped ({error})")
+
+    def inflated(self, data: bytes) -> bytes:
+        """What compressed data become; a ValueError where that is too much."""
+        inflater = zlib.decompressobj()
+        out = inflater.decompress(data, self.room + 1)
+        self.room -= min(len(out), self.room)
+        if not inflater.eof:
+            raise ValueError("it is cut off" if self.room else f"more than {ROOM:,} bytes")
+        return out
+
+    def profile(self, data: bytes) -> None:
+        _, _, rest = data.partition(b"\0")
+        self.take_profile(self.inflated(rest[1:]))
+
+    def take_profile(self, icc: bytes) -> None:
+        if icc[36:40] != b"acsp":
+            raise ValueError("it is no ICC profile")
+        self.icc = self.icc or icc
+
+    def text(self, data: bytes) -> None:
+        """A text of any of the three kinds."""
+        name, rest = data[:4], data[4:]
+        keyword, _, rest = rest.partition(b"\0")
+        coding = "latin-1"
+        if name == b"zTXt":
+            rest = self.inflated(rest[1:])
+        elif name == b"iTXt":
+            compressed, rest = rest[:1] == b"\1", rest[2:]
+            _language, _, rest = rest.partition(b"\0")
+            _translated, _, rest = rest.partition(b"\0")
+            rest = self.inflated(rest) if compressed else rest
+            coding = "utf-8"
+        key = keyword.decode("latin-1")
+        if not key:
+            raise ValueError("it has no keyword")
+        if key == XMP_KEYWORD:
+            self.found.xmp = self.found.xmp or rest
+        elif key.removeprefix(RAW).lower() in KINDS and key.startswith(RAW):
+            self.raw.setdefault(key.removeprefix(RAW).lower(), rest)
+        else:
+            self.texts.append((key, rest.decode(coding, "replace")))
+
+    def profile_as_text(self, data: bytes) -> None:
+        """A newline, the kind, the length, and hexadecimal digits."""
+        kind, _, body = data.partition(b"\0")
+        _, _, length, digits = body.split(b"\n", 3)
+        raw = bytes.fromhex(digits.decode("ascii"))[: int(length)]
+        if kind in (b"icc", b"icm"):
+            self.take_profile(raw)
+        elif kind in (b"iptc", b"8bim"):
+            self.found.iptc = self.found.iptc or iptc_in(raw)
+        elif kind == b"xmp" or raw.startswith(XMP_NAME):
+            self.found.xmp = self.found.xmp or raw.removeprefix(XMP_NAME)
+        elif kind == b"exif" or raw.startswith(EXIF_NAME):
+            self.exif = self.exif or raw
+
+    def load(self, data: bytes) -> None:
+        exif = Image.Exif()
+        exif.load(EXIF_NAME + data.removeprefix(EXIF_NAME))
+        self.found.exif = exif
+        self.found.info["exif"] = EXIF_NAME + data.removeprefix(EXIF_NAME)
+
+    def resolution(self, data: bytes) -> None:
+        """Pixels per metre, or how wide pixels are by their height."""
+        x, y, unit = struct.unpack(">IIB", data)
+        if not (x and y):
+            return
+        if abs(x / y - 1) > SQUARE:
+            self.say(f"the pixels are not square ({y / x:.4g}:1): kept as they are")
+        dpi = (x * 0.0254, y * 0.0254)
+        if unit == 1 and max(dpi) < 1e6:
+            self.found.info["dpi"] = dpi
+        elif unit == 1:
+            raise ValueError(f"{dpi[0]:.0f} dots an inch")
+
+
+def iptc_in(resources: bytes) -> bytes | None:
+    """The IPTC records in Photoshop's resources, or as they are."""
+    if resources.startswith(b"\x1c"):
+        return resources
+    at = len(b"Photoshop 3.0\0") if resources.startswith(b"Photoshop 3.0\0") else 0
+    while resources[at : at + 4] == b"8BIM":
+        number, name = struct.unpack(">HB", resources[at + 4 : at + 7])
+        at += 6 + name + 1 + (name + 1) % 2
+        (length,) = struct.unpack(">I", resources[at : at + 4])
+        if number == IPTC_RESOURCE:
+            return resources[at + 4 : at + 4 + length] or None
+        at += 4 + length + length % 2
+    return None
