@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 BATCH = 2**22
 """Bytes of samples that are undone at once."""
 REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+END_OF_JPEG = b"\xff\xd9"
 OPTIONS = {3: (292,), 4: (293,)}
 """Tags that CCITT's compressions need."""
 
@@ -55,12 +56,17 @@ class Parts:
 
     Args:
         layout: how they lie.
-        force_damaged: take what there is of damaged ones; ``missing`` counts them.
+        force_damaged: take what there is of damaged ones.
+
+    Attributes:
+        damaged: how many are damaged.
+        gone: of how many of them nothing is left.
+        total: how many there are.
     """
 
     def __init__(self, layout: Layout, force_damaged: bool = False) -> None:
         self.layout, self.force = layout, force_damaged
-        self.missing = 0
+        self.damaged = self.gone = 0
         self.total = layout.across * layout.down * len(layout.stored)
         self.tables = layout.directory.data(ifd.JPEG_TABLES) or b""
         self.reversed = layout.directory.number(ifd.FILL_ORDER, 1) == 2
@@ -78,7 +84,7 @@ class Parts:
         width, height = layout.size
         # A damaged file may claim a million parts more than it tells the places of.
         places = min(layout.across * layout.down, len(layout.offsets))
-        self.missing += (layout.across * layout.down - places) * len(layout.stored)
+        self.damaged = self.gone = (layout.across * layout.down - places) * len(layout.stored)
         per_part = layout.part[1] * max(1, sum(map(layout.line_bytes, layout.stored)))
         step = max(1, BATCH // per_part)
         for first in range(0, places, step):
@@ -107,16 +113,25 @@ class Parts:
         except (OSError, ValueError, SyntaxError, RuntimeError):
             if not self.force:
                 raise ValueError("a part of the picture is damaged") from None
-        found: list[Samples] = []
-        for part, count in zip(data, rows, strict=True):
-            try:
-                found.append(self._decoded([part], [count], channels))
-            except (OSError, ValueError, SyntaxError, RuntimeError):
-                self.missing += 1
-                deep = max(self.layout.bits) > 8
-                shape = (count, self.layout.part[0], len(channels))
-                found.append(np.zeros(shape, np.uint16 if deep else np.uint8))
+        found = [self._rest(part, count, channels) for part, count in zip(data, rows, strict=True)]
         return np.concatenate(found)
+
+    def _rest(self, part: bytes, rows: int, channels: tuple[int, ...]) -> Samples:
+        """What there is of a part that may be damaged."""
+        # What is missing becomes 0, which means just that in LZW and PackBits.
+        longer = part + bytes(rows * self.layout.line_bytes(channels))
+        padded = self.layout.compression in (LZW, PACKBITS) and part
+        for at, data in enumerate((part, longer) if padded else (part,)):
+            try:
+                found = self._decoded([data], [rows], channels)
+            except (OSError, ValueError, SyntaxError, RuntimeError):
+                continue
+            self.damaged += at
+            return found
+        self.damaged += 1
+        self.gone += 1
+        deep = np.uint16 if max(self.layout.bits) > 8 else np.uint8
+        return np.zeros((rows, self.layout.part[0], len(channels)), deep)
 
     def _data(self, part: int, channels: tuple[int, ...], rows: int) -> Any:
         """A part's bytes: undone where Python can; else as they lie, made sure of."""
@@ -140,26 +155,25 @@ class Parts:
             data = data.translate(REVERSED)
         if compression in DEFLATE:
             data = self._inflated(data, need, layout.part[1] * layout.line_bytes(channels), cut)
-        elif compression == JPEG:
-            cut = not data[-4096:].rstrip(b"\0").endswith(b"\xff\xd9")
-        elif compression in BYTES:
-            cut = False  # libtiff sees it
         if compression == NONE or compression in DEFLATE:
-            cut = len(data) < need
-            if cut:
-                self._damaged()
+            if len(data) < need:
+                self._damage(bool(data))
                 data = data.ljust(need, b"\0")
             return np.frombuffer(data, np.uint8, need)
-        if cut or not data:
-            self._damaged()
-        if self.force and compression in (LZW, PACKBITS):
-            data += bytes(need)  # what is missing becomes 0
+        if compression == JPEG:
+            cut = not data[-4096:].rstrip(b"\0").endswith(END_OF_JPEG)
+        if cut and compression not in BYTES:  # of those libtiff knows it
+            self._damage(True)
+        if cut and compression == JPEG and self.force:
+            data += END_OF_JPEG
         return data
 
-    def _damaged(self) -> None:
+    def _damage(self, left: bool) -> None:
+        """Count a damaged part, or refuse it; ``left``: some of it is there."""
         if not self.force:
             raise ValueError("a part of the picture is missing, or ends too early")
-        self.missing += 1
+        self.damaged += 1
+        self.gone += not left
 
     def _inflated(self, data: bytes, need: int, full: int, cut: bool) -> bytes:
         unpacker = zlib.decompressobj()
@@ -170,9 +184,9 @@ class Parts:
             if not self.force:
                 raise ValueError(f"a part of the picture is damaged: {error}") from None
             out = _as_far_as_it_goes(data, need)
-            self.missing += len(out) >= need  # a shorter one is counted as such
+            cut = True
         if cut and not unpacker.eof and len(out) >= need:
-            self._damaged()
+            self._damage(True)  # a shorter one is counted as such
         return out
 
     def _decoded(self, data: list[bytes], rows: list[int], channels: tuple[int, ...]) -> Samples:
@@ -270,8 +284,9 @@ class Parts:
             raise PictureError(
                 "its compression (JPEG as of 1992) is not read", "Save it anew with another program"
             )
-        if b"\xff\xd9" not in data[-(2**16) :]:
-            self._damaged()
+        if END_OF_JPEG not in data[-(2**16) :]:
+            self._damage(True)
+            data += END_OF_JPEG
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             if image.size != self.layout.size:
                 raise ValueError("its JPEG has another size than the picture")

@@ -108,10 +108,10 @@ def _decoded(
         pixels[there] = values
         if alpha is not None and clear is not None:
             alpha[there] = clear
-    if parts.missing >= parts.total:
+    if parts.gone >= parts.total:
         raise PictureError("nothing of the picture can be read", "Restore the file")
-    if parts.missing:
-        what = f"{parts.missing} of the picture's {parts.total} parts are damaged"
+    if parts.damaged:
+        what = f"{min(parts.damaged, parts.total)} of the picture's {parts.total} parts are damaged"
         lost.append(f"{what}: what is missing of them is empty")
     if colours.photometric in (layout.LAB, layout.ICC_LAB, layout.ITU_LAB):
         lost.append("L*a*b* became RGB in sRGB")
