@@ -36,8 +36,8 @@ ORDERS = {b"II": "<", b"MM": ">"}
 CLASSIC = (42, 0x4F52, 0x5352, 0x55)
 """What stands behind the order of bytes: TIFF's 42; "RO", "RS" and "U" of Olympus and Panasonic."""
 BIG = 43
-ENTRIES = 400_000
-"""Fields of all directories together that are looked at: half a second's worth."""
+ENTRIES = 1_000_000
+"""Fields of all directories together that are looked at: about a second's worth."""
 DEEP = 1_000_000
 """Fields of one directory; none that is meant well has a thousand."""
 

@@ -70,7 +70,7 @@ class Colours:
             self.table = _table(layout)
             self.channels = 1 if self.table.ndim == 1 else 3
             deep = self.table.dtype == np.uint16
-        self.dtype: Any = np.uint16 if deep else np.uint8
+        self.dtype: type[np.uint8] | type[np.uint16] = np.uint16 if deep else np.uint8
         self.most = 65_535 if deep else 255
         told = layout.directory.rationals
         self.luma = told(COEFFICIENTS)[:3]

@@ -34,8 +34,10 @@ COLOURS = {
 }  # fmt: skip
 """Channels of each photometric interpretation."""
 ASSOCIATED, UNASSOCIATED = 1, 2
-LARGE_TILE = 2**24
-"""Pixels of a tile that may be larger than its picture."""
+LARGE_TILE = 4096
+"""Pixels of a side that a tile may have in a picture that is smaller."""
+STRIP = 2**20
+"""Bytes of a strip that is made of a larger one."""
 MOST = 64
 """Channels that a picture may have; those beside the colours are dropped anyway."""
 CONVERT = "Convert it to 8 or 16 bits a channel with another program"
@@ -239,8 +241,8 @@ def _part(
 ) -> tuple[int, int]:
     if tiled:
         width, height = directory.number(ifd.TILE_WIDTH), directory.number(ifd.TILE_HEIGHT)
-        most = max(4 * size[0] * size[1], LARGE_TILE)
-        if not (width > 0 and height > 0 and width * height <= most):
+        most = [max(4 * side, LARGE_TILE) for side in size]
+        if not (0 < width <= most[0] and 0 < height <= most[1]):
             raise ValueError(f"it claims tiles of {width}x{height}")
         return width, height
     rows = directory.number(ifd.ROWS, 2**32 - 1)
@@ -287,7 +289,27 @@ def _placed(found: Layout, force_damaged: bool) -> Layout:
         ends = np.sort(np.append(offsets, directory.file.length))
         counts = ends[np.searchsorted(ends, offsets, "right").clip(0, len(ends) - 1)] - offsets
     padded = _padded(found, found.stored[0], [int(each) for each in counts])
-    return replace(found, offsets=offsets, counts=counts, padded=padded)
+    return _thinner(replace(found, offsets=offsets, counts=counts, padded=padded))
+
+
+def _thinner(found: Layout) -> Layout:
+    """With strips of a few rows, where the whole picture is one that nothing has compressed."""
+    line = found.line_bytes(found.stored[0])
+    rows = max(1, STRIP // line)
+    whole = found.compression != NONE or found.tiled or found.down > 1 or rows >= found.size[1]
+    if whole or found.subsampling != (1, 1) or len(found.offsets) < len(found.stored):
+        return found
+    if len({found.line_bytes(each) for each in found.stored}) > 1:
+        return found
+    starts = np.arange(0, found.size[1] * line, rows * line)
+    lengths = np.minimum(rows * line, found.size[1] * line - starts)
+    offsets, counts = np.asarray(found.offsets)[:, None], np.asarray(found.counts)[:, None]
+    return replace(
+        found,
+        part=(found.size[0], rows),
+        offsets=(offsets + starts).ravel(),
+        counts=(counts - starts).clip(0, lengths).ravel(),
+    )
 
 
 def _padded(found: Layout, channels: Sequence[int], counts: list[int]) -> bool:

@@ -7,9 +7,7 @@ from a small TIFF that is made around the parts: what the file tells besides is 
 from __future__ import annotations
 
 import io
-import itertools
 import math
-import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +35,7 @@ from .layout import (
     YCC,
     Layout,
 )
+from .libtiff import opened, small_tiff
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +106,8 @@ class Parts:
         rows = [self.layout.rows(each) for each in positions]
         data = [self._data(plane + each, channels, rows[at]) for at, each in enumerate(positions)]
         if self.layout.compression == NONE or self.layout.compression in DEFLATE:
-            return self._samples(np.concatenate(data), rows, channels)
+            whole = data[0] if len(data) == 1 else np.concatenate(data)
+            return self._samples(whole, rows, channels)
         try:
             return self._decoded(data, rows, channels)
         except (OSError, ValueError, SyntaxError, RuntimeError):
@@ -202,13 +202,13 @@ class Parts:
             lines = [math.ceil(each / layout.subsampling[1]) for each in rows]
             line = layout.line_bytes(channels)
             small = small_tiff(data, line, lines, {ifd.COMPRESSION: layout.compression})
-            return self._samples(_opened(small).reshape(-1), rows, channels)
+            return self._samples(opened(small).reshape(-1), rows, channels)
         fields: dict[int, Any] = {ifd.COMPRESSION: layout.compression}
         if layout.compression in CCITT:
             fields |= {ifd.BITS: 1, ifd.PHOTOMETRIC: BLACK}
             for tag in OPTIONS.get(layout.compression, ()):
                 fields[tag] = layout.directory.number(tag)
-            return _opened(small_tiff(data, layout.part[0], rows, fields))
+            return opened(small_tiff(data, layout.part[0], rows, fields))
         count = len(channels)
         photometric = {1: BLACK, 2: BLACK}.get(count, RGB)
         if count >= 3 and layout.photometric in (YCC, INKS):
@@ -219,7 +219,7 @@ class Parts:
         if photometric == YCC:
             fields |= {530: layout.subsampling}
         small = small_tiff(data, layout.part[0], rows, fields, self.tables)
-        found = _opened(small)
+        found = opened(small)
         if found.shape[2] != count:
             raise ValueError(f"{found.shape[2]} channels instead of {count}")
         return found
@@ -327,56 +327,3 @@ def _unpacked(lines: NDArray[np.uint8], width: int, bits: Sequence[int]) -> Samp
                 into |= band[:, :, at]
             begin += count
     return out
-
-
-def small_tiff(
-    parts: Sequence[bytes],
-    width: int,
-    rows: Sequence[int],
-    fields: dict[int, Any],
-    tables: bytes = b"",
-) -> bytes:
-    """A TIFF of one picture: parts of ``width`` pixels, one below another.
-
-    Args:
-        parts: compressed strips.
-        width: of all.
-        rows: of each; all but the last have as many as the first.
-        fields: tags and their numbers besides those of the places; one channel of 8 bits in
-            gray where they say nothing else.
-        tables: of JPEG.
-    """
-    numbers: dict[int, Any] = {
-        ifd.WIDTH: width, ifd.HEIGHT: sum(rows), ifd.BITS: 8, ifd.PHOTOMETRIC: BLACK,
-        ifd.SAMPLES: 1, ifd.ROWS: rows[0], ifd.PLANAR: 1,
-    } | fields  # fmt: skip
-    body = b"".join(parts)
-    lengths = [len(part) for part in parts]
-    places = list(itertools.accumulate(lengths[:-1], initial=8))
-    numbers |= {ifd.OFFSETS: places, ifd.COUNTS: lengths}
-    entries: list[bytes] = []
-    beyond = body + bytes(len(body) % 2)
-    for tag, value in sorted([*numbers.items(), *([(ifd.JPEG_TABLES, tables)] if tables else [])]):
-        kind, size = (7, 1) if tag == ifd.JPEG_TABLES else (4, 4)
-        if tag in (ifd.BITS, 530, ifd.EXTRA, ifd.COMPRESSION, ifd.PHOTOMETRIC):
-            kind, size = 3, 2
-        if kind == 7:
-            count, data = len(value), value
-        else:
-            several: NDArray[Any] = np.atleast_1d(np.array(value, f"<u{size}"))
-            count, data = len(several), several.tobytes()
-        if len(data) > 4:
-            where = struct.pack("<I", 8 + len(beyond))
-            beyond += data + bytes(len(data) % 2)
-            data = where
-        entries.append(struct.pack("<HHI", tag, kind, count) + data.ljust(4, b"\0"))
-    head = struct.pack("<2sHI", b"II", 42, 8 + len(beyond))
-    return head + beyond + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
-
-
-def _opened(small: bytes) -> Samples:
-    """The samples of a TIFF that :func:`small_tiff` has made, H x W x C."""
-    with Image.open(io.BytesIO(small), formats=("TIFF",)) as image:
-        image.load()
-        found = np.asarray(image)
-    return np.atleast_3d(found.astype(np.uint8) if found.dtype == bool else found)

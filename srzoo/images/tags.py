@@ -18,7 +18,10 @@ KINDS = {
     0x4746: RATING, 0x4749: RATING,
     metadata.DPI_X: DPI, metadata.DPI_Y: DPI, metadata.DPI_UNIT: {3},
 }  # fmt: skip
-"""The types that the fields of the main directory may have."""
+"""The types that the fields of EXIF's main directory may have."""
+BYTES = {1, 2, 4, 6, 7}
+PROFILE = 132
+"""Bytes of a profile that has no colours."""
 ASPECT = 0.01
 """What resolutions may differ by, and pixels still are square."""
 MOST, LARGEST = 2000, 8_000_000
@@ -34,9 +37,10 @@ def beside(page: Page, lost: list[str]) -> Found:
     found.exif = _exif(page, damaged)
     found.xmp = _data(page, XMP, damaged)
     found.iptc = _iptc(page, damaged)
-    icc = own.data(ICC)
-    if ICC in own and not icc:
+    icc = own.data(ICC) or b""
+    if ICC in own and len(icc) < PROFILE:
         damaged.add(ICC)
+        icc = None
     found.info = {"icc_profile": icc} if icc else {}
     turn = number(own if ifd.ORIENTATION in own else first, ifd.ORIENTATION, 1)
     found.turn = turn if 1 <= turn <= 8 else 1
@@ -55,23 +59,23 @@ def _holder(page: Page, tag: int) -> Directory:
 
 def _data(page: Page, tag: int, damaged: set[int]) -> bytes | None:
     holder = _holder(page, tag)
+    field = holder.fields.get(tag)
     data = holder.data(tag)
-    if tag in holder and not data:
+    if field and (not data or field.kind not in KINDS.get(tag, BYTES)):
         damaged.add(tag)
+        return None
     return data or None
 
 
 def _exif(page: Page, damaged: set[int]) -> Image.Exif:
     """The EXIF data: those fields that are as they have to be."""
     main: dict[int, tuple[int, int, bytes]] = {}
-    for tag, kinds in KINDS.items():
+    for tag in KINDS:
         field = _holder(page, tag).fields.get(tag)
         data = _data(page, tag, damaged)
-        if field is None or data is None:
-            continue
-        if field.kind in kinds and len(data) <= LARGEST:
+        if field and data and len(data) <= LARGEST:
             main[tag] = (field.kind, field.many, data)
-        else:
+        elif data:
             damaged.add(tag)
     nested = {
         tag: _nested(page, tag, damaged)

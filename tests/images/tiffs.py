@@ -33,7 +33,9 @@ def tiff(*pages: dict[int, Any], order: str = "<", big: bool = False) -> bytes:
 
     Places and lengths of parts are filled in where 273 or 324 hold a list of bytes.
     """
-    head = struct.pack(f"{order}HHHQ" if big else f"{order}HI", *((43, 8, 0, 0) if big else (42, 0)))
+    head = struct.pack(
+        f"{order}HHHQ" if big else f"{order}HI", *((43, 8, 0, 0) if big else (42, 0))
+    )
     out = bytearray((b"II" if order == "<" else b"MM") + head)
     wide, code = (8, "Q") if big else (4, "I")
 
