@@ -150,7 +150,7 @@ class Colours:
                 lab[..., 1:] = samples[..., 1:] / np.float32(unit) - 128
         y = (lab[..., 0] + 16) / 116
         f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=2)
-        xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841)) * WHITE_D50
+        xyz = np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (108 / 841)) * WHITE_D50
         light = (xyz.astype(np.float32) @ TO_SRGB.T).clip(0, 1)
         srgb = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
         return np.rint(srgb * self.most).clip(0, self.most).astype(self.dtype)
