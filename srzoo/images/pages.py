@@ -83,7 +83,8 @@ def contents(opened: BinaryIO) -> Contents:
         elif kind & REDUCED or (at and _exif_preview(top)):
             smaller.append(top)
         elif _area(top) or not at:
-            found.pages.append(Page(top, tops[0]))
+            # Of several pages each tells of itself; behind a thumbnail it may tell less.
+            found.pages.append(Page(top, tops[0] if tops[0] in smaller else top))
         elif JPEG_PREVIEW not in top:
             found.notes.append("a directory of the file holds no picture and was left out")
     hidden = [Page(full, top) for top in smaller if (full := _full(top))]

@@ -19,6 +19,7 @@ KINDS = {
     metadata.DPI_X: DPI, metadata.DPI_Y: DPI, metadata.DPI_UNIT: {3},
 }  # fmt: skip
 """The types that the fields of EXIF's main directory may have."""
+SINGLE = {metadata.DPI_X, metadata.DPI_Y, metadata.DPI_UNIT, 0x4746, 0x4749}
 BYTES = {1, 2, 4, 6, 7}
 PROFILE = 132
 """Bytes of a profile that has no colours."""
@@ -31,7 +32,7 @@ EXIF_TYPES = range(1, 14)
 
 def beside(page: Page, lost: list[str]) -> Found:
     """All that stands beside a page's pixels; ``lost`` takes what cannot be kept."""
-    own, first = page.directory, page.first
+    own = page.directory
     found = Found(lost=lost)
     damaged: set[int] = set()
     found.exif = _exif(page, damaged)
@@ -42,8 +43,7 @@ def beside(page: Page, lost: list[str]) -> Found:
         damaged.add(ICC)
         icc = None
     found.info = {"icc_profile": icc} if icc else {}
-    turn = number(own if ifd.ORIENTATION in own else first, ifd.ORIENTATION, 1)
-    found.turn = turn if 1 <= turn <= 8 else 1
+    found.turn = turn(page)
     if ifd.LAYERS in own:
         lost.append("Photoshop's layers were dropped: the flat picture is taken")
     _tell_aspect(own, lost)
@@ -51,6 +51,12 @@ def beside(page: Page, lost: list[str]) -> Found:
         several = ", ".join(map(str, sorted(damaged)[:8]))
         lost.append(f"damaged tags were dropped: {several}")
     return found
+
+
+def turn(page: Page) -> int:
+    """How a page's pixels have to be turned, 1 to 8 as in EXIF."""
+    found = number(_holder(page, ifd.ORIENTATION), ifd.ORIENTATION, 1)
+    return found if 1 <= found <= 8 else 1
 
 
 def _holder(page: Page, tag: int) -> Directory:
@@ -61,7 +67,8 @@ def _data(page: Page, tag: int, damaged: set[int]) -> bytes | None:
     holder = _holder(page, tag)
     field = holder.fields.get(tag)
     data = holder.data(tag)
-    if field and (not data or field.kind not in KINDS.get(tag, BYTES)):
+    several = tag in SINGLE and field and field.many > 1
+    if field and (not data or several or field.kind not in KINDS.get(tag, BYTES)):
         damaged.add(tag)
         return None
     return data or None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import Any
 
 import numpy as np
+
+from srzoo import images
 
 CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q"}
 PAIRS = {5: "I", 10: "i"}
@@ -44,7 +47,8 @@ def tiff(*pages: dict[int, Any], order: str = "<", big: bool = False) -> bytes:
         out.extend(data + bytes(len(data) % 2))
         return at
 
-    def directory(fields: dict[int, Any]) -> int:
+    def directory(fields: dict[int, Any]) -> tuple[int, int]:
+        """Where it begins, and where it tells the next one's place."""
         told = dict(fields)
         for offsets, counts in ((273, 279), (324, 325)):
             parts = told.get(offsets)
@@ -53,9 +57,9 @@ def tiff(*pages: dict[int, Any], order: str = "<", big: bool = False) -> bytes:
                 told.setdefault(counts, [len(part) for part in parts])
         for tag, value in told.items():
             if isinstance(value, dict):
-                told[tag] = directory(value)
+                told[tag] = directory(value)[0]
             elif isinstance(value, list) and value and isinstance(value[0], dict):
-                told[tag] = [directory(each) for each in value]
+                told[tag] = [directory(each)[0] for each in value]
         lines = b""
         for tag in sorted(told):
             kind, count, data = field(tag, told[tag], order)
@@ -63,25 +67,15 @@ def tiff(*pages: dict[int, Any], order: str = "<", big: bool = False) -> bytes:
                 data = struct.pack(f"{order}{code}", put(data))
             lines += struct.pack(f"{order}HH{code}", tag, kind, count) + data.ljust(wide, b"\0")
         count = struct.pack(f"{order}{'Q' if big else 'H'}", len(told))
-        return put(count + lines + bytes(wide)) + len(count) + len(lines)
+        at = put(count + lines + bytes(wide))
+        return at, at + len(count) + len(lines)
 
     link = 8 if big else 4
     for page in pages:
-        end = directory(page)
-        lines = (20 if big else 12) * _entries(page)
-        struct.pack_into(f"{order}{code}", out, link, end - lines - (8 if big else 2))
-        link = end
+        at, following = directory(page)
+        struct.pack_into(f"{order}{code}", out, link, at)
+        link = following
     return bytes(out)
-
-
-def _entries(fields: dict[int, Any]) -> int:
-    more = {273: 279, 324: 325}
-    told = set(fields)
-    for offsets, counts in more.items():
-        parts = fields.get(offsets)
-        if isinstance(parts, list) and parts and isinstance(parts[0], bytes):
-            told.add(counts)
-    return len(told)
 
 
 def packed(samples: np.ndarray, bits: int, order: str = "<") -> list[bytes]:
@@ -119,3 +113,34 @@ def picture(
         277: channels, 278: rows, 284: 2 if planar else 1,
     }  # fmt: skip
     return told | {int(name.removeprefix("tag_")): value for name, value in fields.items()}
+
+
+def values(bits: int, channels: int, height: int = 23, width: int = 37, seed: int = 0):
+    """Noise with black and white in it."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 2**bits, (height, width, channels))
+    drawn[0, 0], drawn[0, 1] = 0, 2**bits - 1
+    return drawn.astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def whole(samples: np.ndarray, bits: int) -> np.ndarray:
+    """The same as 8 or 16 bits: black stays black, white white."""
+    if bits > 8:
+        return (samples.astype(np.uint16) << (16 - bits)) | (samples >> (2 * bits - 16))
+    return np.floor(samples * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
+
+
+def read(data: bytes, **options) -> images.Picture:
+    """Read it; its header has told the same."""
+    asked = images.Asked(page=options.get("page"), force_damaged="force_damaged" in options)
+    found = images.read(io.BytesIO(data), **options)
+    header = images.read_header(io.BytesIO(data), asked)
+    channels = (1 if found.pixels.ndim == 2 else 3) + (found.alpha is not None)
+    bits = 8 * found.pixels.dtype.itemsize
+    assert (header.size, header.bits, header.channels) == (found.size, bits, channels)
+    return found
+
+
+def planes(found: images.Picture) -> np.ndarray:
+    pixels = found.pixels if found.pixels.ndim == 3 else found.pixels[:, :, None]
+    return pixels if found.alpha is None else np.dstack([pixels, found.alpha])

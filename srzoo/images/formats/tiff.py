@@ -50,7 +50,7 @@ class TIFF(PillowFormat):
         page = self._page(found, asked)
         plan = layout.layout(page.directory, asked.force_damaged)
         colours = Colours(plan)
-        turn = tags.beside(page, []).turn
+        turn = tags.turn(page)
         width, height = plan.size
         size = (height, width) if turn in SIDEWAYS else (width, height)
         deep = colours.dtype == np.uint16 and (colours.channels != 4 or vips.library())
@@ -69,10 +69,10 @@ class TIFF(PillowFormat):
                 f"its {plan.samples} channels have more data than {asked.max_pixels:,} pixels",
                 "Leave some out",
             )
-        beside = tags.beside(page, [*found.notes, *plan.notes])
         with alone():
+            beside = tags.beside(page, [*found.notes, *plan.notes])
             pixels, alpha, icc = _decoded(plan, asked, beside.info.get("icc_profile"), beside.lost)
-        return self.picture(beside, pixels, alpha, icc)
+            return self.picture(beside, pixels, alpha, icc)
 
     def _page(self, found: pages.Contents, asked: Asked) -> pages.Page:
         """The page that is asked for.
