@@ -32,6 +32,7 @@ SENSOR = (32803, 34892)
 """Photometric interpretations of raw data: colour filters, and linear."""
 MAKERS = (262, 32767, 32769, 32770, 34713, 34892, 52546, 65000, 65535)
 """Compressions of raw data: Kodak, Sony, packed, Samsung, Nikon, DNG's two, Kodak, Pentax."""
+SMALLER = "its small version is left out: the full picture is taken"
 PHASE_ONE = (b"IIII", b"MMMM")
 
 
@@ -75,7 +76,7 @@ def contents(opened: BinaryIO) -> Contents:
     tops = _chain(file, found.notes)
     found.raw = _of_a_camera(file, tops)
     smaller: list[Directory] = []
-    masks = 0
+    masks = empty = 0
     for at, top in enumerate(tops):
         kind = _kind(top)
         if kind & MASK:
@@ -84,21 +85,21 @@ def contents(opened: BinaryIO) -> Contents:
             smaller.append(top)
         elif _area(top) or not at:
             # Of several pages each tells of itself; behind a thumbnail it may tell less.
-            found.pages.append(Page(top, tops[0] if tops[0] in smaller else top))
+            found.pages.append(Page(top, tops[0] if tops[0] in smaller[:1] else top))
         elif JPEG_PREVIEW not in top:
-            found.notes.append("a directory of the file holds no picture and was left out")
-    hidden = [Page(full, top) for top in smaller if (full := _full(top))]
-    if not found.pages and hidden:
-        found.pages = hidden
-        found.notes.append("its small version is left out: the full picture is taken")
-    elif not found.pages:
-        if MAKE in tops[0] and smaller:
-            found.raw = True
+            empty += 1
+    if not found.pages:
+        found.pages = [Page(full, top) for top in smaller if (full := _full(top))]
+        found.notes += [SMALLER] if found.pages else []
+    elif tops[0] in smaller[:1]:
+        found.notes.append(SMALLER)
+    if not found.pages:
+        found.raw = found.raw or (MAKE in tops[0] and bool(smaller))
         found.pages = [Page(max(tops, key=_area), tops[0])]
         if len(tops) > 1:
             found.notes.append("all its pictures are smaller versions: the largest is taken")
-    elif tops[0] in smaller:
-        found.notes.append("its small version is left out: the full picture is taken")
+    if empty:
+        found.notes.append("a directory of the file holds no picture and was left out")
     if masks and len(tops) > 1:
         found.notes.append("a mask that stands beside the picture was left out")
     return found
@@ -167,8 +168,7 @@ def larger(page: Page, notes: list[str]) -> Page:
     full = _full(page.directory)
     if full is None or _area(full) <= _area(page.directory):
         return page
-    note = "its small version is left out: the full picture is taken"
-    notes += [] if note in notes else [note]
+    notes += [] if SMALLER in notes else [SMALLER]
     return Page(full, page.directory)
 
 
