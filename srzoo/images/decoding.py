@@ -45,10 +45,7 @@ def split(planes: NDArray[Any], clear: bool) -> tuple[Any, Any]:
 def by_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -> Decoded:
     """Colours, alpha and the profile of an image that Pillow has decoded."""
     if image.mode.startswith("I;16"):
-        pixels = array(image).astype(np.uint16)
-        if getattr(image, "white_is_zero", False):
-            pixels = 65_535 - pixels
-        return pixels, None, icc
+        return array(image).astype(np.uint16), None, icc
     if image.mode in ("I", "F"):
         raise PictureError(
             f"the picture has 32 bits a channel (mode {image.mode})", "Convert it to 8 or 16 bits"

@@ -1,61 +1,187 @@
-"""TIFF as Pillow opens it, also where Pillow does not know the kind of its pixels."""
+"""Which directories of a TIFF file are pages, and which are thumbnails, masks, or raw data."""
 
 from __future__ import annotations
 
-from PIL import TiffImagePlugin
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
-from ..errors import PictureError
+from .ifd import (
+    COMPRESSION,
+    DNG,
+    HEIGHT,
+    MAKE,
+    OLD_SUBFILE,
+    PHOTOMETRIC,
+    SUBFILE,
+    SUBIFDS,
+    WIDTH,
+    Directory,
+    File,
+)
 
-SUBFILE, PHOTOMETRIC, EXTRA, ICC, IPTC, DNG = 254, 262, 338, 34675, 33723, 50706
-REDUCED = 1
+REDUCED, MASK = 1, 4
+OLD_REDUCED = 2
+JPEG_PREVIEW = 513
+SUBS = 32
+"""SubIFDs of a directory that are looked at; pyramids have a dozen."""
+LOOKED = 8
+"""Directories, from the first, whose SubIFDs may tell that a file is a camera's."""
+SENSOR = (32803, 34892)
+"""Photometric interpretations of raw data: colour filters, and linear."""
+MAKERS = (262, 32767, 32769, 32770, 34713, 34892, 52546, 65000, 65535)
+"""Compressions of raw data: Kodak, Sony, packed, Samsung, Nikon, DNG's two, Kodak, Pentax."""
+SMALLER = "its small version is left out: the full picture is taken"
+PHASE_ONE = (b"IIII", b"MMMM")
 
 
-class Tiff(TiffImagePlugin.TiffImageFile):
-    """A TIFF file; ``unknown`` says why Pillow cannot decode it, if so."""
+@dataclass(frozen=True)
+class Page:
+    """A picture of a file.
 
-    unknown: str = ""
+    Attributes:
+        directory: what its pixels are told by.
+        first: whose metadata it takes where it has none of its own.
+    """
 
-    def _setup(self) -> None:
-        self.unknown = ""
-        if DNG in self.tag_v2:
-            raise PictureError("a camera's raw file is no picture yet", "Develop it first")
+    directory: Directory
+    first: Directory
+
+
+@dataclass
+class Contents:
+    """What a TIFF file holds.
+
+    Attributes:
+        pages: the pictures of equal standing.
+        raw: whether it is a camera's raw file.
+        notes: what was left out, one sentence each.
+    """
+
+    pages: list[Page] = field(default_factory=list[Page])
+    raw: bool = False
+    notes: list[str] = field(default_factory=list[str])
+
+
+def contents(opened: BinaryIO) -> Contents:
+    """What a file holds: its pages, in bounded time.
+
+    Raises:
+        ValueError: it has no directory.
+        PictureError: it has too many.
+    """
+    file = File(opened)
+    found = Contents()
+    tops = _chain(file, found.notes)
+    found.raw = _of_a_camera(file, tops)
+    smaller: list[Directory] = []
+    masks = empty = 0
+    for at, top in enumerate(tops):
+        kind = _kind(top)
+        if kind & MASK:
+            masks += 1
+        elif kind & REDUCED or (at and _exif_preview(top)):
+            smaller.append(top)
+        elif _area(top) or not at:
+            # Of several pages each tells of itself; behind a thumbnail it may tell less.
+            found.pages.append(Page(top, tops[0] if tops[0] in smaller[:1] else top))
+        elif JPEG_PREVIEW not in top:
+            empty += 1
+    if not found.pages:
+        found.pages = [Page(full, top) for top in smaller if (full := _full(top))]
+        found.notes += [SMALLER] if found.pages else []
+    elif tops[0] in smaller[:1]:
+        found.notes.append(SMALLER)
+    if not found.pages:
+        found.raw = found.raw or (MAKE in tops[0] and bool(smaller))
+        found.pages = [Page(max(tops, key=_area), tops[0])]
+        if len(tops) > 1:
+            found.notes.append("all its pictures are smaller versions: the largest is taken")
+    if empty:
+        found.notes.append("a directory of the file holds no picture and was left out")
+    if masks and len(tops) > 1:
+        found.notes.append("a mask that stands beside the picture was left out")
+    return found
+
+
+def _chain(file: File, notes: list[str]) -> list[Directory]:
+    """The directories of a file's pages, one after another."""
+    tops = [file.directory(file.first)]
+    seen = {file.first}
+    while following := tops[-1].following:
+        if following in seen:
+            notes.append("the list of its pages leads back to one of them: it ends there")
+            break
+        seen.add(following)
         try:
-            super()._setup()
-        except SyntaxError as error:
-            if self.size == (0, 0):
-                raise
-            self.unknown = str(error)
-            alpha = bool(self.extra) and self.extra[0] in (1, 2)
-            gray = self.tag_v2.get(PHOTOMETRIC, 0) < 2
-            self._mode = {(1, 0): "L", (1, 1): "LA", (0, 0): "RGB", (0, 1): "RGBA"}[gray, alpha]
-            self.tile = []
-            if ICC in self.tag_v2:
-                self.info["icc_profile"] = self.tag_v2[ICC]
+            tops.append(file.directory(following))
+        except ValueError:
+            notes.append("the list of its pages leads into nothing: there may have been more")
+            break
+    return tops
 
-    @property
-    def extra(self) -> tuple[int, ...]:
-        """What the channels besides the colours are: 1 and 2 are alpha."""
-        return self.tag_v2.get(EXTRA, ())
 
-    @property
-    def white_is_zero(self) -> bool:
-        """Whether gray values count ink and not light."""
-        return self.tag_v2.get(PHOTOMETRIC, 1) == 0
+def number(directory: Directory, tag: int, default: int = 0) -> int:
+    """A field's number, or the default where it is damaged."""
+    try:
+        return directory.number(tag, default)
+    except ValueError:
+        return default
 
-    def pages(self) -> int:
-        """How many pages there are, but for smaller versions of others."""
-        count = 0
-        for page in range(self.n_frames):
-            self.seek(page)
-            count += not self.tag_v2.get(SUBFILE, 0) & REDUCED
-        self.seek(0)
-        return count
 
-    @property
-    def iptc(self) -> bytes | None:
-        """The IPTC records."""
-        found = self.tag_v2.get(IPTC)
-        if isinstance(found, bytes):
-            return found
-        block = self.get_photoshop_blocks().get(0x0404)
-        return block["data"] if block else None
+def _kind(directory: Directory) -> int:
+    if SUBFILE in directory:
+        return number(directory, SUBFILE)
+    return REDUCED if number(directory, OLD_SUBFILE) == OLD_REDUCED else 0
+
+
+def _area(directory: Directory) -> int:
+    return max(0, number(directory, WIDTH)) * max(0, number(directory, HEIGHT))
+
+
+def _exif_preview(directory: Directory) -> bool:
+    """Whether it is what EXIF calls the first directory: a JPEG that tells nothing of itself."""
+    return JPEG_PREVIEW in directory and not {SUBFILE, OLD_SUBFILE} & set(directory.fields)
+
+
+def _subs(directory: Directory) -> Iterator[Directory]:
+    try:
+        places = directory.numbers(SUBIFDS, SUBS)
+    except ValueError:
+        return
+    for at in places:
+        try:
+            yield directory.file.directory(int(at))
+        except ValueError:
+            continue
+
+
+def _full(directory: Directory) -> Directory | None:
+    """The largest picture in the SubIFDs that is not said to be a smaller version."""
+    whole = [sub for sub in _subs(directory) if not _kind(sub) & (REDUCED | MASK) and _area(sub)]
+    return max(whole, key=_area, default=None)
+
+
+def larger(page: Page, notes: list[str]) -> Page:
+    """The page, or what it is a small version of without saying so."""
+    full = _full(page.directory)
+    if full is None or _area(full) <= _area(page.directory):
+        return page
+    notes += [] if SMALLER in notes else [SMALLER]
+    return Page(full, page.directory)
+
+
+def _of_a_camera(file: File, tops: list[Directory]) -> bool:
+    """Whether it is a camera's raw file, by what its directories tell."""
+    head = file.read(0, 12)
+    if head[2:4] not in (b"*\0", b"\0*", b"+\0", b"\0+") or DNG in tops[0]:
+        return True
+    if head[8:12] in PHASE_ONE or (head.startswith(b"II*\0") and head[8:10] == b"CR"):
+        return True
+    for top in itertools.islice(tops, LOOKED):
+        for directory in (top, *_subs(top)):
+            for each in (directory, *(_subs(directory) if directory is not top else ())):
+                if number(each, PHOTOMETRIC) in SENSOR or number(each, COMPRESSION) in MAKERS:
+                    return True
+    return False

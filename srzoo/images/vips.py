@@ -58,11 +58,7 @@ def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
         image = load(source, access="sequential", fail_on="error", **options)
         cmyk = image.interpretation == "cmyk"
         if cmyk:
-            profile = "cmyk" if image.get_typeof("icc-profile-data") == 0 else "none"
-            image = image.icc_transform(
-                "srgb", embedded=True, input_profile=profile, intent="relative",
-                black_point_compensation=True, depth=16 if image.format == "ushort" else 8,
-            )  # fmt: skip
+            image = _from_inks(image)
         if image.format not in ("uchar", "ushort"):
             raise PictureError(
                 f"cannot read {called(file)}: it has {image.format} values",
@@ -79,6 +75,34 @@ def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot read {called(file)}: {reason}", "Restore the file") from error
     return pixels, cmyk
+
+
+def _from_inks(image: Any) -> Any:
+    """CMYK to sRGB, of the same depth; through a profile of ordinary print where it has none."""
+    profile = "cmyk" if image.get_typeof("icc-profile-data") == 0 else "none"
+    return image.icc_transform(
+        "srgb", embedded=True, input_profile=profile, intent="relative",
+        black_point_compensation=True, depth=16 if image.format == "ushort" else 8,
+    )  # fmt: skip
+
+
+def from_cmyk(planes: Pixels, icc: bytes | None) -> Pixels | None:
+    """CMYK of 16 bits, H x W x 4, to sRGB; None where pyvips cannot.
+
+    Args:
+        planes: the largest value is full ink.
+        icc: its profile; None for ordinary print.
+    """
+    if (pyvips := library()) is None:
+        return None
+    try:
+        image = pyvips.Image.new_from_array(planes).copy(interpretation="cmyk")
+        if icc:
+            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+        data = np.frombuffer(_from_inks(image).write_to_memory(), np.uint16)
+    except pyvips.Error:
+        return None
+    return data.reshape(*planes.shape[:2], 3)
 
 
 def _source(pyvips: Any, file: BinaryIO) -> tuple[Any, bytes | None]:

@@ -285,17 +285,6 @@ def test_a_pyramid_is_one_picture(tmp_path):
     assert np.array_equal(images.read(tmp_path / "a.tif").pixels, np.asarray(drawn(400, 300)))
 
 
-def test_a_camera_s_raw_file_is_refused(tmp_path):
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-    tags = ImageFileDirectory_v2()
-    tags[50706] = b"\1\4\0\0"
-    tags.tagtype[50706] = 1
-    drawn().save(tmp_path / "a.dng", "TIFF", tiffinfo=tags)
-    with pytest.raises(PictureError, match=r"cannot read .*a\.dng: a camera's raw file"):
-        images.read(tmp_path / "a.dng")
-
-
 def test_the_limit_can_be_raised_and_says_so(tmp_path):
     path = save(tmp_path / "a.png", drawn())
     for reader in (images.read, images.read_size):

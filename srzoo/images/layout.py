@@ -1,0 +1,326 @@
+"""How the pixels of a TIFF's picture lie in the file, and whether they can be had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import PictureError
+from . import ifd
+from .ifd import Directory
+
+CCITT, DEFLATE = (2, 3, 4, 32771), (8, 32946)
+NONE, LZW, OLD_JPEG, JPEG, PACKBITS, LZMA, ZSTD, WEBP = 1, 5, 6, 7, 32773, 34925, 50000, 50001
+BYTES = (LZW, PACKBITS, LZMA, ZSTD)
+"""Compressions that libtiff undoes to bytes, whatever these mean."""
+CODED = (*CCITT, JPEG, OLD_JPEG, WEBP)
+"""Compressions that give samples and not bytes."""
+PREDICTED = (LZW, *DEFLATE, LZMA, ZSTD)
+"""Compressions that may come with a predictor; with others libtiff does not look at it."""
+NAMES = {
+    9: "JBIG", 10: "JBIG", 32766: "NeXT", 32809: "ThunderScan", 32909: "PixarLog",
+    33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 33007: "JPEG 2000",
+    34661: "JBIG", 34676: "SGI LogL", 34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC",
+    34892: "lossy JPEG of DNG", 34933: "PNG", 34934: "JPEG XR", 50002: "JPEG XL",
+    52546: "JPEG XL",
+}  # fmt: skip
+WHITE, BLACK, RGB, PALETTE, CLEAR, INKS, YCC, LAB, ICC_LAB, ITU_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
+COLOURS = {
+    WHITE: 1, BLACK: 1, RGB: 3, PALETTE: 1, CLEAR: 1, INKS: 4, YCC: 3, LAB: 3, ICC_LAB: 3,
+    ITU_LAB: 3,
+}  # fmt: skip
+"""Channels of each photometric interpretation."""
+ASSOCIATED, UNASSOCIATED = 1, 2
+LARGE_TILE = 4096
+"""Pixels of a side that a tile may have in a picture that is smaller."""
+STRIP = 2**20
+"""Bytes of a strip that is made of a larger one."""
+MOST = 64
+"""Channels that a picture may have; those beside the colours are dropped anyway."""
+CONVERT = "Convert it to 8 or 16 bits a channel with another program"
+OTHERWISE = "Save it anew with another program, uncompressed or with LZW"
+INTERNALS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How pixels lie, as the directory tells it, made sure of.
+
+    Attributes:
+        directory: where it is told.
+        size: (width, height) as stored.
+        bits: of each channel.
+        compression, photometric, predictor: as TIFF numbers them.
+        planar: whether each channel lies by itself.
+        part: (width, height) of a strip or tile.
+        tiled: whether parts are tiles, which are always whole.
+        offsets, counts: places and lengths of the parts in the file; with ``planar`` those of
+            the first channel come first.
+        alpha: the channel that is alpha, or None.
+        multiplied: whether the colours are multiplied by alpha.
+        subsampling: of YCbCr's colours, across and down.
+        padded: whether samples of fewer bits lie in words of 16.
+        notes: what is dropped or guessed, one sentence each.
+    """
+
+    directory: Directory
+    size: tuple[int, int]
+    bits: tuple[int, ...]
+    compression: int
+    photometric: int
+    predictor: int
+    planar: bool
+    part: tuple[int, int]
+    tiled: bool
+    offsets: Sequence[int]
+    counts: Sequence[int]
+    alpha: int | None
+    multiplied: bool
+    subsampling: tuple[int, int]
+    padded: bool
+    notes: tuple[str, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many channels it has."""
+        return len(self.bits)
+
+    @property
+    def colours(self) -> int:
+        """How many of them are colours."""
+        return COLOURS[self.photometric]
+
+    @property
+    def across(self) -> int:
+        """Parts side by side."""
+        return math.ceil(self.size[0] / self.part[0])
+
+    @property
+    def down(self) -> int:
+        """Parts one below another."""
+        return math.ceil(self.size[1] / self.part[1])
+
+    @property
+    def stored(self) -> list[tuple[int, ...]]:
+        """The channels that lie together in a part: all, or each by itself."""
+        every = range(self.samples)
+        return [(each,) for each in every] if self.planar else [tuple(every)]
+
+    def line_bytes(self, channels: Sequence[int]) -> int:
+        """Bytes of a line of a part: of a row, or of ``subsampling[1]`` rows."""
+        if self.subsampling != (1, 1):
+            across, down = self.subsampling
+            return math.ceil(self.part[0] / across) * (across * down + self.samples - 1)
+        bits = 16 * len(channels) if self.padded else sum(self.bits[each] for each in channels)
+        return math.ceil(self.part[0] * bits / 8)
+
+    def rows(self, position: int) -> int:
+        """Rows that a part has in the file."""
+        top = position // self.across * self.part[1]
+        return self.part[1] if self.tiled else min(self.part[1], self.size[1] - top)
+
+
+def size_of(directory: Directory) -> tuple[int, int]:
+    """Width and height.
+
+    Raises:
+        ValueError: there is none, or none that can be.
+    """
+    width, height = directory.number(ifd.WIDTH), directory.number(ifd.HEIGHT)
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        raise ValueError("the file does not tell a size that can be")
+    return width, height
+
+
+def layout(directory: Directory, force_damaged: bool = False) -> Layout:
+    """How a directory's pixels lie.
+
+    Raises:
+        ValueError: it is damaged.
+        PictureError: it is sound, and of a kind that is not read.
+    """
+    size = size_of(directory)
+    notes: list[str] = []
+    compression = directory.number(ifd.COMPRESSION, NONE)
+    samples = directory.number(ifd.SAMPLES, 1)
+    photometric = _photometric(directory, compression, samples, notes)
+    if not COLOURS[photometric] <= samples:
+        raise ValueError(f"its colours cannot be told by {samples} channel(s)")
+    if samples > MOST:
+        raise PictureError(f"it has {samples} channels, more than {MOST}", "Leave some out")
+    bits = _bits(directory, samples)
+    _check_kind(directory, compression, photometric, bits)
+    predictor = directory.number(ifd.PREDICTOR, 1) if compression in PREDICTED else 1
+    if predictor not in (1, 2) or (predictor == 2 and set(bits) not in ({8}, {16})):
+        raise PictureError(f"it has predictor {predictor} on {bits[0]} bits", OTHERWISE)
+    alpha, multiplied = _alpha(directory, photometric, samples, notes)
+    tiled = ifd.TILE_WIDTH in directory or ifd.TILE_OFFSETS in directory
+    part = _part(directory, size, tiled, force_damaged)
+    planar = directory.number(ifd.PLANAR, 1) == 2 and samples > 1
+    found = Layout(
+        directory, size, bits, compression, photometric, predictor, planar, part, tiled, (), (),
+        alpha, multiplied, _subsampling(directory, photometric), False, tuple(notes),
+    )  # fmt: skip
+    if found.subsampling != (1, 1) and (planar or (samples > 3 and compression != WEBP)):
+        raise PictureError("it has YCbCr with channels apart", OTHERWISE)
+    return _placed(found, force_damaged)
+
+
+def _photometric(directory: Directory, compression: int, samples: int, notes: list[str]) -> int:
+    if ifd.PHOTOMETRIC in directory:
+        photometric = directory.number(ifd.PHOTOMETRIC, -1)
+    else:
+        photometric = RGB if samples >= 3 else WHITE if compression in CCITT else BLACK
+        name = {RGB: "RGB", WHITE: "white is 0", BLACK: "black is 0"}[photometric]
+        notes.append(f"the file does not tell its kind of colours: taken for {name}")
+    if photometric not in COLOURS:
+        raise PictureError(f"its pixels are of kind {photometric}, which is not read", CONVERT)
+    if photometric == INKS and directory.number(ifd.INK_SET, 1) != 1:
+        raise PictureError("its inks are not cyan, magenta, yellow and black", CONVERT)
+    return photometric
+
+
+def _bits(directory: Directory, samples: int) -> tuple[int, ...]:
+    told = [int(each) for each in directory.numbers(ifd.BITS, MOST)] or [1]
+    if len(told) < samples:
+        told = [told[0]] * samples
+    bits = tuple(told[:samples])
+    if min(bits) < 1 or max(bits) > 128:
+        raise ValueError(f"it claims {min(bits)} to {max(bits)} bits a channel")
+    return bits
+
+
+def _check_kind(
+    directory: Directory, compression: int, photometric: int, bits: tuple[int, ...]
+) -> None:
+    """Refuse the kinds that are not read.
+
+    Raises:
+        PictureError: with the reason.
+    """
+    if compression not in (NONE, *DEFLATE, *BYTES, *CODED):
+        name = NAMES.get(compression, f"number {compression}")
+        raise PictureError(f"its compression ({name}) is not read", OTHERWISE)
+    formats = {int(each) for each in directory.numbers(ifd.SAMPLE_FORMAT, MOST)} or {1}
+    if bad := formats - {1, 4} - ({2} if photometric == LAB else set()):
+        name = INTERNALS.get(min(bad), "unknown")
+        raise PictureError(f"it has {name} values of {max(bits)} bits", CONVERT)
+    if max(bits) > 16:
+        raise PictureError(f"it has {max(bits)} bits a channel", CONVERT)
+    wanted = {1} if compression in CCITT else {8}
+    if compression in CODED and set(bits) != wanted:
+        raise PictureError(f"it has {max(bits)} bits in a compression of {min(wanted)}", OTHERWISE)
+    if photometric in (LAB, ICC_LAB, ITU_LAB) and set(bits) not in ({8}, {16}):
+        raise PictureError(f"it has L*a*b* of {max(bits)} bits", CONVERT)
+    if photometric == YCC and set(bits) != {8}:
+        raise PictureError(f"it has YCbCr of {max(bits)} bits", CONVERT)
+    if compression in (JPEG, WEBP) and not 1 <= len(bits) <= 4:
+        raise PictureError(f"it has {len(bits)} channels in one JPEG or WebP", OTHERWISE)
+
+
+def _alpha(
+    directory: Directory, photometric: int, samples: int, notes: list[str]
+) -> tuple[int | None, bool]:
+    colours = COLOURS[photometric]
+    kinds = [int(each) for each in directory.numbers(ifd.EXTRA, MOST)][: samples - colours]
+    alphas = [at for at, kind in enumerate(kinds) if kind in (ASSOCIATED, UNASSOCIATED)]
+    dropped = samples - colours - bool(alphas)
+    if dropped:
+        what = "a channel" if dropped == 1 else f"{dropped} channels"
+        notes.append(f"{what} beside colours and alpha (a spot colour, a selection): dropped")
+    if not alphas:
+        return None, False
+    return colours + alphas[0], kinds[alphas[0]] == ASSOCIATED
+
+
+def _part(
+    directory: Directory, size: tuple[int, int], tiled: bool, force_damaged: bool
+) -> tuple[int, int]:
+    if tiled:
+        width, height = directory.number(ifd.TILE_WIDTH), directory.number(ifd.TILE_HEIGHT)
+        most = [max(4 * side, LARGE_TILE) for side in size]
+        if not (0 < width <= most[0] and 0 < height <= most[1]):
+            raise ValueError(f"it claims tiles of {width}x{height}")
+        return width, height
+    rows = directory.number(ifd.ROWS, 2**32 - 1)
+    if rows < 1 and not force_damaged:
+        raise ValueError(f"it claims {rows} rows in a strip")
+    return size[0], min(rows, size[1]) if rows > 0 else size[1]
+
+
+def _subsampling(directory: Directory, photometric: int) -> tuple[int, int]:
+    if photometric != YCC:
+        return 1, 1
+    told = [int(each) for each in directory.numbers(530, 2)]
+    across, down = told if len(told) == 2 else (2, 2)
+    if across not in (1, 2, 4) or down not in (1, 2, 4):
+        raise ValueError(f"it claims YCbCr with colours at every {across}, {down}")
+    return across, down
+
+
+def _placed(found: Layout, force_damaged: bool) -> Layout:
+    """With the places of the parts.
+
+    Raises:
+        ValueError: some are missing.
+    """
+    directory = found.directory
+    if found.compression == OLD_JPEG:
+        return found
+    needed = found.across * found.down * (found.samples if found.planar else 1)
+    # libtiff takes the tags of strips for those of tiles, too; some writers rely on it.
+    pairs = [(ifd.TILE_OFFSETS, ifd.TILE_COUNTS), (ifd.OFFSETS, ifd.COUNTS)]
+    where, lengths = next(
+        (pair for pair in (pairs if found.tiled else pairs[::-1]) if pair[0] in directory),
+        pairs[not found.tiled],
+    )
+    field = directory.fields.get(where)
+    told = field.many if field else 0
+    if told < needed and not force_damaged:
+        raise ValueError(f"{told} of {needed} parts of the picture are in the file")
+    offsets = directory.numbers(where, needed)
+    counts = directory.numbers(lengths, needed)
+    if len(counts) < len(offsets):
+        if len(counts):
+            raise ValueError("the lengths of its parts are missing")
+        ends = np.sort(np.append(offsets, directory.file.length))
+        counts = ends[np.searchsorted(ends, offsets, "right").clip(0, len(ends) - 1)] - offsets
+    padded = _padded(found, found.stored[0], [int(each) for each in counts])
+    return _thinner(replace(found, offsets=offsets, counts=counts, padded=padded))
+
+
+def _thinner(found: Layout) -> Layout:
+    """With strips of a few rows, where the whole picture is one that nothing has compressed."""
+    line = found.line_bytes(found.stored[0])
+    rows = max(1, STRIP // line)
+    whole = found.compression != NONE or found.tiled or found.down > 1 or rows >= found.size[1]
+    if whole or found.subsampling != (1, 1) or len(found.offsets) < len(found.stored):
+        return found
+    if len({found.line_bytes(each) for each in found.stored}) > 1:
+        return found
+    starts = np.arange(0, found.size[1] * line, rows * line)
+    lengths = np.minimum(rows * line, found.size[1] * line - starts)
+    offsets, counts = np.asarray(found.offsets)[:, None], np.asarray(found.counts)[:, None]
+    return replace(
+        found,
+        part=(found.size[0], rows),
+        offsets=(offsets + starts).ravel(),
+        counts=(counts - starts).clip(0, lengths).ravel(),
+    )
+
+
+def _padded(found: Layout, channels: Sequence[int], counts: list[int]) -> bool:
+    """Whether samples of 9 to 15 bits lie in words of 16, as no standard says.
+
+    Uncompressed, their length tells.
+    """
+    if found.compression != NONE or not 8 < min(found.bits) <= max(found.bits) < 16:
+        return False
+    wide = found.part[0] * 2 * len(channels)
+    places = len(counts) // (found.samples if found.planar else 1)
+    return bool(counts) and all(
+        count == wide * found.rows(at % max(1, places)) for at, count in enumerate(counts)
+    )

@@ -1,0 +1,192 @@
+"""What a TIFF's directory tells beside the pixels, made sure of: nothing damaged gets through."""
+
+from __future__ import annotations
+
+import struct
+
+from PIL import Image
+
+from . import ifd, metadata
+from .ifd import Directory
+from .pages import Page, number
+from .pillow import Found
+
+ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
+TEXT, RATING, DPI = {1, 2, 6, 7}, {3}, {5}
+KINDS = {
+    **dict.fromkeys(metadata.DESCRIPTIVE, TEXT),
+    0x4746: RATING, 0x4749: RATING,
+    metadata.DPI_X: DPI, metadata.DPI_Y: DPI, metadata.DPI_UNIT: {3},
+}  # fmt: skip
+"""The types that the fields of EXIF's main directory may have."""
+SINGLE = {metadata.DPI_X, metadata.DPI_Y, metadata.DPI_UNIT, 0x4746, 0x4749}
+BYTES = {1, 2, 4, 6, 7}
+PROFILE = 132
+"""Bytes of a profile that has no colours."""
+ASPECT = 0.01
+"""What resolutions may differ by, and pixels still are square."""
+MOST, LARGEST = 2000, 8_000_000
+"""Fields and bytes of EXIF data; none that is meant well has more."""
+EXIF_TYPES = range(1, 14)
+
+
+def beside(page: Page, lost: list[str]) -> Found:
+    """All that stands beside a page's pixels; ``lost`` takes what cannot be kept."""
+    own = page.directory
+    found = Found(lost=lost)
+    damaged: set[int] = set()
+    found.exif = _exif(page, damaged)
+    found.xmp = _data(page, XMP, damaged)
+    found.iptc = _iptc(page, damaged)
+    icc = own.data(ICC) or b""
+    if ICC in own and len(icc) < PROFILE:
+        damaged.add(ICC)
+        icc = None
+    found.info = {"icc_profile": icc} if icc else {}
+    found.turn = turn(page)
+    if ifd.LAYERS in own:
+        lost.append("Photoshop's layers were dropped: the flat picture is taken")
+    _tell_aspect(own, lost)
+    if damaged:
+        several = ", ".join(map(str, sorted(damaged)[:8]))
+        lost.append(f"damaged tags were dropped: {several}")
+    return found
+
+
+def turn(page: Page) -> int:
+    """How a page's pixels have to be turned, 1 to 8 as in EXIF."""
+    found = number(_holder(page, ifd.ORIENTATION), ifd.ORIENTATION, 1)
+    return found if 1 <= found <= 8 else 1
+
+
+def _holder(page: Page, tag: int) -> Directory:
+    return page.directory if tag in page.directory else page.first
+
+
+def _data(page: Page, tag: int, damaged: set[int]) -> bytes | None:
+    holder = _holder(page, tag)
+    field = holder.fields.get(tag)
+    data = holder.data(tag)
+    several = tag in SINGLE and field and field.many > 1
+    if field and (not data or several or field.kind not in KINDS.get(tag, BYTES)):
+        damaged.add(tag)
+        return None
+    return data or None
+
+
+def _exif(page: Page, damaged: set[int]) -> Image.Exif:
+    """The EXIF data: those fields that are as they have to be."""
+    main: dict[int, tuple[int, int, bytes]] = {}
+    for tag in KINDS:
+        field = _holder(page, tag).fields.get(tag)
+        data = _data(page, tag, damaged)
+        if field and data and len(data) <= LARGEST:
+            main[tag] = (field.kind, field.many, data)
+        elif data:
+            damaged.add(tag)
+    nested = {
+        tag: _nested(page, tag, damaged)
+        for tag in (metadata.CAMERA, metadata.GPS)
+        if tag in _holder(page, tag)
+    }
+    exif = Image.Exif()
+    order = page.directory.file.order
+    if data := _block(order, main, {tag: each for tag, each in nested.items() if each[0]}):
+        exif.load(b"Exif\0\0" + data)
+    return exif
+
+
+Fields = dict[int, tuple[int, int, bytes]]
+
+
+def _nested(page: Page, pointer: int, damaged: set[int]) -> tuple[Fields, Fields]:
+    """The fields of a directory inside; and those of EXIF's own one in it."""
+    holder = _holder(page, pointer)
+    try:
+        directory = holder.file.directory(number(holder, pointer))
+    except ValueError:
+        damaged.add(pointer)
+        return {}, {}
+    fields = _fields(directory, damaged)
+    fields.pop(metadata.INTEROP, None)
+    inner: Fields = {}
+    if metadata.INTEROP in directory:
+        try:
+            at = number(directory, metadata.INTEROP)
+            inner = _fields(holder.file.directory(at), damaged)
+        except ValueError:
+            inner = {}  # an offset into nowhere, as many programs leave it
+    return fields, inner
+
+
+def _fields(directory: Directory, damaged: set[int]) -> Fields:
+    found: Fields = {}
+    size = 0
+    for tag, field in directory.fields.items():
+        length = directory.file.sizes[field.kind] * field.many
+        size += length
+        usable = field.kind in EXIF_TYPES and size <= LARGEST and len(found) < MOST
+        data = directory.data(tag) if usable else None
+        if data is None:
+            damaged.add(tag)
+            size -= length
+        else:
+            found[tag] = (field.kind, field.many, data)
+    return found
+
+
+def _block(order: str, main: Fields, nested: dict[int, tuple[Fields, Fields]]) -> bytes:
+    """EXIF data: a small TIFF of directories alone, in the order of bytes that they came in."""
+    out = bytearray(struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 0))
+
+    def put(fields: Fields) -> int:
+        lines: list[bytes] = []
+        for tag, (kind, count, data) in sorted(fields.items()):
+            if len(data) > 4:
+                where = struct.pack(f"{order}I", len(out))
+                out.extend(data + bytes(len(data) % 2))
+                data = where
+            lines.append(struct.pack(f"{order}HHI", tag, kind, count) + data.ljust(4, b"\0"))
+        at = len(out)
+        out.extend(struct.pack(f"{order}H", len(lines)) + b"".join(lines) + bytes(4))
+        return at
+
+    whole = dict(main)
+    for pointer, (fields, inner) in nested.items():
+        if inner:
+            fields[metadata.INTEROP] = (4, 1, struct.pack(f"{order}I", put(inner)))
+        whole[pointer] = (4, 1, struct.pack(f"{order}I", put(fields)))
+    if not whole:
+        return b""
+    struct.pack_into(f"{order}I", out, 4, put(whole))
+    return bytes(out)
+
+
+def _iptc(page: Page, damaged: set[int]) -> bytes | None:
+    """IPTC records: of their own tag, or of Photoshop's block."""
+    holder = _holder(page, IPTC)
+    data = _data(page, IPTC, damaged)
+    if data:
+        field = holder.fields[IPTC]
+        if field.kind == 4 and data[0] != 0x1C and data[3:4] == b"\x1c":
+            # Told as numbers of four bytes, which libtiff turns where orders differ.
+            data = struct.pack(f">{field.many}I", *struct.unpack(f"<{field.many}I", data))
+        return data
+    block = _data(page, PHOTOSHOP, damaged) or b""
+    at = 0
+    while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
+        name = block[at + 6] + 1
+        begin = at + 6 + name + name % 2
+        length = int.from_bytes(block[begin : begin + 4], "big")
+        if block[at + 4 : at + 6] == metadata.IPTC_RESOURCE.to_bytes(2, "big"):
+            return block[begin + 4 : begin + 4 + length] or None
+        at = begin + 4 + length + length % 2
+    return None
+
+
+def _tell_aspect(directory: Directory, lost: list[str]) -> None:
+    """Say whether the pixels are not square."""
+    x = directory.rationals(metadata.DPI_X)
+    y = directory.rationals(metadata.DPI_Y)
+    if x and y and 0 < x[0] < 1e6 and 0 < y[0] < 1e6 and abs(x[0] / y[0] - 1) > ASPECT:
+        lost.append(f"its pixels are not square ({x[0]:g} by {y[0]:g}): they are taken as they are")
