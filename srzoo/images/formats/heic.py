@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from .. import boxes
 from ..decoding import Decoded, split
 from ..format import FINE, Asked, Memory
 from ..picture import Picture
-from ..pillow import Found, PillowFormat, to_pil
+from ..pillow import Found, to_pil
+from ._heif import HEIF, uncovered, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,18 +24,17 @@ BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"
 QUALITY = 85
 
 
-class HEIC(PillowFormat):
+class HEIC(HEIF):
     """HEIC: read with up to 12 bits, written with 8."""
 
     key = "heic"
     name = "HEIC"
     pillow = "HEIF"
-    suffixes = (".heic", ".heif", ".hif")
+    suffixes = (".heic", ".heif", ".hif", ".heics", ".heifs")
     writes = True
     max_side = 16_384
     gray = False
     quality = QUALITY
-    dpi_in_exif = True
     memory = Memory((7.2, 9.5))
 
     @property
@@ -42,8 +43,8 @@ class HEIC(PillowFormat):
         return None if importlib.util.find_spec("pillow_heif") else "pip install 'srzoo[heic]'"
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """Its brand is one of HEIF's; AVIF has its own."""
-        return head[4:8] == b"ftyp" and head[8:12] in BRANDS
+        """One of its brands is HEIF's; AVIF has its own."""
+        return bool(BRANDS & set(boxes.brands(head)))
 
     def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
         """The file opened by pillow-heif."""
@@ -62,10 +63,10 @@ class HEIC(PillowFormat):
         return self.stored_bits(file, image)
 
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
-        """What pillow-heif tells."""
+        """What pillow-heif and the boxes tell."""
         found = super().beside(file, image)
-        if getattr(image, "n_frames", 1) > 1:
-            found.lost.append("only the main one of the file's pictures is taken")
+        if whole(found).sequence:
+            found.lost.append("the moving pictures of the sequence are gone")
         return found
 
     def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
@@ -81,7 +82,10 @@ class HEIC(PillowFormat):
         )  # white is white
         icc = found.info.get("icc_profile")
         planes = planes[:, :, None] if planes.ndim == 2 else planes
-        return (*split(planes, clear=planes.shape[2] in (2, 4)), icc)
+        pixels, alpha = split(planes, clear=planes.shape[2] in (2, 4))
+        if alpha is not None and opened.premultiplied_alpha:
+            pixels = uncovered(pixels, alpha)
+        return pixels, alpha, icc
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by pillow-heif."""
@@ -89,6 +93,10 @@ class HEIC(PillowFormat):
         given = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
         options: dict[str, Any] = {key: value for key, value in given.items() if value}
         options |= {"quality": quality, "chroma": 444 if quality >= FINE else 420}
+        if picture.cicp:
+            primaries, transfer = picture.cicp[:2]
+            options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
+            options |= {"matrix_coefficients": 6, "full_range_flag": 1}
         # Slower ones take longer than upscaling does, and files are hardly better for it.
         options["enc_params"] = {"preset": "ultrafast"}
         image = to_pil(picture)
