@@ -180,6 +180,11 @@ class _Meta:
         return found
 
 
+def outermost(file: BinaryIO) -> Iterator[Box]:
+    """A file's outermost boxes; places are within the file."""
+    return _File(file).top()
+
+
 def told(file: BinaryIO) -> Told:
     """What a file's boxes tell; it is positioned as before. What is damaged is passed over."""
     place = file.tell()
