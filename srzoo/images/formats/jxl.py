@@ -73,8 +73,6 @@ class JXL(PillowFormat):
             pixels, alpha = split(planes, channels in (2, 4))
             if told.floats or (told.bits > 8 and depth == np.uint8):
                 found.lost.append(self.shallow(told.bits))
-            elif 8 < told.bits < 16:
-                pixels, alpha = _widened(pixels, told.bits), alpha and _widened(alpha, told.bits)
             icc = None if told.cicp else icc
             picture = self.picture(found, pixels, alpha, icc)
             return replace(picture, lossless=told.lossless)
@@ -163,12 +161,6 @@ def _found(told: _jxl.Told) -> Found:
     if told.cicp and not profiles.plain(told.cicp, told.gray):
         found.cicp = told.cicp
     return found
-
-
-def _widened(values: Any, bits: int) -> Any:
-    """Values of 9 to 15 bits as 16: white is white."""
-    top = (1 << bits) - 1
-    return ((values.astype(np.uint32) * 65_535 + top // 2) // top).astype(np.uint16)
 
 
 def _like_srgb(icc: bytes) -> bool:
