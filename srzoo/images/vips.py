@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import PictureError
-from . import boxes, profiles
+from . import heif, profiles
 from .format import FINE
 from .picture import Picture, called
 
@@ -130,4 +130,4 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot write AVIF: {reason}", "Choose --format png") from error
-    return boxes.numbered(data, picture.cicp) if picture.cicp else data
+    return heif.numbered(data, picture.cicp) if picture.cicp else data

@@ -6,7 +6,7 @@ import io
 import struct
 import time
 
-import heif
+import heiffile
 import numpy as np
 import pytest
 from helpers import ROOT
@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images import av1, boxes, profiles, vips
+from srzoo.images import av1, heif, profiles, vips
 
 CASES = ROOT.parent / "shared" / "cases"
 KINDS = ("avif", "heic")
@@ -41,16 +41,16 @@ def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
 
 def made(kind: str, *properties: bytes, pixels: np.ndarray | None = None, **more) -> io.BytesIO:
     """A file of one picture with other properties than its encoder gave it."""
-    item = heif.taken(encoded(smooth() if pixels is None else pixels, kind))
+    item = heiffile.taken(encoded(smooth() if pixels is None else pixels, kind))
     names = {each[4:8] for each in properties}
     item.properties = [p for p in item.properties if p[4:8] not in names] + list(properties)
-    return io.BytesIO(heif.built([item], brands=(kind.encode(), b"mif1"), **more))
+    return io.BytesIO(heiffile.built([item], brands=(kind.encode(), b"mif1"), **more))
 
 
 def again(picture: images.Picture, format: str, quality: int | None = None):
     buffer = io.BytesIO()
     written = images.write(picture, buffer, format, quality)
-    return written, images.read(buffer), boxes.told(buffer)
+    return written, images.read(buffer), heif.told(buffer)
 
 
 def test_the_case_of_display_p3_keeps_its_colours():
@@ -78,7 +78,7 @@ def test_the_case_of_display_p3_keeps_its_colours():
     "numbers", [(12, 13), (9, 16), (9, 18), (12, 1), (1, 8), (11, 17), (9, 14)]
 )
 def test_colours_in_numbers_are_read_and_written_back(kind, numbers):
-    found = images.read(made(kind, heif.nclx(*numbers)))
+    found = images.read(made(kind, heiffile.nclx(*numbers)))
     assert found.cicp == (*numbers, 6, 1)
     assert found.icc is None
     written, back, told = again(found, kind)
@@ -92,13 +92,13 @@ def test_colours_in_numbers_are_read_and_written_back(kind, numbers):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("numbers", [(1, 13), (2, 2), (1, 1), (1, 6), (2, 13), (1, 2), (1, 15)])
 def test_srgb_in_numbers_is_nothing_to_keep(kind, numbers):
-    found = images.read(made(kind, heif.nclx(*numbers)))
+    found = images.read(made(kind, heiffile.nclx(*numbers)))
     assert (found.cicp, found.icc, found.lost) == (None, None, ())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_profile_governs_where_both_are_there(kind):
-    both = [heif.box(b"colr", b"prof", P3), heif.nclx(9, 16)]
+    both = [heiffile.box(b"colr", b"prof", P3), heiffile.nclx(9, 16)]
     found = images.read(made(kind, *both))
     assert (found.cicp, found.icc) == (None, P3)
 
@@ -168,27 +168,27 @@ def test_where_no_box_tells_colours_the_coded_data_do():
     """A sequence header by libaom, in both forms that there are."""
     buffer = io.BytesIO()
     Image.fromarray(smooth()).save(buffer, "AVIF", advanced={"color-primaries": "bt2020"})
-    item = heif.taken(buffer.getvalue())
+    item = heiffile.taken(buffer.getvalue())
     item.properties = [each for each in item.properties if each[4:8] != b"colr"]
-    assert images.read(io.BytesIO(heif.built([item]))).cicp == (9, 13, 6, 1)
+    assert images.read(io.BytesIO(heiffile.built([item]))).cicp == (9, 13, 6, 1)
     frames = [Image.fromarray(np.roll(smooth(), 8 * at, 1)) for at in range(3)]
     buffer = io.BytesIO()
     frames[0].save(buffer, "AVIF", save_all=True, append_images=frames[1:], range="limited")
-    assert av1.cicp(heif.part(buffer.getvalue(), b"mdat")) == (1, 13, 6, 0)
+    assert av1.cicp(heiffile.part(buffer.getvalue(), b"mdat")) == (1, 13, 6, 0)
     for end in range(12):
         av1.cicp(item.data[:end])  # no exception
 
 
 LAYOUTS = {
-    "turned": ([heif.irot(1)], lambda a: np.rot90(a, 1)),
-    "upside down": ([heif.irot(2)], lambda a: np.rot90(a, 2)),
-    "mirrored": ([heif.imir(1)], lambda a: a[:, ::-1]),
-    "flipped": ([heif.imir(0)], lambda a: a[::-1]),
-    "both": ([heif.irot(3), heif.imir(1)], lambda a: np.rot90(a, 3)[:, ::-1]),
-    "cut": ([heif.clap(40, 30)], lambda a: a[17:47, 20:60]),
-    "cut aside": ([heif.clap(40, 30, 6, -7)], lambda a: a[10:40, 26:66]),
+    "turned": ([heiffile.irot(1)], lambda a: np.rot90(a, 1)),
+    "upside down": ([heiffile.irot(2)], lambda a: np.rot90(a, 2)),
+    "mirrored": ([heiffile.imir(1)], lambda a: a[:, ::-1]),
+    "flipped": ([heiffile.imir(0)], lambda a: a[::-1]),
+    "both": ([heiffile.irot(3), heiffile.imir(1)], lambda a: np.rot90(a, 3)[:, ::-1]),
+    "cut": ([heiffile.clap(40, 30)], lambda a: a[17:47, 20:60]),
+    "cut aside": ([heiffile.clap(40, 30, 6, -7)], lambda a: a[10:40, 26:66]),
     "cut and turned": (
-        [heif.clap(40, 30, 6, -7), heif.irot(1)],
+        [heiffile.clap(40, 30, 6, -7), heiffile.irot(1)],
         lambda a: np.rot90(a[10:40, 26:66]),
     ),
 }
@@ -207,30 +207,30 @@ def test_pictures_lie_as_the_boxes_say(kind, layout):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_that_are_not_square_are_said(kind):
-    assert "2:1" in images.read(made(kind, heif.pasp(2, 1))).lost[0]
-    assert images.read(made(kind, heif.pasp(3, 3))).lost == ()
+    assert "2:1" in images.read(made(kind, heiffile.pasp(2, 1))).lost[0]
+    assert images.read(made(kind, heiffile.pasp(3, 3))).lost == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("major", [b"mif1", b"miaf", b"MA1B", b"heif"])
 def test_the_brands_behind_the_major_one_tell_the_format(kind, major):
-    item = heif.taken(encoded(smooth(), kind))
-    file = io.BytesIO(heif.built([item], brands=(major, b"mif1", kind.encode())))
+    item = heiffile.taken(encoded(smooth(), kind))
+    file = io.BytesIO(heiffile.built([item], brands=(major, b"mif1", kind.encode())))
     assert images.read(file).format == kind
 
 
 GONE = {
-    "urn:com:apple:photo:2020:aux:hdrgainmap": boxes.GAIN_MAP,
-    "urn:mpeg:hevc:2015:auxid:2": boxes.DEPTH,
-    "urn:mpeg:mpegB:cicp:systems:auxiliary:depth": boxes.DEPTH,
-    "urn:com:apple:photo:2018:aux:portraiteffectsmatte": boxes.MATTE,
-    "urn:com:apple:photo:2019:aux:semanticskinmatte": boxes.MATTE,
+    "urn:com:apple:photo:2020:aux:hdrgainmap": heif.GAIN_MAP,
+    "urn:mpeg:hevc:2015:auxid:2": heif.DEPTH,
+    "urn:mpeg:mpegB:cicp:systems:auxiliary:depth": heif.DEPTH,
+    "urn:com:apple:photo:2018:aux:portraiteffectsmatte": heif.MATTE,
+    "urn:com:apple:photo:2019:aux:semanticskinmatte": heif.MATTE,
     "urn:example:else": "an auxiliary picture (urn:example:else) is gone",
 }
 
 
-def beside(kind: str, *properties: bytes, hidden: bool = False) -> heif.Item:
-    item = heif.taken(encoded(smooth(40, 32), kind))
+def beside(kind: str, *properties: bytes, hidden: bool = False) -> heiffile.Item:
+    item = heiffile.taken(encoded(smooth(40, 32), kind))
     item.properties += properties
     item.hidden = hidden
     return item
@@ -239,30 +239,30 @@ def beside(kind: str, *properties: bytes, hidden: bool = False) -> heif.Item:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("urn", GONE)
 def test_auxiliary_pictures_are_gone_with_a_word(kind, urn):
-    items = [heif.taken(encoded(smooth(), kind)), beside(kind, heif.auxc(urn), hidden=True)]
+    items = [heiffile.taken(encoded(smooth(), kind)), beside(kind, heiffile.auxc(urn), hidden=True)]
     brands = (kind.encode(), b"mif1")
-    found = images.read(io.BytesIO(heif.built(items, [(b"auxl", 2, [1])], brands)))
+    found = images.read(io.BytesIO(heiffile.built(items, [(b"auxl", 2, [1])], brands)))
     assert found.lost == (GONE[urn],)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_thumbnails_need_no_word_and_other_pictures_do(kind):
-    items = [heif.taken(encoded(smooth(), kind)), beside(kind)]
+    items = [heiffile.taken(encoded(smooth(), kind)), beside(kind)]
     brands = (kind.encode(), b"mif1")
-    assert images.read(io.BytesIO(heif.built(items, [(b"thmb", 2, [1])], brands))).lost == ()
-    found = images.read(io.BytesIO(heif.built(items, [], brands)))
+    assert images.read(io.BytesIO(heiffile.built(items, [(b"thmb", 2, [1])], brands))).lost == ()
+    found = images.read(io.BytesIO(heiffile.built(items, [], brands)))
     assert found.lost == ("only the main one of the file's pictures is taken",)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tone_mapped_picture_and_a_video_are_gone_with_a_word(kind):
-    main = heif.taken(encoded(smooth(), kind))
-    mapped = heif.Item(b"tmap", bytes(64), [heif.ispe(80, 64)])
+    main = heiffile.taken(encoded(smooth(), kind))
+    mapped = heiffile.Item(b"tmap", bytes(64), [heiffile.ispe(80, 64)])
     items = [main, beside(kind, hidden=True), mapped]
     brands = (kind.encode(), b"mif1", b"tmap")
-    motion = heif.box(b"mpvd", bytes(100))
-    data = heif.built(items, [(b"dimg", 3, [1, 2])], brands, motion)
-    assert images.read(io.BytesIO(data)).lost == (boxes.GAIN_MAP, boxes.VIDEO)
+    motion = heiffile.box(b"mpvd", bytes(100))
+    data = heiffile.built(items, [(b"dimg", 3, [1, 2])], brands, motion)
+    assert images.read(io.BytesIO(data)).lost == (heif.GAIN_MAP, heif.VIDEO)
 
 
 @pytest.mark.parametrize("photo", [True, False])
@@ -276,7 +276,7 @@ def test_alpha_that_was_multiplied_in(photo, premultiplied, monkeypatch):
     buffer = io.BytesIO()
     options = {"quality": 100, "subsampling": "4:4:4", "alpha_premultiplied": premultiplied}
     pixels.save(buffer, "AVIF", **options)
-    told = boxes.told(buffer)
+    told = heif.told(buffer)
     assert told.premultiplied == premultiplied
     found = images.read(buffer)
     assert np.abs(found.alpha.astype(int) - alpha).max() <= 1
@@ -318,11 +318,13 @@ SEEDS: dict[str, tuple[bytes, int]] = {}
 
 def seed(kind: str) -> tuple[bytes, int]:
     if kind not in SEEDS:
-        urn = heif.auxc("urn:com:apple:photo:2020:aux:hdrgainmap")
-        items = [heif.taken(encoded(smooth(), kind)), beside(kind, urn)]
-        items[0].properties += [heif.clap(40, 30), heif.irot(1), heif.pasp(2, 1)]
+        urn = heiffile.auxc("urn:com:apple:photo:2020:aux:hdrgainmap")
+        items = [heiffile.taken(encoded(smooth(), kind)), beside(kind, urn)]
+        items[0].properties += [heiffile.clap(40, 30), heiffile.irot(1), heiffile.pasp(2, 1)]
         links = [(b"auxl", 2, [1])]
-        data = heif.built(items, links, (kind.encode(), b"mif1"), heif.box(b"mpvd", bytes(9)))
+        data = heiffile.built(
+            items, links, (kind.encode(), b"mif1"), heiffile.box(b"mpvd", bytes(9))
+        )
         SEEDS[kind] = data, data.index(b"mdat") + 4
     return SEEDS[kind]
 
@@ -351,22 +353,24 @@ def test_a_mutated_header_is_a_picture_or_an_error(kind, edits):
 def test_hostile_counts_cost_no_time(what):
     many = 300_000
     content = {
-        "boxes": heif.box(b"free") * many,
-        "items": heif.full(b"iinf", b"\xff\xff", heif.full(b"infe", bytes(9), version=2) * many),
-        "references": heif.full(
-            b"iref", heif.box(b"auxl", struct.pack(">HH", 2, 1), b"\0\1") * (many // 4)
+        "boxes": heiffile.box(b"free") * many,
+        "items": heiffile.full(
+            b"iinf", b"\xff\xff", heiffile.full(b"infe", bytes(9), version=2) * many
         ),
-        "uses": heif.box(
-            b"iprp", heif.full(b"ipma", b"\xff" * 4, struct.pack(">HB", 1, 255), bytes(many))
+        "references": heiffile.full(
+            b"iref", heiffile.box(b"auxl", struct.pack(">HH", 2, 1), b"\0\1") * (many // 4)
         ),
-        "properties": heif.box(b"iprp", heif.box(b"ipco", heif.box(b"free") * many)),
+        "uses": heiffile.box(
+            b"iprp", heiffile.full(b"ipma", b"\xff" * 4, struct.pack(">HB", 1, 255), bytes(many))
+        ),
+        "properties": heiffile.box(b"iprp", heiffile.box(b"ipco", heiffile.box(b"free") * many)),
         "metas": b"",
     }[what]
-    head = heif.box(b"ftyp", b"avif", bytes(4), b"avif")
-    meta = heif.full(b"meta", heif.full(b"pitm", b"\0\1"), content)
+    head = heiffile.box(b"ftyp", b"avif", bytes(4), b"avif")
+    meta = heiffile.full(b"meta", heiffile.full(b"pitm", b"\0\1"), content)
     data = head + (meta * 30_000 if what == "metas" else meta)
     begun = time.process_time()
-    boxes.told(io.BytesIO(data))
+    heif.told(io.BytesIO(data))
     assert time.process_time() - begun < 0.5
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from .. import boxes, profiles
+from .. import heif, profiles
 from ..format import DAMAGED, Asked
 from ..picture import Picture
 from ..pillow import Found, PillowFormat
@@ -39,7 +39,7 @@ class HEIF(PillowFormat):
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
         """What the reader and the boxes tell."""
         found = super().beside(file, image)
-        told = boxes.told(file)
+        told = heif.told(file)
         found.info = found.info | {BOXES: told}
         icc = found.info.get("icc_profile")
         profile = isinstance(icc, bytes) and profiles.space(icc) in ("GRAY", "RGB")
@@ -80,9 +80,9 @@ class HEIF(PillowFormat):
             ) from error
 
 
-def whole(found: Found) -> boxes.Told:
+def whole(found: Found) -> heif.Told:
     """What the boxes tell."""
-    return cast("boxes.Told", found.info[BOXES])
+    return cast("heif.Told", found.info[BOXES])
 
 
 def uncovered(pixels: Pixels, alpha: Pixels) -> Pixels:

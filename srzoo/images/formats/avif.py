@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import AvifImagePlugin, Image
 
-from .. import boxes, vips
+from .. import boxes, heif, vips
 from ..decoding import Decoded
 from ..format import FINE, Asked, Memory
 from ..picture import PHOTO, Picture, coloured, shallow
@@ -55,7 +55,7 @@ class AVIF(HEIF):
         converts itself.
         """
         data = file.read()
-        told = boxes.told(io.BytesIO(data))
+        told = heif.told(io.BytesIO(data))
         usual = told.cicp is not None and told.cicp[2] in BT601
         if told.nclx and usual and told.bits == 8 and not told.sequence:
             at = told.nclx[0] + 4
@@ -65,7 +65,7 @@ class AVIF(HEIF):
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
         """As the codec's configuration has it."""
-        return boxes.told(file).bits or 8
+        return heif.told(file).bits or 8
 
     def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
         """Where Pillow would lose depth; pyvips knows no frames."""
@@ -131,7 +131,7 @@ class AVIF(HEIF):
         encoded = io.BytesIO()
         saved(picture, encoded, "AVIF", options)
         data = encoded.getvalue()
-        file.write(boxes.numbered(data, picture.cicp) if picture.cicp else data)
+        file.write(heif.numbered(data, picture.cicp) if picture.cicp else data)
 
 
 def _crop(image: Image.Image, found: Found) -> tuple[int, int, int, int] | None:

@@ -104,7 +104,7 @@ class JXL(PillowFormat):
         planes = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[:, :, None]
         if picture.alpha is not None:
             planes = np.concatenate([planes, picture.alpha[:, :, None]], axis=2)
-        mode: str = ("L", "LA", "RGB", "RGBA")[planes.shape[2] - 1]
+        mode = ("L", "LA", "RGB", "RGBA")[int(planes.shape[2]) - 1]
         lossless = quality == 100 or (picture.lossless and quality is None)
         beside = bool(picture.exif or picture.xmp)
         encoder: Any = importlib.import_module("pillow_jxl").Encoder(
