@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import time
@@ -147,6 +148,13 @@ def test_numbers_that_nobody_knows_are_told():
         assert (back.cicp, back.icc) == (None, None)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_read_whatever_its_numbers_are(kind):
+    found = images.read(made(kind, heiffile.nclx(77, 99)))
+    assert np.array_equal(found.pixels, images.read(made(kind)).pixels)
+    assert found.cicp[:2] == (77, 99)
+
+
 def test_numbers_of_12_bits():
     pytest.importorskip("pyvips", reason="the extra photo is not installed")
     deep = smooth().astype(np.uint16) * 257
@@ -203,6 +211,50 @@ def test_pictures_lie_as_the_boxes_say(kind, layout):
     right = way(images.read(made(kind)).pixels)
     assert header.size == found.size
     assert np.array_equal(found.pixels, right)
+
+
+def test_a_grid_is_one_picture():
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    buffer = io.BytesIO()
+    image = pillow_heif.from_pillow(Image.fromarray(smooth(300, 200)))
+    image.save(buffer, quality=95, tile_size=64, color_primaries=12, transfer_characteristics=13)
+    found = images.read(buffer)
+    assert (found.size, found.lost) == ((300, 200), ())
+    assert found.cicp[:2] == (12, 13)
+    assert np.abs(found.pixels.astype(int) - smooth(300, 200)).mean() < 2
+
+
+GRAY_10 = (
+    "AAAAHGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZgAAAOltZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAA"
+    "AAAAAAAAAAAAAAAAAA5waXRtAAAAAAABAAAAHmlsb2MAAAAARAAAAQABAAAAAQAAAQ0AAAAoAAAAKGlpbmYA"
+    "AAAAAAEAAAAaaW5mZQIAAAAAAQAAYXYwMUNvbG9yAAAAAGhpcHJwAAAASWlwY28AAAAUaXNwZQAAAAAAAAAG"
+    "AAAABAAAAA5waXhpAAAAAAEKAAAADGF2MUOBAFwAAAAAE2NvbHJuY2x4AAIAAgACgAAAABdpcG1hAAAAAAAA"
+    "AAEAAQQBAoMEAAAAMG1kYXQSAAoFGAhvzqAyHRAAhwvN97sufeT7g8TWZ1SUTGkvi6PFNugw/T9b"
+)
+"""By imagecodecs, without loss: 6 x 4 pixels of 10 bits, 0, 40, 80, ... 920."""
+
+
+def test_gray_of_10_bits_stays_gray(monkeypatch):
+    file = io.BytesIO(base64.b64decode(GRAY_10))
+    right = (np.arange(24).reshape(4, 6) * 40) * 65_535 / 1023
+    if vips.library() is not None:
+        header, found = images.read_header(file), images.read(file)
+        assert (header.bits, header.channels) == (16, 1)
+        assert found.pixels.shape == (4, 6)
+        assert np.abs(found.pixels - right).max() < 65
+    monkeypatch.setattr(vips, "library", lambda: None)
+    header, found = images.read_header(file), images.read(file)
+    assert (header.bits, header.channels) == (8, 1)
+    assert np.abs(found.pixels - right / 257).max() <= 1
+    assert "10 bits a channel became 8" in found.lost[0]
+
+
+def test_avif_that_no_reader_takes_is_not_written():
+    thin = np.broadcast_to(np.uint8(9), (2, 32_769))
+    with pytest.raises(PictureError, match="32768 pixels a side"):
+        images.write(images.Picture(thin), io.BytesIO(), "avif")
+    with pytest.raises(PictureError, match="268,435,456 pixels"):
+        images.check_writable(io.BytesIO(), (20_000, 20_000), "avif")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,6 +22,7 @@ OTHERS = "only the main one of the file's pictures is taken"
 KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 KNOWN_TRANSFERS = {1, 2, *range(4, 19)}
 """Those that ITU-T H.273 has."""
+UNTOLD = (2, 2, 2, 1)
 BOXES = "boxes"
 """Where :class:`Found` has what the boxes tell."""
 
@@ -55,9 +56,9 @@ class HEIF(PillowFormat):
 
     def colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
         """The numbers; a profile beside them would govern."""
-        if cicp[0] not in KNOWN_PRIMARIES or cicp[1] not in KNOWN_TRANSFERS:
+        if not known(cicp):
             told = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
-            return picture.losing(told, cicp=None)  # libheif would refuse the file
+            return picture.losing(told, cicp=None)
         if picture.icc is None:
             return picture
         lost = f"the profile beside CICP was dropped: in {self.name} it would go first"
@@ -78,6 +79,11 @@ class HEIF(PillowFormat):
                 f"it is damaged ({error}), and its decoder gives nothing of such a file",
                 "Restore the file",
             ) from error
+
+
+def known(cicp: tuple[int, int, int, int]) -> bool:
+    """Whether ITU-T H.273 has such primaries and such a transfer; libheif refuses others."""
+    return cicp[0] in KNOWN_PRIMARIES and cicp[1] in KNOWN_TRANSFERS
 
 
 def whole(found: Found) -> heif.Told:

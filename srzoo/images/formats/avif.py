@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import AvifImagePlugin, Image
 
+from ...errors import PictureError
 from .. import boxes, heif, vips
 from ..decoding import Decoded
 from ..format import FINE, Asked, Memory
-from ..picture import PHOTO, Picture, coloured, shallow
+from ..picture import PHOTO, Picture, called, coloured, shallow
 from ..pillow import SIDEWAYS, Found, saved
 from ._heif import HEIF, uncovered, whole
 
@@ -26,6 +28,7 @@ BT470M, DERIVED = 4, 12
 GRAY_ALPHA = "AVIF with transparency has no gray: written as RGB"
 
 QUALITY = 85
+MAX_PIXELS = 2**28
 
 
 class AVIF(HEIF):
@@ -37,7 +40,7 @@ class AVIF(HEIF):
     loader = "heifload"
     suffixes = (".avif", ".avifs")
     writes = True
-    max_side = 65_535
+    max_side = 32_768  # its readers, libavif's among them, take no more
     bits = 12
     quality = QUALITY
     memory = Memory((7.5, 7.5))
@@ -110,6 +113,16 @@ class AVIF(HEIF):
         if picture.pixels.ndim == 2 and picture.alpha is not None:
             picture = coloured(picture, GRAY_ALPHA)
         return super().fitted(picture)
+
+    def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
+        """Refuse also what libavif would write but not read again."""
+        super().check_writable(file, size)
+        if size[0] * size[1] > MAX_PIXELS:
+            raise PictureError(
+                f"cannot write {called(file)}: AVIF's readers take at most {MAX_PIXELS:,} pixels,"
+                f" the result has {size[0]}x{size[1]}",
+                "Choose --format png or tiff",
+            )
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode 8 bits by Pillow, more by pyvips."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from .. import boxes
+from .. import boxes, heif
 from ..decoding import Decoded, split
 from ..format import FINE, Asked, Memory
 from ..picture import Picture
 from ..pillow import Found, to_pil
-from ._heif import HEIF, uncovered, whole
+from ._heif import HEIF, UNTOLD, known, uncovered, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class HEIC(HEIF):
 
     def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
         """The file opened by pillow-heif."""
-        return importlib.import_module("pillow_heif").HeifImageFile(file)
+        return importlib.import_module("pillow_heif").HeifImageFile(_readable(file))
 
     def frames(self, image: Image.Image) -> int:
         """One photo, and what belongs to it."""
@@ -73,9 +74,9 @@ class HEIC(HEIF):
         """8 bits as Pillow has them, more as 16."""
         if self.stored_bits(file, image) <= 8:
             return super().pixels(file, image, found)
-        heif = importlib.import_module("pillow_heif")
-        file.seek(0)
-        opened = heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+        opened = importlib.import_module("pillow_heif").open_heif(
+            _readable(file), convert_hdr_to_8bit=False, hdr_to_16bit=True
+        )
         planes: NDArray[Any] = np.asarray(opened[opened.primary_index])
         planes = (planes | planes >> int(opened.info["bit_depth"])).astype(
             np.uint16
@@ -103,3 +104,12 @@ class HEIC(HEIF):
         image.info.clear()
         image.info.update(options)
         importlib.import_module("pillow_heif").from_pillow(image).save(file, **options)
+
+
+def _readable(file: BinaryIO) -> BinaryIO:
+    """The file; a copy with others where libheif would refuse it for the colours it tells."""
+    told = heif.told(file)
+    file.seek(0)
+    if told.nclx and told.cicp and not known(told.cicp):
+        return io.BytesIO(heif.numbered(file.read(), UNTOLD))
+    return file
