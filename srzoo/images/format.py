@@ -15,7 +15,7 @@ from typing import BinaryIO, ClassVar
 import numpy as np
 
 from ..errors import PictureError
-from . import metadata
+from . import metadata, profiles
 from .picture import Picture, called, coloured, on_white, shallow
 
 MAX_PIXELS = 500_000_000
@@ -105,6 +105,7 @@ class Format:
         bits: the most bits a channel may have, when written.
         alpha: whether it holds transparency.
         gray: whether it holds gray as such.
+        cicp: whether it tells colours in numbers (ITU-T H.273).
         quality: the default of the quality setting, or None where there is none.
         dpi_in_exif: whether EXIF is the only place for DPI.
         iptc: whether it has a place for IPTC records.
@@ -121,6 +122,7 @@ class Format:
     bits: ClassVar[int] = 8
     alpha: ClassVar[bool] = True
     gray: ClassVar[bool] = True
+    cicp: ClassVar[bool] = False
     quality: ClassVar[int | None] = None
     dpi_in_exif: ClassVar[bool] = False
     iptc: ClassVar[bool] = False
@@ -173,6 +175,18 @@ class Format:
             return picture
         return shallow(picture, f"16 bits a channel became 8: {self.name} holds no more")
 
+    def colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
+        """A picture whose colours are told in numbers, as the format can tell them."""
+        if self.cicp:
+            return picture
+        fit = replace(picture, cicp=None, icc=picture.profile)
+        if hdr := profiles.HDR.get(cicp[1]):
+            lost = f"HDR colours ({hdr}) became a colour profile, which few programs show as HDR"
+            return fit.losing(lost)
+        if fit.icc is None and not profiles.plain(cicp, picture.pixels.ndim == 2):
+            return fit.losing(f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB")
+        return fit
+
     def fitted(self, picture: Picture) -> Picture:
         """The picture as the format can hold it; what it cannot is said in ``lost``."""
         if picture.pixels.dtype == np.uint16:
@@ -183,6 +197,8 @@ class Format:
             picture = picture.losing(lost, pixels=pixels, alpha=None)
         if picture.pixels.ndim == 2 and not self.gray:
             picture = coloured(picture, f"{self.name} has no gray: written as RGB")
+        if picture.cicp:
+            picture = self.colours(picture, picture.cicp)
         picture = replace(picture, exif=metadata.with_layout(picture, dpi=self.dpi_in_exif))
         if picture.xmp:
             picture = replace(picture, xmp=metadata.sized(picture.xmp, picture.size))

@@ -54,6 +54,15 @@ class Picture:
         """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile of its colours; made from ``cicp`` where they are told so."""
+        if self.cicp is None:
+            return self.icc
+        gray = self.pixels.ndim == 2
+        told = profiles.from_cicp(self.cicp, gray)
+        return told or (None if profiles.plain(self.cicp, gray) else self.icc)
+
     def losing(self, what: str, **changes: Any) -> Picture:
         """The same with ``changes``, and one more sentence in ``lost``."""
         return replace(self, lost=(*self.lost, what), **changes)
@@ -115,7 +124,7 @@ def stripped(picture: Picture) -> Picture:
 
 def coloured(picture: Picture, why: str) -> Picture:
     """Gray as RGB; one with a profile of its own is converted to sRGB."""
-    pixels, icc = picture.pixels, picture.icc
+    pixels, icc = picture.pixels, None if picture.cicp else picture.icc
     if icc and profiles.space(icc) == "GRAY":
         picture = shallow(picture, "16 bits a channel became 8: the gray profile was applied")
         converted = profiles.to_srgb(Image.fromarray(picture.pixels), icc)

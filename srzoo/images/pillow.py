@@ -277,8 +277,8 @@ def to_pil(picture: Picture) -> Image.Image:
     image = Image.fromarray(picture.pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
-    if picture.icc:
-        image.info["icc_profile"] = picture.icc
+    if icc := picture.profile:
+        image.info["icc_profile"] = icc
     if picture.dpi:
         image.info["dpi"] = picture.dpi
     if picture.exif:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import PictureError
+from . import heif, profiles
 from .format import FINE
 from .picture import Picture, called
 
@@ -152,14 +153,15 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
     x, y = (value / 25.4 for value in picture.dpi or (72, 72))
     image = image.copy(interpretation=kind, xres=x, yres=y)
     for name, data in (
-        ("icc-profile-data", picture.icc),
+        # Where numbers tell the colours, they take the profile's place afterwards.
+        ("icc-profile-data", profiles.matrix_profile("sRGB") if picture.cicp else picture.icc),
         ("exif-data", picture.exif),
         ("xmp-data", picture.xmp),
     ):
         if data:
             image.set_type(pyvips.GValue.blob_type, name, data)
     try:
-        return image.heifsave_buffer(
+        data = image.heifsave_buffer(
             compression="av1", bitdepth=12, Q=quality, effort=3,
             subsample_mode="off" if quality >= FINE else "on",
             keep="icc|xmp|exif" if picture.exif else "icc|xmp",
@@ -167,3 +169,4 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot write AVIF: {reason}", "Choose --format png") from error
+    return heif.numbered(data, picture.cicp) if picture.cicp else data

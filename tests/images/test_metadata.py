@@ -91,7 +91,8 @@ def test_orientation_is_applied_and_reset(tmp_path, orientation, suffix):
     steps = {2: "h", 3: "hv", 4: "v", 5: "t", 6: "th", 7: "thv", 8: "tv"}.get(orientation, "")
     for step in steps:
         stored = {"h": stored[:, ::-1], "v": stored[::-1], "t": stored.swapaxes(0, 1)}[step]
-    assert np.array_equal(upright.pixels, stored)
+    # AVIF is calculated in higher precision than Pillow does.
+    assert np.abs(upright.pixels.astype(int) - stored).max() <= (3 if suffix == "avif" else 0)
     images.write(upright, tmp_path / f"again.{suffix}", images.format_of(path))
     with Image.open(tmp_path / f"again.{suffix}") as again:
         assert again.getexif().get(0x0112, 1) == 1

@@ -2,54 +2,103 @@
 
 from __future__ import annotations
 
+import io
+import struct
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
-from .. import vips
+from ...errors import PictureError
+from .. import boxes, heif, vips
 from ..decoding import Decoded
-from ..format import FINE, Memory
-from ..picture import PHOTO, Picture, coloured, shallow
-from ..pillow import Found, PillowFormat, saved
+from ..format import FINE, Asked, Memory
+from ..picture import PHOTO, Picture, called, coloured, shallow
+from ..pillow import SIDEWAYS, Found, saved
+from ._heif import HEIF, uncovered, whole
+
+BRANDS = {b"avif", b"avis"}
+HEVC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+BT601 = (5, 6)
+"""Numbers of the usual matrix in ITU-T H.273."""
+BT470M, DERIVED = 4, 12
+"""Primaries that BT.601's matrix follows from, and the number of a matrix that does follow."""
+GRAY_ALPHA = "AVIF with transparency has no gray: written as RGB"
 
 QUALITY = 85
+MAX_PIXELS = 2**28
 
 
-class AVIF(PillowFormat):
+class AVIF(HEIF):
     """AVIF: up to 12 bits; those above 8 need pyvips."""
 
     key = "avif"
     name = "AVIF"
     pillow = "AVIF"
     loader = "heifload"
-    suffixes = (".avif",)
+    suffixes = (".avif", ".avifs")
     writes = True
-    max_side = 65_535
+    max_side = 32_768  # its readers, libavif's among them, take no more
     bits = 12
     quality = QUALITY
-    dpi_in_exif = True
     memory = Memory((7.5, 7.5))
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """Its brand is AVIF's."""
-        return head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis")
+        """One of its brands is AVIF's, and its major one is not HEIC's."""
+        brands = boxes.brands(head)
+        return bool(BRANDS & set(brands)) and brands[0] not in HEVC
+
+    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+        """The file opened by libavif; a copy, so that it calculates in full precision.
+
+        8 bits with BT.601's matrix it has libyuv convert, in steps of 1/64: colours off by up to
+        two levels, and another drift each time. The same matrix, called by another name, it
+        converts itself.
+        """
+        data = file.read()
+        told = heif.told(io.BytesIO(data))
+        usual = told.cicp is not None and told.cicp[2] in BT601
+        if told.nclx and usual and told.bits == 8 and not told.sequence:
+            at = told.nclx[0] + 4
+            named = struct.pack(">H", BT470M) + data[at + 2 : at + 4] + struct.pack(">H", DERIVED)
+            data = data[:at] + named + data[at + 6 :]
+        return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
         """As the codec's configuration has it."""
-        place = file.tell()
-        file.seek(0)
-        head = file.read(2**16)
-        file.seek(place)
-        at = head.find(b"av1C")
-        if not 0 < at < len(head) - 6 or not head[at + 6] & 0x40:
-            return 8
-        return 12 if head[at + 6] & 0x20 else 10
+        return heif.told(file).bits or 8
+
+    def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
+        """Where Pillow would lose depth; pyvips knows no frames."""
+        return self.frames(image) == 1 and super().by_vips(image, found, bits)
+
+    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+        """Cut to the clean aperture, which Pillow does not."""
+        by_vips = self.by_vips(image, found, self.stored_bits(file, image))
+        pixels, alpha, icc = super().pixels(file, image, found)
+        if (crop := _crop(image, found)) and not by_vips:
+            left, top, width, height = crop
+            part = (slice(top, top + height), slice(left, left + width))
+            pixels, alpha = pixels[part], None if alpha is None else alpha[part]
+        return pixels, alpha, icc
+
+    def upright_size(self, image: Image.Image, found: Found) -> tuple[int, int]:
+        """Of the clean aperture, when it is turned."""
+        crop = _crop(image, found)
+        width, height = crop[2:] if crop else image.size
+        return (height, width) if found.turn in SIDEWAYS else (width, height)
 
     def from_vips(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
-        """Turned already."""
+        """Turned already; alpha may be multiplied in, and gray is repeated."""
         found.turn = 1
-        return super().from_vips(file, image, found)
+        pixels, alpha, icc = super().from_vips(file, image, found)
+        if alpha is not None and whole(found).premultiplied:
+            pixels = uncovered(pixels, alpha)
+        if pixels.ndim == 3 and whole(found).gray:
+            pixels = np.ascontiguousarray(pixels[:, :, 0])
+        return pixels, alpha, icc
 
     def depth(self, picture: Picture) -> Picture:
         """16 bits become 12."""
@@ -59,6 +108,22 @@ class AVIF(PillowFormat):
             picture = coloured(picture, f"AVIF of {self.bits} bits has no gray: written as RGB")
         return picture.losing(f"16 bits a channel became {self.bits}: AVIF holds no more")
 
+    def fitted(self, picture: Picture) -> Picture:
+        """The picture as it can be held; its encoder knows no gray with transparency."""
+        if picture.pixels.ndim == 2 and picture.alpha is not None:
+            picture = coloured(picture, GRAY_ALPHA)
+        return super().fitted(picture)
+
+    def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
+        """Refuse also what libavif would write but not read again."""
+        super().check_writable(file, size)
+        if size[0] * size[1] > MAX_PIXELS:
+            raise PictureError(
+                f"cannot write {called(file)}: AVIF's readers take at most {MAX_PIXELS:,} pixels,"
+                f" the result has {size[0]}x{size[1]}",
+                "Choose --format png or tiff",
+            )
+
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode 8 bits by Pillow, more by pyvips."""
         quality = quality or QUALITY
@@ -67,5 +132,24 @@ class AVIF(PillowFormat):
             return
         options: dict[str, Any] = {"quality": quality}
         if picture.pixels.ndim == 3:
-            options["subsampling"] = "4:4:4" if quality >= FINE else "4:2:0"
-        saved(picture, file, "AVIF", options)
+            # From RGB, and from RGBA to 4:2:0, it has libyuv convert, which rounds chroma down:
+            # a shift to green. From RGBA to 4:4:4, and where alpha is to be multiplied in, it
+            # converts itself. An opaque alpha changes nothing and is not written.
+            fine = quality >= FINE or picture.alpha is not None
+            options["subsampling"] = "4:4:4" if fine else "4:2:0"
+            if picture.alpha is None:
+                options["alpha_premultiplied"] = True
+                opaque = np.full(picture.pixels.shape[:2], 255, np.uint8)
+                picture = replace(picture, alpha=opaque)
+        encoded = io.BytesIO()
+        saved(picture, encoded, "AVIF", options)
+        data = encoded.getvalue()
+        file.write(heif.numbered(data, picture.cicp) if picture.cicp else data)
+
+
+def _crop(image: Image.Image, found: Found) -> tuple[int, int, int, int] | None:
+    """The clean aperture: left, top, width and height; None where it is the whole picture."""
+    crop = whole(found).crop
+    if not crop or crop[0] + crop[2] > image.width or crop[1] + crop[3] > image.height:
+        return None
+    return crop

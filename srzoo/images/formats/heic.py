@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from .. import boxes, heif
 from ..decoding import Decoded, split
 from ..format import FINE, Asked, Memory
 from ..picture import Picture
-from ..pillow import Found, PillowFormat, to_pil
+from ..pillow import Found, to_pil
+from ._heif import HEIF, UNTOLD, known, uncovered, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,18 +25,17 @@ BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"
 QUALITY = 85
 
 
-class HEIC(PillowFormat):
+class HEIC(HEIF):
     """HEIC: read with up to 12 bits, written with 8."""
 
     key = "heic"
     name = "HEIC"
     pillow = "HEIF"
-    suffixes = (".heic", ".heif", ".hif")
+    suffixes = (".heic", ".heif", ".hif", ".heics", ".heifs")
     writes = True
     max_side = 16_384
     gray = False
     quality = QUALITY
-    dpi_in_exif = True
     memory = Memory((7.2, 9.5))
 
     @property
@@ -42,12 +44,12 @@ class HEIC(PillowFormat):
         return None if importlib.util.find_spec("pillow_heif") else "pip install 'srzoo[heic]'"
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """Its brand is one of HEIF's; AVIF has its own."""
-        return head[4:8] == b"ftyp" and head[8:12] in BRANDS
+        """One of its brands is HEIF's; AVIF has its own."""
+        return bool(BRANDS & set(boxes.brands(head)))
 
     def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
         """The file opened by pillow-heif."""
-        return importlib.import_module("pillow_heif").HeifImageFile(file)
+        return importlib.import_module("pillow_heif").HeifImageFile(_readable(file))
 
     def frames(self, image: Image.Image) -> int:
         """One photo, and what belongs to it."""
@@ -62,26 +64,29 @@ class HEIC(PillowFormat):
         return self.stored_bits(file, image)
 
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
-        """What pillow-heif tells."""
+        """What pillow-heif and the boxes tell."""
         found = super().beside(file, image)
-        if getattr(image, "n_frames", 1) > 1:
-            found.lost.append("only the main one of the file's pictures is taken")
+        if whole(found).sequence:
+            found.lost.append("the moving pictures of the sequence are gone")
         return found
 
     def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
         """8 bits as Pillow has them, more as 16."""
         if self.stored_bits(file, image) <= 8:
             return super().pixels(file, image, found)
-        heif = importlib.import_module("pillow_heif")
-        file.seek(0)
-        opened = heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+        opened = importlib.import_module("pillow_heif").open_heif(
+            _readable(file), convert_hdr_to_8bit=False, hdr_to_16bit=True
+        )
         planes: NDArray[Any] = np.asarray(opened[opened.primary_index])
         planes = (planes | planes >> int(opened.info["bit_depth"])).astype(
             np.uint16
         )  # white is white
         icc = found.info.get("icc_profile")
         planes = planes[:, :, None] if planes.ndim == 2 else planes
-        return (*split(planes, clear=planes.shape[2] in (2, 4)), icc)
+        pixels, alpha = split(planes, clear=planes.shape[2] in (2, 4))
+        if alpha is not None and opened.premultiplied_alpha:
+            pixels = uncovered(pixels, alpha)
+        return pixels, alpha, icc
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by pillow-heif."""
@@ -89,9 +94,22 @@ class HEIC(PillowFormat):
         given = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
         options: dict[str, Any] = {key: value for key, value in given.items() if value}
         options |= {"quality": quality, "chroma": 444 if quality >= FINE else 420}
+        if picture.cicp:
+            primaries, transfer = picture.cicp[:2]
+            options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
+            options |= {"matrix_coefficients": 6, "full_range_flag": 1}
         # Slower ones take longer than upscaling does, and files are hardly better for it.
         options["enc_params"] = {"preset": "ultrafast"}
         image = to_pil(picture)
         image.info.clear()
         image.info.update(options)
         importlib.import_module("pillow_heif").from_pillow(image).save(file, **options)
+
+
+def _readable(file: BinaryIO) -> BinaryIO:
+    """The file; a copy with others where libheif would refuse it for the colours it tells."""
+    told = heif.told(file)
+    file.seek(0)
+    if told.nclx and told.cicp and not known(told.cicp):
+        return io.BytesIO(heif.numbered(file.read(), UNTOLD))
+    return file

@@ -1,0 +1,177 @@
+"""JPEG XL, by pillow-jxl-plugin."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from ...errors import PictureError
+from .. import metadata, profiles
+from ..decoding import split
+from ..format import DAMAGED, Asked, Header, Memory, check_size
+from ..picture import Picture, shallow
+from ..pillow import Found, PillowFormat, alone
+from . import _jxl
+from .jpeg import JPEG
+
+INSTALL = "pip install 'srzoo[jxl]'"
+QUALITY = 90
+PACKED = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "I;16": 1}
+"""Channels by what the plugin calls a picture."""
+NO_PROFILE = "JPEG XL's encoder here keeps no colour profile: converted to sRGB"
+
+
+class JXL(PillowFormat):
+    """JPEG XL: 8 bits, and 16 in gray; with loss or without."""
+
+    key = "jxl"
+    name = "JPEG XL"
+    suffixes = (".jxl",)
+    writes = True
+    max_side = 2**30 - 1
+    bits = 16
+    quality = QUALITY
+    dpi_in_exif = True
+    memory = Memory((7.5, 7.5))
+
+    @property
+    def install(self) -> str | None:
+        """The extra, where it is missing."""
+        return None if importlib.util.find_spec("pillow_jxl") else INSTALL
+
+    def recognises(self, head: bytes, suffix: str) -> bool:
+        """It begins with a codestream or as a container."""
+        return head.startswith((_jxl.CODESTREAM, _jxl.CONTAINER))
+
+    def header(self, file: BinaryIO, asked: Asked) -> Header:
+        """What the codestream's header tells; the plugin would decode everything for it."""
+        told = _told(file, asked)
+        colours = 1 if told.gray else 3
+        return Header(told.size, _bits(told), colours + told.alpha)
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode the file."""
+        told = _told(file, asked)
+        file.seek(0)
+        decoder: Any = importlib.import_module("pillow_jxl").Decoder(num_threads=-1)
+        jpeg, info, data, icc, _ = decoder(file.read())
+        if jpeg:
+            picture = JPEG().read(io.BytesIO(data), replace(asked, page=None))
+            return replace(picture, format=self.key)
+        with alone():
+            found = _found(told)
+            channels = PACKED[info.mode]
+            size = (info.height, info.width, channels)
+            depth = np.uint16 if len(data) == 2 * np.prod(size) else np.uint8
+            planes = np.frombuffer(data, depth).reshape(size)
+            pixels, alpha = split(planes, channels in (2, 4))
+            if told.floats or (told.bits > 8 and depth == np.uint8):
+                found.lost.append(self.shallow(told.bits))
+            icc = None if told.cicp else icc
+            picture = self.picture(found, pixels, alpha, icc)
+            return replace(picture, lossless=told.lossless)
+
+    def depth(self, picture: Picture) -> Picture:
+        """16 bits stay in gray alone."""
+        if picture.pixels.ndim == 2 and picture.alpha is None:
+            return picture
+        return shallow(picture, "16 bits a channel became 8: JPEG XL's encoder here takes no more")
+
+    def fitted(self, picture: Picture) -> Picture:
+        """The picture in sRGB, which is all that the encoder tells."""
+        picture = super().fitted(picture)
+        if picture.icc is None:
+            return picture
+        if picture.icc and _like_srgb(picture.icc):
+            return replace(picture, icc=None)
+        if picture.pixels.dtype == np.uint16:
+            picture = shallow(picture, "16 bits a channel became 8: the profile was applied")
+        converted = profiles.to_srgb(Image.fromarray(picture.pixels), picture.icc or b"")
+        if converted is None:
+            return picture.losing("the colour profile is damaged and was dropped", icc=None)
+        pixels = np.asarray(converted)
+        pixels = pixels[:, :, 1] if picture.pixels.ndim == 2 else pixels
+        return picture.losing(NO_PROFILE, pixels=pixels, icc=None)
+
+    def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
+        """Encode; without loss where the picture came so and no quality is asked for."""
+        planes = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[:, :, None]
+        if picture.alpha is not None:
+            planes = np.concatenate([planes, picture.alpha[:, :, None]], axis=2)
+        mode = ("L", "LA", "RGB", "RGBA")[int(planes.shape[2]) - 1]
+        lossless = quality == 100 or (picture.lossless and quality is None)
+        beside = bool(picture.exif or picture.xmp)
+        encoder: Any = importlib.import_module("pillow_jxl").Encoder(
+            mode="I;16" if planes.dtype == np.uint16 else mode,
+            lossless=lossless,
+            quality=100 if lossless else quality or QUALITY,
+            use_container=beside,
+            effort=3,
+        )
+        exif = bytes(4) + picture.exif.removeprefix(b"Exif\0\0") if picture.exif else None
+        width, height = picture.size
+        file.write(
+            encoder(
+                planes.tobytes(), width, height,
+                jpeg_encode=False, exif=exif, jumb=None, xmp=picture.xmp, compress=False,
+            )
+        )  # fmt: skip
+
+
+def _told(file: BinaryIO, asked: Asked) -> _jxl.Told:
+    """The header.
+
+    Raises:
+        PictureError: the picture is too large, or animated.
+    """
+    told = _jxl.told(file)
+    check_size(told.size, asked)
+    if told.animated:
+        raise PictureError(
+            "it is animated, and its reader here gives the last frame alone",
+            "Take its frames apart first",
+        )
+    return told
+
+
+def _bits(told: _jxl.Told) -> int:
+    return 16 if told.bits > 8 and told.gray and not told.floats else 8
+
+
+def _found(told: _jxl.Told) -> Found:
+    """What stands beside the pixels; they are upright already."""
+    found = Found(xmp=told.parts.get(b"xml "), lost=list(told.lost))
+    exif = told.parts.get(b"Exif", b"")
+    start = int.from_bytes(exif[:4], "big") + 4
+    if exif[:2] in (b"II", b"MM"):
+        start = 0  # a widespread mistake
+    try:
+        if exif:
+            found.exif.load(exif[start:])
+            metadata.orientation(found.exif)
+    except DAMAGED:
+        found.exif = Image.Exif()
+        found.lost.append("the EXIF data is damaged and was dropped")
+    if told.cicp and not profiles.plain(told.cicp, told.gray):
+        found.cicp = told.cicp
+    return found
+
+
+def _like_srgb(icc: bytes) -> bool:
+    """Whether a profile changes no colour by more than a level on the way to sRGB."""
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    if profiles.space(icc) == "GRAY":
+        table = np.arange(256, dtype=np.uint8)[None]
+    else:
+        table = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    converted = profiles.to_srgb(Image.fromarray(table), icc)
+    if converted is None:
+        return False
+    shown = table if table.ndim == 3 else table[:, :, None]
+    return int(np.abs(np.asarray(converted).astype(int) - shown).max()) <= 1
