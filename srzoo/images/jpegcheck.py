@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from .jpegfile import ARITHMETIC, Layout, Part, Scan
+from .jpegfile import ARITHMETIC, Layout, Scan
+from .spliced import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

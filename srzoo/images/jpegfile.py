@@ -6,18 +6,15 @@ segments nor indexes of other pictures reach them, and a missing end can be put 
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import PictureError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from .spliced import Part, spliced
 
 SOI, EOI, SOS, DNL, DRI, COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xDD, 0xFE
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -37,53 +34,6 @@ CUT = "Restore the file"
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 """In coded data: what ends them."""
 ANY_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
-
-Part = bytes | tuple[int, int]
-"""Some bytes, or from and to in the file."""
-
-
-class Stream(io.RawIOBase):
-    """Parts of a file and other bytes, one behind the other, as a file without a descriptor."""
-
-    def __init__(self, file: BinaryIO, parts: list[Part]) -> None:
-        super().__init__()
-        self.file, self.parts = file, parts
-        lengths = [len(p) if isinstance(p, bytes) else p[1] - p[0] for p in parts]
-        self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        self.at = 0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
-        self.at = max(0, offset + (0, self.at, int(self.starts[-1]))[whence])
-        return self.at
-
-    def tell(self) -> int:
-        """Where it stands."""
-        return self.at
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """At most to the end of a part."""
-        view = memoryview(buffer).cast("B")
-        index = int(np.searchsorted(self.starts, self.at, "right")) - 1
-        if index >= len(self.parts):
-            return 0
-        part, skip = self.parts[index], self.at - int(self.starts[index])
-        if isinstance(part, bytes):
-            data = part[skip : skip + len(view)]
-        else:
-            self.file.seek(part[0] + skip)
-            data = self.file.read(min(len(view), part[1] - part[0] - skip))
-        view[: len(data)] = data
-        self.at += len(data)
-        return len(data)
 
 
 @dataclass
@@ -189,8 +139,7 @@ class Layout:
         ends = self.end or self.size
         scans: list[Part] = [(self.first, ends)] if parts is None else parts
         end: list[Part] = [b"\xff\xd9"] if self.end else []
-        stream: object = io.BufferedReader(Stream(file, [*self.head(), *scans, *end]), CHUNK // 4)
-        return stream  # type: ignore[return-value]
+        return spliced(file, [*self.head(), *scans, *end])
 
     def problem(self) -> str | None:
         """What is wrong with the markers, or None."""

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import PictureError
-from .. import decoding, jpegcheck, jpegfile, metadata, xmp
+from .. import decoding, jpegcheck, jpegfile, metadata, xmp, xmppacket
 from ..format import DAMAGED, FINE, Asked, Memory
 from ..picture import Picture
 from ..pillow import Found, PillowFormat, saved
@@ -86,7 +86,8 @@ class JPEG(PillowFormat):
                 part for at, part in enumerate(beside.exif) if not at or part[:2] not in ORDERS
             )
         if beside.xmp:
-            image.info["xmp"] = _extended(beside, lost)
+            image.info["xmp"], told = metadata.without_pointers(_extended(beside, lost))
+            lost += told
         icc = _profile(beside.icc)
         if beside.icc and not icc:
             lost.append("the colour profile is damaged and was dropped")
@@ -119,7 +120,10 @@ class JPEG(PillowFormat):
             found.lost.append("the file lacks its end marker (EOI); the picture is whole")
         elif jpegcheck.too_much(file, layout):
             found.lost.append("there are more data than the picture takes: it may be damaged")
-        found.lost += [said for said in _behind(file, layout) if said not in found.lost]
+        behind = _behind(file, layout)
+        if told := {*BEHIND.values()} & {*found.lost}:  # known from the XMP data already
+            behind = [said for said in behind if said in BEHIND.values()]
+        found.lost += [said for said in behind if said not in told]
         if len(layout.components) == 4 and not layout.beside.adobe:
             found.lost.append("the CMYK has no Adobe marker and was taken as Adobe writes it")
         whole = Opened(layout.stream(file))
@@ -232,14 +236,14 @@ def _extended(beside: jpegfile.Beside, lost: list[str]) -> bytes:
         if len(part) < 40:
             continue
         name, (full, start) = part[:32], struct.unpack(">II", part[32:40])
-        data = whole.setdefault(name, bytearray(min(full, xmp.LARGEST)))
+        data = whole.setdefault(name, bytearray(min(full, xmppacket.LARGEST)))
         if start + len(part) - 40 <= len(data) and name in main:
             data[start : start + len(part) - 40] = part[40:]
     for name, data in whole.items():
         if hashlib.md5(data, usedforsecurity=False).hexdigest().upper().encode() == name.upper():
             try:
                 return xmp.joined(main, bytes(data))
-            except xmp.UnreadableError:
+            except xmppacket.UnreadableError:
                 break
     if len(beside.xmp) > 1:
         lost.append("only the first of several XMP packets was kept")
