@@ -6,6 +6,7 @@ header says of depth, what stands beside the pixels, who decodes them.
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from collections.abc import Generator
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from PIL import Image
 
+from ..errors import PictureError
 from . import decoding, metadata, profiles, vips
-from .format import Asked, Format, Header, check_page, check_size
+from .format import DAMAGED, Asked, Format, Header, check_page, check_size
 from .picture import PHOTO, Picture, shallow
 
 if TYPE_CHECKING:
@@ -83,9 +85,9 @@ class PillowFormat(Format):
 
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
         """What stands beside the pixels."""
-        found = Found(image.info, image.getexif())
-        xmp = image.info.get("xmp")
-        found.xmp = xmp.encode() if isinstance(xmp, str) else xmp
+        found = Found(image.info)
+        found.exif = metadata.exif_from(image, found.lost)
+        found.xmp = _as_bytes(image.info.get("xmp"))
         found.iptc = metadata.iptc_of(image.info)
         found.turn = metadata.orientation(found.exif)
         return found
@@ -169,10 +171,11 @@ class PillowFormat(Format):
     ) -> Picture:
         """A picture of what was found, turned upright."""
         lost = found.lost
-        if icc and profiles.space(icc) not in (("GRAY", "RGB") if pixels.ndim == 2 else ("RGB",)):
-            lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
+        if icc and (problem := profiles.problem(icc, pixels.ndim == 2)):
+            lost.append(problem)
             icc = None
-        exif, dpi = metadata.exif_and_dpi(found.exif, found.info.get("dpi"), lost)
+        raw, told = found.info.get("exif"), found.info.get("dpi")
+        exif, dpi = metadata.exif_and_dpi(found.exif, told, lost, raw)
         xmp = metadata.xmp_of(found.xmp, lost) if found.xmp else None
         turned = decoding.upright(pixels, found.turn)
         return Picture(
@@ -243,20 +246,34 @@ def from_pil(image: Image.Image) -> Picture:
     """Take a Pillow image apart.
 
     Raises:
-        PictureError: its mode has no 8-bit or 16-bit form (32-bit integers or floats).
+        PictureError: its mode has no 8-bit or 16-bit form (32-bit integers or floats), it has no
+            pixels, or it cannot be decoded.
     """
     from .formats import FORMATS
 
     own = next((f for f in FORMATS.values() if getattr(f, "pillow", "") == image.format), None)
     format = cast("PillowFormat", own) if own else PillowFormat()
-    found = Found(image.info, image.getexif())
-    xmp = image.info.get("xmp")
-    found.xmp = xmp.encode() if isinstance(xmp, str) else xmp
-    found.iptc = metadata.iptc_of(image.info)
-    found.turn = metadata.orientation(found.exif)
-    image.load()
-    pixels, alpha, icc = decoding.by_pillow(image, found.info.get("icc_profile"), found.lost)
-    return format.picture(found, pixels, alpha, icc)
+    try:
+        with alone():
+            found = PillowFormat.beside(format, io.BytesIO(), image)
+            found.info = {key: found.info[key] for key in found.info if key != "exif"}
+            image.load()
+            if not image.width * image.height:
+                raise PictureError("the image has no pixels", "Give one that has")
+            icc = _as_bytes(image.info.get("icc_profile"))
+            pixels, alpha, icc = decoding.by_pillow(image, icc, found.lost)
+            return format.picture(found, pixels, alpha, icc)
+    except PictureError:
+        raise
+    except (*DAMAGED, Warning) as error:  # anything may stand in a mode or in ``info``
+        raise PictureError(f"the image cannot be taken apart: {error}", "Convert it") from error
+
+
+def _as_bytes(value: object) -> bytes | None:
+    """What ought to be bytes; None for anything else."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
 def saved(picture: Picture, file: BinaryIO, name: str, options: dict[str, Any]) -> None:

@@ -183,6 +183,15 @@ def space(icc: bytes) -> str:
     return icc[16:20].decode("latin-1").strip()
 
 
+def problem(icc: bytes, gray: bool) -> str | None:
+    """Why a profile cannot stand for gray or RGB pixels, as a sentence; None where it can."""
+    if len(icc) < 132 or icc[36:40] != b"acsp":
+        return "the colour profile is damaged and was dropped"
+    if space(icc) in (("GRAY", "RGB") if gray else ("RGB",)):
+        return None
+    return f"the profile is of {space(icc)} colours and was dropped"
+
+
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """L, CMYK or LAB to RGB in sRGB; None where the profile is damaged or of other colours.
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from .. import files
 from ..errors import PictureError
-from .metadata import CAMERA, GPS, INTEROP, sized, with_layout
+from .exif import Directory, Entry, fields, swapped
+from .metadata import sized, with_layout
 from .picture import Picture
 
 if TYPE_CHECKING:
@@ -30,16 +31,8 @@ LEVEL = 2
 """Of deflate: higher ones take twice as long and save nothing after the predictor."""
 CLASSIC = 3_500_000_000
 """Bytes of pixels from which a file is a BigTIFF: its offsets have 64 bits."""
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
-"""Bytes of what a field type counts; of rationals, half of it, for the order of bytes."""
-DOUBLED = {5, 10}
 SHORT, LONG, LONG8 = 3, 4, 16
-POINTERS = {CAMERA, GPS, INTEROP}
 ICC, XMP, IPTC = 34675, 700, 33723
-
-
-Entry = tuple[int, int, bytes]
-"""Type, count, little-endian data."""
 
 
 class Writer:
@@ -127,7 +120,7 @@ class Writer:
             self._flush()
         if self.done != self.size[1]:
             raise ValueError(f"{self.done} rows of {self.size[1]}")
-        entries = self._layout() | self._metadata()
+        entries = self._metadata() | self._layout()
         where = self._directory(entries)
         self.file.seek(8 if self.big else 4)
         self.file.write(struct.pack("<Q" if self.big else "<I", where))
@@ -137,11 +130,11 @@ class Writer:
         """Let the threads go."""
         self.pool.shutdown()
 
-    def _layout(self) -> dict[int, Entry | dict[int, Any]]:
+    def _layout(self) -> Directory:
         colours = 1 if self.like.pixels.ndim == 2 else 3
         wide = LONG8 if self.big else LONG
         where, counts = zip(*self.parts, strict=True)
-        found: dict[int, Entry | dict[int, Any]] = {
+        found: Directory = {
             256: _field(LONG, self.size[0]),
             257: _field(LONG, self.size[1]),
             258: _field(SHORT, *[8 * self.dtype.itemsize] * self.channels),
@@ -162,7 +155,7 @@ class Writer:
             found[338] = _field(SHORT, 2)  # alpha that is not multiplied in
         return found
 
-    def _metadata(self) -> dict[int, Entry | dict[int, Any]]:
+    def _metadata(self) -> Directory:
         like = self.like
         shape = np.broadcast_to(np.uint8(0), self.size[::-1])  # for its size alone
         exif = with_layout(
@@ -178,7 +171,7 @@ class Writer:
             found[IPTC] = (7, len(like.iptc), like.iptc)
         return found
 
-    def _directory(self, entries: dict[int, Entry | dict[int, Any]]) -> int:
+    def _directory(self, entries: Directory) -> int:
         """Write a directory and all it points to; give back where it begins."""
         inline = 8 if self.big else 4
         code = "Q" if self.big else "I"
@@ -210,31 +203,17 @@ def _field(kind: int, *values: int) -> Entry:
     return kind, len(values), np.array(values, np.uint64).astype(dtype).tobytes()
 
 
-def _exif_entries(exif: bytes) -> dict[int, Entry | dict[int, Any]]:
+def _exif_entries(exif: bytes) -> Directory:
     """The fields of EXIF data, which is a TIFF file in itself, in little-endian order."""
-    data = exif.removeprefix(b"Exif\0\0")
-    order = "<" if data[:2] == b"II" else ">"
+    found = fields(exif)
 
-    def directory(at: int) -> dict[int, Entry | dict[int, Any]]:
-        found: dict[int, Entry | dict[int, Any]] = {}
-        (count,) = struct.unpack_from(f"{order}H", data, at)
-        for start in range(at + 2, at + 2 + 12 * count, 12):
-            tag, kind, length = struct.unpack_from(f"{order}HHI", data, start)
-            if kind not in SIZES:
-                continue
-            size = SIZES[kind] * length * (2 if kind in DOUBLED else 1)
-            (pointer,) = struct.unpack_from(f"{order}I", data, start + 8)
-            if tag in POINTERS:
-                found[tag] = directory(pointer)
-                continue
-            begin = start + 8 if size <= 4 else pointer
-            raw = data[begin : begin + size]
-            if order == ">" and SIZES[kind] > 1:
-                raw = np.frombuffer(raw, f">u{SIZES[kind]}").astype(f"<u{SIZES[kind]}").tobytes()
-            found[tag] = (kind, length, raw)
-        return found
+    def little(entries: Directory) -> Directory:
+        return {
+            tag: little(entry) if isinstance(entry, dict) else swapped(entry)
+            for tag, entry in entries.items()
+        }
 
-    return directory(struct.unpack_from(f"{order}I", data, 4)[0])
+    return found.entries if found.order == "<" else little(found.entries)
 
 
 def save(picture: Picture, file: BinaryIO) -> None:

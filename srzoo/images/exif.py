@@ -1,0 +1,340 @@
+"""EXIF: what is taken over, tag by tag, and what is made to fit the new picture.
+
+Fields are taken and written as the bytes that they are, whatever they mean, so that none can fail
+when a picture is written. Where Pillow alone knows them (TIFF, images in memory), it writes them.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from .picture import Picture
+
+ORIENTATION = 0x0112
+DPI_X, DPI_Y, DPI_UNIT = 0x011A, 0x011B, 0x0128
+CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
+MAKER_NOTE = 0x927C
+EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003
+DESCRIPTIVE = {
+    0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298,  # description to copyright
+    0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0x4746, 0x4749,  # Windows' title to rating
+}  # fmt: skip
+WRITTEN = DESCRIPTIVE | {CAMERA, GPS, DPI_X, DPI_Y, DPI_UNIT}
+"""Of the main directory; all else is about the layout of the old file."""
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
+"""Bytes of what a field type counts; of rationals, half of it, for the order of bytes."""
+RATIONALS = (5, 10)
+SHORT, LONG, RATIONAL = 3, 4, 5
+BELOW = {0: (CAMERA, GPS), CAMERA: (INTEROP,)}
+"""Which directories stand in which; no others are followed, so there are no loops."""
+MOST = 1000
+"""Tags of a directory; cameras write a hundred."""
+UNFORESEEN = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError, Warning, struct.error,
+)  # fmt: skip
+"""How Pillow fails at what stands in EXIF data: by whatever the value's type does."""
+DPI_RANGE = (0.1, 1e6)
+"""What every format but JPEG can hold, in whole pixels to the metre or 16 bits of rationals."""
+
+Entry = tuple[int, int, bytes]
+"""Type, count, data."""
+Directory = dict[int, "Entry | Directory"]
+
+
+@dataclass
+class Fields:
+    """EXIF data as they lie in a file.
+
+    Attributes:
+        order: of bytes, as in ``struct``.
+        entries: the fields.
+        bad: names of tags that are cut off.
+        broken: whether there is no directory where one ought to be.
+    """
+
+    order: str = "<"
+    entries: Directory = field(default_factory=dict[int, Any])
+    bad: list[str] = field(default_factory=list[str])
+    broken: bool = False
+
+
+def fields(exif: bytes) -> Fields:
+    """The fields of EXIF data; what does not lie within the data is left out. It never raises."""
+    data = exif.removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0")
+    found = Fields("<" if data[:2] == b"II" else ">")
+    if len(data) >= 8 and data[:2] in (b"II", b"MM"):
+        (start,) = struct.unpack_from(f"{found.order}I", data, 4)
+        found.entries = _directory(data, start, found, 0, [len(data)])
+    else:
+        found.broken = True
+    return found
+
+
+def _directory(data: bytes, at: int, found: Fields, name: int, left: list[int]) -> Directory:
+    entries: Directory = {}
+    if not 8 <= at <= len(data) - 2:
+        found.broken = True
+        return entries
+    (count,) = struct.unpack_from(f"{found.order}H", data, at)
+    for start in range(at + 2, at + 2 + 12 * min(count, MOST), 12):
+        if start + 12 > len(data):
+            break
+        tag, kind, length = struct.unpack_from(f"{found.order}HHI", data, start)
+        if kind not in SIZES or tag in entries:
+            continue
+        size = SIZES[kind] * length * (2 if kind in RATIONALS else 1)
+        (pointer,) = struct.unpack_from(f"{found.order}I", data, start + 8)
+        if tag in (CAMERA, GPS, INTEROP):
+            below = tag in BELOW.get(name, ())
+            if below and (inner := _directory(data, pointer, found, tag, left)):
+                entries[tag] = inner
+            continue
+        begin = start + 8 if size <= 4 else pointer
+        if not size or begin + size > len(data) or size > left[0]:
+            found.bad.append(_called(tag, name))
+            continue
+        left[0] -= size if size > 4 else 0  # sound data do not overlap
+        entries[tag] = (kind, length, data[begin : begin + size])
+    return entries
+
+
+def swapped(entry: Entry) -> Entry:
+    """A field in the other order of bytes."""
+    kind, count, data = entry
+    width = SIZES[kind]
+    if width > 1:
+        data = np.frombuffer(data, f">u{width}").astype(f"<u{width}").tobytes()
+    return kind, count, data
+
+
+def packed(found: Fields) -> bytes | None:
+    """EXIF data of fields; None where there are none."""
+    if not found.entries:
+        return None
+    head = (b"II*\0" if found.order == "<" else b"MM\0*") + struct.pack(f"{found.order}I", 8)
+    return b"Exif\0\0" + head + _packed(found.entries, found.order, 8)
+
+
+def _packed(entries: Directory, order: str, at: int) -> bytes:
+    """A directory that begins at an offset, with all that it points to."""
+    lines: list[bytes] = []
+    behind = io.BytesIO()
+    place = at + 2 + 12 * len(entries) + 4
+    for tag, entry in sorted(entries.items()):
+        where = place + behind.tell()
+        if isinstance(entry, dict):
+            kind, count, value = LONG, 1, struct.pack(f"{order}I", where)
+            behind.write(_packed(entry, order, where))
+        else:
+            kind, count, value = entry
+            if len(value) > 4:
+                behind.write(value + bytes(len(value) % 2))
+                value = struct.pack(f"{order}I", where)
+        lines.append(struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0"))
+    return struct.pack(f"{order}H", len(lines)) + b"".join(lines) + bytes(4) + behind.getvalue()
+
+
+def exif_from(image: Image.Image, lost: list[str]) -> Image.Exif:
+    """An image's EXIF data as Pillow reads them; none, and said, where it cannot."""
+    try:
+        return image.getexif()
+    except UNFORESEEN as error:
+        lost.append(_damaged(error))
+        return Image.Exif()
+
+
+def orientation(exif: Image.Exif) -> int:
+    """How an image has to be turned, 1 to 8 as in EXIF."""
+    try:
+        value: object = exif.get(ORIENTATION, 1)
+    except UNFORESEEN:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def exif_of(found: Image.Exif, lost: list[str]) -> bytes | None:
+    """The descriptive part of the EXIF data; what describes the old file's layout is left out.
+
+    Args:
+        found: the file's EXIF data.
+        lost: takes what could not be read.
+    """
+    bad: list[str] = []
+    kept = Image.Exif()
+    kept.endian = found.endian  # maker notes are in it, too
+    for tag in sorted(DESCRIPTIVE & set(found)):
+        if _sound(tag, found, 0, bad):
+            kept[tag] = found[tag]
+    for pointer in sorted({CAMERA, GPS} & set(found)):
+        try:
+            values = {
+                tag: value
+                for tag, value in found.get_ifd(pointer).items()
+                if tag not in (EXIF_WIDTH, EXIF_HEIGHT)
+            }
+            if INTEROP in values and not _nested(found, values):
+                del values[INTEROP]
+        except UNFORESEEN:
+            bad.append(_called(pointer, 0))
+            continue
+        if len(values) > MOST or not _written(pointer, values, 0):
+            values = {
+                tag: value
+                for tag, value in sorted(values.items())[:MOST]
+                if _sound(tag, values, pointer, bad)
+            }
+        if values:
+            kept[pointer] = values
+    if bad:
+        lost.append(_dropped(bad))
+    return kept.tobytes() if len(kept) else None
+
+
+def _nested(exif: Image.Exif, camera: dict[int, Any]) -> bool:
+    """Put the directory in the place of its offset; False where there is none behind it."""
+    camera[INTEROP] = dict(exif.get_ifd(INTEROP))
+    return bool(camera[INTEROP])
+
+
+def _sound(tag: int, values: Any, group: int, bad: list[str]) -> bool:
+    """Whether a tag can be read and written; ``bad`` takes the name of one that cannot."""
+    try:
+        sound = _written(tag, values[tag], group)
+    except UNFORESEEN:
+        sound = False
+    if not sound:
+        bad.append(_called(tag, group))
+    return sound
+
+
+def _written(tag: int, value: Any, group: int) -> bool:
+    try:
+        alone = ImageFileDirectory_v2(b"II*\0\x08\0\0\0", group=group or None)
+        alone[tag] = value
+        return bool(alone.tobytes(8))
+    except UNFORESEEN:
+        return False
+
+
+def _called(tag: int, group: int) -> str:
+    names: Mapping[int, str] = ExifTags.GPSTAGS if group == GPS else ExifTags.TAGS
+    return names.get(tag, f"0x{tag:04X}")
+
+
+def _dropped(names: list[str]) -> str:
+    some = list(dict.fromkeys(names))
+    more = f" and {len(some) - 8} more" if len(some) > 8 else ""
+    return f"damaged EXIF tags were dropped: {', '.join(some[:8])}{more}"
+
+
+def _damaged(error: BaseException) -> str:
+    return f"the EXIF data is damaged and was dropped ({error})"
+
+
+def with_layout(picture: Picture, *, dpi: bool) -> bytes | None:
+    """A picture's EXIF data with its size, and with its DPI where the format has no other place.
+
+    It never raises: what cannot be read is left out.
+    """
+    told = sound_dpi(picture.dpi) if dpi else None
+    if picture.exif is None and not told:
+        return None
+    found = fields(picture.exif or b"II")
+    found.entries = {tag: entry for tag, entry in found.entries.items() if tag in WRITTEN}
+    camera = found.entries.get(CAMERA)
+    if isinstance(camera, dict):
+        for tag, side in zip((EXIF_WIDTH, EXIF_HEIGHT), picture.size, strict=True):
+            camera[tag] = (LONG, 1, struct.pack(f"{found.order}I", side))
+    if told:
+        for tag, value in zip((DPI_X, DPI_Y), told, strict=True):
+            ratio = Fraction(value).limit_denominator(4000)
+            parts = struct.pack(f"{found.order}2I", ratio.numerator, ratio.denominator)
+            found.entries[tag] = (RATIONAL, 1, parts)
+        found.entries[DPI_UNIT] = (SHORT, 1, struct.pack(f"{found.order}H", 2))
+    return packed(found)
+
+
+def without_maker_note(exif: bytes) -> bytes:
+    """EXIF data without the part that only its camera's maker understands."""
+    found = fields(exif)
+    camera = found.entries.get(CAMERA)
+    if isinstance(camera, dict):
+        camera.pop(MAKER_NOTE, None)
+        if not camera:
+            del found.entries[CAMERA]
+    return packed(found) or b""
+
+
+def sound_dpi(dpi: object) -> tuple[float, float] | None:
+    """A resolution as two numbers that make sense; None for anything else, of any type."""
+    try:
+        x, y = (float(value) for value in dpi)  # type: ignore[union-attr]
+    except UNFORESEEN:
+        return None
+    low, high = DPI_RANGE
+    return (x, y) if low <= x < high and low <= y < high else None
+
+
+def exif_dpi(exif: Image.Exif, lost: list[str]) -> tuple[float, float] | None:
+    """The resolution that EXIF data tells."""
+    try:
+        unit: object = exif.get(DPI_UNIT, 2)
+        if unit == 1 or DPI_X not in exif:
+            return None  # a ratio of the pixels' sides, at most
+        inch = {2: 1.0, 3: 2.54}[cast("int", unit)]
+        told = sound_dpi((float(exif[DPI_X]) * inch, float(exif[DPI_Y]) * inch))
+    except UNFORESEEN:
+        told = None
+    if not told:
+        lost.append("the resolution in the EXIF data makes no sense and was dropped")
+    return told
+
+
+def exif_and_dpi(
+    found: Image.Exif, dpi: Any, lost: list[str], raw: object = None
+) -> tuple[bytes | None, tuple[float, float] | None]:
+    """EXIF data to keep, and the DPI of the file or of its EXIF data.
+
+    Args:
+        found: the file's EXIF data.
+        dpi: what the file tells besides, of any type.
+        lost: takes what could not be kept.
+        raw: the EXIF data as they lie in the file, where that is known.
+    """
+    told = sound_dpi(dpi)
+    if dpi and not told and dpi != (0, 0):
+        lost.append("the resolution makes no sense and was dropped")
+    told = told or exif_dpi(found, lost)
+    try:
+        return descriptive(raw, lost) if isinstance(raw, bytes) else exif_of(found, lost), told
+    except UNFORESEEN as error:
+        lost.append(_damaged(error))
+        return None, told
+
+
+def descriptive(raw: bytes, lost: list[str]) -> bytes | None:
+    """The same as :func:`exif_of` of EXIF data as they lie in a file; ``lost`` likewise."""
+    found = fields(raw)
+    if found.bad:
+        lost.append(_dropped(found.bad))
+    if found.broken:
+        lost.append("a part of the EXIF data is damaged and was dropped")
+    keeps = DESCRIPTIVE | {CAMERA, GPS}
+    found.entries = {tag: entry for tag, entry in found.entries.items() if tag in keeps}
+    camera = found.entries.get(CAMERA)
+    if isinstance(camera, dict):
+        for tag in (EXIF_WIDTH, EXIF_HEIGHT):
+            camera.pop(tag, None)
+        if not camera:
+            del found.entries[CAMERA]
+    return packed(found)

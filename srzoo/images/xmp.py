@@ -1,0 +1,239 @@
+"""XMP: what is taken over, changed at single places, and otherwise left byte by byte."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+
+from .._version import __version__
+from .picture import Picture
+from .xmppacket import (
+    EXIF,
+    GOOGLE,
+    HDRGM,
+    IPTC,
+    IPTC_EARLY,
+    NOTE,
+    RDF,
+    TIFF,
+    XAP,
+    Edit,
+    Packet,
+    Property,
+    UnreadableError,
+    added,
+    parsed,
+)
+
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+ENHANCED = f"{SOURCE_TYPES}algorithmicallyEnhanced"
+"""IPTC: altered by an algorithm that leaves the main content as it is."""
+PARTLY_INVENTED = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+"""IPTC: edited with generative AI."""
+STRONGER = ("trainedAlgorithmicMedia", "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia")
+"""What a picture said to be must not be made harmless by us."""
+EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+
+GAIN_MAP = "the gain map (Ultra HDR) is gone"
+VIDEO = "the motion photo's video is gone"
+DEPTH = "the depth map is gone"
+SOUND = "the recorded sound is gone"
+ANOTHER = "the other version of the photo (GImage) is gone"
+APART = "the part of the XMP data that lies apart was dropped"
+"""Sentences for ``Picture.lost``."""
+
+WHOLLY = {
+    HDRGM: GAIN_MAP, "http://ns.apple.com/HDRGainMap/1.0/": GAIN_MAP,
+    f"{GOOGLE}1.0/depthmap/": DEPTH,
+    f"{GOOGLE}1.0/focus/": DEPTH, f"{GOOGLE}1.0/image/": ANOTHER, f"{GOOGLE}1.0/audio/": SOUND,
+}  # fmt: skip
+"""Namespaces that are about what lies beside the photo, and nothing else."""
+OPPO = "http://ns.oplus.com/photos/1.0/camera/"
+CONTAINERS = (f"{GOOGLE}1.0/container/", f"{GOOGLE}dd/")
+"""Beginnings of namespaces that list what a file holds."""
+OF_FILES = (*WHOLLY, *CONTAINERS)
+SEMANTICS = {
+    b"GainMap": GAIN_MAP, b"MotionPhoto": VIDEO, b"Depth": DEPTH, b"depth": DEPTH,
+    b"Audio": SOUND, b"audio/": SOUND,
+}  # fmt: skip
+"""What such a list calls what."""
+
+MOVES = ("MotionPhoto", "MicroVideo", "MicroVideoOffset", "VideoLength")
+"""What is not 0 where there is a video."""
+
+
+def without_pointers(xmp: bytes) -> tuple[bytes | None, tuple[str, ...]]:
+    """A packet without what points to other parts of the old file; and what that was, as sentences.
+
+    Gain maps, motion photos, depth, lists of what a file holds, extended XMP, thumbnails. None
+    stands for a packet that cannot be read.
+    """
+    packet, told = _pointing_nowhere(xmp)
+    return packet and packet.data, told
+
+
+def _pointing_nowhere(xmp: bytes) -> tuple[Packet | None, tuple[str, ...]]:
+    try:
+        packet = parsed(xmp)
+    except UnreadableError as error:
+        return None, (str(error),)
+    gone: list[Property] = []
+    told: dict[str, None] = {}
+    for each in packet.properties:
+        what = _pointed_at(packet, each)
+        if what is not None:
+            gone.append(each)
+            told |= dict.fromkeys(what)
+    if packet.more:
+        told["only the first of several XMP packets was kept"] = None
+    if gone:
+        packet = parsed(_undeclared(packet.without(gone), {each.space for each in gone}))
+    return packet, tuple(told)
+
+
+def _pointed_at(packet: Packet, each: Property) -> tuple[str, ...] | None:
+    """What a property points at, as sentences; None where it points at nothing."""
+    if each.space in WHOLLY:
+        return (WHOLLY[each.space],)
+    if each.space.startswith(CONTAINERS):
+        value = packet.data[each.start : each.end]
+        found = dict.fromkeys(what for sign, what in SEMANTICS.items() if sign in value)
+        return tuple(found)
+    if each.name.startswith(("MotionPhoto", "MicroVideo")) or each.space == OPPO:
+        there = each.name in MOVES and packet.value(each).strip() != b"0"
+        return (VIDEO,) if there else ()
+    if (each.space, each.name) == (NOTE, "HasExtendedXMP"):
+        return (APART,)
+    return () if (each.space, each.name) == (XAP, "Thumbnails") else None
+
+
+def _undeclared(xmp: bytes, spaces: set[str]) -> bytes:
+    """Without declarations of namespaces that nothing uses any more."""
+    packet = parsed(xmp)
+    ours = [each for each in packet.declared if each[1] in spaces or each[1].startswith(OF_FILES)]
+    prefixes = list(dict.fromkeys(prefix for prefix, *_ in ours))[:50]
+    unused = {prefix for prefix in prefixes if prefix.encode() + b":" not in xmp}
+    return packet.edited((start, end, b"") for prefix, _, start, end in ours if prefix in unused)
+
+
+def xmp_of(xmp: bytes, lost: list[str]) -> bytes | None:
+    """A packet to keep: upright like EXIF's, and without what points to what is gone.
+
+    ``lost`` is told of that. None where it cannot be read.
+    """
+    packet, told = _pointing_nowhere(xmp)
+    lost += [sentence for sentence in told if sentence not in lost]
+    if packet is None:
+        return None
+    turned = [
+        (*each.inner, b"1")
+        for each in packet.properties
+        if (each.space, each.name) == (TIFF, "Orientation")
+        and packet.value(each).strip() in (b"2", b"3", b"4", b"5", b"6", b"7", b"8")
+    ]
+    return packet.edited(turned)
+
+
+def sized(xmp: bytes, size: tuple[int, int]) -> bytes:
+    """A packet whose sizes, if it tells any, are those of the picture; as it is if damaged."""
+    sides = {
+        (TIFF, "ImageWidth"): size[0], (EXIF, "PixelXDimension"): size[0],
+        (TIFF, "ImageLength"): size[1], (EXIF, "PixelYDimension"): size[1],
+    }  # fmt: skip
+    try:
+        packet = parsed(xmp)
+    except UnreadableError:
+        return xmp
+    return packet.edited(
+        (*each.inner, str(sides[each.space, each.name]).encode())
+        for each in packet.properties
+        if (each.space, each.name) in sides and packet.value(each).strip().isdigit()
+    )
+
+
+def shortened(xmp: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
+    """A packet of at most ``limit`` bytes: its largest properties go first; and which went."""
+    try:
+        packet = parsed(xmp)
+    except UnreadableError:
+        return None, ()
+    last = max(packet.data.rfind(b"<?xpacket end"), packet.rdf[3])
+    padding = packet.rdf[3] + len(packet.data[packet.rdf[3] : last].rstrip())
+    edits: list[Edit] = [(padding, last, b""), (len(packet.data.rstrip()), len(packet.data), b"")]
+    over = len(packet.data) - sum(end - start for start, end, _ in edits) - limit
+    gone: list[Property] = []
+    for each in sorted(packet.properties, key=lambda each: each.start - each.end):
+        if over <= 0:
+            break
+        gone.append(each)
+        over -= each.end - each.start
+    if over > 0:
+        return None, ()
+    return packet.without(gone, edits), tuple(dict.fromkeys(each.name for each in gone))
+
+
+def joined(xmp: bytes, extension: bytes) -> bytes:
+    """A packet with the properties of its extended XMP.
+
+    Raises:
+        UnreadableError: one of them cannot be read.
+    """
+    main, more = parsed(xmp), parsed(extension)
+    start, end = more.rdf[1], more.rdf[2]
+    edits: list[Edit] = []
+    for at, declares in more.nodes:
+        missing = {key: uri for key, uri in more.above.items() if key and key not in declares}
+        extra = "".join(f' xmlns:{key}="{html.escape(uri)}"' for key, uri in missing.items())
+        edits.append((at - start, at - start, extra.encode()))
+    inner = Packet(more.data[start:end]).edited(edits)
+    pointers = [e for e in main.properties if (e.space, e.name) == (NOTE, "HasExtendedXMP")]
+    return main.without(pointers, [added(main, inner)])
+
+
+def stamped(picture: Picture, model: str, *, invented: bool = False) -> Picture:
+    """The picture with its provenance in XMP.
+
+    ``xmp:CreatorTool`` becomes "srzoo MODEL VERSION"; ``Iptc4xmpExt:DigitalSourceType`` says
+    that an algorithm enhanced the picture or, with ``invented``, that generative AI edited it.
+    A picture that was said to be made by generative AI stays so.
+
+    Args:
+        picture: what to stamp.
+        model: the model's name.
+        invented: whether the model was trained to invent detail.
+    """
+    lost = picture.lost
+    packet = parsed(EMPTY.encode())
+    if picture.xmp:
+        try:
+            packet = parsed(picture.xmp)
+        except UnreadableError:
+            lost = (*lost, "the XMP data is damaged and was replaced")
+    old = [
+        each
+        for each in packet.properties
+        if (each.space, each.name) == (XAP, "CreatorTool")
+        or (each.space in (IPTC, IPTC_EARLY) and each.name == "DigitalSourceType")
+    ]
+    before = b" ".join(packet.data[each.start : each.end] for each in old)
+    said = {term.decode() for term in re.findall(rb"digitalsourcetype/(\w+)", before)}
+    source = PARTLY_INVENTED if invented else ENHANCED
+    for term in STRONGER:
+        if term in said:
+            source = SOURCE_TYPES + term
+            break
+    tool = "".join(c for c in f"srzoo {model} {__version__}" if c.isprintable())
+    description = (
+        b"<rdf:Description rdf:about=" + packet.about + b' xmlns:rdf="' + RDF.encode() + b'"'
+        b' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+        b' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+        b' xmp:CreatorTool="' + html.escape(tool).encode("utf-8", "replace") + b'"'
+        b' Iptc4xmpExt:DigitalSourceType="' + source.encode() + b'"/>'
+    )
+    return replace(picture, xmp=packet.without(old, [added(packet, description)]), lost=lost)
