@@ -7,6 +7,7 @@ import struct
 from PIL import Image
 
 from . import ifd, metadata
+from .exif import DESCRIPTIVE, DPI_UNIT, DPI_X, DPI_Y
 from .ifd import Directory
 from .pages import Page, number
 from .pillow import Found
@@ -14,12 +15,12 @@ from .pillow import Found
 ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 TEXT, RATING, DPI = {1, 2, 6, 7}, {3}, {5}
 KINDS = {
-    **dict.fromkeys(metadata.DESCRIPTIVE, TEXT),
+    **dict.fromkeys(DESCRIPTIVE, TEXT),
     0x4746: RATING, 0x4749: RATING,
-    metadata.DPI_X: DPI, metadata.DPI_Y: DPI, metadata.DPI_UNIT: {3},
+    DPI_X: DPI, DPI_Y: DPI, DPI_UNIT: {3},
 }  # fmt: skip
 """The types that the fields of EXIF's main directory may have."""
-SINGLE = {metadata.DPI_X, metadata.DPI_Y, metadata.DPI_UNIT, 0x4746, 0x4749}
+SINGLE = {DPI_X, DPI_Y, DPI_UNIT, 0x4746, 0x4749}
 BYTES = {1, 2, 4, 6, 7}
 PROFILE = 132
 """Bytes of a profile that has no colours."""
@@ -186,7 +187,7 @@ def _iptc(page: Page, damaged: set[int]) -> bytes | None:
 
 def _tell_aspect(directory: Directory, lost: list[str]) -> None:
     """Say whether the pixels are not square."""
-    x = directory.rationals(metadata.DPI_X)
-    y = directory.rationals(metadata.DPI_Y)
+    x = directory.rationals(DPI_X)
+    y = directory.rationals(DPI_Y)
     if x and y and 0 < x[0] < 1e6 and 0 < y[0] < 1e6 and abs(x[0] / y[0] - 1) > ASPECT:
         lost.append(f"its pixels are not square ({x[0]:g} by {y[0]:g}): they are taken as they are")
