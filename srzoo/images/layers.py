@@ -111,8 +111,11 @@ def parted(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any
 
 def _first(size: tuple[int, int], layers: Sequence[Layer]) -> int:
     """From where on layers have to be drawn: nothing of those before is seen."""
-    for at in range(len(layers) - 1, 0, -1):
-        if layers[at].box == (0, 0, *size) and not layers[at].over:
+    last = len(layers) - 1
+    for at in range(last, 0, -1):
+        layer = layers[at]
+        stays = at == last or layer.dispose != RESTORE
+        if layer.box == (0, 0, *size) and not layer.over and stays:
             return at
         if layers[at - 1].box == (0, 0, *size) and layers[at - 1].dispose == CLEAR:
             return at

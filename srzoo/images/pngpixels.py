@@ -19,7 +19,7 @@ from PIL import Image
 from ..errors import PictureError
 from . import decoding, vips
 from .png import SIGNATURE, chunk
-from .pngchunks import ENDLESS, Chunks, Head, Part, damaged
+from .pngchunks import ENDLESS, Chunks, Head, Part
 from .pngrows import Rows
 
 if TYPE_CHECKING:
@@ -173,10 +173,7 @@ def _decoded(head: Head, rows: Rows, before: bytes) -> tuple[Pixels, Pixels | No
 def _by_pillow(head: Head, before: bytes, rows: Iterator[bytes]) -> Image.Image:
     stream = Stream(head, before, rows)
     image = Image.open(cast("BinaryIO", stream), formats=("PNG",))
-    try:
-        image.load()
-    except OSError as error:
-        raise damaged(str(error)) from error
+    image.load()
     stream.drain()
     return image
 

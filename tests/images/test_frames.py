@@ -101,7 +101,7 @@ def same(found: np.ndarray, expected: np.ndarray, off: int) -> None:
     assert (np.abs(found.astype(int) - expected) * seen).max() <= off
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(layers=animations(), deep=st.booleans())
 def test_apng(layers, deep):
     data = apng(layers, 16 if deep else 8)
@@ -110,7 +110,7 @@ def test_apng(layers, deep):
     for index in range(len(layers)):
         picture = images.read(io.BytesIO(data), page=index + 1)
         found = planes(picture)
-        # A mixed colour is rounded at each of up to five layers.
+        # A mixed colour is rounded at each layer.
         same(found // 257 if deep else found, reference(layers, index), 5)
         (note,) = picture.lost
         assert note.startswith(f"one frame of an animation, {index + 1} of {len(layers)}:")
@@ -134,7 +134,7 @@ def gif(layers, loop=True) -> bytes:
     return out + b";"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(layers=animations(gif=True))
 def test_gif(layers):
     data = gif(layers)

@@ -176,7 +176,7 @@ def test_rows_are_counted_and_the_last_goes_on(either, interlaced, rows):
         assert picture.lost == (note,)
         expected = np.minimum(values, rows - 1)
         assert np.array_equal(picture.pixels[:rows], expected[:rows])
-        assert (picture.pixels[rows + 1 :] == picture.pixels[-1]).all()
+        assert (picture.pixels[rows:] == values[rows - 1]).all()
     else:  # every pixel has a value of a neighbour above or beside it
         far = np.abs(picture.pixels.astype(int) - values).max()
         assert far < 8

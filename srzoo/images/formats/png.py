@@ -11,7 +11,7 @@ import numpy as np
 from .. import layers, png, pngpixels, pngtexts, profiles
 from ..format import Asked, Header, Memory, check_page, check_size
 from ..picture import Picture
-from ..pillow import ANIMATED, SIDEWAYS, Found, PillowFormat, alone, saved
+from ..pillow import ANIMATED, APART, SIDEWAYS, Found, PillowFormat, alone, saved
 from ..pngchunks import Chunks, scan
 
 if TYPE_CHECKING:
@@ -54,16 +54,13 @@ class PNG(PillowFormat):
         chunks, pages, page = _chosen(file, asked)
         with alone():
             found = pngtexts.found_in(chunks)
-            if pages > 1:
-                found.lost.append(ANIMATED.format(page + 1, pages))
-            if page or (pages > 1 and not chunks.apart):
-                pixels, alpha = _frame(file, chunks, page - chunks.apart, asked, found.lost)
+            if pages == 1 or (chunks.apart and not page):
+                found.lost += [APART.format(pages)] * (pages > 1)
+                head, parts, force = chunks.head, chunks.still, asked.force_damaged
+                pixels, alpha = pngpixels.decode(file, chunks, head, parts, force, found.lost)
             else:
-                force = asked.force_damaged
-                decoded = pngpixels.decode(
-                    file, chunks, chunks.head, chunks.still, force, found.lost
-                )
-                pixels, alpha = decoded
+                found.lost.append(ANIMATED.format(page + 1, pages))
+                pixels, alpha = _frame(file, chunks, page - chunks.apart, asked, found.lost)
             icc = _profile(chunks, found, gray=pixels.ndim == 2)
             return self.picture(found, pixels, alpha, icc)
 

@@ -101,7 +101,7 @@ class WebP(PillowFormat):
             if pages > 1:
                 found.lost.append(ANIMATED.format(asked.page, pages))
             picture = self.picture(found, pixels, alpha, found.info["icc_profile"])
-            return replace(picture, lossless=b"VP8L" in chunks.codecs and len(chunks.codecs) == 1)
+            return replace(picture, lossless=chunks.codecs == {b"VP8L"})
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by Pillow; without loss where the picture came so and no quality is asked for."""
@@ -127,7 +127,7 @@ def scan(file: BinaryIO) -> Chunks:
             chunks.places.append((name, at, length))
             # A frame: 16 bytes of its own, then ALPH or its pixels.
             inside = file.read(16 + 4)[16:] if name == b"ANMF" else name
-            chunks.codecs |= {b"VP8 " if inside == b"ALPH" else inside}
+            chunks.codecs.add(inside)
         elif at + length > end:
             chunks.notes.append("the file's end is missing or damaged")
         elif length > LARGEST:
