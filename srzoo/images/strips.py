@@ -35,7 +35,7 @@ from .layout import (
     YCC,
     Layout,
 )
-from .libtiff import opened, small_tiff
+from .libtiff import FAX, fax_has_its_end, fax_is_whole, opened, small_tiff
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,12 +60,13 @@ class Parts:
     Attributes:
         damaged: how many are damaged.
         gone: of how many of them nothing is left.
+        doubtful: how many may be damaged, without a way to know.
         total: how many there are.
     """
 
     def __init__(self, layout: Layout, force_damaged: bool = False) -> None:
         self.layout, self.force = layout, force_damaged
-        self.damaged = self.gone = 0
+        self.damaged = self.gone = self.doubtful = 0
         self.total = layout.across * layout.down * len(layout.stored)
         self.tables = layout.directory.data(ifd.JPEG_TABLES) or b""
         self.reversed = layout.directory.number(ifd.FILL_ORDER, 1) == 2
@@ -206,9 +207,12 @@ class Parts:
         fields: dict[int, Any] = {ifd.COMPRESSION: layout.compression}
         if layout.compression in CCITT:
             fields |= {ifd.BITS: 1, ifd.PHOTOMETRIC: BLACK}
-            for tag in OPTIONS.get(layout.compression, ()):
-                fields[tag] = layout.directory.number(tag)
-            return opened(small_tiff(data, layout.part[0], rows, fields))
+            options = {
+                tag: layout.directory.number(tag) for tag in OPTIONS.get(layout.compression, ())
+            }
+            found = opened(small_tiff(data, layout.part[0], rows, fields | options))
+            self._check_fax(data, found, rows, options)
+            return found
         count = len(channels)
         photometric = {1: BLACK, 2: BLACK}.get(count, RGB)
         if count >= 3 and layout.photometric in (YCC, INKS):
@@ -223,6 +227,21 @@ class Parts:
         if found.shape[2] != count:
             raise ValueError(f"{found.shape[2]} channels instead of {count}")
         return found
+
+    def _check_fax(
+        self, data: list[bytes], found: Samples, rows: list[int], options: dict[int, int]
+    ) -> None:
+        """Refuse CCITT's data that end too early; count those that may be damaged."""
+        compression = self.layout.compression
+        top = 0
+        for part, count in zip(data, rows, strict=True):
+            bits = found[top : top + count, :, 0]
+            top += count
+            if compression not in FAX or fax_is_whole(part, bits, compression, options):
+                continue
+            if compression == 4 and not fax_has_its_end(part) and not self.force:
+                raise ValueError("a part of the picture ends too early")
+            self.doubtful += 1
 
     def _webp(self, data: bytes, rows: int) -> Samples:
         with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
+import struct
 import zlib
 
 import numpy as np
@@ -353,6 +355,62 @@ def test_a_cut_off_file_is_refused_or_whole(tmp_path, compression):
         assert np.array_equal(forced.pixels, plain.pixels) or "are damaged" in forced.lost[-1]
     with pytest.raises(PictureError):
         read(data[: len(head) + len(parts[0]) // 2])
+
+
+def fax(tmp_path, compression: str) -> tuple[dict, list[bytes]]:
+    """A page and its parts, as libtiff writes them."""
+    small = Image.fromarray(values(8, 1, 6, 8)[..., 0])
+    image = small.resize((70, 64), Image.Resampling.BICUBIC).convert("1", dither=0)
+    image.save(tmp_path / "a.tif", compression=compression)
+    data = (tmp_path / "a.tif").read_bytes()
+    with Image.open(tmp_path / "a.tif") as opened:
+        tags = opened.tag_v2
+        places = zip(tags[273], tags[279], strict=True)
+        parts = [data[at : at + length] for at, length in places]
+        told = {tag: tags[tag] for tag in (256, 257, 259, 262, 278)}
+    return told | {258: 1, 277: 1}, parts
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_damaged_fax_is_said(tmp_path, compression):
+    """libtiff tells nobody of it."""
+    page, (part,) = fax(tmp_path, compression)
+    plain = read(tiff(page | {273: [part]}))
+    assert plain.lost == ()
+    mirrored = read(tiff(page | {273: [part.translate(MIRRORED)], 266: 2}))
+    assert (mirrored.lost, mirrored.size) == ((), plain.size)
+    assert np.array_equal(mirrored.pixels, plain.pixels)
+    rng = np.random.default_rng(0)
+    silent = 0
+    for at in rng.integers(0, len(part) - 5, 40):
+        wrong = bytearray(part)
+        wrong[at] ^= 1 << int(rng.integers(8))
+        for damaged in (bytes(wrong), part[: at + 1]):
+            try:
+                found = read(tiff(page | {273: [damaged]}))
+            except PictureError:
+                continue
+            silent += not (np.array_equal(found.pixels, plain.pixels) or "CCITT" in str(found.lost))
+    assert silent <= 2  # a wrong bit may say something that is right in itself
+    if compression == "group4":
+        with pytest.raises(PictureError, match="ends too early|is damaged"):
+            read(tiff(page | {273: [part[: len(part) // 2]]}))
+
+
+def test_the_jpeg_of_1992():
+    """Where all of it is one JPEG file; in pieces it is refused."""
+    out = io.BytesIO()
+    image = Image.fromarray(values(8, 3, 6, 8)).resize((80, 60), Image.Resampling.BICUBIC)
+    image.save(out, "JPEG", quality=95)
+    page = {256: 80, 257: 60, 258: [8, 8, 8], 259: 6, 262: YCC, 277: 3, 513: 2000}
+    data = tiff(page | {514: len(out.getvalue())}).ljust(2000, b"\0") + out.getvalue()
+    assert np.array_equal(read(data).pixels, np.asarray(Image.open(out)))
+    with pytest.raises(PictureError, match="ends too early"):
+        read(data[:-400])
+    with pytest.raises(PictureError, match="another size"):
+        read(data.replace(struct.pack("<HHII", 256, 4, 1, 80), struct.pack("<HHII", 256, 4, 1, 90)))
+    with pytest.raises(PictureError, match="JPEG as of 1992"):
+        read(tiff(page | {513: 8}))
 
 
 def test_wrong_sums_are_damage():

@@ -113,6 +113,8 @@ def _decoded(
     if parts.damaged:
         what = f"{min(parts.damaged, parts.total)} of the picture's {parts.total} parts are damaged"
         lost.append(f"{what}: what is missing of them is empty")
+    if parts.doubtful:
+        lost.append("its fax data (CCITT) are damaged, or written in an unusual way: look at it")
     if colours.photometric in (layout.LAB, layout.ICC_LAB, layout.ITU_LAB):
         lost.append("L*a*b* became RGB in sRGB")
         icc = None
