@@ -7,6 +7,7 @@ when a picture is written. Where Pillow alone knows them (TIFF, images in memory
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from .picture import Picture
 
 ORIENTATION = 0x0112
+UPRIGHT = re.compile(rb"tiff:Orientation\s{0,9}(?:=\s{0,9}[\"']|>)\s{0,9}([1-8])")
+"""How XMP tells it: by an attribute, or an element."""
 DPI_X, DPI_Y, DPI_UNIT = 0x011A, 0x011B, 0x0128
 CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 MAKER_NOTE = 0x927C
@@ -153,12 +156,14 @@ def exif_from(image: Image.Image, lost: list[str]) -> Image.Exif:
         return Image.Exif()
 
 
-def orientation(exif: Image.Exif) -> int:
-    """How an image has to be turned, 1 to 8 as in EXIF."""
+def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
+    """How an image has to be turned, 1 to 8 as in EXIF; where EXIF tells nothing, as in XMP."""
     try:
-        value: object = exif.get(ORIENTATION, 1)
+        value: object = exif.get(ORIENTATION)
     except UNFORESEEN:
         return 1
+    if value is None and (told := UPRIGHT.search(xmp or b"")):
+        return int(told[1])
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -30,7 +30,7 @@ class Picture:
         format: a key of ``FORMATS``: what it was read from, or the nearest we write.
         icc, exif, xmp, iptc, dpi: metadata to write again; ``exif`` begins with ``Exif``.
         texts: keyword and text, as PNG has them; a JPEG's comment is ``Comment``.
-        lossless: whether it comes from a WebP file without loss.
+        lossless: whether it comes from a WebP or JPEG XL file without loss.
         cicp: colour primaries, transfer, matrix and range (ITU-T H.273), where the file tells
             them; they go before ``icc``.
         lost: what could not be kept, one sentence each.

@@ -59,7 +59,7 @@ class _Reader:
         if len(chunks.texts) > MOST and len(self.texts) > MOST:
             self.say(f"it has more than {MOST:,} texts: the others were dropped")
         self.try_to("the EXIF data", self.load, self.exif)
-        self.found.turn = metadata.orientation(self.found.exif)
+        self.found.turn = metadata.orientation(self.found.exif, self.found.xmp)
         self.try_to("the resolution", self.resolution, data.get(b"pHYs"))
         if code := data.get(b"cICP"):
             self.found.cicp = (code[0], code[1], code[2], code[3])

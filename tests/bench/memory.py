@@ -22,7 +22,7 @@ from srzoo import images
 from srzoo.images import Picture
 
 SIZE = 3000, 2500
-FORMATS = ("png", "jpg", "tiff", "webp", "avif", "heic")
+FORMATS = ("png", "jpg", "tiff", "webp", "avif", "heic", "jxl")
 
 
 class Peak:

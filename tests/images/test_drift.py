@@ -47,6 +47,16 @@ def test_avif_does_not_drift(quality):
     assert far[9] < 1
 
 
+@pytest.mark.parametrize("colour", [(200, 40, 40), (40, 200, 40), (40, 40, 200), (200, 200, 40)])
+def test_strong_colours_come_back_to_a_level(colour):
+    """At the quality that loses nothing but by the change of colours; libyuv is two levels off."""
+    noise = np.random.default_rng(0).integers(-20, 20, (96, 96, 3))
+    pixels = (np.array(colour) + noise).astype(np.uint8)
+    found = through(pixels, "avif", 100)
+    assert np.abs(found.astype(int) - pixels).max() <= 1
+    assert shift(found, pixels) < 0.2
+
+
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 def test_what_is_mended_is_there(subsampling):
     """Pillow's usual way, by both sides: if this fails, the mending can go."""

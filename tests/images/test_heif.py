@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images import av1, heif, profiles, vips
+from srzoo.images import av1, boxes, heif, profiles, vips
 
 CASES = ROOT.parent / "shared" / "cases"
 KINDS = ("avif", "heic")
@@ -334,6 +334,30 @@ def test_alpha_that_was_multiplied_in(photo, premultiplied, monkeypatch):
     assert np.abs(found.alpha.astype(int) - alpha).max() <= 1
     assert np.abs(found.pixels.astype(int) - smooth()).max() <= 8
     assert found.lost == ()
+
+
+def test_alpha_that_was_multiplied_in_with_12_bits():
+    pytest.importorskip("pyvips", reason="the extra photo is not installed")
+    deep = smooth().astype(np.uint16) * 257
+    alpha = np.linspace(16_000, 65_535, 80).round().astype(np.uint16)[None].repeat(64, axis=0)
+    multiplied = (deep * (alpha[:, :, None] / 65_535)).round().astype(np.uint16)
+    buffer = io.BytesIO()
+    images.write(images.Picture(multiplied, alpha), buffer, "avif", 100)
+    reader = boxes.Boxes(buffer)
+    meta = boxes.items(reader, next(box for box in reader.top() if box[0] == b"meta"))
+    items = [
+        heiffile.Item(
+            meta.items[item][0],
+            buffer.getvalue()[where : where + length],
+            [meta.data[box[1] - 8 : box[2]] for box in meta.of(item).values()],
+        )
+        for item, (where, length) in meta.places.items()
+    ]
+    links = [(b"auxl", 2, [1]), (b"prem", 1, [2])]
+    found = images.read(io.BytesIO(heiffile.built(items, links)))
+    assert found.pixels.dtype == np.uint16
+    assert np.abs(found.alpha.astype(int) - alpha).max() < 100
+    assert np.abs(found.pixels.astype(int) - deep).mean() < 600
 
 
 def test_frames_of_a_sequence():

@@ -118,7 +118,7 @@ def test_a_picture_or_an_error(seed, data):
         pass
     else:
         assert header.size == picture.size
-        for format in ("png", "jpg"):
+        for format in ("png", "jpg") if max(picture.size) < 65_500 else ("png",):
             images.write(picture, io.BytesIO(), format)
     finally:
         vips.library = library

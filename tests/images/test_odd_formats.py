@@ -12,6 +12,7 @@ from PIL import Image
 from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images import formats, profiles
+from srzoo.images import xmp as metadata
 
 P3 = profiles.matrix_profile("P3", profiles.PRIMARIES[12])
 CASES = [
@@ -107,7 +108,7 @@ def test_profile_and_xmp_of_jpeg_2000(tmp_path):
     head = data.index(b"jp2h") - 4
     (whole,) = struct.unpack_from(">I", data, head)
     made = data[:head] + struct.pack(">I", whole + more) + data[head + 4 : at] + colr
-    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    xmp = metadata.EMPTY.encode()
     uuid = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
     made += struct.pack(">I4s", 24 + len(xmp), b"uuid") + uuid + xmp
     (tmp_path / "a.jp2").write_bytes(made + data[at + length :])

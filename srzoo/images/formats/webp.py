@@ -81,10 +81,10 @@ class WebP(PillowFormat):
                 found.info["exif"] = b"Exif\0\0" + data.removeprefix(b"Exif\0\0")
                 exif.load(found.info["exif"])
             found.exif = exif
-            found.turn = metadata.orientation(exif)
         except DAMAGED as error:
             found.lost.append(f"the EXIF data is damaged and was dropped ({error})")
         found.xmp = chunks.beside.get(b"XMP ")
+        found.turn = metadata.orientation(found.exif, found.xmp)
         return found
 
     def read(self, file: BinaryIO, asked: Asked) -> Picture:
