@@ -216,7 +216,7 @@ def _pictures(
     if first is None:
         raise SrzooError("there is no picture to compare on", "Name a photo, or --hr FILE")
     picture = images.read(first)
-    icc = picture.icc if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
+    icc = picture.profile if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
     if hr is None:
         return images.rgb(picture), None, icc
     maker = None if photo else kinds.degradations.build(degradation)

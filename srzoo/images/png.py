@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = 0.45455
-SRGB_TRANSFER = {1, 6, 13, 14, 15}
 XMP_KEYWORD = "XML:com.adobe.xmp"
 GRAY_ALPHA, ALPHA = 4, {4, 6}
 
@@ -30,16 +29,10 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def implied_profile(chunks: dict[bytes, bytes], gray: bool) -> tuple[bytes | None, str | None]:
-    """The profile that a PNG without one means by cICP, or by gAMA and cHRM; None for sRGB.
+    """The profile that a PNG without one means by gAMA and cHRM; None for sRGB.
 
     Also what could not be understood, as a sentence.
     """
-    if len(code := chunks.get(b"cICP", b"")) >= 4:
-        primaries, transfer = code[0], code[1]
-        if primaries not in PRIMARIES or transfer not in SRGB_TRANSFER:
-            return None, f"colours by cICP {primaries}/{transfer} (HDR?) were taken for sRGB"
-        plain = primaries == 1 or gray
-        return (None if plain else matrix_profile(f"cICP {primaries}", PRIMARIES[primaries])), None
     if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
         return None, None
     gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 100_000

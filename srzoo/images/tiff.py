@@ -162,8 +162,8 @@ class Writer:
             Picture(cast("Pixels", shape), exif=like.exif, dpi=like.dpi), dpi=True
         )  # DPI belong to EXIF's main directory, which is TIFF's
         found = _exif_entries(exif) if exif else {}
-        if like.icc:
-            found[ICC] = (7, len(like.icc), like.icc)
+        if icc := like.profile:
+            found[ICC] = (7, len(icc), icc)
         if like.xmp:
             xmp = sized(like.xmp, self.size)
             found[XMP] = (1, len(xmp), xmp)

@@ -129,7 +129,9 @@ def _profile(chunks: Chunks, found: Found, gray: bool) -> bytes | None:
         return icc
     if icc:
         found.lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
+    if found.cicp:
+        return None  # numbers tell the colours, and go before whatever else does
     implied, problem = png.implied_profile(chunks.data, gray)
-    if problem and not found.cicp:  # which stays in a PNG; other formats say what becomes of it
+    if problem:
         found.lost.append(problem)
     return implied
