@@ -163,8 +163,12 @@ class PillowFormat(Format):
             image, _ = self._chosen(file, asked)
             found = self.beside(file, image)
             lossless = self.lossless(file)
-            pixels, alpha, icc = self.pixels(file, image, found)
-            return replace(self.picture(found, pixels, alpha, icc), lossless=lossless)
+            size = self.upright_size(image, found)
+            picture = self.picture(found, *self.pixels(file, image, found))
+            if picture.size != size:
+                told = "{}x{} pixels, and holds {}x{}".format(*size, *picture.size)
+                raise ValueError(f"the file tells of {told}")
+            return replace(picture, lossless=lossless)
 
     def picture(
         self, found: Found, pixels: Pixels, alpha: Pixels | None, icc: bytes | None

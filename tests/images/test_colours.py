@@ -225,7 +225,7 @@ def test_cicp(tmp_path):
     plain = (tmp_path / "a.png").read_bytes()
     with_chunks(tmp_path / "a.png", (b"cICP", bytes([12, 13, 0, 1])))
     picture = images.read(tmp_path / "a.png")
-    assert delta_e(lab(patches(), picture.icc), lab(patches(), P3)).max() < 1
+    assert delta_e(lab(patches(), picture.profile), lab(patches(), P3)).max() < 1
     (tmp_path / "a.png").write_bytes(plain)
     with_chunks(tmp_path / "a.png", (b"cICP", bytes([9, 16, 0, 1])))
     picture = images.read(tmp_path / "a.png")
