@@ -422,6 +422,16 @@ def test_wrong_sums_are_damage():
     assert "1 of the picture's 4 parts" in read(tiff(page), force_damaged=True).lost[0]
 
 
+def test_a_wrong_sum_alone_costs_no_pixel():
+    samples = values(8, 1, 1, 503)  # so that the sum begins a piece of what is tried
+    page = picture(samples, 8, GRAY, pack=zlib.compress, tag_259=8)
+    assert len(page[273][0]) % 256 == 2
+    page[273] = [page[273][0][:-1] + b"?"]
+    forced = read(tiff(page), force_damaged=True)
+    assert np.array_equal(planes(forced), samples)
+    assert "1 of the picture's 1 parts" in forced.lost[0]
+
+
 def test_what_is_missing_is_empty_where_it_is_asked_for():
     samples = values(16, 3)
     page = picture(samples, 16, RGB) | {273: [1000, 1000, 10**9, 1000], 279: [37 * 42] * 4}
