@@ -419,7 +419,8 @@ def test_a_mutated_header_is_a_picture_or_an_error(kind, edits):
         found = images.read(file)
         assert isinstance(found, images.Picture)
         assert min(found.size) > 0
-        assert header.size == found.size
+        # libheif goes by the coded data where a box tells another size.
+        assert kind == "heic" or header.size == found.size
     except PictureError:
         pass
     assert time.process_time() - begun < 1

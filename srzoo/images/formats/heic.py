@@ -12,7 +12,7 @@ from PIL import Image
 
 from .. import boxes, heif
 from ..decoding import Decoded, split
-from ..format import FINE, Asked, Memory
+from ..format import FINE, Asked, Memory, check_size
 from ..picture import Picture
 from ..pillow import Found, to_pil
 from ._heif import HEIF, UNTOLD, known, uncovered, whole
@@ -87,6 +87,12 @@ class HEIC(HEIF):
         if alpha is not None and opened.premultiplied_alpha:
             pixels = uncovered(pixels, alpha)
         return pixels, alpha, icc
+
+    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+        """Decode the file, whose data may have another size than its boxes tell."""
+        picture = super().read(file, asked)
+        check_size(picture.size, asked)
+        return picture
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by pillow-heif."""
