@@ -1,7 +1,7 @@
 """EXIF: what is taken over, tag by tag, and what is made to fit the new picture.
 
-Reading goes by Pillow, which knows what tags mean; writing by the fields' bytes as they are, so
-that nothing which was read can fail when a picture is written.
+Fields are taken and written as the bytes that they are, whatever they mean, so that none can fail
+when a picture is written. Where Pillow alone knows them (TIFF, images in memory), it writes them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -53,11 +53,19 @@ Directory = dict[int, "Entry | Directory"]
 
 @dataclass
 class Fields:
-    """EXIF data as they lie in a file: order of bytes, fields, and tags that are cut off."""
+    """EXIF data as they lie in a file.
+
+    Attributes:
+        order: of bytes, as in ``struct``.
+        entries: the fields.
+        bad: names of tags that are cut off.
+        broken: whether there is no directory where one ought to be.
+    """
 
     order: str = "<"
     entries: Directory = field(default_factory=dict[int, Any])
-    bad: list[int] = field(default_factory=list[int])
+    bad: list[str] = field(default_factory=list[str])
+    broken: bool = False
 
 
 def fields(exif: bytes) -> Fields:
@@ -67,12 +75,15 @@ def fields(exif: bytes) -> Fields:
     if len(data) >= 8 and data[:2] in (b"II", b"MM"):
         (start,) = struct.unpack_from(f"{found.order}I", data, 4)
         found.entries = _directory(data, start, found, 0, [len(data)])
+    else:
+        found.broken = True
     return found
 
 
 def _directory(data: bytes, at: int, found: Fields, name: int, left: list[int]) -> Directory:
     entries: Directory = {}
-    if at + 2 > len(data):
+    if not 8 <= at <= len(data) - 2:
+        found.broken = True
         return entries
     (count,) = struct.unpack_from(f"{found.order}H", data, at)
     for start in range(at + 2, at + 2 + 12 * min(count, MOST), 12):
@@ -90,7 +101,7 @@ def _directory(data: bytes, at: int, found: Fields, name: int, left: list[int]) 
             continue
         begin = start + 8 if size <= 4 else pointer
         if not size or begin + size > len(data) or size > left[0]:
-            found.bad.append(tag)
+            found.bad.append(_called(tag, name))
             continue
         left[0] -= size if size > 4 else 0  # sound data do not overlap
         entries[tag] = (kind, length, data[begin : begin + size])
@@ -278,9 +289,9 @@ def exif_dpi(exif: Image.Exif, lost: list[str]) -> tuple[float, float] | None:
     """The resolution that EXIF data tells."""
     try:
         unit: object = exif.get(DPI_UNIT, 2)
-        if unit not in (2, 3) or DPI_X not in exif:
+        if unit == 1 or DPI_X not in exif:
             return None  # a ratio of the pixels' sides, at most
-        inch = 2.54 if unit == 3 else 1.0
+        inch = {2: 1.0, 3: 2.54}[cast("int", unit)]
         told = sound_dpi((float(exif[DPI_X]) * inch, float(exif[DPI_Y]) * inch))
     except UNFORESEEN:
         told = None
@@ -304,17 +315,26 @@ def exif_and_dpi(
     if dpi and not told and dpi != (0, 0):
         lost.append("the resolution makes no sense and was dropped")
     told = told or exif_dpi(found, lost)
-    if isinstance(raw, bytes):
-        behind = [tag for tag in fields(raw).bad if tag not in (ORIENTATION, DPI_X, DPI_Y)]
-        if behind:
-            lost.append(f"EXIF tags that are cut off were dropped: {_dropped_names(behind)}")
     try:
-        return exif_of(found, lost), told
+        return descriptive(raw, lost) if isinstance(raw, bytes) else exif_of(found, lost), told
     except UNFORESEEN as error:
         lost.append(_damaged(error))
         return None, told
 
 
-def _dropped_names(tags: list[int]) -> str:
-    names = list(dict.fromkeys(_called(tag, 0) for tag in tags))
-    return ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+def descriptive(raw: bytes, lost: list[str]) -> bytes | None:
+    """The same as :func:`exif_of` of EXIF data as they lie in a file; ``lost`` likewise."""
+    found = fields(raw)
+    if found.bad:
+        lost.append(_dropped(found.bad))
+    if found.broken:
+        lost.append("a part of the EXIF data is damaged and was dropped")
+    keeps = DESCRIPTIVE | {CAMERA, GPS}
+    found.entries = {tag: entry for tag, entry in found.entries.items() if tag in keeps}
+    camera = found.entries.get(CAMERA)
+    if isinstance(camera, dict):
+        for tag in (EXIF_WIDTH, EXIF_HEIGHT):
+            camera.pop(tag, None)
+        if not camera:
+            del found.entries[CAMERA]
+    return packed(found)

@@ -250,6 +250,7 @@ def from_pil(image: Image.Image) -> Picture:
     try:
         with alone():
             found = PillowFormat.beside(format, io.BytesIO(), image)
+            found.info = {key: found.info[key] for key in found.info if key != "exif"}
             image.load()
             if not image.width * image.height:
                 raise PictureError("the image has no pixels", "Give one that has")

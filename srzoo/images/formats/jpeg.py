@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
-from .. import metadata
-from ..format import FINE, Memory
+from ...errors import PictureError
+from .. import decoding, jpegcheck, jpegfile, metadata, xmp, xmppacket
+from ..format import DAMAGED, FINE, Asked, Memory
 from ..picture import Picture
 from ..pillow import Found, PillowFormat, saved
 
 SEGMENT = 65_000
 """Bytes that a segment of a JPEG holds, with room for its name."""
+PROFILE = 255 * 65_519
+"""Bytes of a profile: 255 segments."""
+DENSITY = 65_535
+"""The most DPI: JFIF has 16 bits for it."""
 
 QUALITY = 95
+FORCE = "Restore the file, or give --force-damaged"
+OTHERS = "only the main one of the file's pictures is taken"
+BEHIND = {
+    b"hdr-gain-map/1.0": xmp.GAIN_MAP, jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
+    b"HDRGainMap": xmp.GAIN_MAP, b"hdrgainmap": xmp.GAIN_MAP, b"ftyp": xmp.VIDEO,
+    b"MotionPhoto_Data": xmp.VIDEO, b"DepthMap": xmp.DEPTH, b"depthmap": xmp.DEPTH,
+    b"DepthData": xmp.DEPTH, b"depthdata": xmp.DEPTH, b"SoundShot": xmp.SOUND,
+}  # fmt: skip
+"""What tells what stands behind a photo."""
+SIGNS = {
+    jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
+    b"_JPSJPS_": "it is a stereo pair (JPS): that it is one is not said any more",
+    b"FLIR\0": "the thermal data (FLIR) are gone", b"JP": "the content credentials (C2PA) are gone",
+}  # fmt: skip
+
+
+class Opened(JpegImageFile):
+    """A JPEG as Pillow sees it, and its layout."""
+
+    layout: jpegfile.Layout
+    force: bool = False
 
 
 class JPEG(PillowFormat):
@@ -38,18 +67,73 @@ class JPEG(PillowFormat):
         """It begins with SOI and another marker."""
         return head.startswith(b"\xff\xd8\xff")
 
+    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+        """What a decoder needs of the file."""
+        layout = jpegfile.opened(file)
+        image = Opened(layout.stream(file))
+        image.layout, image.force = layout, asked.force_damaged
+        return image
+
     def frames(self, image: Image.Image) -> int:
         """One photo, and what belongs to it: previews, depth, the rest of a burst."""
         return 1
 
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
         """What the segments tell."""
+        beside, lost = cast("Opened", image).layout.beside, list[str]()
+        if beside.exif:  # what is too long for one segment goes on in the next
+            image.info["exif"] = b"Exif\0\0" + b"".join(
+                part for at, part in enumerate(beside.exif) if not at or part[:2] not in ORDERS
+            )
+        if beside.xmp:
+            image.info["xmp"], told = metadata.without_pointers(_extended(beside, lost))
+            lost += told
+        icc = _profile(beside.icc)
+        if beside.icc and not icc:
+            lost.append("the colour profile is damaged and was dropped")
+        image.info["icc_profile"] = icc
         found = super().beside(file, image)
-        if "mp" in image.info or getattr(image, "n_frames", 1) > 1:
-            found.lost.append("only the main one of the file's pictures is taken")
-        if isinstance(comment := image.info.get("comment"), bytes):
-            found.texts = (("Comment", comment.decode("utf-8", "replace").strip("\0")),)
+        found.lost += lost
+        if beside.left <= 0:
+            found.lost.append(f"more than {jpegfile.MOST_KEPT // 10**6} MB of metadata: dropped")
+        found.lost += [said for sign, said in SIGNS.items() if sign in beside.signs]
+        found.iptc, paths = _resources(b"".join(beside.photoshop))
+        if paths:
+            found.lost.append("the clipping paths are gone")
+        across, down = image.info.get("jfif_density", (1, 1))
+        if image.info.get("jfif_unit") == 0 and across != down and across * down:
+            found.lost.append(f"its pixels are not square ({across}:{down}): that is not said now")
+        comments = [_text(comment) for comment in beside.comments]
+        if comment := "\n".join(filter(None, comments)):
+            found.texts = (("Comment", comment),)
         return found
+
+    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> decoding.Decoded:
+        """The pixels, if they are all there; what stands behind them is said to be gone."""
+        layout, force = cast("Opened", image).layout, cast("Opened", image).force
+        jpegfile.walked(file, layout)
+        if problem := _damage(file, layout):
+            if not force:
+                raise PictureError(f"the file is {problem}", FORCE)
+            found.lost.append(f"the file is {problem}")
+        elif not layout.ended:
+            found.lost.append("the file lacks its end marker (EOI); the picture is whole")
+        elif jpegcheck.too_much(file, layout):
+            found.lost.append("there are more data than the picture takes: it may be damaged")
+        behind = _behind(file, layout)
+        if told := {*BEHIND.values()} & {*found.lost}:  # known from the XMP data already
+            behind = [said for said in behind if said in BEHIND.values()]
+        found.lost += [said for said in behind if said not in told]
+        if len(layout.components) == 4 and not layout.beside.adobe:
+            found.lost.append("the CMYK has no Adobe marker and was taken as Adobe writes it")
+        whole = Opened(layout.stream(file))
+        try:
+            return super().pixels(layout.stream(file), whole, found)
+        except DAMAGED as error:
+            if not force:
+                raise PictureError(f"the file is damaged: {error}", FORCE) from error
+            whole.tile = []  # what was decoded so far
+            return decoding.by_pillow(whole, found.info.get("icc_profile"), found.lost)
 
     def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
         """A comment."""
@@ -65,9 +149,21 @@ class JPEG(PillowFormat):
             if len(exif) > SEGMENT:
                 picture = picture.losing("the EXIF data is too long for a JPEG: dropped", exif=None)
         if picture.xmp and len(picture.xmp) > SEGMENT:
-            picture = picture.losing("the XMP data is too long for a JPEG: dropped", xmp=None)
+            short, names = xmp.shortened(picture.xmp, SEGMENT)
+            what = f"dropped {', '.join(names[:8])}" if short else "dropped"
+            if names or not short:
+                picture = picture.losing(f"the XMP data is too long for a JPEG: {what}")
+            picture = replace(picture, xmp=short)
         if picture.iptc and not metadata.photoshop_segment(picture.iptc):
             picture = picture.losing("the IPTC records are too long for a JPEG: dropped", iptc=None)
+        if picture.icc and len(picture.icc) > PROFILE:
+            picture = picture.losing("the colour profile is too long for a JPEG: dropped", icc=None)
+        if picture.dpi and not all(1 <= round(value) <= DENSITY for value in picture.dpi):
+            x, y = picture.dpi
+            lost = f"JPEG holds 1 to {DENSITY:,} dpi: {x:g} x {y:g} dropped"
+            picture = picture.losing(lost, dpi=None)
+        if any(len(_comment(text)) > DENSITY for _, text in picture.texts):
+            picture = picture.losing("the comment is too long for a JPEG: dropped", texts=())
         return picture
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
@@ -76,8 +172,112 @@ class JPEG(PillowFormat):
         options: dict[str, Any] = {"quality": quality, "subsampling": 0 if quality >= FINE else 2}
         if picture.dpi:
             options["dpi"] = picture.dpi
-        if picture.texts:
-            options["comment"] = picture.texts[0][1]
+        extra = b"".join(_comment(text) for _, text in picture.texts)
         if picture.iptc:
-            options["extra"] = metadata.photoshop_segment(picture.iptc)
+            extra += metadata.photoshop_segment(picture.iptc)
+        if extra:
+            options["extra"] = extra
         saved(replace(picture, dpi=None), file, "JPEG", options)
+
+
+ORDERS = (b"II", b"MM")
+
+
+def _damage(file: BinaryIO, layout: jpegfile.Layout) -> str | None:
+    """What is wrong with the picture's data; None where nothing is known to be."""
+    if problem := layout.problem():
+        return f"damaged: {problem}"
+    if not layout.complete():
+        return "cut off: its finer detail or some of its colours are missing"
+    try:
+        row = jpegcheck.missing(file, layout)
+    except DAMAGED as error:
+        return f"damaged: {error}"
+    if row is None:
+        return None
+    if layout.ended and any(scan.interval for scan in layout.scans):
+        return f"damaged: data are missing from row {row} of {layout.height} on"
+    return f"cut off: {row} of {layout.height} rows are there"
+
+
+def _behind(file: BinaryIO, layout: jpegfile.Layout) -> list[str]:
+    """What stands behind the picture and is gone, as sentences."""
+    at = layout.end + 2 * layout.ended
+    told: dict[str, None] = {}
+    others, count, tail = False, 0, b""
+    file.seek(at)
+    while data := file.read(jpegfile.CHUNK):
+        if not count:
+            others = data.lstrip(b"\0\xff\r\n ")[:1] == b"\xd8"
+        told |= {said: None for sign, said in BEHIND.items() if sign in tail + data}
+        count += len(data.rstrip(b"\0\xff\r\n ") if not told else data)
+        tail = data[-64:]
+    if others and not told:
+        told[OTHERS] = None
+    if count and not told:
+        told[f"{count:,} bytes behind the picture were dropped"] = None
+    return list(told)
+
+
+def _profile(segments: list[bytes]) -> bytes | None:
+    """A profile's parts in their order; None where some are missing."""
+    parts = {part[0]: part[2:] for part in reversed(segments) if len(part) > 2}
+    count = max((part[1] for part in segments if len(part) > 2), default=0)
+    if not count or set(range(1, count + 1)) - set(parts):
+        return None
+    return b"".join(parts[at] for at in range(1, count + 1))
+
+
+def _extended(beside: jpegfile.Beside, lost: list[str]) -> bytes:
+    """The XMP packet with what of it lies in other segments, if that is sound."""
+    main = beside.xmp[0]
+    whole: dict[bytes, bytearray] = {}
+    for part in beside.extended:
+        if len(part) < 40:
+            continue
+        name, (full, start) = part[:32], struct.unpack(">II", part[32:40])
+        data = whole.setdefault(name, bytearray(min(full, xmppacket.LARGEST)))
+        if start + len(part) - 40 <= len(data) and name in main:
+            data[start : start + len(part) - 40] = part[40:]
+    for name, data in whole.items():
+        if hashlib.md5(data, usedforsecurity=False).hexdigest().upper().encode() == name.upper():
+            try:
+                return xmp.joined(main, bytes(data))
+            except xmppacket.UnreadableError:
+                break
+    if len(beside.xmp) > 1:
+        lost.append("only the first of several XMP packets was kept")
+    return main
+
+
+def _resources(block: bytes) -> tuple[bytes | None, bool]:
+    """IPTC records from Photoshop's resources, and whether there are clipping paths."""
+    iptc, paths, at = None, False, 0
+    while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
+        (kind,) = struct.unpack_from(">H", block, at + 4)
+        at += 7 + block[at + 6]
+        at += at % 2
+        if at + 4 > len(block):
+            break
+        (length,) = struct.unpack_from(">I", block, at)
+        data = block[at + 4 : at + 4 + length]
+        at += 4 + length + length % 2
+        if kind == metadata.IPTC_RESOURCE and iptc is None:
+            iptc = data or None
+        paths = paths or 2000 <= kind <= 2997
+    return iptc, paths
+
+
+def _text(comment: bytes) -> str:
+    """A comment's text: UTF-8 if it is that, else Latin-1; without NUL, which no text holds."""
+    try:
+        text = comment.decode("utf-8")
+    except UnicodeDecodeError:
+        text = comment.decode("latin-1")
+    return text.replace("\0", "")
+
+
+def _comment(text: str) -> bytes:
+    """A segment with a comment; longer than a segment may be where the text is too long."""
+    data = text.encode("utf-8", "replace")
+    return b"\xff\xfe" + struct.pack(">H", min(len(data) + 2, DENSITY)) + data

@@ -1,0 +1,68 @@
+"""Parts of a file and other bytes, one behind the other, as one file for decoders."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Part = bytes | tuple[int, int]
+"""Some bytes, or from and to in the file."""
+
+
+class _Spliced(io.RawIOBase):
+    """Parts of a file and other bytes, one behind the other, as a file without a descriptor."""
+
+    def __init__(self, file: BinaryIO, parts: list[Part]) -> None:
+        super().__init__()
+        self.file, self.parts = file, parts
+        lengths = [len(p) if isinstance(p, bytes) else p[1] - p[0] for p in parts]
+        self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        self.at = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        self.at = max(0, offset + (0, self.at, int(self.starts[-1]))[whence])
+        return self.at
+
+    def tell(self) -> int:
+        """Where it stands."""
+        return self.at
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """At most to the end of a part."""
+        view = memoryview(buffer).cast("B")
+        index = int(np.searchsorted(self.starts, self.at, "right")) - 1
+        if index >= len(self.parts):
+            return 0
+        part, skip = self.parts[index], self.at - int(self.starts[index])
+        if isinstance(part, bytes):
+            data = part[skip : skip + len(view)]
+        else:
+            self.file.seek(part[0] + skip)
+            data = self.file.read(min(len(view), part[1] - part[0] - skip))
+        view[: len(data)] = data
+        self.at += len(data)
+        return len(data)
+
+
+def spliced(file: BinaryIO, parts: list[Part]) -> BinaryIO:
+    """A file of parts, to be read, without a descriptor.
+
+    Args:
+        file: able to seek; it is read while the result is.
+        parts: in their order.
+    """
+    return cast("Any", io.BufferedReader(_Spliced(file, parts), 2**18))
