@@ -181,8 +181,11 @@ class Format:
             picture = picture.losing(lost, pixels=pixels, alpha=None)
         if picture.pixels.ndim == 2 and not self.gray:
             picture = coloured(picture, f"{self.name} has no gray: written as RGB")
-        if picture.dpi is not None and not metadata.sound_dpi(picture.dpi):
-            picture = picture.losing("the resolution makes no sense and was dropped", dpi=None)
+        if picture.dpi is not None:
+            dpi = metadata.sound_dpi(picture.dpi)
+            if not dpi:
+                picture = picture.losing("the resolution makes no sense and was dropped")
+            picture = replace(picture, dpi=dpi)
         picture = replace(picture, exif=metadata.with_layout(picture, dpi=self.dpi_in_exif))
         if picture.xmp:
             picture = replace(picture, xmp=metadata.sized(picture.xmp, picture.size))

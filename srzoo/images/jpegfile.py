@@ -301,6 +301,8 @@ def walked(file: BinaryIO, layout: Layout) -> None:
             layout.end = at
             return
         if marker in (0, SOI) or (marker in {SOS, *BETWEEN} and at + 2 + length > size):
+            if not marker and layout.scans:  # half a marker is none
+                at = min(at, layout.scans[-1].end)
             layout.end, layout.ended = at, False
             return
         if marker == SOS:
@@ -351,7 +353,7 @@ def _coded(file: BinaryIO, scan: Scan) -> int:
             scan.end = at + found.start()
             return scan.end
         more = file.read(CHUNK)
-        keep = data[-1:] if data[-1] == 0xFF and more else b""  # a marker may begin there
+        keep = data[-1:] if data[-1] == 0xFF else b""  # a marker may begin there
         at += len(data) - len(keep)
         data = keep + more if more else b""
     scan.end = at

@@ -74,20 +74,27 @@ def without_pointers(xmp: bytes) -> tuple[bytes | None, tuple[str, ...]]:
     Gain maps, motion photos, depth, lists of what a file holds, extended XMP, thumbnails. None
     stands for a packet that cannot be read.
     """
+    packet, told = _pointing_nowhere(xmp)
+    return packet and packet.data, told
+
+
+def _pointing_nowhere(xmp: bytes) -> tuple[Packet | None, tuple[str, ...]]:
     try:
         packet = parsed(xmp)
     except UnreadableError as error:
         return None, (str(error),)
-    gone = [(each, _pointed_at(packet, each)) for each in packet.properties]
-    gone = [(each, what) for each, what in gone if what is not None]
-    told = dict.fromkeys(sentence for _, what in gone for sentence in what)
+    gone: list[Property] = []
+    told: dict[str, None] = {}
+    for each in packet.properties:
+        what = _pointed_at(packet, each)
+        if what is not None:
+            gone.append(each)
+            told |= dict.fromkeys(what)
     if packet.more:
         told["only the first of several XMP packets was kept"] = None
-    if not gone:
-        return packet.data, tuple(told)
-    kept = packet.without(each for each, _ in gone)
-    spaces = {each.space for each, _ in gone}
-    return _undeclared(kept, spaces), tuple(told)
+    if gone:
+        packet = parsed(_undeclared(packet.without(gone), {each.space for each in gone}))
+    return packet, tuple(told)
 
 
 def _pointed_at(packet: Packet, each: Property) -> tuple[str, ...] | None:
@@ -120,11 +127,10 @@ def xmp_of(xmp: bytes, lost: list[str]) -> bytes | None:
 
     ``lost`` is told of that. None where it cannot be read.
     """
-    kept, told = without_pointers(xmp)
+    packet, told = _pointing_nowhere(xmp)
     lost += [sentence for sentence in told if sentence not in lost]
-    if kept is None:
+    if packet is None:
         return None
-    packet = parsed(kept)
     turned = [
         (*each.inner, b"1")
         for each in packet.properties

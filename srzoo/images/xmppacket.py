@@ -13,8 +13,8 @@ from xml.parsers import expat
 
 LARGEST = 16_000_000
 """Bytes of a packet; none that is meant well is larger."""
-MOST = 100_000
-"""Elements of a packet: more would take seconds."""
+MOST = 50_000
+"""Elements and attributes of a packet: more would take seconds."""
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"

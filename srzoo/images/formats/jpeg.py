@@ -112,14 +112,12 @@ class JPEG(PillowFormat):
         """The pixels, if they are all there; what stands behind them is said to be gone."""
         layout, force = cast("Opened", image).layout, cast("Opened", image).force
         jpegfile.walked(file, layout)
-        if problem := _damage(file, layout):
+        if problem := _damage(file, layout, found.lost):
             if not force:
                 raise PictureError(f"the file is {problem}", FORCE)
             found.lost.append(f"the file is {problem}")
         elif not layout.ended:
             found.lost.append("the file lacks its end marker (EOI); the picture is whole")
-        elif jpegcheck.too_much(file, layout):
-            found.lost.append("there are more data than the picture takes: it may be damaged")
         behind = _behind(file, layout)
         if told := {*BEHIND.values()} & {*found.lost}:  # known from the XMP data already
             behind = [said for said in behind if said in BEHIND.values()]
@@ -162,7 +160,7 @@ class JPEG(PillowFormat):
             x, y = picture.dpi
             lost = f"JPEG holds 1 to {DENSITY:,} dpi: {x:g} x {y:g} dropped"
             picture = picture.losing(lost, dpi=None)
-        if any(len(_comment(text)) > DENSITY for _, text in picture.texts):
+        if any(len(_comment(text)) > DENSITY + 2 for _, text in picture.texts):
             picture = picture.losing("the comment is too long for a JPEG: dropped", texts=())
         return picture
 
@@ -183,17 +181,24 @@ class JPEG(PillowFormat):
 ORDERS = (b"II", b"MM")
 
 
-def _damage(file: BinaryIO, layout: jpegfile.Layout) -> str | None:
+def _damage(file: BinaryIO, layout: jpegfile.Layout, lost: list[str]) -> str | None:
     """What is wrong with the picture's data; None where nothing is known to be."""
     if problem := layout.problem():
         return f"damaged: {problem}"
     if not layout.complete():
-        return "cut off: its finer detail or some of its colours are missing"
+        what = "its finer detail or some of its colours are missing"
+        if not layout.ended or layout.marker not in jpegfile.PROGRESSIVE:
+            return f"cut off: {what}"
+        lost.append(f"{what}: the file may be cut off")
     try:
-        row = jpegcheck.missing(file, layout)
+        found = jpegcheck.checked(file, layout)
     except DAMAGED as error:
         return f"damaged: {error}"
-    if row is None:
+    if not found:
+        return None
+    what, row = found
+    if what == jpegcheck.LONG:
+        lost.append(f"more data than pixels at row {row} of {layout.height}: it may be damaged")
         return None
     if layout.ended and any(scan.interval for scan in layout.scans):
         return f"damaged: data are missing from row {row} of {layout.height} on"
