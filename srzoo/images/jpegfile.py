@@ -25,6 +25,8 @@ BETWEEN = {*TABLES, DNL, COM, *range(0xE0, 0xF0)}
 ALONE = {0x01, *range(0xD0, 0xD8)}
 """Markers without a segment."""
 MOST_SEGMENTS = 100_000
+MOST_SIDE = 65_500
+"""That libjpeg decodes."""
 MOST_SCANS = 100
 """Each takes as long as decoding the whole picture; programs write some ten."""
 MOST_KEPT = 64_000_000
@@ -260,6 +262,8 @@ def _check(layout: Layout) -> None:
         raise PictureError(f"it is a {kind} JPEG (SOF{layout.marker - 0xC0})", fix)
     if layout.bits != 8:
         raise PictureError(f"it is a JPEG of {layout.bits} bits a channel", fix)
+    if max(layout.width, layout.height) > MOST_SIDE:
+        raise PictureError(f"it has more than {MOST_SIDE:,} pixels a side", fix)
     if len(layout.components) not in (1, 3, 4):
         raise PictureError(f"it is a JPEG of {len(layout.components)} components", fix)
     if not layout.width or not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in

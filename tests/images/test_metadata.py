@@ -328,17 +328,22 @@ def test_metadata_behind_the_pixels_of_a_png(tmp_path):
         assert np.array_equal(again.pixels[0, -1], picture.pixels[0, 0])
 
 
+LONG_XMP = XMP.replace(
+    b"</dc:subject>", b"</dc:subject><dc:title>" + b"x" * 70_000 + b"</dc:title>"
+)
+
+
 def test_metadata_too_long_for_a_jpeg(tmp_path):
     """Its segments hold 64 KB; what is too long is dropped, least useful first, and said."""
     exif = full_exif()
     exif[0x8769] = {0x927C: b"x" * 70_000, 0x8827: 400}
     picture = images.Picture(
-        np.asarray(drawn()), exif=exif.tobytes(), xmp=XMP + b" " * 70_000, iptc=b"y" * 70_000
+        np.asarray(drawn()), exif=exif.tobytes(), xmp=LONG_XMP, iptc=b"y" * 70_000
     )
     written = images.write(picture, tmp_path / "a.jpg", "jpg")
     assert written.lost == (
         "the EXIF maker note is too long for a JPEG: dropped",
-        "the XMP data is too long for a JPEG: dropped",
+        "the XMP data is too long for a JPEG: dropped title",
         "the IPTC records are too long for a JPEG: dropped",
     )
     again = images.read(tmp_path / "a.jpg")

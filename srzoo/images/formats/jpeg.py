@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
 from dataclasses import replace
@@ -236,20 +237,16 @@ def _profile(segments: list[bytes]) -> bytes | None:
 def _extended(beside: jpegfile.Beside, lost: list[str]) -> bytes:
     """The XMP packet with what of it lies in other segments, if that is sound."""
     main = beside.xmp[0]
-    whole: dict[bytes, bytearray] = {}
-    for part in beside.extended:
-        if len(part) < 40:
-            continue
-        name, (full, start) = part[:32], struct.unpack(">II", part[32:40])
-        data = whole.setdefault(name, bytearray(min(full, xmppacket.LARGEST)))
-        if start + len(part) - 40 <= len(data) and name in main:
-            data[start : start + len(part) - 40] = part[40:]
-    for name, data in whole.items():
+    names = {part[:32] for part in beside.extended if len(part) >= 40 and part[:32] in main}
+    if len(names) == 1:
+        name = names.pop()
+        parts = [part for part in beside.extended if part[:32] == name and len(part) >= 40]
+        starts = [struct.unpack(">I", part[36:40])[0] for part in parts]
+        ordered = sorted(zip(starts, parts, strict=True), key=lambda pair: pair[0])
+        data = b"".join(part[40:] for _, part in ordered)
         if hashlib.md5(data, usedforsecurity=False).hexdigest().upper().encode() == name.upper():
-            try:
-                return xmp.joined(main, bytes(data))
-            except xmppacket.UnreadableError:
-                break
+            with contextlib.suppress(xmppacket.UnreadableError):
+                main = xmp.joined(main, data)
     if len(beside.xmp) > 1:
         lost.append("only the first of several XMP packets was kept")
     return main
