@@ -1,7 +1,7 @@
 """Whether a JPEG's data are all there: decoders fill what is missing with gray and say nothing.
 
 Data that end too early are decoded differently when other bytes follow them, and data that go on
-behind the last pixel are decoded the same without their end. An eighth of the size is enough.
+behind the last pixel are decoded the same when their end is another one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
+from .decoding import LARGE
 from .jpegfile import ARITHMETIC, Layout, Scan
 from .spliced import Part
 
@@ -20,86 +21,107 @@ if TYPE_CHECKING:
 
 OTHER = bytes((at * 73 + at * at // 7 + 0xA5) % 255 for at in range(4096)).replace(b"\\", b"/")
 """Bytes that mean something else than nothing, without 0xFF."""
-BLOCK = 208
-"""The most bytes that a block takes: 64 coefficients of 26 bits."""
-EMPTY = (127, 128)
-"""The gray of what was not decoded, also turned round as in CMYK."""
+END = 4
+"""Bytes at the end of data that are made others; the last one may hold a single bit."""
+SMOOTHED = 2
+"""Pixels at an MCU's edge that colours of the next one are mixed into."""
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
-NOWHERE = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-SHORT, LONG = "short", "long"
-"""What may be wrong: data are missing; there are more than the pixels take."""
+MISSING, INCOMPLETE, LONG = "missing", "incomplete", "long"
+"""Data are missing; they are in the last MCU alone; there are more than the pixels take."""
 
 
 def checked(file: BinaryIO, layout: Layout) -> tuple[str, int] | None:
-    """What is wrong with a picture's data, and from which row on; None where nothing is found."""
-    if layout.marker in ARITHMETIC:
-        return None  # its coder leaves out what is nothing
-    single = len(layout.scans) == 1 and len(layout.scans[0].components) == len(layout.components)
-    small = layout.ended or single
+    """What is wrong with a picture's data, and from which row on; None where nothing is found.
+
+    Pictures that are large are looked at in an eighth of their size, which shows less.
+    """
+    small = layout.width * layout.height >= LARGE
     plain = _decoded(file, layout, None, small=small)
-    last = _last(layout, layout.scans[0]) if single else NOWHERE
-    empty = np.isin(plain[last], EMPTY).all(axis=-1) if single else np.ones(1, bool)
-    if empty.any() or not layout.ended:
-        other = _decoded(file, layout, _followed(file, layout, OTHER), small=small)
-        differs = (plain != other).reshape(len(plain), -1).any(axis=1)
-        if differs.any():
-            return SHORT, _row(layout, int(differs.argmax()), plain)
-    if single and not empty.all():
-        other = _decoded(file, layout, _followed(file, layout, b""), small=small)
-        same = (plain[last] == other[last]).all(axis=-1) & ~empty
-        if same.any():
-            return LONG, _row(layout, int(last[0][same.argmax()]), plain)
-    return None
-
-
-def _row(layout: Layout, row: int, pixels: NDArray[np.uint8]) -> int:
-    """Where the MCUs begin that a row of a smaller picture lies in."""
-    step = 8 * layout.unit[1]
-    return row * (1 if len(pixels) == layout.height else 8) // step * step
+    other = _decoded(file, layout, _followed(file, layout, 0), small=small)
+    differs = _units(layout, plain, other, small=small)
+    row = int(differs.any(axis=1).argmax()) * 8 * layout.unit[1]
+    if layout.marker in ARITHMETIC:  # its coder leaves out what is nothing at the end
+        return (MISSING, row) if differs[:-1].any() else None
+    if differs.any():
+        return (MISSING if differs.sum() > 1 else INCOMPLETE), row
+    if small or len(layout.scans) > 1:
+        return None
+    del other
+    other = _decoded(file, layout, _followed(file, layout, END), small=False)
+    ends = _last(layout, layout.scans[0])
+    same = ~_units(layout, plain, other, small=False)[ends]
+    return (LONG, int(ends[0][same.argmax()]) * 8 * layout.unit[1]) if same.any() else None
 
 
 def _decoded(
     file: BinaryIO, layout: Layout, parts: list[Part] | None, *, small: bool
-) -> NDArray[np.uint8]:
-    """H x W x C of a picture with other scans, an eighth of its size where it has that."""
+) -> JpegImageFile:
+    """A picture with other scans, in an eighth of its size if that is asked for."""
     image = JpegImageFile(layout.stream(file, parts))
     if small and min(image.size) >= 8:
         image.draft(None, (image.width // 8, image.height // 8))
     image.load()
-    pixels = np.asarray(image)
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return image
+
+
+def _units(
+    layout: Layout, one: JpegImageFile, other: JpegImageFile, *, small: bool
+) -> NDArray[np.bool_]:
+    """Of each MCU, down and across, whether two images of one size differ in it."""
+    scale = 1 if small and one.width < layout.width else 8  # pixels of a block
+    wide, high = (scale * side for side in layout.unit)
+    across, down = -(-one.width // wide), -(-one.height // high)
+    inner = _inner(one.width, wide)
+    found = np.zeros((down, across), bool)
+    for row in range(down):
+        rows = _inner(min(high, one.height - row * high), high).nonzero()[0] + row * high
+        box = (0, int(rows[0]), one.width, int(rows[-1]) + 1)
+        same = np.asarray(one.crop(box)) == np.asarray(other.crop(box))
+        differs = (~same).reshape(len(same), one.width, -1).any(axis=(0, 2)) & inner
+        padded = np.pad(differs, (0, across * wide - one.width))
+        found[row] = padded.reshape(across, wide).any(axis=1)
+    return found
+
+
+def _inner(length: int, step: int) -> NDArray[np.bool_]:
+    """Of each pixel along a side, whether it lies so far inside an MCU that no other counts."""
+    at = np.arange(length)
+    edge = SMOOTHED if step > 8 else 0
+    inner = (at % step >= edge) & (at % step < step - edge)
+    last = length - length % step
+    if length - last <= edge:
+        inner[last:] = True
+    return inner
 
 
 def _last(layout: Layout, scan: Scan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the last MCU of each restart interval begins, down and across."""
-    wide, high = layout.unit
-    scale = 1 if min(layout.width, layout.height) >= 8 else 8  # pixels of a block
+    """The last MCU of each restart interval, down and across."""
     units = layout.units(scan)
     last = np.append(np.arange(scan.interval or units, units, scan.interval or units), units) - 1
-    across = -(-layout.width // (8 * wide))
-    return last // across * high * scale, last % across * wide * scale
+    across = -(-layout.width // (8 * layout.unit[0]))
+    return last // across, last % across
 
 
-def _followed(file: BinaryIO, layout: Layout, other: bytes) -> list[Part]:
-    """The scans, with the end of each restart interval's data cut off, or with more behind it."""
+def _followed(file: BinaryIO, layout: Layout, cut: int) -> list[Part]:
+    """The scans, with some last bytes of each restart interval cut off, and others behind it."""
     parts: list[Part] = []
     at = layout.first
     for scan in layout.scans:
         file.seek(scan.data)
         data = file.read(scan.end - scan.data)
-        each = other[: max(16, 4_000_000 // (scan.restarts + 1))]
+        other = OTHER[: max(16, 4_000_000 // (scan.restarts + 1))]
         marks = RESTART.findall(data) if scan.interval else []
         pieces = RESTART.split(data) if scan.interval else [data]
-        # Half a marker at the end would become another one.
-        pieces = [piece.rstrip(b"\xff") if other else _shorter(piece) for piece in pieces]
-        coded = [piece + each + mark for piece, mark in zip(pieces, [*marks, b""], strict=True)]
+        coded = [_shorter(p, cut) + other + m for p, m in zip(pieces, [*marks, b""], strict=True)]
         parts += [(at, scan.data), b"".join(coded)]
         at = scan.end
     return [*parts, (at, layout.end)]
 
 
-def _shorter(data: bytes) -> bytes:
-    """Coded data without padding and their last block; other data where there are no more."""
-    padded = len(data) - len(data.rstrip(data[-1:] or b"\0"))
-    return data[: max(0, len(data) - padded - BLOCK)].rstrip(b"\xff") or OTHER[:BLOCK]
+def _shorter(data: bytes, cut: int) -> bytes:
+    """Coded data without their last bytes and their padding; no half marker at their end."""
+    if cut:
+        padded = len(data) - len(data.rstrip(data[-1:] or b"\0"))
+        data = data[: max(0, len(data) - padded - cut)]
+    return data.rstrip(b"\xff")

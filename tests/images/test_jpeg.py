@@ -125,7 +125,7 @@ def test_more_data_than_pixels_are_said(name):
 def test_a_height_or_width_that_is_wrong_is_noticed():
     whole = bytearray(SOUND["baseline"])
     at = place(bytes(whole), 0xC0)
-    for height, what in ((300, "160 of 300 rows"), (64, "may be damaged")):
+    for height, what in ((300, "(144|160) of 300 rows"), (64, "may be damaged")):
         data = bytes(whole[: at + 5]) + struct.pack(">H", height) + bytes(whole[at + 7 :])
         if height == 300:
             with pytest.raises(PictureError, match=what):

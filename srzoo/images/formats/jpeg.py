@@ -198,8 +198,9 @@ def _damage(file: BinaryIO, layout: jpegfile.Layout, lost: list[str]) -> str | N
     if not found:
         return None
     what, row = found
-    if what == jpegcheck.LONG:
-        lost.append(f"more data than pixels at row {row} of {layout.height}: it may be damaged")
+    if what != jpegcheck.MISSING:
+        told = "more data than pixels" if what == jpegcheck.LONG else "some pixels not complete"
+        lost.append(f"there are {told} at row {row} of {layout.height}: it may be damaged")
         return None
     if layout.ended and any(scan.interval for scan in layout.scans):
         return f"damaged: data are missing from row {row} of {layout.height} on"
