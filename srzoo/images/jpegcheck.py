@@ -6,13 +6,15 @@ behind the last pixel are decoded the same when their end is another one.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from .decoding import LARGE
+from . import decoding
 from .jpegfile import ARITHMETIC, Layout, Scan
 from .spliced import Part
 
@@ -36,10 +38,11 @@ def checked(file: BinaryIO, layout: Layout) -> tuple[str, int] | None:
 
     Pictures that are large are looked at in an eighth of their size, which shows less.
     """
-    small = layout.width * layout.height >= LARGE
+    small = layout.width * layout.height >= decoding.LARGE
     plain = _decoded(file, layout, None, small=small)
     other = _decoded(file, layout, _followed(file, layout, 0), small=small)
-    differs = _units(layout, plain, other, small=small)
+    whole = range(0 if _same(plain, other) else 2**16)
+    differs = _units(layout, plain, other, whole, small=small)
     row = int(differs.any(axis=1).argmax()) * 8 * layout.unit[1]
     if layout.marker in ARITHMETIC:  # its coder leaves out what is nothing at the end
         return (MISSING, row) if differs[:-1].any() else None
@@ -50,7 +53,7 @@ def checked(file: BinaryIO, layout: Layout) -> tuple[str, int] | None:
     del other
     other = _decoded(file, layout, _followed(file, layout, END), small=False)
     ends = _last(layout, layout.scans[0])
-    same = ~_units(layout, plain, other, small=False)[ends]
+    same = ~_units(layout, plain, other, np.unique(ends[0]), small=False)[ends]
     return (LONG, int(ends[0][same.argmax()]) * 8 * layout.unit[1]) if same.any() else None
 
 
@@ -65,18 +68,27 @@ def _decoded(
     return image
 
 
+def _same(one: JpegImageFile, other: JpegImageFile) -> bool:
+    """Whether two images of one size are the same; in bands, so that little memory is needed."""
+    boxes = ((0, top, one.width, min(top + 256, one.height)) for top in range(0, one.height, 256))
+    return all(one.crop(box).tobytes() == other.crop(box).tobytes() for box in boxes)
+
+
 def _units(
-    layout: Layout, one: JpegImageFile, other: JpegImageFile, *, small: bool
+    layout: Layout, one: JpegImageFile, other: JpegImageFile, rows: Iterable[int], *, small: bool
 ) -> NDArray[np.bool_]:
-    """Of each MCU, down and across, whether two images of one size differ in it."""
+    """Of each MCU, down and across, whether two images of one size differ in it.
+
+    Only some rows of MCUs are looked at; those behind the last one are passed over.
+    """
     scale = 1 if small and one.width < layout.width else 8  # pixels of a block
     wide, high = (scale * side for side in layout.unit)
     across, down = -(-one.width // wide), -(-one.height // high)
     inner = _inner(one.width, wide)
     found = np.zeros((down, across), bool)
-    for row in range(down):
-        rows = _inner(min(high, one.height - row * high), high).nonzero()[0] + row * high
-        box = (0, int(rows[0]), one.width, int(rows[-1]) + 1)
+    for row in itertools.takewhile(lambda row: row < down, rows):
+        lines = _inner(min(high, one.height - row * high), high).nonzero()[0] + row * high
+        box = (0, int(lines[0]), one.width, int(lines[-1]) + 1)
         same = np.asarray(one.crop(box)) == np.asarray(other.crop(box))
         differs = (~same).reshape(len(same), one.width, -1).any(axis=(0, 2)) & inner
         padded = np.pad(differs, (0, across * wide - one.width))

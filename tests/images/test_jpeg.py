@@ -63,6 +63,25 @@ def test_without_its_end_marker_it_is_read_and_that_is_said(name):
 
 
 @pytest.mark.parametrize("photo", [True, False])
+@pytest.mark.parametrize("name", SOUND)
+def test_large_pictures(monkeypatch, name, photo):
+    """pyvips decodes them where it is, and they are looked at in an eighth of their size."""
+    monkeypatch.setattr(images.decoding, "LARGE", 1)
+    if not photo:
+        monkeypatch.setattr(images.vips, "library", lambda: None)
+    whole = SOUND[name]
+    for data, lost in ((whole, ()), (whole[:-2], (NO_END,))):
+        picture = read(data)
+        assert picture.lost == lost
+        assert np.abs(picture.pixels.astype(int) - pixels(whole)).max() <= 3
+    if len(whole) > 2000:
+        half = whole[: (place(whole, 0xDA) + len(whole)) // 2]
+        with pytest.raises(PictureError, match="cut off"):
+            read(half)
+        assert "cut off" in read(half, force_damaged=True).lost[0]
+
+
+@pytest.mark.parametrize("photo", [True, False])
 @pytest.mark.parametrize("ending", [b"", b"\xff\xd9", b"\xff"])
 @pytest.mark.parametrize("name", [n for n in SOUND if n not in ("black", "small", "narrow")])
 def test_what_is_cut_off_is_refused_and_can_be_forced(monkeypatch, name, ending, photo):
