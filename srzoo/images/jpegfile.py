@@ -157,6 +157,16 @@ class Layout:
             return f"{self.stray} markers stand where none belongs"
         return None
 
+    def cut(self) -> int | None:
+        """How many rows there are of a picture that ends before its last restart marker."""
+        scan = self.scans[-1] if self.scans else None
+        if self.ended or not scan or not scan.interval:
+            return None
+        whole, units = scan.restarts * scan.interval, self.units(scan)
+        if whole + scan.interval >= units:
+            return None
+        return int(self.height * whole / units) // (8 * self.unit[1]) * 8 * self.unit[1]
+
     def complete(self) -> bool:
         """Whether there is a scan for everything, in full precision."""
         full = {(each, at) for scan in self.scans if not scan.low for each in scan.components

@@ -125,6 +125,8 @@ def test_restart_markers_that_are_lost_or_out_of_order():
     with pytest.raises(PictureError, match="out of order"):
         read(swapped)
     assert read(lost, force_damaged=True).size == (200, 150)
+    with pytest.raises(PictureError, match="cut off: 16 of 150 rows"):
+        read(whole[:at])
     missing = whole[: at - 150] + whole[at:]
     with pytest.raises(PictureError, match="data are missing from row") as caught:
         read(missing)

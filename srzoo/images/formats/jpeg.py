@@ -191,6 +191,8 @@ def _damage(file: BinaryIO, layout: jpegfile.Layout, lost: list[str]) -> str | N
         if not layout.ended or layout.marker not in jpegfile.PROGRESSIVE:
             return f"cut off: {what}"
         lost.append(f"{what}: the file may be cut off")
+    if (row := layout.cut()) is not None:
+        return f"cut off: {row} of {layout.height} rows are there"
     try:
         found = jpegcheck.checked(file, layout)
     except DAMAGED as error:
