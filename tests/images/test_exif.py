@@ -170,10 +170,11 @@ def test_tiff_tags_of_wrong_types(tmp_path):
 
 def test_many_tags_take_no_time():
     entries = [(tag, 2, 60_000, struct.pack("<I", 0)) for tag in range(1, 5000)]
-    loop = exif([*entries, (CAMERA, 4, 1, struct.pack("<I", 8)), (GPS, 4, 1, b"\x08\0\0\0")])
+    loop = exif([(CAMERA, 4, 1, struct.pack("<I", 8)), (GPS, 4, 1, b"\x08\0\0\0"), *entries])
     start = time.process_time()
     for format in ("jpg", "png", "webp"):
         picture = images.read(holding(loop[: 65_000 if format == "jpg" else None], format))
+        assert len(picture.exif) < 2 * len(loop)  # nor memory
         everywhere(picture)
     assert time.process_time() - start < 3
     big = Image.Exif()
@@ -240,6 +241,12 @@ def test_an_image_with_anything_in_it(mode, size, info):
     assert np.array_equal(again.pixels, picture.pixels)
     images.write(picture, io.BytesIO(), "png")
     images.write(picture, io.BytesIO(), "jpg")
+
+
+def test_an_image_that_cannot_be_decoded():
+    for image in (Image.open(io.BytesIO(WHOLE[:-200])), Image.new("RGB", (0, 5))):
+        with pytest.raises(PictureError, match="image"):
+            images.from_pil(image)
 
 
 def test_what_was_changed_in_memory_counts():
