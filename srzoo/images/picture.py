@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +21,8 @@ MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded (decompression bombs)."""
 PHOTO = "pip install 'srzoo[photo]'"
 """What mends it where Pillow cannot: 16 bits a channel in colour."""
+STRIP = 2**20
+"""Values that are computed with at a time."""
 FINE = 90
 """JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
 HEIC = "pip install 'srzoo[heic]'"
@@ -142,11 +145,20 @@ def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     out = np.empty(pixels.shape, np.uint8)
-    step = max(1, 2**22 // max(1, pixels[:1].size))
-    for top in range(0, len(pixels), step):  # in parts, so that little memory is needed
-        wide = pixels[top : top + step].astype(np.uint32)
-        out[top : top + step] = (wide * 255 + 32_767) // 65_535
+    for rows in _strips(pixels):
+        wide = pixels[rows].astype(np.uint32)
+        wide *= 255
+        wide += 32_767
+        wide //= 65_535
+        out[rows] = wide
     return out
+
+
+def _strips(pixels: Pixels) -> Iterator[slice]:
+    """Rows of a picture, some at a time, so that arithmetic needs little memory."""
+    step = max(1, STRIP // max(1, pixels[:1].size))
+    for top in range(0, len(pixels), step):
+        yield slice(top, top + step)
 
 
 def shallow(picture: Picture, why: str) -> Picture:
@@ -171,11 +183,19 @@ def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
     white = np.iinfo(pixels.dtype).max
     if alpha is None or alpha.min() == white:
         return pixels
-    opacity = alpha.astype(np.uint64)
-    if pixels.ndim == 3:
-        opacity = opacity[:, :, None]
-    laid = (pixels * opacity + white * (white - opacity) + white // 2) // white
-    return laid.astype(pixels.dtype)
+    # Sums go up to white * white and half of white, which just fits.
+    wider = np.uint16 if pixels.dtype == np.uint8 else np.uint32
+    out = np.empty_like(pixels)
+    for rows in _strips(pixels):
+        opacity = alpha[rows].astype(wider)
+        if pixels.ndim == 3:
+            opacity = opacity[:, :, None]
+        laid = pixels[rows] * opacity
+        laid += (white - opacity) * wider(white)
+        laid += wider(white // 2)
+        laid //= wider(white)
+        out[rows] = laid
+    return out
 
 
 def stripped(picture: Picture) -> Picture:

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from srzoo.cli._output import memory_size
 from srzoo.errors import MemoryBudgetError
 from srzoo.upscaling import memory, planner
-from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK, Work
+from srzoo.upscaling import work as work_
+from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
+from srzoo.upscaling.work import Way, Work
 
 
 def budget(room: int) -> int:
@@ -70,20 +72,20 @@ def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
 def works(size="8000x6000", **options):
     width, height = map(int, size.split("x"))
     route = Route((2,), (2 * width, 2 * height), (width, height))
-    return planner.works(route, **{"itemsize": 1, "channels": 3, "streamed": False, **options})
+    return Way(route, **options).works
 
 
 def test_what_stands_in_memory():
     raw = 8000 * 6000 * 3
     (work,) = works()
-    assert (work.standing, work.decoded) == (raw + 4 * raw, int(planner.DECODER * raw))
-    assert work.encoded == int(planner.ENCODER * 4 * raw)
+    assert (work.standing, work.decoded) == (raw + 4 * raw, int(work_.DECODER * raw))
+    assert work.encoded == int(work_.ENCODER * 4 * raw)
     (work,) = works(held=True)
     assert (work.standing, work.decoded, work.encoded) == (4 * raw, 0, 0)
     (work,) = works(itemsize=2, channels=4, held=True, reserve=7)
     assert work.standing == 4 * raw * 8 // 3 + 7
     (work,) = works(streamed=True, held=True)
-    assert work.standing == planner.WRITER_ROWS * 16_000 * 3
+    assert work.standing == work_.WRITER_ROWS * 16_000 * 3
     assert work.strip_row() == 4 * 8000 * 3
     (work,) = works(format="tiff")
     assert work.encoded < raw
@@ -105,7 +107,7 @@ def test_encoders_and_decoders_need_room_too():
 
 def test_two_passes_and_a_resize():
     route = Sizing(scale=3).plan((1000, 800), (2,))
-    first, second = planner.works(route, 1, 3, streamed=False)
+    first, second = Way(route).works
     raw = 1000 * 800 * 3
     assert first.size == (1000, 800)
     assert first.standing == raw + 4 * raw
@@ -115,7 +117,7 @@ def test_two_passes_and_a_resize():
     assert second.kept == raw + 9 * raw
     assert second.standing == 14 * raw + second.passing
     assert second.strips == 1
-    (alone,) = planner.works(Sizing(scale=0.5).plan((1000, 800), (2,)), 1, 3, streamed=True)
+    (alone,) = Way(Sizing(scale=0.5).plan((1000, 800), (2,)), streamed=True).works
     assert (alone.scale, alone.kept) == (1, 0)
 
 
@@ -195,6 +197,7 @@ white = np.iinfo(dtype).max
 row = (np.arange(width) % 251 * (white // 255)).astype(dtype)
 pixels = np.empty((height, width, 3)[: 3 if channels > 2 else 2], dtype)
 pixels[:] = row[:, None] if channels > 2 else row
+pixels[:, ::2, ...][..., :1] = white  # not gray
 alpha = np.tile(row, (height, 1)) if channels in (2, 4) else None
 picture = Picture(pixels, alpha)
 route = Sizing.parse(size=size or None).plan(picture.size, upscaler.scales)
