@@ -198,13 +198,16 @@ class Runner(Protocol):
     """A model made ready by an engine; numpy at its edges.
 
     Attributes:
-        reach: as in :class:`Generator`; so is ``multiple``, which a runner may lack.
+        reach: as in :class:`Generator`.
+        multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
         model: the ``nn.Module`` that runs, or None where the engine has none.
         parameters: of the network as it was trained; None where the engine does not show it.
     """
 
     @property
     def reach(self) -> int | None: ...  # noqa: D102
+    @property
+    def multiple(self) -> int: ...  # noqa: D102
     @property
     def model(self) -> Any: ...  # noqa: D102
     @property

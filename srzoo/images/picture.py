@@ -95,6 +95,11 @@ class Picture:
         """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
+    @property
+    def channels(self) -> int:
+        """1 (gray) to 4 (RGB and alpha)."""
+        return (3 if self.pixels.ndim == 3 else 1) + (self.alpha is not None)
+
     def losing(self, what: str, **changes: Any) -> Picture:
         """The same with ``changes``, and one more sentence in ``lost``."""
         return replace(self, lost=(*self.lost, what), **changes)

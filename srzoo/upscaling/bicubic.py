@@ -61,6 +61,7 @@ class Interpolation:
     """Bicubic enlargement as something an Upscaler can run, in place of a network."""
 
     reach = REACH
+    multiple = 1
     model = None
     parameters = 0
 

@@ -242,6 +242,7 @@ class Upscaler:
         held: bool = False,
         format: str | None = None,
         reserve: int = 0,
+        reads: str | None = None,
     ) -> tuple[Plan, ...]:
         """How each pass of a way to a size will be cut.
 
@@ -251,15 +252,16 @@ class Upscaler:
             streamed: whether the result is written as it is made.
             channels: 1 to 4, alpha counted.
             held: whether the picture is in memory already, and the result only has to be made.
-            format: a key of ``images.FORMATS``, if it is known what is written: encoders differ.
+            format: a key of ``work.ENCODERS``, if it is known what is written: encoders differ.
             reserve: bytes left to others in this process.
+            reads: a key of ``images.FORMATS``, if it is known what is read.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
 
         mixed = 0 < self.strength < 1
-        way = Way(route, itemsize, channels, streamed, held, format, reserve, mixed)
+        way = Way(route, itemsize, channels, streamed, held, format, reserve, mixed, reads)
         return planner.plans(way, self._engine, tile=self.tile, memory=self.memory)
 
     def estimate(self, route: Route, itemsize: int = 1, *, channels: int = 3) -> Estimate:
@@ -273,9 +275,9 @@ class Upscaler:
         return Estimate(seconds, route.size, math.prod(route.size) * channels * itemsize)
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
-        itemsize = picture.pixels.itemsize
-        channels = picture.pixels.size // math.prod(picture.size) + (picture.alpha is not None)
-        return self.plans(route, itemsize, streamed=streamed, channels=channels, held=True)
+        return self.plans(
+            route, picture.pixels.itemsize, streamed=streamed, channels=picture.channels, held=True
+        )
 
     def _rows(
         self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks, *, gray: bool

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from .sizing import Route
 
 ENCODERS = {
-    "tiff": (0.1, 0.1), "png": (1.4, 1.8), "jpg": (1.4, 2.4), "webp": (4.5, 9.8),
-    "avif": (7.5, 7.5), "heic": (7.2, 9.5),
+    "tiff": (0.1, 0.1), "png": (1.4, 1.4), "jpg": (1.4, 1.8), "webp": (6.1, 10.8),
+    "webp-lossless": (14.1, 10.8), "avif": (9.7, 8.8), "heic": (10.4, 11.6),
 }  # fmt: skip
-"""Copies of the result in colour that stand beside it while it is encoded, without and with alpha.
+"""Copies of the result that stand beside it while it is encoded, without and with alpha; gray
+counts as colours.
 
-Measured: see tests/bench/memory.py.
+Measured, as the next ones: see tests/bench/memory.py.
 """
 ENCODER = 2.4
 """The same, where the format is not known yet."""
-DECODER = 3.0
-"""Copies of the picture beside it while Pillow decodes it."""
+DECODERS = {"webp": 7.1, "heic": 3.2}
+"""Copies of the picture, as it is when it is read, that stand beside it while it is decoded."""
+DECODER = 3.4
+"""The same, for other formats and where the format is not known."""
 THRIFTY = 130_000_000
 """Bytes that pyvips takes instead, which decodes large pictures where it is installed."""
 WRITER_ROWS = 1000
@@ -94,10 +97,11 @@ class Way:
         channels: 1 to 4, alpha counted.
         streamed: whether the result is written strip by strip as it is made.
         held: whether the picture is in memory already.
-        format: a key of ``images.FORMATS``, if it is known what is written. Where the picture is
-            held and it is not, nothing is written.
+        format: a key of ``ENCODERS``, if it is known what is written. Where the picture is held
+            and it is not, nothing is written.
         reserve: bytes left to others in this process.
         mixed: whether each tile is mixed with an interpolated one.
+        reads: a key of ``images.FORMATS``, if it is known what is read.
     """
 
     route: Route
@@ -108,6 +112,7 @@ class Way:
     format: str | None = None
     reserve: int = 0
     mixed: bool = False
+    reads: str | None = None
 
     @property
     def works(self) -> list[Work]:
@@ -136,7 +141,7 @@ class Way:
                     kept=made * value + (0 if self.held or number == 0 else first),
                     strips=(1 + (channels in (2, 4))) * in_strips,
                     passing=_passing(route, channels, itemsize, self.streamed) if last else 0,
-                    decoded=0 if self.held or number else decoder(route.source, value),
+                    decoded=0 if self.held or number else decoder(route.source, value, self.reads),
                     encoded=encoder(route.size, channels, itemsize, self.format) if writes else 0,
                     reserve=self.reserve,
                     mixed=self.mixed,
@@ -166,16 +171,22 @@ def encoder(size: tuple[int, int], channels: int, itemsize: int, format: str | N
         size: (width, height) of the result.
         channels: 1 to 4, alpha counted.
         itemsize: bytes of a value.
-        format: a key of ``images.FORMATS``; None for one that is not known yet.
+        format: a key of ``ENCODERS``; None for one that is not known yet.
     """
     clear = channels in (2, 4)
     copies = ENCODERS[format][clear] if format else ENCODER
     return int(copies * size[0] * size[1] * (3 + clear) * itemsize)
 
 
-def decoder(size: tuple[int, int], value: int) -> int:
-    """Bytes of the copies that a decoder makes of a picture with ``value`` bytes a pixel."""
+def decoder(size: tuple[int, int], value: int, format: str | None) -> int:
+    """Bytes of the copies that a decoder makes of a picture.
+
+    Args:
+        size: (width, height).
+        value: bytes of a pixel.
+        format: a key of ``images.FORMATS``; None for one that is not known.
+    """
     pixels = size[0] * size[1]
-    if pixels >= decoding.LARGE and vips.library() is not None:
+    if pixels >= decoding.LARGE and format not in DECODERS and vips.library() is not None:
         return THRIFTY
-    return int(DECODER * pixels * value)
+    return int(DECODERS.get(format or "", DECODER) * pixels * value)
