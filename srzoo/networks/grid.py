@@ -52,3 +52,8 @@ class AnySize(nn.Module):
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
         factor = self.scales[0] if scale is None else scale
         return on_its_grid(lambda x: self.generator(x, factor), x, self.multiple, factor)
+
+
+def any_size(generator: nn.Module) -> nn.Module:
+    """The network itself, or, if it works on a grid, as one that takes pictures of any size."""
+    return generator if multiple_of(generator) == 1 else AnySize(generator)

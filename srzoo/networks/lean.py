@@ -17,7 +17,7 @@ from torch.nn.utils import fusion, parametrize
 
 from ..contracts import multiple_of, on_grid
 from .fold import HIGH, INSIDE, LOW, fold_tail
-from .grid import AnySize, on_its_grid
+from .grid import any_size, on_its_grid
 
 BLOCK = 128
 """Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
@@ -39,7 +39,7 @@ def lean(generator: nn.Module) -> nn.Module:
     generator = generator.eval().requires_grad_(False)
     normalise(generator)
     if not hasattr(generator, "features") or not hasattr(generator, "tail_reach"):
-        return generator if multiple_of(generator) == 1 else AnySize(generator)
+        return any_size(generator)
     return Lean(generator)
 
 

@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -69,20 +70,16 @@ class Upscaler:
             raise PictureError(
                 f"tile is {tile!r}", f"It is auto, off, or at least {SMALLEST} pixels"
             )
-        if isinstance(strength, bool) or not (0 <= strength <= 1):
-            raise PictureError(
-                f"strength is {strength!r}", "It is a number from 0 (bicubic) to 1 (the model)"
-            )
         self.runner = runner
         self.scales = scales
         self.name = name
         self.tile = tile
         self.memory = memory
-        self.strength = strength
+        self.strength = _share(strength)
         self._again = again
         # With no share at all the network need not run.
-        self._engine: Runner = runner if strength else Interpolation()
-        self._stitcher = Stitcher(self._engine, name, strength or 1.0)
+        self._engine: Runner = runner if self.strength else Interpolation()
+        self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
 
     def __reduce__(self) -> tuple[Callable[[], Upscaler], tuple[()]]:
         """What a pickle holds: how to make another one.
@@ -337,6 +334,18 @@ class Upscaler:
             else f"{self.name} can enlarge by {choices}",
             f"Choose the scale: {choices}",
         )
+
+
+def _share(strength: object) -> float:
+    if (
+        isinstance(strength, bool)
+        or not isinstance(strength, Real)
+        or not 0 <= float(strength) <= 1
+    ):
+        raise PictureError(
+            f"strength is {strength!r}", "It is a number from 0 (bicubic) to 1 (the model)"
+        )
+    return float(strength)
 
 
 def _straight(size: tuple[int, int], factor: int) -> Route:

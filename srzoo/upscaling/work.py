@@ -187,6 +187,7 @@ def decoder(size: tuple[int, int], value: int, format: str | None) -> int:
         format: a key of ``images.FORMATS``; None for one that is not known.
     """
     pixels = size[0] * size[1]
-    if pixels >= decoding.LARGE and format not in DECODERS and vips.library() is not None:
+    by_vips = format in (None, "jpg", "png", "tiff") and vips.library() is not None
+    if pixels >= decoding.LARGE and by_vips:
         return THRIFTY
     return int(DECODERS.get(format or "", DECODER) * pixels * value)
