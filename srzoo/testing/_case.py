@@ -94,36 +94,36 @@ def same_wherever_it_begins(
         factor: s.
     """
     cell, reach = grid(case, net), int(net.reach)
-    side = on_grid(2 * reach + 8, cell) + CELLS * cell
-    x = picture(side, side, 2, channels)
-    x[1, :, side // 2, side // 2] = float("nan")
-    want = ran(case, run, x)
 
-    def differs(cut: int, at_the_end: int) -> bool:
-        y = ran(case, run, x[:, :, cut : side - at_the_end, cut : side - at_the_end])
-        low, high = cut + reach, side - at_the_end - reach
-        both = [
-            part[:, :, (low - first) * factor : (high - first) * factor][
-                :, :, :, (low - first) * factor : (high - first) * factor
-            ]
-            for part, first in ((want, 0), (y, cut))
-        ]
-        size = max(1.0, float(both[0][0].abs().max()))
-        apart = float((both[0][0] - both[1][0]).abs().max())
-        spoilt = [part[1].isnan() for part in both]
-        return apart > 1e-5 * size or not torch.equal(*spoilt)
+    def told_apart(spare: int) -> Callable[[int, int], bool]:
+        """By a picture that has so many cells more than are spoilt by its edges."""
+        side = on_grid(2 * reach + 8, cell) + spare * cell
+        x = picture(side, side, 2, channels)
+        x[1, :, side // 2, side // 2] = float("nan")
+        want = ran(case, run, x)
 
-    for cut, at_the_end in ((cell, 0), (0, cell), (3 * cell, 5 * cell)):
-        if differs(cut, at_the_end):
-            # Also counted from the other end, where what is padded inside may be.
-            found = [
-                k for k in range(2, CELLS) if not (differs(k * cell, 0) or differs(0, k * cell))
-            ]
-            mend = f"multiple = {found[0] * cell}" if found else "multiple = N, its period"
-            raise AssertionError(
-                f"{case} gives other values inside a picture that begins or ends {cell} pixels"
-                f" further inside, though it states reach {reach}. {ON_A_GRID.format(mend)}"
-            )
+        def differs(cut: int, at_the_end: int) -> bool:
+            y = ran(case, run, x[:, :, cut : side - at_the_end, cut : side - at_the_end])
+            low, high = cut + reach, side - at_the_end - reach
+            inner, same = (slice((low - by) * factor, (high - by) * factor) for by in (0, cut))
+            one, other = want[:, :, inner, inner], y[:, :, same, same]
+            apart = float((one[0] - other[0]).abs().max())
+            size = max(1.0, float(one[0].abs().max()))
+            return apart > 1e-5 * size or not torch.equal(one[1].isnan(), other[1].isnan())
+
+        return differs
+
+    differs = told_apart(2)
+    if not differs(cell, 0) and not differs(0, cell):
+        return
+    differs = told_apart(CELLS)
+    # Also counted from the other end, where what is padded inside may be.
+    found = [k for k in range(2, CELLS) if not differs(k * cell, 0) and not differs(0, k * cell)]
+    mend = f"multiple = {found[0] * cell}" if found else "multiple = N, its period in LR pixels"
+    raise AssertionError(
+        f"{case} gives other values inside a picture that begins or ends {cell} pixels further"
+        f" inside, though it states reach {reach}. {ON_A_GRID.format(mend)}"
+    )
 
 
 def spread(

@@ -26,7 +26,7 @@ counts as colours.
 Measured, as the next ones: see tests/bench/memory.py.
 """
 ENCODER = 2.4
-"""The same, where the format is not known yet."""
+"""The same, for other formats and where the format is not known yet."""
 DECODERS = {"webp": 7.1, "heic": 3.2}
 """Copies of the picture, as it is when it is read, that stand beside it while it is decoded."""
 DECODER = 3.4
@@ -174,7 +174,7 @@ def encoder(size: tuple[int, int], channels: int, itemsize: int, format: str | N
         format: a key of ``ENCODERS``; None for one that is not known yet.
     """
     clear = channels in (2, 4)
-    copies = ENCODERS[format][clear] if format else ENCODER
+    copies = ENCODERS[format][clear] if format in ENCODERS else ENCODER
     return int(copies * size[0] * size[1] * (3 + clear) * itemsize)
 
 
