@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROBE = 32
 """Side of the picture on which the working memory is measured; at least one cell of the grid."""
 _MEASURING = threading.Lock()
-"""A process has one profiler."""
+"""One measures at a time: the profiler is told by an environment variable to be quiet."""
 
 
 class ModuleRunner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -20,7 +21,7 @@ import srzoo
 from srzoo.errors import PictureError, SrzooError
 from srzoo.images import Picture
 from srzoo.networks import folders
-from srzoo.networks.runner import ModuleRunner
+from srzoo.networks.runner import ModuleRunner, Needs
 from srzoo.upscaling import tiles
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
@@ -275,11 +276,21 @@ def test_threads_share_one(tmp_path):
         assert np.array_equal(result, alone(picture))
 
 
-def test_threads_that_begin_at_once_measure_one_after_the_other():
-    """Each has a runner of its own, and the process one profiler."""
+def test_threads_that_begin_at_once_measure_one_after_the_other(monkeypatch):
+    """For as long as it lasts the environment, which the process has once, is changed."""
+    measuring: list[int] = []
+
+    def needs(*_):
+        measuring.append(1)
+        assert len(measuring) == 1
+        time.sleep(0.01)
+        measuring.pop()
+        return Needs(7)
+
+    monkeypatch.setattr("srzoo.networks.runner.needs", needs)
     runners = [ModuleRunner(srzoo.generators.create("bicubic", scale=2)) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(lambda runner: runner.bytes_per_pixel(2), runners))) == 1
+        assert set(pool.map(lambda runner: runner.bytes_per_pixel(2), runners)) == {7}
 
 
 def test_threads_share_the_notes_of_speed():
