@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from . import kinds
+from . import contracts, kinds
 from .registry import Use
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -62,6 +62,16 @@ def reach_of(modules: Iterable[nn.Module]) -> int | None:
             return None
         total += reach
     return total
+
+
+def multiple_of(modules: Iterable[nn.Module], own: int = 1) -> int:
+    """The grid that all modules keep to: the least common multiple of theirs.
+
+    Args:
+        modules: such as a body's blocks.
+        own: what the network itself needs.
+    """
+    return math.lcm(own, *(contracts.multiple_of(module) for module in modules))
 
 
 def steps_of(scale: int) -> list[int]:

@@ -29,21 +29,27 @@ class Generator(Protocol):
 
     Attributes:
         scales: the factors it was built for, such as ``(4,)`` or ``(2, 3, 4)``.
-        reach: how many LR pixels on each side an output pixel depends on; None if
+        reach: how many LR pixels on each side an output pixel depends on, at most; None if
             on the whole picture. Exact tiling rests on it.
+
+    A network that works on a grid (pixel-unshuffle, windows, pooling) states its period in LR
+    pixels as ``multiple``, a positive int; without it, it is 1. Then height and width of all that
+    it is given are multiples of that, and every tile starts on the grid.
 
     A network that splits into a body at low resolution and a tail may offer
     ``features(x, scale=None)`` and ``reconstruct(f, scale=None)``, whose composition is
     ``forward``. ``tail_reach`` says how many LR pixels on each side ``reconstruct`` looks: then
     the tail runs in blocks, which takes far less memory. ``linear_tail = True`` says that
-    ``reconstruct`` is affine too: then it is folded into one convolution.
+    ``reconstruct`` is affine too, and the same at every LR pixel: then it is folded into one
+    convolution. Features have the size of the picture, or a whole fraction of it on a grid
+    (then there is no ``linear_tail``).
     """
 
     scales: tuple[int, ...]
     reach: int | None
 
     def __call__(self, x: Tensor, scale: int | None = None) -> Tensor:
-        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped.
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped; H and W on the grid.
 
         ``scale`` is one of ``scales`` and may be None where there is only one. Whatever
         normalisation the network needs happens inside.
@@ -70,6 +76,8 @@ class Block(Protocol):
 
     Attributes:
         reach: how many pixels on each side an output pixel depends on, or None.
+
+    As in :class:`Generator`, one that works on a grid states ``multiple``.
     """
 
     reach: int | None
@@ -191,6 +199,7 @@ class Runner(Protocol):
 
     Attributes:
         reach: as in :class:`Generator`.
+        multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
         model: the ``nn.Module`` that runs, or None where the engine has none.
         parameters: of the network as it was trained; None where the engine does not show it.
     """
@@ -198,12 +207,14 @@ class Runner(Protocol):
     @property
     def reach(self) -> int | None: ...  # noqa: D102
     @property
+    def multiple(self) -> int: ...  # noqa: D102
+    @property
     def model(self) -> Any: ...  # noqa: D102
     @property
     def parameters(self) -> int | None: ...  # noqa: D102
 
     def __call__(self, x: F32, scale: int) -> F32:
-        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped.
+        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped; H and W on the grid.
 
         The result is the caller's, to be written over.
         """
@@ -222,11 +233,21 @@ class Runner(Protocol):
         ...
 
 
+def multiple_of(network: object) -> int:
+    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none."""
+    return int(getattr(network, "multiple", 1))
+
+
+def on_grid(length: int, multiple: int) -> int:
+    """The least multiple that is no less."""
+    return -(-length // multiple) * multiple
+
+
 class Session(Protocol):
     """An exported file, opened."""
 
     def __call__(self, x: F32) -> F32:
-        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size from the file's smallest."""
+        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size on its grid from its smallest."""
         ...
 
 

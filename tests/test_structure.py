@@ -13,8 +13,9 @@ from helpers import ROOT
 ORDER = [
     "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
     "dataroot", "locate", "changes", "recipe", "images", "guidance",
-    "upscaling.sizing", "upscaling.memory", "upscaling.planner", "upscaling.alpha",
-    "upscaling.tiles", "upscaling.stitching", "upscaling.upscaler",
+    "upscaling.sizing", "upscaling.memory", "upscaling.work", "upscaling.planner",
+    "upscaling.alpha", "upscaling.tiles", "upscaling.bicubic", "upscaling.stitching",
+    "upscaling.upscaler",
     "batches.outputs", "batches.ledger", "batches.tree", "batches.batch", "batches.making",
     "batches.forecast", "batches.pipeline",
     "exporting.about", "exporting.trial", "exporting.exports", "exporting.measure",
@@ -25,8 +26,8 @@ ORDER = [
     "comparing.page",
     "modelcards.provenance", "modelcards.cardcheck", "modelcards.cardsections",
     "modelcards.cardtext", "modelcards.publishing",
-    "building", "networks.weights", "networks.fold", "networks.folders", "networks.lean",
-    "networks.runner", "networks.summary", "exporting.convert",
+    "building", "networks.weights", "networks.grid", "networks.fold", "networks.folders",
+    "networks.lean", "networks.runner", "networks.summary", "exporting.convert",
     "benching.machine", "benching.work", "benching.once", "benching.bench", "training", "testing",
 ]  # fmt: skip
 """Packages without a dot have an order of their own inside."""

@@ -52,6 +52,7 @@ class EDSR(nn.Module):
         )
         self.tail_reach = building.tail_reach(scale, 3)
         inner = building.reach_of(self.body[:-1])
+        self.multiple = building.multiple_of(self.body[:-1])
         self.reach = None if inner is None else 1 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:

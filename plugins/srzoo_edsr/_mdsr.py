@@ -54,6 +54,7 @@ class MDSR(nn.Module):
         self.tail = nn.Sequential(nn.Conv2d(n_feats, 3, 3, padding=1))
         self.tail_reach = max(building.tail_reach(scale, 3) for scale in self.scales)
         inner = building.reach_of(self.body[:-1])
+        self.multiple = building.multiple_of(self.body[:-1])
         self.reach = None if inner is None else 1 + 8 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:

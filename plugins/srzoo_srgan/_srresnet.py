@@ -70,6 +70,7 @@ class SRResNet(nn.Module):
         )
         self.tail_reach = building.tail_reach(scale, 9)
         inner = building.reach_of(stack)
+        self.multiple = building.multiple_of(stack)
         self.reach = None if inner is None else 4 + inner + 1 + self.tail_reach
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:

@@ -122,6 +122,7 @@ class WDSR(nn.Module):
         self.skip = normed(3, 3 * scale**2, 5)
         self.shuffle = nn.PixelShuffle(scale)
         inner = building.reach_of(self.body)
+        self.multiple = building.multiple_of(self.body)
         self.reach = None if inner is None else 1 + inner + 1
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:

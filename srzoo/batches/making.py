@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-
-import psutil
 
 from .. import images
 from ..errors import MemoryBudgetError, PictureError, SrzooError
 from ..images import tiff
-from ..upscaling import planner
+from ..upscaling import memory
 from ..upscaling.sizing import Route, Sizing
+from ..upscaling.work import decoder, encoder
 from . import ledger, outputs
 from .batch import Batch, Job
 from .ledger import Entry, Input, Ledger, Settings
@@ -28,13 +28,12 @@ from .ledger import Entry, Input, Ledger, Settings
 if TYPE_CHECKING:
     from ..card import ModelFolder
     from ..images import Picture
+    from ..upscaling.planner import Plan
     from ..upscaling.upscaler import Progress, Upscaler
 
     Advise = Callable[[Path | BinaryIO, Picture], str | None]
 
 BLENDED = "tiles were blended, not exact: the network looks further than a tile"
-MAY_BE_CLEAR = {".png", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic"}
-"""Endings of files that may have transparency."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -70,6 +69,8 @@ class Options:
         provenance: write into the XMP which model made it.
         invented: whether the model was trained to invent detail; the provenance says so.
         max_pixels: larger pictures are refused.
+        page: which page or frame, from 1, where a file has several.
+        force_damaged: make what there is of damaged files.
     """
 
     sizing: Sizing = field(default_factory=Sizing)
@@ -78,6 +79,8 @@ class Options:
     provenance: bool = True
     invented: bool = False
     max_pixels: int = images.MAX_PIXELS
+    page: int | None = None
+    force_damaged: bool = False
 
     def settings(self, folder: ModelFolder, precision: str) -> Settings:
         """All that decides how a picture comes out, for the ledger.
@@ -99,13 +102,17 @@ class Options:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ready:
-    """A job that nothing stands against, before its picture is decoded.
+    """A job that nothing stands against. What is assumed of its picture is made true by reading.
 
     Attributes:
         exact: whether tiles give what the whole picture would.
         streamed: whether the result does not fit into memory as a whole.
+        itemsize: bytes of a value.
+        channels: 1 to 4, alpha counted.
+        lossless: whether it comes from a WebP without loss.
+        plans: how each pass is cut, once that is known for good.
     """
 
     job: Job
@@ -113,17 +120,26 @@ class Ready:
     exact: bool
     streamed: bool
     seconds: float
+    itemsize: int = 1
+    channels: int = 3
+    lossless: bool = False
+    plans: tuple[Plan, ...] = ()
 
     @property
     def weight(self) -> int:
-        """Bytes, at 8 bits: of the picture and its result, and in decoder and encoder."""
-        clear = (
-            images.FORMATS[self.job.format].alpha and self.job.source.suffix.lower() in MAY_BE_CLEAR
-        )
-        read = 1 + planner.DECODER
-        written = 1 + planner.ENCODERS[self.job.format][clear]
+        """Bytes of the picture and its result, and in decoder and encoder."""
         (width, height), (across, down) = self.route.source, self.route.size
-        return int((4 if clear else 3) * (read * width * height + written * across * down))
+        value = self.channels * self.itemsize
+        read = width * height * value + decoder(self.route.source, value, self.reads)
+        copies = encoder(
+            self.route.size, self.channels, self.itemsize, self.job.format, lossless=self.lossless
+        )
+        return read + across * down * value + copies
+
+    @property
+    def reads(self) -> str | None:
+        """What the file is, by its ending, as decoders are told apart."""
+        return images.key_of(self.job.source)
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,8 @@ class Maker:
         self.ledger: Ledger | None = work.ledger
         self.advise = advise
         self._advised = False
+        self._bare = 0  # bytes of the process with its model, and no pictures
+        self._planned = False
 
     def make(self, job: Job, begin: Callable[[Job], Progress] | None = None) -> Outcome:
         """Take all steps; a failure is an outcome."""
@@ -165,7 +183,7 @@ class Maker:
             ready = self.prepare(job)
             fetched = self.fetch(ready)
             progress = begin(job) if begin else None
-            if job.format == "tiff" and not self._fits_whole(ready.route, fetched.picture):
+            if not self._fits_whole(ready):
                 return self._streamed(ready, fetched, progress)
             return self.store(ready, fetched, *self.enlarge(ready, fetched, progress))
         except SrzooError as error:
@@ -180,45 +198,72 @@ class Maker:
         start = time.perf_counter()
         if job.data:
             job.data.seek(0)
-        size = images.read_size(job.data or job.source, max_pixels=self.options.max_pixels)
-        route = self.options.sizing.plan(size, self.upscaler.scales)
+        asked = images.Asked(self.options.max_pixels, self.options.page, self.options.force_damaged)
+        header = images.read_header(job.data or job.source, asked)
+        route = self.options.sizing.plan(header.size, self.upscaler.scales)
         images.check_writable(job.target, route.size, job.format)
-        streamed = False
+        ready = Ready(
+            job, route, exact=True, streamed=False, seconds=0.0, itemsize=header.bits // 8,
+            channels=header.channels,
+        )  # fmt: skip
+        before = memory.used()
+        plan = partial(self.upscaler.plans, route, ready.itemsize, channels=ready.channels)
         try:
-            plans = self.upscaler.plans(route, format=job.format)
+            plans = plan(format=job.format, reads=ready.reads)
         except MemoryBudgetError:
             if job.format != "tiff":
                 raise
-            plans, streamed = self.upscaler.plans(route, streamed=True), True
+            plans, ready.streamed = plan(streamed=True, reads=ready.reads), True
+        if plans and not self._planned:
+            self._bare += max(0, memory.used() - before)
+            self._planned = True
+        ready.exact = all(plan.exact for plan in plans)
         if job.sink is None:
             outputs.make_folder(job.target.parent)
-        exact = all(plan.exact for plan in plans)
-        return Ready(job, route, exact, streamed, time.perf_counter() - start)
+        ready.seconds = time.perf_counter() - start
+        return ready
 
-    def fits(self, ready: Ready) -> bool:
-        """Whether it can be computed as planned beside what is in memory now."""
+    def fits(self, ready: Ready, beside: int = 0) -> bool:
+        """Whether a picture that is read can be computed exactly, as what it has proved to be.
+
+        Args:
+            ready: the job.
+            beside: bytes that others may come to, which are being read or written.
+        """
+        reserve = max(0, self._bare + beside - memory.used())
         try:
-            plans = self.upscaler.plans(ready.route, format=ready.job.format)
-            return all(plan.exact for plan in plans)
+            ready.plans = self._plans(ready, reserve=reserve)
         except MemoryBudgetError:
             return False
+        return all(plan.exact for plan in ready.plans)
 
-    def _fits_whole(self, route: Route, picture: Picture) -> bool:
-        channels = picture.pixels.size // picture.pixels[..., :1].size
+    def _fits_whole(self, ready: Ready) -> bool:
+        """Plan again for a picture that is read; False if its result has to be streamed.
+
+        Raises:
+            MemoryBudgetError: it does not fit, and cannot be streamed.
+        """
         try:
-            self.upscaler.plans(
-                route, picture.pixels.itemsize, channels=channels + (picture.alpha is not None),
-                held=True, format="tiff",
-            )  # fmt: skip
+            ready.plans, ready.streamed = self._plans(ready), False
         except MemoryBudgetError:
-            return False
-        return True
+            if ready.job.format != "tiff":
+                raise
+            ready.plans, ready.streamed = self._plans(ready, streamed=True), True
+        ready.exact = all(plan.exact for plan in ready.plans)
+        return not ready.streamed
+
+    def _plans(self, ready: Ready, *, streamed: bool = False, reserve: int = 0) -> tuple[Plan, ...]:
+        return self.upscaler.plans(
+            ready.route, ready.itemsize, channels=ready.channels, streamed=streamed, held=True,
+            format=ready.job.format, reserve=reserve, lossless=ready.lossless,
+        )  # fmt: skip
 
     def room(self) -> int:
         """Bytes that pictures may take which are read ahead or not written yet."""
+        self._bare = memory.used()
         if self.upscaler.memory is None:
-            return int(0.3 * planner.free())
-        return (self.upscaler.memory - psutil.Process().memory_info().rss) // 2
+            return int(0.3 * memory.free())
+        return (self.upscaler.memory - self._bare) // 2
 
     def fetch(self, ready: Ready) -> Fetched:
         """Decode the picture."""
@@ -227,7 +272,14 @@ class Maker:
         input = ledger.taken(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
-        picture = images.read(job.data or job.source, max_pixels=self.options.max_pixels)
+        options = self.options
+        picture = images.read(
+            job.data or job.source, max_pixels=options.max_pixels, page=options.page,
+            force_damaged=options.force_damaged,
+        )  # fmt: skip
+        ready.itemsize, ready.channels = picture.pixels.itemsize, picture.channels
+        kept = job.format == "webp" and self.options.quality is None
+        ready.lossless = picture.lossless and kept
         advice = None
         if self.advise and not self._advised:
             advice = self.advise(job.data or job.source, picture)
@@ -241,7 +293,7 @@ class Maker:
     ) -> tuple[Picture, float]:
         """Run the model; give back the result, and the seconds it took."""
         start = time.perf_counter()
-        result = self.upscaler.to_size(fetched.picture, ready.route, progress)
+        result = self.upscaler.to_size(fetched.picture, ready.route, progress, plans=ready.plans)
         return result, time.perf_counter() - start
 
     def store(self, ready: Ready, fetched: Fetched, result: Picture, seconds: float) -> Outcome:

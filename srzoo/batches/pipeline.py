@@ -150,7 +150,7 @@ class _Line:
         ready = item.ready
         try:
             fetched = item.fetched.result()
-            if not self.maker.fits(ready):
+            if not self.maker.fits(ready, self._held()):
                 self._take_back(item)
                 return
             begun = self.begin(ready.job) if self.begin else None

@@ -129,8 +129,9 @@ def _plain(task: Task) -> Run:
 
     from .. import card
     from ..networks import folders
+    from ..networks.grid import any_size
 
-    generator: Any = folders.build(card.read(Path(task.model)))
+    generator: Any = any_size(folders.build(card.read(Path(task.model))))
 
     @torch.inference_mode()
     def run(picture: U8) -> U8:

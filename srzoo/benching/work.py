@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..contracts import multiple_of, on_grid
 from ..networks import folders
 
 if TYPE_CHECKING:
     from ..card import ModelFolder
 
 SIDE = 48
-"""Of the picture they are counted on; they grow with its pixels."""
+"""Of the picture they are counted on, at least; they grow with its pixels."""
 
 
 @torch.inference_mode()
@@ -23,6 +24,7 @@ def per_pixel(folder: ModelFolder, scale: int) -> int:
     Convolutions and matrix products are counted; what else there is does next to nothing.
     """
     generator = folders.build(folder)
+    side = on_grid(SIDE, multiple_of(generator))
     with FlopCounterMode(display=False) as counter:
-        generator(torch.zeros(1, 3, SIDE, SIDE), scale)
-    return int(cast("Any", counter).get_total_flops()) // 2 // SIDE**2
+        generator(torch.zeros(1, 3, side, side), scale)
+    return int(cast("Any", counter).get_total_flops()) // 2 // side**2

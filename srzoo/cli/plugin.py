@@ -59,10 +59,12 @@ def _layers(kind: str, name: str) -> None:
     import torch
 
     from .. import kinds
+    from ..contracts import multiple_of, on_grid
     from ..networks.summary import summarise
 
-    side = SIDES[kind]
     module = kinds.kind(kind).create(name)
+    multiple = multiple_of(module)
+    side = on_grid(SIDES[kind], multiple)
     scale = [module.scales[-1]] if kind == "generator" else []
     found = summarise(module, torch.zeros(1, 3, side, side), *scale)
     rows = [
@@ -73,6 +75,8 @@ def _layers(kind: str, name: str) -> None:
     click.echo(f"\nWith its defaults, a picture of 3x{side}x{side}:\n")
     table(("layer", "class", "output", "parameters"), rows, right="output parameters")
     fixed = found.frozen + found.statistics
+    if multiple > 1:
+        click.echo(f"\nIt works on a grid of {multiple} pixels.")
     click.echo(f"\n{found.total:,} parameters: {found.trainable:,} trainable, {fixed:,} not")
 
 

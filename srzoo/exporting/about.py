@@ -24,6 +24,7 @@ class About:
         smallest: the least side, in LR pixels, that the file can take.
         folded: whether a linear tail is folded into convolutions.
         srzoo: the version that wrote it.
+        multiple: the grid: sides have to be multiples of it, in LR pixels.
     """
 
     model: str
@@ -33,14 +34,18 @@ class About:
     smallest: int
     folded: bool
     srzoo: str
+    multiple: int = 1
 
     def to_dict(self) -> dict[str, object]:
         """As JSON can hold it."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """One line of ASCII without blanks: ncnn takes nothing else."""
-        text = json.dumps(self.to_dict(), separators=(",", ":"))
+        """One line of ASCII without blanks: ncnn takes nothing else, and no long ones."""
+        told = self.to_dict()
+        if self.multiple == 1:
+            del told["multiple"]
+        text = json.dumps(told, separators=(",", ":"))
         return text.replace(" ", "\\u0020")
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
+from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.lean import Folded, normalise
@@ -130,12 +131,13 @@ def _write(
     normalise(generator.requires_grad_(False))
     folded = fold and bool(getattr(generator, "linear_tail", False))
     net = AtScale(generator, scale, folded).eval()
-    smallest = max(SMALLEST, net.tail.smallest if net.tail else 0)
+    multiple = multiple_of(generator)
+    smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
     reach = cast("int | None", cast("Any", generator).reach)
-    about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__)
+    about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
         onnx, made = Path(name) / "network.onnx", Path(name) / f"model{target.suffix}"
-        _to_onnx(net, smallest, about, onnx)
+        _to_onnx(net, about, onnx)
         target.write(onnx, made, about.to_json())
         try:
             session = target.open(made, threads=1)
@@ -143,7 +145,7 @@ def _write(
             raise ModelError(
                 f"{format} cannot load what it made of {model.name}", INSTEAD
             ) from error
-        off, differing = differences(AtScale(generator, scale, False), session, smallest)
+        off, differing = differences(AtScale(generator, scale, False), session, smallest, multiple)
         if off > OFF or differing > DIFFERING:
             raise ModelError(
                 f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
@@ -155,13 +157,11 @@ def _write(
     return off, differing
 
 
-def _to_onnx(net: AtScale, smallest: int, about: About, path: Path) -> None:
+def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
-    x = torch.rand(1, 3, 37, 43)
-    sides = {
-        side: torch.export.Dim(name, min=smallest, max=LARGEST)
-        for side, name in ((2, "height"), (3, "width"))
-    }
+    cell = about.multiple
+    x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
+    sides = {side: _free(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:
             program = cast("Any", torch.onnx).export(
@@ -174,6 +174,14 @@ def _to_onnx(net: AtScale, smallest: int, about: About, path: Path) -> None:
             ) from error
         program.model.metadata_props["srzoo"] = about.to_json()
         program.save(str(path), external_data=False)
+
+
+def _free(name: str, about: About) -> Any:
+    """A side that may have any length on the grid."""
+    cells = torch.export.Dim(
+        name, min=about.smallest // about.multiple, max=LARGEST // about.multiple
+    )
+    return cells if about.multiple == 1 else about.multiple * cells
 
 
 def _reason(error: BaseException) -> str:
@@ -202,7 +210,9 @@ def _quiet() -> Generator[None]:
 
 
 @torch.inference_mode()
-def differences(net: AtScale, session: Session, smallest: int = SMALLEST) -> tuple[int, float]:
+def differences(
+    net: AtScale, session: Session, smallest: int = SMALLEST, multiple: int = 1
+) -> tuple[int, float]:
     """How far a file's pictures are from a network's: levels of 8 bits, and share of values.
 
     Raises:
@@ -210,12 +220,13 @@ def differences(net: AtScale, session: Session, smallest: int = SMALLEST) -> tup
     """
     off, count, total = 0, 0, 0
     for height, width in SIZES:
-        x = drawn(max(height, smallest), max(width, smallest))
+        down, across = (on_grid(max(side, smallest), multiple) for side in (height, width))
+        x = drawn(down, across)
         want: F32 = net(torch.as_tensor(x)).numpy()
         try:
             got = session(x)
         except RuntimeError as error:
-            raise ModelError(f"the exported file fails on {width}x{height}", INSTEAD) from error
+            raise ModelError(f"the exported file fails on {across}x{down}", INSTEAD) from error
         if got.shape != want.shape:
             raise ModelError(f"the exported file gave {got.shape} and not {want.shape}", INSTEAD)
         if not np.isfinite(got).all():

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import kinds
+from ..contracts import on_grid
 from ..upscaling import memory
+from . import about
 
 SIDES = 64, 160, 320
 MARGIN = 1.1
@@ -22,9 +24,11 @@ MARGIN = 1.1
 def main() -> None:
     """Run the file on larger and larger pictures, and look at the peak after each."""
     format, path = sys.argv[1:]
-    run = kinds.formats.create(format).open(Path(path), memory.cores())
+    kind = kinds.formats.create(format)
+    multiple = about.parse(kind.about(Path(path)), path).multiple
+    run = kind.open(Path(path), memory.cores())
     before, found = memory.peak(), list[tuple[int, int]]()
-    for side in SIDES:
+    for side in (on_grid(side, multiple) for side in SIDES):
         run(np.full((1, 3, side, side), 0.5, np.float32))
         found.append((side * side, memory.peak() - before))
     slopes = [(high[1] - low[1]) / (high[0] - low[0]) for low, high in pairwise(found)]

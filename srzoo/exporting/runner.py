@@ -50,7 +50,8 @@ class ExportRunner:
             )
         self._folder = card.read(folder)
         self._sessions: dict[int, tuple[Session, About, Record]] = {}
-        self.reach = self._at(self._folder.config.scales[0])[1].reach
+        told = self._at(self._folder.config.scales[0])[1]
+        self.reach, self.multiple = told.reach, told.multiple
 
     def __call__(self, x: F32, scale: int) -> F32:
         """Run one picture or tile."""

@@ -15,6 +15,7 @@ from .format import Header as Header
 from .formats import FORMATS as FORMATS
 from .formats import READABLE as READABLE
 from .formats import format_of as format_of
+from .formats import key_of as key_of
 from .metadata import stamped as stamped
 from .picture import Picture as Picture
 from .picture import rgb as rgb

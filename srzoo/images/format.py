@@ -83,13 +83,18 @@ class Memory:
     """What a format's programs take, measured by tests/bench/memory.py.
 
     Attributes:
-        encoder: copies of the result in colour that stand beside it while it is encoded,
-            without and with alpha.
-        decoder: copies of the picture beside it while it is decoded.
+        encoder: copies of the result that stand beside it while it is encoded, without and
+            with alpha; gray counts as colours.
+        lossless: the same where it is encoded without loss, if that differs.
+        decoder: copies of the picture, as it is when it is read, that stand beside it while it
+            is decoded.
+        thrifty: whether pyvips, where it is, decodes large files in little memory.
     """
 
     encoder: tuple[float, float] = (2.4, 2.4)
-    decoder: float = 3.0
+    lossless: tuple[float, float] | None = None
+    decoder: float = 3.4
+    thrifty: bool = False
 
 
 class Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PHOTO = "pip install 'srzoo[photo]'"
 """What mends it where Pillow cannot: 16 bits a channel in colour."""
+STRIP = 2**20
+"""Values that are computed with at a time."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Picture:
         told = profiles.from_cicp(self.cicp, gray)
         return told or (None if profiles.plain(self.cicp, gray) else self.icc)
 
+    @property
+    def channels(self) -> int:
+        """1 (gray) to 4 (RGB and alpha)."""
+        return (3 if self.pixels.ndim == 3 else 1) + (self.alpha is not None)
+
     def losing(self, what: str, **changes: Any) -> Picture:
         """The same with ``changes``, and one more sentence in ``lost``."""
         return replace(self, lost=(*self.lost, what), **changes)
@@ -81,11 +89,20 @@ def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     out = np.empty(pixels.shape, np.uint8)
-    step = max(1, 2**22 // max(1, pixels[:1].size))
-    for top in range(0, len(pixels), step):  # in parts, so that little memory is needed
-        wide = pixels[top : top + step].astype(np.uint32)
-        out[top : top + step] = (wide * 255 + 32_767) // 65_535
+    for rows in _strips(pixels):
+        wide = pixels[rows].astype(np.uint32)
+        wide *= 255
+        wide += 32_767
+        wide //= 65_535
+        out[rows] = wide
     return out
+
+
+def _strips(pixels: Pixels) -> Iterator[slice]:
+    """Rows of a picture, some at a time, so that arithmetic needs little memory."""
+    step = max(1, STRIP // max(1, pixels[:1].size))
+    for top in range(0, len(pixels), step):
+        yield slice(top, top + step)
 
 
 def shallow(picture: Picture, why: str) -> Picture:
@@ -110,11 +127,19 @@ def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
     white = np.iinfo(pixels.dtype).max
     if alpha is None or alpha.min() == white:
         return pixels
-    opacity = alpha.astype(np.uint64)
-    if pixels.ndim == 3:
-        opacity = opacity[:, :, None]
-    laid = (pixels * opacity + white * (white - opacity) + white // 2) // white
-    return laid.astype(pixels.dtype)
+    # Sums go up to white * white and half of white, which just fits.
+    wider = np.uint16 if pixels.dtype == np.uint8 else np.uint32
+    out = np.empty_like(pixels)
+    for rows in _strips(pixels):
+        opacity = alpha[rows].astype(wider)
+        if pixels.ndim == 3:
+            opacity = opacity[:, :, None]
+        laid = pixels[rows] * opacity
+        laid += (white - opacity) * wider(white)
+        laid += wider(white // 2)
+        laid //= wider(white)
+        out[rows] = laid
+    return out
 
 
 def stripped(picture: Picture) -> Picture:

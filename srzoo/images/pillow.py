@@ -61,13 +61,11 @@ class PillowFormat(Format):
         pillow: Pillow's name of the format.
         loader: libvips' loader for it, where there is one.
         unit: what several pictures in a file are called: page or frame.
-        thrifty: whether pyvips decodes large files in less memory than Pillow.
     """
 
     pillow: ClassVar[str] = ""
     loader: ClassVar[str] = ""
     unit: ClassVar[str] = "frame"
-    thrifty: ClassVar[bool] = False
 
     # The steps, in their order.
 
@@ -113,7 +111,7 @@ class PillowFormat(Format):
     def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
         """Whether pyvips decodes: where Pillow would lose depth, or need much memory."""
         plain = image.mode.startswith("I;16") and "transparency" not in found.info
-        large = self.thrifty and image.width * image.height >= decoding.LARGE
+        large = self.memory.thrifty and image.width * image.height >= decoding.LARGE
         large = large and image.mode in ("L", "LA", "RGB", "RGBA")
         wanted = (bits > 8 and not plain) or large
         return wanted and bool(self.loader) and vips.reads(self.loader)

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
+from ..contracts import multiple_of, on_grid
 from .fold import HIGH, INSIDE, LOW, fold_tail
+from .grid import any_size, on_its_grid
 
 BLOCK = 128
 """Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
@@ -30,13 +32,14 @@ def lean(generator: nn.Module) -> nn.Module:
         generator: with its weights, on the CPU in float32.
 
     Returns:
-        A module with the same ``forward``, ``scales`` and ``reach``, in eval mode. Values differ
-        from the generator's by rounding alone, at the border too.
+        A module with the same ``forward``, ``scales``, ``reach`` and ``multiple``, in eval mode.
+        Values differ from the generator's by rounding alone, at the border too. It takes
+        pictures of any size, whatever the grid.
     """
     generator = generator.eval().requires_grad_(False)
     normalise(generator)
     if not hasattr(generator, "features") or not hasattr(generator, "tail_reach"):
-        return generator
+        return any_size(generator)
     return Lean(generator)
 
 
@@ -116,14 +119,21 @@ class Folded(nn.Module):
 
 def _window(generator: nn.Module, scale: int, at: tuple[int, int]) -> nn.Conv2d:
     """One window of a linear tail as a convolution without padding."""
-    with torch.no_grad():
-        probe = next(generator.parameters()).new_zeros(1, 3, SMALLEST, SMALLEST)
-        channels = int(cast("Any", generator).features(probe, scale).shape[1])
+    channels = _probed(generator, scale)[0]
     kernel, bias = fold_tail(generator, channels, scale, at)
     made = nn.Conv2d(channels, len(bias), (kernel.shape[2], kernel.shape[3]))
     made.weight = nn.Parameter(kernel.detach().contiguous(), requires_grad=False)
     made.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return made
+
+
+@torch.no_grad()
+def _probed(generator: nn.Module, scale: int) -> tuple[int, int]:
+    """Channels of the features, and how many LR pixels a side one of them stands for."""
+    side = on_grid(SMALLEST, multiple_of(generator))
+    some = next(generator.parameters(), torch.zeros(1))
+    f: Tensor = cast("Any", generator).features(some.new_zeros(1, 3, side, side), scale)
+    return f.shape[1], side // f.shape[2]
 
 
 class Lean(nn.Module):
@@ -138,8 +148,11 @@ class Lean(nn.Module):
         self.generator = generator
         self.scales = cast("tuple[int, ...]", generator.scales)
         self.reach = cast("int | None", generator.reach)
+        self.multiple = multiple_of(generator)
         self.tail_reach = cast("int", generator.tail_reach)
         self.linear_tail = bool(getattr(generator, "linear_tail", False))
+        on_a_grid = self.multiple > 1 and not self.linear_tail
+        self.cell = _probed(generator, self.scales[0])[1] if on_a_grid else 1
         # Folding the border too takes seconds: the tail itself does it, on strips.
         inside = self.scales if self.linear_tail else ()
         self.inside = nn.ModuleDict(
@@ -151,25 +164,28 @@ class Lean(nn.Module):
         return cast("Any", self.generator).features(x, scale)
 
     def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
-        """B x C x H x W to B x 3 x sH x sW."""
+        """B x C x H x W to B x 3 x sH x sW; on a grid a feature may stand for several pixels."""
         factor = self.scales[0] if scale is None else scale
         tail = cast("Any", self.generator).reconstruct
         (batch, _, height, width), reach = f.shape, self.tail_reach
         if self.linear_tail and min(height, width) > 2 * reach:
             return self._folded(f, factor)
-        if max(height, width) <= BLOCK:
+        # In features from here on; blocks begin on the grid.
+        grid, times = self.multiple // self.cell, factor * self.cell
+        block, reach = on_grid(-(-BLOCK // self.cell), grid), on_grid(-(-reach // self.cell), grid)
+        if max(height, width) <= block:
             return tail(f, scale)
-        out = _empty(f, (batch, 3, height * factor, width * factor))
-        for top, bottom in _parts(0, height):
-            for left, right in _parts(0, width):
+        out = _empty(f, (batch, 3, height * times, width * times))
+        for top, bottom in _parts(0, height, block):
+            for left, right in _parts(0, width, block):
                 above, before = max(0, top - reach), max(0, left - reach)
                 part = f[:, :, above : bottom + reach, before : right + reach]
                 y = tail(part, scale)[
                     ...,
-                    (top - above) * factor : (bottom - above) * factor,
-                    (left - before) * factor : (right - before) * factor,
+                    (top - above) * times : (bottom - above) * times,
+                    (left - before) * times : (right - before) * times,
                 ]
-                out[..., top * factor : bottom * factor, left * factor : right * factor] = y
+                out[..., top * times : bottom * times, left * times : right * times] = y
         return out
 
     def _folded(self, f: Tensor, scale: int) -> Tensor:
@@ -189,7 +205,10 @@ class Lean(nn.Module):
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
-        return self.reconstruct(self.features(x, scale), scale)
+        factor = self.scales[0] if scale is None else scale
+        return on_its_grid(
+            lambda x: self.reconstruct(self.features(x, scale), scale), x, self.multiple, factor
+        )
 
 
 def _empty(like: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,16 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
+from ..contracts import multiple_of, on_grid
 from .lean import BLOCK, Lean
 
 if TYPE_CHECKING:
     from ..contracts import F32
 
 PROBE = 32
-"""Side of the picture on which the working memory is measured."""
+"""Side of the picture on which the working memory is measured; at least one cell of the grid."""
+_MEASURING = threading.Lock()
+"""One measures at a time: the profiler is told by an environment variable to be quiet."""
 
 
 class ModuleRunner:
@@ -47,6 +51,7 @@ class ModuleRunner:
         self._needs: dict[int, Needs] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
         self.reach = cast("int | None", model.reach)
+        self.multiple = multiple_of(model)
 
     @torch.inference_mode()
     def __call__(self, x: F32, scale: int) -> F32:
@@ -64,9 +69,10 @@ class ModuleRunner:
         return self._measured(scale).aside
 
     def _measured(self, scale: int) -> Needs:
-        if scale not in self._needs:
-            self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
-        return self._needs[scale]
+        with _MEASURING:
+            if scale not in self._needs:
+                self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
+            return self._needs[scale]
 
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
@@ -91,18 +97,19 @@ def needs(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype
     """What a network takes at its peak, measured on a small picture, its result included."""
     if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
         model, device = copy.deepcopy(model).to("cpu"), torch.device("cpu")
-    x = torch.zeros(1, 3, PROBE, PROBE, device=device, dtype=dtype)
+    side = on_grid(PROBE, multiple_of(model))
+    x = torch.zeros(1, 3, side, side, device=device, dtype=dtype)
     x = x.contiguous(memory_format=torch.channels_last)
     measured = _on_cuda if device.type == "cuda" else _on_cpu
     if not isinstance(model, Lean):
-        return Needs((measured(lambda: model(x, scale).float(), device) + x.nbytes) // PROBE**2)
+        return Needs((measured(lambda: model(x, scale).float(), device) + x.nbytes) // side**2)
     f = model.features(x, scale)
     result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # in float32 too, at the end
     body = measured(lambda: model.features(x, scale), device) + x.nbytes
     tail = measured(lambda: model.reconstruct(f, scale), device)
     # When the tail runs there are features and the result, and one block of the tail.
-    standing = f.nbytes + x.nbytes + result * PROBE**2
-    return Needs(max(body, standing) // PROBE**2, tail * BLOCK**2 // PROBE**2)
+    standing = f.nbytes + x.nbytes + result * side**2
+    return Needs(max(body, standing) // side**2, tail * BLOCK**2 // side**2)
 
 
 def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from .. import kinds
-from ._case import Case, picture, seeded, unreached
+from ._case import Case, fitting, grid, ran, same_wherever_it_begins, seeded, spread, unreached
 
 
 def _module(case: Case) -> Any:
     return seeded(kinds.blocks, case)
 
 
-def _features(case: Case, height: int, width: int) -> torch.Tensor:
-    return picture(height, width, 2, case.args["channels"])
+def _features(case: Case, net: object, height: int, width: int) -> torch.Tensor:
+    return fitting(net, height, width, 2, case.args["channels"])
 
 
 def is_a_block(case: Case) -> None:
@@ -26,18 +26,19 @@ def is_a_block(case: Case) -> None:
     assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
     reach = cast("Any", net).reach
     assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
+    grid(case, net)
 
 
 @torch.no_grad()
 def keeps_the_shape(case: Case) -> None:
-    """Any size, down to one pixel, comes out as it went in, in train and in eval mode."""
+    """Any size on the grid, down to one cell, comes out as it went in, in both modes."""
     net = _module(case)
     for training in (False, True):
         net.train(training)
         for height, width in ((1, 1), (1, 7), (6, 5)):
-            x = _features(case, height, width)
+            x = _features(case, net, height, width)
             before = x.clone()
-            y = net(x)
+            y = ran(case, net, x)
             assert y.shape == x.shape, f"{case} made {tuple(y.shape)} of {tuple(x.shape)}"
             assert torch.equal(x, before), f"{case} changed its input in place"
 
@@ -48,26 +49,31 @@ def reach_bounds_the_receptive_field(case: Case) -> None:
     net = _module(case)
     if net.reach is None:
         return
-    side = 2 * net.reach + 5
-    x = _features(case, side, side)
-    x[:, :, side // 2, side // 2] = float("nan")
-    spoilt = net(x).isnan().any(dim=1)[0].nonzero()
-    away = int((spoilt - side // 2).abs().max())
+    away = spread(net, net, case.args["channels"])
+    assert away is not None, f"{case}: the output does not depend on the input"
     assert away <= net.reach, f"{case} reaches {away} pixels, not {net.reach}"
+
+
+@torch.no_grad()
+def same_wherever_a_picture_begins(case: Case) -> None:
+    """What is stated of the grid is true: tiles may begin at all its multiples."""
+    net = _module(case)
+    if net.reach is not None:
+        same_wherever_it_begins(case, net, net, case.args["channels"])
 
 
 @torch.no_grad()
 def deterministic_in_eval(case: Case) -> None:
     """In eval mode the same features give the same values."""
     net = _module(case)
-    x = _features(case, 6, 5)
+    x = _features(case, net, 6, 5)
     assert torch.equal(net(x), net(x)), f"{case} is not deterministic"
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the input, gets a gradient."""
     net = _module(case).train()
-    x = _features(case, 6, 5).requires_grad_()
+    x = _features(case, net, 6, 5).requires_grad_()
     net(x).square().mean().backward()
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the input"
@@ -77,7 +83,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
 def survives_its_state_dict(case: Case) -> None:
     """BatchNorm's statistics included, a loaded copy gives the same values."""
     net = _module(case).train()
-    x = _features(case, 6, 5)
+    x = _features(case, net, 6, 5)
     net(x)
     copy = seeded(kinds.blocks, case, seed=1)
     copy.load_state_dict(net.state_dict(), strict=True)
@@ -88,6 +94,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     is_a_block,
     keeps_the_shape,
     reach_bounds_the_receptive_field,
+    same_wherever_a_picture_begins,
     deterministic_in_eval,
     gradients_reach_every_parameter,
     survives_its_state_dict,

@@ -16,7 +16,17 @@ from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
 from ..upscaling.upscaler import SMALLEST, Upscaler
-from ._case import Case, picture, seeded, unreached
+from ._case import (
+    Case,
+    fitting,
+    grid,
+    picture,
+    ran,
+    same_wherever_it_begins,
+    seeded,
+    spread,
+    unreached,
+)
 
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))
 
@@ -26,7 +36,7 @@ def _module(case: Case) -> Any:
 
 
 def is_a_generator(case: Case) -> None:
-    """It is an ``nn.Module`` with ``scales`` and ``reach``."""
+    """It is an ``nn.Module`` with ``scales``, ``reach``, and perhaps ``multiple``."""
     net = _module(case)
     assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
     scales = cast("Any", net).scales
@@ -34,26 +44,30 @@ def is_a_generator(case: Case) -> None:
     assert scales, f"{case}.scales is empty"
     reach = cast("Any", net).reach
     assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
+    grid(case, net)
 
 
 @torch.no_grad()
 def shape_at_each_scale(case: Case) -> None:
-    """B x 3 x H x W becomes B x 3 x sH x sW, also for odd sizes, and in batches."""
+    """B x 3 x H x W becomes B x 3 x sH x sW, for all sizes on the grid, and in batches."""
     net = _module(case)
     for scale in net.scales:
         for height, width in ODD_SIZES:
-            y = net(picture(height, width, 2), scale)
-            want = (2, 3, scale * height, scale * width)
+            x = fitting(net, height, width, 2)
+            y = ran(case, lambda x, scale=scale: net(x, scale), x)
+            want = (2, 3, scale * x.shape[2], scale * x.shape[3])
             assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
 
 
 @torch.no_grad()
 def one_pixel(case: Case) -> None:
-    """A picture of one pixel is a picture."""
+    """A picture of one pixel is a picture; on a grid, one of one cell."""
     net = _module(case)
     for scale in net.scales:
-        y = net(picture(1, 1), scale)
-        assert tuple(y.shape) == (1, 3, scale, scale), f"{case} x{scale} gave {tuple(y.shape)}"
+        x = fitting(net, 1, 1)
+        y = ran(case, lambda x, scale=scale: net(x, scale), x)
+        want = (1, 3, scale * x.shape[2], scale * x.shape[3])
+        assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
 
 
 @torch.no_grad()
@@ -61,7 +75,7 @@ def scale_may_be_left_out(case: Case) -> None:
     """Where there is one scale, ``forward(x)`` is ``forward(x, scale)``."""
     net = _module(case)
     if len(net.scales) == 1:
-        x = picture(6, 5)
+        x = fitting(net, 6, 5)
         assert torch.equal(net(x), net(x, net.scales[0])), f"{case}: scale=None differs"
 
 
@@ -70,7 +84,7 @@ def keeps_dtype(case: Case) -> None:
     """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         net = _module(case).to(dtype)
-        x = picture(6, 5).to(dtype)
+        x = fitting(net, 6, 5).to(dtype)
         before = x.clone()
         y = net(x, net.scales[0])
         assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}"
@@ -83,22 +97,27 @@ def reach_bounds_the_receptive_field(case: Case) -> None:
     net = _module(case)
     if net.reach is None:
         return
-    side = 2 * net.reach + 5
-    x = picture(side, side)
-    middle = side // 2
-    x[:, :, middle, middle] = float("nan")
     for scale in net.scales:
-        spoilt = net(x, scale).isnan().any(dim=1)[0].nonzero() // scale
-        assert len(spoilt), f"{case} x{scale}: the output does not depend on the input"
-        away = int((spoilt - middle).abs().max())
+        away = spread(net, lambda x, scale=scale: net(x, scale), factor=scale)
+        assert away is not None, f"{case} x{scale}: the output does not depend on the input"
         assert away <= net.reach, f"{case} x{scale} reaches {away} LR pixels, not {net.reach}"
+
+
+@torch.no_grad()
+def same_wherever_a_picture_begins(case: Case) -> None:
+    """What is stated of the grid is true: tiles may begin at all its multiples."""
+    net = _module(case)
+    if net.reach is None:
+        return
+    for scale in net.scales:
+        same_wherever_it_begins(case, net, lambda x, scale=scale: net(x, scale), factor=scale)
 
 
 @torch.no_grad()
 def deterministic(case: Case) -> None:
     """In eval mode the same picture gives the same values."""
     net = _module(case)
-    x = picture(9, 8)
+    x = fitting(net, 9, 8)
     for scale in net.scales:
         assert torch.equal(net(x, scale), net(x, scale)), f"{case} x{scale} is not deterministic"
 
@@ -110,17 +129,21 @@ def features_then_reconstruct(case: Case) -> None:
     if not hasattr(net, "features"):
         return
     for scale in net.scales:
-        f = net.features(picture(6, 5), scale)
+        x = fitting(net, 6, 5)
+        f = net.features(x, scale)
         y = net.reconstruct(f, scale)
-        assert torch.equal(y, net(picture(6, 5), scale)), f"{case} x{scale}: not forward()"
+        assert torch.equal(y, net(x, scale)), f"{case} x{scale}: not forward()"
         if getattr(net, "linear_tail", False):
+            same = f.shape[2:] == x.shape[2:]
+            assert same, f"{case} x{scale}: linear_tail needs features of the picture's size"
             zero = net.reconstruct(torch.zeros_like(f), scale)
             twice = net.reconstruct(2 * f, scale)
             error = float((twice - zero - 2 * (y - zero)).abs().max())
             assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
-            folded = Foldable(net, folded=True)(picture(9, 8), scale)
+            x = fitting(net, 9, 8)
+            folded = Foldable(net, folded=True)(x, scale)
             border = scale * net.tail_reach
-            inside = net(picture(9, 8), scale)[..., border:-border, border:-border]
+            inside = net(x, scale)[..., border:-border, border:-border]
             error = float((folded - inside).abs().max())
             assert error < 1e-5, f"{case} x{scale}: the folded tail is off by {error:g}"
 
@@ -131,7 +154,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     if not list(net.parameters()):
         return
     for scale in net.scales:
-        net(picture(8, 8, 2), scale).square().mean().backward()
+        net(fitting(net, 8, 8, 2), scale).square().mean().backward()
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
 
 
@@ -144,22 +167,23 @@ def survives_a_model_folder(case: Case) -> None:
         saved = folders.save(net, Path(folder) / "model", generator=name, args=case.args)
         again = folders.build(saved)
         for scale in net.scales:
-            x = picture(9, 8)
+            x = fitting(net, 9, 8)
             same = torch.equal(net(x, scale), again(x, scale))
             assert same, f"{case} x{scale} differs after saving and loading"
 
 
 def tiled_equals_whole(case: Case) -> None:
-    """Where the reach is bounded, tiles give the whole picture's values; else they blend."""
+    """Where the reach is bounded, odd tiles too give the whole picture; else they blend."""
     net = _module(case)
     runner = ModuleRunner(net)
-    side = max(SMALLEST, net.reach or 0)
-    values = picture(side + 5, 2 * side + 3)[0].permute(1, 2, 0).numpy()
+    side = max(SMALLEST, net.reach or 0) // 2 * 2 + 1
+    values = picture(side + 6, 2 * side + 5)[0].permute(1, 2, 0).numpy()
     for scale in net.scales:
-        tiled = Upscaler(runner, net.scales, str(case), tile=side)
-        plan = tiled.plan((2 * side + 3, side + 5), scale)
-        assert plan.exact == (net.reach is not None), f"{case}: planned {plan}"
         whole = Upscaler(runner, net.scales, str(case), tile="off")(values, scale)
+        tiled = Upscaler(runner, net.scales, str(case), tile=side)
+        plan = tiled.plan((2 * side + 5, side + 6), scale)
+        wanted = net.reach is not None or plan.tiles == 1
+        assert plan.exact == wanted, f"{case}: planned {plan}"
         error = float(np.abs(tiled(values, scale) - whole).max())
         limit = 1e-5 if plan.exact else 0.2
         assert error <= limit, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
@@ -172,6 +196,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     scale_may_be_left_out,
     keeps_dtype,
     reach_bounds_the_receptive_field,
+    same_wherever_a_picture_begins,
     deterministic,
     features_then_reconstruct,
     gradients_reach_every_parameter,

@@ -13,7 +13,7 @@ from timm.optim.muon import Muon
 from torch import Tensor, nn
 
 from .. import kinds, locate
-from ..contracts import AdversarialLoss, Loss, Metric
+from ..contracts import AdversarialLoss, Loss, Metric, multiple_of
 from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks import folders
@@ -131,6 +131,7 @@ def assemble(
             f"generator {recipe.generator.name!r} has no linear tail to fold",
             "Set train.fold = false",
         )
+    _on_grid(generator, recipe)
     scales = cast("tuple[int, ...]", cast("Any", generator).scales)
     degradation = recipe.data.degradation
     sets = [
@@ -163,6 +164,18 @@ def assemble(
         metrics=judges,
         taken_over=taken_over,
     )
+
+
+def _on_grid(generator: nn.Module, recipe: Recipe) -> None:
+    """Refuse crops that are no whole cells of the network's grid."""
+    multiple, side = multiple_of(generator), recipe.data.lr_crop
+    if over := side % multiple:
+        lower = f"{side - over} or " if side > multiple else ""
+        raise SrzooError(
+            f"generator {recipe.generator.name!r} works on a grid of {multiple} pixels,"
+            f" and data.lr_crop is {side}",
+            f"Set data.lr_crop = {lower}{side - over + multiple}",
+        )
 
 
 def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:

@@ -7,15 +7,17 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CONTAINER = Path("/sys/fs/cgroup")
-"""Where Linux tells a container's limit."""
+"""Where Linux tells the limits of groups of processes: containers, systemd's slices and units."""
+MINE = Path("/proc/self/cgroup")
+"""Which groups this process is in: a line for each hierarchy, ``number:controllers:path``."""
 
 
 def used() -> int:
@@ -24,16 +26,79 @@ def used() -> int:
 
 
 def free() -> int:
-    """Bytes of memory that are free, on this machine or for this container."""
-    found = int(psutil.virtual_memory().available)
+    """Bytes of memory that this process may still take, by all limits there are.
+
+    Of the machine; of its control groups, version 1 or 2, and of those around them; and those of
+    ``ulimit -v`` and ``ulimit -d``. What files keep in memory as long as nobody wants it is free.
+    """
+    found = [int(psutil.virtual_memory().available), *_left_by_groups(), *_left_by_ulimit()]
+    return max(0, min(found))
+
+
+def _left_by_groups() -> Iterator[int]:
+    """Bytes left in each control group that has a limit."""
     try:
-        limit = (CONTAINER / "memory.max").read_text(encoding="ascii").strip()
-        taken = (CONTAINER / "memory.current").read_text(encoding="ascii").strip()
+        lines = MINE.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        return found
-    if limit.isdecimal() and taken.isdecimal():
-        found = min(found, max(0, int(limit) - int(taken)))
-    return found
+        lines = []
+    # Where nothing is told, the roots alone: in a container they are its own group.
+    paths = {"": "/", "memory": "/"}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        paths |= dict.fromkeys(controllers.split(","), path)
+    for root in (CONTAINER, CONTAINER / "unified"):
+        for group in _upwards(root, paths[""]):
+            yield from _left(
+                group, ("memory.max", "memory.high"), "memory.current", "inactive_file"
+            )
+    for group in _upwards(CONTAINER / "memory", paths["memory"]):
+        kept = "total_inactive_file"
+        yield from _left(group, ("memory.limit_in_bytes",), "memory.usage_in_bytes", kept)
+
+
+def _upwards(root: Path, path: str) -> Iterator[Path]:
+    """A group, those around it, and the root; those that cannot be seen from here are missing."""
+    parts = [part for part in path.split("/") if part not in ("", "..")]
+    for count in range(len(parts), -1, -1):
+        yield root.joinpath(*parts[:count])
+
+
+def _left(group: Path, limits: tuple[str, ...], taken: str, kept: str) -> Iterator[int]:
+    """What a group may still take, by each of its limits.
+
+    Args:
+        group: its folder.
+        limits: the files with its limits.
+        taken: the file with what it has taken.
+        kept: the line of ``memory.stat`` with what is given back when it is wanted.
+    """
+    for name in limits:
+        limit = _text(group / name).strip()
+        now = _text(group / taken).strip()
+        if limit.isdecimal() and now.isdecimal():
+            lines = _text(group / "memory.stat").splitlines()
+            stat = dict(line.split(maxsplit=1) for line in lines if " " in line)
+            yield int(limit) - max(0, int(now) - int(stat.get(kept, 0)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def _left_by_ulimit() -> Iterator[int]:
+    """Bytes left by limits on the address space and on data."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    told: Any = psutil.Process().memory_info()
+    for limit, taken in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
+        most = resource.getrlimit(limit)[0]
+        if most != resource.RLIM_INFINITY and hasattr(told, taken):
+            yield most - int(getattr(told, taken))
 
 
 def peak() -> int:

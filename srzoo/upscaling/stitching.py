@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
-from . import memory, tiles
+from . import bicubic, memory, tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import Box, Source
 
@@ -46,16 +48,21 @@ class Ticks:
 class Stitcher:
     """Runs tiles and puts them together, and notes how fast that goes.
 
+    Several threads may use one. The runner is not touched before there is a tile.
+
     Args:
         runner: what an engine made of the model.
         name: the model's, for messages.
+        strength: the model's share, 0 to 1; bicubic interpolation has the rest.
     """
 
-    def __init__(self, runner: Runner, name: str) -> None:
+    def __init__(self, runner: Runner, name: str, strength: float = 1.0) -> None:
         self.runner = runner
         self.name = name
-        self.spent: dict[int, tuple[int, float]] = {}  # LR pixels and seconds, by scale
-        self.tidied = 0.0  # when memory was last given back
+        self.strength = strength
+        self._lock = threading.Lock()
+        self._spent: dict[int, tuple[int, float]] = {}  # LR pixels and seconds, by scale
+        self._tidied = 0.0  # when memory was last given back
 
     def bands(
         self,
@@ -73,7 +80,7 @@ class Stitcher:
             strip = Box(row[0].top, row[0].bottom, 0, width)
             above, below = strip.top * factor, strip.bottom * factor
             if out is None:
-                shape = (below - above, width * factor, *source.pixels.shape[2:])
+                shape = (below - above, width * factor, *source.channels)
                 band = np.empty(shape, source.pixels.dtype)
             else:
                 band = out[above:below]
@@ -86,7 +93,7 @@ class Stitcher:
 
     def _fill(self, target: NDArray[Any], source: Source, box: Box, plan: Plan) -> None:
         """Put an exact tile where it belongs."""
-        grown = box.grown(plan.margin or plan.edge, source.size, plan.edge)
+        grown = box.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
         tiles.put(self._tile(source, box, grown, plan.scale), target)
 
     def _blended(
@@ -95,8 +102,8 @@ class Stitcher:
         """The same where tiles overlap: sums of weighted tiles, given out once complete."""
         factor, margin = plan.scale, plan.margin
         height, width = source.size
-        channels = source.pixels.shape[2:] or (1,)
-        total, first = np.zeros((0, width * factor, *channels), np.float32), 0
+        channels = 1 if source.gray or not source.channels else 3
+        total, first = np.zeros((0, width * factor, channels), np.float32), 0
         for row in tiles.rows_of(source.size, plan):
             low = row[0].bottom if row[0].bottom == height else row[0].bottom - margin
             last = row[0].grown(margin, source.size).bottom
@@ -105,17 +112,18 @@ class Stitcher:
             strip = Box(first, last, 0, width)
             for box in row:
                 used = box.grown(margin, source.size)
-                grown = box.grown(margin + LOOK, source.size, plan.edge)
+                grown = box.grown(margin + LOOK, source.size, plan.edge, plan.multiple)
                 y = self._tile(source, used, grown, factor)
                 total[used.within(strip, factor)] += y * tiles.ramps(used, box, margin, factor)
                 del y  # before the next one is made
                 self._tidy(plan)
                 tick()
             done = (low - first) * factor
-            shape = (done, width * factor, *source.pixels.shape[2:])
-            band = tiles.quantised(np.clip(total[:done], 0, 1), source.pixels.dtype).reshape(shape)
-            if out is not None:
-                out[first * factor : low * factor] = band
+            if out is None:
+                band = np.empty((done, width * factor, *source.channels), source.pixels.dtype)
+            else:
+                band = out[first * factor : low * factor]
+            tiles.put(np.clip(total[:done], 0, 1), band)
             total, first = total[done:].copy(), low
             yield band
             del band
@@ -132,10 +140,17 @@ class Stitcher:
         if x.shape[2] == 1:
             y = y.mean(axis=2, keepdims=True)
         seen = Box(box.top - LOOK, box.bottom + LOOK, box.left - LOOK, box.right + LOOK)
-        y = tiles.bounded(y, x[seen.within(grown)], source, factor)
-        pixels, seconds = self.spent.get(factor, (0, 0.0))
-        more = x.shape[0] * x.shape[1]
-        self.spent[factor] = pixels + more, seconds + time.perf_counter() - start
+        around = x[seen.within(grown)]
+        y = tiles.bounded(y, around, source, factor)
+        if self.strength < 1:
+            plain = tiles.bounded(bicubic.enlarged(around, factor), around, source, factor)
+            y *= np.float32(self.strength)
+            plain *= np.float32(1 - self.strength)
+            y += plain
+        with self._lock:
+            pixels, seconds = self._spent.get(factor, (0, 0.0))
+            more = x.shape[0] * x.shape[1]
+            self._spent[factor] = pixels + more, seconds + time.perf_counter() - start
         return y
 
     def _run(self, x: F32, factor: int) -> F32:
@@ -153,24 +168,40 @@ class Stitcher:
 
     def _tidy(self, plan: Plan) -> None:
         """Between two tiles: give freed memory back if it would be missing for the next."""
-        now = time.monotonic()
         needed = memory.used() + plan.working + SLACK  # the slack is for within a tile
-        if needed > plan.bytes and now > self.tidied + TIDY_EVERY:
-            memory.give_back()
-            self.tidied = now
+        if needed <= plan.bytes:
+            return
+        now = time.monotonic()
+        with self._lock:
+            if now <= self._tidied + TIDY_EVERY:
+                return
+            self._tidied = now
+        memory.give_back()
 
     def pace(self, scale: int) -> float:
         """Seconds for an LR pixel: of the tiles that ran so far, or of a few made for this."""
-        if scale not in self.spent:
-            for side in PROBES:
-                source, box = Source(np.zeros((side, side, 3), np.uint8)), Box(0, side, 0, side)
-                tries: list[tuple[int, float]] = []
-                for _ in range(2):  # the first warms up, and the machine may be busy
-                    self.spent.pop(scale, None)
-                    self._tile(source, box, box.grown(LOOK, source.size, LOOK), scale)
-                    tries.append(self.spent[scale])
-                self.spent[scale] = min(tries)
-                if self.spent[scale][1] > 0.05:
-                    break
-        pixels, seconds = self.spent[scale]
+        with self._lock:
+            found = self._spent.get(scale)
+        if found is None:
+            found = self._tried(scale)
+            with self._lock:
+                self._spent.setdefault(scale, found)
+        pixels, seconds = found
         return seconds / pixels
+
+    def _tried(self, scale: int) -> tuple[int, float]:
+        """LR pixels and seconds of a tile made for this."""
+        trial = Stitcher(self.runner, self.name, self.strength)
+        multiple, found = multiple_of(self.runner), (1, 0.0)
+        for side in (on_grid(side, multiple) for side in PROBES):
+            source, box = Source(np.zeros((side, side, 3), np.uint8)), Box(0, side, 0, side)
+            edge = on_grid(LOOK, multiple)
+            tries: list[tuple[int, float]] = []
+            for _ in range(2):  # the first warms up, and the machine may be busy
+                trial._spent.clear()
+                trial._tile(source, box, box.grown(edge, source.size, edge), scale)
+                tries.append(trial._spent[scale])
+            found = min(tries)
+            if found[1] > 0.05:
+                break
+        return found

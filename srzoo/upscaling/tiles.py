@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..contracts import on_grid
 from . import alpha as alpha_
 from .planner import LOOK
 
@@ -30,14 +31,17 @@ class Box:
     left: int
     right: int
 
-    def grown(self, by: int, size: tuple[int, int], edge: int = 0) -> Box:
-        """``by`` pixels more on each side, at most ``edge`` beyond a picture (height, width)."""
+    def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Box:
+        """``by`` pixels more on each side, at most ``edge`` beyond a picture (height, width).
+
+        On a grid of ``multiple`` pixels, which ``edge`` keeps to, it consists of whole cells.
+        """
         height, width = size
         return Box(
-            max(-edge, self.top - by),
-            min(height + edge, self.bottom + by),
-            max(-edge, self.left - by),
-            min(width + edge, self.right + by),
+            max(-edge, (self.top - by) // multiple * multiple),
+            on_grid(min(height + edge, self.bottom + by), multiple),
+            max(-edge, (self.left - by) // multiple * multiple),
+            on_grid(min(width + edge, self.right + by), multiple),
         )
 
     def within(self, outer: Box, factor: int = 1) -> tuple[slice, slice]:
@@ -69,6 +73,7 @@ class Source:
         freedom: how many times that range it may leave it further.
         look: how large the neighbourhood is, in pixels on each side, at most ``LOOK``.
         flat: whether tiles of one value need no network.
+        gray: whether the three channels are equal, so that one of them is enough.
     """
 
     pixels: NDArray[Any]
@@ -77,6 +82,12 @@ class Source:
     freedom: float = 2.0
     look: int = LOOK
     flat: bool = False
+    gray: bool = False
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """What comes after height and width in the shape of a result."""
+        return self.pixels.shape[2:]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,22 +96,27 @@ class Source:
 
     def cut(self, box: Box) -> F32:
         """The pixels of a box, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
-        inside = box.grown(0, self.size)
+        rows = _mirrored(box.top, box.bottom, self.size[0])
+        columns = _mirrored(box.left, box.right, self.size[1])
+        inside = Box(
+            int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+        )
         if self.alpha is None:
-            x = as_floats(self.pixels[inside.top : inside.bottom, inside.left : inside.right])
+            x = as_floats(self._some(inside))
         else:
             x = self._extended(inside, self.alpha)
-        beyond = (
-            (inside.top - box.top, box.bottom - inside.bottom),
-            (inside.left - box.left, box.right - inside.right),
-            (0, 0),
-        )
-        return np.pad(x, beyond, mode="symmetric") if box != inside else x
+        if box == inside:
+            return x
+        return x[rows[:, None] - inside.top, columns - inside.left]
+
+    def _some(self, box: Box) -> NDArray[Any]:
+        part = self.pixels[box.top : box.bottom, box.left : box.right]
+        return part[:, :, :1] if self.gray else part
 
     def _extended(self, box: Box, alpha: NDArray[Any]) -> F32:
         part = alpha[box.top : box.bottom, box.left : box.right]
         if part.min() == DEEPEST.get(alpha.dtype, 1):
-            return as_floats(self.pixels[box.top : box.bottom, box.left : box.right])
+            return as_floats(self._some(box))
         # Blocks lie on one grid over the whole picture: every tile sees the same ones.
         outer = box.grown(alpha_.BLOCK, self.size)
         outer = Box(
@@ -109,8 +125,8 @@ class Source:
             outer.left - outer.left % alpha_.BLOCK,
             min(self.size[1], outer.right + -outer.right % alpha_.BLOCK),
         )
-        cut = slice(outer.top, outer.bottom), slice(outer.left, outer.right)
-        filled = alpha_.extended(as_floats(self.pixels[cut]), as_floats(alpha[cut])[:, :, 0])
+        around = alpha[outer.top : outer.bottom, outer.left : outer.right]
+        filled = alpha_.extended(as_floats(self._some(outer)), as_floats(around)[:, :, 0])
         return filled[box.within(outer)]
 
     def constant(self, box: Box) -> float | None:
@@ -122,7 +138,21 @@ class Source:
         return float(as_floats(part[:1, :1])[0, 0, 0])
 
 
-def uncut(source: Source, rows: int = 256) -> Iterator[NDArray[Any]]:
+def _mirrored(low: int, high: int, length: int) -> NDArray[np.intp]:
+    """Which pixels of a side lie from ``low`` to ``high``, if mirror images follow each other."""
+    at = np.arange(low, high) % (2 * length)
+    return np.minimum(at, 2 * length - 1 - at)
+
+
+def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
+    """Whether a picture H x W x 3 has R = G = B everywhere; most that do not show it at once."""
+    return all(
+        bool((part[:, :, :1] == part[:, :, 1:]).all())
+        for part in (pixels[top : top + rows] for top in range(0, len(pixels), rows))
+    )
+
+
+def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
     """The picture itself in strips, colour extended under transparency, for a resize alone."""
     height, width = source.size
     for top in range(0, height, rows):
@@ -130,8 +160,9 @@ def uncut(source: Source, rows: int = 256) -> Iterator[NDArray[Any]]:
         if source.alpha is None:
             yield source.pixels[box.top : box.bottom]
         else:
-            band = quantised(source.cut(box), source.pixels.dtype)
-            yield band.reshape(len(band), width, *source.pixels.shape[2:])
+            band = np.empty((box.bottom - top, width, *source.channels), source.pixels.dtype)
+            put(source.cut(box), band)
+            yield band
 
 
 def handed_on(planes: list[Iterator[NDArray[Any]]], rows: int = 64) -> Iterator[NDArray[Any]]:
@@ -159,19 +190,17 @@ def as_floats(part: NDArray[Any]) -> F32:
     return x[:, :, None] if x.ndim == 2 else x
 
 
-def quantised(y: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Values in 0..1 as they are kept; ``y`` is used up."""
-    target = np.empty(y.shape, dtype)
-    put(y, target)
-    return target
-
-
 def put(y: F32, target: NDArray[Any]) -> None:
-    """Values in 0..1 into ``target``, as it keeps them; ``y`` is used up."""
+    """Values in 0..1 into ``target``, as it keeps them; ``y`` is used up.
+
+    Args:
+        y: h x w x 1 or 3.
+        target: h x w or h x w x 3; one value goes into all three channels.
+    """
     if target.dtype in DEEPEST:
         y *= DEEPEST[target.dtype]
         np.rint(y, out=y)
-    np.copyto(target, y.reshape(target.shape), casting="unsafe")
+    np.copyto(target, y if target.ndim == 3 else y[:, :, 0], casting="unsafe")
 
 
 def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:

@@ -6,24 +6,26 @@ picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arith
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from PIL import Image
 
 from .. import images
-from ..errors import MemoryBudgetError, ModelError, PictureError
+from ..errors import ModelError, PictureError, SrzooError
 from ..images import Picture
 from . import planner, sizing, tiles
+from .bicubic import Interpolation
 from .planner import SMALLEST, Estimate, Plan, Tile
 from .sizing import Route
 from .stitching import Progress, Stitcher, Ticks
 from .tiles import DEEPEST, Source
+from .work import Way, Work
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +37,22 @@ P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")
 
 
 class Upscaler:
-    """A model that is ready to enlarge pictures.
+    """A model that is ready to enlarge pictures; several threads may use one.
 
     Args:
-        runner: what an engine made of the model.
+        runner: what an engine made of the model. It is not touched before a picture goes through
+            the model.
         scales: the factors the model can enlarge by.
         name: the model's name, for messages.
-        tile: "auto" (as large as the memory allows), "off", or a side in LR pixels.
+        tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
+            rounded up to the network's grid.
         memory: bytes that the whole process may take; None for 60 % of what is free.
+        strength: the model's share of the result, 0 to 1; bicubic enlargement has the rest. The
+            bare ``model`` knows nothing of it.
+        again: makes another one like this, in another process: what a pickle of it holds.
+
+    Raises:
+        PictureError: ``tile`` or ``strength`` is none of these.
     """
 
     def __init__(
@@ -53,6 +63,8 @@ class Upscaler:
         *,
         tile: Tile = "auto",
         memory: int | None = None,
+        strength: float = 1.0,
+        again: Callable[[], Upscaler] | None = None,
     ) -> None:
         if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
             raise PictureError(
@@ -63,11 +75,28 @@ class Upscaler:
         self.name = name
         self.tile = tile
         self.memory = memory
-        self._stitcher = Stitcher(runner, name)
+        self.strength = _share(strength)
+        self._again = again
+        # With no share at all the network need not run.
+        self._engine: Runner = runner if self.strength else Interpolation()
+        self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
+
+    def __reduce__(self) -> tuple[Callable[[], Upscaler], tuple[()]]:
+        """What a pickle holds: how to make another one.
+
+        Raises:
+            SrzooError: that is not known.
+        """
+        if self._again is None:
+            raise SrzooError(
+                "this Upscaler cannot be pickled: nobody has told how to make it again",
+                "Use one from srzoo.load, or give it again=, a function of a module that makes it",
+            )
+        return self._again, ()
 
     @property
     def model(self) -> Any:
-        """The bare ``nn.Module``: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out.
+        """The bare ``nn.Module``: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out, any size.
 
         Raises:
             ModelError: the engine runs without one.
@@ -110,19 +139,43 @@ class Upscaler:
         factor = self.factor(scale)
         return self.to_size(picture, _straight(picture.size, factor), progress)
 
-    def to_size(self, picture: Picture, route: Route, progress: Progress | None = None) -> Picture:
-        """Bring a decoded picture to another size; ``progress`` is told (tiles done, in all)."""
-        plans = self._plans_for(picture, route, streamed=False)
+    def to_size(
+        self,
+        picture: Picture,
+        route: Route,
+        progress: Progress | None = None,
+        *,
+        plans: tuple[Plan, ...] = (),
+    ) -> Picture:
+        """Bring a decoded picture to another size.
+
+        Args:
+            picture: what to enlarge. One that has the size already is given back as it is.
+            route: the way.
+            progress: is told (tiles done, tiles in all).
+            plans: what :meth:`plans` found for it; it is asked where there are none.
+
+        Returns:
+            The result. Where the picture's red, green and blue are equal everywhere, so are the
+            result's.
+
+        Raises:
+            MemoryBudgetError: it does not fit into the memory it may use.
+        """
+        if not route.passes and not route.resized:
+            return picture
+        plans = plans or self._plans_for(picture, route, streamed=False)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
+        gray = _is_gray(picture)
         if not route.resized:
             for plan in plans:
-                picture = self._pass(picture, plan, tick)
+                picture = self._pass(picture, plan, tick, gray=gray)
             return picture
         width, height = route.size
         pixels = np.empty((height, width, *picture.pixels.shape[2:]), picture.pixels.dtype)
         alpha = None if picture.alpha is None else np.empty((height, width), picture.alpha.dtype)
         top = 0
-        for rows in self._rows(picture, route, plans, tick):
+        for rows in self._rows(picture, route, plans, tick, gray=gray):
             below = top + len(rows)
             colour = rows if alpha is None else rows[:, :, :-1]
             pixels[top:below] = colour.reshape(pixels[top:below].shape)
@@ -150,7 +203,7 @@ class Upscaler:
         route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
         plans = self._plans_for(picture, route, streamed=True)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
-        return self._rows(picture, route, plans, tick)
+        return self._rows(picture, route, plans, tick, gray=_is_gray(picture))
 
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
@@ -186,6 +239,8 @@ class Upscaler:
         held: bool = False,
         format: str | None = None,
         reserve: int = 0,
+        reads: str | None = None,
+        lossless: bool = False,
     ) -> tuple[Plan, ...]:
         """How each pass of a way to a size will be cut.
 
@@ -197,59 +252,40 @@ class Upscaler:
             held: whether the picture is in memory already, and the result only has to be made.
             format: a key of ``images.FORMATS``, if it is known what is written: encoders differ.
             reserve: bytes left to others in this process.
+            reads: the key of a format, if it is known what is read.
+            lossless: whether it is written without loss, where the format can do both.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
 
-        def planned(streamed: bool) -> tuple[Plan, ...]:
-            works = planner.works(
-                route, itemsize, channels, streamed=streamed, held=held, format=format,
-                reserve=reserve,
-            )  # fmt: skip
-            plans = [
-                planner.plan(work, self.runner, tile=self.tile, memory=self.memory)
-                for work in works
-            ]
-            return tuple(plans[: len(route.passes)])
-
-        try:
-            return planned(streamed)
-        except planner.TooLargeError as error:
-            ways = [f"Give --memory {planner.gb(error.least, above=True)} or more"]
-            if not streamed:
-                with contextlib.suppress(planner.TooLargeError):
-                    planned(True)
-                    ways.append("or write a TIFF (-o NAME.tif), which needs less")
-            if self.tile != "auto":
-                ways.append("or --tile auto")
-            raise MemoryBudgetError(
-                f"a {route.source[0]}x{route.source[1]} picture"
-                f" to {route.size[0]}x{route.size[1]} ({route}) needs about"
-                f" {planner.gb(error.needed)} and may use {planner.gb(error.budget)}",
-                ", ".join(ways),
-            ) from None
+        mixed = 0 < self.strength < 1
+        way = Way(
+            route, itemsize, channels, streamed, held, format, reserve, mixed, reads, lossless
+        )
+        return planner.plans(way, self._engine, tile=self.tile, memory=self.memory)
 
     def estimate(self, route: Route, itemsize: int = 1, *, channels: int = 3) -> Estimate:
         """How long a way to a size takes, by the tiles that ran so far or by a small one."""
         seconds, size = 0.0, route.source
         for scale in route.passes:
-            work = planner.Work(size, scale, channels, itemsize)
-            seconds += planner.area(work, self.runner, tile=self.tile) * self._stitcher.pace(scale)
+            work = Work(size, scale, channels, itemsize)
+            area = planner.area(work, self._engine, tile=self.tile)
+            seconds += area * self._stitcher.pace(scale)
             size = size[0] * scale, size[1] * scale
         return Estimate(seconds, route.size, math.prod(route.size) * channels * itemsize)
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
-        itemsize = picture.pixels.itemsize
-        channels = picture.pixels.size // math.prod(picture.size) + (picture.alpha is not None)
-        return self.plans(route, itemsize, streamed=streamed, channels=channels, held=True)
+        return self.plans(
+            route, picture.pixels.itemsize, streamed=streamed, channels=picture.channels, held=True
+        )
 
     def _rows(
-        self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks
+        self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks, *, gray: bool
     ) -> Iterator[NDArray[Any]]:
         for plan in plans[:-1]:
-            picture = self._pass(picture, plan, tick)
-        sources = _sources(picture)
+            picture = self._pass(picture, plan, tick, gray=gray)
+        sources = _sources(picture, gray=gray)
         if not plans and not route.resized:
             sources = [replace(source, alpha=None) for source in sources]
         planes = [
@@ -259,12 +295,12 @@ class Upscaler:
         strips = tiles.handed_on(planes)
         yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
 
-    def _pass(self, picture: Picture, plan: Plan, tick: Ticks) -> Picture:
+    def _pass(self, picture: Picture, plan: Plan, tick: Ticks, *, gray: bool) -> Picture:
         """One pass over a picture, whole."""
         made: list[NDArray[Any]] = []
-        for source in _sources(picture):
+        for source in _sources(picture, gray=gray):
             height, width = (side * plan.scale for side in source.size)
-            out = np.empty((height, width, *source.pixels.shape[2:]), source.pixels.dtype)
+            out = np.empty((height, width, *source.channels), source.pixels.dtype)
             for _ in self._stitcher.bands(source, plan, tick, out):
                 pass
             made.append(out)
@@ -304,18 +340,35 @@ class Upscaler:
         )
 
 
+def _share(strength: object) -> float:
+    if (
+        isinstance(strength, bool)
+        or not isinstance(strength, Real)
+        or not 0 <= float(strength) <= 1
+    ):
+        raise PictureError(
+            f"strength is {strength!r}", "It is a number from 0 (bicubic) to 1 (the model)"
+        )
+    return float(strength)
+
+
 def _straight(size: tuple[int, int], factor: int) -> Route:
     """The way of one pass."""
     return Route((factor,), (size[0] * factor, size[1] * factor), size)
 
 
-def _sources(picture: Picture) -> list[Source]:
+def _is_gray(picture: Picture) -> bool:
+    """Whether a picture in colour has none."""
+    return picture.pixels.ndim == 3 and tiles.all_gray(picture.pixels)
+
+
+def _sources(picture: Picture, *, gray: bool) -> list[Source]:
     """The colours; and alpha, whose values keep within those next to them.
 
     Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
     colours. It cannot ring, and what was opaque, or clear, is so to the last level.
     """
-    colours = Source(picture.pixels, picture.alpha)
+    colours = Source(picture.pixels, picture.alpha, gray=gray)
     if picture.alpha is None:
         return [colours]
     return [colours, Source(picture.alpha, slack=0, freedom=0, look=1, flat=True)]

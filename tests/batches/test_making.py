@@ -12,11 +12,13 @@ from PIL import Image
 from test_pipeline import Double, double
 
 from srzoo import images
-from srzoo.batches import forecast
+from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
 from srzoo.batches.making import BLENDED, Maker, Options, hopeless
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
+from srzoo.upscaling import memory
+from srzoo.upscaling.planner import SLACK
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -84,6 +86,59 @@ def test_what_cannot_be_streamed_is_refused_with_what_would_do(tmp_path):
     refused = maker(tight()).make(job(tmp_path / "a.png", tmp_path / "b.png"))
     assert "write a TIFF" in str(refused.problem)
     assert not (tmp_path / "b.png").exists()
+
+
+class Asked(Upscaler):
+    """Has memory for pictures of up to three bytes a pixel, and notes what it is asked."""
+
+    def plans(self, route, itemsize=1, *, streamed=False, channels=3, held=False, **more):
+        self.__dict__.setdefault("asked", []).append((itemsize, channels, held, more.get("format")))
+        if itemsize * channels > 3 and not streamed:
+            raise MemoryBudgetError("the result is too large", "Give --memory 9GB or more")
+        return super().plans(
+            route, itemsize, streamed=streamed, channels=channels, held=held, **more
+        )
+
+
+@pytest.mark.parametrize("kind", ["rgb alpha", "rgb 16", "gray alpha 16"])
+@pytest.mark.parametrize("at_a_time", [1, 3])
+def test_what_was_assumed_is_made_true_by_reading(tmp_path, kind, at_a_time):
+    """Two bytes a value, or alpha, are seen once the picture is read; then it is planned again."""
+    images.write(noisy(kind), tmp_path / "a.tif", "tiff")
+    seen = (2 if "16" in kind else 1, kind.count("rgb") * 2 + 1 + kind.count("alpha"))
+    for name in ("b.png", "b.tif"):
+        upscaler = Asked(Double(), (2,), "double")
+        todo = [job(tmp_path / "a.tif", tmp_path / name)]
+        (outcome,) = pipeline.run(todo, maker(upscaler), at_a_time)
+        assert upscaler.asked[0] == (1, 3, False, todo[0].format)
+        assert (*seen, True, todo[0].format) in upscaler.asked
+        if name == "b.png":
+            assert "--memory 9GB" in str(outcome.problem)
+            assert not (tmp_path / name).exists()
+        else:
+            assert STREAMED in outcome.notes
+
+
+def test_what_others_may_come_to_is_left_to_them(tmp_path):
+    images.write(noisy("rgb"), tmp_path / "a.tif", "tiff")
+    one = maker()
+    assert one.room() > 0
+    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    one.fetch(ready)
+    assert one.fits(ready, 0)
+    one.upscaler.memory = memory.used() + SLACK + 50_000_000
+    assert one.fits(ready, 10_000_000)
+    assert not one.fits(ready, 100_000_000)
+
+
+def test_the_weight_of_a_picture_is_what_it_has_proved_to_be(tmp_path):
+    images.write(noisy("rgb alpha 16"), tmp_path / "a.tif", "tiff")
+    one = maker()
+    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    before = ready.weight
+    one.fetch(ready)
+    assert (ready.itemsize, ready.channels) == (2, 4)
+    assert ready.weight == 2 * before  # an alpha channel was to be expected
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):

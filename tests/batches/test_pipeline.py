@@ -134,7 +134,7 @@ class Slow:
             raise MemoryBudgetError("too much")
         return Prepared(job, self.weight)
 
-    def fits(self, _ready) -> bool:
+    def fits(self, _ready, _beside) -> bool:
         return True
 
     def fetch(self, ready):
@@ -260,7 +260,7 @@ def test_memory_that_is_short_makes_it_go_alone(tmp_path):
     class Short(Maker):
         said = 0
 
-        def fits(self, ready):
+        def fits(self, ready, beside):
             self.said += 1
             return self.said != 4
 

@@ -6,18 +6,23 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 from helpers import Sharpen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srzoo import images
 from srzoo.cli._output import memory_size
 from srzoo.errors import MemoryBudgetError
+from srzoo.images import Picture
 from srzoo.upscaling import memory, planner
-from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK, Work
+from srzoo.upscaling import work as work_
+from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
+from srzoo.upscaling.work import Way, Work
 
 
 def budget(room: int) -> int:
@@ -70,25 +75,25 @@ def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
 def works(size="8000x6000", **options):
     width, height = map(int, size.split("x"))
     route = Route((2,), (2 * width, 2 * height), (width, height))
-    return planner.works(route, **{"itemsize": 1, "channels": 3, "streamed": False, **options})
+    return Way(route, **options).works
 
 
 def test_what_stands_in_memory():
     raw = 8000 * 6000 * 3
     (work,) = works()
-    assert (work.standing, work.decoded) == (raw + 4 * raw, int(planner.DECODER * raw))
-    assert work.encoded == int(planner.ENCODER * 4 * raw)
+    assert (work.standing, work.decoded) == (raw + 4 * raw, int(work_.UNKNOWN.decoder * raw))
+    assert work.encoded == int(work_.UNKNOWN.encoder[0] * 4 * raw)
     (work,) = works(held=True)
     assert (work.standing, work.decoded, work.encoded) == (4 * raw, 0, 0)
     (work,) = works(itemsize=2, channels=4, held=True, reserve=7)
     assert work.standing == 4 * raw * 8 // 3 + 7
     (work,) = works(streamed=True, held=True)
-    assert work.standing == planner.WRITER_ROWS * 16_000 * 3
+    assert work.standing == work_.WRITER_ROWS * 16_000 * 3
     assert work.strip_row() == 4 * 8000 * 3
     (work,) = works(format="tiff")
     assert work.encoded < raw
     (work,) = works("20x10", format="webp", channels=4)
-    assert work.encoded == int(9.8 * 800 * 4)
+    assert work.encoded == int(images.FORMATS["webp"].memory.encoder[1] * 800 * 4)
 
 
 def test_encoders_and_decoders_need_room_too():
@@ -105,7 +110,7 @@ def test_encoders_and_decoders_need_room_too():
 
 def test_two_passes_and_a_resize():
     route = Sizing(scale=3).plan((1000, 800), (2,))
-    first, second = planner.works(route, 1, 3, streamed=False)
+    first, second = Way(route).works
     raw = 1000 * 800 * 3
     assert first.size == (1000, 800)
     assert first.standing == raw + 4 * raw
@@ -115,7 +120,9 @@ def test_two_passes_and_a_resize():
     assert second.kept == raw + 9 * raw
     assert second.standing == 14 * raw + second.passing
     assert second.strips == 1
-    (alone,) = planner.works(Sizing(scale=0.5).plan((1000, 800), (2,)), 1, 3, streamed=True)
+    assert Way(route, held=True, format="png").works[-1].encoded == int(1.4 * 9 * raw)
+    assert Way(route, held=True, format="png", streamed=True).works[-1].encoded == 0
+    (alone,) = Way(Sizing(scale=0.5).plan((1000, 800), (2,)), streamed=True).works
     assert (alone.scale, alone.kept) == (1, 0)
 
 
@@ -154,26 +161,146 @@ def test_without_a_limit_it_is_what_is_free(monkeypatch):
     assert float(re.search(r"may use ([\d.]+)GB", said)[1]) == pytest.approx(used, abs=0.02)
 
 
-def test_a_container_has_less(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
-    everything = memory.free()
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("1000\n")
-    assert memory.free() > 0.5 * everything
-    (tmp_path / "memory.max").write_text("5000\n")
-    assert memory.free() == 4000
+SIZES = st.sampled_from(
+    [(1, 1), (1, 40_000), (700, 500), (3000, 2000), (9000, 7000), (60_000, 40), (17, 25_000)]
+)
+
+
+class Card(Sharpen):
+    """Has a memory of its own."""
+
+    def __init__(self, free: int | None, **more) -> None:
+        super().__init__(**more)
+        self.free = free
+
+    def free_memory(self):
+        return self.free
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=SIZES, scale=st.sampled_from(["2", "1", "0.3", "3", "7.9"]), channels=st.integers(1, 4),
+    itemsize=st.sampled_from([1, 2]), format=st.sampled_from([None, *images.FORMATS]),
+    streamed=st.booleans(), held=st.booleans(), reach=st.sampled_from([0, 3, 36, 400, None]),
+    per_pixel=st.sampled_from([100, 9000]), tile=st.sampled_from(["auto", "off", 16, 101]),
+    multiple=st.sampled_from([1, 5, 64]), device=st.sampled_from([None, 10**8, 10**11]),
+    strength=st.sampled_from([1, 0.5, 0]), room=st.sampled_from([0, 10**8, 10**9]),
+)  # fmt: skip
+def test_what_a_refusal_advises_is_accepted(
+    size, scale, channels, itemsize, format, streamed, held, reach, per_pixel, tile, multiple,
+    device, strength, room,
+):  # fmt: skip
+    runner = Card(device, reach=reach, per_pixel=per_pixel)
+    runner.multiple = multiple
+    upscaler = Upscaler(runner, (2,), "a", memory=budget(room), tile=tile, strength=strength)
+    route = Sizing.parse(scale).plan(size, (2,))
+
+    def plans(streamed: bool = streamed):
+        return upscaler.plans(
+            route, itemsize, streamed=streamed, channels=channels, held=held, format=format
+        )
+
+    try:
+        plans()
+        return
+    except MemoryBudgetError as error:
+        said = str(error)
+    if "of the device's memory" in said:
+        assert device is not None
+        runner.free = None  # --device cpu
+        upscaler.memory = 10**13
+    else:
+        if "NAME.tif" in said:
+            plans(streamed=True)
+        upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
+    plans()
+
+
+def tree(root, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+@pytest.fixture
+def groups(monkeypatch, tmp_path):
+    """Control groups that are not there: gives what is free with these files, and this group."""
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path / "fs")
+    monkeypatch.setattr(memory, "MINE", tmp_path / "mine")
+
+    def free(mine: str | None, files: dict[str, object]) -> int:
+        tree(tmp_path / "fs", {name: f"{text}\n" for name, text in files.items()})
+        if mine is not None:
+            (tmp_path / "mine").write_text(mine)
+        return memory.free()
+
+    return free
+
+
+def test_a_container_has_less(groups):
+    everything = groups(None, {})
+    assert groups(None, {"memory.max": "max", "memory.current": 1000}) > 0.5 * everything
+    assert groups(None, {"memory.max": 5000}) == 4000
+    assert groups("0::/\n", {}) == 4000
+    assert groups("0::/../elsewhere\n", {}) == 4000
+    # What files keep in memory is given back when it is wanted.
+    stat = "anon 10\ninactive_file 300\nactive_file 50"
+    assert groups("0::/\n", {"memory.stat": stat}) == 4300
+    assert groups("0::/\n", {"memory.current": 7000}) == 0
+
+
+def test_a_unit_of_systemd_has_less(groups):
+    """The limit is that of the unit, or of a slice around it; the root has none."""
+    unit = "user.slice/user-1000.slice/run-u1.scope"
+    files = {
+        f"{unit}/memory.max": "700000", f"{unit}/memory.current": "1000",
+        "user.slice/memory.max": "max", "user.slice/memory.current": "600000",
+    }  # fmt: skip
+    assert groups(f"0::/{unit}\n", files) == 699_000
+    assert groups(f"0::/{unit}\n", {"user.slice/memory.max": "650000"}) == 50_000
+    assert groups(f"0::/{unit}\n", {f"{unit}/memory.high": "30000"}) == 29_000
+    assert groups("0::/other\n", {"user.slice/memory.max": "max"}) > 10**6
+    assert groups(f"1:name=systemd:/{unit}\n0::/{unit}\n", {}) == 29_000
+
+
+def test_control_groups_of_version_1(groups):
+    files = {
+        "memory/docker/a/memory.limit_in_bytes": "900000",
+        "memory/docker/a/memory.usage_in_bytes": "500000",
+        "memory/docker/a/memory.stat": "inactive_file 1\ntotal_inactive_file 100000",
+        "memory/docker/memory.limit_in_bytes": "9223372036854771712",
+        "memory/docker/memory.usage_in_bytes": "500000",
+    }
+    mine = "5:cpu,cpuacct:/\n4:memory:{}\n0::/\n"
+    assert groups(mine.format("/docker/a"), files) == 500_000
+    assert groups(mine.format("/docker/a/inner"), {}) == 500_000
+    assert groups(mine.format("/docker"), {}) > 10**6
+    # In a container its own group is the root, whatever it is called outside.
+    files = {"memory/memory.limit_in_bytes": "80000", "memory/memory.usage_in_bytes": "30000"}
+    assert groups(mine.format("/somewhere/else"), files) == 50_000
+    hybrid = {"unified/x/memory.max": "20000", "unified/x/memory.current": "0"}
+    assert groups("0::/x\n", hybrid) == 20_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_ulimit_counts(limit):
+    code = (
+        "import resource; from srzoo.upscaling import memory;"
+        f" resource.setrlimit(resource.{limit}, (3 * 10**9, resource.RLIM_INFINITY));"
+        "print(memory.free())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    assert 1.5e9 < int(out) < 3e9
 
 
 def test_a_device_has_memory_of_its_own():
-    class Card(Sharpen):
-        def free_memory(self):
-            return 100_000_000
-
-    plan = planner.plan(Work((2000, 2000), 2, held=True), Card(per_pixel=1000))
+    card = Card(10**8, per_pixel=1000)
+    plan = planner.plan(Work((2000, 2000), 2, held=True), card)
     rows, columns = (side + 2 * plan.margin for side in plan.tile)
     assert rows * columns * 1000 <= 80_000_000
     with pytest.raises(planner.TooLargeError):
-        planner.plan(Work((2000, 2000), 2, held=True), Card(per_pixel=1000), tile="off")
+        planner.plan(Work((2000, 2000), 2, held=True), card, tile="off")
 
 
 def test_edges_are_no_wider_than_the_network_looks():
@@ -195,6 +322,7 @@ white = np.iinfo(dtype).max
 row = (np.arange(width) % 251 * (white // 255)).astype(dtype)
 pixels = np.empty((height, width, 3)[: 3 if channels > 2 else 2], dtype)
 pixels[:] = row[:, None] if channels > 2 else row
+pixels[:, ::2, ...][..., :1] = white  # not gray
 alpha = np.tile(row, (height, 1)) if channels in (2, 4) else None
 picture = Picture(pixels, alpha)
 route = Sizing.parse(size=size or None).plan(picture.size, upscaler.scales)
@@ -233,3 +361,80 @@ def test_the_peak_stays_within_the_budget(
     over, _ = map(int, out.split())
     assert over <= 0
     assert over > -0.9 * room  # and the budget is made use of
+
+
+OVER = """
+import sys
+import numpy as np, srzoo
+from pathlib import Path
+from srzoo.batches import batch, pipeline
+from srzoo.batches.making import Maker, Options
+from srzoo.upscaling import memory
+
+folder, out, format, at_a_time, room = sys.argv[1:]
+upscaler = srzoo.load("bicubic-x2")
+upscaler.array(np.zeros((9, 9, 3), np.uint8))  # what is made once
+upscaler.memory = memory.used() + int(room)
+work = batch.plan([Path(folder)], out, model="m", known=[], format=format)
+maker = Maker(upscaler, Options(), work)
+with work.opened():
+    found = list(pipeline.run(work.jobs, maker, int(at_a_time)))
+for outcome in found:
+    print(outcome.problem or "done", *outcome.notes)
+print(memory.peak() - upscaler.memory)
+"""
+
+
+def over(folder, tmp_path, format: str, at_a_time: int, room: int) -> tuple[list[str], int]:
+    """What became of pictures, and how far the process went over its limit."""
+    arguments = [folder, tmp_path / f"out-{format}-{at_a_time}", format, at_a_time, room]
+    out = subprocess.run(
+        [sys.executable, "-c", OVER, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    return out[:-1], int(out[-1])
+
+
+def grainy(size: tuple[int, int], channels: int, dtype: str) -> Picture:
+    dice = np.random.default_rng(0)
+    planes = dice.integers(0, np.iinfo(dtype).max, (*size[::-1], channels), dtype)
+    planes[::, ::2] //= 2
+    alpha = np.ascontiguousarray(planes[:, :, -1]) if channels in (2, 4) else None
+    return Picture(planes[:, :, 0] if channels < 3 else planes[:, :, :3], alpha)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("format", "channels", "dtype"),
+    [
+        ("jpg", 4, "uint16"),
+        ("png", 4, "uint16"),
+        ("webp", 4, "uint8"),
+        ("webp", 2, "uint8"),
+        ("avif", 4, "uint8"),
+        ("tiff", 4, "uint16"),
+    ],
+)
+def test_a_file_stays_within_the_budget(tmp_path, format, channels, dtype):
+    """Whatever it is: what was assumed before reading is made true, and the encoder counts."""
+    (tmp_path / "in").mkdir()
+    images.write(grainy((1500, 1100), channels, dtype), tmp_path / "in" / "a.tif", "tiff")
+    told, most = over(tmp_path / "in", tmp_path, format, 1, 350_000_000)
+    assert told[0].startswith("done") or "Give --memory" in told[0]
+    assert most <= 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("format", ["jpg", "tiff"])
+def test_many_files_stay_within_the_budget(tmp_path, format):
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        picture = grainy((1200, 1000), 3 + number % 2, "uint16" if number % 4 > 1 else "uint8")
+        images.write(picture, tmp_path / "in" / f"{number}.tif", "tiff")
+    told, most = over(tmp_path / "in", tmp_path, format, 3, 500_000_000)
+    assert all(line.startswith("done") for line in told)
+    assert most <= 0

@@ -11,6 +11,7 @@ class SiLUBlock(nn.Module):
     """
 
     reach = 2  # two 3x3 convolutions look two pixels far
+    # On a grid (pooling, windows of 4, ...) there would be: multiple = 4
     examples = ({"channels": 8},)
 
     def __init__(self, *, channels: int) -> None:

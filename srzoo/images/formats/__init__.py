@@ -40,6 +40,12 @@ def named(key: str) -> Format:
     return next(format for format in known() if format.key == key)
 
 
+def key_of(path: Path) -> str | None:
+    """The key of the format that a file's name speaks of, or None."""
+    suffix = path.suffix.lower()
+    return next((format.key for format in known() if suffix in format.suffixes), None)
+
+
 def format_of(path: Path) -> str:
     """The format that a file name's ending asks for.
 

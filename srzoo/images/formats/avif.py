@@ -43,7 +43,7 @@ class AVIF(HEIF):
     max_side = 32_768  # its readers, libavif's among them, take no more
     bits = 12
     quality = QUALITY
-    memory = Memory((9.0, 8.4), 5.6)
+    memory = Memory((9.7, 8.8), decoder=5.6)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """One of its brands is AVIF's, and its major one is not HEIC's."""

@@ -36,7 +36,7 @@ class HEIC(HEIF):
     max_side = 16_384
     gray = False
     quality = QUALITY
-    memory = Memory((7.2, 9.5), 4.7)
+    memory = Memory((10.4, 11.6), decoder=4.7)
 
     @property
     def install(self) -> str | None:

@@ -61,8 +61,7 @@ class JPEG(PillowFormat):
     alpha = False
     quality = QUALITY
     iptc = True
-    thrifty = True
-    memory = Memory((1.4, 2.4))
+    memory = Memory((1.4, 1.8), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins with SOI and another marker."""

@@ -38,7 +38,7 @@ class JXL(PillowFormat):
     bits = 16
     quality = QUALITY
     dpi_in_exif = True
-    memory = Memory((7.7, 10.2), 3.1)
+    memory = Memory((7.7, 10.2), decoder=3.1)
 
     @property
     def install(self) -> str | None:

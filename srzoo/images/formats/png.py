@@ -31,7 +31,7 @@ class PNG(PillowFormat):
     writes = True
     bits = 16
     cicp = True
-    memory = Memory((1.4, 1.8))
+    memory = Memory((1.4, 1.4), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins with PNG's signature."""

@@ -36,7 +36,7 @@ class TIFF(PillowFormat):
     bits = 16
     iptc = True
     unit = "page"
-    memory = Memory((0.1, 0.1))
+    memory = Memory((0.1, 0.1), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins as TIFF or BigTIFF of either order of bytes."""

@@ -51,7 +51,7 @@ class WebP(PillowFormat):
     gray = False
     quality = QUALITY
     dpi_in_exif = True
-    memory = Memory((4.5, 9.8))
+    memory = Memory((6.1, 10.8), lossless=(14.1, 10.8), decoder=7.1)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It is a RIFF file of WebP."""

@@ -1,0 +1,196 @@
+"""What stands in memory while a picture is enlarged, beside its tiles.
+
+There stand: the process as it is; the picture; the result, or one strip of it where it is
+streamed. When a picture is read, the decoder's copies stand beside it; when it is written, the
+encoder's copies stand in the place of the tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..images import FORMATS, decoding, vips
+from ..images.format import Memory
+from ..images.formats import named
+from . import sizing
+
+if TYPE_CHECKING:
+    from .sizing import Route
+
+UNKNOWN = Memory(thrifty=True)
+"""What the programs of a format take that is not known yet."""
+THRIFTY = 130_000_000
+"""Bytes that pyvips takes instead, which decodes large pictures where it is installed."""
+WRITER_ROWS = 1000
+"""Rows of the result that a streaming writer holds, all copies counted."""
+FILL = 110
+"""Bytes for each LR pixel of a tile while colour is extended under transparency."""
+ROWS_FILLED = 112
+"""Rows at a time, with those around, in which that is done where nothing is cut into tiles."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One pass over one picture.
+
+    Attributes:
+        size: (width, height) of what comes in.
+        scale: the factor.
+        channels: of the picture, 1 to 4, its alpha counted.
+        itemsize: bytes of one value.
+        held: whether the picture is in memory already, so that the process has it.
+        kept: bytes of the result that stand in memory while it is made.
+        strips: copies of a strip, full width and one tile high, that stand beside it.
+        passing: bytes of rows on their way through a resize and a writer.
+        decoded: bytes of the decoder's copies, which are gone when tiles begin.
+        encoded: bytes of the encoder's copies, which come when the tiles are gone.
+        reserve: bytes left to others in this process.
+        mixed: whether each tile is mixed with an interpolated one.
+    """
+
+    size: tuple[int, int]
+    scale: int
+    channels: int = 3
+    itemsize: int = 1
+    held: bool = False
+    kept: int = 0
+    strips: int = 0
+    passing: int = 0
+    decoded: int = 0
+    encoded: int = 0
+    reserve: int = 0
+    mixed: bool = False
+
+    @property
+    def standing(self) -> int:
+        """Bytes that stand all the while, besides the process as it is now."""
+        return self.reserve + self.kept + self.passing + (0 if self.held else self._raw)
+
+    @property
+    def _raw(self) -> int:
+        return self.size[0] * self.size[1] * self.channels * self.itemsize
+
+    def strip_row(self) -> int:
+        """Bytes that the strips take for each LR row of a tile."""
+        return self.strips * self.size[0] * self.scale**2 * self.channels * self.itemsize
+
+
+@dataclass(frozen=True)
+class Way:
+    """A picture's way to its size, as far as memory is concerned.
+
+    Attributes:
+        route: the way.
+        itemsize: bytes of a value.
+        channels: 1 to 4, alpha counted.
+        streamed: whether the result is written strip by strip as it is made.
+        held: whether the picture is in memory already.
+        format: a key of ``images.FORMATS``, if it is known what is written. Where the picture is
+            held and it is not, nothing is written.
+        lossless: whether it is written without loss, where the format can do both.
+        reserve: bytes left to others in this process.
+        mixed: whether each tile is mixed with an interpolated one.
+        reads: the key of a format, if it is known what is read.
+    """
+
+    route: Route
+    itemsize: int = 1
+    channels: int = 3
+    streamed: bool = False
+    held: bool = False
+    format: str | None = None
+    reserve: int = 0
+    mixed: bool = False
+    reads: str | None = None
+    lossless: bool = False
+
+    @property
+    def works(self) -> list[Work]:
+        """What is to be done: one work for each pass, or one where there is none."""
+        route, channels, itemsize = self.route, self.channels, self.itemsize
+        value = channels * itemsize
+        first = route.source[0] * route.source[1] * value
+        found: list[Work] = []
+        size, scales = route.source, route.passes or (1,)
+        for number, scale in enumerate(scales):
+            last = number == len(scales) - 1
+            width, height = route.size if last else (size[0] * scale, size[1] * scale)
+            # A picture that is left as it is is its own result.
+            none = self.streamed or not (route.passes or route.resized)
+            made = 0 if last and none else width * height
+            writes = last and not self.streamed and (self.format is not None or not self.held)
+            # A strip stands once, and with alpha once more, unless the result itself takes it.
+            in_strips = last and (self.streamed or route.resized)
+            found.append(
+                Work(
+                    size,
+                    scale,
+                    channels,
+                    itemsize,
+                    held=self.held and number == 0,
+                    kept=made * value + (0 if self.held or number == 0 else first),
+                    strips=(1 + (channels in (2, 4))) * in_strips,
+                    passing=_passing(route, channels, itemsize, self.streamed) if last else 0,
+                    decoded=0 if self.held or number else decoder(route.source, value, self.reads),
+                    encoded=encoder(
+                        route.size, channels, itemsize, self.format, lossless=self.lossless
+                    )
+                    if writes
+                    else 0,
+                    reserve=self.reserve,
+                    mixed=self.mixed,
+                )
+            )
+            size = width, height
+        return found
+
+
+def _passing(route: Route, channels: int, itemsize: int, streamed: bool) -> int:
+    """Bytes of rows that a resize and a writer hold."""
+    found = 0
+    if streamed:
+        found += WRITER_ROWS * route.size[0] * channels * itemsize
+    if route.resized:
+        rows = sizing.rows_held(route.made, route.size)
+        found += rows * route.made[0] * (2 * channels * itemsize + 8)
+        if not route.passes and channels in (2, 4):  # of a picture from which no tiles are cut
+            found += ROWS_FILLED * route.source[0] * FILL
+    return found
+
+
+def encoder(
+    size: tuple[int, int],
+    channels: int,
+    itemsize: int,
+    format: str | None,
+    *,
+    lossless: bool = False,
+) -> int:
+    """Bytes of the copies that an encoder makes of a result, gray counted as colours.
+
+    Args:
+        size: (width, height) of the result.
+        channels: 1 to 4, alpha counted.
+        itemsize: bytes of a value.
+        format: a key of ``images.FORMATS``; None for one that is not known yet.
+        lossless: whether nothing of it is lost, where the format can do both.
+    """
+    clear = channels in (2, 4)
+    takes = FORMATS[format].memory if format else UNKNOWN
+    copies = (lossless and takes.lossless) or takes.encoder
+    return int(copies[clear] * size[0] * size[1] * (3 + clear) * itemsize)
+
+
+def decoder(size: tuple[int, int], value: int, format: str | None) -> int:
+    """Bytes of the copies that a decoder makes of a picture.
+
+    Args:
+        size: (width, height).
+        value: bytes of a pixel.
+        format: the key of any format; None for one that is not known.
+    """
+    pixels, takes = size[0] * size[1], named(format).memory if format else UNKNOWN
+    if pixels >= decoding.LARGE and takes.thrifty and vips.library() is not None:
+        return THRIFTY
+    return int(takes.decoder * pixels * value)
