@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -53,6 +53,8 @@ class Upscaler:
         *,
         tile: Tile = "auto",
         memory: int | None = None,
+        strength: float = 1.0,
+        again: Callable[[], Upscaler] | None = None,
     ) -> None:
         if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
             raise PictureError(
@@ -64,6 +66,10 @@ class Upscaler:
         self.tile = tile
         self.memory = memory
         self._stitcher = Stitcher(runner, name)
+        self._again = again
+
+    def __reduce__(self) -> Any:
+        return self._again, ()
 
     @property
     def model(self) -> Any:
