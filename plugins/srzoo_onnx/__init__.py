@@ -50,6 +50,7 @@ class _Session:
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # it would ask for its makers' host
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False  # memory is given back after each call
@@ -65,13 +66,17 @@ class _Session:
         self.about = str(self._session.get_modelmeta().custom_metadata_map.get("srzoo", ""))
 
     def __call__(self, x: F32) -> F32:
-        return self._session.run(None, {INPUT: x})[0]
+        try:
+            return self._session.run(None, {INPUT: x})[0]
+        except _failures() as error:
+            raise ModelError("ONNX Runtime fails on a picture", INSTEAD) from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; it has no common base but Exception."""
     state: Any = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    return state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented
+    names = "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented"
+    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
 
 
 class Engine(ExportRunner):
