@@ -205,7 +205,7 @@ class Runner(Protocol):
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped.
 
-        The result is the caller's, to be written over.
+        The result is the caller's, to be written over. Threads may call it at the same time.
         """
         ...
 
@@ -226,7 +226,10 @@ class Session(Protocol):
     """An exported file, opened."""
 
     def __call__(self, x: F32) -> F32:
-        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size from the file's smallest."""
+        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size from the file's smallest.
+
+        There is one call at a time. The result may lie in the engine's memory until the next.
+        """
         ...
 
 
@@ -250,7 +253,9 @@ class Format(Protocol):
         """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
 
         Raises:
-            ModelError: the converter does not take the network.
+            ModelError: the converter does not take the network; this is remembered for a week.
+            UnfinishedError: (of ``srzoo.exporting.exports``) it failed for another reason, as
+                when its program was killed.
         """
         ...
 

@@ -208,7 +208,7 @@ def sweep(parent: Path) -> None:
     with contextlib.suppress(OSError):
         for path in list(parent.glob(f"{files.TEMPORARY}*")):
             with contextlib.suppress(OSError):
-                if path.is_symlink() or not _is_litter(path):
+                if path.is_symlink() or not is_litter(path):
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -216,7 +216,12 @@ def sweep(parent: Path) -> None:
                     path.unlink()
 
 
-def _is_litter(path: Path) -> bool:
+def is_litter(path: Path) -> bool:
+    """Whether the process that made something unfinished has gone.
+
+    Raises:
+        OSError: it is not there any more.
+    """
     changed = path.stat().st_mtime
     maker = OURS.fullmatch(path.name)
     if maker and maker["here"] == _here():

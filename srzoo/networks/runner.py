@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PROBE = 32
 """Side of the picture on which the working memory is measured."""
+_profiling = threading.Lock()
+"""There is one profiler in a process."""
 
 
 class ModuleRunner:
@@ -64,9 +67,10 @@ class ModuleRunner:
         return self._measured(scale).aside
 
     def _measured(self, scale: int) -> Needs:
-        if scale not in self._needs:
-            self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
-        return self._needs[scale]
+        with _profiling:
+            if scale not in self._needs:
+                self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
+            return self._needs[scale]
 
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
