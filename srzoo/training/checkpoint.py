@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from .. import card, files, keeping
 from .. import recipe as recipes
-from ..card import CONFIG, Config
+from ..card import CONFIG, Config, WeightsFile
 from ..errors import FallbackWarning, SrzooError
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
@@ -121,10 +121,9 @@ def publish(checkpoint: Path, run: Path) -> None:
     """
     config = card.read(checkpoint).config
     assert config.weights
-    if (run / CONFIG).is_file():
-        there = card.read(run).config.weights
-        if there and there.sha256 == config.weights.sha256:
-            return
+    there = _named(run)
+    if there and there.sha256 == config.weights.sha256:
+        return
     name = f"model-{config.weights.sha256[:12]}.safetensors"
     content = (checkpoint / WEIGHTS).read_bytes()
     with files.replacing(run / name) as file:
@@ -145,19 +144,19 @@ def _point(run: Path, config: Config, name: str) -> None:
     """Let config.json name other weights; those that it named before go, and nothing else."""
     assert config.weights
     before = _named(run)
-    entry = weights.WeightsFile(name, config.weights.sha256, config.weights.dtype)
+    entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
     with files.replacing(run / CONFIG) as file:
         file.write(replace(config, weights=entry).to_json().encode())
-    if before and before != name:
-        (run / before).unlink(missing_ok=True)
+    if before and before.file != name:
+        (run / before.file).unlink(missing_ok=True)
 
 
-def _named(run: Path) -> str | None:
+def _named(run: Path) -> WeightsFile | None:
     """The weights that a folder's config.json names; None if that is damaged or no file there."""
     with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
         named = card.read(run).config.weights  # refuses what lies outside the folder
         if named and Path(named.file).suffix == Path(WEIGHTS).suffix:
-            return named.file if (run / named.file).is_file() else None
+            return named if (run / named.file).is_file() else None
     return None
 
 
@@ -246,6 +245,8 @@ def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
         SrzooError: the state is damaged, or belongs to another network or optimiser.
     """
     try:
+        if not _is_whole(checkpoint):
+            raise ValueError("it is damaged")
         tensors = safetensors.torch.load((checkpoint / STATE).read_bytes())
         there = Progress.read(checkpoint)
         if there.stage != parts.stage or there.step < parts.start:

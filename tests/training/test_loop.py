@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 import srzoo
 from srzoo import card, recipe, training
-from srzoo.errors import SrzooError
+from srzoo.errors import FallbackWarning, SrzooError
 from srzoo.training import checkpoint
 
 
@@ -238,7 +238,9 @@ def harmed(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["state.safetensors", "progress.json", "parts.json", "recipe.toml"])
+@pytest.mark.parametrize(
+    "name", ["state.safetensors", "progress.json", "parts.json", "recipe.toml"]
+)
 def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, tmp_path, name):
     """And the end is the same, as every step is a function of the state before it."""
     run = tmp_path / "run"
@@ -270,7 +272,7 @@ def test_a_checkpoint_of_an_earlier_version_is_one(tiny, tmp_path):
         facts = json.loads((there / "progress.json").read_text())
         del facts["seal"]
         (there / "progress.json").write_text(json.dumps(facts))
-    assert [there.name for there in checkpoint.sound(run)][0] == "000000012"
+    assert next(checkpoint.sound(run)).name == "000000012"
 
 
 GAME = (
