@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from . import card, files, keeping
 from .errors import SrzooError
@@ -74,19 +74,14 @@ def clear(kept: Iterable[Entry]) -> int:
         SrzooError: something cannot be taken away.
     """
     freed = 0
-    hub = [entry for entry in kept if entry.kind == HUB]
     for entry in kept:
-        if entry.kind != HUB:
-            try:
-                _remove(entry.path)
-            except OSError as error:
-                raise SrzooError(
-                    f"cannot remove {entry.path}: {error.strerror or error}",
-                    "Mend that, or leave it",
-                ) from error
-            freed += entry.bytes
-    if hub:
-        freed += _forget([entry.path for entry in hub])
+        try:
+            _remove(entry.path)
+        except OSError as error:
+            raise SrzooError(
+                f"cannot remove {entry.path}: {error.strerror or error}", "Mend that, or leave it"
+            ) from error
+        freed += entry.bytes
     return freed
 
 
@@ -150,20 +145,6 @@ def _is_model(folder: Path) -> bool:
     except (SrzooError, RecursionError):
         return False
     return True
-
-
-def _forget(paths: list[Path]) -> int:
-    from huggingface_hub import scan_cache_dir
-
-    commits = [
-        revision.commit_hash
-        for repo in _repos()
-        if repo.repo_path in paths
-        for revision in repo.revisions
-    ]
-    strategy = scan_cache_dir().delete_revisions(*commits)
-    cast("Any", strategy).execute()
-    return strategy.expected_freed_size
 
 
 def _listed(folder: Path) -> list[Path]:
