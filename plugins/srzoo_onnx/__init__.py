@@ -5,6 +5,7 @@ https://onnx.ai, https://onnxruntime.ai
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -18,6 +19,9 @@ from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
+
+
+SILENT = "ORT_DISABLE_TELEMETRY"
 
 
 class ONNX:
@@ -48,9 +52,7 @@ class ONNX:
 
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()  # it would ask for its makers' host
+        onnxruntime = _onnxruntime()
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False  # memory is given back after each call
@@ -70,6 +72,17 @@ class _Session:
             return self._session.run(None, {INPUT: x})[0]
         except _failures() as error:
             raise ModelError("ONNX Runtime fails on a picture", INSTEAD) from error
+
+
+def _onnxruntime() -> Any:
+    """ONNX Runtime without its telemetry, which begins at the import and asks for a host.
+
+    Switched off afterwards alone, it would still send what the import has noted.
+    """
+    os.environ[SILENT] = "1"  # whoever wants it on imports it first
+    onnxruntime = import_module("onnxruntime")
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def _failures() -> tuple[type[Exception], ...]:
