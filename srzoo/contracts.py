@@ -216,7 +216,7 @@ class Runner(Protocol):
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped; H and W on the grid.
 
-        The result is the caller's, to be written over.
+        The result is the caller's, to be written over. Threads may call it at the same time.
         """
         ...
 
@@ -247,7 +247,10 @@ class Session(Protocol):
     """An exported file, opened."""
 
     def __call__(self, x: F32) -> F32:
-        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size on its grid from its smallest."""
+        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size on its grid from its smallest.
+
+        There is one call at a time. The result may lie in the engine's memory until the next.
+        """
         ...
 
 
@@ -271,7 +274,9 @@ class Format(Protocol):
         """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
 
         Raises:
-            ModelError: the converter does not take the network.
+            ModelError: the converter does not take the network; this is remembered for a week.
+            UnfinishedError: (of ``srzoo.exporting.exports``) it failed for another reason, as
+                when its program was killed.
         """
         ...
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import images, kinds, locate
 from .card import ModelFolder
-from .errors import ModelError, SrzooError
+from .errors import FallbackWarning, ModelError, SrzooError
 from .exporting import engine as engines
+from .exporting.engine import TORCH
+from .exporting.exports import UnfinishedError
+from .exporting.lazy import LazyRunner
 from .upscaling.upscaler import Tile, Upscaler
 
 if TYPE_CHECKING:
@@ -31,6 +36,9 @@ def load(
     tile: Tile = "auto",
     memory: int | None = None,
     engine: str = "torch",
+    strength: float = 1.0,
+    work: int | None = None,
+    lazy: bool = False,
 ) -> Upscaler:
     """Make a model ready: folder, network, weights, engine.
 
@@ -42,10 +50,16 @@ def load(
         memory: bytes that the process may take; None for 60 % of what is free.
         engine: an engine plugin, or "auto" for the fastest that is installed; torch alone has a
             ``model`` and other devices and precisions.
+        strength: 1 for what the model makes, 0 for the bicubic enlargement, or between them.
+        work: LR pixels that will be enlarged, if that is known: "auto" makes no export for what
+            torch does sooner.
+        lazy: build the network, or open its export, when the first picture needs it: errors of
+            weights and device come then.
 
     Returns:
         A callable that takes a PIL image, a numpy array or a tensor, and gives back the
-        same type; the bare ``nn.Module`` is its ``model``.
+        same type; the bare ``nn.Module`` is its ``model``. Threads may share it, and it can be
+        pickled: then it is the model's folder and these options.
 
     Raises:
         ModelError: no such model, or its folder or weights are wrong.
@@ -53,22 +67,35 @@ def load(
         DeviceError: there is no such device.
     """
     folder = locate.find(model)
-    chosen = engines.choose(folder, engine, device=device, precision=precision)
-    runner = _runner(folder, chosen.name, device, precision, asked=engine != "auto")
-    return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory)
+    kinds.generators.find(folder.config.generator)
+    chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)
+    make = partial(_runner, folder, chosen.name, device, precision, asked=engine != "auto")
+    again = partial(
+        load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
+        engine=engine, strength=strength, work=work, lazy=lazy,
+    )  # fmt: skip
+    return Upscaler(
+        LazyRunner(make) if lazy else make(), folder.config.scales, folder.name, tile=tile,
+        memory=memory, strength=strength, again=again,
+    )  # fmt: skip
 
 
 def _runner(
     folder: ModelFolder, engine: str, device: str, precision: str, *, asked: bool
 ) -> Runner:
-    """What an engine makes of a model; torch's, if ``auto`` took one that cannot."""
+    """What an engine makes of a model; another's, if ``auto`` took one that cannot."""
     try:
         return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
-    except ModelError:
-        again = engines.choose(folder, device=device, precision=precision)
-        if asked or again.name == engine:
+    except UnfinishedError as error:
+        if asked:
             raise
-    return _runner(folder, again.name, device, precision, asked=False)
+        warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
+        again = TORCH
+    except ModelError:
+        again = engines.choose(folder, device=device, precision=precision).name
+        if asked or again == engine:
+            raise
+    return _runner(folder, again, device, precision, asked=again == TORCH)
 
 
 def upscale(
@@ -77,6 +104,7 @@ def upscale(
     *,
     scale: int | None = None,
     output: str | Path | None = None,
+    strength: float = 1.0,
 ) -> P | Image:
     """Enlarge one picture in one line; for several, :func:`load` the model once.
 
@@ -86,6 +114,7 @@ def upscale(
         scale: needed only for a model with several.
         output: write the result there too, with the metadata of a file that came in; it
             replaces a file of that name.
+        strength: as for :func:`load`.
 
     Returns:
         A PIL image for a file, otherwise the type that came in.
@@ -97,10 +126,10 @@ def upscale(
     if not isinstance(picture, str | Path):
         if output is not None:
             raise SrzooError("only a picture file can be written to output", "Save the result")
-        return load(model)(picture, scale)
+        return load(model, strength=strength)(picture, scale)
     format = images.format_of(Path(output)) if output is not None else ""
     source = images.read(Path(picture))
-    result = load(model).upscale(source, scale)
+    result = load(model, strength=strength).upscale(source, scale)
     if output is not None:
         images.write(result, Path(output), format)
     return images.to_pil(result)

@@ -2,15 +2,33 @@
 
 import pytest
 
+from srzoo.errors import DeviceError
 from srzoo.testing import CHECKS, cases
 
-PAIRS = [
-    (check, case) for kind, checks in CHECKS.items() for case in cases(kind) for check in checks
-]
+SLOW = "torch-compile"
+"""A minute of compiling."""
 
 
-@pytest.mark.parametrize(
-    ("check", "case"), PAIRS, ids=[f"{case}-{check.__name__}" for check, case in PAIRS]
-)
-def test_contract(check, case):
-    check(case)
+def pairs():
+    for kind, checks in CHECKS.items():
+        for case in cases(kind):
+            marks = [pytest.mark.slow] if case.name.endswith(SLOW) else []
+            for check in checks:
+                name = f"{case}-{check.__name__}"
+                yield pytest.param(kind, check, case, id=name, marks=marks)
+
+
+@pytest.fixture(scope="session")
+def one_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize(("kind", "check", "case"), list(pairs()))
+def test_contract(kind, check, case, one_cache, monkeypatch):
+    monkeypatch.setenv("SRZOO_CACHE", str(one_cache))
+    try:
+        check(case)
+    except DeviceError as error:
+        if kind not in ("engine", "format"):
+            raise
+        pytest.skip(str(error))

@@ -11,16 +11,16 @@ import pytest
 from helpers import ROOT
 
 ORDER = [
-    "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
-    "dataroot", "locate", "changes", "recipe", "images", "guidance",
+    "_version", "errors", "files", "strict", "keeping", "registry", "contracts", "kinds", "card",
+    "hub", "dataroot", "locate", "changes", "recipe", "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.work", "upscaling.planner",
     "upscaling.alpha", "upscaling.tiles", "upscaling.bicubic", "upscaling.stitching",
     "upscaling.upscaler",
     "batches.outputs", "batches.ledger", "batches.tree", "batches.batch", "batches.making",
     "batches.forecast", "batches.pipeline",
-    "exporting.about", "exporting.trial", "exporting.exports", "exporting.measure",
-    "exporting.runner", "exporting.engine",
-    "zoo",
+    "exporting.about", "exporting.trial", "exporting.code", "exporting.exports",
+    "exporting.measure", "exporting.runner", "exporting.engine", "exporting.lazy",
+    "zoo", "caches",
     "evaluating.sets", "evaluating.evaluation", "evaluating.results", "evaluating.claims",
     "comparing.places", "comparing.sheet", "comparing.comparison", "comparing.figure",
     "comparing.page",

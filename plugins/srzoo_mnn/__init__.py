@@ -9,10 +9,10 @@ it installs packages and sends figures about the machine and the model to its ma
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Generator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -64,43 +64,25 @@ class MNN:
 
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        self._path = path
-        self._threads = threads
-        self._result: weakref.ref[_Result] | None = None
-        self._load()
-
-    def _load(self) -> None:
         with _silent():
             nn: Any = import_module("MNN.nn")
             self._expr: Any = import_module("MNN.expr")
             # Kept: the module's threads are its.
             self._runtime: Any = nn.create_runtime_manager(
                 ({"backend": 0, "precision": "high", "memory": "normal",
-                  "numThread": self._threads},)
+                  "numThread": threads},)
             )  # fmt: skip
             self.module: Any = nn.load_module_from_file(
-                str(self._path), [INPUT], [OUTPUT], runtime_manager=self._runtime,
+                str(path), [INPUT], [OUTPUT], runtime_manager=self._runtime,
                 shape_mutable=False, rearrange=False,
             )  # fmt: skip
 
     def __call__(self, x: F32) -> F32:
         expr = self._expr
-        if self._result is not None and self._result() is not None:
-            self._load()  # or the module would write over what somebody still looks at
         y = self.module.forward(expr.const(x, list(x.shape), expr.NCHW))
         if y.data_format == expr.NC4HW4:
             y = expr.convert(y, expr.NCHW)
-        result = _Result(y, self.module, self._runtime)
-        self._result = weakref.ref(result)
-        return np.asarray(result)
-
-
-class _Result:
-    """What a module has made, in the module's own memory; an array of it keeps all of them."""
-
-    def __init__(self, made: Any, *owners: Any) -> None:
-        self._held = made, *owners
-        self.__array_interface__ = made.read().__array_interface__
+        return np.array(y.read())  # it lies in memory that the next call writes over
 
 
 class Engine(ExportRunner):
@@ -114,12 +96,27 @@ class Engine(ExportRunner):
 def _silent() -> Generator[None]:
     """Nothing on stdout: MNN prints there through C, and a pipe may carry a picture."""
     with _stdout:
-        sys.stdout.flush()
-        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        _flush()
+        try:
+            kept = os.dup(1)
+        except OSError:  # it is closed
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, 1)
             yield
         finally:
+            _flush()  # or C would write its lines when the program ends
             os.dup2(kept, 1)
             os.close(kept)
             os.close(nowhere)
+
+
+def _flush() -> None:
+    """Let Python's stdout and C's write what they still hold."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        library.fflush(None)

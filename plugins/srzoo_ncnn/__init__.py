@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from srzoo.errors import ModelError
-from srzoo.exporting.exports import INSTEAD
+from srzoo.exporting.exports import INSTEAD, UnfinishedError
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ class NCNN:
         """Convert; ``about`` is the name of a layer that does nothing."""
         if len(about) > LONGEST:
             raise ModelError(f"ncnn has room for {LONGEST} characters", "Shorten the model's name")
-        with tempfile.TemporaryDirectory() as name:
+        with tempfile.TemporaryDirectory(dir=path.parent) as name:
             work = Path(name)
             shutil.copyfile(onnx, work / "net.onnx")
             told = subprocess.run(
                 [_converter(), "net.onnx", *SHAPES, "fp16=0", "optlevel=2"],
-                cwd=work, capture_output=True, text=True, check=False,
+                cwd=work, capture_output=True, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
+            if told.returncode < 0:
+                raise UnfinishedError(f"pnnx was stopped by signal {-told.returncode}", INSTEAD)
             param = work / "net.ncnn.param"
             text = param.read_text(encoding="ascii") if param.exists() else ""
             magic, counts, *layers = text.split("\n") if text else ("", "0 0")

@@ -5,6 +5,7 @@ https://onnx.ai, https://onnxruntime.ai
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -18,6 +19,9 @@ from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
+
+
+SILENT = "ORT_DISABLE_TELEMETRY"
 
 
 class ONNX:
@@ -48,8 +52,7 @@ class ONNX:
 
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
+        onnxruntime = _onnxruntime()
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_cpu_mem_arena = False  # memory is given back after each call
@@ -65,13 +68,28 @@ class _Session:
         self.about = str(self._session.get_modelmeta().custom_metadata_map.get("srzoo", ""))
 
     def __call__(self, x: F32) -> F32:
-        return self._session.run(None, {INPUT: x})[0]
+        try:
+            return self._session.run(None, {INPUT: x})[0]
+        except _failures() as error:
+            raise ModelError("ONNX Runtime fails on a picture", INSTEAD) from error
+
+
+def _onnxruntime() -> Any:
+    """ONNX Runtime without its telemetry, which begins at the import and asks for a host.
+
+    Switched off afterwards alone, it would still send what the import has noted.
+    """
+    os.environ[SILENT] = "1"  # whoever wants it on imports it first
+    onnxruntime = import_module("onnxruntime")
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def _failures() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; it has no common base but Exception."""
     state: Any = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    return state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented
+    names = "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented"
+    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
 
 
 class Engine(ExportRunner):

@@ -5,18 +5,24 @@ https://docs.openvino.ai
 
 from __future__ import annotations
 
-import os
+import sys
+import threading
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
 from srzoo.errors import ModelError
-from srzoo.exporting.exports import INSTEAD, RECORD
+from srzoo.exporting.exports import INSTEAD
 from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
+
+
+TELEMETRY = "openvino_telemetry"
+_importing = threading.Lock()
 
 
 class OpenVINO:
@@ -33,8 +39,7 @@ class OpenVINO:
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
         """Convert; ``about`` is the file's ``rt_info``."""
-        import openvino
-
+        openvino = _openvino()
         try:
             model: Any = openvino.Core().read_model(str(onnx))
         except RuntimeError as error:
@@ -52,10 +57,26 @@ class OpenVINO:
         return _Session(path, threads)
 
 
+def _openvino() -> Any:
+    """OpenVINO without its telemetry, which sends its makers an event at the import.
+
+    A module that is None counts as not installed, and OpenVINO goes on without it.
+    """
+    with _importing:
+        modules: dict[str, Any] = sys.modules
+        hidden = TELEMETRY not in modules
+        if hidden:
+            modules[TELEMETRY] = None
+        try:
+            return import_module("openvino")
+        finally:
+            if hidden:
+                del modules[TELEMETRY]
+
+
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        import openvino
-
+        openvino = _openvino()
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -64,10 +85,7 @@ class _Session:
             "ENABLE_CPU_PINNING": False,
             "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
         }
-        place = path.parent
-        if (place / RECORD).is_file() and os.access(place, os.W_OK):
-            # The network as compiled stays beside an export that is kept, and nowhere else.
-            options["CACHE_DIR"] = str(place)
+        # No CACHE_DIR: it saves a tenth of a second, and takes damaged files as they are.
         compiled: Any = openvino.Core().compile_model(str(path), "CPU", options)
         self._request: Any = compiled.create_infer_request()
 

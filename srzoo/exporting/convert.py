@@ -7,13 +7,17 @@ plugin makes its own file of that. The file is then run beside the network in to
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import logging
 import os
+import shutil
+import signal
 import subprocess
 import sys
-import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -23,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import keeping
 from .._version import __version__
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
@@ -30,7 +35,7 @@ from ..networks import folders
 from ..networks.lean import Folded, normalise
 from . import exports
 from .about import INPUT, OUTPUT, About
-from .exports import INSTEAD, Export, Record
+from .exports import AGAIN, INSTEAD, DiffersError, Export, Record, UnfinishedError
 from .trial import drawn
 
 if TYPE_CHECKING:
@@ -45,6 +50,16 @@ OFF, DIFFERING = 1, 0.005
 """An export is refused if an 8-bit value is off by more levels, or more of them differ."""
 SIZES = (61, 83), (128, 100), (1, 19)
 """Height and width of the pictures on which it is checked; at least what the file can take."""
+PASSING = (
+    KeyboardInterrupt, SystemExit, MemoryError, OSError, ImportError, RecursionError,
+    subprocess.SubprocessError,
+)  # fmt: skip
+"""What may go wrong once and not again: it says nothing of the network."""
+TELLING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
+"""Words of such errors that went through a library in another language."""
+
+_one = threading.Lock()
+"""Exporters change what belongs to the whole process, as where its stdout goes: one at a time."""
 
 
 class AtScale(nn.Module):
@@ -63,19 +78,28 @@ class AtScale(nn.Module):
         return self.tail(cast("Any", self.generator).features(picture, self.scale))
 
 
-def kept(model: ModelFolder, scale: int, format: str) -> Export:
+def kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
     """The export of a model that an engine uses: the one that is kept, or a new one.
 
-    One that is refused is kept too, so that it is not tried again and again.
+    One that is refused is kept too, so that it is not tried again and again: for good if it was
+    measured to differ, for a while if the format cannot express the network. What has another
+    cause than the network is not.
+
+    Args:
+        model: the model.
+        scale: one of its scales.
+        format: a registered format.
+        place: the folder with the exports, if it is not the cache's.
 
     Raises:
         DeviceError: what the format needs is not installed.
-        ModelError: the cache cannot be written; and what building the network raises.
+        UnfinishedError: it cannot be made this time, as the cache cannot be written.
+        ModelError: what building the network raises.
     """
     exports.need(format)
-    found = exports.find(model, scale, format)
+    found = exports.find(model, scale, format, sure=True, place=place)
     return found or exports.keep(
-        model, scale, format, lambda path: _record(model, scale, format, path)
+        model, scale, format, lambda path: _record(model, scale, format, path), place
     )
 
 
@@ -83,8 +107,12 @@ def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
     generator = folders.build(model)  # what this raises is not the export's fault
     try:
         off, differing = _write(model, generator, scale, format, path)
-    except ModelError as error:
+    except UnfinishedError:
+        raise
+    except DiffersError as error:
         return Record(refused=error.what)
+    except ModelError as error:
+        return Record(refused=error.what, until=time.time() + AGAIN)
     per_pixel, aside = measured(format, path)
     return Record(None, off, differing, per_pixel, aside)
 
@@ -135,26 +163,95 @@ def _write(
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
     reach = cast("int | None", cast("Any", generator).reach)
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
-        onnx, made = Path(name) / "network.onnx", Path(name) / f"model{target.suffix}"
-        _to_onnx(net, about, onnx)
-        target.write(onnx, made, about.to_json())
-        try:
-            session = target.open(made, threads=1)
-        except (ModelError, RuntimeError) as error:
-            raise ModelError(
-                f"{format} cannot load what it made of {model.name}", INSTEAD
-            ) from error
-        off, differing = differences(AtScale(generator, scale, False), session, smallest, multiple)
+    with keeping.making(path.parent) as place, _one, _interruptible():
+        onnx, made = place / "network.onnx", place / f"model{target.suffix}"
+        with _blaming(model, format, place):
+            _to_onnx(net, about, onnx)
+            target.write(onnx, made, about.to_json())
+            session = _opened(model, format, made)
+            off, differing = differences(
+                AtScale(generator, scale, False), session, smallest, multiple
+            )
         if off > OFF or differing > DIFFERING:
-            raise ModelError(
+            raise DiffersError(
                 f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
                 " values differ",
                 INSTEAD,
             )
+        keeping.sync(place)
         for suffix in (*target.beside, target.suffix):
             os.replace(made.with_suffix(suffix), path.with_suffix(suffix))
     return off, differing
+
+
+def _opened(model: ModelFolder, format: str, made: Path) -> Session:
+    try:
+        return exports.need(format).open(made, threads=1)
+    except (ModelError, RuntimeError) as error:
+        raise ModelError(f"{format} cannot load what it made of {model.name}", INSTEAD) from error
+
+
+@contextlib.contextmanager
+def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
+    """Lets pass, as a refusal, only what the network is to blame for."""
+    try:
+        yield
+    except UnfinishedError:
+        raise
+    except (ModelError, RuntimeError) as error:
+        # Not every converter tells that the disk is full.
+        if shutil.disk_usage(place).free < exports.room(model):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
+        if isinstance(error, ModelError) and not _passes(error):
+            raise
+        raise UnfinishedError(what, INSTEAD) from error
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, may be of this moment alone."""
+    while error is not None:
+        text = str(error)
+        if isinstance(error, PASSING) or any(word in text for word in TELLING):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextlib.contextmanager
+def _interruptible() -> Generator[None]:
+    """An interrupt that an exporter takes for a failure, or passes over, is raised again.
+
+    Some of them catch whatever an import raises.
+    """
+    before: dict[int, Any] = {}
+    came: list[BaseException] = []
+
+    def note(number: int, frame: Any) -> None:
+        try:
+            before[number](number, frame)
+        except BaseException as error:
+            came.append(error)
+            raise
+
+    if threading.current_thread() is threading.main_thread():  # others get no signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler: Any = signal.getsignal(number)
+            if callable(handler) and not isinstance(handler, signal.Handlers):
+                before[number] = handler
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield
+    except Exception:
+        if came:
+            raise came[0] from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise came[0]
 
 
 def _to_onnx(net: AtScale, about: About, path: Path) -> None:
@@ -169,9 +266,10 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
                 output_names=[OUTPUT], opset_version=OPSET, verbose=False, optimize=True,
             )  # fmt: skip
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-            raise ModelError(
-                f"torch cannot export {about.model}: {_reason(error)}", INSTEAD
-            ) from error
+            known = type(_root(error)).__module__.startswith(f"{torch.__name__}.")
+            kind = ModelError if known else UnfinishedError
+            what = f"torch cannot export {about.model}: {_reason(error)}"
+            raise kind(what, INSTEAD) from error
         program.model.metadata_props["srzoo"] = about.to_json()
         program.save(str(path), external_data=False)
 
@@ -184,11 +282,16 @@ def _free(name: str, about: About) -> Any:
     return cells if about.multiple == 1 else about.multiple * cells
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of what torch's exporter stumbled over, of pages."""
+def _root(error: BaseException) -> BaseException:
     while error.__cause__:
         error = error.__cause__
-    return next((line for line in str(error).splitlines() if line.strip()), "").strip(" .")
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what torch's exporter stumbled over, of pages."""
+    text = str(_root(error))
+    return next((line for line in text.splitlines() if line.strip()), "").strip(" .")
 
 
 @contextlib.contextmanager
@@ -216,7 +319,8 @@ def differences(
     """How far a file's pictures are from a network's: levels of 8 bits, and share of values.
 
     Raises:
-        ModelError: the file fails, or gives another shape or values that are not finite.
+        ModelError: the file fails.
+        DiffersError: it gives another shape, or values that are not finite.
     """
     off, count, total = 0, 0, 0
     for height, width in SIZES:
@@ -228,9 +332,9 @@ def differences(
         except RuntimeError as error:
             raise ModelError(f"the exported file fails on {across}x{down}", INSTEAD) from error
         if got.shape != want.shape:
-            raise ModelError(f"the exported file gave {got.shape} and not {want.shape}", INSTEAD)
+            raise DiffersError(f"the exported file gave {got.shape} and not {want.shape}", INSTEAD)
         if not np.isfinite(got).all():
-            raise ModelError("the exported file gave values that are not finite", INSTEAD)
+            raise DiffersError("the exported file gave values that are not finite", INSTEAD)
         apart = np.abs(_levels(got) - _levels(want))
         off, total = max(off, int(apart.max())), total + apart.size
         count += int(np.count_nonzero(apart))
@@ -245,10 +349,20 @@ def measured(format: str, path: Path) -> tuple[int, int]:
     """Working memory of a file in its format: bytes for each LR pixel, and besides.
 
     In a process of its own, whose peak nothing else has raised.
+
+    Raises:
+        UnfinishedError: that process failed, or was killed.
     """
     command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", format, str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise ModelError(f"{path.name} cannot be run: {told.stderr.strip()[-300:]}", "Report this")
-    per_pixel, aside = json.loads(told.stdout.strip().splitlines()[-1])
-    return int(per_pixel), int(aside)
+    told = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        per_pixel, aside = json.loads(told.stdout.strip().splitlines()[-1])
+        if told.returncode == 0:
+            return int(per_pixel), int(aside)
+    except (ValueError, IndexError, TypeError):
+        pass  # it died before, or after, it had something to say
+    last = told.stderr.strip()[-300:] or f"exit code {told.returncode}"
+    raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")

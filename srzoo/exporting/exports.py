@@ -11,24 +11,27 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
-import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .. import files, kinds, strict
+from .. import card, files, keeping, kinds, strict
 from .._version import __version__
 from ..errors import DeviceError, ModelError, SrzooError
+from ..keeping import Part
 from ..registry import LOCAL_DIST
+from . import code
 
 if TYPE_CHECKING:
     from ..card import ModelFolder
     from ..contracts import Format
 
-VERSION = 1
+VERSION = 2
 """Goes up when exports of the same model come out different."""
 WRITING = {"onnx": "onnx", "onnxscript": "onnxscript"}
 """What torch needs to write ONNX: distributions, and the module each one brings."""
@@ -36,6 +39,25 @@ INSTEAD = "Use another format, or --engine torch"
 """What mends an export that cannot be made."""
 RECORD = "export.json"
 STEM = "model"
+NAME = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<format>.+)-[0-9a-f]{16}")
+"""Of a kept export's folder."""
+AGAIN = 7 * 24 * 3600.0
+"""Seconds after which a network that a format could not express is tried again."""
+ROOM = 16 << 20
+"""Bytes that a disk has to have free for an export, besides several times those of the weights."""
+TIMES = 6
+
+
+class UnfinishedError(ModelError):
+    """An export could not be made this time. It says nothing of the model, and is forgotten."""
+
+
+class UnwritableError(UnfinishedError):
+    """The cache cannot be written, or is full."""
+
+
+class DiffersError(ModelError):
+    """An export gives other values than torch: measured, and so remembered."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,8 @@ class Record:
         differing: share of the 8-bit values that differ at all.
         bytes_per_pixel: working memory for each LR pixel, measured.
         bytes_aside: and besides.
+        until: when a refusal that was not measured is tried again, in seconds since 1970; 0 for
+            never.
     """
 
     refused: str | None = None
@@ -55,14 +79,24 @@ class Record:
     differing: float = 0.0
     bytes_per_pixel: int = 0
     bytes_aside: int = 0
+    until: float = 0.0
 
 
 @dataclass(frozen=True)
 class Export:
-    """One that is kept: where its file is, and what was found."""
+    """One that is kept: where its file is, and what was found.
+
+    Attributes:
+        path: of its file, or of the one that names the others.
+        record: what was found.
+        model: the folder of the model that it was made of.
+        parts: the files, as they were written.
+    """
 
     path: Path
     record: Record
+    model: str = field(default="", compare=False)
+    parts: tuple[Part, ...] = field(default=(), compare=False)
 
 
 def missing(format: str) -> str | None:
@@ -88,76 +122,175 @@ def need(format: str) -> Format:
     return kinds.formats.create(format)
 
 
-def folder_of(model: ModelFolder, scale: int, format: str) -> Path:
-    """Where the export is kept: the name changes with whatever could change the file."""
+def root() -> Path:
+    """The folder with all exports that are kept."""
+    return files.cache() / "exports"
+
+
+def folder_of(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Path:
+    """Where the export is kept: the name changes with whatever could change the file.
+
+    Raises:
+        PluginError: the model's generator is not installed.
+    """
     config, packages = model.config, kinds.formats.create(format).packages
     owners = [kinds.generators.find(config.generator).dist, *config.requires, *packages, *WRITING]
     what = {
         "network": [config.generator, config.args, config.weights and config.weights.sha256],
         "versions": {name: _version(name) for name in owners},
+        "code": code.digest(config, format),
         "srzoo": [__version__, VERSION],
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    return files.cache() / "exports" / f"{model.name}-x{scale}-{format}-{digest}"
+    return (place or root()) / f"{model.name}-x{scale}-{format}-{digest}"
 
 
-def find(model: ModelFolder, scale: int, format: str) -> Export | None:
-    """The export that is kept, if there is one; no torch is needed for it."""
-    folder = folder_of(model, scale, format)
+def find(
+    model: ModelFolder, scale: int, format: str, *, sure: bool = False, place: Path | None = None
+) -> Export | None:
+    """The export that is kept, if there is one; no torch is needed for it.
+
+    Args:
+        model: the model.
+        scale: one of its scales.
+        format: a registered format.
+        sure: compare every byte with what was written, and not the sizes alone.
+        place: the folder with the exports, if it is not the cache's.
+    """
+    return read(folder_of(model, scale, format, place), format, sure=sure)
+
+
+def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
+    """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
+    facts = keeping.unsealed(folder / RECORD) or {}
+    parts = keeping.read_parts(facts.pop("parts", None))
+    model = facts.pop("model", None)
+    if parts is None or not isinstance(model, str):
+        return None
     try:
-        text = (folder / RECORD).read_text(encoding="utf-8")
-        record = strict.parse(Record, json.loads(text), str(folder / RECORD))
-    except (OSError, ValueError, SrzooError):
-        return None  # not there, or damaged: it is made anew
+        record = strict.parse(Record, facts, str(folder / RECORD))
+    except SrzooError:
+        return None
+    if record.until and not 0 <= record.until - time.time() <= AGAIN:
+        return None
     kind = kinds.formats.create(format)
-    files = [folder / f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)]
-    whole = record.refused or all(file.exists() for file in files)
-    return Export(files[0], record) if whole else None
+    names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
+    whole = record.refused or names <= {part.name for part in parts}
+    if not whole or not keeping.intact(folder, parts, sure=sure):
+        return None
+    return Export(folder / f"{STEM}{kind.suffix}", record, model, parts)
 
 
-def keep(model: ModelFolder, scale: int, format: str, make: Callable[[Path], Record]) -> Export:
+def keep(
+    model: ModelFolder,
+    scale: int,
+    format: str,
+    make: Callable[[Path], Record],
+    place: Path | None = None,
+) -> Export:
     """Make an export and keep it, whole or not at all; several processes may try.
+
+    Those of the same model, scale and format that nothing needs any more go.
 
     Args:
         model: the model.
         scale: one of its scales.
         format: a registered format.
         make: writes the file it is given, and says what it found.
+        place: the folder with the exports, if it is not the cache's.
 
     Raises:
-        ModelError: the cache cannot be written.
+        UnwritableError: the cache cannot be written, or is full.
     """
-    folder = folder_of(model, scale, format)
+    folder = folder_of(model, scale, format, place)
     suffix = kinds.formats.create(format).suffix
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=files.TEMPORARY) as made:
-            new = Path(made) / "new"
+        with keeping.making(folder.parent) as made:
+            new = made / "new"
             new.mkdir()
             record = make(new / f"{STEM}{suffix}")
-            (new / RECORD).write_text(json.dumps(asdict(record)), encoding="utf-8")
-            return _place(new, folder, lambda: find(model, scale, format)) or Export(
-                folder / f"{STEM}{suffix}", record
-            )
+            facts: dict[str, Any] = {
+                **asdict(record),
+                "model": str(model.path.absolute()),
+                "parts": keeping.listed(keeping.parts(new)),
+            }
+            (new / RECORD).write_bytes(keeping.sealed(facts))
+            found = _place(new, folder, format)
     except OSError as error:
-        raise ModelError(
+        raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
             "Set SRZOO_CACHE to a folder that can be written, or use --engine torch",
         ) from error
+    _forget(folder)
+    return found
 
 
-def _place(new: Path, folder: Path, find: Callable[[], Export | None]) -> Export | None:
+def _place(new: Path, folder: Path, format: str) -> Export:
     """Give a complete folder its name, or give back what a faster process has put there."""
-    if found := find():
+    if found := read(folder, format, sure=True):
         return found
-    shutil.rmtree(folder, ignore_errors=True)  # damaged
     try:
-        os.rename(new, folder)
+        keeping.place(new, folder)
     except OSError:
-        if found := find():
+        if found := read(folder, format, sure=True):
             return found
         raise
+    found = read(folder, format)
+    if found is None:
+        raise OSError("it vanished while it was made")
+    return found
+
+
+def room(model: ModelFolder) -> int:
+    """Bytes that making an export of a model may take on the disk, files between included."""
+    weights = model.config.weights
+    with contextlib.suppress(OSError):
+        if weights:
+            return ROOM + TIMES * (model.path / weights.file).stat().st_size
+    return ROOM
+
+
+def unwritable(model: ModelFolder) -> str | None:
+    """Why no export can be kept, or None; asked before seconds are spent on one."""
+    place = root()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        if not os.access(place, os.W_OK | os.X_OK):
+            return f"{place} cannot be written"
+        if shutil.disk_usage(place).free < room(model):
+            return f"the disk of {place} is full"
+    except OSError as error:
+        return f"{place} cannot be written: {error.strerror or error}"
     return None
+
+
+def needed(folder: Path) -> bool:
+    """Whether a kept export would be used: its model is there, and would find it."""
+    named = NAME.fullmatch(folder.name)
+    try:
+        made = read(folder, named["format"]) if named else None
+        if named is None or made is None or made.record.refused:
+            return False
+        model = card.read(Path(made.model))
+        return folder_of(model, int(named["scale"]), named["format"], folder.parent) == folder
+    except (SrzooError, OSError, ValueError):
+        return False
+
+
+def _forget(folder: Path) -> None:
+    """Take away other exports of the same model, scale and format that nothing needs."""
+    mine = NAME.fullmatch(folder.name)
+    for other in list(folder.parent.glob("*")) if mine else []:
+        theirs = NAME.fullmatch(other.name)
+        same = mine and theirs and theirs.groups() == mine.groups() and other != folder
+        if same and not needed(other):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def used(made: Export) -> None:
+    """Note that an export is used, for whoever asks which ones still are."""
+    with contextlib.suppress(OSError):
+        os.utime(made.path.with_name(RECORD))
 
 
 def _version(package: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from .. import card, kinds
+from .. import card, keeping, kinds
 from ..card import CONFIG, Config, ModelFolder, WeightsFile
 from ..errors import ModelError
 from ..registry import LOCAL_DIST, OWN_DIST, Use
@@ -69,14 +68,13 @@ def save(
     """
     if path.exists():
         raise ModelError(f"{path} exists", "Choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".srzoo-") as name:
-        new = Path(name) / path.name
+    with keeping.making(path.parent) as made:
+        new = made / path.name
         new.mkdir()
         file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None
         config = config_of(module, Use(generator, args), file, summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        new.rename(path)
+        keeping.place(new, path)
     return card.read(path)
 
 

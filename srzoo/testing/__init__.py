@@ -7,20 +7,33 @@ In the tests of a plugin package::
     def test_my_block():
         check_block(Case("mine", {"channels": 8}))
 
-Every check builds the plugin (networks with random weights) and raises AssertionError with a
+Every check builds the plugin (networks with random weights; an engine with a small network of the
+suite's own) and raises AssertionError with a
 sentence that says which promise is broken. ``CHECKS[kind]`` lists them one by one, to
 parametrize tests with.
 """
 
 from collections.abc import Callable
 
-from . import adversarial, block, degradation, discriminator, generator, loss, metric
+from . import (
+    adversarial,
+    block,
+    degradation,
+    discriminator,
+    engine,
+    format,
+    generator,
+    loss,
+    metric,
+)
 from ._case import Case, cases
 from .adversarial import check_adversarial_loss
 from .block import check_block
 from .dataset import check_dataset
 from .degradation import check_degradation
 from .discriminator import check_discriminator
+from .engine import check_engine
+from .format import check_format
 from .generator import check_generator
 from .loss import check_loss
 from .metric import check_metric
@@ -33,6 +46,8 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "adversarial-loss": adversarial.CHECKS,
     "degradation": degradation.CHECKS,
     "metric": metric.CHECKS,
+    "engine": engine.CHECKS,
+    "format": format.CHECKS,
 }
 
 __all__ = [
@@ -44,6 +59,8 @@ __all__ = [
     "check_dataset",
     "check_degradation",
     "check_discriminator",
+    "check_engine",
+    "check_format",
     "check_generator",
     "check_loss",
     "check_metric",

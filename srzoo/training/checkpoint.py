@@ -2,13 +2,16 @@
 
 ``checkpoints/000001000/`` holds config.json, model.safetensors (the averaged weights),
 recipe.toml, and ``state.safetensors`` with all that the next step depends on. No pickle.
+``parts.json`` says what each of them has to be, so that a damaged one is found.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import tempfile
+import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +21,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import card, files
+from .. import card, files, keeping
 from .. import recipe as recipes
-from ..card import CONFIG, Config
-from ..errors import SrzooError
+from ..card import CONFIG, Config, WeightsFile
+from ..errors import FallbackWarning, SrzooError
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
 from ..recipe import RECIPE, Recipe
@@ -30,6 +33,9 @@ from .assemble import Parts
 FOLDER = "checkpoints"
 STATE = "state.safetensors"
 PROGRESS = "progress.json"
+PARTS = "parts.json"
+DAMAGED = "damaged-"
+"""What the names of checkpoints begin with that are none any more."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Progress:
             OSError, ValueError, KeyError, TypeError: it is damaged.
         """
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
+        if keeping.SEAL in facts and keeping.unsealed(checkpoint / PROGRESS) is None:
+            raise ValueError(f"{PROGRESS} is damaged")
         best = facts["best"]
         return cls(
             step=int(facts["step"]),
@@ -70,7 +78,7 @@ class Progress:
     def write(self, checkpoint: Path) -> None:
         """Put it into a checkpoint's folder."""
         with files.replacing(checkpoint / PROGRESS) as file:
-            file.write(json.dumps(asdict(self)).encode() + b"\n")
+            file.write(keeping.sealed(asdict(self)))
 
 
 def folder_of(run: Path, step: int) -> Path:
@@ -90,18 +98,18 @@ def save(parts: Parts, run: Path, progress: Progress, scaler: Any = None) -> Pat
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     final = folder_of(run, progress.step)
-    with tempfile.TemporaryDirectory(dir=root, prefix=files.TEMPORARY) as name:
-        new = Path(name) / final.name
+    with keeping.making(root) as made:
+        new = made / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
         config = folders.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scaler)))
-        progress.write(new)
-        if final.exists():  # the same step again, after resuming from before it
-            final.rename(Path(name) / "old")
-        new.rename(final)
+        parts_ = keeping.listed(keeping.parts(new))
+        (new / PARTS).write_bytes(keeping.sealed({"parts": parts_}))
+        progress.write(new)  # the one that changes later, when a run goes back
+        keeping.place(new, final)  # the same step again, after resuming from before it
     return final
 
 
@@ -113,13 +121,13 @@ def publish(checkpoint: Path, run: Path) -> None:
     """
     config = card.read(checkpoint).config
     assert config.weights
-    if (run / CONFIG).is_file():
-        there = card.read(run).config.weights
-        if there and there.sha256 == config.weights.sha256:
-            return
+    there = _named(run)
+    if there and there.sha256 == config.weights.sha256:
+        return
     name = f"model-{config.weights.sha256[:12]}.safetensors"
+    content = (checkpoint / WEIGHTS).read_bytes()
     with files.replacing(run / name) as file:
-        file.write((checkpoint / WEIGHTS).read_bytes())
+        file.write(content)
     _point(run, config, name)
 
 
@@ -133,13 +141,23 @@ def rename_weights(run: Path) -> None:
 
 
 def _point(run: Path, config: Config, name: str) -> None:
+    """Let config.json name other weights; those that it named before go, and nothing else."""
     assert config.weights
-    entry = weights.WeightsFile(name, config.weights.sha256, config.weights.dtype)
+    before = _named(run)
+    entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
     with files.replacing(run / CONFIG) as file:
         file.write(replace(config, weights=entry).to_json().encode())
-    for old in run.glob("model*.safetensors"):
-        if old.name != name:
-            old.unlink()
+    if before and before.file != name:
+        (run / before.file).unlink(missing_ok=True)
+
+
+def _named(run: Path) -> WeightsFile | None:
+    """The weights that a folder's config.json names; None if that is damaged or no file there."""
+    with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
+        named = card.read(run).config.weights  # refuses what lies outside the folder
+        if named and Path(named.file).suffix == Path(WEIGHTS).suffix:
+            return named if (run / named.file).is_file() else None
+    return None
 
 
 def found(run: Path) -> list[Path]:
@@ -147,16 +165,53 @@ def found(run: Path) -> list[Path]:
     return sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
 
 
+def sound(run: Path) -> Iterator[Path]:
+    """The checkpoints of a run that are as they were written, newest first.
+
+    One that is damaged gets another name, and a FallbackWarning tells of it.
+    """
+    for there in reversed(found(run)):
+        if _is_whole(there):
+            yield there
+            continue
+        aside = there.with_name(f"{DAMAGED}{there.name}")
+        warnings.warn(
+            f"{there} is damaged, and is {aside.name} now: the checkpoint before is taken",
+            FallbackWarning,
+            stacklevel=2,
+        )
+        with contextlib.suppress(OSError):  # another process of this run was faster
+            shutil.rmtree(aside, ignore_errors=True)
+            there.rename(aside)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint is what was written; those of earlier versions cannot tell."""
+    sealed = keeping.unsealed(checkpoint / PROGRESS) is not None
+    facts = keeping.unsealed(checkpoint / PARTS)
+    if facts is None:
+        return not sealed and not (checkpoint / PARTS).exists() and _is_old(checkpoint)
+    parts = keeping.read_parts(facts.get("parts"))
+    return sealed and parts is not None and keeping.intact(checkpoint, parts)
+
+
+def _is_old(checkpoint: Path) -> bool:
+    try:
+        text = (checkpoint / PROGRESS).read_text(encoding="utf-8")
+        Progress.read(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return keeping.SEAL not in text
+
+
 def prune(run: Path, keep: int, best: int | None) -> None:
     """Take away all but the last ``keep`` checkpoints and the best."""
     for old in found(run)[:-keep]:
         if int(old.name) != best:
             # Renamed first: what a kill leaves of it is no checkpoint.
-            gone = old.with_name(f"{files.TEMPORARY}{old.name}")
-            old.rename(gone)
-            shutil.rmtree(gone)
-    for left in (run / FOLDER).glob(f"{files.TEMPORARY}*"):
-        shutil.rmtree(left)
+            with keeping.making(old.parent) as gone:
+                old.rename(gone / old.name)
+    keeping.sweep(run / FOLDER)
 
 
 def progress(checkpoint: Path) -> Progress:
@@ -167,7 +222,7 @@ def progress(checkpoint: Path) -> Progress:
     """
     try:
         return Progress.read(checkpoint)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _no_resuming(checkpoint, error) from error
 
 
@@ -190,6 +245,8 @@ def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
         SrzooError: the state is damaged, or belongs to another network or optimiser.
     """
     try:
+        if not _is_whole(checkpoint):
+            raise ValueError("it is damaged")
         tensors = safetensors.torch.load((checkpoint / STATE).read_bytes())
         there = Progress.read(checkpoint)
         if there.stage != parts.stage or there.step < parts.start:

@@ -163,8 +163,9 @@ def _roll_back(run: Run, out: Path, found: NotFiniteAt, watch: Watch) -> Progres
 def _last_good(run: Run, out: Path) -> tuple[Path, Progress]:
     """Load the newest checkpoint of this stage whose weights are finite."""
     parts = run.parts
-    stage = [p for p in checkpoint.found(out) if checkpoint.progress(p).stage == parts.stage]
-    for there in reversed(stage):
+    for there in checkpoint.sound(out):
+        if checkpoint.progress(there).stage != parts.stage:
+            continue
         progress = checkpoint.load(parts, there, run.accelerator.scaler)
         if all(bool(tensor.isfinite().all()) for tensor in _tensors(parts.generator)):
             return there, progress

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean, harmonic_mean
 from typing import Any
 
-from .. import card, files
+from .. import card, files, keeping
 from ..card import ModelFolder
 from ..errors import ModelError
 from ..networks import folders
@@ -43,9 +42,9 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         raise ModelError(f"{path} is no folder", "Name another one")
     module, config = folders.build(source), source.config
     path.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path, prefix=files.TEMPORARY) as place:
+    with keeping.making(path) as place:
         small = folders.save(
-            module, Path(place) / path.name, generator=config.generator, args=dict(config.args),
+            module, place / path.name, generator=config.generator, args=dict(config.args),
             summary=config.summary, dtype=dtype,
         )  # fmt: skip
         checkpoint.publish(small.path, path)

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import tempfile
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import files, kinds, strict
+from .. import files, keeping, kinds, strict
 from ..errors import SrzooError
 from ..registry import Use
 
 if TYPE_CHECKING:
     from ..contracts import U8, Dataset
 
-VERSION = 1
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where one picture lies: HR first, then LR for each scale that is kept."""
-
-    name: str
-    places: tuple[tuple[int, int, int], ...]
-    """For HR (scale 1) and each kept scale: offset in bytes, height, width."""
+VERSION = 2
+INDEX, DATA = "index.json", "pixels.bin"
 
 
 class Pixels:
     """Pictures of a dataset as arrays on a memory map.
 
+    Args:
+        folder: as :func:`decoded` made it.
+
     Attributes:
         names: of the pictures, in the dataset's order.
         lr_scales: for which scales LR pictures are kept beside the HR ones.
+
+    Raises:
+        OSError: the folder is not there, or damaged: its bytes are not those that were written.
     """
 
     def __init__(self, folder: Path) -> None:
-        index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        self._data = np.memmap(folder / "pixels.bin", np.uint8, "r")
+        index: dict[str, Any] = keeping.unsealed(folder / INDEX) or {}
+        parts = keeping.read_parts(index.get("parts"))
+        if parts is None or not keeping.intact(folder, parts):
+            raise OSError(f"{folder} is damaged")
+        self._data = np.memmap(folder / DATA, np.uint8, "r")
         self._places: list[list[tuple[int, int, int]]] = index["places"]
         self.names: list[str] = index["names"]
         self.lr_scales: tuple[int, ...] = tuple(index["scales"])
@@ -92,16 +93,25 @@ def decoded(
     keep = tuple(scales) if shrink.deterministic or dataset[0].lr is not None else ()
     what = [VERSION, dataset.fingerprint, strict.plain(degradation) if keep else None, keep]
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    root = files.cache() / "pixels"
-    if not (root / key).is_dir():
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root) as name:
-            new = Path(name) / key
-            new.mkdir()
-            _write(dataset, degradation, keep, new, progress)
-            if not (root / key).exists():  # another process may have been faster
-                new.rename(root / key)
-    return Pixels(root / key)
+    place = root() / key
+    with contextlib.suppress(OSError):
+        found = Pixels(place)
+        os.utime(place / INDEX)
+        return found
+    with keeping.making(place.parent) as made:
+        new = made / key
+        new.mkdir()
+        _write(dataset, degradation, keep, new, progress)
+        try:
+            keeping.place(new, place)
+        except OSError:  # another process may have been faster
+            return Pixels(place)
+    return Pixels(place)
+
+
+def root() -> Path:
+    """The folder with all that is kept of datasets."""
+    return files.cache() / "pixels"
 
 
 def _write(
@@ -114,7 +124,7 @@ def _write(
     shrink = kinds.degradations.build(degradation)
     names: list[str] = []
     places: list[list[tuple[int, int, int]]] = []
-    with (folder / "pixels.bin").open("wb") as file:
+    with (folder / DATA).open("wb") as file:
         for number in range(len(dataset)):
             sample = dataset[number]
             pictures = [sample.hr]
@@ -134,5 +144,6 @@ def _write(
             places.append(row)
             if progress:
                 progress(number + 1, len(dataset))
-    index = {"names": names, "places": places, "scales": scales}
-    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    parts = keeping.listed(keeping.parts(folder))
+    index = {"names": names, "places": places, "scales": scales, "parts": parts}
+    (folder / INDEX).write_bytes(keeping.sealed(index))

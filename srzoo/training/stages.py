@@ -111,9 +111,8 @@ def _average(parts: Parts, out: Path, step: int, watch: Watch) -> dict[str, floa
 
 def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
     """The checkpoint to go on from, if any."""
-    there = checkpoint.found(out)
     if resume == "never":
-        if there:
+        if there := checkpoint.found(out):
             raise SrzooError(
                 f"{out} holds a run already, at step {int(there[-1].name)}",
                 "Choose another --out, or leave --resume out to go on with it",
@@ -123,13 +122,14 @@ def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
         if not (Path(resume) / checkpoint.STATE).is_file():
             raise SrzooError(f"{resume} is no checkpoint", f"Name a folder of {out}/checkpoints")
         return Path(resume)
-    if not there:
+    newest = next(checkpoint.sound(out), None)
+    if newest is None:
         return None
-    before = recipes.read(there[-1] / RECIPE)
+    before = recipes.read(newest / RECIPE)
     if before.to_toml() != recipe.to_toml():
         lines = set(before.to_toml().splitlines()) ^ set(recipe.to_toml().splitlines())
         raise SrzooError(
             f"the run in {out} was made with another recipe: {'; '.join(sorted(lines))}",
-            f"Choose another --out, or give --resume {there[-1]} to go on all the same",
+            f"Choose another --out, or give --resume {newest} to go on all the same",
         )
-    return there[-1]
+    return newest

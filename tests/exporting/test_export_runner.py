@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
 from helpers import drawn
 from PIL import Image
 
-from srzoo import card, kinds, locate, zoo
+from srzoo import kinds, locate, zoo
 from srzoo.errors import DeviceError, ModelError
-from srzoo.exporting import engine, exports
+from srzoo.exporting import engine
 from srzoo.networks import folders
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -107,25 +105,3 @@ def test_the_released_model():
         got = Upscaler(runner, (4,), "edsr-x4", tile=tile).array(photo)
         assert apart(got, want).max() <= 1
         assert np.mean(got != want) < 0.005
-
-
-def test_openvino_compiles_a_kept_export_once(model, tmp_path):
-    picture = np.asarray(drawn(40, 30))
-    first = zoo.load(model.path, engine="openvino").array(picture)
-    path = exports.find(card.read(model.path), 2, "openvino").path
-    compiled = {file.name: file.read_bytes() for file in path.parent.glob("*.blob")}
-    assert compiled
-    assert np.array_equal(zoo.load(model.path, engine="openvino").array(picture), first)
-    assert {file.name: file.read_bytes() for file in path.parent.glob("*.blob")} == compiled
-
-    for file in path.parent.glob("*.blob"):  # cut off, as if the disk had been full
-        file.unlink()
-        file.write_bytes(compiled[file.name][:-1000])
-    assert np.array_equal(zoo.load(model.path, engine="openvino").array(picture), first)
-    for file in path.parent.glob("*.blob"):
-        assert file.stat().st_size == len(compiled[file.name])
-
-    for suffix in (".xml", ".bin"):  # somebody's own file: nothing appears beside it
-        shutil.copy(path.with_suffix(suffix), tmp_path / f"mine{suffix}")
-    kinds.formats.create("openvino").open(tmp_path / "mine.xml", 1)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine.bin", "mine.xml"]

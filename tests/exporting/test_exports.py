@@ -7,75 +7,15 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from pairs import ARGS, Pair, saved
 
 from srzoo import card, files, kinds, zoo
 from srzoo.errors import ModelError, WeightsError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Export, Record
-from srzoo.exporting.runner import ExportRunner
-from srzoo.networks import folders
-
-ARGS = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
-
-
-def saved(path, seed=0):
-    torch.manual_seed(seed)
-    return folders.save(kinds.generators.create("edsr", **ARGS), path, generator="edsr", args=ARGS)
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("SRZOO_ENGINE", raising=False)
-    return tmp_path / "cache/exports"
-
-
-@pytest.fixture
-def model(tmp_path, cache):
-    return saved(tmp_path / "small")
-
-
-class Pair:
-    """ONNX under another name, in two files, with a memory of how often it was written."""
-
-    suffix, beside, packages, extra = ".pair", (".two",), {}, "pair"
-    written = 0
-    brighter = 0.0
-
-    def write(self, onnx, path, about):
-        Pair.written += 1
-        path.write_bytes(onnx.read_bytes())
-        path.with_suffix(".two").write_text("2")
-
-    def about(self, path):
-        return kinds.formats.create("onnx").about(path)
-
-    def open(self, path, threads):
-        session = kinds.formats.create("onnx").open(path, threads)
-        return lambda x: session(x) + np.float32(Pair.brighter / 255)
-
-
-class PairEngine(ExportRunner):
-    format = "pair"
-    speed = 1000.0
-
-
-@pytest.fixture
-def pair(monkeypatch):
-    """A format and an engine of somebody else, in this process."""
-    kinds.formats.register("pair", Pair)
-    kinds.engines.register("pair", PairEngine)
-    monkeypatch.setattr(Pair, "written", 0)
-    monkeypatch.setattr(Pair, "brighter", 0.0)
-    monkeypatch.setattr(convert, "measured", lambda *_: (1000, 2000))
-    yield Pair
-    kinds.formats.unregister("pair")
-    kinds.engines.unregister("pair")
 
 
 def test_made_once_and_kept(model, cache, pair):

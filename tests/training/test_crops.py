@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -213,3 +214,23 @@ def test_schedules():
     assert values[4:] == sorted(values[4:], reverse=True)
     assert ema_decay(0.999, 0) == 0.1
     assert ema_decay(0.999, 10**6) == 0.999
+
+
+@pytest.mark.parametrize("name", ["index.json", "pixels.bin"])
+@pytest.mark.parametrize("harm", ["flipped", "cut", "gone"])
+def test_damaged_pixels_are_decoded_again(tiny, tmp_path, name, harm):
+    tiny()
+    first = decoded(srzoo.datasets.create("drawn"), Use("bicubic"), (2,))
+    want = [np.array(first.hr(n)) for n in range(len(first))]
+    litter = tmp_path / "cache/pixels/.srzoo-99999999-00000000-dead"
+    litter.mkdir()
+    os.utime(litter, (0, 0))
+    (folder,) = (path for path in (tmp_path / "cache/pixels").iterdir() if path != litter)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).unlink()
+    if harm != "gone":
+        (folder / name).write_bytes(content if harm == "flipped" else content[:-9])
+    again = decoded(srzoo.datasets.create("drawn"), Use("bicubic"), (2,))
+    assert all(np.array_equal(again.hr(n), picture) for n, picture in enumerate(want))
+    assert list((tmp_path / "cache/pixels").iterdir()) == [folder]

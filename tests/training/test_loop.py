@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 import srzoo
 from srzoo import card, recipe, training
-from srzoo.errors import SrzooError
+from srzoo.errors import FallbackWarning, SrzooError
 from srzoo.training import checkpoint
 
 
@@ -232,12 +232,47 @@ def test_a_recipe_made_in_python_is_checked_too(tiny, tmp_path):
         srzoo.train(replace(plan, train=replace(plan.train, keep=0)), tmp_path / "run")
 
 
+def harmed(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name", ["state.safetensors", "progress.json", "parts.json", "recipe.toml"]
+)
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, tmp_path, name):
+    """And the end is the same, as every step is a function of the state before it."""
+    run = tmp_path / "run"
+    training.train(recipe.load(tiny()), run)
+    want = {n: (run / n).read_bytes() for n in ("config.json", "model.safetensors")}
+    harmed(run / "checkpoints/000000012" / name)
+    with pytest.warns(FallbackWarning, match="000000012 is damaged.* the checkpoint before"):
+        training.train(recipe.load(tiny()), run)
+    assert {n: (run / n).read_bytes() for n in want} == want
+    names = {path.name for path in (run / "checkpoints").iterdir()}
+    assert {"000000012", "damaged-000000012"} <= names
+
+
 def test_a_damaged_checkpoint_is_named(tiny, tmp_path):
-    training.train(recipe.load(tiny()), tmp_path / "run")
-    state = tmp_path / "run/checkpoints/000000012/state.safetensors"
+    run = tmp_path / "run"
+    training.train(recipe.load(tiny()), run)
+    state = run / "checkpoints/000000012/state.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(SrzooError, match="cannot resume from .*000000012.*one before"):
-        training.train(recipe.load(tiny(), ["train.steps=12"]), tmp_path / "run")
+    with pytest.raises(SrzooError, match="cannot resume from .*000000012"):
+        training.train(recipe.load(tiny()), tmp_path / "other", resume=state.parent)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_one(tiny, tmp_path):
+    """It has no digests."""
+    run = tmp_path / "run"
+    training.train(recipe.load(tiny()), run)
+    for there in (run / "checkpoints").iterdir():
+        (there / "parts.json").unlink()
+        facts = json.loads((there / "progress.json").read_text())
+        del facts["seal"]
+        (there / "progress.json").write_text(json.dumps(facts))
+    assert next(checkpoint.sound(run)).name == "000000012"
 
 
 GAME = (

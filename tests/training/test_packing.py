@@ -6,12 +6,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from helpers import drawn
 
 import srzoo
 from srzoo import card, recipe, training
 from srzoo.errors import ModelError
 from srzoo.modelcards.provenance import read_log
+from srzoo.networks import folders
 from srzoo.training import packing
 
 
@@ -82,3 +84,54 @@ def test_a_thinned_log_comes_to_the_same_hours(tmp_path):
     assert logs[1].hours == pytest.approx(logs[0].hours, rel=1e-3)
     assert logs[1].steps == logs[0].steps
     assert packing.thinned(lines, 10**6) == lines
+
+
+def small(path, seed=0):
+    torch.manual_seed(seed)
+    args = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
+    return folders.save(srzoo.generators.create("edsr", **args), path, generator="edsr", args=args)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None,
+        "{",
+        "[" * 100_000,
+        '{"srzoo": 1, "generator": "edsr", "args": {}, "scales": [2], "weights":'
+        ' {"file": "../outside.safetensors", "sha256": "", "dtype": "float32"}}',
+        '{"srzoo": 1, "generator": "edsr", "args": {}, "scales": [2], "weights":'
+        ' {"file": "notes.txt", "sha256": "", "dtype": "float32"}}',
+    ],
+    ids=["none", "damaged", "deep", "outside", "no weights"],
+)
+def test_nobody_elses_file_goes(tmp_path, there):
+    """Only the weights that config.json named are replaced."""
+    source = small(tmp_path / "source")
+    out = tmp_path / "out"
+    out.mkdir()
+    mine = ["model-mine.safetensors", "model-0123456789ab.safetensors", "model_2.safetensors"]
+    for path in [
+        *(out / name for name in mine),
+        out / "notes.txt",
+        tmp_path / "outside.safetensors",
+    ]:
+        path.write_text("mine")
+    if there is not None:
+        (out / "config.json").write_text(there)
+    packing.pack(source, out)
+    left = {path.name for path in out.iterdir()}
+    assert left == {*mine, "notes.txt", "config.json", "model.safetensors"}
+    assert (tmp_path / "outside.safetensors").exists()
+    assert all((out / name).read_text() == "mine" for name in mine)
+
+
+def test_the_weights_that_config_json_named_go(tmp_path):
+    out = packing.pack(small(tmp_path / "one"), tmp_path / "out").path
+    config = json.loads((out / "config.json").read_text())
+    config["weights"]["file"] = "odd.safetensors"
+    (out / "model.safetensors").rename(out / "odd.safetensors")
+    (out / "config.json").write_text(json.dumps(config))
+    packing.pack(small(tmp_path / "two", seed=1), out)
+    assert {path.name for path in out.iterdir()} == {"config.json", "model.safetensors"}
+    srzoo.load(out)

@@ -1,0 +1,169 @@
+"""What srzoo keeps on this machine that can be made, or fetched, again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import card, files, keeping
+from .errors import SrzooError
+from .exporting import exports
+
+if TYPE_CHECKING:
+    from huggingface_hub import CachedRepoInfo
+
+EXPORTS, PIXELS, HUB, LITTER = "exports", "pixels", "hub", "litter"
+KINDS = EXPORTS, PIXELS, HUB, LITTER
+"""Exports for engines, decoded training pictures, models from the Hub, and what killed processes
+left."""
+HERE = EXPORTS, PIXELS, LITTER
+"""What lies in srzoo's own cache; models of the Hub lie in its client's."""
+KEY = 24
+"""Letters of the name of decoded pixels."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that is kept.
+
+    Attributes:
+        kind: one of KINDS.
+        name: what it is.
+        path: its file or folder.
+        bytes: on the disk.
+        used: when it was last made or used, in seconds since 1970.
+        needed: whether it would be used again as it is; None where that cannot be told.
+    """
+
+    kind: str
+    name: str
+    path: Path
+    bytes: int
+    used: float
+    needed: bool | None = None
+
+
+def places() -> dict[str, Path]:
+    """Where things are kept, by kind."""
+    from huggingface_hub import constants
+
+    return {
+        EXPORTS: exports.root(),
+        PIXELS: files.cache() / PIXELS,
+        HUB: Path(constants.HF_HUB_CACHE),
+    }
+
+
+def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
+    """All that is kept, the largest of each kind first."""
+    read: dict[str, Callable[[], Iterator[Entry]]] = {
+        EXPORTS: _exports, PIXELS: _pixels, HUB: _hub, LITTER: _litter,
+    }  # fmt: skip
+    return [
+        entry for kind in kinds for entry in sorted(read[kind](), key=lambda e: (-e.bytes, e.name))
+    ]
+
+
+def clear(kept: Iterable[Entry]) -> int:
+    """Take things away, and give back how many bytes that freed.
+
+    Raises:
+        SrzooError: something cannot be taken away.
+    """
+    freed = 0
+    for entry in kept:
+        try:
+            _remove(entry.path)
+        except OSError as error:
+            raise SrzooError(
+                f"cannot remove {entry.path}: {error.strerror or error}", "Mend that, or leave it"
+            ) from error
+        freed += entry.bytes
+    return freed
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _exports() -> Iterator[Entry]:
+    for folder in _listed(exports.root()):
+        if exports.NAME.fullmatch(folder.name) and folder.is_dir():
+            record = folder / exports.RECORD
+            used = record if record.exists() else folder
+            yield Entry(
+                EXPORTS, folder.name, folder, _size(folder), _time(used), exports.needed(folder)
+            )
+
+
+def _pixels() -> Iterator[Entry]:
+    for folder in _listed(files.cache() / PIXELS):
+        if len(folder.name) == KEY and folder.name.isalnum() and folder.is_dir():
+            index = folder / "index.json"
+            used = index if index.exists() else folder
+            yield Entry(PIXELS, folder.name, folder, _size(folder), _time(used))
+
+
+def _litter() -> Iterator[Entry]:
+    for place in (exports.root(), files.cache() / PIXELS):
+        for path in _listed(place):
+            if path.name.startswith(files.TEMPORARY) and keeping.is_litter(path):
+                yield Entry(LITTER, path.name, path, _size(path), _time(path), needed=False)
+
+
+def _hub() -> Iterator[Entry]:
+    for repo in _repos():
+        yield Entry(HUB, repo.repo_id, repo.repo_path, repo.size_on_disk, repo.last_accessed)
+
+
+def _repos() -> list[CachedRepoInfo]:
+    """The repositories in the client's cache that hold srzoo's models."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        found = scan_cache_dir().repos
+    except (CacheNotFound, OSError, ValueError):
+        return []
+    return [
+        repo
+        for repo in found
+        if repo.repo_type == "model"
+        and any(_is_model(revision.snapshot_path) for revision in repo.revisions)
+    ]
+
+
+def _is_model(folder: Path) -> bool:
+    try:
+        card.read(folder)
+    except (SrzooError, RecursionError):
+        return False
+    return True
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _size(path: Path) -> int:
+    inner = [path] if path.is_file() else path.rglob("*")
+    try:
+        return sum(file.lstat().st_size for file in inner if file.is_file())
+    except OSError:
+        return 0  # it goes at this moment
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,80 @@
+"""A runner that is built at its first use: work that needs no pass costs no network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..contracts import multiple_of
+from ..errors import SrzooError
+
+if TYPE_CHECKING:
+    from ..contracts import F32, Runner
+
+
+class LazyRunner:
+    """Stands for a runner that is made when something is asked of it; threads may share it.
+
+    Args:
+        make: builds the runner; what it raises comes at the first use, and again at each other.
+    """
+
+    def __init__(self, make: Callable[[], Runner]) -> None:
+        self._make = make
+        self._made: Runner | None = None
+        self._failed: SrzooError | None = None
+        self._lock = threading.RLock()
+
+    def open(self) -> Runner:
+        """The runner itself, made now if it is not yet.
+
+        Raises:
+            SrzooError: what making it raises; it is tried once.
+        """
+        with self._lock:
+            if self._failed:
+                raise self._failed
+            if self._made is None:
+                try:
+                    self._made = self._make()
+                except SrzooError as error:
+                    self._failed = error
+                    raise
+            return self._made
+
+    @property
+    def reach(self) -> int | None:
+        """As the runner has it."""
+        return self.open().reach
+
+    @property
+    def multiple(self) -> int:
+        """As the runner has it."""
+        return multiple_of(self.open())
+
+    @property
+    def model(self) -> Any:
+        """As the runner has it."""
+        return self.open().model
+
+    @property
+    def parameters(self) -> int | None:
+        """As the runner has it."""
+        return self.open().parameters
+
+    def __call__(self, x: F32, scale: int) -> F32:
+        """Run one picture or tile."""
+        return self.open()(x, scale)
+
+    def bytes_per_pixel(self, scale: int) -> int:
+        """As the runner has it."""
+        return self.open().bytes_per_pixel(scale)
+
+    def bytes_aside(self, scale: int) -> int:
+        """As the runner has it."""
+        return self.open().bytes_aside(scale)
+
+    def free_memory(self) -> int | None:
+        """As the runner has it."""
+        return self.open().free_memory()

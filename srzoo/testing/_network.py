@@ -1,0 +1,67 @@
+"""A small network of the suite's own, for what runs any network: engines and formats."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import card, keeping, kinds
+from ..card import ModelFolder
+from ..networks import folders
+
+NAME = "contract-network"
+SCALE = 2
+
+
+class Network(nn.Module):
+    """Three convolutions beside an enlargement by repetition, in layers that any format has."""
+
+    scales: tuple[int, ...] = (SCALE,)
+    reach: int | None = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv2d(8, 8, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv2d(8, 3 * SCALE**2, 3, padding=1),
+        )  # fmt: skip
+        self.skip = nn.Conv2d(3, 3 * SCALE**2, 1, bias=False)
+        repeated = torch.eye(3).repeat_interleave(SCALE**2, 0)[:, :, None, None]
+        self.skip.weight = nn.Parameter(repeated.contiguous())
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x 3 x 2H x 2W."""
+        del scale
+        return F.pixel_shuffle(self.body(x) + self.skip(x), SCALE)
+
+
+class _Place:
+    """Owns the folder, which goes when the process does."""
+
+
+_owner = _Place()
+
+
+@cache
+def _saved() -> Path:
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+        network = Network()
+    return folders.save(network, keeping.aside(_owner) / NAME, generator=NAME, args={}).path
+
+
+@contextlib.contextmanager
+def registered() -> Generator[ModelFolder]:
+    """The network as a model folder that can be loaded for a time."""
+    kinds.generators.register(NAME, Network)
+    try:
+        yield card.read(_saved())
+    finally:
+        kinds.generators.unregister(NAME)

@@ -1,0 +1,102 @@
+"""What every format has to keep."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import keeping, kinds
+from ..exporting import about, convert
+from ..exporting.trial import drawn
+from ._case import Case
+from ._network import NAME, SCALE, registered
+
+if TYPE_CHECKING:
+    from ..contracts import Session
+
+SIZES = (5, 5), (5, 90), (70, 6), (33, 47)
+
+
+class _Written:
+    """A file in a format, in a folder that goes when the process does."""
+
+    def __init__(self, name: str) -> None:
+        self.kind = kinds.formats.create(name)
+        self.path = keeping.aside(self) / f"a b{self.kind.suffix}"
+        with registered() as folder:
+            convert.write(folder, SCALE, name, self.path)  # compares it with torch
+
+    def session(self) -> Session:
+        return self.kind.open(self.path, 1)
+
+
+@cache
+def _written(name: str) -> _Written:
+    return _Written(name)
+
+
+def writes_what_it_says(case: Case) -> None:
+    """Its file, those beside it, and nothing else; the line about the network comes back."""
+    made = _written(case.name)
+    want = {made.path.with_suffix(s).name for s in (made.kind.suffix, *made.kind.beside)}
+    found = {path.name for path in made.path.parent.iterdir()}
+    assert found == want, f"{case} wrote {found}, not {want}"
+    told = about.parse(made.kind.about(made.path), str(case))
+    assert (told.model, told.scale) == (NAME, SCALE), f"{case} says {told}"
+
+
+def takes_any_size(case: Case) -> None:
+    """Sizes that it was not exported with, down to the smallest; float32 comes back."""
+    session = _written(case.name).session()
+    for height, width in SIZES:
+        y = session(drawn(height, width))
+        want = 1, 3, SCALE * height, SCALE * width
+        assert y.shape == want, f"{case} gave {y.shape}, not {want}"
+        assert y.dtype == np.float32, f"{case} gave {y.dtype}"
+
+
+def deterministic(case: Case) -> None:
+    """The same picture gives the same values, also from the same file in another place."""
+    made = _written(case.name)
+    session, x = made.session(), drawn(33, 47)
+    first = session(x).copy()
+    session(drawn(20, 61))
+    assert np.array_equal(session(x), first), f"{case} is not deterministic"
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(shutil.copytree(made.path.parent, Path(name) / "else"))
+        moved = made.kind.open(place / made.path.name, 1)
+        assert np.array_equal(moved(x), first), f"{case} gives other values in another folder"
+        del moved  # some systems do not remove files that are open
+
+
+def stays_as_it_is(case: Case) -> None:
+    """Opening and running a file changes nothing in its folder."""
+    made = _written(case.name)
+    before = keeping.parts(made.path.parent)
+    made.session()(drawn(20, 20))
+    assert keeping.parts(made.path.parent) == before, f"{case} changed its files"
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = (
+    writes_what_it_says,
+    takes_any_size,
+    deterministic,
+    stays_as_it_is,
+)
+
+
+def check_format(case: Case) -> None:
+    """Run every format check on one case; its name is all that counts.
+
+    Raises:
+        AssertionError: the first promise that is broken.
+        DeviceError: what the format needs is not installed.
+    """
+    for check in CHECKS:
+        check(case)

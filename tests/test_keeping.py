@@ -1,0 +1,132 @@
+"""Folders that are kept: seals, digests, syncs, and the litter of processes that have gone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srzoo import keeping
+
+FACTS = {"refused": None, "off": 1, "differing": 2.1e-05, "parts": [{"name": "ä", "size": 3}]}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text().filter(lambda key: key != keeping.SEAL), VALUES))
+def test_what_is_sealed_is_read(tmp_path_factory, facts):
+    path = tmp_path_factory.mktemp("seal") / "a"
+    path.write_bytes(keeping.sealed(facts))
+    assert keeping.unsealed(path) == facts
+
+
+@given(st.integers(0, len(keeping.sealed(FACTS)) - 2), st.integers(1, 255))
+def test_every_byte_of_a_sealed_file_counts(tmp_path_factory, place, change):
+    path = tmp_path_factory.mktemp("seal") / "a"
+    content = bytearray(keeping.sealed(FACTS))
+    content[place] ^= change
+    path.write_bytes(content)
+    assert keeping.unsealed(path) in (None, FACTS)  # a blank may be a line end
+    path.write_bytes(content[:place])
+    assert keeping.unsealed(path) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"null", b"\xff\xfe", b"[" * 200_000, b"1" * 10_000, b'{"seal": {}}',
+     b'{"a": NaN, "seal": "x"}', b'{"a":' * 100_000],
+)  # fmt: skip
+def test_what_is_none_of_ours(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert keeping.unsealed(tmp_path / "a") is None
+    assert keeping.unsealed(tmp_path) is None
+
+
+def test_a_folder_is_what_was_listed(tmp_path):
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"")
+    parts = keeping.parts(tmp_path)
+    assert keeping.read_parts(json.loads(json.dumps(keeping.listed(parts)))) == parts
+    assert keeping.intact(tmp_path, parts)
+    (tmp_path / "a").write_bytes(b"two")
+    assert not keeping.intact(tmp_path, parts)
+    assert keeping.intact(tmp_path, parts, sure=False)
+    (tmp_path / "a").unlink()
+    assert not keeping.intact(tmp_path, parts, sure=False)
+    for wrong in (None, 3, [3], [{"name": 1}], [{"name": "a", "size": "x", "sha256": ""}]):
+        assert keeping.read_parts(wrong) is None
+
+
+def dead() -> int:
+    """The number of a process that has gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_litter_of_processes_that_have_gone(tmp_path):
+    here, old = keeping._here(), time.time() - 2 * keeping.OLD
+    names = {
+        f".srzoo-{dead()}-{here}-aaaaaaaa": (None, False),
+        f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (old, True),
+        f".srzoo-{os.getppid()}-{here}-aaaaaaaa": (None, True),
+        f".srzoo-{dead()}-0000beef-aaaaaaaa": (None, True),  # another machine's
+        f".srzoo-{dead()}-0000beef-bbbbbbbb": (old, False),
+        ".srzoo-abcdefgh": (old, False),  # of an earlier version
+        ".srzoo-hgfedcba": (None, True),
+        "mine": (old, True),
+    }
+    for name, (changed, _) in names.items():
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner/file").write_text("x")
+        if changed:
+            os.utime(tmp_path / name, (changed, changed))
+    files = {".srzoo-abc_1234.json": False, ".srzoo-ledger.jsonl": True, ".srzoo-part-x.png": True}
+    for name in files:
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (old, old))
+    with keeping.making(tmp_path) as made:
+        assert made.parent == tmp_path
+        left = {path.name for path in tmp_path.iterdir()} - {made.name}
+    assert left == {n for n, (_, stays) in names.items() if stays} | {n for n in files if files[n]}
+    assert not made.exists()
+
+
+def test_a_file_system_that_refuses_fsync(tmp_path, monkeypatch):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/a").write_text("x")
+
+    def refuse(code):
+        def fsync(_handle):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    refuse(errno.ENOSPC)
+    with pytest.raises(OSError, match="No space"):
+        keeping.place(tmp_path / "new", tmp_path / "final")
+    assert not (tmp_path / "final").exists()
+    refuse(errno.EINVAL)
+    keeping.place(tmp_path / "new", tmp_path / "final")
+    assert (tmp_path / "final/a").read_text() == "x"
+
+
+def test_files_and_names_are_synced_before_a_folder_takes_its_name(tmp_path, monkeypatch):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/a").write_text("x")
+    done, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda h: (done.append((tmp_path / "final").exists()), fsync(h))
+    )
+    keeping.place(tmp_path / "new", tmp_path / "final")
+    assert done == [False, False, True]  # the file, its folder, the folder of the name
