@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT
 
 ORDER = [
-    "_version", "errors", "files", "strict", "registry", "contracts", "kinds", "card", "hub",
+    "_version", "errors", "whole", "files", "troubles", "strict", "registry", "contracts", "kinds", "card", "hub",
     "dataroot", "locate", "changes", "recipe", "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.planner", "upscaling.alpha",
     "upscaling.tiles", "upscaling.stitching", "upscaling.upscaler",

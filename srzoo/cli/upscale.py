@@ -110,7 +110,8 @@ def upscale(
         work = batch.plan([_pipe.path(name) for name in inputs], output, model=folder.name,
                           known=locate.list_models(), format=format, overwrite=overwrite,
                           skip_existing=skip_existing, recursive=recursive,
-                          settings=options.settings(folder, precision))  # fmt: skip
+                          settings=options.settings(folder, precision, tile=tile, engine=engine,
+                                                    device=device))  # fmt: skip
     if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
     options.sizing.plan((1000, 1000), folder.config.scales)  # raises where there is no way
