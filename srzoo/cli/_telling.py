@@ -85,7 +85,7 @@ class Teller:
         else:
             self.count[job.kept or "done"] += 1
         if self.json:
-            as_json(_facts(outcome))
+            as_json(_facts(outcome), err=self.piped)
         elif outcome.before and outcome.after:
             route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
             if self.verbose or not self.piped:
