@@ -106,7 +106,7 @@ def spooled(sink: BinaryIO, name: str) -> Generator[BinaryIO]:
         OSError: there is no room for it, here or there.
     """
     try:
-        raw = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))
+        raw = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
         where = f" in {tempfile.gettempdir()}, where it is made; TMPDIR names another place"
     except OSError:  # no folder for temporary files: in memory, then
         raw, where = cast("BinaryIO", io.BytesIO()), ""
@@ -162,7 +162,7 @@ def _stream(path: Path) -> BinaryIO | None:
     number = descriptor(path)
     flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0)
     handle = os.open(path, flags) if number is None else os.dup(number)
-    return cast("BinaryIO", open(handle, "wb", buffering=0))  # noqa: SIM115
+    return cast("BinaryIO", open(handle, "wb", buffering=0))
 
 
 def _rename(part: Path, target: Path) -> None:

@@ -110,7 +110,7 @@ class Written(io.RawIOBase):
             for at, before, now in reversed(self._over):  # back to what was appended
                 low, high = max(at, start), min(at + len(now), start + len(data))
                 if low < high:
-                    if data[low - start : high - start] != now[low - at : high - at]:
+                    if bytes(data[low - start : high - start]) != now[low - at : high - at]:
                         raise self._damaged()
                     data[low - start : high - start] = before[low - at : high - at]
             crc = zlib.crc32(data, crc)

@@ -11,8 +11,9 @@ import pytest
 from helpers import ROOT
 
 ORDER = [
-    "_version", "errors", "whole", "files", "troubles", "strict", "registry", "contracts", "kinds", "card", "hub",
-    "dataroot", "locate", "changes", "recipe", "images", "guidance",
+    "_version", "errors", "descriptors", "whole", "files", "troubles", "strict",
+    "registry", "contracts", "kinds", "card", "hub", "dataroot",
+    "locate", "changes", "recipe", "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.planner", "upscaling.alpha",
     "upscaling.tiles", "upscaling.stitching", "upscaling.upscaler",
     "batches.outputs", "batches.ledger", "batches.tree", "batches.batch", "batches.making",

@@ -230,7 +230,9 @@ def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
     if os.path.isdir(target):
         return cannot(f"{target} is a folder", f"Put the result in it: -o {target}/")
     if not os.path.isfile(target):
-        return cannot(f"{target} is a socket or a disk, and no file", "Choose another place with -o")
+        return cannot(
+            f"{target} is a socket or a disk, and no file", "Choose another place with -o"
+        )
     if job.data is None and _identity(target) == _identity(source):
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:

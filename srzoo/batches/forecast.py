@@ -60,7 +60,7 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
         return None
     try:
         parts = [maker.upscaler.estimate(ready.route) for ready in found]
-    except Exception:  # noqa: BLE001: the first picture will tell of it
+    except Exception:  # noqa: BLE001 - the first picture will tell of it
         return None
     share = len(todo) / len(sample)
     return Forecast(

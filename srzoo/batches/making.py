@@ -80,17 +80,11 @@ class Options:
     max_pixels: int = images.MAX_PIXELS
 
     def settings(
-        self,
-        folder: ModelFolder,
-        precision: str,
-        *,
-        tile: int | str = "auto",
-        engine: str = "auto",
-        device: str = "auto",
+        self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"
     ) -> Settings:
         """All that decides how a picture comes out, for the ledger.
 
-        Memory and jobs are not among it: they choose among tiles, which ``auto`` leaves to them.
+        Memory, jobs and device are not among it: pictures that were made elsewhere are kept.
         What is new here is None where it is not asked for, as it is in ledgers of before.
         """
         config, sizing = folder.config, self.sizing
@@ -107,7 +101,6 @@ class Options:
             "provenance": self.provenance,
             "tile": _asked(tile),
             "engine": _asked(engine),
-            "device": _asked(device),
         }
 
 
@@ -180,11 +173,17 @@ class Maker:
             if job.format == "tiff" and not self._fits_whole(ready.route, fetched.picture):
                 return self._streamed(ready, fetched, progress)
             return self.store(ready, fetched, *self.enlarge(ready, fetched, progress))
-        except Exception as error:  # noqa: BLE001: one odd file is one failed picture
+        except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
             return self.failed(job, error)
 
     def failed(self, job: Job, error: Exception) -> Outcome:
-        """The outcome of a job that an error of any kind has ended."""
+        """The outcome of a job that an error of any kind has ended.
+
+        Raises:
+            BrokenPipeError: whoever reads the result has enough.
+        """
+        if job.sink is not None and isinstance(error, BrokenPipeError):
+            raise error
         what = f"cannot enlarge {job.source}"
         return Outcome(job, problem=troubles.told(error, what, self._logs()))
 
@@ -258,7 +257,7 @@ class Maker:
             return None
         try:
             advice = self.advise(job.data or job.source, picture)
-        except Exception as error:  # noqa: BLE001: advice is no reason to fail
+        except Exception as error:  # noqa: BLE001 - advice is no reason to fail
             troubles.log(error, f"cannot advise on {job.source}", self._logs())
             return None
         self._advised = advice is not None
@@ -281,7 +280,7 @@ class Maker:
                 written = images.write(
                     self._stamped(result), file, job.format, self.options.quality
                 )
-        except Exception as error:  # noqa: BLE001: as in make
+        except Exception as error:  # noqa: BLE001 - as in make
             return self.failed(job, error)
         seconds += fetched.seconds + time.perf_counter() - start
         return self._outcome(ready, fetched, written.lost, seconds)

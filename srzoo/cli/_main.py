@@ -126,7 +126,7 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return A_PART_FAILED  # whoever read our output has enough
     except OSError as error:
         return _say(str(SrzooError(troubles.reason(error), troubles.mend(error))), BAD_INPUT)
-    except Exception as error:  # noqa: BLE001: the one place where it becomes a line
+    except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
         if os.environ.get(troubles.DEBUG):
             click.echo("".join(traceback.format_exception(error)), err=True)
         command = f"srzoo {' '.join(arguments)} failed"

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import click
 
@@ -52,7 +52,7 @@ def as_json(value: object, *, err: bool = False) -> None:
     except UnicodeEncodeError:  # a file name that is no UTF-8, or a terminal that is none
         text = json.dumps(value)
     text = _streams.CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    click.echo(text, file=words)
+    click.echo(text, file=cast("IO[str]", words))
 
 
 def printable(value: object) -> str:
@@ -64,7 +64,7 @@ def bars_console() -> Console:
     """Where progress bars are drawn: on stderr."""
     from rich.console import Console
 
-    return Console(file=_streams.current().err.for_bars())
+    return Console(file=cast("IO[str]", _streams.current().err.for_bars()))
 
 
 def memory_size(text: str) -> int:

@@ -9,14 +9,11 @@ import os
 import re
 import sys
 from collections.abc import Generator
-from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 import click
 
 from .. import descriptors
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _C0, _LINES = r"\x00-\x08\x0b-\x1f", r"\u2028\u2029"
 _BIDI = r"\u202a-\u202e\u2066-\u2069"

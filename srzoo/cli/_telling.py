@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SrzooError
 from ._output import as_json, peak_memory, printable
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Teller:
         try:
             ready = maker.prepare(job)
             plans = maker.upscaler.plans(ready.route, format=job.format, streamed=ready.streamed)
-        except SrzooError:
+        except Exception:  # noqa: BLE001
             return  # it will be told in its turn
         for plan in plans:
             height, width = plan.tile
@@ -116,6 +115,8 @@ class Teller:
         for outcome in self.failed:
             if outcome.begun:
                 click.echo(f"failed: {printable(outcome.problem)}", err=True)
+        if self.work.left:
+            click.echo(printable(self.work.left), err=self.json or self.piped)
         if left:
             again = "Mend that, and give the same command again"
             click.echo(f"not begun for that reason: {len(left)} more. {again}.", err=True)

@@ -72,7 +72,7 @@ def show(name: str, json_: bool) -> None:
         text = readme.read_text(encoding="utf-8")
         body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
         click.echo()
-        Console(width=80).print(Markdown(body))
+        Console(width=80).print(Markdown(body, hyperlinks=False))
 
 
 # fmt: off
