@@ -257,8 +257,8 @@ def cache() -> Path:
     """Where what can be made again is kept: ``SRZOO_CACHE``, or the user's cache folder.
 
     Where there is no such folder and none can be made (no home, or one that cannot be written),
-    it is one of the user's own among the temporary files. Never raises; the folder need not
-    exist, and need not be writable.
+    it is one of the user's own among the temporary files. Never raises; the folder may be one
+    that is not there yet, or that cannot be written.
     """
     if chosen := os.environ.get("SRZOO_CACHE"):
         return Path(chosen)
@@ -294,11 +294,12 @@ def temporary() -> Path:
 
 
 def _may_be(path: Path) -> bool:
-    """Whether a folder is there, or can be made."""
-    there = path
-    while not os.path.exists(there) and there != there.parent:
-        there = there.parent
-    return there == path or os.access(there, os.W_OK | os.X_OK)
+    """Whether a folder is there, or can be made: whoever asks for it wants it soon."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 @functools.cache

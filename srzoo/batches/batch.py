@@ -308,7 +308,7 @@ def _key(path: Path, into: Path | None) -> tuple[str, str]:
     """Equal for paths that some file system takes for one: case, and é as one sign or two."""
     if into is None:
         # These folders exist, and are different whatever their names are like.
-        base, name = str(path.parent.resolve()), path.name
+        base, name = os.path.realpath(path.parent), path.name
     else:
         base, name = "", str(path.relative_to(into))
     return base, unicodedata.normalize("NFC", name.casefold())

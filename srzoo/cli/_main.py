@@ -95,8 +95,6 @@ def main(arguments: list[str] | None = None) -> None:
     alone = arguments is None
     given = sys.argv[1:] if arguments is None else arguments
     with _streams.guarded(alone=alone) as streams, _signals.handled():
-        if _answers(given):
-            streams.for_machines()
         code = _run(given, streams)
         if lost := streams.lost():
             code = _say(lost, code or A_PART_FAILED)
@@ -116,24 +114,32 @@ def _answers(arguments: list[str]) -> bool:
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
     formatted, warnings.formatwarning = warnings.formatwarning, _formatted
     try:
+        if _answers(arguments):
+            streams.for_machines()
         code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False, obj=streams)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # of a file that is cut off, and no Ctrl-D
+            return _failed(stop.__cause__, arguments)
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
         return A_PART_FAILED  # whoever read our output has enough
-    except OSError as error:
-        return _say(str(SrzooError(troubles.reason(error), troubles.mend(error))), BAD_INPUT)
     except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
-        if os.environ.get(troubles.DEBUG):
-            click.echo("".join(traceback.format_exception(error)), err=True)
-        command = f"srzoo {' '.join(arguments)} failed"
-        return _say(str(troubles.told(error, command)), BAD_INPUT)
+        return _failed(error, arguments)
     finally:
         warnings.formatwarning = formatted
     return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception, arguments: list[str]) -> int:
+    if os.environ.get(troubles.DEBUG):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    if isinstance(error, OSError) and error.strerror:
+        error = SrzooError(troubles.reason(error), troubles.mend(error))
+    told = troubles.told(error, f"srzoo {' '.join(arguments)} failed")
+    return _say(str(told), BAD_INPUT)
 
 
 def _formatted(
