@@ -28,7 +28,7 @@ DAY = 24 * 3600
 REFUSED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES,
            errno.EEXIST}  # fmt: skip
 """How file systems (FAT, network shares) say that they cannot do such a thing at all."""
-_MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})[0-9a-f]{{8}}$")
+_MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})-\w+$")
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(in|out|err))|/proc/(?:self|(\d+))/fd/(\d+)")
 
 
@@ -197,7 +197,7 @@ def sync(handle: int) -> None:
 
 def made_name(start: str = TEMPORARY) -> str:
     """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
-    return f"{start}{os.getpid()}-{_host()}{os.urandom(4).hex()}"
+    return f"{start}{os.getpid()}-{_host()}-{os.urandom(4).hex()}"
 
 
 def sweep(folder: Path, most: int | None = None) -> None:
@@ -247,10 +247,10 @@ def _host() -> str:
     """This machine, and on Linux this container: process numbers mean something in it alone."""
     import platform
 
-    name = platform.node()
+    space = ""
     with contextlib.suppress(OSError):
-        name += os.readlink("/proc/self/ns/pid")
-    return f"{zlib.crc32(os.fsencode(name)):08x}"
+        space = str(os.stat("/proc/self/ns/pid").st_ino)
+    return f"{zlib.crc32(f'{platform.node()} {space}'.encode()):08x}"
 
 
 def cache() -> Path:

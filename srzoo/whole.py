@@ -23,7 +23,8 @@ CHUNK = 2**20
 class Written(io.RawIOBase):
     """An open file without a descriptor, which may be written and read anywhere.
 
-    CRC-32 is enough for what happens to files by accident, and costs 0.2 ms a megabyte.
+    CRC-32 is enough for what happens to files by accident. Reading back took less than 1 ms a
+    megabyte, and less than 1 % of the time that encoding takes (results of 12 megapixels).
 
     Args:
         raw: unbuffered, empty, to be read and written.

@@ -408,7 +408,7 @@ def test_what_dead_processes_left_is_taken_away(tmp_path, srzoo_cli, photo):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         dead = [left_by(int(gone), tmp_path), left_by(int(gone), tmp_path, files.PART)]
         alive = [left_by(other.pid, tmp_path), left_by(os.getpid(), tmp_path)]
-        own = alive[1].name.split("-")[2][:8]
+        own = alive[1].name.split("-")[2]
         far = left_by(int(gone), tmp_path)
         far = far.rename(tmp_path / far.name.replace(own, f"{int(own, 16) ^ 1:08x}"))
         old = left_by(int(gone), tmp_path)
