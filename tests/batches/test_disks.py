@@ -22,7 +22,7 @@ from PIL import Image
 
 import srzoo
 from srzoo import files, images
-from srzoo.batches import ledger, outputs
+from srzoo.batches import batch, ledger, outputs
 from srzoo.cli import _pipe
 from srzoo.errors import PictureError
 from srzoo.whole import Written, send
@@ -282,7 +282,7 @@ def test_file_systems_that_cannot_do_all(tmp_path, monkeypatch, name, number):
     for _ in range(2):
         with files.replacing(tmp_path / "a") as file:
             file.write(b"whole")
-        work = srzoo.batches.batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m",
+        work = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m",
                                         known=[], overwrite=True)  # fmt: skip
         with work.opened():
             for job in work.todo:
