@@ -23,6 +23,8 @@ STYLES = r"\x1b\[[\d;]*m"
 BARS = rf"{STYLES}|\x1b\[\?25[lh]|\x1b\[\d*[AK]|\r"
 """What progress bars are drawn with: the cursor goes up, lines are cleared."""
 RESET = "\x1b[0m"
+REDRAWN = re.compile(r"\r|(?:\x1b\[A)+\Z")
+"""How the Hub's bars (tqdm) begin what they write. Nothing that we say begins so, or has no end."""
 
 
 def clean(text: str, allowed: str | None = None) -> str:
@@ -85,8 +87,10 @@ class Words(io.TextIOBase):
             self.error = self.error or OSError(errno.EBADF, "it is closed")
         if self.error or self._raw is None:
             return len(text)
-        said = clean(text, self._ours)
-        if self._ours and not self._bars and said.rfind("\x1b[") > said.rfind(RESET):
+        head = REDRAWN.match(text) if self._ours else None
+        said = head[0] + clean(text[head.end() :], self._ours) if head else clean(text, self._ours)
+        styles = re.findall(STYLES, said) if self._ours and not self._bars else []
+        if styles and styles[-1] != RESET:
             # Whoever changed the style has not changed it back.
             said = said[:-1] + RESET + "\n" if said.endswith("\n") else said + RESET
         encoded = said.encode(self.encoding, "backslashreplace").decode(self.encoding)

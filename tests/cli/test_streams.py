@@ -217,6 +217,14 @@ def test_only_our_own_sequences_pass():
     raw = Terminal()
     Words(raw).for_bars().write(bar + evil)
     assert raw.getvalue() == bar + clean(evil).replace("\\r", "\r")
+    for written in ("\r 50 %", "\x1b[A", "\x1b[A\x1b[A", "\r"):  # tqdm's, of the Hub
+        raw = Terminal()
+        Words(raw).write(written)
+        assert raw.getvalue() == written
+    for written in ("\x1b[Ax\n", "x\r\n", "\x1b[A\n"):
+        raw = Terminal()
+        Words(raw).write(written)
+        assert moves_nothing(raw.getvalue(), styled=True)
     raw = Terminal()
     Words(raw).write("a name that is \x1b[31mred\n")
     assert raw.getvalue().endswith("\x1b[0m\n")
