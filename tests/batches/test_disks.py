@@ -414,6 +414,8 @@ def test_what_dead_processes_left_is_taken_away(tmp_path, srzoo_cli, photo):
         old = left_by(int(gone), tmp_path)
         old = old.rename(tmp_path / old.name.replace(own, f"{int(own, 16) ^ 1:08x}"))
         os.utime(old, (1, 1))
+        dead.append(left_by(os.getpid(), tmp_path))  # its number came again
+        os.utime(dead[-1], (1, 1))
         strangers = [tmp_path / name for name in (".srzoo-ledger.jsonl", ".srzoo-mine", "a.part")]
         for path in strangers:
             path.write_bytes(b"")
