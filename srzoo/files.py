@@ -1,45 +1,318 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and where srzoo keeps its own."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
+import io
 import os
+import re
+import shutil
+import stat
 import tempfile
-from collections.abc import Generator
+import time
+import zlib
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+from .whole import CHUNK, Written, send
 
 TEMPORARY = ".srzoo-"
 """What the names of unfinished files begin with."""
+PART = f"{TEMPORARY}part-"
+"""Those of a batch: whoever holds the folder's ledger may take them away."""
+HOUR, DAY = 3600, 24 * 3600
+REFUSED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES,
+           errno.EEXIST}  # fmt: skip
+"""How file systems (FAT, network shares) say that they cannot do such a thing at all."""
+_MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})-\w+$")
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(in|out|err))|/proc/(?:self|(\d+))/fd/(\d+)")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Generator[BinaryIO]:
-    """A file that takes the place of ``path`` when all went well, and vanishes if not."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
+def replacing(
+    path: Path,
+    record: Callable[[os.stat_result], None] | None = None,
+    start: str = TEMPORARY,
+) -> Generator[BinaryIO]:
+    """A file that takes the place of ``path`` when all went well, and vanishes if not.
+
+    It has no descriptor, is written through to the disk and read back before it takes the name.
+    A link's target is replaced, and the link stays. A device or a FIFO is written into, when
+    the whole is there. What killed processes have left beside it is taken away.
+
+    Args:
+        path: where; its folder must exist.
+        record: is told the finished file's state before it takes the name.
+        start: what the unfinished file's name begins with.
+
+    Raises:
+        OSError: the place cannot be written, is full, or is a folder, a socket or a disk.
+    """
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    part = target.with_name(made_name(start))
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _share(Path(name))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        if (sink := _stream(path)) is not None:
+            with sink, spooled(sink, str(path)) as file:
+                yield file
+            return
+        if start == TEMPORARY:
+            sweep(target.parent, most=1000)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        handle = os.open(part, flags, 0o666)
+        try:
+            with open(handle, "r+b", buffering=0) as raw:
+                file = Written(cast("BinaryIO", raw), str(path))
+                yield cast("BinaryIO", file)
+                sync(handle)
+                file.check()
+            if record:
+                record(part.stat())
+            _rename(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is None or str(error.filename) == str(part):
+            error.filename, error.filename2 = str(path), None
         raise
 
 
+def whole(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """A file without a descriptor for whoever encodes: into a path, or into an open file.
+
+    Raises:
+        OSError: as for :func:`replacing`.
+    """
+    if isinstance(file, Path):
+        return replacing(file)
+    if isinstance(file, Written):
+        return contextlib.nullcontext(cast("BinaryIO", file))
+    name = getattr(file, "name", None)
+    return spooled(file, name if isinstance(name, str) else "the picture")
+
+
+@contextlib.contextmanager
+def spooled(sink: BinaryIO, name: str) -> Generator[BinaryIO]:
+    """A file that is sent into a pipe, a device or an open file when it is whole.
+
+    Args:
+        sink: takes all of it, or nothing.
+        name: of the sink, for messages.
+
+    Raises:
+        OSError: there is no room for it, here or there.
+    """
+    try:
+        raw = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+        where = f" in {tempfile.gettempdir()}, where it is made; TMPDIR names another place"
+    except OSError:  # no folder for temporary files: in memory, then
+        raw, where = cast("BinaryIO", io.BytesIO()), ""
+    with raw:
+        file = Written(raw, name, where)
+        yield cast("BinaryIO", file)
+        file.check()
+        raw.seek(0)
+        while chunk := raw.read(CHUNK):
+            send(sink, chunk)
+        sink.flush()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a device, a FIFO or a descriptor: written into, and never replaced."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or descriptor(path) is not None
+
+
+def descriptor(path: str | Path) -> int | None:
+    """The number of the open file that a path stands for: ``/dev/stdout``, ``/proc/self/fd/1``."""
+    name = os.path.abspath(path)
+    for _ in range(40):
+        if match := _DESCRIPTOR.fullmatch(name):
+            number, standard, process, other = match.groups()
+            if process and int(process) != os.getpid():
+                return None
+            return {"in": 0, "out": 1, "err": 2}[standard] if standard else int(number or other)
+        try:
+            name = os.path.normpath(os.path.join(os.path.dirname(name), os.readlink(name)))
+        except (OSError, ValueError):
+            break
+    return None
+
+
+def _stream(path: Path) -> BinaryIO | None:
+    """What is written into instead of replaced; None for a file, or none yet."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISSOCK(mode):
+        raise OSError(errno.ENXIO, "it is a socket")
+    if stat.S_ISBLK(mode):
+        raise OSError(errno.ENXIO, "it is a disk")
+    if not is_stream(path):
+        return None
+    number = descriptor(path)
+    flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0)
+    handle = os.open(path, flags) if number is None else os.dup(number)
+    return cast("BinaryIO", open(handle, "wb", buffering=0))
+
+
+def _rename(part: Path, target: Path) -> None:
+    try:
+        os.replace(part, target)
+    except OSError as error:
+        if error.errno not in REFUSED or not target.is_file():
+            raise
+        # A file system that replaces nothing: what was there keeps another name meanwhile.
+        before = target.with_name(f"{TEMPORARY}before-{os.urandom(4).hex()}")
+        os.rename(target, before)
+        try:
+            os.rename(part, target)
+        except OSError:
+            os.rename(before, target)
+            raise
+        before.unlink()
+
+
+def sync(handle: int) -> None:
+    """Have an open file written to the disk, where the file system can do such a thing.
+
+    Raises:
+        OSError: the disk is full, or gone.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+
+
+def made_name(start: str = TEMPORARY) -> str:
+    """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
+    return f"{start}{os.getpid()}-{_host()}-{os.urandom(4).hex()}"
+
+
+def sweep(folder: Path, most: int | None = None) -> None:
+    """Take away what killed processes have left unfinished in a folder.
+
+    Only what :func:`made_name` has named, of a process of this machine that is no more; of other
+    machines, what is older than a day. What cannot be taken away stays.
+
+    Args:
+        folder: where to look; not in the folders in it.
+        most: how many names to look at, where that is done often.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for count, entry in enumerate(entries):
+            if count == most:
+                return
+            match = _MADE.match(entry.name)
+            if match and _gone(entry, int(match[1]), match[2]):
+                remove(Path(entry.path))
+
+
+def remove(path: Path) -> None:
+    """Take a file or folder away, if that can be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _gone(entry: os.DirEntry[str], process: int, host: str) -> bool:
+    changed = entry.stat(follow_symlinks=False).st_mtime
+    if host != _host():
+        return time.time() - changed > DAY
+    import psutil
+
+    try:
+        other = psutil.Process(process)
+        if other.status() == psutil.STATUS_ZOMBIE:
+            return True
+        # Numbers come again, in containers at once. A server's clock may be behind ours.
+        return changed < other.create_time() - HOUR
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, OSError):
+        return False
+
+
+def _host() -> str:
+    """This machine, and on Linux this container: process numbers mean something in it alone."""
+    import platform
+
+    space = ""
+    with contextlib.suppress(OSError):
+        space = str(os.stat("/proc/self/ns/pid").st_ino)
+    return f"{zlib.crc32(f'{platform.node()} {space}'.encode()):08x}"
+
+
 def cache() -> Path:
-    """Where what can be made again is kept: ``SRZOO_CACHE``, or the user's cache folder."""
-    if "SRZOO_CACHE" in os.environ:
-        return Path(os.environ["SRZOO_CACHE"])
+    """Where what can be made again is kept: ``SRZOO_CACHE``, or the user's cache folder.
+
+    Where there is no such folder and none can be made (no home, or one that cannot be written),
+    it is one of the user's own among the temporary files. Never raises; the folder may be one
+    that is not there yet, or that cannot be written.
+    """
+    if chosen := os.environ.get("SRZOO_CACHE"):
+        return Path(chosen)
+    return _own("cache")
+
+
+def state() -> Path:
+    """Where logs are kept: below ``SRZOO_CACHE``, or the user's folder for such things."""
+    if chosen := os.environ.get("SRZOO_CACHE"):
+        return Path(chosen) / "logs"
+    return _own("state")
+
+
+def _own(kind: str) -> Path:
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("srzoo"))
+    find = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_log_path
+    try:
+        path = find("srzoo")
+    except (OSError, RuntimeError, KeyError):  # no such user
+        path = Path("~")
+    if path.is_absolute() and _may_be(path):
+        return path
+    return temporary() / kind
 
 
-def _share(path: Path) -> None:
-    """Give a temporary file the rights that a plain ``open`` would have given it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+def temporary() -> Path:
+    """A folder of the user's own among the temporary files; never raises."""
+    try:
+        return _among_temporary(tempfile.gettempdir())
+    except OSError:
+        return Path(os.devnull, "srzoo")  # nowhere: whoever writes there is told so
+
+
+def _may_be(path: Path) -> bool:
+    """Whether a folder is there, or can be made: whoever asks for it wants it soon."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _among_temporary(root: str) -> Path:
+    """A folder that nobody else can write into, or put there in advance."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    path = Path(root, f"srzoo-{user}")
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077:
+        return path
+    return Path(tempfile.mkdtemp(prefix="srzoo-", dir=root))

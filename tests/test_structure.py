@@ -11,8 +11,9 @@ import pytest
 from helpers import ROOT
 
 ORDER = [
-    "_version", "errors", "files", "strict", "keeping", "registry", "contracts", "kinds", "card",
-    "hub", "dataroot", "locate", "changes", "recipe", "images", "guidance",
+    "_version", "errors", "descriptors", "whole", "files", "troubles", "strict", "keeping",
+    "registry", "contracts", "kinds", "card", "hub", "dataroot", "locate", "changes", "recipe",
+    "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.work", "upscaling.planner",
     "upscaling.alpha", "upscaling.tiles", "upscaling.bicubic", "upscaling.stitching",
     "upscaling.upscaler",

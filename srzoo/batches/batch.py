@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from .. import images
+from .. import files, images, troubles
 from ..errors import PictureError, SrzooError
 from . import tree
 from .ledger import Ledger, Settings
@@ -52,6 +52,7 @@ class Batch:
         jobs: in the order in which they are done and told.
         skipped: results of earlier runs, which are no inputs.
         links: linked folders, which are not followed.
+        left: what else lies in the folders.
         ledger: that of the output folder, where several pictures go into one.
         settings: what decides how a picture comes out, for the ledger.
     """
@@ -59,6 +60,7 @@ class Batch:
     jobs: list[Job]
     skipped: list[Path] = field(default_factory=list[Path])
     links: list[Path] = field(default_factory=list[Path])
+    left: tree.Left = field(default_factory=tree.Left)
     ledger: Ledger | None = None
     settings: Settings = field(default_factory=dict[str, str | float | bool | None])
 
@@ -74,12 +76,15 @@ class Batch:
 
     @contextlib.contextmanager
     def opened(self) -> Generator[None]:
-        """Make the ledger ready, and take away what a killed run left half made."""
+        """Make the ledger ready, and take away what killed runs left half made."""
+        folders = {job.target.parent for job in self.jobs}
         if self.ledger is None:
+            for folder in folders:
+                files.sweep(folder)
             yield
             return
         with self.ledger.opened():
-            for folder in {job.target.parent for job in self.jobs}:
+            for folder in folders:
                 sweep(folder)
             yield
 
@@ -131,7 +136,7 @@ def plan(
     Raises:
         PictureError: there is nothing to do, or two inputs would become one file.
     """
-    many = len(inputs) > 1 or any(path.is_dir() for path in inputs)
+    many = len(inputs) > 1 or any(os.path.isdir(path) for path in inputs)
     into = _folder(output, many)
     rules = _Rules(
         into=into,
@@ -145,10 +150,13 @@ def plan(
     )
     trees = [
         tree.look_into(path, (model, *known), recursive, into)
-        if path.is_dir()
+        if os.path.isdir(path)
         else tree.Found([(path, Path())])
         for path in inputs
     ]
+    left = tree.Left()
+    for found in trees:
+        left.add(found.left)
     pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
     jobs = [_job(source, place, rules) for source, place in pictures]
     _refuse_collisions(jobs, into)
@@ -160,6 +168,7 @@ def plan(
         jobs,
         skipped=[path for found in trees for path in found.results],
         links=[path for found in trees for path in found.links],
+        left=left,
         ledger=rules.ledger,
         settings=rules.settings,
     )
@@ -170,9 +179,9 @@ def _folder(output: str | None, many: bool) -> Path | None:
         return None
     path = Path(output)
     slash = output.endswith(("/", os.sep))
-    if not (many or slash or path.is_dir()):
+    if not (many or slash or os.path.isdir(path)):
         return None
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise PictureError(f"{path} is a file, and several pictures go there", "Name a folder")
     return path
 
@@ -184,7 +193,9 @@ def _job(source: Path, place: Path, rules: _Rules) -> Job:
     suffix = kept or images.FORMATS[format or "png"].suffixes[0]
     if rules.single:
         target = rules.single
-        format = format or images.format_of(target)
+        # A device has no ending; what it gets is in the format that came in.
+        if not (format or files.is_stream(target)):
+            format = images.format_of(target)
     elif rules.into:
         target = rules.into / place / f"{source.stem}{suffix}"
     else:
@@ -204,18 +215,24 @@ def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
     def cannot(what: str, fix: str) -> Job:
         return replace(job, problem=PictureError(what, fix))
 
-    if job.data is None and not _exists(source):
-        return cannot(f"{source} does not exist", "Check the name")
+    if job.data is None and (error := _unseen(source)):
+        if isinstance(error, FileNotFoundError):
+            return cannot(f"{source} does not exist", "Check the name")
+        return cannot(f"cannot read {source}: {error.strerror}", troubles.mend(error))
     most = _longest_name(target.parent)
     if len(os.fsencode(target.name)) > most:
         return cannot(
             f"the name {target.name} is longer than {most} bytes",
             "Choose a folder with -o, or rename the picture",
         )
-    if not _exists(target):
+    if files.is_stream(target) or not _exists(target):
         return job
-    if target.is_dir():
+    if os.path.isdir(target):
         return cannot(f"{target} is a folder", f"Put the result in it: -o {target}/")
+    if not os.path.isfile(target):
+        return cannot(
+            f"{target} is a socket or a disk, and no file", "Choose another place with -o"
+        )
     if job.data is None and _identity(target) == _identity(source):
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:
@@ -243,6 +260,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _exists(path: Path) -> bool:
     return _identity(path) is not None
+
+
+def _unseen(path: Path) -> OSError | None:
+    """Why a file cannot be seen."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error
+    return None
 
 
 def _longest_name(folder: Path) -> int:
@@ -282,7 +308,7 @@ def _key(path: Path, into: Path | None) -> tuple[str, str]:
     """Equal for paths that some file system takes for one: case, and é as one sign or two."""
     if into is None:
         # These folders exist, and are different whatever their names are like.
-        base, name = str(path.parent.resolve()), path.name
+        base, name = os.path.realpath(path.parent), path.name
     else:
         base, name = "", str(path.relative_to(into))
     return base, unicodedata.normalize("NFC", name.casefold())

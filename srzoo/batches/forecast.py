@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import SrzooError
-
 if TYPE_CHECKING:
     from .batch import Job
     from .making import Maker, Ready
@@ -55,12 +53,15 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
     for job in sample:
         try:
             found.append(maker.prepare(job))
-        except SrzooError:
+        except Exception:  # noqa: BLE001
             continue  # it will be told in its turn
     pixels = sum(ready.route.source[0] * ready.route.source[1] for ready in found)
     if not found or not (always or pixels * len(todo) >= LITTLE * len(sample)):
         return None
-    parts = [maker.upscaler.estimate(ready.route) for ready in found]
+    try:
+        parts = [maker.upscaler.estimate(ready.route) for ready in found]
+    except Exception:  # noqa: BLE001 - the first picture will tell of it
+        return None
     share = len(todo) / len(sample)
     return Forecast(
         round(len(found) * share),

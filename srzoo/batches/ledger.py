@@ -8,6 +8,7 @@ it is made again; a cut-off last line is passed over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,15 +16,22 @@ import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
+from .. import files
 from .._version import __version__
 from ..errors import PictureError
 
 NAME = ".srzoo-ledger.jsonl"
 
 Settings = Mapping[str, str | float | bool | None]
-"""All that decides how a picture comes out, besides the picture."""
+"""All that decides how a picture comes out, besides the picture.
+
+A key that is missing is one that is None: so whatever an option that is new here is called, its
+default is None, and a ledger from before it was there still counts.
+"""
+LONGEST = 2**20
+"""Bytes of a line; a longer one is not ours."""
 State = Literal["done", "ours", "unknown"]
 
 
@@ -106,17 +114,27 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
         self._handle: int | None = None
         self._guard = threading.Lock()
+        self._size, self._torn = 0, False
         try:
-            content = self.path.read_bytes()
+            if os.path.exists(self.path) and not self.path.is_file():
+                raise OSError(errno.EEXIST, "it is no file")
+            with self.path.open("rb") as file:
+                self._read(file)
         except FileNotFoundError:
-            content = b""
+            pass
         except OSError as error:
             raise self._trouble("read", error) from error
-        self._size = len(content)
-        self._torn = bool(content) and not content.endswith(b"\n")
-        for line in content.splitlines():
-            if found := _parse(line):
+
+    def _read(self, file: BinaryIO) -> None:
+        """Take up the lines that are whole and ours, whatever lies between them."""
+        whole = True
+        while line := file.readline(LONGEST):
+            self._size += len(line)
+            ended = line.endswith(b"\n")
+            if whole and (ended or len(line) < LONGEST) and (found := _parse(line)):
                 self._entries[found[0]] = found[1]
+            whole = ended
+        self._torn = not whole
 
     @property
     def targets(self) -> set[str]:
@@ -133,7 +151,7 @@ class Ledger:
         entry = self._entries.get(self._key(target))
         if entry is None or not entry.describes(target):
             return "unknown"
-        same = entry.settings == settings and entry.input.is_still(source)
+        same = _plain(entry.settings) == _plain(settings) and entry.input.is_still(source)
         return "done" if same else "ours"
 
     @contextlib.contextmanager
@@ -182,9 +200,10 @@ class Ledger:
             end = os.fstat(self._handle).st_size
             try:
                 _write(self._handle, b"\n" + data if self._torn else data)
-                os.fsync(self._handle)
+                files.sync(self._handle)
             except OSError as error:
-                os.ftruncate(self._handle, end)
+                with contextlib.suppress(OSError):  # a line that is cut off is passed over
+                    os.ftruncate(self._handle, end)
                 raise self._trouble("write", error) from error
             self._torn = False
 
@@ -199,7 +218,14 @@ class Ledger:
 
 def _write(handle: int, data: bytes) -> None:
     while data:
-        data = data[os.write(handle, data) :]
+        count = os.write(handle, data)
+        if count == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        data = data[count:]
+
+
+def _plain(settings: Settings) -> dict[str, str | float | bool]:
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _lock(handle: int) -> bool:
@@ -230,5 +256,5 @@ def _parse(line: bytes) -> tuple[str, Entry] | None:
             int(output["mtime_ns"]),
         )
         return str(found["target"]), entry
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .. import images
+from .. import images, troubles
 from ..errors import MemoryBudgetError, PictureError, SrzooError
 from ..images import tiff
 from ..upscaling import memory
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Advise = Callable[[Path | BinaryIO, Picture], str | None]
 
 BLENDED = "tiles were blended, not exact: the network looks further than a tile"
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+HOPELESS = {*troubles.FULL, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,13 @@ class Options:
     page: int | None = None
     force_damaged: bool = False
 
-    def settings(self, folder: ModelFolder, precision: str) -> Settings:
+    def settings(
+        self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"
+    ) -> Settings:
         """All that decides how a picture comes out, for the ledger.
 
-        Tiles, memory and threads are not among it: they change nothing.
+        Memory, jobs and device are not among it: pictures that were made elsewhere are kept.
+        What is new here is None where it is not asked for, as it is in ledgers of before.
         """
         config, sizing = folder.config, self.sizing
         network = [config.generator, config.args, config.weights and config.weights.sha256]
@@ -99,6 +102,8 @@ class Options:
             "quality": self.quality,
             "strip": self.strip,
             "provenance": self.provenance,
+            "tile": _asked(tile),
+            "engine": _asked(engine),
         }
 
 
@@ -186,8 +191,22 @@ class Maker:
             if not self._fits_whole(ready):
                 return self._streamed(ready, fetched, progress)
             return self.store(ready, fetched, *self.enlarge(ready, fetched, progress))
-        except SrzooError as error:
-            return Outcome(job, problem=error)
+        except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
+            return self.failed(job, error)
+
+    def failed(self, job: Job, error: Exception) -> Outcome:
+        """The outcome of a job that an error of any kind has ended.
+
+        Raises:
+            BrokenPipeError: whoever reads the result has enough.
+        """
+        if job.sink is not None and isinstance(error, BrokenPipeError):
+            raise error
+        what = f"cannot enlarge {job.source}"
+        return Outcome(job, problem=troubles.told(error, what, self._logs()))
+
+    def _logs(self) -> Path | None:
+        return self.ledger.folder if self.ledger else None
 
     def settled(self, job: Job) -> Outcome | None:
         """The outcome of a job for which nothing is to be done."""
@@ -280,13 +299,21 @@ class Maker:
         ready.itemsize, ready.channels = picture.pixels.itemsize, picture.channels
         kept = job.format == "webp" and self.options.quality is None
         ready.lossless = picture.lossless and kept
-        advice = None
-        if self.advise and not self._advised:
-            advice = self.advise(job.data or job.source, picture)
-            self._advised = advice is not None
+        advice = self._advice(job, picture)
         if self.options.strip:
             picture = images.stripped(picture)
         return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start)
+
+    def _advice(self, job: Job, picture: Picture) -> str | None:
+        if self.advise is None or self._advised:
+            return None
+        try:
+            advice = self.advise(job.data or job.source, picture)
+        except Exception as error:  # noqa: BLE001 - advice is no reason to fail
+            troubles.log(error, f"cannot advise on {job.source}", self._logs())
+            return None
+        self._advised = advice is not None
+        return advice
 
     def enlarge(
         self, ready: Ready, fetched: Fetched, progress: Progress | None
@@ -305,8 +332,8 @@ class Maker:
                 written = images.write(
                     self._stamped(result), file, job.format, self.options.quality
                 )
-        except SrzooError as error:
-            return Outcome(job, problem=error)
+        except Exception as error:  # noqa: BLE001 - as in make
+            return self.failed(job, error)
         seconds += fetched.seconds + time.perf_counter() - start
         return self._outcome(ready, fetched, written.lost, seconds)
 
@@ -365,6 +392,10 @@ class Maker:
         return outputs.to_file(job.target, record)
 
 
+def _asked(option: int | str) -> int | str | None:
+    return None if option == "auto" else option
+
+
 def not_begun(job: Job, reason: SrzooError) -> Outcome:
     """The outcome of a job that is not worth trying any more."""
     problem = PictureError(
@@ -377,7 +408,7 @@ def hopeless(outcome: Outcome) -> SrzooError | None:
     """The problem, if it is one that all later pictures would have too: a full disk."""
     error: BaseException | None = outcome.problem
     while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in HOPELESS:
             return outcome.problem
         error = error.__cause__
     return None

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from .. import files
+from .. import files, troubles
 from ..errors import PictureError
 
-PART = f"{files.TEMPORARY}part-"
-"""What the names of a batch's unfinished files begin with: only it may take them away."""
+PART = files.PART
 
 Record = Callable[[os.stat_result], None]
 
@@ -34,23 +30,9 @@ def to_file(target: Path, record: Record | None = None) -> Generator[BinaryIO]:
     Raises:
         PictureError: the place cannot be written, or is full.
     """
-    part = _part(target, shared=record is None)
-
-    def create(_name: str, flags: int) -> int:
-        return os.open(part, flags, 0o666)
-
     try:
-        try:
-            # By its name, messages of whoever writes tell the target.
-            with open(str(target), "wb", opener=create) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if record:
-                record(part.stat())
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        with files.replacing(target, record, files.PART if record else files.TEMPORARY) as file:
+            yield file
     except OSError as error:
         raise _cannot(target, error) from error
 
@@ -63,11 +45,8 @@ def to_sink(name: Path, sink: BinaryIO) -> Generator[BinaryIO]:
         PictureError: there is no room for it.
     """
     try:
-        with tempfile.TemporaryFile() as spool:
-            yield cast("BinaryIO", spool)
-            spool.seek(0)
-            shutil.copyfileobj(spool, sink)
-            sink.flush()
+        with files.spooled(sink, str(name)) as file:
+            yield file
     except BrokenPipeError:
         raise  # whoever reads has enough
     except OSError as error:
@@ -91,20 +70,13 @@ def make_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what a killed batch left half made; no other may be at work in the folder."""
-    for path in folder.glob(f"{PART}*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _part(target: Path, shared: bool) -> Path:
-    """A short name; in a folder that is not this process's alone, one of its own."""
-    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    prefix = f"{files.TEMPORARY}{os.getpid()}-" if shared else PART
-    return target.with_name(f"{prefix}{name}{target.suffix}")
+    """Take away what killed runs left half made; no other batch may be at work in the folder."""
+    for path in folder.glob(f"{files.PART}*"):
+        files.remove(path)
+    files.sweep(folder)
 
 
 def _cannot(target: Path, error: OSError) -> PictureError:
-    return PictureError(
-        f"cannot write {target}: {error.strerror or error}", "Choose another place with -o"
-    )
+    room = error.errno in troubles.FULL
+    fix = f"{'Make room there, or choose' if room else 'Choose'} another place with -o"
+    return PictureError(f"cannot write {target}: {error.strerror or error}", fix)

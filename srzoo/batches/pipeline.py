@@ -133,6 +133,8 @@ class _Line:
             return None
         except SrzooError as error:
             return Outcome(job, problem=error)
+        except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
+            return self.maker.failed(job, error)
         # With less memory other tiles would be taken: the same result only if they are exact.
         if ready.streamed or not ready.exact or self._held() + ready.weight > self.room:
             return None
@@ -155,11 +157,14 @@ class _Line:
                 return
             begun = self.begin(ready.job) if self.begin else None
             result, seconds = self.maker.enlarge(ready, fetched, begun)
-        except MemoryBudgetError:
-            self._take_back(item)
+        except (MemoryBudgetError, MemoryError):
+            self._take_back(item)  # alone it may fit
             return
         except SrzooError as error:
             self._settle(Outcome(ready.job, problem=error))
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            self._settle(self.maker.failed(ready.job, error))
             return
         writing = self.writers.submit(self.maker.store, ready, fetched, result, seconds)
         self.behind.append((writing, ready.weight))

@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import images
+from .. import files, images
 from ..errors import PictureError, SrzooError
+
+SHOWN = 5
+"""Endings that are told of; of more, their number."""
+
+
+@dataclass
+class Left:
+    """How much of folders was left out, and why.
+
+    Attributes:
+        suffixes: files by their endings, which are those of no pictures.
+        hidden: files and folders whose names begin with a dot.
+        folders: that lie in the named ones, where these alone are looked into.
+    """
+
+    suffixes: Counter[str] = field(default_factory=Counter[str])
+    hidden: int = 0
+    folders: int = 0
+
+    def add(self, other: Left) -> None:
+        """Count another folder's too."""
+        self.suffixes.update(other.suffixes)
+        self.hidden += other.hidden
+        self.folders += other.folders
+
+    def __bool__(self) -> bool:
+        return bool(self.suffixes or self.hidden or self.folders)
+
+    def __str__(self) -> str:
+        kinds = [f"{n} {suffix or 'without ending'}" for suffix, n in self.suffixes.most_common()]
+        several = len(kinds) - SHOWN
+        kinds = [*kinds[:SHOWN], f"{several} more kinds"] if several > 1 else kinds
+        parts = [", ".join(kinds)] * bool(kinds) + [f"{self.hidden} hidden"] * bool(self.hidden)
+        if self.folders:
+            parts.append(f"{self.folders} folder{'s' * (self.folders > 1)}: give -r")
+        return f"left out: {'; '.join(parts)}"
 
 
 @dataclass
@@ -19,12 +56,14 @@ class Found:
         results: results of earlier runs, which are no inputs.
         links: linked folders, which are not followed: they may lead round in circles.
         problems: folders that cannot be looked into.
+        left: what else lies there.
     """
 
     pictures: list[tuple[Path, Path]] = field(default_factory=list[tuple[Path, Path]])
     results: list[Path] = field(default_factory=list[Path])
     links: list[Path] = field(default_factory=list[Path])
     problems: list[tuple[Path, SrzooError]] = field(default_factory=list[tuple[Path, SrzooError]])
+    left: Left = field(default_factory=Left)
 
 
 def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Path | None) -> Found:
@@ -39,12 +78,13 @@ def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Pa
     Raises:
         PictureError: it holds no pictures, or cannot be looked into.
     """
-    found, deeper = Found(), False
+    found = Found()
     stack = [Path()]
     while stack:
         place = stack.pop()
         try:
-            entries = sorted(os.scandir(folder / place), key=lambda entry: entry.name)
+            with os.scandir(folder / place) as opened:
+                entries = sorted(opened, key=lambda entry: entry.name)
         except OSError as error:
             problem = PictureError(
                 f"cannot look into {folder / place}: {error.strerror}", "Change its rights"
@@ -53,19 +93,21 @@ def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Pa
                 raise problem from error
             found.problems.append((folder / place, problem))
             continue
+        found.left.hidden += sum(_hidden(entry.name) for entry in entries)
         entries = [entry for entry in entries if not entry.name.startswith(".")]
-        below = [entry for entry in entries if entry.is_dir()]
-        deeper |= bool(below)
-        if recursive:
+        below = [e for e in entries if _is_folder(e) and not _is(e, output)]
+        if not recursive:
+            found.left.folders += len(below)
+        else:
             found.links += [Path(entry.path) for entry in below if entry.is_symlink()]
-            below = [e for e in below if not e.is_symlink() and not _is(e, output)]
-            stack += [place / entry.name for entry in reversed(below)]
+            stack += [place / entry.name for entry in reversed(below) if not entry.is_symlink()]
         _take(folder, place, entries, models, found)
     if not (found.pictures or found.problems):
         hint = f"Known: {' '.join(sorted(images.READABLE))}"
-        if deeper and not recursive:
+        if found.left.folders:
             hint = "Give --recursive to look into the folders in it"
-        raise PictureError(f"{folder} holds no pictures", hint)
+        left = f" ({found.left})" if found.left.suffixes else ""
+        raise PictureError(f"{folder} holds no pictures{left}", hint)
     return found
 
 
@@ -76,13 +118,18 @@ def _take(
     models: tuple[str, ...],
     found: Found,
 ) -> None:
-    names = [
-        entry.name
-        for entry in entries
-        if Path(entry.name).suffix.lower() in images.READABLE
-        # A link to nowhere is taken, so that it is told.
-        and (entry.is_file() or not os.path.exists(entry.path))
-    ]
+    names: list[str] = []
+    for entry in entries:
+        if _is_folder(entry):
+            continue
+        suffix = Path(entry.name).suffix.lower()
+        # A link to nowhere is taken, so that it is told; a device or a FIFO is not.
+        if suffix in images.READABLE and (
+            os.path.isfile(entry.path) or not os.path.exists(entry.path)
+        ):
+            names.append(entry.name)
+        else:
+            found.left.suffixes[suffix] += 1
     stems = {Path(name).stem for name in names}
     for name in names:
         stem = Path(name).stem
@@ -90,6 +137,14 @@ def _take(
             found.results.append(folder / place / name)
         else:
             found.pictures.append((folder / place / name, place))
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") and not name.startswith(files.TEMPORARY)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path)  # no OSError, whatever a link leads to
 
 
 def _is(entry: os.DirEntry[str], folder: Path | None) -> bool:

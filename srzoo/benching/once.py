@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import strict
+from .. import descriptors, strict
 from ..errors import SrzooError
 from ..upscaling import memory
 
@@ -81,6 +81,7 @@ class Problem:
 
 def main() -> None:
     """Do what the command line says."""
+    own = descriptors.own_text()  # engines print to stdout, some of them at the very end
     bare = memory.peak()
     task = strict.parse(Task, json.loads(sys.argv[1]), "the task")
     try:
@@ -88,7 +89,7 @@ def main() -> None:
         found: Found | Problem = Found(seconds, memory.peak() - bare)
     except SrzooError as error:
         found = Problem(error.what, error.fix)
-    sys.stdout.write("\n" + json.dumps(asdict(found)) + "\n")
+    own.write(json.dumps(asdict(found)) + "\n")
 
 
 def _product() -> float:

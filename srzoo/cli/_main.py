@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
-from types import FrameType
 
 import click
 
-from .. import __version__, kinds
+from .. import __version__, kinds, troubles
 from ..errors import FallbackWarning, MissingPluginError, PluginError, SrzooError, did_you_mean
 from ..registry import ALLOW_VARIABLE
+from . import _signals, _streams
+from ._output import printable
 
 BAD_INPUT = 2
-INTERRUPTED = 130
+A_PART_FAILED = 1
 _PYTHONS = warnings.formatwarning
 
 
@@ -90,22 +92,54 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
-    signal.signal(signal.SIGTERM, _terminated)
-    warnings.formatwarning = _formatted
+    alone = arguments is None
+    given = sys.argv[1:] if arguments is None else arguments
+    with _streams.guarded(alone=alone) as streams, _signals.handled():
+        code = _run(given, streams)
+        if lost := streams.lost():
+            code = _say(lost, code or A_PART_FAILED)
+    sys.exit(code)
+
+
+def _answers(arguments: list[str]) -> bool:
+    """Whether a command of ours is asked for JSON, beside which stdout has nothing."""
+    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    name = next((argument for argument in options if not argument.startswith("-")), "")
+    return "--json" in options and any(
+        plugin.name == name and plugin.target.startswith(f"{__package__}.")
+        for plugin in kinds.commands
+    )
+
+
+def _run(arguments: list[str], streams: _streams.Streams) -> int:
+    formatted, warnings.formatwarning = warnings.formatwarning, _formatted
     try:
-        code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False)
-    except SrzooError as error:
-        code = _say(str(error), BAD_INPUT)
+        if _answers(arguments):
+            streams.for_machines()
+        code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False, obj=streams)
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = _say("interrupted", INTERRUPTED)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # of a file that is cut off, and no Ctrl-D
+            return _failed(stop.__cause__, arguments)
+        return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; point stdout away so that exit does not flush into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return A_PART_FAILED  # whoever read our output has enough
+    except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
+        return _failed(error, arguments)
+    finally:
+        warnings.formatwarning = formatted
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception, arguments: list[str]) -> int:
+    if os.environ.get(troubles.DEBUG):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    if isinstance(error, OSError) and error.strerror:
+        error = SrzooError(troubles.reason(error), troubles.mend(error))
+    told = troubles.told(error, f"srzoo {' '.join(arguments)} failed")
+    return _say(str(told), BAD_INPUT)
 
 
 def _formatted(
@@ -122,9 +156,5 @@ def _formatted(
 
 
 def _say(text: str, code: int) -> int:
-    click.echo(f"{click.style('srzoo:', fg='red', bold=True)} {text}", err=True)
+    click.echo(f"{click.style('srzoo:', fg='red', bold=True)} {printable(text)}", err=True)
     return code
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt  # so that temporary files are taken away

@@ -7,13 +7,16 @@ import re
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import click
 
 from ..errors import SrzooError
+from . import _streams
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..batches.batch import Job
     from ..upscaling.upscaler import Progress
 
@@ -34,26 +37,34 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
             overflow="fold",
         )
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(printable, row))
     console = Console(highlight=False, markup=False)
     console.print(made, width=None if console.is_terminal else 100)
 
 
-def as_json(value: object) -> None:
-    """Print one JSON document on one line."""
+def as_json(value: object, *, err: bool = False) -> None:
+    """Print one JSON document on one line, on stdout where nothing else is then."""
+    streams = _streams.current()
+    words = streams.err if err else streams.out
     text = json.dumps(value, ensure_ascii=False)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(words.encoding)
     except UnicodeEncodeError:  # a file name that is no UTF-8, or a terminal that is none
         text = json.dumps(value)
-    click.echo(text)
+    text = _streams.CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    click.echo(text, file=cast("IO[str]", words))
 
 
 def printable(value: object) -> str:
     r"""The text on one line that any terminal can show: ``a\nb`` for a line end in a name."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def bars_console() -> Console:
+    """Where progress bars are drawn: on stderr."""
+    from rich.console import Console
+
+    return Console(file=cast("IO[str]", _streams.current().err.for_bars()))
 
 
 def memory_size(text: str) -> int:
@@ -105,7 +116,6 @@ def progress_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -120,7 +130,12 @@ def progress_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(
+        *columns,
+        console=bars_console(),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # what goes elsewhere must not come here
+    ) as bars:
         overall = bars.add_task("pictures", total=jobs, visible=jobs > 1)
         current = bars.add_task("", total=None)
         started = False

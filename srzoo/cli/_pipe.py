@@ -7,9 +7,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
+from .. import descriptors, files
 from ..errors import PictureError
+from . import _streams
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
@@ -22,6 +24,16 @@ class _Input(io.BytesIO):
     """What came through the pipe, by a name for messages."""
 
     name = str(STDIN)
+
+
+def source(name: str) -> str:
+    """``-`` for every name of standard input."""
+    return PIPE if files.descriptor(name) == 0 else name
+
+
+def place(name: str | None) -> str | None:
+    """``-`` for every name of standard output: ``/dev/stdout``, ``/proc/self/fd/1``."""
+    return PIPE if name and files.descriptor(name) == descriptors.OUT else name
 
 
 def path(name: str) -> Path:
@@ -50,27 +62,48 @@ def plan(
     if output is None:
         raise PictureError("no place is named for the result", "Give -o - or -o FILE")
     through = inputs[0] == PIPE
-    source = STDIN if through else path(inputs[0])
+    picture = STDIN if through else path(inputs[0])
+    own = False
     if output == PIPE:
-        if sys.stdout.isatty():
-            raise PictureError("standard output is a terminal", "Add > FILE, or give -o FILE")
-        known = [k for k, f in images.FORMATS.items() if source.suffix.lower() in f.suffixes]
-        job = batch.Job(source, STDOUT, format or (known or ["png"])[0], sink=sys.stdout.buffer)
+        known = [k for k, f in images.FORMATS.items() if picture.suffix.lower() in f.suffixes]
+        job = batch.Job(picture, STDOUT, format or (known or ["png"])[0], sink=_stdout())
+        own = format is None
     else:
         target = path(output)
-        if output.endswith(("/", os.sep)) or target.is_dir():
+        if output.endswith(("/", os.sep)) or os.path.isdir(target):
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
-        job = batch.Job(source, target, format or images.format_of(target), data=io.BytesIO())
+        own = format is None and files.is_stream(target)  # a device has no ending
+        found = format or ("png" if own else images.format_of(target))
+        job = batch.Job(picture, target, found, data=io.BytesIO())
         job = batch.judged(job, overwrite, skip_existing)
     if through and not (job.problem or job.kept):
         data = _Input(_stdin())
-        if output == PIPE and format is None:
+        if own:
             job = replace(job, format=images.read(data, max_pixels=max_pixels).format)
         job = replace(job, data=data)
     return batch.Batch([job])
 
 
 def _stdin() -> bytes:
-    if sys.stdin.isatty():
+    stdin = cast("TextIO | None", sys.stdin)
+    if stdin is None:
+        raise PictureError("standard input is closed", "Pipe a picture into it, or name a file")
+    if stdin.isatty():
         raise PictureError("standard input is a terminal", "Pipe a picture into it")
-    return sys.stdin.buffer.read()
+    try:
+        return stdin.buffer.read()
+    except OSError as error:
+        raise PictureError(
+            f"cannot read {STDIN}: {error.strerror or error}", "Pipe a picture into it"
+        ) from error
+
+
+def _stdout() -> BinaryIO:
+    """Standard output, which from now on is for the picture alone."""
+    streams = _streams.current()
+    if streams.binary is None:
+        raise PictureError("standard output is closed", "Add > FILE, or give -o FILE")
+    if streams.out.isatty():
+        raise PictureError("standard output is a terminal", "Add > FILE, or give -o FILE")
+    streams.for_machines()
+    return streams.binary

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SrzooError
 from ._output import as_json, peak_memory, printable
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Teller:
         try:
             ready = maker.prepare(job)
             plans = maker.upscaler.plans(ready.route, format=job.format, streamed=ready.streamed)
-        except SrzooError:
+        except Exception:  # noqa: BLE001
             return  # it will be told in its turn
         for plan in plans:
             height, width = plan.tile
@@ -85,7 +84,7 @@ class Teller:
         else:
             self.count[job.kept or "done"] += 1
         if self.json:
-            as_json(_facts(outcome))
+            as_json(_facts(outcome), err=self.piped)
         elif outcome.before and outcome.after:
             route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
             if self.verbose or not self.piped:
@@ -116,6 +115,8 @@ class Teller:
         for outcome in self.failed:
             if outcome.begun:
                 click.echo(f"failed: {printable(outcome.problem)}", err=True)
+        if self.work.left:
+            click.echo(printable(self.work.left), err=self.json or self.piped)
         if left:
             again = "Mend that, and give the same command again"
             click.echo(f"not begun for that reason: {len(left)} more. {again}.", err=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ArgumentError, PictureError, SrzooError
+from ._output import bars_console
 
 if TYPE_CHECKING:
     from ..contracts import Degradation
@@ -73,9 +74,8 @@ def get(
 def _downloads() -> Generator[Report | None]:
     """Bytes, speed and time left on stderr; nothing where that is no terminal."""
     from rich import progress
-    from rich.console import Console
 
-    console = Console(stderr=True)
+    console = bars_console()
     if not console.is_terminal:
         yield None
         return

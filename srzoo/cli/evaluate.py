@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._output import as_json, table
+from ._output import as_json, bars_console, table
 
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Progress, Report, Result
@@ -117,10 +117,9 @@ def progress_bar() -> Generator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(bar_width=40), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=bars_console(), transient=True) as bars:
         task = bars.add_task("", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

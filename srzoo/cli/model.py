@@ -69,10 +69,10 @@ def show(name: str, json_: bool) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        text = readme.read_text(encoding="utf-8")
+        text = readme.read_text(encoding="utf-8", errors="replace")
         body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
         click.echo()
-        Console(width=80).print(Markdown(body))
+        Console(width=80).print(Markdown(body, hyperlinks=False))
 
 
 # fmt: off

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._output import bars_console
+
 if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..training import Watch
@@ -98,13 +100,13 @@ def _watch(steps: int) -> Generator[Watch]:
     if not sys.stderr.isatty() or not _speaks():
         yield Watch(on_evaluation=evaluated, on_word=click.echo)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Left
 
     columns = (TextColumn("steps"), BarColumn(bar_width=16), MofNCompleteColumn(), Left(),
                TextColumn("{task.description}", markup=False))  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=bars_console(), transient=True,
+                  redirect_stdout=sys.stdout.isatty()) as bars:  # fmt: skip
         task = bars.add_task("", total=steps)
 
         def stepped(step: int, losses: dict[str, float], speed: float, wait: float) -> None:

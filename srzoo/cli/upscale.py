@@ -104,13 +104,15 @@ def upscale(
                              max_pixels=max_pixels or images.MAX_PIXELS)  # fmt: skip
     if format and format not in images.FORMATS:
         images.format_of(Path(f"result.{format}"))  # raises, and says what to install
+    inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
     if "-" in (*inputs, output):
         work = _pipe.plan(inputs, output, format, overwrite, skip_existing, options.max_pixels)
     else:
         work = batch.plan([_pipe.path(name) for name in inputs], output, model=folder.name,
                           known=locate.list_models(), format=format, overwrite=overwrite,
                           skip_existing=skip_existing, recursive=recursive,
-                          settings=options.settings(folder, precision))  # fmt: skip
+                          settings=options.settings(folder, precision, tile=tile,
+                                                    engine=engine))  # fmt: skip
     if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
     options.sizing.plan((1000, 1000), folder.config.scales)  # raises where there is no way

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import kinds
+from .. import descriptors, kinds
 from ..contracts import on_grid
 from ..upscaling import memory
 from . import about
@@ -24,6 +24,7 @@ MARGIN = 1.1
 def main() -> None:
     """Run the file on larger and larger pictures, and look at the peak after each."""
     format, path = sys.argv[1:]
+    own = descriptors.own_text()  # formats print to stdout, some of them at the very end
     kind = kinds.formats.create(format)
     multiple = about.parse(kind.about(Path(path)), path).multiple
     run = kind.open(Path(path), memory.cores())
@@ -34,7 +35,7 @@ def main() -> None:
     slopes = [(high[1] - low[1]) / (high[0] - low[0]) for low, high in pairwise(found)]
     per_pixel = int(MARGIN * max(0.0, *slopes))
     aside = max(0, *(int(peak - per_pixel * pixels) for pixels, peak in found))
-    sys.stdout.write(json.dumps([per_pixel, aside]) + "\n")
+    own.write(json.dumps([per_pixel, aside]) + "\n")
 
 
 if __name__ == "__main__":

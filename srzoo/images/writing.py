@@ -28,7 +28,7 @@ def write(
     Args:
         picture: what to write.
         file: where; a path is replaced if it exists (callers decide about that). An open
-            binary file must be able to seek.
+            binary file gets all of it or nothing.
         format: a key of ``FORMATS``.
         quality: 1 to 100 for JPEG, WebP, AVIF and HEIC; None for the format's own, and for
             WebP without loss where the picture came so.
@@ -43,11 +43,8 @@ def write(
     check_writable(file, picture.size, format)
     picture = FORMATS[format].fitted(picture)
     try:
-        if isinstance(file, Path):
-            with files.replacing(file) as opened:
-                _encode(picture, opened, format, quality)
-        else:
-            _encode(picture, file, format, quality)
+        with files.whole(file) as opened:
+            _encode(picture, opened, format, quality)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise PictureError(

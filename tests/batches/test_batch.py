@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 from helpers import drawn
+from hypothesis import given
 
-from srzoo.batches import batch
+from srzoo.batches import batch, tree
 from srzoo.errors import PictureError
 
 KNOWN = ["edsr-x4", "bicubic-x2"]
@@ -266,3 +269,38 @@ def test_a_ledger_is_kept_for_several_in_one_folder_only(here):
         work = batch.plan([Path(name) for name in inputs], output, model="m", known=[])
         assert (work.ledger is not None) == kept
     assert not Path("out").exists()
+
+
+def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
+    for name in ("a.png", "b.txt", "c.TXT", "d", "e.mov", ".hidden.png", ".folder/f.png",
+                 "deep/g.png", "deep/h.txt", "deeper/i.jpg", ".srzoo-ledger.jsonl"):  # fmt: skip
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    plain = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
+    assert str(plain.left) == (
+        "left out: 2 .txt, 1 without ending, 1 .mov; 2 hidden; 2 folders: give -r"
+    )
+    deep = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[],
+                      recursive=True)  # fmt: skip
+    assert str(deep.left) == "left out: 3 .txt, 1 without ending, 1 .mov; 2 hidden"
+    named = batch.plan([tmp_path / "in/b.txt"], None, model="m", known=[])
+    assert not named.left
+    assert named.jobs[0].problem is None  # what is named is tried
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_bytes(b"")
+    with pytest.raises(PictureError, match=r"holds no pictures \(left out: 1 .txt\)"):
+        batch.plan([tmp_path / "texts"], None, model="m", known=[])
+
+
+@given(st.dictionaries(st.sampled_from([".txt", "", ".mov", ".a", ".b", ".c", ".d", ".e"]),
+                       st.integers(1, 9)), st.integers(0, 3), st.integers(0, 3))  # fmt: skip
+def test_every_file_that_is_left_out_is_in_the_sum(suffixes, hidden, folders):
+    left = tree.Left(Counter(suffixes), hidden, folders)
+    assert bool(left) == bool(suffixes or hidden or folders)
+    both = tree.Left()
+    both.add(left)
+    both.add(left)
+    assert both.suffixes.total() == 2 * sum(suffixes.values())
+    assert (both.hidden, both.folders) == (2 * hidden, 2 * folders)
+    assert len(str(left).split(";")[0].split(", ")) <= tree.SHOWN + 1

@@ -159,3 +159,88 @@ def _full(real, handle, data):
     if len(data) > 20:
         return real(handle, data[: len(data) // 2])
     raise OSError(28, "No space left on device")
+
+
+def lines(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / NAME).read_bytes().splitlines()]
+
+
+def test_a_ledger_of_before_counts_where_what_is_missing_is_the_default(out):
+    """Tile and engine were not written once; what is asked for now was not asked for then."""
+    book = Ledger(out)
+    with book.opened():
+        source, target = make(book, "a.png")
+    new = SETTINGS | {"tile": None, "engine": None, "strength": None}
+    assert Ledger(out).state(target, source, new) == "done"
+    for other in ({"tile": 64}, {"tile": "off"}, {"engine": "mnn"}, {"strength": 0.5}):
+        assert Ledger(out).state(target, source, new | other) == "ours"
+    with (book := Ledger(out)).opened():
+        stat = target.stat()
+        entry = Entry(str(source), ledger.taken(source), new, stat.st_size, stat.st_mtime_ns)
+        book.record(target, entry)
+    assert Ledger(out).state(target, source, SETTINGS) == "done"  # and the other way round
+    assert Ledger(out).state(target, source, {"model": "m"}) == "ours"
+
+
+@pytest.mark.parametrize("rubbish", [
+    b"\xff\xfe\x00" * 100, b"[" * 100_000, b'{"target":' * 30_000, b"x" * 3_000_000,
+    b'{"a": 1e999}', b"9" * 5000, b"\r\r\r", b'"' + b"a" * (ledger.LONGEST - 1),
+    b"a" * ledger.LONGEST, b"\x00" * (ledger.LONGEST + 1),
+])  # fmt: skip
+def test_damage_in_the_middle_hides_no_other_line(out, rubbish):
+    book = Ledger(out)
+    with book.opened():
+        made = [make(book, f"{i}.png") for i in range(4)]
+    whole = (out / NAME).read_bytes().splitlines(keepends=True)
+    half = whole[1][: len(whole[1]) // 2]
+    for damage in (rubbish + b"\n", half + rubbish + b"\n", rubbish + whole[1]):
+        (out / NAME).write_bytes(b"".join([whole[0], damage, *whole[2:]]))
+        book = Ledger(out)
+        known = [book.state(target, source, SETTINGS) for source, target in made]
+        assert known == ["done", "unknown", "done", "done"]
+        with book.opened():
+            make(book, "1.png")
+        assert Ledger(out).state(made[1][1], made[1][0], SETTINGS) == "done"
+
+
+@pytest.mark.parametrize("damage", [
+    {"output": {"size": "many", "mtime_ns": 1}}, {"output": {"size": 1e999, "mtime_ns": 1}},
+    {"settings": "x"}, {"settings": [1]}, {"input": []}, {"input": None}, {"output": None},
+    {"settings": {"model": {"deep": []}}}, {"target": None}, {"source": None},
+])  # fmt: skip
+def test_a_line_of_the_wrong_kind_calls_nothing_done(out, damage):
+    book = Ledger(out)
+    with book.opened():
+        source, target = make(book, "a.png")
+    if damage.keys() & {"source"}:
+        return
+    (out / NAME).write_text(json.dumps(lines(out)[0] | damage) + "\n")
+    assert Ledger(out).state(target, source, SETTINGS) in ("unknown", "ours")
+
+
+def test_a_ledger_that_cannot_be_read_or_written_is_one_line(out, monkeypatch):
+    (out / NAME).mkdir(parents=True)
+    with pytest.raises(PictureError, match="cannot read"):
+        Ledger(out)
+    (out / NAME).rmdir()
+    os.mkfifo(out / NAME)
+    with pytest.raises(PictureError, match="no file"):
+        Ledger(out)  # and nobody waits for ever
+    (out / NAME).unlink()
+    book = Ledger(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", _refuse)
+        with pytest.raises(PictureError, match="Read-only"), book.opened():
+            pass
+    with book.opened(), monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda _handle, _data: 0)
+        with pytest.raises(PictureError, match="No space left"):
+            make(book, "a.png")
+        patch.setattr(os, "ftruncate", _refuse)
+        with pytest.raises(PictureError, match="No space left"):
+            make(book, "a.png")
+    assert Ledger(out).targets == set()
+
+
+def _refuse(*_arguments):
+    raise OSError(30, "Read-only file system")

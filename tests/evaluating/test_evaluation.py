@@ -381,7 +381,7 @@ def test_what_cannot_be_written(copy, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("srzoo.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("srzoo.files.os.open", refuse)
     with pytest.raises(ModelError, match="Permission denied"):
         results.write(copy, [row()])
     assert (copy.path / "README.md").read_text() == before

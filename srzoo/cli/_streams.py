@@ -1,0 +1,227 @@
+"""What the command says: free of control characters, and on stdout nothing but that."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import re
+import sys
+from collections.abc import Generator
+from typing import BinaryIO, TextIO, cast
+
+import click
+
+from .. import descriptors
+
+_C0, _LINES = r"\x00-\x08\x0b-\x1f", r"\u2028\u2029"
+_BIDI = r"\u202a-\u202e\u2066-\u2069"
+CONTROL = re.compile(f"[{_C0}\x7f-\x9f{_LINES}{_BIDI}]")
+"""What terminals act on, but for line ends and tabs; and what shows text in another order."""
+STYLES = r"\x1b\[[\d;]*m"
+BARS = rf"{STYLES}|\x1b\[\?25[lh]|\x1b\[\d*[AK]|\r"
+"""What progress bars are drawn with: the cursor goes up, lines are cleared."""
+RESET = "\x1b[0m"
+REDRAWN = re.compile(r"\r|(?:\x1b\[A)+\Z")
+"""How the Hub's bars (tqdm) begin what they write. Nothing that we say begins so, or has no end."""
+
+
+def clean(text: str, allowed: str | None = None) -> str:
+    r"""The text with control characters as ``\x1b``; ``allowed`` sequences stay."""
+    if not CONTROL.search(text):
+        return text
+    if allowed is None:
+        return CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    either = re.compile(f"({allowed})|{CONTROL.pattern}")
+    return either.sub(lambda match: match[1] or repr(match[0])[1:-1], text)
+
+
+class Words(io.TextIOBase):
+    """A stream that cleans what it is given, and goes on when nobody takes it any more.
+
+    It has no ``buffer``: nothing passes it by. Of what rich and click draw, styles pass on a
+    terminal. A write that fails is kept in ``error``, and the work is done all the same; only a
+    closed pipe is raised, since whoever reads has enough.
+
+    Args:
+        raw: where it goes to; None where that is closed.
+        bars: whether a progress bar may be drawn.
+    """
+
+    def __init__(self, raw: TextIO | None, *, bars: bool = False) -> None:
+        self.error: OSError | None = None
+        self._raw = raw
+        self._bars = bars
+        self._ours = (BARS if bars else STYLES) if self.isatty() else None
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The raw one's."""
+        return (self._raw and self._raw.encoding) or "utf-8"
+
+    @property
+    def errors(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What cannot be encoded is escaped."""
+        return "backslashreplace"
+
+    def isatty(self) -> bool:
+        """Whether a person reads it as it comes."""
+        return self._raw is not None and not self._raw.closed and self._raw.isatty()
+
+    def fileno(self) -> int:
+        """The raw one's."""
+        if self._raw is None:
+            raise io.UnsupportedOperation("it is closed")
+        return self._raw.fileno()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write it, cleaned."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("text is written here, not bytes")
+        if text and self._raw is None:
+            self.error = self.error or OSError(errno.EBADF, "it is closed")
+        if self.error or self._raw is None:
+            return len(text)
+        head = REDRAWN.match(text) if self._ours else None
+        said = head[0] + clean(text[head.end() :], self._ours) if head else clean(text, self._ours)
+        styles = re.findall(STYLES, said) if self._ours and not self._bars else []
+        if styles and styles[-1] != RESET:
+            # Whoever changed the style has not changed it back.
+            said = said[:-1] + RESET + "\n" if said.endswith("\n") else said + RESET
+        encoded = said.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        try:
+            self._raw.write(encoded)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.error = error
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what is kept back."""
+        if self.error or self._raw is None or self._raw.closed:
+            return
+        try:
+            self._raw.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.error = error
+
+    def for_bars(self) -> Words:
+        """The same stream for a progress bar."""
+        return Words(self._raw, bars=True)
+
+
+class Streams:
+    """The command's streams; :func:`current` finds them.
+
+    Attributes:
+        out: standard output.
+        err: standard error.
+        binary: standard output for bytes, such as a picture; None where it is closed.
+    """
+
+    def __init__(self, out: TextIO | None, err: TextIO | None, binary: BinaryIO | None) -> None:
+        self.out = Words(out)
+        self.err = Words(err)
+        self.binary = binary
+
+    def for_machines(self) -> None:
+        """From now on ``sys.stdout`` is for words, and these go to standard error.
+
+        What is asked for is written to ``out`` or ``binary``.
+        """
+        if isinstance(sys.stdout, Words):
+            sys.stdout = self.err
+
+    def lost(self) -> str | None:
+        """Why a part of what was said could not be."""
+        with contextlib.suppress(BrokenPipeError):
+            self.out.flush()
+            self.err.flush()
+        names = (("standard output", self.out), ("standard error", self.err))
+        for name, words in names:
+            # Who closes standard error wants silence, and has it.
+            if words.error and not (words is self.err and words.error.errno == errno.EBADF):
+                return f"cannot write to {name}: {words.error.strerror or words.error}"
+        return None
+
+
+def current() -> Streams:
+    """The streams of the command that runs, or those that Python has."""
+    context = click.get_current_context(silent=True)
+    found: object = context.find_root().obj if context else None
+    if isinstance(found, Streams):
+        return found
+    return Streams(sys.stdout, sys.stderr, getattr(sys.stdout, "buffer", None))
+
+
+@contextlib.contextmanager
+def guarded(*, alone: bool) -> Generator[Streams]:
+    """Keep standard output for what the command says itself, and have all of it cleaned.
+
+    Args:
+        alone: whether the process is the command's, and ends with it. Then nothing is undone,
+            so that what C libraries print when they are unloaded does not come there either.
+    """
+    before, own = (sys.stdout, sys.stderr), None
+    text, binary = cast("TextIO | None", sys.stdout), None
+    descriptors.fill()
+    if text is not None:
+        binary = cast("BinaryIO | None", getattr(text, "buffer", None))
+        console = sys.platform == "win32" and text.isatty()  # it takes no bytes as they are
+        if not console:
+            text.flush()
+            own = _take_over(alone)
+            if _is_descriptor_1(text):
+                binary = cast("BinaryIO", own)
+                text = io.TextIOWrapper(
+                    io.BufferedWriter(own),
+                    encoding=text.encoding,
+                    errors="backslashreplace",
+                    line_buffering=text.isatty(),
+                )
+    streams = Streams(text, sys.stderr, binary)
+    sys.stdout, sys.stderr = streams.out, streams.err
+    try:
+        yield streams
+    finally:
+        with contextlib.suppress(OSError):
+            streams.out.flush()
+        if own:
+            _let_go(own, text if text is not before[0] else None, alone)
+        if not alone:
+            sys.stdout, sys.stderr = before
+
+
+def _take_over(alone: bool) -> io.FileIO:
+    if not alone:
+        descriptors.flush_c()
+    return descriptors.taken_over()
+
+
+def _let_go(own: io.FileIO, text: TextIO | None, alone: bool) -> None:
+    """Close standard output; what nobody took is dropped, so that Python's end is quiet."""
+    if not alone:
+        descriptors.given_back(own)
+    try:
+        if text:
+            text.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, own.fileno())
+        os.close(nowhere)
+    (text or own).close()
+
+
+def _is_descriptor_1(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == descriptors.OUT
+    except (OSError, ValueError):
+        return False
