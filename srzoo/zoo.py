@@ -31,6 +31,7 @@ def load(
     tile: Tile = "auto",
     memory: int | None = None,
     engine: str = "torch",
+    strength: float = 1.0,
 ) -> Upscaler:
     """Make a model ready: folder, network, weights, engine.
 
@@ -52,10 +53,12 @@ def load(
         PluginError: its generator is not installed, or broken.
         DeviceError: there is no such device.
     """
+    device = str(device)
     folder = locate.find(model)
     chosen = engines.choose(folder, engine, device=device, precision=precision)
     runner = _runner(folder, chosen.name, device, precision, asked=engine != "auto")
-    return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory)
+    return Upscaler(runner, folder.config.scales, folder.name, tile=tile, memory=memory,
+                    strength=strength)  # fmt: skip
 
 
 def _runner(
@@ -77,6 +80,7 @@ def upscale(
     *,
     scale: int | None = None,
     output: str | Path | None = None,
+    strength: float = 1.0,
 ) -> P | Image:
     """Enlarge one picture in one line; for several, :func:`load` the model once.
 
@@ -97,10 +101,10 @@ def upscale(
     if not isinstance(picture, str | Path):
         if output is not None:
             raise SrzooError("only a picture file can be written to output", "Save the result")
-        return load(model)(picture, scale)
+        return load(model, strength=strength)(picture, scale)
     format = images.format_of(Path(output)) if output is not None else ""
     source = images.read(Path(picture))
-    result = load(model).upscale(source, scale)
+    result = load(model, strength=strength).upscale(source, scale)
     if output is not None:
         images.write(result, Path(output), format)
     return images.to_pil(result)

@@ -43,6 +43,7 @@ class Upscaler:
         name: the model's name, for messages.
         tile: "auto" (as large as the memory allows), "off", or a side in LR pixels.
         memory: bytes that the whole process may take; None for 60 % of what is free.
+        strength: 1 for the model's result, 0 for bicubic interpolation, or between.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Upscaler:
         *,
         tile: Tile = "auto",
         memory: int | None = None,
+        strength: float = 1.0,
     ) -> None:
         if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
             raise PictureError(
@@ -63,6 +65,7 @@ class Upscaler:
         self.name = name
         self.tile = tile
         self.memory = memory
+        self.strength = strength
         self._stitcher = Stitcher(runner, name)
 
     @property
@@ -112,6 +115,14 @@ class Upscaler:
 
     def to_size(self, picture: Picture, route: Route, progress: Progress | None = None) -> Picture:
         """Bring a decoded picture to another size; ``progress`` is told (tiles done, in all)."""
+        made = self._to_size(picture, route, progress)
+        if self.strength == 1 or made.pixels.dtype != np.uint8:
+            return made
+        plain = Image.fromarray(picture.pixels).resize(route.size, Image.Resampling.BICUBIC)
+        mixed = self.strength * made.pixels + (1 - self.strength) * np.asarray(plain)
+        return replace(made, pixels=np.rint(mixed).astype(np.uint8))
+
+    def _to_size(self, picture: Picture, route: Route, progress: Progress | None = None) -> Picture:
         plans = self._plans_for(picture, route, streamed=False)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
         if not route.resized:
