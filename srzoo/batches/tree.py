@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import images
 from ..errors import PictureError, SrzooError
+from . import naming
 
 
 @dataclass
@@ -86,7 +87,7 @@ def _take(
     stems = {Path(name).stem for name in names}
     for name in names:
         stem = Path(name).stem
-        if any(stem.removesuffix(f"-{model}") in stems - {stem} for model in models):
+        if naming.is_result(stem, stems, models):
             found.results.append(folder / place / name)
         else:
             found.pictures.append((folder / place / name, place))
