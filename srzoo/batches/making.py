@@ -70,6 +70,8 @@ class Options:
         provenance: write into the XMP which model made it.
         invented: whether the model was trained to invent detail; the provenance says so.
         max_pixels: larger pictures are refused.
+        strength: of the model, as the Upscaler was given it.
+        keep_times: give results the times of their inputs.
     """
 
     sizing: Sizing = field(default_factory=Sizing)
@@ -78,6 +80,8 @@ class Options:
     provenance: bool = True
     invented: bool = False
     max_pixels: int = images.MAX_PIXELS
+    strength: float = 1.0
+    keep_times: bool = False
 
     def settings(self, folder: ModelFolder, precision: str) -> Settings:
         """All that decides how a picture comes out, for the ledger.
@@ -96,6 +100,8 @@ class Options:
             "quality": self.quality,
             "strip": self.strip,
             "provenance": self.provenance,
+            "strength": self.strength,
+            "keep_times": self.keep_times,
         }
 
 
@@ -128,12 +134,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A decoded picture, and which one it was."""
+    """A decoded picture, which one it was, and its times (ns: of access, of change) to keep."""
 
     picture: Picture
     input: Input | None
     advice: str | None
     seconds: float
+    times: tuple[int, int] | None = None
 
 
 class Maker:
@@ -145,16 +152,24 @@ class Maker:
         work: gives the settings, and the ledger that is written, if there is one.
         advise: is asked about pictures until it has something to say; folders are
             mostly of one kind.
+        dry: write nothing and create no folder: it only says what would be made.
     """
 
     def __init__(
-        self, upscaler: Upscaler, options: Options, work: Batch, advise: Advise | None = None
+        self,
+        upscaler: Upscaler,
+        options: Options,
+        work: Batch,
+        advise: Advise | None = None,
+        *,
+        dry: bool = False,
     ) -> None:
         self.upscaler = upscaler
         self.options = options
         self.settings: Settings = work.settings
         self.ledger: Ledger | None = work.ledger
         self.advise = advise
+        self.dry = dry
         self._advised = False
 
     def make(self, job: Job, begin: Callable[[Job], Progress] | None = None) -> Outcome:
@@ -191,7 +206,7 @@ class Maker:
                 raise
             plans, streamed = self.upscaler.plans(route, streamed=True), True
         if job.sink is None:
-            outputs.make_folder(job.target.parent)
+            (outputs.check_folder if self.dry else outputs.make_folder)(job.target.parent)
         exact = all(plan.exact for plan in plans)
         return Ready(job, route, exact, streamed, time.perf_counter() - start)
 
@@ -224,6 +239,7 @@ class Maker:
         """Decode the picture."""
         start = time.perf_counter()
         job = ready.job
+        times = self._times(job)  # before it is read, which changes the one of access
         input = ledger.taken(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
@@ -234,7 +250,18 @@ class Maker:
             self._advised = advice is not None
         if self.options.strip:
             picture = images.stripped(picture)
-        return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start)
+        return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start, times)
+
+    def _times(self, job: Job) -> tuple[int, int] | None:
+        if job.data or not self.options.keep_times:
+            return None
+        try:
+            stat = job.source.stat()
+        except OSError as error:
+            raise PictureError(
+                f"cannot read {job.source}: {error.strerror}", "Restore the file"
+            ) from error
+        return stat.st_atime_ns, stat.st_mtime_ns
 
     def enlarge(
         self, ready: Ready, fetched: Fetched, progress: Progress | None
@@ -249,7 +276,7 @@ class Maker:
         start = time.perf_counter()
         job = ready.job
         try:
-            with self._published(job, fetched.input) as file:
+            with self._published(job, fetched) as file:
                 written = images.write(
                     self._stamped(result), file, job.format, self.options.quality
                 )
@@ -263,7 +290,7 @@ class Maker:
         start = time.perf_counter()
         job, picture = ready.job, self._stamped(fetched.picture)
         strips = self.upscaler.strips(picture, ready.route, progress)
-        with self._published(job, fetched.input) as file:
+        with self._published(job, fetched) as file:
             writer = tiff.Writer(
                 file, ready.route.size, picture, picture.pixels.dtype, tile=tiff.TILE, big=True
             )
@@ -298,19 +325,19 @@ class Maker:
             return picture
         return images.stamped(picture, self.upscaler.name, invented=self.options.invented)
 
-    def _published(self, job: Job, input: Input | None) -> AbstractContextManager[BinaryIO]:
+    def _published(self, job: Job, fetched: Fetched) -> AbstractContextManager[BinaryIO]:
         if job.sink is not None:
             return outputs.to_sink(job.target, job.sink)
-        if self.ledger is None or input is None:
-            return outputs.to_file(job.target)
-        book = self.ledger
+        if self.ledger is None or fetched.input is None:
+            return outputs.to_file(job.target, times=fetched.times)
+        book, input = self.ledger, fetched.input
 
         def record(stat: os.stat_result) -> None:
             settings = {**self.settings, "format": job.format}
             source = str(job.source)
             book.record(job.target, Entry(source, input, settings, stat.st_size, stat.st_mtime_ns))
 
-        return outputs.to_file(job.target, record)
+        return outputs.to_file(job.target, record, fetched.times)
 
 
 def not_begun(job: Job, reason: SrzooError) -> Outcome:

@@ -146,7 +146,9 @@ def _check(pattern: str, known: tuple[str, ...]) -> None:
     try:
         parts = list(string.Formatter().parse(pattern))
     except ValueError as error:
-        raise PictureError(f"--name {pattern}: {error}", f"{_FIX}; a brace itself is {{{{") from None
+        raise PictureError(
+            f"--name {pattern}: {error}", f"{_FIX}; a brace itself is {{{{"
+        ) from None
     for text, name, spec, conversion in parts:
         if any(sign in text for sign in "/\\\0"):
             raise PictureError(f"--name {pattern} names a folder", "Choose the folder with -o")
