@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -111,13 +112,18 @@ class Factor(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     name = "factor"
 
+    def __init__(self, most: int = 64) -> None:
+        self.most = most
+
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """The number."""
         text = str(value).strip().lower().removeprefix("x").removesuffix("x")
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
-            raise SrzooError(f"{value!r} is no scale", "Write a whole number, like 4")
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= self.most):
+            raise SrzooError(
+                f"{value!r} is no scale", f"Write a whole number from 1 to {self.most}"
+            )
         return int(text)
 
 
@@ -160,17 +166,39 @@ def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     return amount(value, "number of pixels", "500M") if value else None
 
 
-def either(argument: str | None, option: str | None, what: str = "MODEL") -> str:
+def either(
+    argument: T | None, option: T | None, what: str = "MODEL", default: T | None = None
+) -> T:
     """What was given as an argument, or as an option.
 
     Raises:
-        UsageError: neither, or both.
+        UsageError: neither, and there is no default; or both.
     """
     if argument is not None and option is not None:
         raise click.UsageError(f"{what} is given twice: {argument} and {option}.")
-    if argument is None and option is None:
+    given = argument if argument is not None else option if option is not None else default
+    if given is None:
         raise click.UsageError(f"Missing argument '{what}'.")
-    return argument or option or ""
+    return given
+
+
+REFERENCE: dict[str, Any] = {"default_map": {"engine": "torch"}}
+"""Settings of commands that measure and compare models: by torch, unless another is asked for."""
+
+
+def together(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
+    """Several arguments in their order, of which each may be given as an option instead.
+
+    Raises:
+        UsageError: too few or too many.
+    """
+    rest = list(given)
+    missing = [what for what, value in named.items() if value is None]
+    if len(rest) < len(missing):
+        raise click.UsageError(f"Missing argument '{missing[len(rest)]}'.")
+    if len(rest) > len(missing):
+        raise click.UsageError(f"Got unexpected extra argument ({rest[len(missing)]}).")
+    return [value if value is not None else rest.pop(0) for value in named.values()]
 
 
 # fmt: off
@@ -181,6 +209,7 @@ scale_option = click.option("--scale", type=Factor(), metavar="N",
 strength_option = click.option(
     "--strength", metavar="0..1", callback=_strength, default="1", show_default=True,
     help="0.5: halfway to the bicubic enlargement, where a model overdoes it.")
+OVERWRITE = "--overwrite", "--force!"
 json_option = click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 
 

@@ -27,8 +27,8 @@ SIDE = 480
 """Of the place as it is enlarged, in pixels, at most."""
 SMALLEST = 48
 """Of the place in the picture's own pixels, where the picture has them."""
-MARGIN = 32
-"""Pixels computed around it, so that its edges are as in the whole."""
+MARGIN = 32, 64
+"""Pixels computed around it, so that its edges are as in the whole: at least, and at most."""
 LOOKED_AT = 4_000_000
 """A place is looked for in so many pixels: a larger picture is reduced first."""
 OVERVIEW = (300, 480)
@@ -80,7 +80,8 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     pixels = images.rgb(picture)
     route = sizing.plan(picture.size, model.scales)
     place = look(pixels, side(route))
-    grown = place.grown(MARGIN, route.source)
+    margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
+    grown = place.grown(margin, route.source)
     small = np.ascontiguousarray(grown.of(pixels))
     start = time.perf_counter()
     made = model.to_size(images.Picture(small), _part(route, grown)).pixels
