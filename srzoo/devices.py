@@ -6,18 +6,47 @@ import os
 import platform
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from . import kinds
 from .errors import DeviceError, did_you_mean
 from .exporting import engine as engines
 from .exporting.runner import ExportRunner
+from .upscaling import memory
 
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 CARDS = Path("/proc/driver/nvidia/gpus")
 """Where NVIDIA's driver for Linux lists the cards."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that models can run on.
+
+    Attributes:
+        name: as ``--device`` takes it.
+        title: what its maker calls it; "" where that is told elsewhere.
+        memory: bytes it has.
+        free: bytes of them that are free now.
+        precisions: those it computes in, fp32 first.
+    """
+
+    name: str
+    title: str
+    memory: int
+    free: int
+    precisions: tuple[str, ...]
+
+
+def cpu() -> Device:
+    """The processor; memory is what this process may have."""
+    there = psutil.virtual_memory()
+    return Device("cpu", "", there.total, min(there.available, memory.free()), PRECISIONS[1:])
 
 
 def named(device: object) -> str:

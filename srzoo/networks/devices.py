@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-import psutil
 import torch
 
 from .. import devices
+from ..devices import Device
 from ..errors import DeviceError
-
-
-@dataclass(frozen=True)
-class Device:
-    """Something that torch can compute on.
-
-    Attributes:
-        name: as ``--device`` takes it.
-        title: what its maker calls it; "" where that is not told.
-        memory: bytes it has.
-        free: bytes of them that are free now.
-        precisions: those it computes in, fp32 first.
-    """
-
-    name: str
-    title: str
-    memory: int
-    free: int
-    precisions: tuple[str, ...]
 
 
 def found() -> list[Device]:
@@ -40,12 +21,9 @@ def found() -> list[Device]:
         precisions = ("fp32", "fp16", "bf16") if new else ("fp32", "fp16")
         title = torch.cuda.get_device_name(index)
         listed.append(Device(f"cuda:{index}", title, whole, free, precisions))
-    there = psutil.virtual_memory()
     if torch.backends.mps.is_available():
-        kinds = ("fp32", "fp16", "bf16")
-        listed.append(Device("mps", "", there.total, there.available, kinds))
-    kinds = ("fp32", "bf16", "fp16")
-    return [*listed, Device("cpu", "", there.total, there.available, kinds)]
+        listed.append(replace(devices.cpu(), name="mps"))  # the memory is the same
+    return [*listed, devices.cpu()]
 
 
 def find(device: object) -> torch.device:
