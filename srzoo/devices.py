@@ -14,6 +14,7 @@ import psutil
 from . import kinds
 from .errors import DeviceError, did_you_mean
 from .exporting import engine as engines
+from .exporting import exports
 from .exporting.runner import ExportRunner
 from .upscaling import memory
 
@@ -81,20 +82,12 @@ def check(engine: str, device: str, precision: str) -> None:
 
     Raises:
         PluginError: there is no such engine.
-        DeviceError: there is no such device, or the engine does not run on it.
+        DeviceError: there is no such device, the engine does not run on it, or is not installed.
     """
     if engine == "auto":
         engine = os.environ.get(engines.VARIABLE) or "auto"
     if engine != "auto":
-        kinds.engines.find(engine)
-    if engine != "auto" and not engine.startswith(engines.TORCH):
-        kind = kinds.engines.get(engine)
-        plain = device in ("auto", "cpu") and precision in ("auto", "fp32")
-        if isinstance(kind, type) and issubclass(kind, ExportRunner) and not plain:
-            raise DeviceError(
-                f"{engine} runs on cpu in fp32, not on {device} in {precision}",
-                f"Use --engine {engines.TORCH}",
-            )
+        _check_engine(engine, device, precision)
     kind, _, index = device.partition(":")
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
         raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
@@ -105,6 +98,21 @@ def check(engine: str, device: str, precision: str) -> None:
         if index and int(index) >= count:
             last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
             raise DeviceError(f"there is no {device} here", f"Use --device {last}")
+
+
+def _check_engine(engine: str, device: str, precision: str) -> None:
+    kinds.engines.find(engine)
+    if engine.startswith(engines.TORCH):
+        return  # importing it takes seconds
+    kind = kinds.engines.get(engine)
+    if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
+        return  # whatever it is, it says itself what it cannot do
+    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
+        raise DeviceError(
+            f"{engine} runs on cpu in fp32, not on {device} in {precision}",
+            f"Use --engine {engines.TORCH}",
+        )
+    exports.need(kind.format)
 
 
 def cards() -> float:

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, devices, files, kinds, locate, zoo
+from . import devices, files, kinds, locate, zoo
+from ._version import __version__
 from .benching import machine
 from .devices import Device
 from .errors import PluginError, SrzooError
@@ -216,7 +217,7 @@ def masked(text: object) -> str:
     shown = re.sub(r"(\w+://)[^/\s@]+@", r"\1***@", str(text))
     shown = re.sub(r"\b(hf|api_org|gh[pousr]|sk)_[A-Za-z0-9]{8,}", r"\1_***", shown)
     for home in _homes():
-        shown = re.sub(rf"{re.escape(home)}(?=[/\\]|\W|$)", "~", shown)
+        shown = re.sub(rf"(?<![\w.-]){re.escape(home)}(?!\w)", "~", shown)
     return shown
 
 

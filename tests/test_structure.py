@@ -25,8 +25,8 @@ ORDER = [
     "comparing.page", "comparing.preview",
     "modelcards.provenance", "modelcards.cardcheck", "modelcards.cardsections",
     "modelcards.cardtext", "modelcards.publishing",
-    "building", "networks.devices", "networks.weights", "networks.fold", "networks.folders", "networks.lean",
-    "networks.runner", "networks.summary", "exporting.convert",
+    "building", "networks.devices", "networks.weights", "networks.fold", "networks.folders",
+    "networks.lean", "networks.runner", "networks.summary", "exporting.convert",
     "benching.machine", "benching.work", "benching.once", "benching.bench",
     "doctor", "training", "testing",
 ]  # fmt: skip

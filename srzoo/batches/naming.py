@@ -108,14 +108,19 @@ def variants(sizing: Sizing, scales: tuple[int, ...], strength: float = 1.0) -> 
     """What of these is not the model's own: it belongs into a default name."""
     found: dict[str, str] = {}
     if sizing.scale is not None and scales != (sizing.scale,):
-        found["scale"] = f"{sizing.scale:.6g}"
+        found["scale"] = _plain(sizing.scale)
     if sizing.size:
         found["size"] = f"{sizing.size[0]}x{sizing.size[1]}"
     if sizing.side:
         found[sizing.side[0]] = str(sizing.side[1])
     if strength != 1:
-        found["strength"] = f"{strength:.6g}"
+        found["strength"] = _plain(strength)
     return found
+
+
+def _plain(number: float) -> str:
+    """A number without an exponent, to six places."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def is_result(stem: str, stems: set[str], models: tuple[str, ...]) -> bool:
