@@ -32,6 +32,8 @@ def load(
     memory: int | None = None,
     engine: str = "torch",
     strength: float = 1.0,
+    work: int | None = None,
+    lazy: bool = False,
 ) -> Upscaler:
     """Make a model ready: folder, network, weights, engine.
 
