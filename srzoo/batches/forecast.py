@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import images
-from ..errors import SrzooError
+from ..errors import PictureError, SrzooError
 from .making import Outcome
 
 if TYPE_CHECKING:
@@ -95,13 +95,17 @@ def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
         except SrzooError as error:
             yield Outcome(job, problem=error)
             continue
+        except Exception as error:  # noqa: BLE001 - one odd file is one that would fail
+            what = f"cannot enlarge {job.source}: {type(error).__name__}: {error}"
+            yield Outcome(job, problem=PictureError(what, "Leave it out"))
+            continue
         yield Outcome(job, route.source, route.size, seconds, route=route)
 
 
 def work(todo: list[Job], sizing: Sizing, scales: tuple[int, ...], max_pixels: int) -> int:
     """How many pixels the model will be given, over all pictures and passes; reads headers.
 
-    What cannot be read counts nothing: it will be told in its turn. No model is needed.
+    What cannot be read counts nothing. No model is needed.
     """
     sample = todo[:: max(1, -(-len(todo) // SAMPLE))]
     pixels = 0
@@ -111,7 +115,7 @@ def work(todo: list[Job], sizing: Sizing, scales: tuple[int, ...], max_pixels: i
                 job.data.seek(0)
             size = images.read_size(job.data or job.source, max_pixels=max_pixels)
             route = sizing.plan(size, scales)
-        except SrzooError:
+        except Exception:  # noqa: BLE001 - it will be told in its turn
             continue
         area = size[0] * size[1]
         for scale in route.passes:

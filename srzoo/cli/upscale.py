@@ -183,10 +183,12 @@ def _load(
 ) -> Upscaler:
     """The model, run by an engine that is worth its preparation for so much work."""
     from .. import zoo
+    from ..batches import forecast
     from ..exporting import engine as engines
 
+    pixels = forecast.work(work.todo, options.sizing, folder.config.scales, options.max_pixels)
     chosen = engines.choose(
-        folder, running.engine, device=running.device, precision=running.precision
+        folder, running.engine, device=running.device, precision=running.precision, work=pixels
     )
     if teller.dry and chosen.prepares:
         # No export is made for a look; torch, which would make it, tells about how long it takes.
@@ -200,6 +202,8 @@ def _load(
         tile=running.tile,
         memory=running.memory,
         strength=options.strength,
+        work=pixels,
+        lazy=not pixels,  # nothing is built for pictures that need no pass
     )
 
 

@@ -37,7 +37,11 @@ class Choice:
 
 
 def choose(
-    folder: ModelFolder, engine: str = "auto", *, device: str = "auto", precision: str = "auto",
+    folder: ModelFolder,
+    engine: str = "auto",
+    *,
+    device: str = "auto",
+    precision: str = "auto",
     work: int | None = None,
 ) -> Choice:
     """The engine for a model: any by name; ``auto`` is the fastest that is installed and can.
