@@ -218,6 +218,9 @@ def _job(source: Path, place: Path, rules: _Rules) -> Job:
         name = rules.names.of(source, suffix, beside=rules.into is None)
     except SrzooError as error:
         return Job(source, source, format, error)
+    except Exception as error:  # noqa: BLE001 - one odd header is one failed picture
+        what = f"cannot read {source}: {type(error).__name__}: {error}"
+        return Job(source, source, format, PictureError(what, "Leave it out"))
     return Job(source, folder / name, format)
 
 

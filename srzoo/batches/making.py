@@ -100,8 +100,9 @@ class Options:
             "quality": self.quality,
             "strip": self.strip,
             "provenance": self.provenance,
-            "strength": self.strength,
-            "keep_times": self.keep_times,
+            # None where they are not asked for, as in ledgers of before they were.
+            "strength": None if self.strength == 1 else self.strength,
+            "keep_times": self.keep_times or None,
         }
 
 

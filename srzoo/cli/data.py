@@ -160,6 +160,10 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
     from ..images import READABLE
 
     if source.is_dir():
+        if target.suffix.lower() in READABLE and not target.is_dir():
+            raise PictureError(
+                f"several pictures go to {target}, which is the name of one", "Name a folder"
+            )
         names = _pictures(source, target)
         jobs = [(name, source / name, (target / name).with_suffix(".png")) for name in names]
     elif source.exists():

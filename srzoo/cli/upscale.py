@@ -146,6 +146,8 @@ def _plan(
     if _pipe.PIPE in (*inputs, output):
         if names.pattern is not None:
             raise click.UsageError("--name names files, and - is a pipe.")
+        if options.keep_times:
+            raise click.UsageError("--keep-times is for files, and - is a pipe.")
         return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
                           options.max_pixels)  # fmt: skip
     return batch.plan(

@@ -94,6 +94,8 @@ def test_names_by_a_pattern(srzoo_cli, photo, tmp_path):
         ((*FAST, "--name", "{stme}"), "Did you mean stem?"),
         ((*FAST, "--name", "../{stem}"), "names a folder"),
         ((*FAST, "-q", "-v"), "do not go together"),
+        ((*FAST, "-o", "-", "--keep-times"), "--keep-times is for files"),
+        ((*FAST, "-o", "-", "--name", "{stem}"), "--name names files"),
         ((*FAST, "-o", "there.png", "--format", "jpg"), "JPEG is asked for"),
         ((*FAST, "-o", "there.png", "--name", "{stem}"), "Give one of them"),
     ],
@@ -400,7 +402,9 @@ def test_strength_in_python(photo):
 
 
 def test_every_ledger_setting_is_told(srzoo_cli, photo, tmp_path):
-    assert srzoo_cli("upscale", photo.parent, "-o", tmp_path / "out", *FAST).code == 0
-    line = json.loads((tmp_path / "out" / NAME).read_text())
-    assert line["settings"]["strength"] == 1
-    assert line["settings"]["keep_times"] is False
+    command = ("upscale", photo.parent, "-o", tmp_path / "out", *FAST)
+    assert srzoo_cli(*command).code == 0
+    assert srzoo_cli(*command, "--strength", "0.5", "--keep-times").code == 0
+    lines = (tmp_path / "out" / NAME).read_text().splitlines()
+    told = [json.loads(line)["settings"] for line in lines]
+    assert [(s["strength"], s["keep_times"]) for s in told] == [(None, None), (0.5, True)]

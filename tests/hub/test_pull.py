@@ -163,7 +163,7 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
 
 
 def test_damaged_on_the_way(there, model, tmp_path):
-    """The client takes what has the right length; we compare the sha256, and --overwrite mends it."""
+    """The client takes what has the right length; we compare the sha256; --overwrite mends it."""
     fault = Fault(r"GET /(storage|org)/.*", "corrupt", after=0)
     there.faults.append(fault)
     code = """
