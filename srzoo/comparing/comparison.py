@@ -273,7 +273,7 @@ def _lr_of(lr: U8, scale: int, part: Place) -> U8:
 def _enlarged(model: Upscaler, lr: U8, scale: int, part: Place) -> U8:
     """A model's result: the part of it, uint8 h x w x 3."""
     small = part.divided(scale)
-    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0]))
+    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(places.GRID)
     pixels = model.array(np.ascontiguousarray(grown.of(lr)), scale)
     return small.moved(-grown.x, -grown.y).times(scale).of(pixels)
 

@@ -81,7 +81,7 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     route = sizing.plan(picture.size, model.scales)
     place = look(pixels, side(route))
     margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
-    grown = place.grown(margin, route.source)
+    grown = place.grown(margin, route.source).aligned(places.GRID)
     small = np.ascontiguousarray(grown.of(pixels))
     start = time.perf_counter()
     made = model.to_size(images.Picture(small), _part(route, grown)).pixels

@@ -361,7 +361,7 @@ def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srz
     monkeypatch.setattr(zoo, "load", spied)
     assert srzoo_cli("upscale", tmp_path / "a.jpg", "-m", "bicubic-x4", "--preview").code == 0
     assert len(seen) == 1
-    assert max(seen[0].source) <= 480 // 4 + 2 * 64
+    assert max(seen[0].source) <= 480 // 4 + 2 * 32 + 64
 
 
 @pytest.mark.parametrize(
