@@ -160,7 +160,7 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
     from ..images import READABLE
 
     if source.is_dir():
-        if target.suffix.lower() in READABLE and not target.is_dir():
+        if target.suffix.lower() in READABLE and not target.exists():
             raise PictureError(
                 f"several pictures go to {target}, which is the name of one", "Name a folder"
             )
