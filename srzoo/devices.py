@@ -94,10 +94,10 @@ def check(engine: str, device: str, precision: str) -> None:
     if kind == "cuda":
         count = cards()
         if not count:
-            raise DeviceError("there is no cuda device here", "Use --device cpu")
+            raise DeviceError(f"there is no {device} device here", "Use --device cpu")
         if index and int(index) >= count:
             last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
-            raise DeviceError(f"there is no {device} here", f"Use --device {last}")
+            raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
 
 
 def _check_engine(engine: str, device: str, precision: str) -> None:

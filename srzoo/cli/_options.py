@@ -18,9 +18,11 @@ from ..errors import PictureError, SrzooError, did_you_mean
 from ._output import amount, memory_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from click.shell_completion import CompletionItem
+
+    from ..card import ModelFolder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -238,6 +240,18 @@ class Running:
         from .. import devices
 
         devices.check(self.engine, self.device, self.precision)
+
+    def ran(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
+        """What models were run by, for whoever reads the figures."""
+        from ..exporting import engine as engines
+
+        names = {
+            engines.choose(
+                folder, self.engine, device=self.device, precision=self.precision
+            ).name: None
+            for folder in folders
+        }
+        return {"engine": ", ".join(names), "device": self.device, "precision": self.precision}
 
 
 @dataclass(frozen=True)

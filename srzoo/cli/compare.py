@@ -53,6 +53,7 @@ def compare(
     srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
+    from .. import locate
     from ..comparing import comparison
     from ..comparing.places import Place
 
@@ -69,7 +70,8 @@ def compare(
     for output in outputs:
         _write(found, output)
     if json_:
-        as_json(finite(_facts(found, outputs)))
+        ran = running.ran([locate.find(model) for model in models])
+        as_json(finite(_facts(found, outputs) | ran))
     else:
         _tell(found, outputs)
 

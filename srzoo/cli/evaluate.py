@@ -80,11 +80,10 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             click.echo(f"written: {results.write(folder, rows)}", err=True)
     finally:
-        _tell(report, running, json_)
+        _tell(report, running.ran(folders), json_)
 
 
-def _tell(report: Report, running: Running, json_: bool) -> None:
-    by = {"engine": running.engine, "device": running.device, "precision": running.precision}
+def _tell(report: Report, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 

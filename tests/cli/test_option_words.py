@@ -136,6 +136,7 @@ def test_evaluate_takes_models_either_way_and_tells_what_ran(srzoo_cli, sets):
     plain = srzoo_cli(*command, "--device", "cpu", "--memory", "1GB", "--tile", "16")
     assert plain.code == 0, plain.err
     assert "run by" not in plain.out
+    assert "run by" not in srzoo_cli(*command, "--engine", "auto").out  # which is torch here
     other = srzoo_cli(*command, "--precision", "bf16")
     assert "run by precision bf16" in other.out
     assert "Missing argument" in srzoo_cli("evaluate", "--data", sets).err
