@@ -196,15 +196,27 @@ def _format(single: Path | None, names: Names, format: str | None) -> str | None
         if names.pattern is not None:
             raise PictureError(f"both -o {single} and --name name the result", "Give one of them")
         told = images.format_of(single)
+        check_ending(single, format)
     elif names.format:
-        single, told = Path(names.pattern or ""), names.format
-    if format and told and format != told:
-        raise PictureError(
-            f"{single} is the name of a {images.FORMATS[told].name} picture, and"
-            f" {images.FORMATS[format].name} is asked for",
-            f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
-        )
+        told = names.format
+        check_ending(Path(names.pattern or ""), format)
     return format or told
+
+
+def check_ending(name: Path, format: str | None) -> None:
+    """Refuse a name whose ending is that of another format than the one that is asked for.
+
+    Raises:
+        PictureError: it is.
+    """
+    suffix = name.suffix.lower()
+    told = next((f for f in images.FORMATS.values() if suffix in f.suffixes), None)
+    asked = images.FORMATS[format] if format else told
+    if told and asked and told is not asked:
+        raise PictureError(
+            f"{name} is the name of a {told.name} picture, and {asked.name} is asked for",
+            f"Leave --format out, or end the name in {asked.suffixes[0]}",
+        )
 
 
 def _job(source: Path, place: Path, rules: _Rules) -> Job:

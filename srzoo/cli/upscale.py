@@ -148,6 +148,7 @@ def _plan(
             raise click.UsageError("--name names files, and - is a pipe.")
         if options.keep_times:
             raise click.UsageError("--keep-times is for files, and - is a pipe.")
+        batch.check_ending(Path(output or ""), format)
         return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
                           options.max_pixels)  # fmt: skip
     return batch.plan(

@@ -113,6 +113,12 @@ def test_wrong_options_come_before_files_that_exist(srzoo_cli, photo, monkeypatc
     assert contents(photo.parent) == before
 
 
+def test_an_ending_and_a_format_contradict_for_a_pipe_too(srzoo_cli, tmp_path):
+    result = srzoo_cli("upscale", "-", *FAST, "-o", tmp_path / "x.jpg", "--format", "png")
+    assert result.code == 2
+    assert "is the name of a JPEG picture, and PNG is asked for" in result.err
+
+
 def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):
     monkeypatch.chdir(photo.parent)
     shutil.copy("photo.png", "other.png")
@@ -156,8 +162,9 @@ def test_strength(srzoo_cli, photo, tmp_path):
     assert np.abs(made["0"] - made["1"]).max() > 8
     assert np.abs((made["0"] + made["1"]) / 2 - made["0.5"]).max() <= 1
     plain = Image.open(photo).resize((180, 124), Image.Resampling.BICUBIC)
-    inner = (slice(8, -8), slice(8, -8))
-    assert np.abs(np.asarray(plain).astype(int) - made["0"])[inner].max() <= 2
+    # Pillow cuts ringing off between its two passes.
+    assert (np.abs(np.asarray(plain).astype(int) - made["0"]) > 2).mean() < 0.02
+    assert (np.abs(np.asarray(plain).astype(int) - made["1"]) > 2).mean() > 0.3
 
 
 def test_the_ledger_knows_the_strength(srzoo_cli, photo, tmp_path):
