@@ -191,16 +191,14 @@ def _folder(output: str | None, many: bool) -> Path | None:
 
 def _format(single: Path | None, names: Names, format: str | None) -> str | None:
     """The format that is asked for, once: by an ending, by the pattern, or by its name."""
-    told = None
     if single:
         if names.pattern is not None:
             raise PictureError(f"both -o {single} and --name name the result", "Give one of them")
-        told = images.format_of(single)
         check_ending(single, format)
-    elif names.format:
-        told = names.format
+        return format or images.format_of(single)
+    if names.format:
         check_ending(Path(names.pattern or ""), format)
-    return format or told
+    return format or names.format
 
 
 def check_ending(name: Path, format: str | None) -> None:
@@ -210,12 +208,10 @@ def check_ending(name: Path, format: str | None) -> None:
         PictureError: it is.
     """
     suffix = name.suffix.lower()
-    told = next((f for f in images.FORMATS.values() if suffix in f.suffixes), None)
-    asked = images.FORMATS[format] if format else told
-    if told and asked and told is not asked:
+    if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
         raise PictureError(
-            f"{name} is the name of a {told.name} picture, and {asked.name} is asked for",
-            f"Leave --format out, or end the name in {asked.suffixes[0]}",
+            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
+            f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
         )
 
 
