@@ -295,7 +295,7 @@ class Engine(Protocol):
     def __call__(self, *, folder: Path, device: str, precision: str) -> Runner:
         """Make the model folder at ``folder`` ready.
 
-        ``device`` is auto, cpu, cuda or mps; ``precision`` is auto, fp32, bf16 or fp16.
+        ``device`` is auto, cpu, cuda, cuda:N or mps; ``precision`` is auto, fp32, bf16 or fp16.
         """
         ...
 

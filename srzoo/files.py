@@ -37,6 +37,8 @@ def replacing(
     path: Path,
     record: Callable[[os.stat_result], None] | None = None,
     start: str = TEMPORARY,
+    *,
+    times: tuple[int, int] | None = None,
 ) -> Generator[BinaryIO]:
     """A file that takes the place of ``path`` when all went well, and vanishes if not.
 
@@ -48,6 +50,7 @@ def replacing(
         path: where; its folder must exist.
         record: is told the finished file's state before it takes the name.
         start: what the unfinished file's name begins with.
+        times: of access and of change that the file is to have, in nanoseconds.
 
     Raises:
         OSError: the place cannot be written, is full, or is a folder, a socket or a disk.
@@ -69,6 +72,8 @@ def replacing(
                 yield cast("BinaryIO", file)
                 sync(handle)
                 file.check()
+            if times:
+                os.utime(part, ns=times)
             if record:
                 record(part.stat())
             _rename(part, target)

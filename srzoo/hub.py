@@ -165,7 +165,7 @@ def _check(folder: Path, ref: Reference) -> None:
         raise HubError(
             f"the weights of {ref} are damaged: their sha256 is {found[:12]}..., config.json says"
             f" {weights.sha256[:12]}...",
-            f"Fetch them again: srzoo pull {ref} --force",
+            f"Fetch them again: srzoo pull {ref} --overwrite",
         )
 
 

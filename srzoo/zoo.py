@@ -66,6 +66,7 @@ def load(
         PluginError: its generator is not installed, or broken.
         DeviceError: there is no such device.
     """
+    device = str(device)
     folder = locate.find(model)
     kinds.generators.find(folder.config.generator)
     chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)

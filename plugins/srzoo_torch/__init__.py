@@ -19,7 +19,7 @@ from torch import nn
 from srzoo import card
 from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.exporting.trial import drawn
-from srzoo.networks import folders
+from srzoo.networks import devices, folders
 from srzoo.networks.lean import Lean, lean
 from srzoo.networks.runner import ModuleRunner, count
 
@@ -37,7 +37,7 @@ def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> M
 
     Args:
         folder: the model's.
-        device: auto (cuda, else mps, else cpu), cpu, cuda or mps.
+        device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps.
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Returns:
@@ -49,7 +49,7 @@ def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> M
     """
     network = folders.build(card.read(folder))
     parameters = count(network)  # before some are folded into others
-    runner = _checked(lean(network), _device(device), _dtype(precision))
+    runner = _checked(lean(network), devices.find(device), _dtype(precision))
     runner.parameters = parameters
     return runner
 
@@ -60,7 +60,7 @@ def compiled(*, folder: Path, device: str = "auto", precision: str = "auto") -> 
     Raises:
         DeviceError: the device is not there, or there is no C++ compiler.
     """
-    where = _device(device)
+    where = devices.find(device)
     if where.type == "cpu" and not any(map(shutil.which, COMPILERS)):
         raise DeviceError(
             "torch.compile needs a C++ compiler, and there is none", "Use --engine torch"
@@ -88,7 +88,7 @@ def _checked(model: nn.Module, device: torch.device, dtype: torch.dtype) -> Modu
         else:
             runner = ModuleRunner(copy.deepcopy(model), where, kind)
             if fault := _fault(runner, ModuleRunner(copy.deepcopy(model)), OFF[kind]):
-                name = f"{str(kind).removeprefix('torch.')} on {where.type}"
+                name = f"{str(kind).removeprefix('torch.')} on {where}"
                 warnings.warn(f"{name} is not used: {fault}", FallbackWarning, stacklevel=3)
                 continue
         return runner
@@ -110,22 +110,6 @@ def _fault(runner: ModuleRunner, reference: ModuleRunner, allowed: float) -> str
         if off > allowed:
             return f"it is off by {off * 255:.1f} levels of 255"
     return None
-
-
-def _device(name: str) -> torch.device:
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        name = next(known for known, available in there.items() if available)
-    if not there.get(name, False):
-        raise DeviceError(
-            f"there is no {name} device here",
-            f"Use --device {' or '.join(known for known, available in there.items() if available)}",
-        )
-    return torch.device(name)
 
 
 def _dtype(precision: str) -> torch.dtype:

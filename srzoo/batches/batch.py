@@ -18,6 +18,7 @@ from .. import files, images, troubles
 from ..errors import PictureError, SrzooError
 from . import tree
 from .ledger import Ledger, Settings
+from .naming import Names
 from .outputs import sweep
 
 
@@ -95,7 +96,7 @@ class _Rules:
 
     into: Path | None
     single: Path | None
-    model: str
+    names: Names
     format: str | None
     overwrite: bool
     skip_existing: bool
@@ -114,6 +115,7 @@ def plan(
     skip_existing: bool = False,
     recursive: bool = False,
     settings: Settings | None = None,
+    names: Names | None = None,
 ) -> Batch:
     """Say for each input which file it becomes; nothing is written.
 
@@ -124,7 +126,7 @@ def plan(
             folder. None puts ``NAME-MODEL.EXT`` beside each input.
         model: the last part of the model's name, for file names.
         known: other models' names: ``X-NAME`` in a folder that also holds ``X`` is a
-            result and no input.
+            result and no input, see :func:`naming.is_result`.
         format: a key of ``images.FORMATS``; None for the input's own.
         overwrite: whether existing files may be replaced; an input never is.
         skip_existing: leave whatever exists.
@@ -132,17 +134,21 @@ def plan(
         settings: what decides how a picture comes out, for the ledger: what it has as done
             from the same picture with these settings is kept, what it has as made from
             something else is made again.
+        names: what results are called; None for what ``model`` alone says.
 
     Raises:
-        PictureError: there is nothing to do, or two inputs would become one file.
+        PictureError: there is nothing to do, two inputs would become one file, or what is asked
+            for contradicts itself.
     """
     many = len(inputs) > 1 or any(os.path.isdir(path) for path in inputs)
     into = _folder(output, many)
+    single = Path(output) if output and into is None else None
+    names = names or Names(model)
     rules = _Rules(
         into=into,
-        single=Path(output) if output and into is None else None,
-        model=model,
-        format=format,
+        single=single,
+        names=names,
+        format=_format(single, names, format),
         overwrite=overwrite,
         skip_existing=skip_existing,
         settings=settings or {},
@@ -159,14 +165,15 @@ def plan(
         left.add(found.left)
     pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
     jobs = [_job(source, place, rules) for source, place in pictures]
-    _refuse_collisions(jobs, into)
+    jobs, made = _without_results(jobs, inputs) if into is None else (jobs, [])
+    _refuse_collisions([job for job in jobs if not job.problem], into)
     # By what they are on the disk: links, and names that differ only in case there.
     taken = {identity for job in jobs if (identity := _identity(job.source))}
     jobs = [_judge(job, rules, taken) for job in jobs]
     jobs += [Job(path, path, "png", why) for found in trees for path, why in found.problems]
     return Batch(
         jobs,
-        skipped=[path for found in trees for path in found.results],
+        skipped=[path for found in trees for path in found.results] + made,
         links=[path for found in trees for path in found.links],
         left=left,
         ledger=rules.ledger,
@@ -183,42 +190,87 @@ def _folder(output: str | None, many: bool) -> Path | None:
         return None
     if os.path.exists(path) and not os.path.isdir(path):
         raise PictureError(f"{path} is a file, and several pictures go there", "Name a folder")
+    if not slash and not path.exists() and path.suffix.lower() in images.READABLE:
+        raise PictureError(
+            f"several pictures go to {path}, which is the name of one",
+            f"Name a folder; one of that name is -o {path}/",
+        )
     return path
 
 
+def _format(single: Path | None, names: Names, format: str | None) -> str | None:
+    """The format that is asked for, once: by an ending, by the pattern, or by its name."""
+    if single:
+        if names.pattern is not None:
+            raise PictureError(f"both -o {single} and --name name the result", "Give one of them")
+        if files.is_stream(single):  # a device has no ending; it gets the format that came in
+            return format
+        check_ending(single, format)
+        return format or images.format_of(single)
+    if names.format:
+        check_ending(Path(names.pattern or ""), format)
+    return format or names.format
+
+
+def check_ending(name: Path, format: str | None) -> None:
+    """Refuse a name whose ending is that of another format than the one that is asked for.
+
+    Raises:
+        PictureError: it is.
+    """
+    suffix = name.suffix.lower()
+    if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
+        raise PictureError(
+            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
+            f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
+        )
+
+
 def _job(source: Path, place: Path, rules: _Rules) -> Job:
-    own = next((k for k, f in images.FORMATS.items() if source.suffix.lower() in f.suffixes), None)
-    format = rules.format
-    kept = source.suffix if own and format in (None, own) else None
-    suffix = kept or images.FORMATS[format or "png"].suffixes[0]
+    own = images.result_of(source)
+    format = rules.format or own
     if rules.single:
-        target = rules.single
-        # A device has no ending; what it gets is in the format that came in.
-        if not (format or files.is_stream(target)):
-            format = images.format_of(target)
-    elif rules.into:
-        target = rules.into / place / f"{source.stem}{suffix}"
-    else:
-        target = source.with_name(f"{source.stem}-{rules.model}{suffix}")
-    return Job(source, target, format or own or "png")
+        return Job(source, rules.single, format)
+    suffixes = images.FORMATS[format].suffixes
+    suffix = source.suffix if source.suffix.lower() in suffixes else suffixes[0]
+    folder = source.parent if rules.into is None else rules.into / place
+    try:
+        name = rules.names.of(source, suffix, beside=rules.into is None)
+    except SrzooError as error:
+        return Job(source, source, format, error)
+    except Exception as error:  # noqa: BLE001 - one odd header is one failed picture
+        what = f"cannot read {source}: {type(error).__name__}: {error}"
+        return Job(source, source, format, PictureError(what, "Leave it out"))
+    return Job(source, folder / name, format)
+
+
+def _without_results(jobs: list[Job], inputs: list[Path]) -> tuple[list[Job], list[Path]]:
+    """Those whose picture was not made of another one's, by its name; and the results."""
+    targets = {job.target: job.source for job in jobs if not job.problem}
+    made = [
+        job.source
+        for job in jobs
+        if job.source not in inputs and targets.get(job.source, job.source) != job.source
+    ]
+    return [job for job in jobs if job.source not in made], made
 
 
 def judged(job: Job, overwrite: bool, skip_existing: bool) -> Job:
     """A single job with what stands in its way; see :func:`plan`."""
-    rules = _Rules(None, job.target, "", None, overwrite, skip_existing, {}, None)
+    rules = _Rules(None, job.target, Names(""), None, overwrite, skip_existing, {}, None)
     return _judge(job, rules, set())
 
 
 def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
     source, target = job.source, job.target
+    if job.problem:
+        return replace(job, problem=_unseen(source) or job.problem)
 
     def cannot(what: str, fix: str) -> Job:
         return replace(job, problem=PictureError(what, fix))
 
-    if job.data is None and (error := _unseen(source)):
-        if isinstance(error, FileNotFoundError):
-            return cannot(f"{source} does not exist", "Check the name")
-        return cannot(f"cannot read {source}: {error.strerror}", troubles.mend(error))
+    if job.data is None and (unseen := _unseen(source)):
+        return replace(job, problem=unseen)
     most = _longest_name(target.parent)
     if len(os.fsencode(target.name)) > most:
         return cannot(
@@ -262,12 +314,14 @@ def _exists(path: Path) -> bool:
     return _identity(path) is not None
 
 
-def _unseen(path: Path) -> OSError | None:
+def _unseen(source: Path) -> PictureError | None:
     """Why a file cannot be seen."""
     try:
-        path.stat()
+        source.stat()
+    except FileNotFoundError:
+        return PictureError(f"{source} does not exist", "Check the name")
     except OSError as error:
-        return error
+        return PictureError(f"cannot read {source}: {error.strerror}", troubles.mend(error))
     return None
 
 

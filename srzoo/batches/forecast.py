@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .. import images
+from ..errors import PictureError, SrzooError
+from .making import Outcome
+
 if TYPE_CHECKING:
+    from ..upscaling.sizing import Sizing
     from .batch import Job
     from .making import Maker, Ready
 
@@ -37,7 +43,7 @@ class Forecast:
             route = self.alone.route
             what = "{}x{} to {}x{}".format(*route.source, *route.size) + f" ({route})"
             what += ", streamed into a tiled BigTIFF" if self.alone.streamed else ""
-        return f"{what}: about {_time(self.seconds)}, {_size(self.bytes)} uncompressed"
+        return f"{what}: about {told(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
 def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
@@ -71,11 +77,62 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
     )
 
 
+def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
+    """What a run would come to, from the pictures' headers; nothing is written.
+
+    Args:
+        jobs: what ``batch.plan`` found.
+        maker: one that is ``dry``; its model is tried on a small tile.
+
+    Returns:
+        An outcome for each job, in their order; seconds are estimates of what the model takes.
+        Damage behind a header is not seen.
+    """
+    for job in jobs:
+        if settled := maker.settled(job):
+            yield settled
+            continue
+        try:
+            route = maker.prepare(job).route
+            seconds = maker.upscaler.estimate(route).seconds
+        except SrzooError as error:
+            yield Outcome(job, problem=error)
+            continue
+        except Exception as error:  # noqa: BLE001 - one odd file is one that would fail
+            what = f"cannot enlarge {job.source}: {type(error).__name__}: {error}"
+            yield Outcome(job, problem=PictureError(what, "Leave it out"))
+            continue
+        yield Outcome(job, route.source, route.size, seconds, route=route)
+
+
+def work(todo: list[Job], sizing: Sizing, scales: tuple[int, ...], max_pixels: int) -> int:
+    """How many pixels the model will be given, over all pictures and passes; reads headers.
+
+    What cannot be read counts nothing. No model is needed.
+    """
+    sample = todo[:: max(1, -(-len(todo) // SAMPLE))]
+    pixels = 0
+    for job in sample:
+        try:
+            if job.data:
+                job.data.seek(0)
+            size = images.read_size(job.data or job.source, max_pixels=max_pixels)
+            route = sizing.plan(size, scales)
+        except Exception:  # noqa: BLE001 - it will be told in its turn
+            continue
+        area = size[0] * size[1]
+        for scale in route.passes:
+            pixels += area
+            area *= scale**2
+    return round(pixels * len(todo) / max(1, len(sample)))
+
+
 def _size(bytes: int) -> str:
     return f"{bytes / 1e6:.0f} MB" if bytes < 1e9 else f"{bytes / 1e9:.1f} GB"
 
 
-def _time(seconds: float) -> str:
+def told(seconds: float) -> str:
+    """A time as it is told: 12 s, 3 min, 1.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

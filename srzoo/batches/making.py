@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,14 +17,14 @@ from .. import images, troubles
 from ..errors import MemoryBudgetError, PictureError, SrzooError
 from ..images import tiff
 from ..upscaling import memory
-from ..upscaling.sizing import Route, Sizing
+from ..upscaling.sizing import Route
 from ..upscaling.work import decoder, encoder
 from . import ledger, outputs
 from .batch import Batch, Job
 from .ledger import Entry, Input, Ledger, Settings
+from .options import Options as Options
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
     from ..images import Picture
     from ..upscaling.planner import Plan
     from ..upscaling.upscaler import Progress, Upscaler
@@ -56,55 +54,6 @@ class Outcome:
     route: Route | None = None
     advice: str | None = None
     begun: bool = True
-
-
-@dataclass(frozen=True)
-class Options:
-    """How pictures are made.
-
-    Attributes:
-        sizing: how large.
-        quality: of JPEG, WebP, AVIF and HEIC; None for the format's own.
-        strip: leave EXIF, XMP and the like out.
-        provenance: write into the XMP which model made it.
-        invented: whether the model was trained to invent detail; the provenance says so.
-        max_pixels: larger pictures are refused.
-        page: which page or frame, from 1, where a file has several.
-        force_damaged: make what there is of damaged files.
-    """
-
-    sizing: Sizing = field(default_factory=Sizing)
-    quality: int | None = None
-    strip: bool = False
-    provenance: bool = True
-    invented: bool = False
-    max_pixels: int = images.MAX_PIXELS
-    page: int | None = None
-    force_damaged: bool = False
-
-    def settings(
-        self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"
-    ) -> Settings:
-        """All that decides how a picture comes out, for the ledger.
-
-        Memory, jobs and device are not among it: pictures that were made elsewhere are kept.
-        What is new here is None where it is not asked for, as it is in ledgers of before.
-        """
-        config, sizing = folder.config, self.sizing
-        network = [config.generator, config.args, config.weights and config.weights.sha256]
-        digest = hashlib.sha256(json.dumps(network, sort_keys=True).encode()).hexdigest()
-        return {
-            "model": folder.name,
-            "network": digest[:16],
-            "precision": precision,
-            "scale": sizing.scale,
-            "size": f"{sizing.size or sizing.side}" if sizing.size or sizing.side else None,
-            "quality": self.quality,
-            "strip": self.strip,
-            "provenance": self.provenance,
-            "tile": _asked(tile),
-            "engine": _asked(engine),
-        }
 
 
 @dataclass
@@ -149,12 +98,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A decoded picture, and which one it was."""
+    """A decoded picture, which one it was, and its times (ns: of access, of change) to keep."""
 
     picture: Picture
     input: Input | None
     advice: str | None
     seconds: float
+    times: tuple[int, int] | None = None
 
 
 class Maker:
@@ -166,16 +116,24 @@ class Maker:
         work: gives the settings, and the ledger that is written, if there is one.
         advise: is asked about pictures until it has something to say; folders are
             mostly of one kind.
+        dry: write nothing and create no folder: it only says what would be made.
     """
 
     def __init__(
-        self, upscaler: Upscaler, options: Options, work: Batch, advise: Advise | None = None
+        self,
+        upscaler: Upscaler,
+        options: Options,
+        work: Batch,
+        advise: Advise | None = None,
+        *,
+        dry: bool = False,
     ) -> None:
         self.upscaler = upscaler
         self.options = options
         self.settings: Settings = work.settings
         self.ledger: Ledger | None = work.ledger
         self.advise = advise
+        self.dry = dry
         self._advised = False
         self._bare = 0  # bytes of the process with its model, and no pictures
         self._planned = False
@@ -238,7 +196,7 @@ class Maker:
             self._planned = True
         ready.exact = all(plan.exact for plan in plans)
         if job.sink is None:
-            outputs.make_folder(job.target.parent)
+            (outputs.check_folder if self.dry else outputs.make_folder)(job.target.parent)
         ready.seconds = time.perf_counter() - start
         return ready
 
@@ -288,6 +246,7 @@ class Maker:
         """Decode the picture."""
         start = time.perf_counter()
         job = ready.job
+        times = self._times(job)  # before it is read, which changes the one of access
         input = ledger.taken(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
@@ -302,7 +261,18 @@ class Maker:
         advice = self._advice(job, picture)
         if self.options.strip:
             picture = images.stripped(picture)
-        return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start)
+        return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start, times)
+
+    def _times(self, job: Job) -> tuple[int, int] | None:
+        if job.data or not self.options.keep_times:
+            return None
+        try:
+            stat = job.source.stat()
+        except OSError as error:
+            raise PictureError(
+                f"cannot read {job.source}: {error.strerror}", "Restore the file"
+            ) from error
+        return stat.st_atime_ns, stat.st_mtime_ns
 
     def _advice(self, job: Job, picture: Picture) -> str | None:
         if self.advise is None or self._advised:
@@ -328,7 +298,7 @@ class Maker:
         start = time.perf_counter()
         job = ready.job
         try:
-            with self._published(job, fetched.input) as file:
+            with self._published(job, fetched) as file:
                 written = images.write(
                     self._stamped(result), file, job.format, self.options.quality
                 )
@@ -342,7 +312,7 @@ class Maker:
         start = time.perf_counter()
         job, picture = ready.job, self._stamped(fetched.picture)
         strips = self.upscaler.strips(picture, ready.route, progress)
-        with self._published(job, fetched.input) as file:
+        with self._published(job, fetched) as file:
             writer = tiff.Writer(
                 file, ready.route.size, picture, picture.pixels.dtype, tile=tiff.TILE, big=True
             )
@@ -377,23 +347,19 @@ class Maker:
             return picture
         return images.stamped(picture, self.upscaler.name, invented=self.options.invented)
 
-    def _published(self, job: Job, input: Input | None) -> AbstractContextManager[BinaryIO]:
+    def _published(self, job: Job, fetched: Fetched) -> AbstractContextManager[BinaryIO]:
         if job.sink is not None:
             return outputs.to_sink(job.target, job.sink)
-        if self.ledger is None or input is None:
-            return outputs.to_file(job.target)
-        book = self.ledger
+        if self.ledger is None or fetched.input is None:
+            return outputs.to_file(job.target, times=fetched.times)
+        book, input = self.ledger, fetched.input
 
         def record(stat: os.stat_result) -> None:
             settings = {**self.settings, "format": job.format}
             source = str(job.source)
             book.record(job.target, Entry(source, input, settings, stat.st_size, stat.st_mtime_ns))
 
-        return outputs.to_file(job.target, record)
-
-
-def _asked(option: int | str) -> int | str | None:
-    return None if option == "auto" else option
+        return outputs.to_file(job.target, record, fetched.times)
 
 
 def not_begun(job: Job, reason: SrzooError) -> Outcome:

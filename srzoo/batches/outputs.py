@@ -17,7 +17,9 @@ Record = Callable[[os.stat_result], None]
 
 
 @contextlib.contextmanager
-def to_file(target: Path, record: Record | None = None) -> Generator[BinaryIO]:
+def to_file(
+    target: Path, record: Record | None = None, times: tuple[int, int] | None = None
+) -> Generator[BinaryIO]:
     """A file that takes the place of ``target`` when all went well, and vanishes if not.
 
     Threads may have several at a time.
@@ -26,12 +28,14 @@ def to_file(target: Path, record: Record | None = None) -> Generator[BinaryIO]:
         target: where; its folder must exist.
         record: is told the finished file's state before it takes the name. The folder is
             then this process's own: :func:`sweep` clears what a killed one has left there.
+        times: of access and of change in nanoseconds, for the file to have.
 
     Raises:
         PictureError: the place cannot be written, or is full.
     """
     try:
-        with files.replacing(target, record, files.PART if record else files.TEMPORARY) as file:
+        start = files.PART if record else files.TEMPORARY
+        with files.replacing(target, record, start, times=times) as file:
             yield file
     except OSError as error:
         raise _cannot(target, error) from error
@@ -67,6 +71,24 @@ def make_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK):
         raise PictureError(f"cannot write into {folder}", "Choose another place with -o")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse what :func:`make_folder` would; creates nothing.
+
+    Raises:
+        PictureError: it cannot be created, or nothing can be written into it.
+    """
+    there = folder
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if there.exists() and not there.is_dir():
+        raise PictureError(
+            f"cannot create the folder {folder}: {there} is no folder",
+            "Choose another place with -o",
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PictureError(f"cannot write into {there}", "Choose another place with -o")
 
 
 def sweep(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import files, images
 from ..errors import PictureError, SrzooError
+from . import naming
 
 SHOWN = 5
 """Endings that are told of; of more, their number."""
@@ -133,7 +134,7 @@ def _take(
     stems = {Path(name).stem for name in names}
     for name in names:
         stem = Path(name).stem
-        if any(stem.removesuffix(f"-{model}") in stems - {stem} for model in models):
+        if naming.is_result(stem, stems, models):
             found.results.append(folder / place / name)
         else:
             found.pictures.append((folder / place / name, place))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..batches.making import Maker, Outcome
     from ..card import ModelFolder
     from ..exporting.engine import Choice
+    from ._options import Telling
 
 LONG = 10.0
 """Seconds from which a run is worth being told of before."""
@@ -24,31 +25,41 @@ class Teller:
 
     Args:
         work: what is told of.
-        json_: JSON lines.
-        verbose: whether to tell what is not asked for.
+        telling: how much, and to whom.
+        dry: what is told is what would be made.
     """
 
-    def __init__(self, work: Batch, json_: bool, verbose: bool) -> None:
+    def __init__(self, work: Batch, telling: Telling, *, dry: bool = False) -> None:
         self.work = work
-        self.json = json_
-        self.verbose = verbose
+        self.json = telling.json_
+        self.verbose = telling.verbose
+        self.quiet = telling.quiet
+        self.dry = dry
         self.piped = any(job.sink for job in work.jobs)
         self.start = time.perf_counter()
+        self.seconds = 0.0
         self.count = {"done": 0, "done before": 0, "exists": 0}
         self.failed: list[Outcome] = []
         self.advised = False
+
+    def note(self, text: str) -> None:
+        """Something about the whole run."""
+        if not self.quiet:
+            click.echo(f"note: {text}", err=True)
 
     def engine(self, folder: ModelFolder, chosen: Choice) -> None:
         """Which engine it is and why; and that its first use takes longer."""
         if self.verbose:
             click.echo(f"engine: {chosen.name} ({printable(chosen.why)})", err=True)
-        if chosen.prepares:
+        if chosen.prepares and not self.quiet:
             click.echo(f"preparing {folder.name} for {chosen.name}, once ...", err=True)
 
     def before(self, maker: Maker) -> None:
         """The estimate, where it takes long; and how the first picture is cut."""
         from ..batches import forecast
 
+        if self.quiet:
+            return
         if self.verbose and self.work.todo:
             self._cut(maker, self.work.todo[0])
         found = forecast.of(self.work.todo, maker, always=self.verbose)
@@ -76,7 +87,8 @@ class Teller:
     def tell(self, outcome: Outcome) -> None:
         """What became of one picture, at once."""
         job = outcome.job
-        if outcome.advice and not self.advised:
+        self.seconds += outcome.seconds
+        if outcome.advice and not (self.advised or self.quiet):
             self.advised = True
             click.echo(f"warning: {printable(job.source)}: {printable(outcome.advice)}", err=True)
         if outcome.problem:
@@ -84,43 +96,62 @@ class Teller:
         else:
             self.count[job.kept or "done"] += 1
         if self.json:
-            as_json(_facts(outcome), err=self.piped)
+            as_json(_facts(outcome) | ({"dry_run": True} if self.dry else {}), err=self.piped)
+        elif self.quiet:
+            return
         elif outcome.before and outcome.after:
-            route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
-            if self.verbose or not self.piped:
-                click.echo(
-                    f"{printable(job.target)}  {outcome.before[0]}x{outcome.before[1]} to"
-                    f" {outcome.after[0]}x{outcome.after[1]}{route}  {outcome.seconds:.1f} s",
-                    err=self.piped,
-                )
+            if self.verbose or self.dry or not self.piped:
+                click.echo(f"{printable(job.target)}  {self._sizes(outcome)}", err=self.piped)
             for note in outcome.notes:
                 click.echo(f"  note: {printable(note)}", err=self.piped)
-        elif job.kept and self.verbose:
-            click.echo(f"{printable(job.target)}  {job.kept}", err=True)
+        elif job.kept and (self.verbose or self.dry):
+            click.echo(f"{printable(job.target)}  {job.kept}", err=not self.dry)
+
+    def _sizes(self, outcome: Outcome) -> str:
+        sizes = " to ".join(
+            "{}x{}".format(*size) for size in (outcome.before, outcome.after) if size
+        )
+        route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
+        return f"{sizes}{route}  {'about ' if self.dry else ''}{outcome.seconds:.1f} s"
 
     def summary(self) -> int:
         """How many there were of each kind, why those that failed did; gives the exit code."""
         left = [outcome for outcome in self.failed if not outcome.begun]
-        if not (self.json or self.piped):
-            done, links = self.count["done"], self.work.links
-            results, failed = len(self.work.skipped), len(self.failed) - len(left)
-            seconds = time.perf_counter() - self.start
-            parts = [f"{done} picture{'' if done == 1 else 's'} in {seconds:.1f} s"]
-            parts += [f"{failed} failed"] * bool(failed) + [f"{len(left)} not begun"] * bool(left)
-            parts += [f"{n} done before" for n in [self.count["done before"]] if n]
-            parts += [f"{n} skipped (they exist)" for n in [self.count["exists"]] if n]
-            parts += [f"{results} left out (results of an earlier run)"] * bool(results)
-            parts += [f"{len(links)} left out (linked folders)"] * bool(links)
-            click.echo(f"{', '.join(parts)}, peak memory {peak_memory() / 1e9:.1f} GB")
+        if not (self.json or self.piped or self.quiet):
+            click.echo(self._counted(len(self.failed) - len(left), len(left)))
+        fails = "would fail" if self.dry else "failed"
         for outcome in self.failed:
             if outcome.begun:
-                click.echo(f"failed: {printable(outcome.problem)}", err=True)
-        if self.work.left:
+                click.echo(f"{fails}: {printable(outcome.problem)}", err=True)
+        if self.work.left and not self.quiet:
             click.echo(printable(self.work.left), err=self.json or self.piped)
         if left:
             again = "Mend that, and give the same command again"
             click.echo(f"not begun for that reason: {len(left)} more. {again}.", err=True)
         return 1 if self.failed else 0
+
+    def _counted(self, failed: int, left: int) -> str:
+        """How many there were of each kind, in a line."""
+        from ..batches.forecast import told
+
+        done, links, results = self.count["done"], len(self.work.links), len(self.work.skipped)
+        many = f"{done} picture{'' if done == 1 else 's'}"
+        if self.dry:
+            parts = [f"{many} would be made in about {told(self.seconds)}"]
+        else:
+            parts = [f"{many} in {time.perf_counter() - self.start:.1f} s"]
+        for count, what in (
+            (failed, "would fail" if self.dry else "failed"),
+            (left, "not begun"),
+            (self.count["done before"], "done before"),
+            (self.count["exists"], "skipped (they exist)"),
+            (results, "left out (results of an earlier run)"),
+            (links, "left out (linked folders)"),
+        ):
+            parts += [f"{count} {what}"] * bool(count)
+        if self.dry:
+            return f"{', '.join(parts)}; nothing is written"
+        return f"{', '.join(parts)}, peak memory {peak_memory() / 1e9:.1f} GB"
 
 
 def _worth(outcome: Outcome) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import SrzooError
+from ._options import Spelled, either, model_option, scale_option
 from ._output import as_json, memory_option, printable, table
 from .evaluate import progress_bar, say
 
@@ -43,12 +44,13 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 
 # fmt: off
 @click.command()
-@click.argument("model", default="edsr-x4")
-@click.option("--engines", callback=_names, default="all", show_default=True,
-              metavar="all|NAME,NAME", help="All is those that are installed.")
+@click.argument("model", required=False, metavar="[MODEL]")
+@model_option
+@click.option("--engines", "--engine!", "engines", cls=Spelled, callback=_names, default="all",
+              show_default=True, metavar="all|NAME,NAME", help="All is those that are installed.")
 @click.option("--size", "sizes", multiple=True, callback=_sizes, default=("512x512",),
               show_default=True, metavar="WxH", help="Of the picture; may be repeated.")
-@click.option("--scale", type=int, metavar="N", help="For models that can do several.")
+@scale_option
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True,
               help="The best of so many counts.")
 @click.option("--memory", callback=memory_option, metavar="SIZE",
@@ -57,8 +59,9 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
               help="Measure the plain network too: torch as anyone would write it, and OpenVINO.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def bench(
-    model: str, engines: list[str] | None, sizes: list[tuple[int, int]], scale: int | None,
-    rounds: int, memory: int | None, baseline: bool, json_: bool,
+    model: str | None, model_: str | None, engines: list[str] | None,
+    sizes: list[tuple[int, int]], scale: int | None, rounds: int, memory: int | None,
+    baseline: bool, json_: bool,
 ) -> None:
     # fmt: on
     """Measure how fast each engine runs a model on this CPU.
@@ -79,10 +82,10 @@ def bench(
     """
     from dataclasses import asdict
 
-    from .. import locate
+    from .. import locate, zoo
     from ..benching.bench import bench as measure
 
-    folder = locate.find(model)
+    folder = locate.find(either(model, model_, default=zoo.DEFAULT_MODEL))
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
                          memory=memory, baseline=baseline, progress=progress)  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import SrzooError
+from ._options import OVERWRITE, Spelled, either, model_option
 from ._output import as_json, table
 from .evaluate import finite, progress_bar, say
 
@@ -32,11 +33,12 @@ def card() -> None:
               help="A photo for sample.png: what the model makes of its middle.")
 @click.option("--picture-credit", metavar="TEXT", help="Its title, author and licence.")
 @click.option("--paper", "papers", multiple=True, metavar="URL", help="May be repeated.")
-@click.option("--force", is_flag=True, help="Write a card that exists anew; results stay.")
+@click.option(*OVERWRITE, "overwrite", cls=Spelled, is_flag=True,
+              help="Write a card that exists anew; results stay.")
 def new(
     folder: Path, license: str | None, datasets: tuple[str, ...], data_license: str | None,
     author: str | None, picture: Path | None, picture_credit: str | None,
-    papers: tuple[str, ...], force: bool,
+    papers: tuple[str, ...], overwrite: bool,
 ) -> None:
     # fmt: on
     """Write a card into a model folder, from its recipe, its log and its results.
@@ -51,16 +53,17 @@ def new(
         license=license, datasets=datasets, data_license=data_license, author=author,
         picture=picture, picture_credit=picture_credit, papers=papers,
     )  # fmt: skip
-    click.echo(f"written: {cardtext.new(found, facts, force=force)}", err=True)
+    click.echo(f"written: {cardtext.new(found, facts, force=overwrite)}", err=True)
     for problem in cardtext.problems(found):
         say(problem)
 
 
 @card.command("show")
-@click.argument("model")
+@click.argument("model", required=False, metavar="MODEL")
+@model_option
 @click.option("--text", is_flag=True, help="The card's prose instead of its results.")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
-def show(model: str, text: bool, json_: bool) -> None:
+def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None:
     """Show the results in a card's metadata; MODEL may be a folder."""
     from dataclasses import asdict
 
@@ -71,7 +74,7 @@ def show(model: str, text: bool, json_: bool) -> None:
 
     if text and json_:
         raise SrzooError("--text and --json do not go together", "Give one of them")
-    found = locate.find(model)
+    found = locate.find(either(model, model_))
     if text:
         _print(cardtext.prose(found))
         return
@@ -117,7 +120,8 @@ def _tolerances(
 
 # fmt: off
 @card.command("check")
-@click.argument("model")
+@click.argument("model", required=False, metavar="MODEL")
+@model_option
 @click.option("--data", type=click.Path(path_type=Path),
               help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--tolerance", "tolerances", multiple=True, callback=_tolerances,
@@ -126,7 +130,8 @@ def _tolerances(
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.pass_context
 def check(
-    ctx: click.Context, model: str, data: Path | None, tolerances: dict[str, float], json_: bool
+    ctx: click.Context, model: str | None, model_: str | None, data: Path | None,
+    tolerances: dict[str, float], json_: bool,
 ) -> None:
     # fmt: on
     """Measure every claim of a card again; MODEL may be a folder.
@@ -139,7 +144,7 @@ def check(
     from ..evaluating import claims
     from ..modelcards import cardtext
 
-    found = locate.find(model)
+    found = locate.find(either(model, model_))
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PictureError
+from ._options import REFERENCE, Running, gathered, json_option, scale_option, strength_option
 from ._output import as_json, printable, table
 from .evaluate import finite, progress_bar, say
 
@@ -18,7 +19,7 @@ PAGES = (".html", ".htm")
 
 
 # fmt: off
-@click.command()
+@click.command(context_settings=REFERENCE)
 @click.argument("photo", required=False, type=click.Path(path_type=Path))
 @click.option("-m", "--model", "models", multiple=True, required=True, metavar="MODEL",
               help="A name or a folder; may be repeated.")
@@ -26,17 +27,20 @@ PAGES = (".html", ".htm")
               help="What the results should be: shown, and measured against.")
 @click.option("--crop", default="auto", show_default=True, metavar="auto|X,Y,W,H",
               help="The place to look at, in pixels of PHOTO (without one, of the HR file).")
-@click.option("--scale", type=int, metavar="N", help="For models that can do several.")
-@click.option("--degradation", default="bicubic", show_default=True, metavar="NAME",
+@scale_option
+@strength_option
+@click.option("-d", "--degradation", default="bicubic", show_default=True, metavar="NAME",
               help="Makes LR of HR where there is no PHOTO.")
 @click.option("-o", "--output", "outputs", multiple=True, required=True, metavar="FILE",
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files; never an input.")
-@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@gathered(Running, "running")
+@json_option
 def compare(
     photo: Path | None, models: tuple[str, ...], hr: Path | None, crop: str, scale: int | None,
-    degradation: str, outputs: tuple[Path, ...], overwrite: bool, json_: bool,
+    strength: float, degradation: str, outputs: tuple[Path, ...], overwrite: bool,
+    running: Running, json_: bool,
 ) -> None:
     # fmt: on
     """Show what several models make of one picture.
@@ -49,19 +53,25 @@ def compare(
     srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
+    from .. import locate
     from ..comparing import comparison
     from ..comparing.places import Place
 
+    running.check()
     for output in outputs:
         _check(output, [path for path in (photo, hr) if path], overwrite)
     place = None if crop == "auto" else Place.parse(crop)
     with progress_bar() as progress:
         found = comparison.compare(models, photo, hr, scale=scale, crop=place,
-                                   degradation=degradation, progress=progress)  # fmt: skip
+                                   degradation=degradation, engine=running.engine,
+                                   device=running.device, precision=running.precision,
+                                   memory=running.memory, tile=running.tile, strength=strength,
+                                   progress=progress)  # fmt: skip
     for output in outputs:
         _write(found, output)
     if json_:
-        as_json(finite(_facts(found, outputs)))
+        ran = running.ran([locate.find(model) for model in models])
+        as_json(finite(_facts(found, outputs) | ran))
     else:
         _tell(found, outputs)
 
@@ -108,6 +118,7 @@ def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
         "picture": found.source,
         "scale": found.scale,
         "degradation": found.degradation,
+        "strength": found.strength,
         "crop": [crop.x, crop.y, crop.width, crop.height],
         "size": list(found.whole),
         "models": [

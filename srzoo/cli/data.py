@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ArgumentError, PictureError, SrzooError
+from ._options import Factor, Spelled, together
 from ._output import bars_console
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ def data() -> None:
 @click.argument("dataset")
 @click.option("--track", help="Which LR pictures.  [default: bicubic_x4 for div2k]")
 @click.option("--split", type=click.Choice(["train", "valid", "both"]), help="[default: both]")
-@click.option("--to", type=click.Path(path_type=Path), help="A folder.  [default: data/DATASET]")
+@click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
+              help="A folder.  [default: data/DATASET]")
 @click.option("--url", metavar="BASE", help="Where the archives lie: a mirror.")
 @click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
 def get(
-    dataset: str, track: str | None, split: str | None, to: Path | None, url: str | None,
+    dataset: str, track: str | None, split: str | None, output: Path | None, url: str | None,
     no_verify: bool,
 ) -> None:
     # fmt: on
@@ -64,7 +66,7 @@ def get(
             f"the dataset {dataset!r} has no --{min(unknown)}", "Leave it out"
         )
     with _downloads() as progress:
-        done = fetch(to=to or Path("data") / dataset, verify=not no_verify, progress=progress,
+        done = fetch(to=output or Path("data") / dataset, verify=not no_verify, progress=progress,
                      **options)  # fmt: skip
     for sentence in done:
         click.echo(sentence)
@@ -99,19 +101,20 @@ def _downloads() -> Generator[Report | None]:
 
 # fmt: off
 @data.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("given", nargs=-1, metavar="IN OUT", type=click.Path())
+@click.option("-o", "--output", metavar="OUT", help="The same as the argument.")
 @click.option("-d", "--degradation", default="bicubic", show_default=True,
               help="See: srzoo plugin list degradation.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="An argument of the degradation; may be given several times.")
-@click.option("--scale", type=click.IntRange(1, 16), default=4, show_default=True)
+@click.option("--scale", type=Factor(16), metavar="N", default=4, show_default=True,
+              help="By how much they become smaller.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
 @click.pass_context
 def degrade(
-    ctx: click.Context, source: Path, target: Path, degradation: str, settings: tuple[str, ...],
-    scale: int, seed: int, overwrite: bool,
+    ctx: click.Context, given: tuple[str, ...], output: str | None, degradation: str,
+    settings: tuple[str, ...], scale: int, seed: int, overwrite: bool,
 ) -> None:
     # fmt: on
     """Make LR pictures (PNG) of IN, a picture or a folder of them, in OUT.
@@ -123,6 +126,7 @@ def degrade(
     from .. import kinds
     from ..registry import Use
 
+    source, target = map(Path, together(given, {"IN": None, "OUT": output}))
     made = kinds.degradations.build(Use(degradation, dict(_setting(text) for text in settings)))
     jobs = _jobs(source, target, overwrite)
     failed: list[SrzooError] = []
@@ -156,6 +160,10 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
     from ..images import READABLE
 
     if source.is_dir():
+        if target.suffix.lower() in READABLE and not target.exists():
+            raise PictureError(
+                f"several pictures go to {target}, which is the name of one", "Name a folder"
+            )
         names = _pictures(source, target)
         jobs = [(name, source / name, (target / name).with_suffix(".png")) for name in names]
     elif source.exists():

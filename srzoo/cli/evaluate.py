@@ -11,29 +11,39 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import SrzooError
+from ._options import REFERENCE, Running, gathered, json_option, scale_option
 from ._output import as_json, bars_console, table
 
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Progress, Report, Result
 
+USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
+"""What need not be told."""
+
 
 # fmt: off
-@click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.command(context_settings=REFERENCE)
+@click.argument("named", nargs=-1, metavar="MODEL...")
+@click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
+              help="The same as an argument; may be repeated.")
 @click.option("--data", multiple=True, required=True, metavar="DIR|NAME",
               help="A folder, or a set below $SRZOO_DATA/benchmarks; may be repeated.")
-@click.option("--scale", type=int, help="For models that can do several.")
+@scale_option
 @click.option("--metric", "metrics", multiple=True, default=("psnr_y", "ssim_y"),
               show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
-@click.option("--degradation", metavar="NAME", help="Makes the LR pictures, also where a set has"
-              " some; without it they are the set's, or bicubic's where there are only HR ones.")
+@click.option("-d", "--degradation", metavar="NAME",
+              help="Makes the LR pictures, also where a set has some; without it they are the"
+              " set's, or bicubic's where there are only HR ones.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the degradation.")
 @click.option("--self-ensemble", is_flag=True, help="Mean over 8 flips and turns: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
-@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@gathered(Running, "running")
+@json_option
 def evaluate(
-    models: tuple[str, ...], data: tuple[str, ...], scale: int | None, metrics: tuple[str, ...],
-    degradation: str | None, seed: int, self_ensemble: bool, write_card: bool, json_: bool,
+    named: tuple[str, ...], models: tuple[str, ...], data: tuple[str, ...], scale: int | None,
+    metrics: tuple[str, ...], degradation: str | None, seed: int, self_ensemble: bool,
+    write_card: bool, running: Running, json_: bool,
 ) -> None:
     # fmt: on
     """Measure models on sets of pictures.
@@ -46,8 +56,13 @@ def evaluate(
     from ..evaluating import results
     from ..evaluating.evaluation import evaluate as measure
 
-    folders = [locate.find(model) for model in models]
+    folders = [locate.find(model) for model in (*named, *models)]
+    if not folders:
+        raise click.UsageError("Missing argument 'MODEL...'.")
+    running.check()
     if write_card:
+        if running.engine != "torch" or running.precision not in ("auto", "fp32"):
+            raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
         for folder in folders:
             results.check_writable(folder)
         for metric in metrics:
@@ -55,7 +70,9 @@ def evaluate(
     with progress_bar() as progress:
         report = measure(
             [folder.path for folder in folders], data, scale=scale, metrics=metrics,
-            self_ensemble=self_ensemble, degradation=degradation, seed=seed, progress=progress,
+            self_ensemble=self_ensemble, degradation=degradation, seed=seed, engine=running.engine,
+            device=running.device, precision=running.precision, memory=running.memory,
+            tile=running.tile, progress=progress,
         )  # fmt: skip
     try:
         # Before they are shown: whoever reads the table may close the pipe in the middle of it.
@@ -63,14 +80,14 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             click.echo(f"written: {results.write(folder, rows)}", err=True)
     finally:
-        _tell(report, json_)
+        _tell(report, running.ran(folders), json_)
 
 
-def _tell(report: Report, json_: bool) -> None:
+def _tell(report: Report, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 
-        as_json(finite(asdict(report)))
+        as_json(finite(asdict(report) | by))
         return
     from ..evaluating.results import shown
 
@@ -86,6 +103,8 @@ def _tell(report: Report, json_: bool) -> None:
         say(f"{value.label}: {value.protocol}")
     if report.rows[0].self_ensemble:
         say("self-ensemble: mean over 8 flips and turns, before rounding")
+    if other := [f"{key} {by[key]}" for key, usual in USUAL.items() if by[key] not in usual]:
+        say(f"run by {', '.join(other)}")
 
 
 def _data(row: Result) -> str:

@@ -9,6 +9,7 @@ import click
 
 from .. import kinds
 from ..errors import ModelError
+from ._options import Spelled, either, json_option, model_option, scale_option
 from ._output import as_json, printable
 
 if TYPE_CHECKING:
@@ -32,17 +33,19 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 # fmt: off
 @click.command()
-@click.argument("model")
-@click.option("--to", type=Formats(), required=True, help="The format.")
+@click.argument("model", required=False, metavar="MODEL")
+@model_option
+@click.option("--to", "--format!", "to", cls=Spelled, type=Formats(), required=True,
+              help="The format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Default: the model's name, here.")
-@click.option("--scale", type=int, metavar="N", help="For models that can do several.")
+@scale_option
 @click.option("--no-fold", is_flag=True, help="Leave a linear tail as it was trained.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def export(
-    model: str, to: str, output: Path | None, scale: int | None, no_fold: bool, overwrite: bool,
-    json_: bool,
+    model: str | None, model_: str | None, to: str, output: Path | None, scale: int | None,
+    no_fold: bool, overwrite: bool, json_: bool,
 ) -> None:
     # fmt: on
     """Write MODEL as a file that other programs run: float32, any height and width.
@@ -58,7 +61,7 @@ def export(
     from .. import locate
     from ..exporting import about, exports
 
-    folder = locate.find(model)
+    folder = locate.find(either(model, model_))
     factor = _factor(folder, scale)
     format = exports.need(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""

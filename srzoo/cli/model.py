@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._options import either, model_option, together
 from ._output import as_json, table
 
 if TYPE_CHECKING:
@@ -52,13 +53,14 @@ def list_(pattern: str, json_: bool) -> None:
 
 
 @model.command("show")
-@click.argument("name")
+@click.argument("name", required=False, metavar="NAME")
+@model_option
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
-def show(name: str, json_: bool) -> None:
+def show(name: str | None, model_: str | None, json_: bool) -> None:
     """Show one model's config and card; NAME may be a folder."""
     from .. import locate
 
-    found = locate.find(name)
+    found = locate.find(either(name, model_, "NAME"))
     if json_:
         as_json(_facts(found))
         return
@@ -77,11 +79,12 @@ def show(name: str, json_: bool) -> None:
 
 # fmt: off
 @model.command("pack")
-@click.argument("source", metavar="MODEL")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("given", nargs=-1, metavar="MODEL FOLDER")
+@model_option
+@click.option("-o", "--output", metavar="FOLDER", help="The same as the argument.")
 @click.option("--dtype", type=click.Choice(["float16", "bfloat16", "float32"]), default="float16",
               show_default=True, help="Of the weights on disk.")
-def pack(source: str, folder: Path, dtype: str) -> None:
+def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: str) -> None:
     # fmt: on
     """Write a model to a FOLDER, small enough to publish.
 
@@ -96,7 +99,8 @@ def pack(source: str, folder: Path, dtype: str) -> None:
     from .. import locate
     from ..training import packing
 
-    found = packing.pack(locate.find(source), folder, dtype)
+    source, folder = together(given, {"MODEL": model_, "FOLDER": output})
+    found = packing.pack(locate.find(source), Path(folder), dtype)
     click.echo(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)", err=True)
 
 

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
+from ._options import OVERWRITE, Spelled, either, model_option
 
+
+# fmt: off
 @click.command()
-@click.argument("model")
-@click.option("--to", type=click.Path(path_type=Path), help="A new folder; default the cache.")
-@click.option("--force", is_flag=True, help="Fetch again what the cache has.")
-def pull(model: str, to: Path | None, force: bool) -> None:
+@click.argument("model", required=False, metavar="MODEL")
+@model_option
+@click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
+              help="A new folder; default the cache.")
+@click.option(*OVERWRITE, "overwrite", cls=Spelled, is_flag=True,
+              help="Fetch again what the cache has.")
+def pull(model: str | None, model_: str | None, output: Path | None, overwrite: bool) -> None:
+    # fmt: on
     """Fetch the MODEL org/repo, or org/repo@revision, from the Hugging Face Hub.
 
     A revision is a branch, a tag or a full commit. Wherever a command takes a
@@ -21,4 +28,4 @@ def pull(model: str, to: Path | None, force: bool) -> None:
     """
     from .. import hub
 
-    click.echo(str(hub.pull(model, to, force=force)))
+    click.echo(str(hub.pull(either(model, model_), output, force=overwrite)))

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
+from ._options import model_option, together
 from ._output import as_json, table
 from .evaluate import progress_bar
 
 
 # fmt: off
 @click.command()
-@click.argument("model")
-@click.argument("repo")
+@click.argument("given", nargs=-1, metavar="MODEL REPO")
+@model_option
 @click.option("--private", is_flag=True, help="Make it private.")
 @click.option("--tag", metavar="NAME", help="Set a tag on it, such as v1.")
 @click.option("--message", help="Of the commit.")
@@ -24,8 +25,8 @@ from .evaluate import progress_bar
 @click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def push(
-    model: str, repo: str, private: bool, tag: str | None, message: str | None, no_check: bool,
-    data: Path | None, dry_run: bool, json_: bool,
+    given: tuple[str, ...], model_: str | None, private: bool, tag: str | None,
+    message: str | None, no_check: bool, data: Path | None, dry_run: bool, json_: bool,
 ) -> None:
     # fmt: on
     """Publish the folder or released MODEL as REPO, org/name, on the Hugging Face Hub.
@@ -38,6 +39,7 @@ def push(
 
     from ..modelcards import publishing
 
+    model, repo = together(given, {"MODEL": model_, "REPO": None})
     with progress_bar() as progress:
         pushed = publishing.push(
             model, repo, private=private, tag=tag, message=message, check=not no_check,

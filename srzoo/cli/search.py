@@ -6,6 +6,7 @@ import re
 
 import click
 
+from ._options import Factor
 from ._output import as_json, table
 
 SCALE = re.compile(r"x\d+")
@@ -16,7 +17,7 @@ KNOWN = re.compile(r"srzoo|super-resolution|image-to-image|safetensors|region:.*
 @click.command()
 @click.argument("words", nargs=-1)
 @click.option("--author", help="A user or an organisation.")
-@click.option("--scale", type=click.IntRange(1), help="A factor they enlarge by.")
+@click.option("--scale", type=Factor(), metavar="N", help="A factor they enlarge by.")
 @click.option("--generator", help="The plugin that builds them, such as edsr.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._options import Spelled
 from ._output import bars_console
 
 if TYPE_CHECKING:
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 @click.argument("recipe")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change the recipe.")
 @click.option("--data", type=click.Path(path_type=Path), help="Stands for {data} in the recipe.")
-@click.option("--out", type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
+@click.option("-o", "--output", "--out!", "output", cls=Spelled,
+              type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
               help="Go on from the newest checkpoint, or from DIR.")
-@click.option("--tensorboard", is_flag=True, help="Write OUT/tensorboard too.")
+@click.option("--tensorboard", is_flag=True, help="Write FOLDER/tensorboard too.")
 @click.option("--dry-run", is_flag=True, help="Build everything, run nothing.")
 @click.pass_context
 def train(
     ctx: click.Context, recipe: str, overrides: tuple[str, ...], data: Path | None,
-    out: Path | None, resume: str, tensorboard: bool, dry_run: bool,
+    output: Path | None, resume: str, tensorboard: bool, dry_run: bool,
 ) -> None:
     # fmt: on
     """Train the RECIPE (a TOML file, or the name of a model that has one).
@@ -44,7 +46,7 @@ def train(
 
     name, _ = recipes.find(recipe)
     plan = recipes.load(recipe, overrides)
-    folder = out or Path("runs") / name
+    folder = output or Path("runs") / name
     if dry_run:
         _describe(plan, data)
         return

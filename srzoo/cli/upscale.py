@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import warnings
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from . import _pipe
-from ._output import amount, memory_option, progress_bars
+from ..errors import FallbackWarning, PictureError
+from . import _pipe, _preview
+from ._options import Enlarging, Existing, Running, Telling, Writing, gathered
+from ._output import progress_bars
 from ._telling import Teller
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
-    from ..batches.making import Maker
-
-
-def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str:
-    if value in ("auto", "off"):
-        return value
-    if value.isdecimal() and int(value) >= 16:
-        return int(value)
-    raise click.BadParameter(f"{value!r} is not auto, off, or a whole number from 16")
-
-
-def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    return amount(value, "number of pixels", "500M") if value else None
+    from ..batches.making import Maker, Options
+    from ..batches.naming import Names
+    from ..card import ModelFolder
+    from ..upscaling.sizing import Route
+    from ..upscaling.upscaler import Upscaler
 
 
 def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | None:
@@ -38,51 +33,31 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
     raise click.BadParameter(f"{value!r} is not auto, or a whole number from 1 to 64")
 
 
-def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from .. import kinds
-
-    return [name for name in ("auto", *kinds.engines.names()) if name.startswith(incomplete)]
-
-
 # fmt: off
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option("-m", "--model", default="edsr-x4", show_default=True, help="A name or a folder.")
 @click.option("-o", "--output", help="A file for one input, else a folder (NAME/ always is one).")
+@click.option("--name", metavar="PATTERN", help="Names of results, like '{stem}-{size}{suffix}':"
+              " stem, parent, model, scale, size, suffix, ext.")
 @click.option("-r", "--recursive", is_flag=True,
               help="Subfolders too; the output folder mirrors them.")
-@click.option("--scale", metavar="N", help="By how much: 4, 1.5, 8. Default: the model's own.")
-@click.option("--size", metavar="WxH|SIDE=N",
-              help="3840x2160, or width=, height=, long= or short=3840.")
-@click.option("--tile", metavar="auto|N|off", callback=_tile, default="auto", show_default=True,
-              help="Side of a tile in input pixels.")
-@click.option("--memory", metavar="SIZE", callback=memory_option,
-              help="What the whole process may take, like 2GB.")
+@gathered(Enlarging, "enlarging")
+@gathered(Writing, "writing")
+@gathered(Existing, "existing")
+@gathered(Running, "running")
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")
-@click.option("--engine", metavar="auto|NAME", default="auto", show_default=True,
-              shell_complete=_engines, help="Fastest that is installed; or torch, mnn, ...")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
-@click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif", "heic"]),
-              help="Default: the input's own, or as -o says.")
-@click.option("--quality", type=click.IntRange(1, 100),
-              help="JPEG (default 95), WebP (90), AVIF and HEIC (85).")
-@click.option("--strip", is_flag=True, help="Leave EXIF, XMP and the like out; colours stay.")
-@click.option("--no-provenance", is_flag=True, help="Do not write into the XMP what made it.")
-@click.option("--max-pixels", metavar="N", callback=_pixels,
-              help="Refuse larger pictures. Default: 500M.")
-@click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
-@click.option("--skip-existing", is_flag=True, help="Leave whatever exists.")
-@click.option("--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more, on stderr.")
+@click.option("--preview", is_flag=True,
+              help="One crop beside its bicubic enlargement, at once, as a small sheet.")
+@click.option("--dry-run", is_flag=True,
+              help="Tell what would be made, how large, and how long it takes.")
+@gathered(Telling, "telling")
 @click.pass_context
 def upscale(
-    ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, recursive: bool,
-    scale: str | None, size: str | None, tile: int | str, memory: int | None, jobs: int | None,
-    engine: str, device: str, precision: str, format: str | None, quality: int | None, strip: bool,
-    no_provenance: bool, max_pixels: int | None, overwrite: bool, skip_existing: bool,
-    json_: bool, verbose: bool,
+    ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, name: str | None,
+    recursive: bool, enlarging: Enlarging, writing: Writing, existing: Existing, running: Running,
+    jobs: int | None, preview: bool, dry_run: bool, telling: Telling,
 ) -> None:
     # fmt: on
     """Enlarge pictures and whole folders of them.
@@ -93,51 +68,159 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from .. import guidance, images, locate, zoo
-    from ..batches import batch, making
-    from ..exporting import engine as choice
-    from ..upscaling import sizing
+    from .. import guidance, locate
+    from ..batches import making, naming
 
     folder = locate.find(model)
-    options = making.Options(sizing.Sizing.parse(scale, size), quality, strip, not no_provenance,
-                             invented=guidance.purpose(folder) != "faithful",
-                             max_pixels=max_pixels or images.MAX_PIXELS)  # fmt: skip
-    if format and format not in images.FORMATS:
-        images.format_of(Path(f"result.{format}"))  # raises, and says what to install
+    options = _options(folder, enlarging, writing)
+    running.check()
+    if telling.quiet:
+        ctx.with_resource(warnings.catch_warnings(action="ignore", category=FallbackWarning))
     inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
-    if "-" in (*inputs, output):
-        work = _pipe.plan(inputs, output, format, overwrite, skip_existing, options.max_pixels)
-    else:
-        work = batch.plan([_pipe.path(name) for name in inputs], output, model=folder.name,
-                          known=locate.list_models(), format=format, overwrite=overwrite,
-                          skip_existing=skip_existing, recursive=recursive,
-                          settings=options.settings(folder, precision, tile=tile,
-                                                    engine=engine))  # fmt: skip
+    scales = folder.config.scales
+    names = naming.Names(folder.name, naming.variants(options.sizing, scales, options.strength),
+                         name, partial(_route, options, scales))  # fmt: skip
+    if preview:
+        if dry_run or name or len(inputs) != 1:
+            raise click.UsageError("--preview takes one picture, and neither --name nor --dry-run.")
+        _preview.run(folder, inputs[0], output, options, names, running, existing, telling)
+        return
+    work = _plan(folder, inputs, output, recursive, options, names, running, existing,
+                 writing.format)  # fmt: skip
+    teller = Teller(work, telling, dry=dry_run)
+    _check_quality(work, writing, teller)
     if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
-    options.sizing.plan((1000, 1000), folder.config.scales)  # raises where there is no way
-    teller = Teller(work, json_, verbose)
     if work.todo:
-        chosen = choice.choose(folder, engine, device=device, precision=precision)
-        teller.engine(folder, chosen)
-        ready = zoo.load(model, device=device, precision=precision, tile=tile, memory=memory,
-                         engine=engine)  # fmt: skip
-        maker = making.Maker(ready, options, work, partial(guidance.advice, folder))
-        _run(work, maker, jobs, teller)
+        ready = _load(folder, running, options, work, teller)
+        advise = partial(guidance.advice, folder)
+        maker = making.Maker(ready, options, work, advise, dry=dry_run)
+        (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
     else:
         for job in work.jobs:
             teller.tell(making.Outcome(job, problem=job.problem))
     ctx.exit(teller.summary())
 
 
-def _run(work: Batch, maker: Maker, at_a_time: int | None, teller: Teller) -> None:
+def _options(folder: ModelFolder, enlarging: Enlarging, writing: Writing) -> Options:
+    """How pictures are made; refuses sizes that the model cannot come to."""
+    from .. import guidance, images
+    from ..batches import making
+    from ..upscaling import sizing
+
+    size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
+    size.plan((1000, 1000), folder.config.scales)  # raises where there is no way
+    return making.Options(
+        sizing=size,
+        quality=writing.quality,
+        strip=writing.strip,
+        provenance=not writing.no_provenance,
+        invented=guidance.purpose(folder) != "faithful",
+        max_pixels=enlarging.max_pixels or images.MAX_PIXELS,
+        strength=enlarging.strength,
+        keep_times=writing.keep_times,
+    )
+
+
+def _route(options: Options, scales: tuple[int, ...], source: Path) -> Route:
+    """How a picture comes to its size, from its header."""
+    from .. import images
+
+    return options.sizing.plan(images.read_size(source, max_pixels=options.max_pixels), scales)
+
+
+def _plan(
+    folder: ModelFolder,
+    inputs: tuple[str, ...],
+    output: str | None,
+    recursive: bool,
+    options: Options,
+    names: Names,
+    running: Running,
+    existing: Existing,
+    format: str | None,
+) -> Batch:
+    """Which picture becomes which file."""
+    from .. import locate
+    from ..batches import batch
+
+    if _pipe.PIPE in (*inputs, output):
+        if names.pattern is not None:
+            raise click.UsageError("--name names files, and - is a pipe.")
+        if options.keep_times:
+            raise click.UsageError("--keep-times is for files, and - is a pipe.")
+        batch.check_ending(Path(output or ""), format)
+        return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
+                          options.max_pixels)  # fmt: skip
+    return batch.plan(
+        [_pipe.path(name) for name in inputs],
+        output,
+        model=folder.name,
+        known=locate.list_models(),
+        format=format,
+        overwrite=existing.overwrite,
+        skip_existing=existing.skip_existing,
+        recursive=recursive,
+        settings=options.settings(
+            folder, running.precision, tile=running.tile, engine=running.engine
+        ),
+        names=names,
+    )
+
+
+def _check_quality(work: Batch, writing: Writing, teller: Teller) -> None:
+    """Refuse a quality that no result has, and tell where only some have it."""
+    from .. import images
+
+    formats = {job.format for job in work.jobs}
+    without = sorted(images.FORMATS[key].name for key in formats if not images.FORMATS[key].quality)
+    if writing.quality is None or not without:
+        return
+    if len(without) == len(formats):
+        raise PictureError(
+            f"{' and '.join(without)} has no quality: nothing is lost in it",
+            "Leave --quality out, or choose --format jpg",
+        )
+    teller.note(f"--quality is not for {' and '.join(without)}, which loses nothing")
+
+
+def _load(
+    folder: ModelFolder, running: Running, options: Options, work: Batch, teller: Teller
+) -> Upscaler:
+    """The model, run by an engine that is worth its preparation for so much work."""
+    from .. import zoo
+    from ..batches import forecast
+    from ..exporting import engine as engines
+
+    pixels = forecast.work(work.todo, options.sizing, folder.config.scales, options.max_pixels)
+    chosen = engines.choose(
+        folder, running.engine, device=running.device, precision=running.precision, work=pixels
+    )
+    if teller.dry and chosen.prepares:
+        # No export is made for a look; torch, which would make it, tells about how long it takes.
+        chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
+    teller.engine(folder, chosen)
+    return zoo.load(
+        folder.path,
+        engine=chosen.name if teller.dry else running.engine,
+        device=running.device,
+        precision=running.precision,
+        tile=running.tile,
+        memory=running.memory,
+        strength=options.strength,
+        work=pixels,
+        lazy=not pixels,  # nothing is built for pictures that need no pass
+    )
+
+
+def _run(work: Batch, maker: Maker, teller: Teller, at_a_time: int | None) -> None:
     from ..batches import pipeline
 
     teller.before(maker)
     count = 1 if work.alone else at_a_time or pipeline.default_jobs()
     with (
         work.opened(),
-        progress_bars(len(work.todo)) as begin,
+        nullcontext() if teller.quiet else progress_bars(len(work.todo)) as begin,
         # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
         closing(pipeline.run(work.jobs, maker, count, begin)) as told,
     ):
@@ -145,3 +228,13 @@ def _run(work: Batch, maker: Maker, at_a_time: int | None, teller: Teller) -> No
             if work.alone and outcome.problem:
                 raise outcome.problem
             teller.tell(outcome)
+
+
+def _tell(work: Batch, maker: Maker, teller: Teller) -> None:
+    """What a run would make; it writes nothing."""
+    from ..batches import forecast
+
+    for outcome in forecast.dry(work.jobs, maker):
+        if work.alone and outcome.problem:
+            raise outcome.problem
+        teller.tell(outcome)

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from .. import images, kinds, locate, zoo
+from .. import devices, images, kinds, locate, zoo
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import DEGRADATION, metric
@@ -25,7 +25,7 @@ from .places import Place
 if TYPE_CHECKING:
     from ..card import ModelFolder
     from ..contracts import U8
-    from ..upscaling.upscaler import Upscaler
+    from ..upscaling.upscaler import Tile, Upscaler
 
 METRICS = ("psnr_y", "ssim_y")
 SEED = 1
@@ -78,6 +78,7 @@ class Comparison:
         higher: for each metric, whether more is better.
         protocols: for each metric, what exactly was measured.
         icc: the colour profile of all pictures.
+        strength: how much is the models', and the rest bicubic interpolation: 0 to 1.
     """
 
     source: str
@@ -92,6 +93,7 @@ class Comparison:
     higher: dict[str, bool]
     protocols: dict[str, str]
     icc: bytes | None = None
+    strength: float = 1.0
 
     def best(self, name: str) -> float | None:
         """The best model's value of a metric; None where nothing can be better than another."""
@@ -109,6 +111,12 @@ def compare(
     crop: Place | None = None,
     degradation: str = DEGRADATION,
     metrics: Sequence[str] = METRICS,
+    engine: str = "torch",
+    device: object = "auto",
+    precision: str = "auto",
+    memory: int | None = None,
+    tile: Tile = "auto",
+    strength: float = 1.0,
     progress: Progress | None = None,
 ) -> Comparison:
     """Enlarge one picture with several models.
@@ -122,6 +130,7 @@ def compare(
             None for a telling one: much detail, on which the models differ.
         degradation: the plugin that makes LR of HR.
         metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
+        engine, device, precision, memory, tile, strength: as ``zoo.load`` takes them.
         progress: is told (models done, models in all).
 
     Raises:
@@ -139,7 +148,10 @@ def compare(
     shown: list[Shown] = []
     names = _names(folders, models)
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
-        model = zoo.load(folder.path)
+        model = zoo.load(
+            folder.path, engine=engine, device=devices.named(device), precision=precision,
+            memory=memory, tile=tile, strength=strength,
+        )  # fmt: skip
         start = time.perf_counter()
         pixels = _enlarged(model, lr, factor, part)
         seconds = time.perf_counter() - start
@@ -170,6 +182,7 @@ def compare(
         higher={name: judge.higher_is_better for name, judge in judges.items()},
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
+        strength=strength,
     )
     return _cut(result)
 
@@ -260,7 +273,7 @@ def _lr_of(lr: U8, scale: int, part: Place) -> U8:
 def _enlarged(model: Upscaler, lr: U8, scale: int, part: Place) -> U8:
     """A model's result: the part of it, uint8 h x w x 3."""
     small = part.divided(scale)
-    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0]))
+    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(places.GRID)
     pixels = model.array(np.ascontiguousarray(grown.of(lr)), scale)
     return small.moved(-grown.x, -grown.y).times(scale).of(pixels)
 

@@ -43,6 +43,8 @@ def sentences(found: Comparison) -> list[str]:
     ]
     if (found.part.width, found.part.height) != found.whole and not found.protocols:
         said.append(f"Only {found.part.width} x {found.part.height} pixels round it were made.")
+    if found.strength != 1:
+        said.append(f"Of each model {found.strength:.0%}, the rest is bicubic interpolation.")
     if found.degradation:
         said.append(f"LR was made of HR by {found.degradation}.")
     said += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in

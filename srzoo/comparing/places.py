@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from ..contracts import F32, U8
 
+GRID = 64
+"""Parts of pictures begin at multiples of this: a network on a grid does there what it does in the
+whole."""
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -75,6 +78,11 @@ class Place:
         right = min(size[0], self.x + self.width + by)
         bottom = min(size[1], self.y + self.height + by)
         return Place(x, y, right - x, bottom - y)
+
+    def aligned(self, by: int) -> Place:
+        """With its left top corner moved out to multiples of ``by``, the right bottom one as is."""
+        left, top = self.x % by, self.y % by
+        return Place(self.x - left, self.y - top, self.width + left, self.height + top)
 
     def within(self, whole: Place, unit: int = 1) -> Place:
         """The same, if it lies in the whole; messages count in pixels of ``unit``.

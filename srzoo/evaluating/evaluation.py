@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 
-from .. import kinds, zoo
+from .. import devices, kinds, zoo
 from ..dataroot import placed
 from ..errors import SrzooError
 from ..registry import Use
-from ..upscaling.upscaler import Upscaler
+from ..upscaling.upscaler import Tile, Upscaler
 from . import sets
 
 if TYPE_CHECKING:
@@ -153,6 +153,10 @@ def evaluate(
     degradation: str | None = None,
     seed: int = 1,
     engine: str = "torch",
+    device: object = "auto",
+    precision: str = "auto",
+    memory: int | None = None,
+    tile: Tile = "auto",
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -173,7 +177,8 @@ def evaluate(
         degradation: the plugin that makes the LR pictures, also where a set has LR files; None
             for those files, and for bicubic's where there are only HR ones.
         seed: of the degradation; each picture's chance depends on it and its name alone.
-        engine: an engine plugin.
+        engine, device, precision, memory, tile: as ``zoo.load`` takes them, for models that are
+            not loaded yet.
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         progress: is told (pictures done, pictures in all).
 
@@ -181,7 +186,15 @@ def evaluate(
         SrzooError: a model, set or metric that is not there; pictures that do not match.
     """
     judges = tuple((name, metric(name, root)) for name in dict.fromkeys(metrics))
-    ready = [m if isinstance(m, Upscaler) else zoo.load(m, engine=engine) for m in models]
+    ready = [
+        model
+        if isinstance(model, Upscaler)
+        else zoo.load(
+            model, engine=engine, device=devices.named(device), precision=precision,
+            memory=memory, tile=tile,
+        )
+        for model in models
+    ]  # fmt: skip
     # Each model with the sets it is measured on: what is missing is found before any work.
     work = [(model, sets.find(name, model.factor(scale))) for model in ready for name in data]
     if degradation is not None:

@@ -109,7 +109,7 @@ def _scales(folder: ModelFolder) -> str:
 
 def _sample(folder: ModelFolder, facts: Facts) -> str:
     if not facts.picture and not (folder.path / SAMPLE).is_file():
-        how = f"srzoo card new {folder.name} --force --picture FILE --picture-credit TEXT"
+        how = f"srzoo card new {folder.name} --overwrite --picture FILE --picture-credit TEXT"
         return f"{TO_DO}: a sample picture ({how})"
     credit = facts.picture_credit or f"{TO_DO}: its title, author and licence"
     return (

@@ -51,7 +51,7 @@ def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
     results.check_writable(folder)
     path = folder.path / README
     if path.exists() and not force:
-        raise ModelError(f"{path} exists", "Give --force to write it anew; its results stay")
+        raise ModelError(f"{path} exists", "Give --overwrite to write it anew; its results stay")
     if (facts.picture is None) != (facts.picture_credit is None):
         raise SrzooError(
             "a picture and its credit come together",

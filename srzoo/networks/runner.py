@@ -76,7 +76,7 @@ class ModuleRunner:
 
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
-        return torch.cuda.mem_get_info()[0] if self._device.type == "cuda" else None
+        return torch.cuda.mem_get_info(self._device)[0] if self._device.type == "cuda" else None
 
 
 def count(model: nn.Module) -> int:

@@ -50,8 +50,8 @@ def test_what_is_there_stays(srzoo_cli, folder, picture):
     before = (folder / "README.md").read_text()
     result = srzoo_cli("card", "new", folder, "--license", "mit")
     assert result.code == 2
-    assert "--force" in result.err
-    result = srzoo_cli("card", "new", folder, "--force", "--picture", picture)
+    assert "--overwrite" in result.err
+    result = srzoo_cli("card", "new", folder, "--overwrite", "--picture", picture)
     assert result.code == 2
     assert "--picture-credit" in result.err
     assert (folder / "README.md").read_text() == before

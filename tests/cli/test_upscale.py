@@ -17,6 +17,7 @@ import pytest
 from helpers import ROOT, drawn
 from PIL import Image
 
+from srzoo import zoo
 from srzoo.batches.ledger import NAME
 
 FAST = ("-m", "bicubic-x2")
@@ -252,14 +253,16 @@ def test_a_long_run_is_told_before(srzoo_cli, tmp_path):
     assert "\n2 pictures: about" in result.err
 
 
-def test_a_tree_and_a_second_run(srzoo_cli, tmp_path):
+def test_a_tree_and_a_second_run(srzoo_cli, tmp_path, monkeypatch):
     for name in ("a.png", "b/a.jpg", "b/c/d.webp"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         drawn().save(tmp_path / "in" / name)
     command = ("upscale", tmp_path / "in", "-r", "-o", tmp_path / "in/out", *FAST)
     assert srzoo_cli(*command).code == 0
     assert files(tmp_path / "in/out") == ["a.png", "b/a.jpg", "b/c/d.webp"]
-    again = srzoo_cli(*command, "--device", "mps")  # no model is loaded for nothing
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo, "load", lambda *_: pytest.fail("a model is loaded for nothing"))
+        again = srzoo_cli(*command)
     assert again.code == 0
     assert "0 pictures" in again.out
     assert "3 done before" in again.out

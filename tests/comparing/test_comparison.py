@@ -17,7 +17,7 @@ import srzoo
 from srzoo import images, locate
 from srzoo.comparing import comparison, figure, places, sheet
 from srzoo.comparing.comparison import Comparison, Shown, compare
-from srzoo.comparing.places import Place
+from srzoo.comparing.places import GRID, Place
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError, SrzooError
 
 SIZES = st.integers(1, 60)
@@ -137,7 +137,7 @@ def test_of_a_large_photo_a_part_is_enlarged_and_is_as_in_the_whole(photo, monke
         assert found.crop.moved(found.part.x, found.part.y) == found.asked.times(2)
         assert place in (None, found.asked)
         assert "Only 128 x" in " ".join(figure.sentences(found))
-    assert max(max(shape) for shape in ran[:2]) <= 64 + 2 * comparison.MARGIN
+    assert max(max(shape) for shape in ran[:2]) <= 64 + 2 * comparison.MARGIN + GRID
 
 
 @pytest.mark.parametrize("crop", [None, Place(130, 70, 30, 20)])
@@ -263,6 +263,10 @@ def test_places_in_smaller_pictures(x, y, width, height, by):
     assert place.grown(7, (300, 300)).moved(-x, -y).width >= width
     snapped = place.snapped(by)
     assert {snapped.x % by, snapped.y % by, snapped.width % by, snapped.height % by} == {0}
+    aligned = place.aligned(by)
+    assert {aligned.x % by, aligned.y % by} == {0}
+    assert (aligned.x + aligned.width, aligned.y + aligned.height) == (x + width, y + height)
+    assert x - by < aligned.x <= x
     assert Place.parse(str(place)) == place
 
 

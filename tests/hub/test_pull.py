@@ -163,7 +163,7 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
 
 
 def test_damaged_on_the_way(there, model, tmp_path):
-    """The client takes what has the right length; we compare the sha256, and --force mends it."""
+    """The client takes what has the right length; we compare the sha256; --overwrite mends it."""
     fault = Fault(r"GET /(storage|org)/.*", "corrupt", after=0)
     there.faults.append(fault)
     code = """
@@ -175,7 +175,7 @@ def test_damaged_on_the_way(there, model, tmp_path):
     said = run(there, code, home=tmp_path / "home", xet=False)
     for name in ("bad", "used"):
         assert "the weights of org/edsr@v1 are damaged" in said[name], said
-        assert "srzoo pull org/edsr@v1 --force" in said[name]
+        assert "srzoo pull org/edsr@v1 --overwrite" in said[name]
     there.faults.clear()
     code = "attempt('good', lambda: srzoo.pull('org/edsr@v1', force=True))"
     said = run(there, code, home=tmp_path / "home", xet=False)

@@ -232,7 +232,7 @@ def test_code_is_no_heading(good):
 
 def test_a_card_is_not_overwritten(good, facts):
     before = text_of(good)
-    with pytest.raises(ModelError, match="exists.*--force"):
+    with pytest.raises(ModelError, match="exists.*--overwrite"):
         cardtext.new(good, facts)
     assert text_of(good) == before
 

@@ -46,6 +46,12 @@ def key_of(path: Path) -> str | None:
     return next((format.key for format in known() if suffix in format.suffixes), None)
 
 
+def result_of(path: Path) -> str:
+    """The key of the format that the result of a picture takes by itself: its own, or the next."""
+    key = key_of(path) or "png"
+    return key if key in FORMATS else named(key).successor
+
+
 def format_of(path: Path) -> str:
     """The format that a file name's ending asks for.
 

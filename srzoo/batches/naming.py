@@ -1,0 +1,167 @@
+"""What results are called: by default after the model and all that differs, or by a pattern.
+
+``photo-edsr-x4.jpg`` is what the model makes of ``photo.jpg``; ``photo-edsr-x4-scale-2.jpg`` and
+``photo-edsr-x4-long-4096-strength-0.5.jpg`` lie beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import images
+from ..errors import PictureError, did_you_mean
+
+if TYPE_CHECKING:
+    from ..upscaling.sizing import Route, Sizing
+
+FIELDS = ("stem", "parent", "model", "scale", "size", "suffix", "ext")
+"""What a pattern may name; ``Names.fields`` adds to them."""
+MEASURED = ("scale", "size")
+"""Those for which the picture's header is read."""
+VARIANTS = ("scale", "size", "width", "height", "long", "short", "strength", "page", "frame")
+"""What can differ between two results of one model, each with its value behind it."""
+PREVIEW = "preview"
+_VARIANT = re.compile(rf"(-({'|'.join(VARIANTS)})-[0-9.x]+)*(-{PREVIEW})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Names:
+    """How results are named.
+
+    Attributes:
+        model: the last part of the model's name.
+        variants: what differs from the model's own result, some of ``VARIANTS`` and their values.
+        pattern: for all names, or None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
+            input's own name in a folder.
+        measure: the way of a picture to its size, for patterns that tell it.
+    """
+
+    model: str
+    variants: Mapping[str, str] = field(default_factory=dict[str, str])
+    pattern: str | None = None
+    measure: Callable[[Path], Route] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that could not name a file.
+
+        Raises:
+            PictureError: it names a field that is none, or a folder.
+        """
+        if self.pattern is not None:
+            _check(self.pattern, FIELDS)
+
+    @property
+    def format(self) -> str | None:
+        """The format that the pattern itself names at its end, a key of ``images.FORMATS``."""
+        if self.pattern is None or _own_suffix(self.pattern):
+            return None
+        end = Path(self.pattern).suffix.lower()
+        return next((key for key, f in images.FORMATS.items() if end in f.suffixes), None)
+
+    def default(self, stem: str) -> str:
+        """The name of a result beside its input, without an ending."""
+        told = [f"-{word}-{value}" for word, value in self.variants.items()]
+        return f"{stem}-{self.model}{''.join(told)}"
+
+    def of(self, source: Path, suffix: str, beside: bool) -> str:
+        """The name of one result.
+
+        Args:
+            source: the picture.
+            suffix: the ending of what is written, with its dot.
+            beside: whether it lies beside the picture, whose name it cannot have.
+
+        Raises:
+            PictureError: the pattern gives no name, or the picture's size cannot be read.
+        """
+        if self.pattern is None:
+            return f"{self.default(source.stem) if beside else source.stem}{suffix}"
+        pattern = self.pattern
+        if not _own_suffix(pattern) and self.format is None:
+            pattern += "{suffix}"
+        values = {
+            "stem": source.stem,
+            "parent": source.absolute().parent.name,
+            "model": self.model,
+            "suffix": suffix,
+            "ext": suffix.removeprefix("."),
+        }
+        if self.measure and any(name in MEASURED for name in _fields(pattern)):
+            route = self.measure(source)
+            values["size"] = f"{route.size[0]}x{route.size[1]}"
+            values["scale"] = f"{route.size[0] / route.source[0]:.4g}"
+        name = pattern.format_map(values)
+        if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+            raise PictureError(f"--name {self.pattern} makes {name!r} of {source}", _FIX)
+        return name
+
+
+_FIX = "Write it like {stem}-{model}{suffix}"
+
+
+def variants(sizing: Sizing, scales: tuple[int, ...], strength: float = 1.0) -> dict[str, str]:
+    """What of these is not the model's own: it belongs into a default name."""
+    found: dict[str, str] = {}
+    if sizing.scale is not None and scales != (sizing.scale,):
+        found["scale"] = _plain(sizing.scale)
+    if sizing.size:
+        found["size"] = f"{sizing.size[0]}x{sizing.size[1]}"
+    if sizing.side:
+        found[sizing.side[0]] = str(sizing.side[1])
+    if strength != 1:
+        found["strength"] = _plain(strength)
+    return found
+
+
+def _plain(number: float) -> str:
+    """A number without an exponent, to six places."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
+
+
+def is_result(stem: str, stems: set[str], models: tuple[str, ...]) -> bool:
+    """Whether a name is that of an earlier run's result.
+
+    Args:
+        stem: a file's name without its ending.
+        stems: those of all pictures in its folder.
+        models: names of models: ``X-MODEL`` beside ``X`` is a result, whatever its size.
+    """
+    for model in models:
+        base, mark, rest = stem.rpartition(f"-{model}")
+        if mark and base in stems and _VARIANT.fullmatch(rest):
+            return True
+    return False
+
+
+def _fields(pattern: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
+
+
+def _own_suffix(pattern: str) -> bool:
+    """Whether the pattern says where the ending goes."""
+    return not {"suffix", "ext"}.isdisjoint(_fields(pattern))
+
+
+def _check(pattern: str, known: tuple[str, ...]) -> None:
+    try:
+        parts = list(string.Formatter().parse(pattern))
+    except ValueError as error:
+        raise PictureError(
+            f"--name {pattern}: {error}", f"{_FIX}; a brace itself is {{{{"
+        ) from None
+    for text, name, spec, conversion in parts:
+        if any(sign in text for sign in "/\\\0"):
+            raise PictureError(f"--name {pattern} names a folder", "Choose the folder with -o")
+        if name is None:
+            continue
+        if name not in known:
+            raise PictureError(
+                f"--name {pattern} has the field {{{name}}}", did_you_mean(name, known)
+            )
+        if spec or conversion:
+            raise PictureError(f"--name {pattern}: {{{name}}} stands alone", _FIX)

@@ -1,0 +1,75 @@
+"""How pictures are made, whatever they are; and what of that a ledger has to know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .. import images
+from ..upscaling.sizing import Sizing
+
+if TYPE_CHECKING:
+    from ..card import ModelFolder
+    from .ledger import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are made.
+
+    Attributes:
+        sizing: how large.
+        quality: of JPEG, WebP, AVIF and HEIC; None for the format's own.
+        strip: leave EXIF, XMP and the like out.
+        provenance: write into the XMP which model made it.
+        invented: whether the model was trained to invent detail; the provenance says so.
+        max_pixels: larger pictures are refused.
+        page: which page or frame, from 1, where a file has several.
+        force_damaged: make what there is of damaged files.
+        strength: of the model, as the Upscaler was given it.
+        keep_times: give results the times of their inputs.
+    """
+
+    sizing: Sizing = field(default_factory=Sizing)
+    quality: int | None = None
+    strip: bool = False
+    provenance: bool = True
+    invented: bool = False
+    max_pixels: int = images.MAX_PIXELS
+    page: int | None = None
+    force_damaged: bool = False
+    strength: float = 1.0
+    keep_times: bool = False
+
+    def settings(
+        self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"
+    ) -> Settings:
+        """All that decides how a picture comes out, for the ledger.
+
+        Memory, jobs and device are not among it: pictures that were made elsewhere are kept.
+        What is new here is None where it is not asked for, as it is in ledgers of before.
+        """
+        config, sizing = folder.config, self.sizing
+        network = [config.generator, config.args, config.weights and config.weights.sha256]
+        digest = hashlib.sha256(json.dumps(network, sort_keys=True).encode()).hexdigest()
+        return {
+            "model": folder.name,
+            "network": digest[:16],
+            "precision": precision,
+            "scale": sizing.scale,
+            "size": f"{sizing.size or sizing.side}" if sizing.size or sizing.side else None,
+            "quality": self.quality,
+            "strip": self.strip,
+            "provenance": self.provenance,
+            "tile": _asked(tile),
+            "engine": _asked(engine),
+            # None where they are not asked for, as in ledgers of before they were.
+            "strength": None if self.strength == 1 else self.strength,
+            "keep_times": self.keep_times or None,
+        }
+
+
+def _asked(option: int | str) -> int | str | None:
+    return None if option == "auto" else option

@@ -1,0 +1,312 @@
+"""Options that several commands have: each is declared once, beside what it means.
+
+A group of options is a frozen dataclass whose fields are annotated with the click option that
+fills them; :func:`gathered` adds them to a command, which is given one object.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import click
+
+from ..errors import PictureError, SrzooError, did_you_mean
+from ._output import amount, memory_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from ..card import ModelFolder
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def gathered(group: type[Any], name: str) -> Callable[[F], F]:
+    """Give a command a group's options, as one argument called ``name``."""
+    options = get_type_hints(group, include_extras=True)
+
+    def decorate(function: F) -> F:
+        # click hands over every option by its name; what they are is the group's business.
+        @functools.wraps(function)
+        def call(*given: Any, **options_given: Any) -> Any:
+            own = {key: options_given.pop(key) for key in options}
+            return function(*given, **options_given, **{name: group(**own)})
+
+        decorated: Any = call
+        for hint in reversed(options.values()):
+            decorated = hint.__metadata__[0](decorated)
+        return decorated
+
+    return decorate
+
+
+class Spelled(click.Option):
+    """An option that also takes older spellings: those of its names that end in ``!``."""
+
+    def __init__(self, param_decls: list[str], **attributes: Any) -> None:
+        self.old = [name.rstrip("!") for name in param_decls if name.endswith("!")]
+        super().__init__([name.rstrip("!") for name in param_decls], **attributes)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The help without the older spellings."""
+        names = self.opts
+        try:
+            self.opts = [name for name in names if name not in self.old]
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
+
+
+class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """A device's name: auto, cpu, cuda, cuda:1, mps."""
+
+    name = "device"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as engines take it."""
+        from .. import devices
+
+        return devices.named(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those without an index."""
+        return _completed(("auto", "cpu", "cuda", "mps"), incomplete)
+
+
+class FormatName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """A picture format by its name or one of its endings, in any case: JPG, jpeg, .tif."""
+
+    name = "format"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key of ``images.FORMATS``."""
+        from .. import images
+
+        name = value.strip().lower().removeprefix(".")
+        for key, format in images.FORMATS.items():
+            if name == key or f".{name}" in format.suffixes:
+                return key
+        if f".{name}" in images.READABLE:  # raises, and says what to install if that helps
+            return images.format_of(Path(f"result.{name}"))
+        raise PictureError(f"{value!r} is no format", did_you_mean(name, images.FORMATS))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that are written here."""
+        from .. import images
+
+        return _completed(images.FORMATS, incomplete)
+
+
+class Factor(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """A whole factor, with or without the x: 4, x4."""
+
+    name = "factor"
+
+    def __init__(self, most: int = 64) -> None:
+        self.most = most
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number."""
+        text = str(value).strip().lower().removeprefix("x").removesuffix("x")
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= self.most):
+            raise SrzooError(
+                f"{value!r} is no scale", f"Write a whole number from 1 to {self.most}"
+            )
+        return int(text)
+
+
+def _completed(choices: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in choices if name.startswith(incomplete)]
+
+
+def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from .. import kinds
+
+    return [name for name in ("auto", *kinds.engines.names()) if name.startswith(incomplete)]
+
+
+def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str:
+    if value in ("auto", "off"):
+        return value
+    if value.isdecimal() and int(value) >= 16:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is not auto, off, or a whole number from 16")
+
+
+def _strength(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    try:
+        strength = float(value)
+    except ValueError:
+        strength = -1.0
+    if not 0 <= strength <= 1:  # NaN fails too
+        raise SrzooError(f"{value!r} is no strength", "Write a number from 0 to 1, like 0.7")
+    return strength
+
+
+def pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """What ``--max-pixels`` says."""
+    return amount(value, "number of pixels", "500M") if value else None
+
+
+def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    return amount(value, "number of pixels", "500M") if value else None
+
+
+def either(
+    argument: T | None, option: T | None, what: str = "MODEL", default: T | None = None
+) -> T:
+    """What was given as an argument, or as an option.
+
+    Raises:
+        UsageError: neither, and there is no default; or both.
+    """
+    if argument is not None and option is not None:
+        raise click.UsageError(f"{what} is given twice: {argument} and {option}.")
+    given = argument if argument is not None else option if option is not None else default
+    if given is None:
+        raise click.UsageError(f"Missing argument '{what}'.")
+    return given
+
+
+REFERENCE: dict[str, Any] = {"default_map": {"engine": "torch"}}
+"""Settings of commands that measure and compare models: by torch, unless another is asked for."""
+
+
+def together(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
+    """Several arguments in their order, of which each may be given as an option instead.
+
+    Raises:
+        UsageError: too few or too many.
+    """
+    rest = list(given)
+    missing = [what for what, value in named.items() if value is None]
+    if len(rest) < len(missing):
+        raise click.UsageError(f"Missing argument '{missing[len(rest)]}'.")
+    if len(rest) > len(missing):
+        raise click.UsageError(f"Got unexpected extra argument ({rest[len(missing)]}).")
+    return [value if value is not None else rest.pop(0) for value in named.values()]
+
+
+# fmt: off
+model_option = click.option("-m", "--model", "model_", metavar="MODEL",
+                            help="The same as the argument.")
+scale_option = click.option("--scale", type=Factor(), metavar="N",
+                            help="For models that can do several.")
+strength_option = click.option(
+    "--strength", metavar="0..1", callback=_strength, default="1", show_default=True,
+    help="0.5: halfway to the bicubic enlargement, where a model overdoes it.")
+OVERWRITE = "--overwrite", "--force!"
+json_option = click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Which engine runs a model, on what, and within which memory."""
+
+    engine: Annotated[str, click.option(
+        "--engine", metavar="auto|NAME", default="auto", show_default=True, shell_complete=_engines,
+        help="auto: the fastest that is installed. Or torch, mnn, ...")]
+    device: Annotated[str, click.option(
+        "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps", default="auto",
+        show_default=True, help="What it computes on; see: srzoo devices.")]
+    precision: Annotated[str, click.option(
+        "--precision", type=click.Choice(PRECISIONS, case_sensitive=False), default="auto",
+        show_default=True, help="In which numbers; auto: fp32.")]
+    memory: Annotated[int | None, click.option(
+        "--memory", metavar="SIZE", callback=memory_option,
+        help="What the whole process may take, like 2GB.")]
+    tile: Annotated[Any, click.option(
+        "--tile", metavar="auto|N|off", callback=_tile, default="auto", show_default=True,
+        help="Side of a tile in input pixels.")]
+
+    def check(self) -> None:
+        """Refuse what is not to be had here, before any work; no torch."""
+        from .. import devices
+
+        devices.check(self.engine, self.device, self.precision)
+
+    def ran(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
+        """What models were run by, for whoever reads the figures."""
+        from ..exporting import engine as engines
+
+        names = {
+            engines.choose(
+                folder, self.engine, device=self.device, precision=self.precision
+            ).name: None
+            for folder in folders
+        }
+        return {"engine": ", ".join(names), "device": self.device, "precision": self.precision}
+
+
+@dataclass(frozen=True)
+class Enlarging:
+    """How large, and how much of it is the model's."""
+
+    scale: Annotated[str | None, click.option(
+        "--scale", metavar="N", help="By how much: 4, 1.5, 8. Default: the model's own.")]
+    size: Annotated[str | None, click.option(
+        "--size", metavar="WxH|SIDE=N", help="3840x2160, or width=, height=, long= or short=3840.")]
+    strength: Annotated[float, strength_option]
+    max_pixels: Annotated[int | None, click.option(
+        "--max-pixels", metavar="N", callback=_pixels,
+        help="Refuse larger pictures. Default: 500M.")]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a result's file is like."""
+
+    format: Annotated[str | None, click.option(
+        "--format", type=FormatName(), metavar="FORMAT",
+        help="jpg, png, webp, tiff, avif, heic. Default: the input's own, or as -o says.")]
+    quality: Annotated[int | None, click.option(
+        "--quality", type=click.IntRange(1, 100),
+        help="JPEG (default 95), WebP (90), AVIF and HEIC (85).")]
+    strip: Annotated[bool, click.option(
+        "--strip", is_flag=True, help="Leave EXIF, XMP and the like out; colours stay.")]
+    no_provenance: Annotated[bool, click.option(
+        "--no-provenance", is_flag=True, help="Do not write into the XMP what made it.")]
+    keep_times: Annotated[bool, click.option(
+        "--keep-times", is_flag=True, help="Results are as old as their inputs.")]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What happens to files that are there already."""
+
+    overwrite: Annotated[bool, click.option(
+        "--overwrite", is_flag=True, help="Replace existing results; never an input.")]
+    skip_existing: Annotated[bool, click.option(
+        "--skip-existing", is_flag=True, help="Leave whatever exists.")]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How much is told, and to whom."""
+
+    json_: Annotated[bool, click.option(
+        "--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")]
+    verbose: Annotated[bool, click.option(
+        "-v", "--verbose", is_flag=True, help="Tell more, on stderr.")]
+    quiet: Annotated[bool, click.option("-q", "--quiet", is_flag=True, help="Tell errors alone.")]
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.quiet and self.verbose:
+            raise click.UsageError("--quiet and --verbose do not go together.")

@@ -1,0 +1,106 @@
+"""``srzoo upscale --preview``: one place of one picture, as a sheet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import PictureError
+from ._output import as_json, printable
+
+if TYPE_CHECKING:
+    from ..batches.making import Options
+    from ..batches.naming import Names
+    from ..card import ModelFolder
+    from ..upscaling.upscaler import Upscaler
+    from ._options import Existing, Running, Telling
+
+
+def run(
+    folder: ModelFolder,
+    given: str,
+    output: str | None,
+    options: Options,
+    names: Names,
+    running: Running,
+    existing: Existing,
+    telling: Telling,
+) -> None:
+    """Make the sheet and tell it.
+
+    Raises:
+        PictureError: it is no picture, or the sheet has no place.
+    """
+    from .. import images
+    from ..batches import outputs
+    from ..comparing import preview
+
+    source = Path(given)
+    target, kept = _target(source, output, names, existing)
+    if kept:
+        return
+    picture = images.read(source, max_pixels=options.max_pixels)
+    route = options.sizing.plan(picture.size, folder.config.scales)
+    model = _load(folder, running, options)
+    found = preview.preview(model, picture, options.sizing)
+    outputs.make_folder(target.parent)
+    drawn = preview.draw(found, source.name, folder.name)
+    images.write(images.from_pil(drawn), target, images.format_of(target))
+    if telling.json_:
+        place = found.place
+        as_json(
+            {"input": str(source), "output": str(target), "from": found.source, "to": route.size,
+             "route": str(route), "crop": [place.x, place.y, place.width, place.height],
+             "seconds": round(found.seconds, 3)}
+        )  # fmt: skip
+    elif not telling.quiet:
+        click.echo(f"{printable(target)}  {found.place}  {found.seconds:.1f} s")
+
+
+def _target(
+    source: Path, output: str | None, names: Names, existing: Existing
+) -> tuple[Path, bool]:
+    """Where the sheet goes, and whether one that is there stays."""
+    from .. import images
+    from ..batches import batch, naming, outputs
+
+    if str(source) == "-" or output == "-":
+        raise PictureError("a preview is made of a file, and into one", "Name both")
+    if source.is_dir():
+        raise PictureError(f"{source} is a folder", "A preview is of one picture: name it")
+    name = f"{names.default(source.stem)}-{naming.PREVIEW}.png"
+    if output is None:
+        target = source.with_name(name)
+    elif output.endswith(("/", os.sep)) or Path(output).is_dir():
+        target = Path(output) / name
+    else:
+        target = Path(output)
+    job = batch.Job(source, target, images.format_of(target))
+    job = batch.judged(job, existing.overwrite, existing.skip_existing)
+    if job.problem:
+        raise job.problem
+    outputs.check_folder(target.parent)
+    return target, bool(job.kept)
+
+
+def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
+    """The model, by an engine that needs no preparation for so little work."""
+    from .. import zoo
+    from ..exporting import engine as engines
+
+    engine = running.engine
+    if engine == "auto":
+        chosen = engines.choose(folder, device=running.device, precision=running.precision)
+        engine = engines.TORCH if chosen.prepares else chosen.name
+    return zoo.load(
+        folder.path,
+        engine=engine,
+        device=running.device,
+        precision=running.precision,
+        tile=running.tile,
+        memory=running.memory,
+        strength=options.strength,
+    )

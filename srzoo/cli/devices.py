@@ -1,0 +1,59 @@
+"""``srzoo devices``: what models can run on here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ._output import as_json, printable, table
+
+if TYPE_CHECKING:
+    from ..devices import Device
+    from ..doctor import Engine
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def devices(json_: bool) -> None:
+    """Show what models can run on here: processor, graphics cards, engines.
+
+    \b
+    srzoo upscale photo.jpg --device cuda:1
+    srzoo upscale photo.jpg --device cpu --engine torch
+    """
+    from .. import doctor
+    from ..benching import machine
+
+    there, found, engines = machine.here(), doctor.all_devices(), doctor.engines()
+    if json_:
+        as_json(
+            {"machine": asdict(there), "devices": [asdict(one) for one in found],
+             "engines": [asdict(one) for one in engines]}
+        )  # fmt: skip
+        return
+    tell(found, engines)
+    cpu = ", ".join(part for part in (there.cpu, there.vectors, there.system) if part)
+    click.echo(f"\n{printable(cpu)}: {there.cores} cores, {there.threads} of them compute")
+
+
+def tell(found: list[Device], engines: list[Engine]) -> None:
+    """The tables of devices and of engines."""
+    table(
+        ("device", "what", "memory", "free", "precisions"),
+        [
+            (one.name, printable(one.title), f"{one.memory / 1e9:.1f} GB",
+             f"{one.free / 1e9:.1f} GB", " ".join(one.precisions))
+            for one in found
+        ],
+        right="memory free",
+    )  # fmt: skip
+    click.echo()
+    table(
+        ("engine", "devices", "precisions", "version"),
+        [
+            (one.name, " ".join(one.devices), " ".join(one.precisions), one.version or one.missing)
+            for one in engines
+        ],
+    )

@@ -1,0 +1,68 @@
+"""``srzoo doctor``: what a bug report needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ._output import as_json, printable
+from .devices import tell as tell_devices
+from .evaluate import say
+
+if TYPE_CHECKING:
+    from ..doctor import Report
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@click.pass_context
+def doctor(ctx: click.Context, json_: bool) -> None:
+    """Look whether everything works, and print what a bug report needs.
+
+    Each installed engine enlarges a small picture, in a process of its own.
+    Tokens are not printed, and the home folder is written ~: the whole of it can
+    be shown to anybody. Exit codes: 0 all works, 1 something is broken.
+    """
+    from .. import doctor
+
+    report = doctor.examine()
+    if json_:
+        as_json(asdict(report))
+    else:
+        _tell(report)
+    ctx.exit(1 if report.problems else 0)
+
+
+def _tell(report: Report) -> None:
+    _list("versions", report.versions)
+    _list("picture libraries", report.libraries)
+    threads, cores = report.cores
+    memory = ", ".join(f"{size / 1e9:.1f} GB {name}" for name, size in report.memory.items())
+    say(printable(f"machine: {report.cpu}, {report.system}, {threads} of {cores} cores, {memory}"))
+    _list("limits", {name: str(limit) for name, limit in report.limits.items()})
+    click.echo()
+    tell_devices(report.devices, report.engines)
+    click.echo()
+    for one in report.engines:
+        if one.seconds is not None:
+            click.echo(f"{one.name}: {'FAILS' if one.problem else 'right'}, {one.seconds:.1f} s")
+    for folder, why in report.folders.items():
+        click.echo(f"{printable(folder)}: {printable(why) or 'can be written'}")
+    for name, value in report.environment.items():
+        click.echo(f"{name}={printable(value)}")
+    click.echo()
+    for problem in report.problems:
+        say(f"broken: {printable(problem)}")
+    if not report.problems:
+        click.echo("nothing is broken")
+
+
+def _list(what: str, found: dict[str, str]) -> None:
+    if found:
+        say(
+            printable(
+                f"{what}: {', '.join(f'{name} {version}' for name, version in found.items())}"
+            )
+        )

@@ -1,0 +1,153 @@
+"""One place of a picture, enlarged by a model and beside it by plain interpolation.
+
+Only that place is enlarged, with what lies around it, however large the picture is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from .. import images
+from ..upscaling.sizing import Route, Sizing
+from . import places, sheet
+from .places import Place
+
+if TYPE_CHECKING:
+    from ..contracts import U8
+    from ..images import Picture
+    from ..upscaling.upscaler import Upscaler
+
+SIDE = 480
+"""Of the place as it is enlarged, in pixels, at most."""
+SMALLEST = 48
+"""Of the place in the picture's own pixels, where the picture has them."""
+MARGIN = 32, 64
+"""Pixels computed around it, so that its edges are as in the whole: at least, and at most."""
+LOOKED_AT = 4_000_000
+"""A place is looked for in so many pixels: a larger picture is reduced first."""
+OVERVIEW = (300, 480)
+"""The most pixels of the whole picture beside the place."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What :func:`preview` found.
+
+    Attributes:
+        place: in the picture's own pixels.
+        source, size: (width, height) of the picture, and of the result it would become.
+        route: how it would come there.
+        made: the place as the model enlarges it, uint8 h x w x 3.
+        plain: the same by bicubic interpolation.
+        overview: the whole picture, small.
+        seconds: that the model took for the place.
+        icc: the colour profile of all of them.
+    """
+
+    place: Place
+    route: Route
+    made: U8
+    plain: U8
+    overview: U8
+    seconds: float
+    icc: bytes | None = None
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        return self.route.source
+
+
+def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
+    """Enlarge the place with the most detail.
+
+    Args:
+        model: what enlarges.
+        picture: the whole picture; of 8 bits from here on, without transparency.
+        sizing: how large the whole would become.
+
+    Raises:
+        PictureError: there is no way to that size.
+        MemoryBudgetError: not even the place fits into the memory it may use.
+    """
+    icc = picture.icc if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
+    pixels = images.rgb(picture)
+    route = sizing.plan(picture.size, model.scales)
+    place = look(pixels, side(route))
+    margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
+    grown = place.grown(margin, route.source).aligned(places.GRID)
+    small = np.ascontiguousarray(grown.of(pixels))
+    start = time.perf_counter()
+    made = model.to_size(images.Picture(small), _part(route, grown)).pixels
+    seconds = time.perf_counter() - start
+    size = made.shape[1], made.shape[0]
+    plain = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
+    inner = _inner(place, grown, size)
+    overview = sheet.fitted(pixels, OVERVIEW)
+    return Preview(place, route, inner.of(made), inner.of(plain), overview, seconds, icc)
+
+
+def side(route: Route) -> int:
+    """Of the place in the picture's own pixels."""
+    factor = max(route.size[0] / route.source[0], route.size[1] / route.source[1])
+    return max(SMALLEST, math.floor(SIDE / factor))
+
+
+def look(pixels: U8, side: int) -> Place:
+    """The square with the most detail, of a large picture found in a smaller one."""
+    height, width = pixels.shape[:2]
+    by = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
+    if by == 1:
+        return places.telling([pixels], side)
+    small = np.asarray(Image.fromarray(pixels).reduce(by))
+    found = places.telling([small], max(1, side // by)).times(by)
+    wide, tall = min(side, width), min(side, height)
+    return Place(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
+
+
+def draw(found: Preview, name: str, model: str) -> Image.Image:
+    """The sheet: the whole picture, plain interpolation, and the model.
+
+    Args:
+        found: what to draw.
+        name: of the picture.
+        model: its name.
+    """
+    height, width = found.made.shape[:2]
+    shrink = found.overview.shape[1] / found.source[0]
+    place = found.place
+    frame = tuple(round(v * shrink) for v in (place.x, place.y, place.width, place.height))
+    text = (
+        f"{found.source[0]} x {found.source[1]} to {found.route.size[0]} x {found.route.size[1]}"
+        f" pixels ({found.route}); the crop is {width} x {height} of them."
+    )
+    panels = [sheet.Panel(found.plain, "bicubic"), sheet.Panel(found.made, model)]
+    return sheet.render(
+        [panels],
+        sheet.Style((max(width, 180), height), gap=12, margin=24, title=18, note=15, line=24),
+        heading=name,
+        small=text,
+        aside=sheet.Panel(found.overview, "", f"the crop: {place}", frame=frame),
+    )
+
+
+def _part(route: Route, grown: Place) -> Route:
+    """The same way for a part of the picture."""
+    wide = max(1, round(grown.width * route.size[0] / route.source[0]))
+    tall = max(1, round(grown.height * route.size[1] / route.source[1]))
+    return Route(route.passes, (wide, tall), (grown.width, grown.height))
+
+
+def _inner(place: Place, grown: Place, size: tuple[int, int]) -> Place:
+    """Where a place is in what was made of the grown one."""
+    across, down = size[0] / grown.width, size[1] / grown.height
+    left, top = round((place.x - grown.x) * across), round((place.y - grown.y) * down)
+    right = round((place.x + place.width - grown.x) * across)
+    bottom = round((place.y + place.height - grown.y) * down)
+    return Place(left, top, max(1, right - left), max(1, bottom - top))
