@@ -21,6 +21,10 @@ from .ledger import Ledger, Settings
 from .naming import Names
 from .outputs import sweep
 
+ALL = "all"
+Pages = int | str | None
+"""Which page or frame: a number from 1, ``ALL``, or None for files that have but one."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -34,6 +38,7 @@ class Job:
         kept: why the target stays as it is ("done before", "exists").
         data: what came through a pipe; ``source`` is its name then.
         sink: where the result is written to instead of to a file; ``target`` is its name then.
+        page: which page or frame of the file, from 1; None where there is but one.
     """
 
     source: Path
@@ -43,6 +48,12 @@ class Job:
     kept: str | None = None
     data: BinaryIO | None = None
     sink: BinaryIO | None = None
+    page: int | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What decides how this one comes out, besides what is common to all, for the ledger."""
+        return {"format": self.format, "page": self.page}
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,7 @@ class _Rules:
     skip_existing: bool
     settings: Settings
     ledger: Ledger | None
+    pages: Pages = None
 
 
 def plan(
@@ -116,6 +128,7 @@ def plan(
     recursive: bool = False,
     settings: Settings | None = None,
     names: Names | None = None,
+    pages: Pages = None,
 ) -> Batch:
     """Say for each input which file it becomes; nothing is written.
 
@@ -135,6 +148,7 @@ def plan(
             from the same picture with these settings is kept, what it has as made from
             something else is made again.
         names: what results are called; None for what ``model`` alone says.
+        pages: which page or frame of each file, from 1, or "all": each becomes a result.
 
     Raises:
         PictureError: there is nothing to do, two inputs would become one file, or what is asked
@@ -152,7 +166,8 @@ def plan(
         overwrite=overwrite,
         skip_existing=skip_existing,
         settings=settings or {},
-        ledger=Ledger(into) if into and many else None,
+        ledger=Ledger(into) if into and (many or pages == ALL) else None,
+        pages=pages,
     )
     trees = [
         tree.look_into(path, (model, *known), recursive, into)
@@ -164,7 +179,7 @@ def plan(
     for found in trees:
         left.add(found.left)
     pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
-    jobs = [_job(source, place, rules) for source, place in pictures]
+    jobs = [job for source, place in pictures for job in _jobs(source, place, rules)]
     jobs, made = _without_results(jobs, inputs) if into is None else (jobs, [])
     _refuse_collisions([job for job in jobs if not job.problem], into)
     # By what they are on the disk: links, and names that differ only in case there.
@@ -226,22 +241,42 @@ def check_ending(name: Path, format: str | None) -> None:
         )
 
 
-def _job(source: Path, place: Path, rules: _Rules) -> Job:
+def _jobs(source: Path, place: Path, rules: _Rules) -> list[Job]:
+    """The results of one file: one, or one for each of its pages."""
+    if not isinstance(rules.pages, str):
+        return [_job(source, place, rules, rules.pages)]
+    try:
+        count = images.read_header(source, images.Asked(page=1)).pages
+    except Exception:  # noqa: BLE001 - it will be told in its turn
+        count = 1
+    if count == 1:
+        return [_job(source, place, rules)]
+    if rules.single:
+        problem = PictureError(
+            f"{source} has {count} pages or frames, and {rules.single} is the name of one picture",
+            f"Name a folder: -o {rules.single.with_suffix('')}/",
+        )
+        return [Job(source, rules.single, rules.format or "png", problem)]
+    return [_job(source, place, rules, page, len(str(count))) for page in range(1, count + 1)]
+
+
+def _job(source: Path, place: Path, rules: _Rules, page: int | None = None, digits: int = 1) -> Job:
     own = images.result_of(source)
     format = rules.format or own
     if rules.single:
-        return Job(source, rules.single, format)
+        return Job(source, rules.single, format, page=page)
     suffixes = images.FORMATS[format].suffixes
     suffix = source.suffix if source.suffix.lower() in suffixes else suffixes[0]
     folder = source.parent if rules.into is None else rules.into / place
     try:
-        name = rules.names.of(source, suffix, beside=rules.into is None)
+        told = None if page is None else f"{page:0{digits}}"
+        name = rules.names.of(source, suffix, beside=rules.into is None, page=told)
     except SrzooError as error:
         return Job(source, source, format, error)
     except Exception as error:  # noqa: BLE001 - one odd header is one failed picture
         what = f"cannot read {source}: {type(error).__name__}: {error}"
         return Job(source, source, format, PictureError(what, "Leave it out"))
-    return Job(source, folder / name, format)
+    return Job(source, folder / name, format, page=page)
 
 
 def _without_results(jobs: list[Job], inputs: list[Path]) -> tuple[list[Job], list[Path]]:
@@ -289,7 +324,7 @@ def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:
         return cannot(f"{target} is an input too", "Choose another place with -o")
-    settings = {**rules.settings, "format": job.format}
+    settings = {**rules.settings, **job.settings}
     state = rules.ledger.state(target, source, settings) if rules.ledger else None
     if state == "done":
         return replace(job, kept="done before")

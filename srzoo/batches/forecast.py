@@ -11,9 +11,9 @@ from ..errors import PictureError, SrzooError
 from .making import Outcome
 
 if TYPE_CHECKING:
-    from ..upscaling.sizing import Sizing
     from .batch import Job
     from .making import Maker, Ready
+    from .options import Options
 
 SAMPLE = 100
 """Pictures that are looked at; of more, some here and there."""
@@ -105,7 +105,7 @@ def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
         yield Outcome(job, route.source, route.size, seconds, route=route)
 
 
-def work(todo: list[Job], sizing: Sizing, scales: tuple[int, ...], max_pixels: int) -> int:
+def work(todo: list[Job], options: Options, scales: tuple[int, ...]) -> int:
     """How many pixels the model will be given, over all pictures and passes; reads headers.
 
     What cannot be read counts nothing. No model is needed.
@@ -116,8 +116,9 @@ def work(todo: list[Job], sizing: Sizing, scales: tuple[int, ...], max_pixels: i
         try:
             if job.data:
                 job.data.seek(0)
-            size = images.read_size(job.data or job.source, max_pixels=max_pixels)
-            route = sizing.plan(size, scales)
+            asked = images.Asked(options.max_pixels, job.page, options.force_damaged)
+            size = images.read_header(job.data or job.source, asked).size
+            route = options.sizing.plan(size, scales)
         except Exception:  # noqa: BLE001 - it will be told in its turn
             continue
         area = size[0] * size[1]

@@ -175,7 +175,7 @@ class Maker:
         start = time.perf_counter()
         if job.data:
             job.data.seek(0)
-        asked = images.Asked(self.options.max_pixels, self.options.page, self.options.force_damaged)
+        asked = images.Asked(self.options.max_pixels, job.page, self.options.force_damaged)
         header = images.read_header(job.data or job.source, asked)
         route = self.options.sizing.plan(header.size, self.upscaler.scales)
         images.check_writable(job.target, route.size, job.format)
@@ -252,7 +252,7 @@ class Maker:
             job.data.seek(0)
         options = self.options
         picture = images.read(
-            job.data or job.source, max_pixels=options.max_pixels, page=options.page,
+            job.data or job.source, max_pixels=options.max_pixels, page=job.page,
             force_damaged=options.force_damaged,
         )  # fmt: skip
         ready.itemsize, ready.channels = picture.pixels.itemsize, picture.channels
@@ -355,7 +355,7 @@ class Maker:
         book, input = self.ledger, fetched.input
 
         def record(stat: os.stat_result) -> None:
-            settings = {**self.settings, "format": job.format}
+            settings = {**self.settings, **job.settings}
             source = str(job.source)
             book.record(job.target, Entry(source, input, settings, stat.st_size, stat.st_mtime_ns))
 

@@ -19,7 +19,7 @@ from ..errors import PictureError, did_you_mean
 if TYPE_CHECKING:
     from ..upscaling.sizing import Route, Sizing
 
-FIELDS = ("stem", "parent", "model", "scale", "size", "suffix", "ext")
+FIELDS = ("stem", "parent", "model", "scale", "size", "page", "suffix", "ext")
 """What a pattern may name; ``Names.fields`` adds to them."""
 MEASURED = ("scale", "size")
 """Those for which the picture's header is read."""
@@ -38,13 +38,13 @@ class Names:
         variants: what differs from the model's own result, some of ``VARIANTS`` and their values.
         pattern: for all names, or None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
             input's own name in a folder.
-        measure: the way of a picture to its size, for patterns that tell it.
+        measure: the way of a picture, or of a page of it, to its size, for patterns that tell it.
     """
 
     model: str
     variants: Mapping[str, str] = field(default_factory=dict[str, str])
     pattern: str | None = None
-    measure: Callable[[Path], Route] | None = None
+    measure: Callable[[Path, int | None], Route] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a pattern that could not name a file.
@@ -68,19 +68,21 @@ class Names:
         told = [f"-{word}-{value}" for word, value in self.variants.items()]
         return f"{stem}-{self.model}{''.join(told)}"
 
-    def of(self, source: Path, suffix: str, beside: bool) -> str:
+    def of(self, source: Path, suffix: str, beside: bool, page: str | None = None) -> str:
         """The name of one result.
 
         Args:
             source: the picture.
             suffix: the ending of what is written, with its dot.
             beside: whether it lies beside the picture, whose name it cannot have.
+            page: the number of the page or frame, where it is one of several.
 
         Raises:
             PictureError: the pattern gives no name, or the picture's size cannot be read.
         """
         if self.pattern is None:
-            return f"{self.default(source.stem) if beside else source.stem}{suffix}"
+            told = f"-{images.unit_of(source)}-{page}" if page else ""
+            return f"{self.default(source.stem) if beside else source.stem}{told}{suffix}"
         pattern = self.pattern
         if not _own_suffix(pattern) and self.format is None:
             pattern += "{suffix}"
@@ -88,11 +90,12 @@ class Names:
             "stem": source.stem,
             "parent": source.absolute().parent.name,
             "model": self.model,
+            "page": page or "",
             "suffix": suffix,
             "ext": suffix.removeprefix("."),
         }
         if self.measure and any(name in MEASURED for name in _fields(pattern)):
-            route = self.measure(source)
+            route = self.measure(source, int(page) if page else None)
             values["size"] = f"{route.size[0]}x{route.size[1]}"
             values["scale"] = f"{route.size[0] / route.source[0]:.4g}"
         name = pattern.format_map(values)

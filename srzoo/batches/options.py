@@ -26,7 +26,6 @@ class Options:
         provenance: write into the XMP which model made it.
         invented: whether the model was trained to invent detail; the provenance says so.
         max_pixels: larger pictures are refused.
-        page: which page or frame, from 1, where a file has several.
         force_damaged: make what there is of damaged files.
         strength: of the model, as the Upscaler was given it.
         keep_times: give results the times of their inputs.
@@ -38,7 +37,6 @@ class Options:
     provenance: bool = True
     invented: bool = False
     max_pixels: int = images.MAX_PIXELS
-    page: int | None = None
     force_damaged: bool = False
     strength: float = 1.0
     keep_times: bool = False
@@ -68,6 +66,7 @@ class Options:
             # None where they are not asked for, as in ledgers of before they were.
             "strength": None if self.strength == 1 else self.strength,
             "keep_times": self.keep_times or None,
+            "force_damaged": self.force_damaged or None,
         }
 
 

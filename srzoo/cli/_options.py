@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ..card import ModelFolder
+    from ..images import Asked
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -159,6 +160,14 @@ def _strength(_ctx: click.Context, _param: click.Parameter, value: str) -> float
     return strength
 
 
+def _page(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == "all":
+        return value
+    if value.isascii() and value.isdecimal() and int(value) >= 1:
+        return int(value)
+    raise SrzooError(f"{value!r} is no page or frame", "Write a number from 1 on, or all")
+
+
 def pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
     """What ``--max-pixels`` says."""
     return amount(value, "number of pixels", "500M") if value else None
@@ -263,9 +272,32 @@ class Enlarging:
     size: Annotated[str | None, click.option(
         "--size", metavar="WxH|SIDE=N", help="3840x2160, or width=, height=, long= or short=3840.")]
     strength: Annotated[float, strength_option]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is taken of a picture file."""
+
+    page: Annotated[int | str | None, click.option(
+        "--page", "--frame", "page", metavar="N|all", callback=_page,
+        help="Of files with several pages or frames: one, from 1, or each.")]
+    force_damaged: Annotated[bool, click.option(
+        "--force-damaged", is_flag=True, help="Take what there is of damaged files.")]
     max_pixels: Annotated[int | None, click.option(
         "--max-pixels", metavar="N", callback=_pixels,
         help="Refuse larger pictures. Default: 500M.")]
+
+    def one(self) -> Asked:
+        """How one picture is read.
+
+        Raises:
+            SrzooError: all pages are asked for.
+        """
+        from .. import images
+
+        if isinstance(self.page, str):
+            raise SrzooError("one picture cannot be all pages", "Give --page N")
+        return images.Asked(self.max_pixels or images.MAX_PIXELS, self.page, self.force_damaged)
 
 
 @dataclass(frozen=True)
@@ -274,7 +306,7 @@ class Writing:
 
     format: Annotated[str | None, click.option(
         "--format", type=FormatName(), metavar="FORMAT",
-        help="jpg, png, webp, tiff, avif, heic. Default: the input's own, or as -o says.")]
+        help="jpg, png, webp, tiff, avif, heic, jxl. Default: the input's own, or as -o says.")]
     quality: Annotated[int | None, click.option(
         "--quality", type=click.IntRange(1, 100),
         help="JPEG (default 95), WebP (90), AVIF and HEIC (85).")]

@@ -15,6 +15,7 @@ from . import _streams
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
+    from ..images import Asked
 
 PIPE = "-"
 STDIN, STDOUT = Path("standard input"), Path("standard output")
@@ -47,7 +48,7 @@ def plan(
     format: str | None,
     overwrite: bool,
     skip_existing: bool,
-    max_pixels: int,
+    asked: Asked,
 ) -> Batch:
     """One job, from standard input or to standard output, or both.
 
@@ -66,7 +67,9 @@ def plan(
     own = False
     if output == PIPE:
         known = [k for k, f in images.FORMATS.items() if picture.suffix.lower() in f.suffixes]
-        job = batch.Job(picture, STDOUT, format or (known or ["png"])[0], sink=_stdout())
+        job = batch.Job(
+            picture, STDOUT, format or (known or ["png"])[0], sink=_stdout(), page=asked.page
+        )
         own = format is None
     else:
         target = path(output)
@@ -74,12 +77,16 @@ def plan(
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
         own = format is None and files.is_stream(target)  # a device has no ending
         found = format or ("png" if own else images.format_of(target))
-        job = batch.Job(picture, target, found, data=io.BytesIO())
+        job = batch.Job(picture, target, found, data=io.BytesIO(), page=asked.page)
         job = batch.judged(job, overwrite, skip_existing)
     if through and not (job.problem or job.kept):
         data = _Input(_stdin())
         if own:
-            job = replace(job, format=images.read(data, max_pixels=max_pixels).format)
+            picture_read = images.read(
+                data, max_pixels=asked.max_pixels, page=asked.page,
+                force_damaged=asked.force_damaged,
+            )  # fmt: skip
+            job = replace(job, format=picture_read.format)
         job = replace(job, data=data)
     return batch.Batch([job])
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..batches.making import Options
     from ..batches.naming import Names
     from ..card import ModelFolder
+    from ..images import Asked
     from ..upscaling.upscaler import Upscaler
     from ._options import Existing, Running, Telling
 
@@ -28,6 +29,7 @@ def run(
     running: Running,
     existing: Existing,
     telling: Telling,
+    asked: Asked,
 ) -> None:
     """Make the sheet and tell it.
 
@@ -42,7 +44,9 @@ def run(
     target, kept = _target(source, output, names, existing)
     if kept:
         return
-    picture = images.read(source, max_pixels=options.max_pixels)
+    picture = images.read(
+        source, max_pixels=asked.max_pixels, page=asked.page, force_damaged=asked.force_damaged
+    )
     route = options.sizing.plan(picture.size, folder.config.scales)
     model = _load(folder, running, options)
     found = preview.preview(model, picture, options.sizing)

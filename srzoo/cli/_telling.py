@@ -163,6 +163,7 @@ def _facts(outcome: Outcome) -> dict[str, object]:
     job = outcome.job
     return {
         "input": str(job.source),
+        "page": job.page,
         "output": None if outcome.problem else str(job.target),
         "from": outcome.before,
         "to": outcome.after,

@@ -12,7 +12,7 @@ import click
 
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview
-from ._options import Enlarging, Existing, Running, Telling, Writing, gathered
+from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
 from ._output import progress_bars
 from ._telling import Teller
 
@@ -42,6 +42,7 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
               " stem, parent, model, scale, size, suffix, ext.")
 @click.option("-r", "--recursive", is_flag=True,
               help="Subfolders too; the output folder mirrors them.")
+@gathered(Reading, "reading")
 @gathered(Enlarging, "enlarging")
 @gathered(Writing, "writing")
 @gathered(Existing, "existing")
@@ -56,7 +57,8 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 @click.pass_context
 def upscale(
     ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, name: str | None,
-    recursive: bool, enlarging: Enlarging, writing: Writing, existing: Existing, running: Running,
+    recursive: bool, reading: Reading, enlarging: Enlarging, writing: Writing, existing: Existing,
+    running: Running,
     jobs: int | None, preview: bool, dry_run: bool, telling: Telling,
 ) -> None:
     # fmt: on
@@ -72,7 +74,7 @@ def upscale(
     from ..batches import making, naming
 
     folder = locate.find(model)
-    options = _options(folder, enlarging, writing)
+    options = _options(folder, reading, enlarging, writing)
     running.check()
     if telling.quiet:
         ctx.with_resource(warnings.catch_warnings(action="ignore", category=FallbackWarning))
@@ -83,10 +85,11 @@ def upscale(
     if preview:
         if dry_run or name or len(inputs) != 1:
             raise click.UsageError("--preview takes one picture, and neither --name nor --dry-run.")
-        _preview.run(folder, inputs[0], output, options, names, running, existing, telling)
+        _preview.run(folder, inputs[0], output, options, names, running, existing, telling,
+                     reading.one())  # fmt: skip
         return
     work = _plan(folder, inputs, output, recursive, options, names, running, existing,
-                 writing.format)  # fmt: skip
+                 writing.format, reading)  # fmt: skip
     teller = Teller(work, telling, dry=dry_run)
     _check_quality(work, writing, teller)
     if work.alone and work.jobs[0].problem:
@@ -102,7 +105,9 @@ def upscale(
     ctx.exit(teller.summary())
 
 
-def _options(folder: ModelFolder, enlarging: Enlarging, writing: Writing) -> Options:
+def _options(
+    folder: ModelFolder, reading: Reading, enlarging: Enlarging, writing: Writing
+) -> Options:
     """How pictures are made; refuses sizes that the model cannot come to."""
     from .. import guidance, images
     from ..batches import making
@@ -116,17 +121,19 @@ def _options(folder: ModelFolder, enlarging: Enlarging, writing: Writing) -> Opt
         strip=writing.strip,
         provenance=not writing.no_provenance,
         invented=guidance.purpose(folder) != "faithful",
-        max_pixels=enlarging.max_pixels or images.MAX_PIXELS,
+        max_pixels=reading.max_pixels or images.MAX_PIXELS,
+        force_damaged=reading.force_damaged,
         strength=enlarging.strength,
         keep_times=writing.keep_times,
     )
 
 
-def _route(options: Options, scales: tuple[int, ...], source: Path) -> Route:
+def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | None) -> Route:
     """How a picture comes to its size, from its header."""
     from .. import images
 
-    return options.sizing.plan(images.read_size(source, max_pixels=options.max_pixels), scales)
+    asked = images.Asked(options.max_pixels, page, options.force_damaged)
+    return options.sizing.plan(images.read_header(source, asked).size, scales)
 
 
 def _plan(
@@ -139,6 +146,7 @@ def _plan(
     running: Running,
     existing: Existing,
     format: str | None,
+    reading: Reading,
 ) -> Batch:
     """Which picture becomes which file."""
     from .. import locate
@@ -151,7 +159,7 @@ def _plan(
             raise click.UsageError("--keep-times is for files, and - is a pipe.")
         batch.check_ending(Path(output or ""), format)
         return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
-                          options.max_pixels)  # fmt: skip
+                          reading.one())  # fmt: skip
     return batch.plan(
         [_pipe.path(name) for name in inputs],
         output,
@@ -165,6 +173,7 @@ def _plan(
             folder, running.precision, tile=running.tile, engine=running.engine
         ),
         names=names,
+        pages=reading.page,
     )
 
 
@@ -192,7 +201,7 @@ def _load(
     from ..batches import forecast
     from ..exporting import engine as engines
 
-    pixels = forecast.work(work.todo, options.sizing, folder.config.scales, options.max_pixels)
+    pixels = forecast.work(work.todo, options, folder.config.scales)
     chosen = engines.choose(
         folder, running.engine, device=running.device, precision=running.precision, work=pixels
     )

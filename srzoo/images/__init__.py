@@ -17,6 +17,7 @@ from .formats import READABLE as READABLE
 from .formats import format_of as format_of
 from .formats import key_of as key_of
 from .formats import result_of as result_of
+from .formats import unit_of as unit_of
 from .metadata import stamped as stamped
 from .picture import Picture as Picture
 from .picture import rgb as rgb

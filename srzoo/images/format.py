@@ -114,6 +114,7 @@ class Format:
         quality: the default of the quality setting, or None where there is none.
         dpi_in_exif: whether EXIF is the only place for DPI.
         iptc: whether it has a place for IPTC records.
+        unit: what one of several pictures in a file is called: page or frame.
         memory: of its programs.
         install: the command that installs what is missing, or None.
     """
@@ -131,6 +132,7 @@ class Format:
     quality: ClassVar[int | None] = None
     dpi_in_exif: ClassVar[bool] = False
     iptc: ClassVar[bool] = False
+    unit: ClassVar[str] = "frame"
     memory: ClassVar[Memory] = Memory()
 
     @property

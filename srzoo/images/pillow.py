@@ -60,12 +60,10 @@ class PillowFormat(Format):
     Attributes:
         pillow: Pillow's name of the format.
         loader: libvips' loader for it, where there is one.
-        unit: what several pictures in a file are called: page or frame.
     """
 
     pillow: ClassVar[str] = ""
     loader: ClassVar[str] = ""
-    unit: ClassVar[str] = "frame"
 
     # The steps, in their order.
 

@@ -64,7 +64,7 @@ def test_other_names_are_pictures(name):
     PART,
 )
 def test_a_pattern_never_leaves_the_folder(parts, stem):
-    names = Names("edsr-x4", pattern="".join(parts), measure=lambda _: Route((4,), (8, 4), (2, 1)))
+    names = Names("edsr-x4", pattern="".join(parts), measure=lambda *_: Route((4,), (8, 4), (2, 1)))
     source = Path("folder") / f"{stem}.png"
     try:
         name = names.of(source, ".png", beside=True)
@@ -87,7 +87,7 @@ def test_a_pattern_never_leaves_the_folder(parts, stem):
 )
 def test_patterns(tmp_path, pattern, gives):
     source = tmp_path / "in/photo.JPG"
-    names = Names("edsr-x4", pattern=pattern, measure=lambda _: Route((4,), (180, 124), (45, 31)))
+    names = Names("edsr-x4", pattern=pattern, measure=lambda *_: Route((4,), (180, 124), (45, 31)))
     assert names.of(source, ".JPG", beside=True) == gives
     assert names.of(source, ".JPG", beside=False) == gives
 
@@ -166,7 +166,7 @@ def test_patterns_that_collide_or_contradict(here):
 
 def test_the_size_of_what_is_no_picture(here):
     Path("in/c.png").write_text("I am no picture")
-    names = Names("m", pattern="{stem}-{size}", measure=lambda path: _refuse(path))
+    names = Names("m", pattern="{stem}-{size}", measure=lambda path, _: _refuse(path))
     work = batch.plan([Path("in/c.png")], None, model="m", known=[], names=names)
     assert "no picture" in str(work.jobs[0].problem)
 

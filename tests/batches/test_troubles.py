@@ -28,7 +28,7 @@ ERRORS = [
     OSError(errno.EIO, "Input/output error", "/dev/disk"), OSError("odd"), StopIteration(),
     AssertionError(), EOFError(), SyntaxError("broken"), BrokenPipeError(errno.EPIPE, "Broken"),
 ]  # fmt: skip
-STEPS = ["read_size", "read", "to_size", "write", "stamped", "advise", "plans"]
+STEPS = ["read_header", "read", "to_size", "write", "stamped", "advise", "plans"]
 
 
 def folder(tmp_path: Path, count: int = 5) -> Path:
@@ -64,7 +64,7 @@ def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[maki
         patch.setattr(images, step, failing(getattr(images, step)))
     maker = making.Maker(upscaler, making.Options(), work, advise)
     with patch.context(), work.opened():
-        assert forecast.of(work.todo, maker, always=True) or step in ("read_size", "plans")
+        assert forecast.of(work.todo, maker, always=True) or step in ("read_header", "plans")
         with closing(pipeline.run(work.jobs, maker, at_a_time)) as told:
             found = list(told)
     patch.undo()
@@ -117,12 +117,12 @@ def test_memory_that_runs_out_beside_others_is_tried_alone(tmp_path, monkeypatch
     count = 0
     real = Upscaler.to_size
 
-    def once(self, *arguments):
+    def once(self, *arguments, **options):
         nonlocal count
         count += 1
         if count == 3:
             raise MemoryError
-        return real(self, *arguments)
+        return real(self, *arguments, **options)
 
     monkeypatch.setattr(Upscaler, "to_size", once)
     assert not [o for o in go(tmp_path, 3, "advise", KeyError()) if o.problem]

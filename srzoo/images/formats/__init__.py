@@ -46,6 +46,12 @@ def key_of(path: Path) -> str | None:
     return next((format.key for format in known() if suffix in format.suffixes), None)
 
 
+def unit_of(path: Path) -> str:
+    """What one of several pictures in a file of that name is called: page or frame."""
+    key = key_of(path)
+    return named(key).unit if key else "page"
+
+
 def result_of(path: Path) -> str:
     """The key of the format that the result of a picture takes by itself: its own, or the next."""
     key = key_of(path) or "png"
