@@ -463,3 +463,22 @@ def test_every_known_number_has_a_profile_that_programs_read():
                     [parsed.red_colorant[0], parsed.green_colorant[0], parsed.blue_colorant[0]], 0
                 )
                 assert white == pytest.approx((0.9642, 1.0, 0.8249), abs=2e-3)
+
+
+def test_a_large_heic_is_written_in_slices(monkeypatch):
+    """libde265 takes 16 MiB of data in one piece, and no more."""
+    pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    from srzoo.images.formats import heic
+
+    pixels = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
+    whole = io.BytesIO()
+    images.write(images.Picture(pixels), whole, "heic", 100)
+    monkeypatch.setattr(heic, "SLICE", 2**16)
+    sliced = io.BytesIO()
+    images.write(images.Picture(pixels), sliced, "heic", 100)
+    assert whole.getvalue() != sliced.getvalue()
+    again = images.read(sliced).pixels
+    assert np.abs(again.astype(int) - pixels).mean() < 1
+    monkeypatch.setattr(heic, "LARGEST", 1000)
+    with pytest.raises(PictureError, match="a lower --quality makes less"):
+        images.write(images.Picture(pixels), io.BytesIO(), "heic", 100)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 QUALITY = 85
+SLICE, SLICES = 2**22, 8
+"""Pixels of a slice, and how many there may be: with 16, x265 writes where it must not."""
+LARGEST = 15 * 2**20
+"""Bytes of a slice, with some to spare: libde265, by which most decode, takes 16 MiB at most."""
 
 
 class HEIC(HEIF):
@@ -105,11 +109,20 @@ class HEIC(HEIF):
             options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
             options |= {"matrix_coefficients": 6, "full_range_flag": 1}
         # Slower ones take longer than upscaling does, and files are hardly better for it.
-        options["enc_params"] = {"preset": "ultrafast"}
+        encoder = {"preset": "ultrafast"}
+        slices = min(-(-picture.size[0] * picture.size[1] // SLICE), SLICES)
+        if slices > 1:
+            encoder["x265:slices"] = str(slices)
+        options["enc_params"] = encoder
         image = to_pil(picture)
         image.info.clear()
         image.info.update(options)
         importlib.import_module("pillow_heif").from_pillow(image).save(file, **options)
+        if file.tell() > slices * LARGEST:
+            raise ValueError(
+                f"it has {file.tell():,} bytes of data, and readers of HEIC take"
+                f" {slices * LARGEST:,}: a lower --quality makes less"
+            )
 
 
 def _readable(file: BinaryIO) -> BinaryIO:
