@@ -114,6 +114,7 @@ class _Rules:
     settings: Settings
     ledger: Ledger | None
     pages: Pages = None
+    asked: images.Asked = images.Asked()
 
 
 def plan(
@@ -129,6 +130,7 @@ def plan(
     settings: Settings | None = None,
     names: Names | None = None,
     pages: Pages = None,
+    asked: images.Asked | None = None,
 ) -> Batch:
     """Say for each input which file it becomes; nothing is written.
 
@@ -149,6 +151,7 @@ def plan(
             something else is made again.
         names: what results are called; None for what ``model`` alone says.
         pages: which page or frame of each file, from 1, or "all": each becomes a result.
+        asked: how files are read to count their pages.
 
     Raises:
         PictureError: there is nothing to do, two inputs would become one file, or what is asked
@@ -168,6 +171,7 @@ def plan(
         settings=settings or {},
         ledger=Ledger(into) if into and (many or pages == ALL) else None,
         pages=pages,
+        asked=asked or images.Asked(),
     )
     trees = [
         tree.look_into(path, (model, *known), recursive, into)
@@ -243,14 +247,16 @@ def check_ending(name: Path, format: str | None) -> None:
 
 def _jobs(source: Path, place: Path, rules: _Rules) -> list[Job]:
     """The results of one file: one, or one for each of its pages."""
-    if not isinstance(rules.pages, str):
-        return [_job(source, place, rules, rules.pages)]
+    if rules.pages is None:
+        return [_job(source, place, rules)]
     try:
-        count = images.read_header(source, images.Asked(page=1)).pages
+        count = images.read_header(source, replace(rules.asked, page=1)).pages
     except Exception:  # noqa: BLE001 - it will be told in its turn
         count = 1
-    if count == 1:
+    if count == 1 and rules.pages in (ALL, 1):  # called and remembered as without the option
         return [_job(source, place, rules)]
+    if not isinstance(rules.pages, str):
+        return [_job(source, place, rules, rules.pages)]
     if rules.single:
         problem = PictureError(
             f"{source} has {count} pages or frames, and {rules.single} is the name of one picture",

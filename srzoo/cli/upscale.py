@@ -149,7 +149,7 @@ def _plan(
     reading: Reading,
 ) -> Batch:
     """Which picture becomes which file."""
-    from .. import locate
+    from .. import images, locate
     from ..batches import batch
 
     if _pipe.PIPE in (*inputs, output):
@@ -174,6 +174,7 @@ def _plan(
         ),
         names=names,
         pages=reading.page,
+        asked=images.Asked(options.max_pixels, force_damaged=options.force_damaged),
     )
 
 

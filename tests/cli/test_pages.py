@@ -105,3 +105,37 @@ def test_a_pattern_with_pages(srzoo_cli, tmp_path):
     assert (tmp_path / "a_2_90x62.tif").exists()
     result = srzoo_cli("upscale", tmp_path / "a.tif", *FAST, "--page", "all", "--name", "{stem}_x")
     assert result.code == 2
+
+
+def test_a_page_of_files_that_have_but_one(srzoo_cli, tmp_path):
+    """The first page of such a file is the file: it is called, and known again, as without."""
+    (tmp_path / "in").mkdir()
+    drawn().save(tmp_path / "in" / "one.jpg")
+    several(tmp_path / "in" / "many.png", 2)
+    run = ("upscale", tmp_path / "in", *FAST, "-o", f"{tmp_path}/o/", "--format", "png")
+    drawn().save(tmp_path / "in" / "scan.tif")
+    assert srzoo_cli(*run, "--page", 1).code == 0
+    names = sorted(p.name for p in (tmp_path / "o").iterdir() if p.name[0] != ".")
+    assert names == ["many-frame-1.png", "one.png", "scan.png"]
+    assert "3 done before" in srzoo_cli(*run, "--page", 1).out
+    result = srzoo_cli("upscale", tmp_path / "in" / "one.jpg", *FAST, "--page", 2)
+    assert result.code == 2
+    assert "has 1 frame" in result.err
+
+
+def test_pages_are_counted_as_they_are_read(srzoo_cli, tmp_path, monkeypatch):
+    """A file that is only read with --max-pixels has all of its pages then, too."""
+    monkeypatch.setattr(images.Asked, "max_pixels", 100)  # the default
+    monkeypatch.setattr(images.Asked.__init__, "__defaults__", (100, None, False))
+    several(tmp_path / "a.tif", 2)
+    many = ("--page", "all", "--max-pixels", "1M", "-o", f"{tmp_path}/o/")
+    assert srzoo_cli("upscale", tmp_path / "a.tif", *FAST, *many).code == 0
+    assert (tmp_path / "o" / "a-page-2.tif").exists()
+
+
+def test_a_frame_of_an_avif_says_so(tmp_path):
+    several(tmp_path / "a.avif")
+    told = images.read(tmp_path / "a.avif", page=2).lost
+    assert any("animation, 2 of 3" in line for line in told)
+    drawn().save(tmp_path / "b.avif")
+    assert not images.read(tmp_path / "b.avif").lost

@@ -16,7 +16,7 @@ from .. import boxes, heif, vips
 from ..decoding import Decoded
 from ..format import FINE, Asked, Memory
 from ..picture import PHOTO, Picture, called, coloured, shallow
-from ..pillow import SIDEWAYS, Found, saved
+from ..pillow import ANIMATED, SIDEWAYS, Found, saved
 from ._heif import HEIF, uncovered, whole
 
 BRANDS = {b"avif", b"avis"}
@@ -69,6 +69,13 @@ class AVIF(HEIF):
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
         """As the codec's configuration has it."""
         return heif.told(file).bits or 8
+
+    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+        """What libavif and the boxes tell."""
+        found = super().beside(file, image)
+        if whole(found).sequence and (frames := self.frames(image)) > 1:
+            found.lost.append(ANIMATED.format(image.tell() + 1, frames))
+        return found
 
     def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
         """Where Pillow would lose depth; pyvips knows no frames."""
