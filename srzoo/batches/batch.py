@@ -114,7 +114,7 @@ class _Rules:
     settings: Settings
     ledger: Ledger | None
     pages: Pages = None
-    asked: images.Asked = images.Asked()
+    asked: images.Asked = field(default_factory=images.Asked)
 
 
 def plan(

@@ -41,7 +41,8 @@ def run(
     from ..comparing import preview
 
     source = Path(given)
-    target, kept = _target(source, output, names, existing)
+    page = _page(source, asked)
+    target, kept = _target(source, output, names, existing, page)
     if kept:
         return
     picture = images.read(
@@ -51,7 +52,9 @@ def run(
     model = _load(folder, running, options)
     found = preview.preview(model, picture, options.sizing)
     outputs.make_folder(target.parent)
-    drawn = preview.draw(found, source.name, folder.name)
+    strength = f", strength {options.strength:g}" if options.strength != 1 else ""
+    heading = " ".join([source.name, *page])
+    drawn = preview.draw(found, heading, folder.name + strength)
     images.write(images.from_pil(drawn), target, images.format_of(target))
     if telling.json_:
         place = found.place
@@ -64,8 +67,17 @@ def run(
         click.echo(f"{printable(target)}  {found.place}  {found.seconds:.1f} s")
 
 
+def _page(source: Path, asked: Asked) -> tuple[str, ...]:
+    """What the page is called, of a file that has several: ``("frame", "2")``."""
+    from .. import images
+
+    if asked.page is None or not source.is_file() or images.read_header(source, asked).pages == 1:
+        return ()
+    return images.unit_of(source), str(asked.page)
+
+
 def _target(
-    source: Path, output: str | None, names: Names, existing: Existing
+    source: Path, output: str | None, names: Names, existing: Existing, page: tuple[str, ...]
 ) -> tuple[Path, bool]:
     """Where the sheet goes, and whether one that is there stays."""
     from .. import images
@@ -75,7 +87,7 @@ def _target(
         raise PictureError("a preview is made of a file, and into one", "Name both")
     if source.is_dir():
         raise PictureError(f"{source} is a folder", "A preview is of one picture: name it")
-    name = f"{names.default(source.stem)}-{naming.PREVIEW}.png"
+    name = "-".join([names.default(source.stem), *page, naming.PREVIEW]) + ".png"
     if output is None:
         target = source.with_name(name)
     elif output.endswith(("/", os.sep)) or Path(output).is_dir():

@@ -117,17 +117,21 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
     Args:
         found: what to draw.
         name: of the picture.
-        model: its name.
+        model: its name, and how much of it there is.
     """
     height, width = found.made.shape[:2]
     shrink = found.overview.shape[1] / found.source[0]
     place = found.place
     frame = tuple(round(v * shrink) for v in (place.x, place.y, place.width, place.height))
+    by = max(1, SIDE // max(height, width))  # of a tiny picture, each pixel is shown as a square
     text = (
         f"{found.source[0]} x {found.source[1]} to {found.route.size[0]} x {found.route.size[1]}"
-        f" pixels ({found.route}); the crop is {width} x {height} of them."
+        f" pixels ({found.route}); the crop is {width} x {height} of them"
+        + (f", shown {by} times as large." if by > 1 else ".")
     )
-    panels = [sheet.Panel(found.plain, "bicubic"), sheet.Panel(found.made, model)]
+    height, width = by * height, by * width
+    shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.plain, found.made)]
+    panels = [sheet.Panel(shown[0], "bicubic"), sheet.Panel(shown[1], model)]
     return sheet.render(
         [panels],
         sheet.Style((max(width, 180), height), gap=12, margin=24, title=18, note=15, line=24),

@@ -25,9 +25,10 @@ def enlarged_apart(srzoo_cli, tmp_path, path) -> list[np.ndarray]:
     """What each page gives as a file of its own."""
     found = []
     with Image.open(path) as image:
+        count = image.n_frames
         for number, frame in enumerate(ImageSequence.Iterator(image)):
             frame.convert("RGB").save(tmp_path / f"apart-{number}.png")
-    for number in range(number + 1):
+    for number in range(count):
         out = tmp_path / f"out-{number}.png"
         assert srzoo_cli("upscale", tmp_path / f"apart-{number}.png", *FAST, "-o", out).code == 0
         found.append(images.read(out).pixels)

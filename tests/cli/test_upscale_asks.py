@@ -90,7 +90,7 @@ def test_names_by_a_pattern(srzoo_cli, photo, tmp_path):
         ((*FAST, "--quality", "90"), "PNG has no quality"),
         ((*FAST, "--format", "doc"), "'doc' is no format"),
         ((*FAST, "--format", "jpgg"), "Did you mean jpg?"),
-        ((*FAST, "--format", "gif"), "no format srzoo writes"),
+        ((*FAST, "--format", "gif"), "GIF is no format srzoo writes. There are: avif"),
         ((*FAST, "--name", "{stme}"), "Did you mean stem?"),
         ((*FAST, "--name", "../{stem}"), "names a folder"),
         ((*FAST, "-q", "-v"), "do not go together"),
@@ -322,6 +322,23 @@ def test_a_preview(srzoo_cli, photo):
     found = json.loads(result.out)
     assert (found["output"], found["from"], found["to"]) == (str(target), [45, 31], [135, 93])
     assert target.is_file()
+
+
+def test_a_preview_says_what_differs(srzoo_cli, tmp_path, monkeypatch):
+    """The strength and the page, on the sheet and in its name."""
+    drawn().save(tmp_path / "a.tif", save_all=True, append_images=[drawn()])
+    told = []
+    draw = preview.draw
+    monkeypatch.setattr(preview, "draw", lambda *given: told.append(given[1:]) or draw(*given))
+    asked = ("upscale", tmp_path / "a.tif", *FAST, "--preview", "--strength", "0.3")
+    for page in (1, 2):
+        assert srzoo_cli(*asked, "--page", page).code == 0
+        name = f"a-bicubic-x2-strength-0.3-page-{page}-preview.png"
+        assert (tmp_path / name).is_file()
+    assert told[1] == ("a.tif page 2", "bicubic-x2, strength 0.3")
+    drawn().save(tmp_path / "b.png")
+    assert srzoo_cli("upscale", tmp_path / "b.png", *FAST, "--preview", "--page", 1).code == 0
+    assert (tmp_path / "b-bicubic-x2-preview.png").is_file()
 
 
 @pytest.mark.parametrize("sizing", [(), ("--scale", "3"), ("--size", "300x100")])

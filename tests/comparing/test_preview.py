@@ -85,3 +85,5 @@ def test_small_and_narrow_pictures(size, sizing):
     sheet = preview.draw(found, "a.png", "grid")
     assert isinstance(sheet, Image.Image)
     assert sheet.width <= 2000
+    # However tiny the picture is, there is something to be seen of it.
+    assert max(sheet.size) > preview.SIDE
