@@ -16,10 +16,10 @@ from typing import BinaryIO
 
 from .. import files, images, troubles
 from ..errors import PictureError, SrzooError
-from . import tree
+from . import naming, tree
 from .ledger import Ledger, Settings
 from .naming import Names
-from .outputs import sweep
+from .outputs import longest_name, sweep
 
 ALL = "all"
 Pages = int | str | None
@@ -224,25 +224,11 @@ def _format(single: Path | None, names: Names, format: str | None) -> str | None
             raise PictureError(f"both -o {single} and --name name the result", "Give one of them")
         if files.is_stream(single):  # a device has no ending; it gets the format that came in
             return format
-        check_ending(single, format)
+        naming.check_ending(single, format)
         return format or images.format_of(single)
     if names.format:
-        check_ending(Path(names.pattern or ""), format)
+        naming.check_ending(Path(names.pattern or ""), format)
     return format or names.format
-
-
-def check_ending(name: Path, format: str | None) -> None:
-    """Refuse a name whose ending is that of another format than the one that is asked for.
-
-    Raises:
-        PictureError: it is.
-    """
-    suffix = name.suffix.lower()
-    if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
-        raise PictureError(
-            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
-            f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
-        )
 
 
 def _jobs(source: Path, place: Path, rules: _Rules) -> list[Job]:
@@ -312,7 +298,7 @@ def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
 
     if job.data is None and (unseen := _unseen(source)):
         return replace(job, problem=unseen)
-    most = _longest_name(target.parent)
+    most = longest_name(target.parent)
     if len(os.fsencode(target.name)) > most:
         return cannot(
             f"the name {target.name} is longer than {most} bytes",
@@ -364,16 +350,6 @@ def _unseen(source: Path) -> PictureError | None:
     except OSError as error:
         return PictureError(f"cannot read {source}: {error.strerror}", troubles.mend(error))
     return None
-
-
-def _longest_name(folder: Path) -> int:
-    """Bytes that a file name may have in a folder, or where it will be created."""
-    while not os.path.exists(folder) and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):
-        return 255
 
 
 def _refuse_collisions(jobs: list[Job], into: Path | None) -> None:

@@ -141,6 +141,20 @@ def is_result(stem: str, stems: set[str], models: tuple[str, ...]) -> bool:
     return False
 
 
+def check_ending(name: Path, format: str | None) -> None:
+    """Refuse a name whose ending is that of another format than the one that is asked for.
+
+    Raises:
+        PictureError: it is.
+    """
+    suffix = name.suffix.lower()
+    if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
+        raise PictureError(
+            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
+            f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
+        )
+
+
 def _fields(pattern: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None]
 

@@ -102,3 +102,13 @@ def _cannot(target: Path, error: OSError) -> PictureError:
     room = error.errno in troubles.FULL
     fix = f"{'Make room there, or choose' if room else 'Choose'} another place with -o"
     return PictureError(f"cannot write {target}: {error.strerror or error}", fix)
+
+
+def longest_name(folder: Path) -> int:
+    """Bytes that a file name may have in a folder, or where it will be created."""
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):
+        return 255

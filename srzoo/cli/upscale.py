@@ -150,14 +150,14 @@ def _plan(
 ) -> Batch:
     """Which picture becomes which file."""
     from .. import images, locate
-    from ..batches import batch
+    from ..batches import batch, naming
 
     if _pipe.PIPE in (*inputs, output):
         if names.pattern is not None:
             raise click.UsageError("--name names files, and - is a pipe.")
         if options.keep_times:
             raise click.UsageError("--keep-times is for files, and - is a pipe.")
-        batch.check_ending(Path(output or ""), format)
+        naming.check_ending(Path(output or ""), format)
         return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
                           reading.one())  # fmt: skip
     return batch.plan(
