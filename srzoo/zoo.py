@@ -106,6 +106,8 @@ def upscale(
     scale: int | None = None,
     output: str | Path | None = None,
     strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
 ) -> P | Image:
     """Enlarge one picture in one line; for several, :func:`load` the model once.
 
@@ -116,20 +118,24 @@ def upscale(
         output: write the result there too, with the metadata of a file that came in; it
             replaces a file of that name.
         strength: as for :func:`load`.
+        page: which page or frame of a file with several, from 1.
+        force_damaged: take what there is of a damaged file.
 
     Returns:
         A PIL image for a file, otherwise the type that came in.
 
     Raises:
-        SrzooError: what :func:`load`, reading and writing raise; ``output`` for something
-            that is no file.
+        SrzooError: what :func:`load`, reading and writing raise; ``output`` or ``page`` for
+            something that is no file.
     """
     if not isinstance(picture, str | Path):
         if output is not None:
             raise SrzooError("only a picture file can be written to output", "Save the result")
+        if page is not None:
+            raise SrzooError("only a picture file has pages", "Choose one before")
         return load(model, strength=strength)(picture, scale)
     format = images.format_of(Path(output)) if output is not None else ""
-    source = images.read(Path(picture))
+    source = images.read(Path(picture), page=page, force_damaged=force_damaged)
     result = load(model, strength=strength).upscale(source, scale)
     if output is not None:
         images.write(result, Path(output), format)

@@ -361,6 +361,9 @@ def _refuse_collisions(jobs: list[Job], into: Path | None) -> None:
             folders.setdefault(key, job)
         key = _key(job.target, into)
         other = owners.setdefault(key, job)
+        if other is not job and other.source == job.source:
+            what = f"all pages of {job.source} would become {job.target}"
+            raise PictureError(what, "Write {page} into --name")
         if other is not job:
             raise PictureError(
                 f"{other.source} and {job.source} would both become {job.target}"

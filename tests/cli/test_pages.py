@@ -9,7 +9,9 @@ import pytest
 from helpers import drawn
 from PIL import Image, ImageSequence
 
+import srzoo
 from srzoo import images
+from srzoo.errors import SrzooError
 
 FAST = ("-m", "bicubic-x2")
 
@@ -106,6 +108,7 @@ def test_a_pattern_with_pages(srzoo_cli, tmp_path):
     assert (tmp_path / "a_2_90x62.tif").exists()
     result = srzoo_cli("upscale", tmp_path / "a.tif", *FAST, "--page", "all", "--name", "{stem}_x")
     assert result.code == 2
+    assert "Write {page} into --name" in result.err
 
 
 def test_a_page_of_files_that_have_but_one(srzoo_cli, tmp_path):
@@ -140,3 +143,15 @@ def test_a_frame_of_an_avif_says_so(tmp_path):
     assert any("animation, 2 of 3" in line for line in told)
     drawn().save(tmp_path / "b.avif")
     assert not images.read(tmp_path / "b.avif").lost
+
+
+def test_a_page_in_python(tmp_path):
+    several(tmp_path / "a.tif")
+    with pytest.raises(SrzooError, match="3 pages"):
+        srzoo.upscale(tmp_path / "a.tif", "bicubic-x2")
+    found = srzoo.upscale(tmp_path / "a.tif", "bicubic-x2", page=2)
+    with Image.open(tmp_path / "a.tif") as image:
+        image.seek(1)
+        assert np.array_equal(found, srzoo.upscale(image.convert("RGB"), "bicubic-x2"))
+    with pytest.raises(SrzooError, match="only a picture file"):
+        srzoo.upscale(drawn(), "bicubic-x2", page=1)
