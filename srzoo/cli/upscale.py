@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import FallbackWarning, PictureError
-from . import _pipe, _preview
+from . import _pipe, _preview, _streams
 from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
 from ._output import progress_bars
 from ._telling import Teller
@@ -73,12 +73,14 @@ def upscale(
     from .. import guidance, locate
     from ..batches import making, naming
 
+    inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
+    if output == _pipe.PIPE:
+        _streams.current().for_machines()  # before any plugin is imported, which may print
     folder = locate.find(model)
     options = _options(folder, reading, enlarging, writing)
     running.check()
     if telling.quiet:
         ctx.with_resource(warnings.catch_warnings(action="ignore", category=FallbackWarning))
-    inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
     scales = folder.config.scales
     names = naming.Names(folder.name, naming.variants(options.sizing, scales, options.strength),
                          name, partial(_route, options, scales))  # fmt: skip

@@ -229,16 +229,18 @@ def _place(new: Path, folder: Path, format: str) -> Export:
     """Give a complete folder its name, or give back what a faster process has put there."""
     if found := read(folder, format, sure=True):
         return found
+    keeping.sync(new)
     try:
-        keeping.place(new, folder)
+        new.rename(folder)  # which takes no name that somebody else has
     except OSError:
         if found := read(folder, format, sure=True):
             return found
-        raise
-    found = read(folder, format)
-    if found is None:
-        raise OSError("it vanished while it was made")
-    return found
+        keeping.place(new, folder)  # in the place of a damaged one
+    for wait in (0, 0.1, 1):  # others may be about to replace the damaged one, too
+        time.sleep(wait)
+        if found := read(folder, format):
+            return found
+    raise OSError("it vanished while it was made")
 
 
 def room(model: ModelFolder) -> int:

@@ -133,7 +133,7 @@ def test_evaluate_takes_models_either_way_and_tells_what_ran(srzoo_cli, sets):
     told = json.loads(srzoo_cli(*command, "--scale", "x2", "--json").out)
     assert [row["model"] for row in told["rows"]] == ["bicubic-x2", "bicubic-x2"]
     assert (told["engine"], told["device"], told["precision"]) == ("torch", "auto", "auto")
-    plain = srzoo_cli(*command, "--device", "cpu", "--memory", "1GB", "--tile", "16")
+    plain = srzoo_cli(*command, "--device", "cpu", "--memory", "9GB", "--tile", "16")
     assert plain.code == 0, plain.err
     assert "run by" not in plain.out
     assert "run by" not in srzoo_cli(*command, "--engine", "auto").out  # which is torch here

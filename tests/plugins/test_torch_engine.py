@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import srzoo_torch
 import torch
 
 import srzoo
+from srzoo.cli import _main
 from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.exporting.trial import drawn
 from srzoo.networks import folders
@@ -80,7 +80,7 @@ def test_the_command_says_it_in_one_line(folder, photo, srzoo_cli, monkeypatch):
     with pytest.warns(FallbackWarning) as told:
         result = srzoo_cli("upscale", photo, "-m", folder, "--precision", "bf16")
     assert result.code == 0
-    warning = warnings.formatwarning(told[0].message, FallbackWarning, "file.py", 1)
+    warning = _main._formatted(told[0].message, FallbackWarning, "file.py", 1)
     assert warning == f"warning: {told[0].message}\n"
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from helpers import sealed_again
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -157,6 +158,7 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(parts, tmp_path):
     state = load_file(file)
     state["generator.head.0.weight"][0] = torch.nan
     save_file(state, file)
+    sealed_again(file.parent)
     words = words_of(plan, tmp_path / "run")
     assert words[0] == "going on from step 8"
     assert "l1 is not finite at step 9" in words[1]
