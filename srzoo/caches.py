@@ -124,12 +124,12 @@ def _hub() -> Iterator[Entry]:
 
 def _repos() -> list[CachedRepoInfo]:
     """The repositories in the client's cache that hold srzoo's models."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        found = scan_cache_dir().repos
-    except (CacheNotFound, OSError, ValueError):
+        found = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except (CacheNotFound, OSError, ValueError, RuntimeError):  # the last: no home folder
         return []
     return [
         repo

@@ -57,6 +57,8 @@ def sealed(facts: Mapping[str, Any]) -> bytes:
 def unsealed(path: Path) -> dict[str, Any] | None:
     """The facts of a sealed file, or None if it is missing, damaged, or none of ours."""
     try:
+        if not path.is_file():  # a FIFO would be waited for
+            return None
         with path.open("rb") as file:
             found: object = json.loads(file.read(LARGEST))
         if not isinstance(found, dict):
@@ -108,7 +110,8 @@ def intact(folder: Path, parts: Iterable[Part], *, sure: bool = True) -> bool:
     """Whether a folder's files are those that were listed; if not ``sure``, by size alone."""
     try:
         return all(
-            (folder / part.name).stat().st_size == part.size
+            (folder / part.name).is_file()
+            and (folder / part.name).stat().st_size == part.size
             and (not sure or sha256(folder / part.name) == part.sha256)
             for part in parts
         )

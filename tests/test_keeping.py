@@ -63,6 +63,11 @@ def test_a_folder_is_what_was_listed(tmp_path):
     assert keeping.intact(tmp_path, parts, sure=False)
     (tmp_path / "a").unlink()
     assert not keeping.intact(tmp_path, parts, sure=False)
+    os.mkfifo(tmp_path / "b2")
+    assert keeping.unsealed(tmp_path / "b2") is None
+    (tmp_path / "b").unlink()
+    (tmp_path / "b2").rename(tmp_path / "b")
+    assert not keeping.intact(tmp_path, parts[1:])
     for wrong in (None, 3, [3], [{"name": 1}], [{"name": "a", "size": "x", "sha256": ""}]):
         assert keeping.read_parts(wrong) is None
 

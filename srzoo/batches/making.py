@@ -258,7 +258,7 @@ class Maker:
         ready.itemsize, ready.channels = picture.pixels.itemsize, picture.channels
         kept = job.format == "webp" and self.options.quality is None
         ready.lossless = picture.lossless and kept
-        advice = self._advice(job, picture)
+        advice = self._advice(job, picture) if ready.route.passes else None
         if self.options.strip:
             picture = images.stripped(picture)
         return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start, times)

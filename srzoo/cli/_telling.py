@@ -47,11 +47,11 @@ class Teller:
         if not self.quiet:
             click.echo(f"note: {text}", err=True)
 
-    def engine(self, folder: ModelFolder, chosen: Choice) -> None:
-        """Which engine it is and why; and that its first use takes longer."""
+    def engine(self, folder: ModelFolder, chosen: Choice, work: int | None = None) -> None:
+        """Which engine it is and why; and that its first use takes longer, if it is used."""
         if self.verbose:
             click.echo(f"engine: {chosen.name} ({printable(chosen.why)})", err=True)
-        if chosen.prepares and not self.quiet:
+        if chosen.prepares and work != 0 and not self.quiet:
             click.echo(f"preparing {folder.name} for {chosen.name}, once ...", err=True)
 
     def before(self, maker: Maker) -> None:

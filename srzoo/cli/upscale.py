@@ -211,7 +211,7 @@ def _load(
     if teller.dry and chosen.prepares:
         # No export is made for a look; torch, which would make it, tells about how long it takes.
         chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
-    teller.engine(folder, chosen)
+    teller.engine(folder, chosen, pixels)
     return zoo.load(
         folder.path,
         engine=chosen.name if teller.dry else running.engine,

@@ -18,10 +18,12 @@ from PIL import Image
 
 from ..errors import PictureError
 from . import decoding, metadata, profiles, vips
-from .format import DAMAGED, Asked, Format, Header, check_page, check_size
+from .format import DAMAGED, MEND, Asked, Format, Header, check_page, check_size
 from .picture import PHOTO, Picture, shallow
 
 if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
     from .picture import Pixels
 
 SIDEWAYS = (5, 6, 7, 8)
@@ -60,10 +62,12 @@ class PillowFormat(Format):
     Attributes:
         pillow: Pillow's name of the format.
         loader: libvips' loader for it, where there is one.
+        row_by_row: whether Pillow keeps the rows that it had decoded when it met damage.
     """
 
     pillow: ClassVar[str] = ""
     loader: ClassVar[str] = ""
+    row_by_row: ClassVar[bool] = False
 
     # The steps, in their order.
 
@@ -158,6 +162,8 @@ class PillowFormat(Format):
         with alone():
             image, _ = self._chosen(file, asked)
             found = self.beside(file, image)
+            if self.row_by_row:
+                _loaded(image, asked, found)
             lossless = self.lossless(file)
             size = self.upright_size(image, found)
             picture = self.picture(found, *self.pixels(file, image, found))
@@ -209,6 +215,22 @@ class PillowFormat(Format):
     def seek(self, image: Image.Image, index: int) -> None:
         """Go to a page or frame, from 0."""
         image.seek(index)
+
+
+def _loaded(image: Image.Image, asked: Asked, found: Found) -> None:
+    """Have Pillow decode a picture; of a damaged one what there is, if that is asked for."""
+    try:
+        image.load()
+    except OSError as error:
+        if not asked.force_damaged:
+            raise PictureError(str(error), MEND) from error
+        try:
+            if image.im.getbbox(False) is None:  # nothing is there
+                raise error
+        except AttributeError:
+            raise error from None
+        cast("ImageFile", image).tile = []  # what is missing stays black
+        found.lost.append(f"the file is damaged ({error}): what is missing is black")
 
 
 class _Reading:

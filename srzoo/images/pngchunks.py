@@ -131,8 +131,11 @@ class _Walk:
         """A chunk's data, which have to be right."""
         data = self.file.read(length)
         right = self.file.read(4) == struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
-        if not right and not self.force:
-            raise damaged(f"wrong checksum of {name.decode('latin-1')}")
+        if not right:
+            wrong = f"wrong checksum of {name.decode('latin-1')}"
+            if not self.force:
+                raise damaged(wrong)
+            self.dropped[f"the file is damaged ({wrong})"] = None
         return data.ljust(length, b"\0") if name == b"IHDR" else data
 
     def walk(self) -> Chunks:

@@ -205,6 +205,8 @@ def test_advice_is_asked_for_until_it_is_given(tmp_path):
     outcomes = [one.make(job(tmp_path / "a.png", tmp_path / f"{i}.png")) for i in range(4)]
     assert [outcome.advice for outcome in outcomes] == [None, "take care", None, None]
     assert asked == [(tmp_path / "a.png", (40, 30))] * 2
+    same = maker(options=Options(Sizing.parse("1", None)), advise=lambda *_: "take care")
+    assert same.make(job(tmp_path / "a.png", tmp_path / "same.png")).advice is None
 
 
 def test_through_a_pipe(tmp_path):

@@ -93,6 +93,20 @@ def test_nothing_yet(srzoo_cli, tmp_path, monkeypatch):
     assert srzoo_cli("cache", "list", "exports", "pixels").out == "0 kept, 0 kB\n"
 
 
+def test_no_home(srzoo_cli, monkeypatch, cache):
+    """As in a container, for a user whom nobody knows."""
+    import pathlib
+
+    from huggingface_hub import constants
+
+    def expanduser(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    monkeypatch.setattr(pathlib.Path, "expanduser", expanduser)
+    assert srzoo_cli("cache", "list", "hub").out == "0 kept, 0 kB\n"
+
+
 def test_models_of_the_hub(srzoo_cli, tmp_path, monkeypatch, cache):
     """Those of srzoo alone, and only if they are named."""
     from huggingface_hub import constants

@@ -60,6 +60,16 @@ def test_once_exported_torch_is_not_imported(srzoo_cli, model, photo, tmp_path):
 
 
 @pytest.mark.skipif(bool(exports.missing("mnn")), reason="MNN is not installed")
+def test_nothing_is_prepared_for_pictures_that_need_no_pass(srzoo_cli, model, photo, tmp_path):
+    result = srzoo_cli("upscale", photo, "-m", model, "--engine", "mnn", "--scale", "1",
+                       "-o", tmp_path / "same.png", "-v")  # fmt: skip
+    assert result.code == 0
+    assert "engine: mnn" in result.err
+    assert "preparing" not in result.err
+    assert not (tmp_path / "cache/exports").exists()
+
+
+@pytest.mark.skipif(bool(exports.missing("mnn")), reason="MNN is not installed")
 def test_a_pipe_carries_the_picture_alone(model, photo):
     """MNN prints on stdout, through C."""
     command = [sys.executable, "-m", "srzoo", "upscale", "-", "-o", "-", "-m", str(model)]

@@ -200,7 +200,9 @@ def test_a_frame_of_its_palette_and_transparency_with_a_wrong_checksum():
         for reader in (read, lambda d: images.read_header(io.BytesIO(d))):
             with pytest.raises(PictureError, match=f"wrong checksum of {name}"):
                 reader(broken)
-        assert np.array_equal(planes_of(read(broken, force_damaged=True)), planes_of(read(data)))
+        picture = read(broken, force_damaged=True)
+        assert np.array_equal(planes_of(picture), planes_of(read(data)))
+        assert f"the file is damaged (wrong checksum of {name})" in picture.lost
 
 
 def test_without_its_end_it_is_read_and_said(either):

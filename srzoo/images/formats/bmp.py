@@ -21,6 +21,7 @@ class BMP(PillowFormat):
     key = "bmp"
     name = "BMP"
     pillow = "BMP"
+    row_by_row = True
     suffixes = (".bmp", ".dib")
 
     def recognises(self, head: bytes, suffix: str) -> bool:

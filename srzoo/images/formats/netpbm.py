@@ -21,6 +21,7 @@ class Netpbm(PillowFormat):
     key = "ppm"
     name = "PPM"
     pillow = "PPM"
+    row_by_row = True
     suffixes = (".ppm", ".pgm", ".pbm", ".pnm")
 
     def recognises(self, head: bytes, suffix: str) -> bool:

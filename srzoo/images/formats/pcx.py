@@ -11,6 +11,7 @@ class PCX(PillowFormat):
     key = "pcx"
     name = "PCX"
     pillow = "PCX"
+    row_by_row = True
     suffixes = (".pcx",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:

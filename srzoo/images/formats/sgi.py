@@ -15,6 +15,7 @@ class SGI(PillowFormat):
     key = "sgi"
     name = "SGI"
     pillow = "SGI"
+    row_by_row = True
     suffixes = (".sgi", ".rgb", ".rgba", ".bw")
 
     def recognises(self, head: bytes, suffix: str) -> bool:

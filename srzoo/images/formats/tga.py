@@ -20,6 +20,7 @@ class TGA(PillowFormat):
     key = "tga"
     name = "TGA"
     pillow = "TGA"
+    row_by_row = True
     suffixes = (".tga", ".icb", ".vda", ".vst")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
