@@ -400,3 +400,16 @@ def test_transparency_is_laid_on_white(tmp_path, format, gray):
     assert written.lost == ("JPEG has no transparency: laid on white",)
     assert np.abs(images.read(tmp_path / "a.jpg").pixels.astype(int) - 127).max() <= 1
     assert images.read(tmp_path / "a.jpg").pixels.ndim == (2 if gray else 3)
+
+
+def test_gray_in_a_lossy_webp_is_gray(tmp_path):
+    """libwebp's decoder gives one level too little green; a coloured picture stays as it is."""
+    gray = smooth("L").convert("RGB")
+    pixels = images.read(save(tmp_path / "a.webp", gray, quality=90)).pixels
+    with Image.open(tmp_path / "a.webp") as image:
+        decoded = np.asarray(image)
+    assert not np.array_equal(decoded[..., 0], decoded[..., 1])
+    assert np.array_equal(pixels, np.repeat(decoded[..., :1], 3, axis=2))
+    coloured = images.read(save(tmp_path / "b.webp", smooth(), quality=90)).pixels
+    with Image.open(tmp_path / "b.webp") as image:
+        assert np.array_equal(coloured, np.asarray(image))

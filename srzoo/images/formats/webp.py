@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
@@ -100,6 +101,8 @@ class WebP(PillowFormat):
                 pixels, alpha = _told(pixels, alpha, second, found.lost)
             if pages > 1:
                 found.lost.append(ANIMATED.format(asked.page, pages))
+            if b"VP8L" not in chunks.codecs:
+                pixels = _neutral(pixels)
             picture = self.picture(found, pixels, alpha, found.info["icc_profile"])
             return replace(picture, lossless=chunks.codecs == {b"VP8L"})
 
@@ -174,6 +177,16 @@ def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
         raise PictureError(f"its pixels are damaged ({error})", MEND) from error
     pixels, alpha, _ = decoding.by_pillow(image, None, [])
     return pixels, alpha
+
+
+def _neutral(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The pixels; where all are gray, without the level of green that libwebp rounds away."""
+    if pixels.ndim == 2:
+        return pixels
+    red, green, blue = (pixels[:, :, at] for at in range(3))
+    if not np.array_equal(red, blue) or ((red - green) > 1).any():  # below zero is far above, too
+        return pixels
+    return np.repeat(red[:, :, None], 3, axis=2)
 
 
 def _told(
