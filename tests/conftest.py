@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers import RECIPE, ROOT, Drawn, drawn
+from hypothesis import settings
 
 # Nothing here may ask the real Hub; read when its client is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -18,6 +19,11 @@ os.environ["SRZOO_ENGINE"] = "torch"
 
 import srzoo
 from srzoo.cli import main
+
+# In CI the same examples every time, so that a failure is of the change; at home new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
