@@ -202,7 +202,7 @@ def sync(handle: int) -> None:
 
 def made_name(start: str = TEMPORARY) -> str:
     """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
-    return f"{start}{os.getpid()}-{_host()}-{os.urandom(4).hex()}"
+    return f"{start}{os.getpid()}-{here()}-{os.urandom(4).hex()}"
 
 
 def sweep(folder: Path, most: int | None = None) -> None:
@@ -235,10 +235,20 @@ def remove(path: Path) -> None:
 
 def _gone(entry: os.DirEntry[str], process: int, host: str) -> bool:
     changed = entry.stat(follow_symlinks=False).st_mtime
-    if host != _host():
-        return time.time() - changed > DAY
+    return gone(process, changed) if host == here() else time.time() - changed > DAY
+
+
+def gone(process: int, changed: float) -> bool:
+    """Whether a process of this machine, by its number, is no more the one that made something.
+
+    Args:
+        process: the number.
+        changed: when what it made was last changed, in seconds since 1970.
+    """
     import psutil
 
+    if process == os.getpid():
+        return False
     try:
         other = psutil.Process(process)
         if other.status() == psutil.STATUS_ZOMBIE:
@@ -251,7 +261,8 @@ def _gone(entry: os.DirEntry[str], process: int, host: str) -> bool:
         return False
 
 
-def _host() -> str:
+@functools.cache
+def here() -> str:
     """This machine, and on Linux this container: process numbers mean something in it alone."""
     import platform
 

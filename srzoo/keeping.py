@@ -11,16 +11,13 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import tempfile
 import time
 import weakref
-import zlib
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +32,7 @@ OLD = 24 * 3600.0
 """Seconds after which what another machine left unfinished is litter."""
 OURS = re.compile(rf"{re.escape(files.TEMPORARY)}(?P<pid>\d+)-(?P<here>[0-9a-f]{{8}})-\w+")
 FILES = re.compile(rf"{re.escape(files.TEMPORARY)}\w{{8}}(\.\w+)?")
-"""Unfinished files, as :func:`srzoo.files.replacing` names them; a ledger is none."""
+"""Unfinished files as they were named before they told their process; a ledger is none."""
 LOST = errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
 """What a sync says when data is lost; anything else says that it cannot be asked."""
 
@@ -149,7 +146,7 @@ def aside(owner: object) -> Path:
 
 def prefix() -> str:
     """What the name of an unfinished folder begins with: it tells which process makes it."""
-    return f"{files.TEMPORARY}{os.getpid()}-{_here()}-"
+    return f"{files.TEMPORARY}{os.getpid()}-{files.here()}-"
 
 
 def sync(path: Path) -> None:
@@ -215,7 +212,7 @@ def sweep(parent: Path) -> None:
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif FILES.fullmatch(path.name):
+                elif OURS.fullmatch(path.name) or FILES.fullmatch(path.name):
                     path.unlink()
 
 
@@ -227,29 +224,6 @@ def is_litter(path: Path) -> bool:
     """
     changed = path.stat().st_mtime
     maker = OURS.fullmatch(path.name)
-    if maker and maker["here"] == _here():
-        return not _works(int(maker["pid"]), changed)
+    if maker and maker["here"] == files.here():
+        return files.gone(int(maker["pid"]), changed)
     return time.time() - changed > OLD
-
-
-def _works(pid: int, since: float) -> bool:
-    """Whether the process of a number was there at a time, and still is."""
-    import psutil
-
-    if pid == os.getpid():
-        return True
-    try:
-        return psutil.Process(pid).create_time() <= since + 1
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return True  # somebody else's
-
-
-@cache
-def _here() -> str:
-    """Tells machines and containers apart: in each of them a process's number means another."""
-    space = ""
-    with contextlib.suppress(OSError):
-        space = str(os.stat("/proc/self/ns/pid").st_ino)
-    return f"{zlib.crc32(f'{platform.node()} {space}'.encode()):08x}"

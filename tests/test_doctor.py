@@ -61,13 +61,13 @@ def test_nothing_private_is_told(srzoo_cli, quick, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("/root/x", "~/x"), ("in /root: no", "in ~: no"), ("/rootless/x", "/rootless/x"),
-        ("/srv/root/x", "/srv/root/x"),
+        ("/home/ann/x", "~/x"), ("in /home/ann: no", "in ~: no"), ("/home/anna/x", "/home/anna/x"),
+        ("/srv/home/ann/x", "/srv/home/ann/x"),
         ("https://a:b@c.d/", "https://***@c.d/"), ("hf_0123456789", "hf_***"),
     ],
 )  # fmt: skip
 def test_masks(monkeypatch, text, shown):
-    monkeypatch.setattr(doctor, "_homes", lambda: ["/root"])
+    monkeypatch.setattr(doctor, "_homes", lambda: ["/home/ann"])
     assert doctor.masked(text) == shown
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo import keeping
+from srzoo import files, keeping
 
 FACTS = {"refused": None, "off": 1, "differing": 2.1e-05, "parts": [{"name": "ä", "size": 3}]}
 VALUES = st.recursive(
@@ -80,7 +80,7 @@ def dead() -> int:
 
 
 def test_the_litter_of_processes_that_have_gone(tmp_path):
-    here, old = keeping._here(), time.time() - 2 * keeping.OLD
+    here, old = files.here(), time.time() - 2 * keeping.OLD
     names = {
         f".srzoo-{dead()}-{here}-aaaaaaaa": (None, False),
         f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (old, True),
@@ -96,14 +96,15 @@ def test_the_litter_of_processes_that_have_gone(tmp_path):
         (tmp_path / name / "inner/file").write_text("x")
         if changed:
             os.utime(tmp_path / name, (changed, changed))
-    files = {".srzoo-abc_1234.json": False, ".srzoo-ledger.jsonl": True, ".srzoo-part-x.png": True}
-    for name in files:
+    plain = {".srzoo-abc_1234.json": False, ".srzoo-ledger.jsonl": True, ".srzoo-part-x.png": True,
+             f".srzoo-{dead()}-{here}-bbbbbbbb": False}  # fmt: skip
+    for name in plain:
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (old, old))
     with keeping.making(tmp_path) as made:
         assert made.parent == tmp_path
         left = {path.name for path in tmp_path.iterdir()} - {made.name}
-    assert left == {n for n, (_, stays) in names.items() if stays} | {n for n in files if files[n]}
+    assert left == {n for n, (_, stays) in names.items() if stays} | {n for n in plain if plain[n]}
     assert not made.exists()
 
 

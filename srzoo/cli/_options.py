@@ -168,11 +168,6 @@ def _page(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     raise SrzooError(f"{value!r} is no page or frame", "Write a number from 1 on, or all")
 
 
-def pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    """What ``--max-pixels`` says."""
-    return amount(value, "number of pixels", "500M") if value else None
-
-
 def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
     return amount(value, "number of pixels", "500M") if value else None
 

@@ -38,7 +38,7 @@ def reads(loader: str) -> bool:
     return pyvips is not None and bool(pyvips.type_find("VipsOperation", loader))
 
 
-def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
+def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
     """A file's pixels as they are stored, H x W x C, C from 1; and whether it is CMYK.
 
     The last channel may be alpha. CMYK comes back as RGB in sRGB.
@@ -46,17 +46,15 @@ def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
     Args:
         file: what to read; its name is for messages alone.
         loader: which loader reads it: no other one is asked.
-        page: which page, from 0, where the loader knows pages.
 
     Raises:
         PictureError: it is damaged, or of a kind that is not known.
     """
     pyvips = library()
     try:
-        source, data = _source(pyvips, file)
-        options = {"page": page} if page else {}
+        source, held = _source(pyvips, file)
         load = getattr(pyvips.Image, f"{loader}_source")
-        image = load(source, access="sequential", fail_on="error", **options)
+        image = load(source, access="sequential", fail_on="error")
         cmyk = image.interpretation == "cmyk"
         if cmyk:
             image = _from_inks(image)
@@ -71,7 +69,7 @@ def decode(file: BinaryIO, loader: str, page: int = 0) -> tuple[Pixels, bool]:
         bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
         if dtype == np.uint16 and bits < 16:
             pixels = pixels | pixels >> bits  # they were shifted: now white is white
-        del source, data
+        del source, held  # not before
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot read {called(file)}: {reason}", "Restore the file") from error
