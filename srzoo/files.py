@@ -247,8 +247,6 @@ def gone(process: int, changed: float) -> bool:
     """
     import psutil
 
-    if process == os.getpid():
-        return False
     try:
         other = psutil.Process(process)
         if other.status() == psutil.STATUS_ZOMBIE:

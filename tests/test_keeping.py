@@ -83,7 +83,8 @@ def test_the_litter_of_processes_that_have_gone(tmp_path):
     here, old = files.here(), time.time() - 2 * keeping.OLD
     names = {
         f".srzoo-{dead()}-{here}-aaaaaaaa": (None, False),
-        f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (old, True),
+        f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (None, True),
+        f".srzoo-{os.getpid()}-{here}-cccccccc": (old, False),  # its number came again
         f".srzoo-{os.getppid()}-{here}-aaaaaaaa": (None, True),
         f".srzoo-{dead()}-0000beef-aaaaaaaa": (None, True),  # another machine's
         f".srzoo-{dead()}-0000beef-bbbbbbbb": (old, False),
