@@ -56,6 +56,8 @@ class Data:
         draw: "pictures": each as often as any other; "area": in proportion to its pixels;
             "detail": by area, and of a few crops the one with the most detail.
         augment: left-right flips and quarter turns.
+        workers: processes that cut and degrade crops; 0 for a thread. The same crops with any
+            number; by default from the cores: half of them less one, at most eight.
     """
 
     train: Use
@@ -65,6 +67,7 @@ class Data:
     batch: int = 16
     draw: Literal["pictures", "area", "detail"] = "pictures"
     augment: bool = True
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,13 @@ class Train:
         accumulate: batches whose gradients are added before a step.
         clip: largest gradient norm, or none.
         precision: "fp32", "bf16" or "fp16" (mixed).
+        compile: how torch.compile treats the generator and the discriminator: one of its modes,
+            or "off".
+        channels_last: pictures and kernels lie channels-last in memory.
+        cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
+        tf32: convolutions in fp32 may round their factors to TF32, on cards that have it.
+        gradient_checkpointing: keep what goes into each block of the generator and compute the
+            rest again: a third more work, and a fraction of the memory.
         ema: decay of the averaged weights that are evaluated and released; 0 for none.
         fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
@@ -187,6 +197,11 @@ class Train:
     accumulate: int = 1
     clip: float | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
+    channels_last: bool = True
+    cudnn_benchmark: bool = True
+    tf32: bool = True
+    gradient_checkpointing: bool = False
     ema: float = 0.999
     fold: bool = False
     unfolded_share: float = 0.15

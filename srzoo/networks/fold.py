@@ -87,17 +87,24 @@ class Foldable(nn.Module):
     Args:
         generator: the network; a plain reference, so its parameters are the wrapper's.
         folded: whether to fold; may be changed between steps.
+        mode: of torch.compile; "off" for none. The fold itself is never compiled.
     """
 
-    def __init__(self, generator: nn.Module, folded: bool = False) -> None:
+    def __init__(self, generator: nn.Module, folded: bool = False, mode: str = "off") -> None:
         super().__init__()
         self.generator = generator
         self.folded = folded
+        features = getattr(generator, "features", None)
+        self._calls: list[Any] = [generator, features]  # in a list, so that they are no children
+        if mode != "off":
+            calls = (generator.forward, features)
+            self._calls = [call and torch.compile(call, mode=mode) for call in calls]
 
     def forward(self, x: Tensor, scale: int) -> Tensor:
         """B x 3 x H x W to B x 3 x sH x sW; folded, ``s * tail_reach`` less on each side."""
+        whole, features = self._calls
         if not self.folded:
-            return self.generator(x, scale)
-        f: Tensor = cast("Any", self.generator).features(x, scale)
+            return whole(x, scale)
+        f: Tensor = features(x, scale)
         kernel, bias = fold_tail(self.generator, f.shape[1], scale)
         return torch.pixel_shuffle(F.conv2d(f, kernel, bias), scale)

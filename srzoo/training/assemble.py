@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from timm.optim.muon import Muon
@@ -18,10 +18,13 @@ from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks import folders
 from ..networks.fold import Foldable
+from ..networks.recompute import recompute
 from ..recipe import Optimizer, Recipe, Weighted
 from ..registry import Use
 from .crops import Crops
 from .pixels import Pixels, decoded
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,17 @@ class Parts:
         return self.optimizer.param_groups[0]["params"]
 
     @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """All there are: "optimizer", and "opponent" of the discriminator."""
+        found = {"optimizer": self.optimizer}
+        return found | ({"opponent": self.adversary.optimizer} if self.adversary else {})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.generator.parameters()).device
+
+    @property
     def scales(self) -> tuple[int, ...]:
         """The generator's."""
         return cast("Any", self.generator).scales
@@ -104,6 +118,7 @@ def assemble(
     progress: Callable[[int, int], None] | None = None,
     stage: int = 0,
     init: str | Path | None = None,
+    device: torch.device | None = None,
 ) -> Parts:
     """Build every part of a run, or of one of its stages.
 
@@ -113,6 +128,7 @@ def assemble(
         progress: is told (pictures done, pictures in all) while pictures are decoded.
         stage: which one, from 0.
         init: the model to start from; None for the recipe's own, in the first stage.
+        device: where everything is placed, before anything is made of it; None for the CPU.
 
     Raises:
         SrzooError: a part cannot be built.
@@ -123,7 +139,7 @@ def assemble(
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
     generator = cast("nn.Module", kinds.generators.build(recipe.generator))
     taken_over = _init(generator, init) if init else ""
-    generator = generator.to(memory_format=torch.channels_last).train()
+    generator = _placed(generator, recipe, device).train()
     if recipe.train.freeze_norm:
         _freeze_norm(generator, recipe)
     if recipe.train.fold and not getattr(generator, "linear_tail", False):
@@ -137,15 +153,18 @@ def assemble(
     sets = [
         kinds.datasets.build(placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
     ]
-    terms = _terms(recipe.losses, data)
+    terms = _terms(recipe.losses, data, device)
     metrics = recipe.train.metrics
     named = zip(_told_apart(metrics), metrics, strict=True)
     judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
-    adversary = _adversary(recipe, data) if recipe.adversarial else None
+    adversary = _adversary(recipe, data, device) if recipe.adversarial else None
     pixels, validation = (decoded(each, degradation, scales, progress) for each in sets)
     shrink = kinds.degradations.build(degradation)
     crops = Crops(pixels, recipe.data, scales, shrink, recipe.train.seed)
-    foldable = Foldable(generator)
+    ema = copy.deepcopy(generator).eval() if recipe.train.ema else generator
+    if recipe.train.gradient_checkpointing:
+        recompute(generator)
+    foldable = Foldable(generator, mode=recipe.train.compile)
     if adversary:
         _fits(adversary.discriminator, recipe, foldable, min(scales))
     return Parts(
@@ -154,7 +173,7 @@ def assemble(
         start=sum(before.train.steps for before in recipes[:stage]),
         recipe=recipe,
         generator=generator,
-        ema=copy.deepcopy(generator).eval() if recipe.train.ema else generator,
+        ema=ema,
         foldable=foldable,
         optimizer=_optimizer(generator, recipe.optimizer, "generator"),
         terms=terms,
@@ -189,12 +208,24 @@ def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:
         layer.eval()
 
 
-def _terms(losses: Sequence[Weighted], data: Path | None) -> list[Term]:
+def _placed(network: nn.Module, recipe: Recipe, device: torch.device | None) -> nn.Module:
+    network = network.to(device or torch.device("cpu"))
+    return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
+
+
+def _terms(
+    losses: Sequence[Weighted], data: Path | None, device: torch.device | None
+) -> list[Term]:
     names = _told_apart([weighted.use for weighted in losses])
     return [
-        Term(name, weighted.weight, kinds.losses.build(placed(weighted.use, data)))
+        Term(name, weighted.weight, _there(kinds.losses.build(placed(weighted.use, data)), device))
         for name, weighted in zip(names, losses, strict=True)
     ]
+
+
+def _there(loss: T, device: torch.device | None) -> T:
+    """A loss that is a module, on the device; others look where their pictures are."""
+    return cast("T", loss.to(device)) if isinstance(loss, nn.Module) else loss
 
 
 def _told_apart(uses: Sequence[Use]) -> list[str]:
@@ -206,16 +237,16 @@ def _told_apart(uses: Sequence[Use]) -> list[str]:
     ]
 
 
-def _adversary(recipe: Recipe, data: Path | None) -> Adversary:
+def _adversary(recipe: Recipe, data: Path | None, device: torch.device | None) -> Adversary:
     assert recipe.adversarial
     use = placed(recipe.adversarial.discriminator, data)
     discriminator = cast("nn.Module", kinds.discriminators.build(use))
-    discriminator = discriminator.to(memory_format=torch.channels_last).train()
+    discriminator = _placed(discriminator, recipe, device).train()
     settings = recipe.adversarial.optimizer or recipe.optimizer
     return Adversary(
         discriminator=discriminator,
         optimizer=_optimizer(discriminator, settings, "discriminator"),
-        loss=kinds.adversarial_losses.build(recipe.adversarial.loss),
+        loss=_there(kinds.adversarial_losses.build(recipe.adversarial.loss), device),
         weight=recipe.adversarial.weight,
     )
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -86,14 +86,18 @@ def folder_of(run: Path, step: int) -> Path:
     return run / FOLDER / f"{step:09d}"
 
 
-def save(parts: Parts, run: Path, progress: Progress, scaler: Any = None) -> Path:
+Scalers = Mapping[str, torch.amp.GradScaler]
+"""Of the losses, by the network, with fp16."""
+
+
+def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = None) -> Path:
     """Write a checkpoint whole, and give back its folder.
 
     Args:
         parts: whose state to keep.
         run: the folder of the run.
         progress: how far it is.
-        scaler: of mixed precision with fp16, if any.
+        scalers: of mixed precision with fp16, if any.
     """
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
@@ -105,7 +109,7 @@ def save(parts: Parts, run: Path, progress: Progress, scaler: Any = None) -> Pat
         config = folders.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
-        (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scaler)))
+        (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
         parts_ = keeping.listed(keeping.parts(new))
         (new / PARTS).write_bytes(keeping.sealed({"parts": parts_}))
         progress.write(new)  # the one that changes later, when a run goes back
@@ -233,13 +237,13 @@ def _no_resuming(checkpoint: Path, error: Exception) -> SrzooError:
     )
 
 
-def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
+def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Progress:
     """Bring all parts to the state they had at a checkpoint, in place.
 
     Args:
         parts: of the stage that the checkpoint belongs to.
         checkpoint: its folder.
-        scaler: of mixed precision with fp16, if any.
+        scalers: of mixed precision with fp16, if any.
 
     Raises:
         SrzooError: the state is damaged, or belongs to another network or optimiser.
@@ -257,14 +261,16 @@ def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
                 raise ValueError(f"its {name} was {then}, not {now}")
         for name, module in _modules(parts).items():
             module.load_state_dict(_under(tensors, name), strict=True)
-        for name, optimizer in _optimizers(parts).items():
+        for name, optimizer in parts.optimizers.items():
             _load_optimizer(optimizer, _under(tensors, name))
         torch.set_rng_state(tensors["rng"])
-        for number, state in _under(tensors, "cuda").items():
-            torch.cuda.set_rng_state(state, int(number))
-        if scaler and "scaler" in tensors:
-            numbers = (float(number) for number in tensors["scaler"])
-            scaler.load_state_dict(dict(zip(sorted(scaler.state_dict()), numbers, strict=True)))
+        _set_cuda_state(_under(tensors, "cuda"), parts.device)
+        for name, scaler in (scalers or {}).items():
+            # One for all networks, before each had its own.
+            found = tensors.get(f"scaler.{name}", tensors.get("scaler"))
+            if found is not None:
+                numbers = (float(number) for number in found)
+                scaler.load_state_dict(dict(zip(sorted(scaler.state_dict()), numbers, strict=True)))
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise _no_resuming(checkpoint, error) from error
     return there
@@ -292,30 +298,34 @@ def _modules(parts: Parts) -> dict[str, nn.Module]:
     return modules
 
 
-def _optimizers(parts: Parts) -> dict[str, torch.optim.Optimizer]:
-    optimizers = {"optimizer": parts.optimizer}
-    if parts.adversary:
-        optimizers["opponent"] = parts.adversary.optimizer
-    return optimizers
-
-
-def _state(parts: Parts, scaler: Any) -> dict[str, Tensor]:
+def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
-    for number in range(torch.cuda.device_count()):
-        tensors[f"cuda.{number}"] = torch.cuda.get_rng_state(number)
-    if scaler:
+    if parts.device.type == "cuda":
+        tensors["cuda.0"] = torch.cuda.get_rng_state(parts.device)
+    for name, scaler in scalers.items():
         facts = scaler.state_dict()
-        tensors["scaler"] = torch.tensor([facts[key] for key in sorted(facts)], dtype=torch.float64)
+        numbers = [facts[key] for key in sorted(facts)]
+        tensors[f"scaler.{name}"] = torch.tensor(numbers, dtype=torch.float64)
     for name, module in _modules(parts).items():
         for key, tensor in module.state_dict().items():
             tensors[f"{name}.{key}"] = tensor
-    for name, optimizer in _optimizers(parts).items():
+    for name, optimizer in parts.optimizers.items():
         state = cast("dict[int, dict[str, Any]]", optimizer.state_dict()["state"])
         for number, values in state.items():
             for key, value in values.items():
                 if isinstance(value, Tensor):
                     tensors[f"{name}.{number}.{key}"] = value
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _set_cuda_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Take up a card's chance where there is a card: this one's, or the first that was kept.
+
+    Checkpoints of earlier versions hold the states of all cards of their machine.
+    """
+    if device.type == "cuda" and states:
+        mine = str(device.index or 0)
+        torch.cuda.set_rng_state(states.get(mine, states[min(states)]), device)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..errors import SrzooError
 from ..recipe import CHOICE
@@ -23,21 +19,18 @@ if TYPE_CHECKING:
     from ..recipe import Data
     from .pixels import Pixels
 
-T = TypeVar("T")
 Place = tuple[int, int, int]
 """Where a crop lies: the number of its picture, and its top and left in LR pixels."""
 MARGIN = 4
 """LR pixels around a crop that a random degradation may blur into it."""
-AHEAD = 4
-"""Batches that are made while others train."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops of one scale: float 0..1, B x 3 x h x w and B x 3 x sh x sw."""
+    """Crops of one scale: uint8 B x h x w x 3 and B x sh x sw x 3."""
 
-    lr: Tensor
-    hr: Tensor
+    lr: U8
+    hr: U8
     scale: int
 
 
@@ -106,7 +99,7 @@ class Crops:
         scale = self.scale(step)
         share = self._data.batch // parts
         pairs = [self._crop(step, part * share + number, scale) for number in range(share)]
-        lr, hr = (_tensor(np.stack(side)) for side in zip(*pairs, strict=True))
+        lr, hr = (np.stack(side) for side in zip(*pairs, strict=True))
         return Batch(lr, hr, scale)
 
     def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
@@ -171,27 +164,3 @@ class Crops:
 @lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch, 0, 0]).permutation(count)
-
-
-def _tensor(pictures: U8) -> Tensor:
-    """uint8 B x H x W x 3 to float 0..1, B x 3 x H x W, channels-last in memory."""
-    # In numpy, since this runs in a thread: torch would start a second team of threads there,
-    # which gets in the way of the one that trains.
-    return torch.as_tensor(pictures.astype(np.float32) / 255).permute(0, 3, 1, 2)
-
-
-def ahead(make: Callable[[int], T], start: int, stop: int) -> Generator[T]:
-    """``make(start)``, ``make(start + 1)``, ... made in a thread, a few before they are used.
-
-    An error in ``make`` is raised here, in its place.
-    """
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        made = deque(pool.submit(make, number) for number in range(start, min(start + AHEAD, stop)))
-        for number in range(start, stop):
-            item = made.popleft().result()
-            if number + AHEAD < stop:
-                made.append(pool.submit(make, number + AHEAD))
-            yield item
-    finally:
-        pool.shutdown(cancel_futures=True)

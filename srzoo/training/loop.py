@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
 
 from .. import files
 from ..errors import SrzooError
 from . import checkpoint
 from .assemble import Parts
 from .checkpoint import Progress
-from .crops import ahead
-from .processes import anywhere, everyones, mean, stop_signal
+from .processes import everyones, mean, stop_signal
 from .report import Report
 from .schedule import ema_decay, factor
 from .step import Run, take
+from .supply import supply, workers_for
 from .validate import first_is_better, validate
 from .watch import Outcome, Watch
-from .watchdog import NotFinite, Watchdog
+from .watchdog import Doubts, NotFinite, Watchdog
 
 LOG_EVERY = 50
 REJECTED = "rejected"
@@ -45,15 +45,32 @@ def fit(
     parts, accelerator = run.parts, run.accelerator
     if accelerator.is_main_process:
         if progress.step == parts.start:  # the first checkpoint to fall back on
-            checkpoint.save(parts, out, progress, accelerator.scaler)
+            checkpoint.save(parts, out, progress, run.scalers)
         _release(parts, out, progress)  # a kill may have come between checkpoint and release
     accelerator.wait_for_everyone()
-    while True:
-        parts.crops.skip(progress.skipped)
-        try:
-            return _steps(run, out, progress, watch, more)
-        except NotFiniteAt as found:
-            progress = _roll_back(run, out, found, watch)
+    with _settings(run):
+        while True:
+            parts.crops.skip(progress.skipped)
+            try:
+                return _steps(run, out, progress, watch, more)
+            except NotFinite as found:
+                progress = _roll_back(run, out, found, watch)
+
+
+@contextmanager
+def _settings(run: Run) -> Generator[None]:
+    """What the recipe asks of cuDNN; as before afterwards."""
+    plan, now = run.parts.recipe.train, torch.backends.cudnn
+    if run.device.type != "cuda":
+        yield
+        return
+    with now.flags(
+        enabled=now.enabled,
+        deterministic=now.deterministic,
+        benchmark=plan.cudnn_benchmark,
+        allow_tf32=plan.tf32,
+    ):
+        yield
 
 
 def _steps(
@@ -66,26 +83,25 @@ def _steps(
     watchdog = Watchdog(recipe.watchdog.patience)
     values: dict[str, float] = {}
     stop = parts.start + plan.steps
-    batches = ahead(
-        lambda number: parts.crops.batch(
-            number, accelerator.process_index, accelerator.num_processes
-        ),
+    doubts = Doubts(parts.terms, run.device)
+    batches = supply(
+        parts.crops,
         progress.step * plan.accumulate,
         stop * plan.accumulate,
+        accelerator.process_index,
+        accelerator.num_processes,
+        workers_for(recipe.data.workers, accelerator.num_processes),
     )
-    with stop_signal() as asked, closing(batches):
+    with batches as coming, stop_signal() as asked:
         for step in range(progress.step, stop):
             here = step - parts.start  # in this stage
             _set_rates(run, here)
             parts.foldable.folded = plan.fold and here < plan.steps * (1 - plan.unfolded_share)
             for part in range(plan.accumulate):
-                batch = report.waited(lambda: next(batches))
-                try:
-                    taken = take(run, batch)
-                except NotFinite as error:
-                    raise NotFiniteAt(step, step * plan.accumulate + part, error) from error
+                taken = take(run, report.waited(lambda: next(coming)), asked())
+                doubts.add(step, step * plan.accumulate + part, taken.finite, taken.pair)
                 report.add(taken.losses, taken.facts)
-            _average(parts, here)
+            _average(run, here)
             done = step + 1
             last = done == stop
             if done % LOG_EVERY == 0 or last:
@@ -96,6 +112,11 @@ def _steps(
                     report.warned(done, word)
                     watch.on_word(f"step {done}: {word}")
             evaluated = last or done % plan.evaluate_every == 0
+            due = evaluated or done % plan.checkpoint_every == 0
+            # Of several processes the others hear of it with the next batch.
+            stopped = doubts.stop if accelerator.num_processes > 1 else asked()
+            if due or stopped:
+                doubts.settle()
             report.leave()
             values = {}
             if evaluated:
@@ -104,8 +125,9 @@ def _steps(
                     report.evaluated(done, values)
                     watch.on_evaluation(done, values)
                 accelerator.wait_for_everyone()
-            (stopped,) = anywhere(accelerator, asked())  # also while it was evaluated
-            if evaluated or stopped or done % plan.checkpoint_every == 0:
+            if accelerator.num_processes == 1:
+                stopped = asked()  # also while it was evaluated
+            if due or stopped:
                 progress = _save(run, out, done, progress, values)
             report.back()
             if stopped and (more or not last):
@@ -114,31 +136,21 @@ def _steps(
     return Outcome(stop, complete=True, values=values), progress
 
 
-class NotFiniteAt(Exception):  # noqa: N818 - it is caught where the run is rolled back
-    """Where in the run a value was not finite: its step, and its batch counted from 0."""
-
-    def __init__(self, step: int, batch: int, error: NotFinite) -> None:
-        super().__init__(step)
-        self.step = step
-        self.batch = batch
-        self.error = error
-
-
-def _roll_back(run: Run, out: Path, found: NotFiniteAt, watch: Watch) -> Progress:
+def _roll_back(run: Run, out: Path, found: NotFinite, watch: Watch) -> Progress:
     """Keep the batch to look at, and go back to the last checkpoint without its culprits."""
-    parts, accelerator, error = run.parts, run.accelerator, found.error
-    first = accelerator.process_index * len(error.pair.sr)
-    mine = [(found.batch, first + place) for place in error.culprits]
+    parts, accelerator = run.parts, run.accelerator
+    first = accelerator.process_index * len(found.pair.sr)
+    mine = [(found.batch, first + place) for place in found.culprits]
     names = sorted({parts.crops.source(*crop) for crop in mine})
-    if error.term:
+    if found.term:
         folder = out / REJECTED
         folder.mkdir(exist_ok=True)
         with files.replacing(folder / f"{found.step:09d}-{first}.safetensors") as file:
-            tensors = {"lr": error.pair.lr, "hr": error.pair.hr, "sr": error.pair.sr}
-            facts = {"term": error.term, "crops": str(error.culprits), "pictures": str(names)}
-            whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+            tensors = {"lr": found.pair.lr, "hr": found.pair.hr, "sr": found.pair.sr}
+            facts = {"term": found.term, "crops": str(found.culprits), "pictures": str(names)}
+            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             file.write(safetensors.torch.save(whole, facts))
-    terms, crops = everyones(accelerator, [error.term]), everyones(accelerator, mine)
+    terms, crops = everyones(accelerator, [found.term]), everyones(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
     there, before = _last_good(run, out)
@@ -147,9 +159,9 @@ def _roll_back(run: Run, out: Path, found: NotFiniteAt, watch: Watch) -> Progres
             f"{what}, after {before.rollbacks} rollbacks; the batch is kept in {out / REJECTED}",
             "Lower optimizer.lr or a loss's weight, or set train.clip",
         )
-    for optimizer in (run.optimizer, run.opponent):
-        if optimizer:
-            optimizer.zero_grad()
+    for optimizer in run.parts.optimizers.values():
+        optimizer.zero_grad()
+    accelerator.step = 0  # of the batches that are accumulated: the first comes next
     accelerator.wait_for_everyone()  # all have read it
     skipped = tuple(sorted({*before.skipped, *crops}))
     progress = replace(before, skipped=skipped, rollbacks=before.rollbacks + 1)
@@ -166,38 +178,27 @@ def _last_good(run: Run, out: Path) -> tuple[Path, Progress]:
     for there in checkpoint.sound(out):
         if checkpoint.progress(there).stage != parts.stage:
             continue
-        progress = checkpoint.load(parts, there, run.accelerator.scaler)
-        if all(bool(tensor.isfinite().all()) for tensor in _tensors(parts.generator)):
+        progress = checkpoint.load(parts, there, run.scalers)
+        if all(bool(tensor.isfinite().all()) for tensor in parts.generator.state_dict().values()):
             return there, progress
     raise SrzooError(
         f"no checkpoint in {out} has weights that are finite", "Start again in another --out"
     )
 
 
-@torch.no_grad()
-def _average(parts: Parts, step: int) -> None:
+def _average(run: Run, step: int) -> None:
     """Move the averaged weights towards the generator's."""
-    if parts.ema is parts.generator:
-        return
-    decay = ema_decay(parts.recipe.train.ema, step)
-    for mean_, now in zip(_tensors(parts.ema), _tensors(parts.generator), strict=True):
-        if mean_.is_floating_point():
-            mean_.lerp_(now, 1 - decay)
-        else:
-            mean_.copy_(now)
-
-
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+    if run.averages:
+        run.averages.follow(ema_decay(run.parts.recipe.train.ema, step))
 
 
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
     share = factor(recipe.schedule, step, recipe.train.steps)
-    _set_rate(run.optimizer, recipe.optimizer.lr * share)
-    if recipe.adversarial:
+    _set_rate(run.parts.optimizer, recipe.optimizer.lr * share)
+    if recipe.adversarial and run.parts.adversary:
         settings = recipe.adversarial.optimizer or recipe.optimizer
-        _set_rate(run.opponent, settings.lr * share)
+        _set_rate(run.parts.adversary.optimizer, settings.lr * share)
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:
@@ -206,7 +207,7 @@ def _set_rate(optimizer: Any, rate: float) -> None:
 
 
 def _rate(run: Run) -> float:
-    return float(run.optimizer.param_groups[0]["lr"])
+    return float(run.parts.optimizer.param_groups[0]["lr"])
 
 
 def _save(run: Run, out: Path, step: int, progress: Progress, values: dict[str, float]) -> Progress:
@@ -217,7 +218,7 @@ def _save(run: Run, out: Path, step: int, progress: Progress, values: dict[str, 
         best = (step, next(iter(values.values())))
     now = replace(progress, step=step, best=best)
     if accelerator.is_main_process:
-        checkpoint.save(parts, out, now, accelerator.scaler)
+        checkpoint.save(parts, out, now, run.scalers)
         _release(parts, out, now)
         checkpoint.prune(out, parts.recipe.train.keep, best[0] if best else None)
     accelerator.wait_for_everyone()

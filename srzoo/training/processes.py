@@ -55,14 +55,6 @@ def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
     return accelerator
 
 
-def anywhere(accelerator: Any, *flags: bool) -> list[bool]:
-    """For each flag, whether it is set in any process; all have to ask at the same place."""
-    if accelerator.num_processes == 1:
-        return list(flags)
-    mine = torch.tensor([float(flag) for flag in flags], device=accelerator.device)
-    return [bool(count) for count in accelerator.reduce(mine, reduction="sum").tolist()]
-
-
 def mean(accelerator: Any, values: dict[str, float]) -> dict[str, float]:
     """Each value's mean over the processes."""
     if accelerator.num_processes == 1:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from .. import files
@@ -109,9 +110,15 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
-    """The mean of each name over the items that have it."""
-    names = dict.fromkeys(name for item in items for name in item)
-    found = {name: [float(item[name]) for item in items if name in item] for name in names}
+    """The mean of each name over the items that have it; fetched from the device together."""
+    if not items:
+        return {}
+    every = torch.stack([value.detach().float() for item in items for value in item.values()])
+    numbers = iter(every.tolist())
+    found: dict[str, list[float]] = {}
+    for item in items:
+        for name in item:
+            found.setdefault(name, []).append(next(numbers))
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 

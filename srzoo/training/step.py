@@ -1,12 +1,11 @@
-"""One step: the generator's turn, then the discriminator's."""
+"""One step: the generator's turn, then the discriminator's. Nothing here waits for the device."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +13,10 @@ from torch import Tensor, nn
 from ..contracts import Pair
 from .assemble import Adversary, Parts
 from .crops import Batch
-from .processes import anywhere
-from .watchdog import NotFinite, culprits, picture_facts
+from .watchdog import Finite, picture_facts
+
+if TYPE_CHECKING:
+    from ..contracts import U8
 
 Values = dict[str, Tensor]
 
@@ -25,34 +26,79 @@ class Run:
     """The parts as accelerate made them ready: wrapped where there are several processes.
 
     Attributes:
-        discriminator, opponent: the discriminator's wrapper and optimiser, where there is one.
+        generator, discriminator: the wrappers; None where there is no discriminator.
+        scalers: of the losses, with fp16: one for each network, since each overflows alone.
+        averages: pairs of lists, of averaged tensors and of those that they follow.
     """
 
     parts: Parts
     accelerator: Any  # accelerate has no types
     generator: Any
-    optimizer: Any
     discriminator: Any = None
-    opponent: Any = None
+    scalers: dict[str, torch.amp.GradScaler] = field(default_factory=dict[str, Any])
+    averages: Averages | None = None
 
     @property
     def models(self) -> list[Any]:
         """What is trained."""
         return [self.generator, self.discriminator][: 2 if self.parts.adversary else 1]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the step is computed."""
+        return self.accelerator.device
+
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+
 
 def prepare(parts: Parts, accelerator: Any) -> Run:
-    """Hand the parts to accelerate."""
+    """Hand the networks to accelerate.
+
+    The optimisers stay torch's own: accelerate's scale both networks' gradients by one factor,
+    and clipping one network's would take it out of both.
+    """
     # A network of several scales leaves some of its heads out of every step.
     accelerator.ddp_handler.find_unused_parameters = len(parts.scales) > 1
-    generator, optimizer = accelerator.prepare(parts.foldable, parts.optimizer)
-    if not parts.adversary:
-        return Run(parts, accelerator, generator, optimizer)
-    accelerator.ddp_handler.find_unused_parameters = False
-    discriminator, opponent = accelerator.prepare(
-        parts.adversary.discriminator, parts.adversary.optimizer
-    )
-    return Run(parts, accelerator, generator, optimizer, discriminator, opponent)
+    generator = accelerator.prepare(parts.foldable)
+    discriminator = None
+    if parts.adversary:
+        accelerator.ddp_handler.find_unused_parameters = False
+        discriminator = accelerator.prepare(parts.adversary.discriminator)
+        if parts.recipe.train.compile != "off":
+            parts.adversary.discriminator.compile(mode=parts.recipe.train.compile)
+    scalers: dict[str, torch.amp.GradScaler] = {}
+    if parts.recipe.train.precision == "fp16":
+        names = (GENERATOR, DISCRIMINATOR) if parts.adversary else (GENERATOR,)
+        scalers = {name: torch.amp.GradScaler(accelerator.device.type) for name in names}
+    averages = None if parts.ema is parts.generator else Averages(parts.ema, parts.generator)
+    return Run(parts, accelerator, generator, discriminator, scalers, averages)
+
+
+class Averages:
+    """Moves the averaged tensors of a network after those of the one that is trained.
+
+    Args:
+        mean, now: two networks of one kind, which keep their tensors.
+    """
+
+    def __init__(self, mean: nn.Module, now: nn.Module) -> None:
+        pairs = list(zip(_tensors(mean), _tensors(now), strict=True))
+        whole = [pair for pair in pairs if not pair[0].is_floating_point()]
+        moving = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._whole = [a for a, _ in whole], [b for _, b in whole]
+        self._moving = [a for a, _ in moving], [b for _, b in moving]
+
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """``mean = decay * mean + (1 - decay) * now``; whole numbers are copied."""
+        torch._foreach_lerp_(*self._moving, 1 - decay)
+        if self._whole[0]:
+            torch._foreach_copy_(*self._whole)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 @dataclass(frozen=True)
@@ -62,33 +108,44 @@ class Taken:
     Attributes:
         losses: the weighted terms of the generator's loss, then "discriminator".
         facts: other numbers to log and to watch.
+        finite: whether all of it was.
+        pair: the pictures it was about.
     """
 
     losses: Values
     facts: Values
+    finite: Finite
+    pair: Pair
 
 
-def take(run: Run, batch: Batch) -> Taken:
+def take(run: Run, batch: Batch, stop: bool = False) -> Taken:
     """Both turns on one batch; the optimisers step once enough batches are accumulated.
 
-    Raises:
-        NotFinite: a loss or a gradient is not; neither network was changed by this turn.
+    Args:
+        run: what is trained.
+        batch: on which crops.
+        stop: whether this process was asked to stop: told to the others by the way.
     """
     with run.accelerator.accumulate(*run.models):
         pair = _enlarge(run, batch)
-        losses, facts = _generator_turn(run, pair)
+        losses, facts, finite = _generator_turn(run, pair)
         if run.parts.adversary:
-            more, said = _discriminator_turn(run, run.parts.adversary, pair.detach())
-            losses, facts = losses | more, facts | said
-    return Taken(losses, facts)
+            more, said, sound = _discriminator_turn(run, run.parts.adversary, pair.detach())
+            losses, facts, finite = losses | more, facts | said, finite | sound
+    return Taken(losses, facts, Finite(finite, run.accelerator, stop), pair.detach())
 
 
 def _enlarge(run: Run, batch: Batch) -> Pair:
-    device = run.accelerator.device
-    lr = batch.lr.to(device, memory_format=torch.channels_last)
-    hr = batch.hr.to(device, memory_format=torch.channels_last)
+    plan = run.parts.recipe.train
+    lr, hr = (pictures(side, run.device) for side in (batch.lr, batch.hr))
+    if not plan.channels_last:
+        lr, hr = lr.contiguous(), hr.contiguous()
+    if plan.compile != "off":
+        torch.compiler.cudagraph_mark_step_begin()
     with run.accelerator.autocast():
         sr: Tensor = run.generator(lr, batch.scale)
+    if plan.compile != "off":
+        sr = sr.clone()  # the next step writes into the same memory
     border = (hr.shape[-1] - sr.shape[-1]) // 2  # a folded tail gives the interior alone
     if border:
         hr = hr[..., border:-border, border:-border]
@@ -97,7 +154,18 @@ def _enlarge(run: Run, batch: Batch) -> Pair:
     return Pair(lr=lr, hr=hr, sr=sr.float())
 
 
-def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values]:
+def pictures(crops: U8, device: torch.device) -> Tensor:
+    """uint8 B x H x W x 3 to float 0..1 on a device, B x 3 x H x W, channels-last in memory.
+
+    Bytes travel, a quarter of what floats take, and nobody waits for them.
+    """
+    tensor = torch.as_tensor(crops)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+
+
+def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
     adversary = run.parts.adversary
     losses = {term.name: term.weight * term.loss(pair) for term in run.parts.terms}
     if adversary:
@@ -105,44 +173,58 @@ def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values]:
         with frozen(adversary.trained), run.accelerator.autocast():
             value = adversary.loss.for_generator(adversary.discriminator, pair)
         losses["adversarial"] = adversary.weight * value
-    descent = _descend(run, "generator", run.optimizer, run.parts.trained, losses, pair)
-    return losses, picture_facts(pair) | descent
+    facts, finite = _descend(run, GENERATOR, run.parts.optimizer, run.parts.trained, losses)
+    return losses, picture_facts(pair) | facts, finite
 
 
-def _discriminator_turn(run: Run, adversary: Adversary, pair: Pair) -> tuple[Values, Values]:
+def _discriminator_turn(
+    run: Run, adversary: Adversary, pair: Pair
+) -> tuple[Values, Values, Values]:
     heard = Heard(run.discriminator, adversary.discriminator.min_size, pair)
     with run.accelerator.autocast():
         losses = {"discriminator": adversary.loss.for_discriminator(heard, pair)}
-    descent = _descend(run, "discriminator", run.opponent, adversary.trained, losses, pair)
-    return losses, heard.facts() | descent
+    facts, finite = _descend(run, DISCRIMINATOR, adversary.optimizer, adversary.trained, losses)
+    return losses, heard.facts() | facts, finite
 
 
 def _descend(
-    run: Run, who: str, optimizer: Any, trained: list[nn.Parameter], losses: Values, pair: Pair
-) -> Values:
-    """Follow the gradient of the sum of losses; give back the gradient's norm."""
-    accelerator, clip = run.accelerator, run.parts.recipe.train.clip
-    odd = next((name for name, value in losses.items() if not value.isfinite()), None)
-    _stop_if_odd(run, odd, pair)
-    accelerator.backward(sum(losses.values()))
+    run: Run,
+    who: str,
+    optimizer: torch.optim.Optimizer,
+    trained: list[nn.Parameter],
+    losses: Values,
+) -> tuple[Values, Values]:
+    """Follow the gradient of the sum of losses.
+
+    Returns:
+        The gradient's norm, and whether each loss and that norm is finite.
+    """
+    plan, scaler = run.parts.recipe.train, run.scalers.get(who)
+    finite = {name: value.detach().isfinite() for name, value in losses.items()}
+    total = sum(losses.values(), start=torch.zeros((), device=run.device)) / plan.accumulate
+    torch.autograd.backward(scaler.scale(total) if scaler else total)
     facts: Values = {}
-    if accelerator.sync_gradients:
-        # An infinite limit changes nothing, and gives the norm all the same.
-        norm: Tensor = accelerator.clip_grad_norm_(trained, clip or math.inf)
-        # With a loss scale an overflow is part of the plan, and such a step is left out.
-        odd = None if accelerator.scaler or norm.isfinite() else f"gradient of the {who}"
-        _stop_if_odd(run, odd, pair)
-        facts[f"{who}_gradient"] = norm.detach()
-    optimizer.step()
-    optimizer.zero_grad()
-    return facts
+    if run.accelerator.sync_gradients:
+        if scaler:
+            scaler.unscale_(optimizer)
+        norm = _clip(trained, plan.clip)
+        facts[f"{who}_gradient"] = norm
+        if scaler:
+            # With a loss scale an overflow is part of the plan, and such a step is left out.
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            finite[f"gradient of the {who}"] = norm.isfinite()
+            optimizer.step()
+        optimizer.zero_grad()
+    return facts, finite
 
 
-def _stop_if_odd(run: Run, odd: str | None, pair: Pair) -> None:
-    """Raise in all processes if something was not finite in one."""
-    (somewhere,) = anywhere(run.accelerator, odd is not None)
-    if somewhere:
-        raise NotFinite(odd, pair, culprits(run.parts.terms, pair) if odd else [])
+def _clip(trained: list[nn.Parameter], most: float | None) -> Tensor:
+    """Shorten the gradient to at most this norm; give back the norm that it had."""
+    if most:
+        return nn.utils.clip_grad_norm_(trained, most).detach()
+    return nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None]).detach()
 
 
 @contextmanager

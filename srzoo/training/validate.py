@@ -24,7 +24,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
         sheet: where to draw LR | bicubic | SR | HR, or None.
     """
     modes = [(module, module.training) for module in parts.ema.modules()]
-    upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
+    upscaler = Upscaler(ModuleRunner(parts.ema, parts.device), parts.scales, "the model")
     metrics = parts.metrics
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -21,19 +23,104 @@ LOST = 0.52
 
 
 class NotFinite(Exception):  # noqa: N818 - it is caught where the run is rolled back
-    """A loss or a gradient is not finite.
+    """A loss or a gradient was not finite.
 
     Attributes:
-        term: which one; None in a process where all was well.
+        step: of the run, from 0.
+        batch: of the run, from 0.
+        term: what was not finite; None in a process where all was well.
         pair: the batch it came from.
         culprits: places in the batch that do it alone; all of them if none does.
     """
 
-    def __init__(self, term: str | None, pair: Pair, culprits: list[int]) -> None:
+    def __init__(
+        self, step: int, batch: int, term: str | None, pair: Pair, culprits: list[int]
+    ) -> None:
         super().__init__(term or "")
+        self.step = step
+        self.batch = batch
         self.term = term
         self.pair = pair
         self.culprits = culprits
+
+
+class Finite:
+    """Whether some values of a batch are finite, here and in all processes; read later.
+
+    Args:
+        flags: a truth on the device for each name, in the order in which they came about.
+        accelerator: knows the other processes.
+        stop: whether this process was asked to stop.
+    """
+
+    def __init__(self, flags: dict[str, Tensor], accelerator: Any, stop: bool = False) -> None:
+        self._names = list(flags)
+        mine = torch.stack(list(flags.values()))
+        bad = torch.stack([~mine.all(), torch.tensor(stop).to(mine.device)])
+        if accelerator.num_processes > 1:
+            bad = accelerator.reduce(bad.float(), reduction="sum") > 0
+        flat = torch.cat([mine, bad])
+        self._event: torch.cuda.Event | None = None
+        if flat.device.type == "cuda":
+            flat = flat.to("cpu", non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+        self._flags = flat
+
+    def look(self) -> tuple[str | None, bool, bool]:
+        """The first value here that is not finite, if any is anywhere, and if any is to stop.
+
+        Waits for the device to have come this far.
+        """
+        if self._event:
+            self._event.synchronize()
+        *mine, bad, stop = cast("list[bool]", cast("Any", self._flags).tolist())
+        named = zip(self._names, mine, strict=True)
+        return next((name for name, good in named if not good), None), bad, stop
+
+
+class Doubts:
+    """The batches of which nobody has looked yet whether they were finite.
+
+    On a CUDA card one batch is left in doubt while the next is on its way, so that the card
+    never runs out of work; elsewhere each is looked at at once.
+
+    Args:
+        terms: of the loss, to find the pictures that are to blame.
+        device: where they are computed.
+
+    Attributes:
+        stop: whether a process was asked to stop.
+    """
+
+    def __init__(self, terms: Sequence[Term], device: torch.device) -> None:
+        self.stop = False
+        self._terms = terms
+        self._most = 1 if device.type == "cuda" else 0
+        self._open: deque[tuple[int, int, Finite, Pair]] = deque()
+
+    def add(self, step: int, batch: int, finite: Finite, pair: Pair) -> None:
+        """One more; looks at the oldest if there are too many.
+
+        Raises:
+            NotFinite: in all processes at the same place.
+        """
+        self._open.append((step, batch, finite, pair))
+        self.settle(self._most)
+
+    def settle(self, left: int = 0) -> None:
+        """Look at all but the last few.
+
+        Raises:
+            NotFinite: in all processes at the same place.
+        """
+        while len(self._open) > left:
+            step, batch, finite, pair = self._open.popleft()
+            odd, anywhere, stop = finite.look()
+            self.stop = self.stop or stop
+            if anywhere:
+                to_blame = culprits(self._terms, pair) if odd else []
+                raise NotFinite(step, batch, odd, pair, to_blame)
 
 
 @torch.no_grad()

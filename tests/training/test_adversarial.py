@@ -126,7 +126,8 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
 
     twin = same_parts.adversary.discriminator
     with torch.no_grad():
-        pair = Pair(lr=batch.lr, hr=batch.hr, sr=same_parts.generator(batch.lr))
+        lr, hr = (step.pictures(side, torch.device("cpu")) for side in (batch.lr, batch.hr))
+        pair = Pair(lr=lr, hr=hr, sr=same_parts.generator(lr))
     # The generator's turn comes first and moves BatchNorm's statistics, which training ignores.
     same_parts.adversary.loss.for_discriminator(twin, pair).backward()
     moved = parts.adversary.discriminator.parameters()

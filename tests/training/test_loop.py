@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 import srzoo
 from srzoo import card, recipe, training
 from srzoo.errors import FallbackWarning, SrzooError
-from srzoo.training import checkpoint
+from srzoo.training import checkpoint, step
+from srzoo.training.processes import accelerator_for
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -170,12 +171,14 @@ def test_steps_that_are_done_again_stand_in_the_log_once(tiny, tmp_path):
 def test_averaged_weights_follow_slowly(tiny):
     from srzoo.training.loop import _average
 
-    parts = training.assemble(recipe.load(tiny()))
+    plan = recipe.load(tiny())
+    parts = training.assemble(plan)
+    run = step.prepare(parts, accelerator_for(plan))
     with torch.no_grad():
         for mean, now in zip(parts.ema.parameters(), parts.generator.parameters(), strict=True):
             mean.zero_()
             now.fill_(1)
-    _average(parts, 10**6)
+    _average(run, 10**6)
     assert all(torch.allclose(mean, torch.tensor(0.1)) for mean in parts.ema.parameters())
 
 
