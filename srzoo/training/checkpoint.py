@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -28,6 +28,7 @@ from ..errors import FallbackWarning, SrzooError
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
 from ..recipe import RECIPE, Recipe
+from . import optimizers
 from .assemble import Parts
 
 FOLDER = "checkpoints"
@@ -258,7 +259,7 @@ def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
         for name, module in _modules(parts).items():
             module.load_state_dict(_under(tensors, name), strict=True)
         for name, optimizer in _optimizers(parts).items():
-            _load_optimizer(optimizer, _under(tensors, name))
+            optimizers.restore(optimizer, _under(tensors, name))
         torch.set_rng_state(tensors["rng"])
         for number, state in _under(tensors, "cuda").items():
             torch.cuda.set_rng_state(state, int(number))
@@ -273,13 +274,8 @@ def load(parts: Parts, checkpoint: Path, scaler: Any = None) -> Progress:
 def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]:
     """Each optimiser, and what it is called in two recipes."""
     names = [("optimiser", before.optimizer.name, now.optimizer.name)]
-    pair = [recipe.adversarial for recipe in (before, now)]
-    if all(pair):
-        then, new = (
-            (each.optimizer if each and each.optimizer else recipe.optimizer).name
-            for each, recipe in zip(pair, (before, now), strict=True)
-        )
-        names.append(("discriminator's optimiser", then, new))
+    if before.adversarial and now.adversarial:
+        names.append(("discriminator's optimiser", before.opponent.name, now.opponent.name))
     return names
 
 
@@ -310,21 +306,9 @@ def _state(parts: Parts, scaler: Any) -> dict[str, Tensor]:
         for key, tensor in module.state_dict().items():
             tensors[f"{name}.{key}"] = tensor
     for name, optimizer in _optimizers(parts).items():
-        state = cast("dict[int, dict[str, Any]]", optimizer.state_dict()["state"])
-        for number, values in state.items():
-            for key, value in values.items():
-                if isinstance(value, Tensor):
-                    tensors[f"{name}.{number}.{key}"] = value
+        for key, value in optimizers.state_of(optimizer).items():
+            tensors[f"{name}.{key}"] = value
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = tensor
-    whole = optimizer.state_dict()
-    optimizer.load_state_dict({**whole, "state": state})
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -17,6 +16,7 @@ from . import checkpoint
 from .assemble import Parts
 from .checkpoint import Progress
 from .crops import ahead
+from .optimizers import set_rates
 from .processes import anywhere, everyones, mean, stop_signal
 from .report import Report
 from .schedule import ema_decay, factor
@@ -194,15 +194,8 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
     share = factor(recipe.schedule, step, recipe.train.steps)
-    _set_rate(run.optimizer, recipe.optimizer.lr * share)
-    if recipe.adversarial:
-        settings = recipe.adversarial.optimizer or recipe.optimizer
-        _set_rate(run.opponent, settings.lr * share)
-
-
-def _set_rate(optimizer: Any, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    for optimizer in filter(None, (run.optimizer, run.opponent)):
+        set_rates(optimizer, share)
 
 
 def _rate(run: Run) -> float:
