@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,18 +71,55 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """Adam, AdamW, SGD, or timm's Muon (kernels as matrices; what is none goes by AdamW).
+class Group:
+    """Parameters that an optimiser moves in a way of their own.
 
-    ``betas`` and ``eps`` are Adam's, and of Muon's AdamW; ``momentum`` is Muon's and SGD's.
+    Attributes:
+        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
+            that match a parameter the first has it.
+        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
+        weight_decay: theirs, or None for the optimiser's.
     """
 
-    name: Literal["adam", "adamw", "muon", "sgd"] = "adam"
+    match: str
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
+    name: {"betas": (0.9, 0.999), "eps": 1e-8, "momentum": 0.0}
+    for name in ("adam", "adamw", "muon", "sgd")
+}
+"""What these leave to a recipe, where it says nothing of it; all others have defaults of theirs."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
+
+    Attributes:
+        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
+            names and that needs no second derivatives.
+        lr: the learning rate; a schedule moves it.
+        betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
+        momentum: Muon's and SGD's: 0; of others, if given.
+        args: what else the optimiser takes, such as ``{amsgrad = true}``.
+        groups: parameters with another rate or weight decay.
+    """
+
+    name: str = "adam"
     lr: float = 1e-4
-    betas: tuple[float, ...] = (0.9, 0.999)
-    eps: float = 1e-8
+    betas: tuple[float, ...] | None = None
+    eps: float | None = None
     weight_decay: float = 0.0
-    momentum: float = 0.0
+    momentum: float | None = None
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    groups: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in OPTIMIZERS.get(self.name, {}).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen, but for its own making
 
 
 @dataclass(frozen=True)
@@ -186,6 +223,8 @@ class Train:
         fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
         unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
         freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
+        freeze: patterns on the names of the generator's parameters that stay as they are, such as
+            ``head.*``; BatchNorm among them keeps its statistics.
         checkpoint_every, evaluate_every: steps.
         keep: how many checkpoints stay, besides the best.
         metrics: what validation measures; the first one tells the best checkpoint.
@@ -206,6 +245,7 @@ class Train:
     fold: bool = False
     unfolded_share: float = 0.15
     freeze_norm: bool = False
+    freeze: tuple[str, ...] = ()
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     keep: int = 2
@@ -253,6 +293,12 @@ class Recipe:
             strict.parse(Recipe, changed(common, stage.changes), f"stage {stage.name!r}")
             for stage in self.stages
         ]
+
+    @property
+    def opponent(self) -> Optimizer:
+        """The discriminator's optimiser: its own, or the generator's but for its groups."""
+        own = self.adversarial.optimizer if self.adversarial else None
+        return own or replace(self.optimizer, groups=())
 
     @property
     def steps(self) -> int:

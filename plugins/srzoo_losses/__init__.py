@@ -1,12 +1,16 @@
-"""Losses on pixels.
+"""Losses on pixels, on neighbourhoods, and the metrics of pyiqa as losses.
 
 * ``l1``, mean absolute error: Zhao et al. 2017, https://arxiv.org/abs/1511.08861; EDSR's loss.
 * ``mse``, mean squared error: SRResNet's loss.
 * ``charbonnier``, sqrt(d^2 + eps^2): Lai et al. 2017, https://arxiv.org/abs/1704.03915.
+* ``huber``, a square near zero and a line beyond: Huber 1964,
+  https://doi.org/10.1214/aoms/1177703732.
+* ``ms_ssim``, structure on several scales: Wang et al. 2003, as in Zhao et al. 2017.
 * ``tv``, total variation of the output: Rudin, Osher, Fatemi 1992 (the anisotropic form).
 * ``fft``, L1 between spectra: Cho et al. 2021, https://arxiv.org/abs/2108.05054 (equation 7).
 * ``checkerboard``: patterns of the upscaler's own grid, after the condition of Sugawara, Shiota
   and Kiya 2018, https://arxiv.org/abs/1806.02658.
+* ``pyiqa``, whatever metric of pyiqa has a gradient.
 """
 
 from __future__ import annotations
@@ -16,6 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Pair
+from srzoo.errors import SrzooError
+
+from ._pyiqa import PyIQA as PyIQA
+from ._structure import MSSSIM as MSSSIM
 
 
 class L1:
@@ -53,6 +61,28 @@ class Charbonnier:
     def __call__(self, pair: Pair) -> Tensor:
         """A scalar; zero for a perfect output."""
         return ((pair.sr - pair.hr).square() + self.eps**2).sqrt().mean() - self.eps
+
+
+class Huber:
+    """Mean of ``d^2 / 2`` where ``|d| <= delta``, and of ``delta (|d| - delta / 2)`` beyond.
+
+    Huber, "Robust Estimation of a Location Parameter", 1964,
+    https://doi.org/10.1214/aoms/1177703732.
+
+    Args:
+        delta: where the square becomes a line, in units of 0..1.
+    """
+
+    reference = True
+
+    def __init__(self, *, delta: float = 0.01) -> None:
+        if not delta > 0:
+            raise SrzooError(f"delta is {delta}", "Give a number above 0, such as 0.01")
+        self.delta = delta
+
+    def __call__(self, pair: Pair) -> Tensor:
+        """A scalar."""
+        return F.huber_loss(pair.sr, pair.hr, delta=self.delta)
 
 
 class TV:

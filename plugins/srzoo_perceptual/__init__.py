@@ -3,8 +3,10 @@
 * Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
   Network", 2017, https://arxiv.org/abs/1609.04802, equation 5.
 * Wang et al., "ESRGAN", 2018, https://arxiv.org/abs/1809.00219: L1, before the activation.
-* Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (LPIPS),
-  2018, https://arxiv.org/abs/1801.03924, equation 1: features of length one.
+* ``dists``, Ding et al., "Image Quality Assessment: Unifying Structure and Texture Similarity",
+  2020, https://arxiv.org/abs/2004.07728.
+* ``lpips``, Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
+  Metric", 2018, https://arxiv.org/abs/1801.03924, equation 1: features of length one.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from srzoo.contracts import Pair
 from srzoo.errors import SrzooError, did_you_mean
 
 from . import _calibration, _weights
+from ._metrics import DISTS as DISTS
+from ._metrics import LPIPS as LPIPS
 
 CRITERIA = ("mse", "l1")
 

@@ -169,6 +169,7 @@ def _run(recipe: Recipe) -> str:
         f"weights averaged with {train.ema:g}" if train.ema else "",
         "trained through the folded tail" if train.fold else "",
         "BatchNorm's statistics frozen" if train.freeze_norm else "",
+        f"{', '.join(train.freeze)} as they were" if train.freeze else "",
     ]
     run = [f"{train.steps:,} steps", f"seed {train.seed}", train.precision, *filter(None, extras)]
     return f"Run: {', '.join(run)}."
@@ -220,12 +221,17 @@ def _loss(loss: Weighted) -> str:
 
 def _optimizer(optimizer: Optimizer) -> str:
     parts = [optimizer.name, f"learning rate {optimizer.lr:g}"]
-    if optimizer.name in ("muon", "sgd"):
+    if optimizer.momentum is not None and optimizer.name not in ("adam", "adamw"):
         parts.append(f"momentum {optimizer.momentum:g}")
-    if optimizer.name != "sgd":
+    if optimizer.betas is not None and optimizer.name != "sgd":
         parts.append(f"betas {_list(optimizer.betas)}")
     if optimizer.weight_decay:
         parts.append(f"weight decay {optimizer.weight_decay:g}")
+    parts += [f"{name} {value}" for name, value in optimizer.args.items()]
+    for group in optimizer.groups:
+        own = {"learning rate": group.lr, "weight decay": group.weight_decay}
+        said = [f"{name} {value:g}" for name, value in own.items() if value is not None]
+        parts.append(f"{group.match} with {' and '.join(said)}")
     return ", ".join(parts)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from timm.optim.muon import Muon
 from torch import Tensor, nn
 
 from .. import kinds, locate
@@ -19,8 +18,9 @@ from ..errors import SrzooError
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.recompute import recompute
-from ..recipe import Optimizer, Recipe, Weighted
+from ..recipe import Recipe, Weighted
 from ..registry import Use
+from . import optimizers
 from .crops import Crops
 from .pixels import Pixels, decoded
 
@@ -55,7 +55,7 @@ class Adversary:
     @property
     def trained(self) -> list[nn.Parameter]:
         """The parameters that the optimiser moves."""
-        return self.optimizer.param_groups[0]["params"]
+        return optimizers.trained(self.optimizer)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Parts:
     @property
     def trained(self) -> list[nn.Parameter]:
         """The parameters of the generator that the optimiser moves."""
-        return self.optimizer.param_groups[0]["params"]
+        return optimizers.trained(self.optimizer)
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -142,6 +142,8 @@ def assemble(
     generator = _placed(generator, recipe, device).train()
     if recipe.train.freeze_norm:
         _freeze_norm(generator, recipe)
+    optimizers.freeze(generator, recipe.train.freeze)
+    optimizers.check(recipe.optimizer, network=generator)
     if recipe.train.fold and not getattr(generator, "linear_tail", False):
         raise SrzooError(
             f"generator {recipe.generator.name!r} has no linear tail to fold",
@@ -175,7 +177,7 @@ def assemble(
         generator=generator,
         ema=ema,
         foldable=foldable,
-        optimizer=_optimizer(generator, recipe.optimizer, "generator"),
+        optimizer=optimizers.build(generator, recipe.optimizer, "generator"),
         terms=terms,
         adversary=adversary,
         crops=crops,
@@ -242,10 +244,9 @@ def _adversary(recipe: Recipe, data: Path | None, device: torch.device | None) -
     use = placed(recipe.adversarial.discriminator, data)
     discriminator = cast("nn.Module", kinds.discriminators.build(use))
     discriminator = _placed(discriminator, recipe, device).train()
-    settings = recipe.adversarial.optimizer or recipe.optimizer
     return Adversary(
         discriminator=discriminator,
-        optimizer=_optimizer(discriminator, settings, "discriminator"),
+        optimizer=optimizers.build(discriminator, recipe.opponent, "discriminator"),
         loss=_there(kinds.adversarial_losses.build(recipe.adversarial.loss), device),
         weight=recipe.adversarial.weight,
     )
@@ -276,37 +277,3 @@ def _init(generator: nn.Module, ref: str | Path) -> str:
     fresh = sorted({name.rpartition(".")[0] for name in target if name not in fits})
     left = f"; new: {', '.join(fresh)}" if fresh else ""
     return f"{len(fits)} of {len(target)} tensors taken over from {ref}{left}"
-
-
-def _optimizer(network: nn.Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if not parameters:
-        raise SrzooError(f"the {who} has nothing to train", f"Choose another {who}")
-    if settings.name == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=settings.lr,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-        )
-    betas = settings.betas[0], settings.betas[1]
-    if settings.name == "muon":
-        if not settings.momentum:
-            raise SrzooError("muon is nothing without momentum", "Set optimizer.momentum = 0.95")
-        return Muon(
-            parameters,
-            lr=settings.lr,
-            momentum=settings.momentum,
-            nesterov=True,
-            betas=betas,
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
-        )
-    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(
-        parameters,
-        lr=settings.lr,
-        betas=betas,
-        eps=settings.eps,
-        weight_decay=settings.weight_decay,
-    )

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -28,6 +28,7 @@ from ..errors import FallbackWarning, SrzooError
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
 from ..recipe import RECIPE, Recipe
+from . import optimizers
 from .assemble import Parts
 
 FOLDER = "checkpoints"
@@ -262,7 +263,7 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Prog
         for name, module in _modules(parts).items():
             module.load_state_dict(_under(tensors, name), strict=True)
         for name, optimizer in parts.optimizers.items():
-            _load_optimizer(optimizer, _under(tensors, name))
+            optimizers.restore(optimizer, _under(tensors, name))
         torch.set_rng_state(tensors["rng"])
         _set_cuda_state(_under(tensors, "cuda"), parts.device)
         for name, scaler in (scalers or {}).items():
@@ -279,13 +280,8 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Prog
 def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]:
     """Each optimiser, and what it is called in two recipes."""
     names = [("optimiser", before.optimizer.name, now.optimizer.name)]
-    pair = [recipe.adversarial for recipe in (before, now)]
-    if all(pair):
-        then, new = (
-            (each.optimizer if each and each.optimizer else recipe.optimizer).name
-            for each, recipe in zip(pair, (before, now), strict=True)
-        )
-        names.append(("discriminator's optimiser", then, new))
+    if before.adversarial and now.adversarial:
+        names.append(("discriminator's optimiser", before.opponent.name, now.opponent.name))
     return names
 
 
@@ -310,11 +306,8 @@ def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:
         for key, tensor in module.state_dict().items():
             tensors[f"{name}.{key}"] = tensor
     for name, optimizer in parts.optimizers.items():
-        state = cast("dict[int, dict[str, Any]]", optimizer.state_dict()["state"])
-        for number, values in state.items():
-            for key, value in values.items():
-                if isinstance(value, Tensor):
-                    tensors[f"{name}.{number}.{key}"] = value
+        for key, value in optimizers.state_of(optimizer).items():
+            tensors[f"{name}.{key}"] = value
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
@@ -326,15 +319,6 @@ def _set_cuda_state(states: Mapping[str, Tensor], device: torch.device) -> None:
     if device.type == "cuda" and states:
         mine = str(device.index or 0)
         torch.cuda.set_rng_state(states.get(mine, states[min(states)]), device)
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = tensor
-    whole = optimizer.state_dict()
-    optimizer.load_state_dict({**whole, "state": state})
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -16,6 +15,7 @@ from ..errors import SrzooError
 from . import checkpoint
 from .assemble import Parts
 from .checkpoint import Progress
+from .optimizers import set_rates
 from .processes import everyones, mean, stop_signal
 from .report import Report
 from .schedule import ema_decay, factor
@@ -195,15 +195,8 @@ def _average(run: Run, step: int) -> None:
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
     share = factor(recipe.schedule, step, recipe.train.steps)
-    _set_rate(run.parts.optimizer, recipe.optimizer.lr * share)
-    if recipe.adversarial and run.parts.adversary:
-        settings = recipe.adversarial.optimizer or recipe.optimizer
-        _set_rate(run.parts.adversary.optimizer, settings.lr * share)
-
-
-def _set_rate(optimizer: Any, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    for optimizer in run.parts.optimizers.values():
+        set_rates(optimizer, share)
 
 
 def _rate(run: Run) -> float:

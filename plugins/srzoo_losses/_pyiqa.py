@@ -1,0 +1,68 @@
+"""The metrics of pyiqa, an optional package, as losses."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srzoo.contracts import Pair
+from srzoo.errors import SrzooError, did_you_mean
+
+
+class PyIQA:
+    """A metric of pyiqa that has a gradient, such as lpips, dists, ms_ssim or topiq_fr.
+
+    Chen and Mo, "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch. Needs
+    ``pip install 'srzoo[metrics]'``; most of its metrics download weights when they are first
+    used. The loss is the metric's value where lower is better, and minus that elsewhere. SR is
+    clamped to 0..1 first, as the metrics ask: what lies outside has no gradient by this loss, so
+    a loss on pixels belongs beside it.
+
+    Args:
+        metric: pyiqa's name of it.
+    """
+
+    examples = ()  # none can run without the optional package
+
+    def __init__(self, *, metric: str = "lpips") -> None:
+        try:
+            pyiqa: Any = import_module("pyiqa")
+        except ImportError as error:
+            raise SrzooError(
+                f"loss {metric!r} comes with pyiqa, which cannot be imported ({error})",
+                "Install it: pip install 'srzoo[metrics]'",
+            ) from error
+        known = list(pyiqa.list_models())
+        if metric not in known:
+            raise SrzooError(f"pyiqa has no metric {metric!r}", did_you_mean(metric, known))
+        try:
+            self._metric: Any = pyiqa.create_metric(metric, as_loss=True, device="cpu")
+        except OSError as error:  # a failed download is one of these
+            raise SrzooError(
+                f"pyiqa cannot make ready {metric!r}: {error}",
+                "Its weights are downloaded at first use: connect, or choose another metric",
+            ) from error
+        self._metric.requires_grad_(False)
+        self._name = metric
+        self._sign = 1 if self._metric.lower_better else -1
+        self._device = torch.device("cpu")
+        self.reference = self._metric.metric_mode == "FR"
+
+    def __call__(self, pair: Pair) -> Tensor:
+        """A scalar; lower is better.
+
+        Raises:
+            SrzooError: the metric has no gradient.
+        """
+        if self._device != pair.sr.device:
+            self._metric.to(pair.sr.device)
+            self._device = pair.sr.device
+        pictures = [pair.sr.float().clamp(0, 1), *([pair.hr.float()] if self.reference else [])]
+        with torch.autocast(pair.sr.device.type, enabled=False):
+            value = self._sign * self._metric(*pictures).mean()
+        if pair.sr.requires_grad and torch.is_grad_enabled() and not value.requires_grad:
+            raise SrzooError(f"pyiqa's {self._name} has no gradient", "Choose another metric")
+        return value
