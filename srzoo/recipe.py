@@ -5,6 +5,7 @@ Dataset arguments may begin with ``{data}``: the folder that ``--data`` or ``SRZ
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,19 +121,106 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step of a stage.
+
+    Attributes:
+        name: "constant"; "step": times ``gamma`` at each of ``at``; "linear" and "cosine": from 1
+            to ``floor`` at the last step; "cosine_restarts": a cosine to ``floor`` for each of
+            ``periods``.
+        warmup: steps over which it rises linearly from zero, first.
+        periods: steps of each cosine, the first counted from step 0, as in BasicSR; together
+            at least all steps.
+        restarts: steps at which "step" begins anew.
+        restart_weights: what each period, or what follows each restart, begins with; 1 for all
+            if there are none.
+    """
+
+    name: Literal["constant", "step", "linear", "cosine", "cosine_restarts"] = "constant"
+    at: tuple[int, ...] = ()
+    gamma: float = 0.5
+    floor: float = 0.0
+    warmup: int = 0
+    periods: tuple[int, ...] = ()
+    restarts: tuple[int, ...] = ()
+    restart_weights: tuple[float, ...] = ()
+
+    def check(self, where: str, steps: int) -> None:
+        """Hold periods and restarts against each other and the steps of the stage.
+
+        Raises:
+            SrzooError: they do not fit; it begins with ``where``, such as "mine.toml: schedule".
+        """
+        key, marks = ("periods", self.periods) if self.name == "cosine_restarts" else (
+            "restarts", self.restarts
+        )  # fmt: skip
+        if self.periods and self.name != "cosine_restarts":
+            raise SrzooError(f"{where}: {self.name} has no periods", "Take them out")
+        if self.restarts and self.name != "step":
+            raise SrzooError(f"{where}: {self.name} has no restarts", "Take them out")
+        if self.name == "cosine_restarts" and sum(self.periods) < steps:
+            raise SrzooError(
+                f"{where}: the periods {list(self.periods)} are {sum(self.periods)} steps of"
+                f" {steps}",
+                "Make them as many as train.steps together",
+            )
+        if any(mark < 1 for mark in marks) or list(self.restarts) != sorted(set(self.restarts)):
+            raise SrzooError(
+                f"{where}: {key} is {list(marks)}", "Give steps from 1 on, restarts in order"
+            )
+        if self.restart_weights and len(self.restart_weights) != len(marks):
+            raise SrzooError(
+                f"{where}: {len(self.restart_weights)} restart_weights for {len(marks)} {key}",
+                "Give one for each",
+            )
+        if any(not 0 <= weight < math.inf for weight in self.restart_weights):
+            raise SrzooError(
+                f"{where}: restart_weights is {list(self.restart_weights)}", "They are 0 or more"
+            )
+
+
+@dataclass(frozen=True)
 class Adversarial:
     """The game against a discriminator.
 
     Attributes:
         loss: an adversarial loss plugin; both players' halves.
         weight: of the generator's half, in the sum with the other losses.
-        optimizer: the discriminator's; the generator's settings if none. The schedule moves both.
+        optimizer: the discriminator's; the generator's settings (but its groups) if none.
+        schedule: of the discriminator's learning rate; the recipe's if none.
+        d_steps: the discriminator moves in every step and the generator in the last of as many
+            steps, each on pictures of its own: as WGAN's ``n_critic``, and BasicSR's
+            ``net_d_iters``. ``train.steps`` counts the discriminator's.
+        start: steps of the stage in which the discriminator moves alone, first; BasicSR's
+            ``net_d_init_iters``.
     """
 
     discriminator: Use
     loss: Use = field(default_factory=lambda: Use("vanilla"))
     weight: float = 1e-3
     optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    d_steps: int = 1
+    start: int = 0
+
+    def check(self, where: str, steps: int) -> None:
+        """Hold the two players' turns against the steps of the stage.
+
+        Raises:
+            SrzooError: they make no sense; it begins with ``where``.
+        """
+        if self.schedule:
+            self.schedule.check(f"{where}.schedule", steps)
+        if self.d_steps < 1:
+            raise SrzooError(f"{where}.d_steps is {self.d_steps}", "It is at least 1")
+        if self.start < 0:
+            raise SrzooError(f"{where}.start is {self.start}", "It is at least 0")
+        if self.start + self.d_steps > steps:
+            raise SrzooError(
+                f"{where}: the generator never moves in {steps} steps, with start {self.start} and"
+                f" d_steps {self.d_steps}",
+                "Lower them, or raise train.steps",
+            )
 
 
 @dataclass(frozen=True)
@@ -180,23 +268,6 @@ class Stage:
     def plain(self) -> dict[str, Any]:
         """The table that :meth:`of` reads."""
         return {"name": self.name, **self.changes}
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step.
-
-    Attributes:
-        name: "constant"; "step": times ``gamma`` at each of ``at``; "cosine": from 1 to
-            ``floor`` at the last step.
-        warmup: steps over which it rises linearly from zero, first.
-    """
-
-    name: Literal["constant", "step", "cosine"] = "constant"
-    at: tuple[int, ...] = ()
-    gamma: float = 0.5
-    floor: float = 0.0
-    warmup: int = 0
 
 
 @dataclass(frozen=True)
@@ -407,6 +478,9 @@ def _check(recipe: Recipe, where: str) -> None:
     for name, share in (("train.ema", train.ema), ("train.unfolded_share", train.unfolded_share)):
         if not 0 <= share <= 1:
             raise SrzooError(f"{where}: {name} is {share}", "It lies between 0 and 1")
+    recipe.schedule.check(f"{where}: schedule", train.steps)
+    if adversarial:
+        adversarial.check(f"{where}: adversarial", train.steps)
     if not recipe.losses and not adversarial:
         raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
     if not train.metrics:

@@ -19,7 +19,7 @@ from .crops import ahead
 from .optimizers import set_rates
 from .processes import anywhere, everyones, mean, stop_signal
 from .report import Report
-from .schedule import ema_decay, factor
+from .schedule import ema_decay, factor, generator_moves
 from .step import Run, take
 from .validate import first_is_better, validate
 from .watch import Outcome, Watch
@@ -81,7 +81,7 @@ def _steps(
             for part in range(plan.accumulate):
                 batch = report.waited(lambda: next(batches))
                 try:
-                    taken = take(run, batch)
+                    taken = take(run, batch, generator_moves(recipe.adversarial, here))
                 except NotFinite as error:
                     raise NotFiniteAt(step, step * plan.accumulate + part, error) from error
                 report.add(taken.losses, taken.facts)
@@ -193,9 +193,10 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
-    share = factor(recipe.schedule, step, recipe.train.steps)
-    for optimizer in filter(None, (run.optimizer, run.opponent)):
-        set_rates(optimizer, share)
+    set_rates(run.optimizer, factor(recipe.schedule, step, recipe.train.steps))
+    if recipe.adversarial:
+        schedule = recipe.adversarial.schedule or recipe.schedule
+        set_rates(run.opponent, factor(schedule, step, recipe.train.steps))
 
 
 def _rate(run: Run) -> float:

@@ -206,7 +206,9 @@ def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         "groups": counts,
         "names": [name for group in groups for name in group["param_names"]],
     }
-    tensors[REST] = torch.frombuffer(bytearray(json.dumps(kept, sort_keys=True).encode()), dtype=torch.uint8)
+    tensors[REST] = torch.frombuffer(
+        bytearray(json.dumps(kept, sort_keys=True).encode()), dtype=torch.uint8
+    )
     return tensors
 
 

@@ -68,15 +68,24 @@ class Taken:
     facts: Values
 
 
-def take(run: Run, batch: Batch) -> Taken:
+def take(run: Run, batch: Batch, generator_moves: bool = True) -> Taken:
     """Both turns on one batch; the optimisers step once enough batches are accumulated.
+
+    Args:
+        run: whose networks.
+        batch: what they see.
+        generator_moves: False for the discriminator's turn alone.
 
     Raises:
         NotFinite: a loss or a gradient is not; neither network was changed by this turn.
     """
     with run.accelerator.accumulate(*run.models):
-        pair = _enlarge(run, batch)
-        losses, facts = _generator_turn(run, pair)
+        with torch.set_grad_enabled(generator_moves):
+            pair = _enlarge(run, batch)
+        if generator_moves:
+            losses, facts = _generator_turn(run, pair)
+        else:
+            losses, facts = Values(), picture_facts(pair)
         if run.parts.adversary:
             more, said = _discriminator_turn(run, run.parts.adversary, pair.detach())
             losses, facts = losses | more, facts | said
