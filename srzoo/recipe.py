@@ -13,6 +13,10 @@ from typing import Any, Literal
 
 from . import kinds, locate, strict
 from .changes import changed, set_from
+from .descent import Adversarial as Adversarial
+from .descent import Group as Group
+from .descent import Optimizer as Optimizer
+from .descent import Schedule as Schedule
 from .errors import ModelError, SrzooError
 from .registry import Registry, Use
 
@@ -71,74 +75,6 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Parameters that an optimiser moves in a way of their own.
-
-    Attributes:
-        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
-            that match a parameter the first has it.
-        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
-        weight_decay: theirs, or None for the optimiser's.
-    """
-
-    match: str
-    lr: float | None = None
-    weight_decay: float | None = None
-
-
-OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
-    name: {"betas": (0.9, 0.999), "eps": 1e-8, "momentum": 0.0}
-    for name in ("adam", "adamw", "muon", "sgd")
-}
-"""What these leave to a recipe, where it says nothing of it; all others have defaults of theirs."""
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
-
-    Attributes:
-        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
-            names and that needs no second derivatives.
-        lr: the learning rate; a schedule moves it.
-        betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
-        momentum: Muon's and SGD's: 0; of others, if given.
-        args: what else the optimiser takes, such as ``{amsgrad = true}``.
-        groups: parameters with another rate or weight decay.
-    """
-
-    name: str = "adam"
-    lr: float = 1e-4
-    betas: tuple[float, ...] | None = None
-    eps: float | None = None
-    weight_decay: float = 0.0
-    momentum: float | None = None
-    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    groups: tuple[Group, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, value in OPTIMIZERS.get(self.name, {}).items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)  # frozen, but for its own making
-
-
-@dataclass(frozen=True)
-class Adversarial:
-    """The game against a discriminator.
-
-    Attributes:
-        loss: an adversarial loss plugin; both players' halves.
-        weight: of the generator's half, in the sum with the other losses.
-        optimizer: the discriminator's; the generator's settings if none. The schedule moves both.
-    """
-
-    discriminator: Use
-    loss: Use = field(default_factory=lambda: Use("vanilla"))
-    weight: float = 1e-3
-    optimizer: Optimizer | None = None
-
-
-@dataclass(frozen=True)
 class Watchdog:
     """When a run is rolled back, and when it is warned of.
 
@@ -183,23 +119,6 @@ class Stage:
     def plain(self) -> dict[str, Any]:
         """The table that :meth:`of` reads."""
         return {"name": self.name, **self.changes}
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step.
-
-    Attributes:
-        name: "constant"; "step": times ``gamma`` at each of ``at``; "cosine": from 1 to
-            ``floor`` at the last step.
-        warmup: steps over which it rises linearly from zero, first.
-    """
-
-    name: Literal["constant", "step", "cosine"] = "constant"
-    at: tuple[int, ...] = ()
-    gamma: float = 0.5
-    floor: float = 0.0
-    warmup: int = 0
 
 
 @dataclass(frozen=True)
@@ -422,6 +341,9 @@ def _check(recipe: Recipe, where: str) -> None:
     for name, share in (("train.ema", train.ema), ("train.unfolded_share", train.unfolded_share)):
         if not 0 <= share <= 1:
             raise SrzooError(f"{where}: {name} is {share}", "It lies between 0 and 1")
+    recipe.schedule.check(f"{where}: schedule", train.steps)
+    if adversarial:
+        adversarial.check(f"{where}: adversarial", train.steps)
     if not recipe.losses and not adversarial:
         raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
     if not train.metrics:

@@ -205,6 +205,9 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
 
 def _game(game: Adversarial) -> str:
     own = f"; its own optimiser: {_optimizer(game.optimizer)}" if game.optimizer else ""
+    own += f"; its own schedule: {_schedule(game.schedule)}" if game.schedule else ""
+    own += f"; the generator moves in each {game.d_steps}th step" if game.d_steps > 1 else ""
+    own += f"; alone for {game.start:,} steps first" if game.start else ""
     return (
         f"Adversarial loss: {_use(game.loss)} with weight {game.weight:g}, against the"
         f" discriminator {_use(game.discriminator)}{own}."
@@ -239,8 +242,14 @@ def _schedule(schedule: Schedule) -> str:
     text = {
         "constant": "constant",
         "step": f"times {schedule.gamma:g} at step {_list(schedule.at)}",
+        "linear": f"linear to {schedule.floor:g}",
+        "cosine_restarts": f"cosines to {schedule.floor:g} of {_list(schedule.periods)} steps",
         "cosine": f"cosine to {schedule.floor:g}",
     }[schedule.name]
+    if schedule.restarts:
+        text += f", begun anew at step {_list(schedule.restarts)}"
+    if schedule.restart_weights:
+        text += f" with {_list(schedule.restart_weights)} of the rate"
     return f"{text}, {schedule.warmup:,} steps of warm-up" if schedule.warmup else text
 
 

@@ -18,7 +18,7 @@ from .checkpoint import Progress
 from .optimizers import set_rates
 from .processes import everyones, mean, stop_signal
 from .report import Report
-from .schedule import ema_decay, factor
+from .schedule import ema_decay, factor, generator_moves
 from .step import Run, take
 from .supply import supply, workers_for
 from .validate import first_is_better, validate
@@ -98,7 +98,8 @@ def _steps(
             _set_rates(run, here)
             parts.foldable.folded = plan.fold and here < plan.steps * (1 - plan.unfolded_share)
             for part in range(plan.accumulate):
-                taken = take(run, report.waited(lambda: next(coming)), asked())
+                moves = generator_moves(recipe.adversarial, here)
+                taken = take(run, report.waited(lambda: next(coming)), moves, asked())
                 doubts.add(step, step * plan.accumulate + part, taken.finite, taken.pair)
                 report.add(taken.losses, taken.facts)
             _average(run, here)
@@ -194,9 +195,10 @@ def _average(run: Run, step: int) -> None:
 
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
-    share = factor(recipe.schedule, step, recipe.train.steps)
-    for optimizer in run.parts.optimizers.values():
-        set_rates(optimizer, share)
+    set_rates(run.parts.optimizer, factor(recipe.schedule, step, recipe.train.steps))
+    if recipe.adversarial and run.parts.adversary:
+        schedule = recipe.adversarial.schedule or recipe.schedule
+        set_rates(run.parts.adversary.optimizer, factor(schedule, step, recipe.train.steps))
 
 
 def _rate(run: Run) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..recipe import Schedule
+from ..recipe import Adversarial, Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
@@ -12,11 +12,41 @@ def factor(schedule: Schedule, step: int, steps: int) -> float:
     if step < schedule.warmup:
         return (step + 1) / schedule.warmup
     if schedule.name == "step":
-        return schedule.gamma ** sum(step >= at for at in schedule.at)
+        return _step(schedule, step)
+    if schedule.name == "cosine_restarts":
+        return _cosines(schedule, step)
+    share = (step - schedule.warmup) / max(1, steps - schedule.warmup)
+    if schedule.name == "linear":
+        return schedule.floor + (1 - schedule.floor) * (1 - share)
     if schedule.name == "cosine":
-        share = (step - schedule.warmup) / max(1, steps - schedule.warmup)
         return schedule.floor + (1 - schedule.floor) * 0.5 * (1 + math.cos(math.pi * share))
     return 1.0
+
+
+def _step(schedule: Schedule, step: int) -> float:
+    """BasicSR's MultiStepRestartLR: a milestone on a restart does not count."""
+    begun = sum(step >= restart for restart in schedule.restarts)
+    since = schedule.restarts[begun - 1] if begun else -1
+    weight = schedule.restart_weights[begun - 1] if begun and schedule.restart_weights else 1.0
+    return weight * schedule.gamma ** sum(since < at <= step for at in schedule.at)
+
+
+def _cosines(schedule: Schedule, step: int) -> float:
+    """BasicSR's CosineAnnealingRestartLR: a period's last value is at the step that ends it."""
+    start = number = 0
+    while number < len(schedule.periods) - 1 and step > start + schedule.periods[number]:
+        start += schedule.periods[number]
+        number += 1
+    share = min(1.0, (step - start) / schedule.periods[number])
+    weight = schedule.restart_weights[number] if schedule.restart_weights else 1.0
+    return schedule.floor + weight * 0.5 * (1 - schedule.floor) * (1 + math.cos(math.pi * share))
+
+
+def generator_moves(game: Adversarial | None, step: int) -> bool:
+    """Whether the generator has a turn at a step (from 0) of a stage."""
+    if game is None:
+        return True
+    return step >= game.start and (step - game.start + 1) % game.d_steps == 0
 
 
 def ema_decay(decay: float, step: int) -> float:

@@ -118,17 +118,24 @@ class Taken:
     pair: Pair
 
 
-def take(run: Run, batch: Batch, stop: bool = False) -> Taken:
+def take(
+    run: Run, batch: Batch, generator_moves: bool = True, stop: bool = False
+) -> Taken:
     """Both turns on one batch; the optimisers step once enough batches are accumulated.
 
     Args:
         run: what is trained.
         batch: on which crops.
+        generator_moves: False for the discriminator's turn alone.
         stop: whether this process was asked to stop: told to the others by the way.
     """
     with run.accelerator.accumulate(*run.models):
-        pair = _enlarge(run, batch)
-        losses, facts, finite = _generator_turn(run, pair)
+        with torch.set_grad_enabled(generator_moves):
+            pair = _enlarge(run, batch)
+        if generator_moves:
+            losses, facts, finite = _generator_turn(run, pair)
+        else:
+            losses, facts, finite = Values(), picture_facts(pair), Values()
         if run.parts.adversary:
             more, said, sound = _discriminator_turn(run, run.parts.adversary, pair.detach())
             losses, facts, finite = losses | more, facts | said, finite | sound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -35,6 +36,10 @@ CHANGES = {
     "folded": [RELATIVISTIC, "train.fold=true", "train.unfolded_share=0.3", "data.lr_crop=16"],
     "accumulated": [SRGAN, "train.accumulate=2", "train.clip=0.1", "schedule.name=cosine"],
     "stages": [STAGES],
+    "turns": [
+        SRGAN.replace("weight", "d_steps=2, start=2, schedule={name='linear'}, weight"),
+        "schedule={name='cosine_restarts', periods=[5, 7], restart_weights=[1, 0.5]}",
+    ],
 }
 
 
@@ -111,6 +116,60 @@ def test_each_turn_moves_its_own_network_alone(tiny, still):
     for name, network in networks.items():
         assert equal(before[name], weights(network)) == (name == still), name
         assert all(p.requires_grad and p.grad is None for p in network.parameters())
+
+
+def test_the_generator_waits_for_its_turn(tiny, tmp_path):
+    """D moves in every step; the generator in the last of each three after the first two."""
+    game = SPECTRAL.replace("weight", "d_steps=3, start=2, weight")
+    changes = ["train.checkpoint_every=1", "train.keep=20", "train.ema=0", "train.steps=9"]
+    training.train(recipe.load(tiny(), [game, *changes]), tmp_path / "run")
+    states = [tensors(folder) for folder in checkpoint.found(tmp_path / "run")]
+    moved = {
+        who: [
+            any(
+                not torch.equal(before[name], after[name])
+                for name in after
+                if name.startswith(f"{who}.") and "weight_" not in name
+            )
+            for before, after in itertools.pairwise(states)
+        ]
+        for who in ("generator", "discriminator")
+    }
+    assert moved["discriminator"] == [True] * 9
+    assert moved["generator"] == [number in (5, 8) for number in range(1, 10)]
+
+
+def test_the_discriminator_has_a_schedule_of_its_own(tiny, tmp_path):
+    """It stands still once its own rate is 0, and the generator goes on."""
+    still = SPECTRAL.replace("weight", "schedule={name='step', at=[2], gamma=0.0}, weight")
+    plan = recipe.load(tiny(), [still, "train.checkpoint_every=1", "train.keep=20"])
+    training.train(plan, tmp_path / "run")
+    at = {n: tensors(checkpoint.folder_of(tmp_path / "run", n)) for n in (1, 2, 3, 12)}
+    for who, end in (("discriminator", True), ("generator", False)):
+        names = [
+            name for name in at[2]
+            if name.startswith(f"{who}.") and not name.endswith(("_u", "_v"))
+        ]  # fmt: skip
+        assert any(not torch.equal(at[1][name], at[2][name]) for name in names)
+        assert all(torch.equal(at[2][name], at[12][name]) for name in names) == end
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("d_steps=0", "adversarial.d_steps is 0. It is at least 1"),
+        ("start=-1", "adversarial.start is -1"),
+        ("start=12", "never moves in 12 steps, with start 12"),
+        ("d_steps=13", "never moves in 12 steps"),
+        (
+            "schedule={name='cosine_restarts'}",
+            r"adversarial.schedule: the periods \[\] are 0 steps",
+        ),
+    ],
+)
+def test_turns_that_make_no_sense_are_told(tiny, more, message):
+    with pytest.raises(SrzooError, match=message):
+        recipe.load(tiny(), [SRGAN.replace("weight", f"{more}, weight")])
 
 
 def test_the_discriminator_follows_its_own_loss_alone(tiny):

@@ -264,3 +264,37 @@ def test_muon_in_batches_takes_kernels_together(monkeypatch):
     assert not seen  # the first step is timm's
     taught(net, optimizer, 1)
     assert seen == [(8, 72, 3)]
+
+
+CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+
+
+@CARD
+@pytest.mark.parametrize("name", [*PLAIN, "lion", "lamb"])
+def test_a_card_goes_where_the_cpu_does_and_resumes(name):
+    """Fused and batched, within rounding; the state on a card goes on bit for bit."""
+    settings = PLAIN[name][0] if name in PLAIN else Optimizer(name, lr=1e-3)
+    chance = torch.Generator().manual_seed(0)
+    gradients = [[torch.randn(p.shape, generator=chance) for p in Net().parameters()]] * 6
+    ends = []
+    for device in ("cpu", "cuda", "resumed"):
+        net = Net().to("cpu" if device == "cpu" else "cuda", memory_format=torch.channels_last)
+        optimizer = optimizers.build(net, settings, "generator")
+        kind = type(optimizer)
+        if device != "cpu" and kind in optimizers.FUSED:
+            assert optimizer.defaults["fused"]
+        assert (kind is BatchedMuon) == (name == "muon" and device != "cpu")
+        for step, given in enumerate(gradients):
+            if device == "resumed" and step == 3:
+                kept = optimizers.state_of(optimizer)
+                saved = {key: t.detach().cpu().contiguous() for key, t in kept.items()}
+                optimizer = optimizers.build(net, settings, "generator")
+                optimizers.restore(optimizer, saved)
+            for parameter, gradient in zip(net.parameters(), given, strict=True):
+                parameter.grad = torch.empty_like(parameter).copy_(gradient)
+            optimizer.step()
+        ends.append([p.detach().cpu() for p in net.parameters()])
+    start = [p.detach() for p in Net().parameters()]
+    for old, cpu, cuda, resumed in zip(start, *ends, strict=True):
+        assert torch.equal(cuda, resumed)
+        assert float((cpu - cuda).norm()) <= 0.02 * float((cpu - old).norm())

@@ -1,0 +1,166 @@
+"""How weights move, as a recipe says it: optimisers, schedules, the game of two networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .errors import SrzooError
+from .registry import Use
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that an optimiser moves in a way of their own.
+
+    Attributes:
+        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
+            that match a parameter the first has it.
+        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
+        weight_decay: theirs, or None for the optimiser's.
+    """
+
+    match: str
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
+    name: {"betas": (0.9, 0.999), "eps": 1e-8, "momentum": 0.0}
+    for name in ("adam", "adamw", "muon", "sgd")
+}
+"""What these leave to a recipe, where it says nothing of it; all others have defaults of theirs."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
+
+    Attributes:
+        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
+            names and that needs no second derivatives.
+        lr: the learning rate; a schedule moves it.
+        betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
+        momentum: Muon's and SGD's: 0; of others, if given.
+        args: what else the optimiser takes, such as ``{amsgrad = true}``.
+        groups: parameters with another rate or weight decay.
+    """
+
+    name: str = "adam"
+    lr: float = 1e-4
+    betas: tuple[float, ...] | None = None
+    eps: float | None = None
+    weight_decay: float = 0.0
+    momentum: float | None = None
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    groups: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in OPTIMIZERS.get(self.name, {}).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen, but for its own making
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step of a stage.
+
+    Attributes:
+        name: "constant"; "step": times ``gamma`` at each of ``at``; "linear" and "cosine": from 1
+            to ``floor`` at the last step; "cosine_restarts": a cosine to ``floor`` for each of
+            ``periods``.
+        warmup: steps over which it rises linearly from zero, first.
+        periods: steps of each cosine, the first counted from step 0, as in BasicSR; together
+            at least all steps.
+        restarts: steps at which "step" begins anew.
+        restart_weights: what each period, or what follows each restart, begins with; 1 for all
+            if there are none.
+    """
+
+    name: Literal["constant", "step", "linear", "cosine", "cosine_restarts"] = "constant"
+    at: tuple[int, ...] = ()
+    gamma: float = 0.5
+    floor: float = 0.0
+    warmup: int = 0
+    periods: tuple[int, ...] = ()
+    restarts: tuple[int, ...] = ()
+    restart_weights: tuple[float, ...] = ()
+
+    def check(self, where: str, steps: int) -> None:
+        """Hold periods and restarts against each other and the steps of the stage.
+
+        Raises:
+            SrzooError: they do not fit; it begins with ``where``, such as "mine.toml: schedule".
+        """
+        key, marks = ("periods", self.periods) if self.name == "cosine_restarts" else (
+            "restarts", self.restarts
+        )  # fmt: skip
+        if self.periods and self.name != "cosine_restarts":
+            raise SrzooError(f"{where}: {self.name} has no periods", "Take them out")
+        if self.restarts and self.name != "step":
+            raise SrzooError(f"{where}: {self.name} has no restarts", "Take them out")
+        if self.name == "cosine_restarts" and sum(self.periods) < steps:
+            raise SrzooError(
+                f"{where}: the periods {list(self.periods)} are {sum(self.periods)} steps of"
+                f" {steps}",
+                "Make them as many as train.steps together",
+            )
+        if any(mark < 1 for mark in marks) or list(self.restarts) != sorted(set(self.restarts)):
+            raise SrzooError(
+                f"{where}: {key} is {list(marks)}", "Give steps from 1 on, restarts in order"
+            )
+        if self.restart_weights and len(self.restart_weights) != len(marks):
+            raise SrzooError(
+                f"{where}: {len(self.restart_weights)} restart_weights for {len(marks)} {key}",
+                "Give one for each",
+            )
+        if any(not 0 <= weight < math.inf for weight in self.restart_weights):
+            raise SrzooError(
+                f"{where}: restart_weights is {list(self.restart_weights)}", "They are 0 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The game against a discriminator.
+
+    Attributes:
+        loss: an adversarial loss plugin; both players' halves.
+        weight: of the generator's half, in the sum with the other losses.
+        optimizer: the discriminator's; the generator's settings (but its groups) if none.
+        schedule: of the discriminator's learning rate; the recipe's if none.
+        d_steps: the discriminator moves in every step and the generator in the last of as many
+            steps, each on pictures of its own: as WGAN's ``n_critic``, and BasicSR's
+            ``net_d_iters``. ``train.steps`` counts the discriminator's.
+        start: steps of the stage in which the discriminator moves alone, first; BasicSR's
+            ``net_d_init_iters``.
+    """
+
+    discriminator: Use
+    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    weight: float = 1e-3
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    d_steps: int = 1
+    start: int = 0
+
+    def check(self, where: str, steps: int) -> None:
+        """Hold the two players' turns against the steps of the stage.
+
+        Raises:
+            SrzooError: they make no sense; it begins with ``where``.
+        """
+        if self.schedule:
+            self.schedule.check(f"{where}.schedule", steps)
+        if self.d_steps < 1:
+            raise SrzooError(f"{where}.d_steps is {self.d_steps}", "It is at least 1")
+        if self.start < 0:
+            raise SrzooError(f"{where}.start is {self.start}", "It is at least 0")
+        if self.start + self.d_steps > steps:
+            raise SrzooError(
+                f"{where}: the generator never moves in {steps} steps, with start {self.start} and"
+                f" d_steps {self.d_steps}",
+                "Lower them, or raise train.steps",
+            )

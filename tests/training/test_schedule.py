@@ -1,0 +1,107 @@
+"""Learning rates over the steps, against what others compute."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srzoo import recipe
+from srzoo.errors import SrzooError
+from srzoo.recipe import Adversarial, Schedule
+from srzoo.registry import Use
+from srzoo.training.schedule import factor, generator_moves
+
+
+class MultiStepRestart:
+    """BasicSR's rule, from one step to the next."""
+
+    def __init__(self, milestones, gamma, restarts, weights):
+        self.milestones, self.gamma = milestones, gamma
+        self.restarts, self.weights = restarts, weights
+        self.rate = 1.0
+
+    def at(self, step):
+        if step in self.restarts:
+            self.rate = self.weights[self.restarts.index(step)]
+        elif step in self.milestones:
+            self.rate *= self.gamma
+        return self.rate
+
+
+STEPS = st.lists(st.integers(1, 40), unique=True, max_size=6).map(sorted)
+
+
+@given(at=STEPS, restarts=STEPS, data=st.data())
+def test_step_with_restarts_is_basicsrs(at, restarts, data):
+    weights = data.draw(
+        st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=len(restarts), max_size=len(restarts))
+    )
+    schedule = Schedule(
+        "step", tuple(at), 0.5, restarts=tuple(restarts), restart_weights=tuple(weights)
+    )
+    schedule.check("schedule", 50)
+    other = MultiStepRestart(at, 0.5, restarts, weights)
+    for step in range(50):
+        assert factor(schedule, step, 50) == pytest.approx(other.at(step))
+
+
+@given(
+    periods=st.lists(st.integers(1, 15), min_size=1, max_size=5),
+    floor=st.sampled_from([0.0, 0.1]),
+    data=st.data(),
+)
+def test_cosine_restarts_is_basicsrs(periods, floor, data):
+    weights = data.draw(
+        st.lists(st.sampled_from([0.5, 1.0]), min_size=len(periods), max_size=len(periods))
+    )
+    steps = sum(periods)
+    schedule = Schedule(
+        "cosine_restarts", floor=floor, periods=tuple(periods), restart_weights=tuple(weights)
+    )
+    schedule.check("schedule", steps)
+    ends = [sum(periods[: n + 1]) for n in range(len(periods))]
+    for step in range(steps):
+        place = next(n for n, end in enumerate(ends) if step <= end)
+        share = (step - (ends[place - 1] if place else 0)) / periods[place]
+        wanted = floor + weights[place] * 0.5 * (1 - floor) * (1 + math.cos(math.pi * share))
+        assert factor(schedule, step, steps) == pytest.approx(wanted)
+
+
+def test_linear_goes_to_its_floor():
+    schedule = Schedule("linear", floor=0.2, warmup=2)
+    assert [factor(schedule, step, 6) for step in range(7)] == pytest.approx(
+        [0.5, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    )
+
+
+@given(start=st.integers(0, 9), d_steps=st.integers(1, 5))
+def test_after_the_start_one_of_d_steps_is_the_generators(start, d_steps):
+    game = Adversarial(Use("srgan"), start=start, d_steps=d_steps)
+    turns = [generator_moves(game, step) for step in range(start + 3 * d_steps)]
+    assert turns == [False] * start + ([False] * (d_steps - 1) + [True]) * 3
+    assert all(generator_moves(None, step) for step in range(5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("{name='cosine_restarts', periods=[4, 4]}", r"periods \[4, 4\] are 8 steps of 12"),
+        ("{name='cosine_restarts'}", r"periods \[\] are 0 steps"),
+        ("{name='cosine_restarts', periods=[20, -2]}", r"periods is \[20, -2\]"),
+        (
+            "{name='cosine_restarts', periods=[12], restart_weights=[1, 1]}",
+            "2 restart_weights for 1",
+        ),
+        ("{name='step', restarts=[5, 3]}", r"restarts is \[5, 3\]"),
+        ("{name='step', restarts=[0]}", r"restarts is \[0\]"),
+        ("{name='step', restarts=[3], restart_weights=[-1]}", "They are 0 or more"),
+        ("{name='cosine', periods=[12]}", "cosine has no periods"),
+        ("{name='linear', restarts=[3]}", "linear has no restarts"),
+    ],
+)
+def test_restarts_that_make_no_sense_are_told(tiny, changes, message):
+    with pytest.raises(SrzooError, match=message):
+        recipe.load(tiny(), [f"schedule={changes}"])
