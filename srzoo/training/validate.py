@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kinds
 from ..comparing.sheet import draw
+from ..evaluating.judging import Judged, Judging
 from ..networks.runner import ModuleRunner
 from ..upscaling.upscaler import Upscaler
 from .assemble import Parts
@@ -30,7 +31,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
     for scale in parts.scales:
-        found: dict[str, list[float]] = {name: [] for name in metrics}
+        found: list[dict[str, float]] = []
         for number, name in enumerate(parts.validation.names):
             hr = parts.validation.hr(number)
             height, width = (side // scale * scale for side in hr.shape[:2])
