@@ -12,7 +12,7 @@ from srzoo.evaluating import sets
 def lay(root, files) -> None:
     for file in files:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
-        drawn(*((32, 24) if "HR" in file or "GT" in file else (8, 6))).save(root / file)
+        drawn(*((8, 6) if "LR" in file.upper() else (32, 24))).save(root / file)
 
 
 LAYOUTS = {  # what is named, its HR, its LR, what the set is called
@@ -36,7 +36,7 @@ LAYOUTS = {  # what is named, its HR, its LR, what the set is called
         "F", "F/Flickr2K_HR/000001.png", "F/Flickr2K_LR_bicubic/X4/000001x4.png", "F",
     ),
     "the Hub": ("Set5", "Set5/Set5_HR/a.png", "Set5/Set5_LR_x4/a.png", "Set5"),
-    "lower case": ("Set5", "Set5/hr/HR_a.png", "Set5/lr/HR_a.png", "Set5"),
+    "lower case": ("Set5", "Set5/hr/a.png", "Set5/lr/a.png", "Set5"),
 }  # fmt: skip
 
 
