@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,8 @@ from .errors import ModelError, SrzooError
 
 CONFIG = "config.json"
 CONFIG_VERSION = 1
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Tensors in a weights file that are no parameters."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,19 @@ def _config(data: object, file: Path) -> Config:
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config
+
+
+def parameters(folder: ModelFolder) -> int | None:
+    """How many parameters the weights file holds, from its header; None if it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    entry = folder.config.weights
+    if entry is None:
+        return 0
+    try:
+        opened: Any = safe_open(folder.path / entry.file, "np")
+        with opened as file:
+            names = [name for name in file.keys() if not name.endswith(STATISTICS)]  # noqa: SIM118
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    except (OSError, SafetensorError):
+        return None

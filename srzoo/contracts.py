@@ -183,6 +183,9 @@ class Metric(Protocol):
         higher_is_better: which way is up.
         reference: False for a metric that needs no HR picture.
         protocol: one line that says exactly what is measured.
+
+    One that threads may call at the same time states ``thread_safe = True``: then several pictures
+    are measured at once. Without it there is one call at a time.
     """
 
     higher_is_better: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import click
 
 from ..errors import SrzooError
 from ._options import REFERENCE, Running, gathered, json_option, scale_option
-from ._output import as_json, bars_console, table
+from ._output import as_json, bars_console, printable, table
 
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Progress, Report, Result
@@ -27,8 +27,12 @@ USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", 
 @click.argument("named", nargs=-1, metavar="MODEL...")
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
               help="The same as an argument; may be repeated.")
-@click.option("--data", multiple=True, required=True, metavar="DIR|NAME",
+@click.option("--data", multiple=True, metavar="DIR|NAME",
               help="A folder, or a set below $SRZOO_DATA/benchmarks; may be repeated.")
+@click.option("--sr", multiple=True, metavar="DIR",
+              help="Finished results of the same pictures; may be repeated.")
+@click.option("--lr", metavar="DIR",
+              help="The set's LR pictures; without --data photos, for metrics that need no HR.")
 @scale_option
 @click.option("--metric", "metrics", multiple=True, default=("psnr_y", "ssim_y"),
               show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
@@ -40,76 +44,126 @@ USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", 
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
 @gathered(Running, "running")
 @json_option
+@click.pass_context
 def evaluate(
-    named: tuple[str, ...], models: tuple[str, ...], data: tuple[str, ...], scale: int | None,
-    metrics: tuple[str, ...], degradation: str | None, seed: int, self_ensemble: bool,
-    write_card: bool, running: Running, json_: bool,
+    ctx: click.Context, named: tuple[str, ...], models: tuple[str, ...], data: tuple[str, ...],
+    sr: tuple[str, ...], lr: str | None, scale: int | None, metrics: tuple[str, ...],
+    degradation: str | None, seed: int, self_ensemble: bool, write_card: bool, running: Running,
+    json_: bool,
 ) -> None:
     # fmt: on
-    """Measure models on sets of pictures.
+    """Measure models on sets of pictures, or results that are files already.
 
-    A set is a folder with HR and LR in it (files of the same names), or one of
-    HR pictures alone. Values are means over the pictures of a set; --json has
-    each picture's.
+    A set is a folder with HR and LR in it, in any of the usual layouts, or one
+    of HR pictures alone. Values are means over the pictures of a set; --json
+    has each picture's. A picture that cannot be measured is named and left out.
+    Exit codes: 0 all well, 1 some pictures were left out, 2 nothing was done.
+
+    \b
+    srzoo evaluate edsr-x4 bicubic-x4 --data Set5
+    srzoo evaluate --sr results/ --data Set5 --scale 4
+    srzoo evaluate edsr-x4 --lr photos/ --metric pyiqa/niqe
     """
     from .. import locate
     from ..evaluating import results
     from ..evaluating.evaluation import evaluate as measure
 
     folders = [locate.find(model) for model in (*named, *models)]
-    if not folders:
-        raise click.UsageError("Missing argument 'MODEL...'.")
+    if not folders and not sr:
+        raise click.UsageError("Missing argument 'MODEL...' (or --sr DIR, for finished results).")
+    if not data and not sr and lr is None:
+        raise click.UsageError("Missing option '--data' (or --lr DIR, for photos without HR).")
     running.check()
     if write_card:
-        if running.engine != "torch" or running.precision not in ("auto", "fp32"):
-            raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
+        _check_cards(sr, lr, running)
         for folder in folders:
             results.check_writable(folder)
         for metric in metrics:
             results.check_metric(metric)
     with progress_bar() as progress:
         report = measure(
-            [folder.path for folder in folders], data, scale=scale, metrics=metrics,
+            [folder.path for folder in folders], data, sr=sr, lr=lr, scale=scale, metrics=metrics,
             self_ensemble=self_ensemble, degradation=degradation, seed=seed, engine=running.engine,
             device=running.device, precision=running.precision, memory=running.memory,
-            tile=running.tile, progress=progress,
+            tile=running.tile, keep_going=True, progress=progress,
         )  # fmt: skip
+    failed = report.failed
     try:
         # Before they are shown: whoever reads the table may close the pipe in the middle of it.
-        for at, folder in enumerate(folders if write_card else ()):
+        for at, folder in enumerate(folders if write_card and not failed else ()):
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             click.echo(f"written: {results.write(folder, rows)}", err=True)
     finally:
-        _tell(report, running.ran(folders), json_)
+        _tell(report, running.ran(folders) if folders else {}, json_)
+    for each in failed:
+        click.echo(f"left out: {printable(each.what)}", err=True)
+    if failed and write_card:
+        click.echo("no card is written: it would have figures of some pictures alone", err=True)
+    ctx.exit(1 if failed else 0)
+
+
+def _check_cards(sr: tuple[str, ...], lr: str | None, running: Running) -> None:
+    """Refuse what cannot be measured again from a card."""
+    if sr or lr is not None:
+        raise SrzooError(
+            "a card has what the model makes of sets that have a name",
+            "Leave --write-card out, or --sr and --lr",
+        )
+    if running.engine != "torch" or running.precision not in ("auto", "fp32"):
+        raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 
 def _tell(report: Report, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 
-        as_json(finite(asdict(report) | by))
+        rows = [asdict(row) | {"count": len(row.pictures)} for row in report.rows]
+        as_json(finite({"rows": rows} | by))
         return
     from ..evaluating.results import shown
 
-    columns = ["model", "data", "param.", "s", *(v.label for v in report.rows[0].values)]
+    labels = [value.label for value in report.rows[0].values]
+    columns = ["model", "data", "pictures", "param.", "s", *labels]
     rows = [
-        (row.model, _data(row), _millions(row.parameters), f"{row.seconds:.1f}",
-         *(shown(value.value) for value in row.values))
+        (row.model, _data(row), _count(row), *_cost(row),
+         *(shown(value.value) if row.pictures else "-" for value in row.values))
         for row in report.rows
     ]  # fmt: skip
     table(columns, rows, right=" ".join(columns[2:]))
     click.echo()
     for value in report.rows[0].values:
         say(f"{value.label}: {value.protocol}")
-    if report.rows[0].self_ensemble:
+    for said in dict.fromkeys(f"LR of {_data(r)}: {printable(r.lr)}" for r in report.rows if r.lr):
+        say(said)
+    if any(row.self_ensemble for row in report.rows):
         say("self-ensemble: mean over 8 flips and turns, before rounding")
-    if other := [f"{key} {by[key]}" for key, usual in USUAL.items() if by[key] not in usual]:
-        say(f"run by {', '.join(other)}")
+    if said := run_by(by):
+        say(said)
+
+
+def run_by(by: Mapping[str, str]) -> str | None:
+    """What models were run by, in words; None where it is the usual."""
+    other = [f"{key} {by[key]}" for key, usual in USUAL.items() if by and by[key] not in usual]
+    return f"run by {', '.join(other)}" if other else None
+
+
+def _count(row: Result) -> str:
+    """How many pictures the values are means of."""
+    done = len(row.pictures)
+    return f"{done} of {done + len(row.failed)}" if row.failed else str(done)
+
+
+def _cost(row: Result) -> tuple[str, str]:
+    """What a model costs: parameters, and seconds; nothing for files."""
+    if row.seconds is None:
+        return "-", "-"
+    return _millions(row.parameters), f"{row.seconds:.1f}"
 
 
 def _data(row: Result) -> str:
     made = f" {row.degradation}" if row.degradation else ""
-    return f"{row.dataset} x{row.scale}{made}"
+    scale = f" x{row.scale}" if row.scale else ""
+    return f"{row.dataset}{scale}{made}"
 
 
 def _millions(parameters: int | None) -> str:

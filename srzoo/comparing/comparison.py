@@ -19,6 +19,7 @@ from .. import devices, images, kinds, locate, zoo
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import DEGRADATION, metric
+from ..exporting import engine as engines
 from . import places, sheet
 from .places import Place
 
@@ -79,6 +80,8 @@ class Comparison:
         protocols: for each metric, what exactly was measured.
         icc: the colour profile of all pictures.
         strength: how much is the models', and the rest bicubic interpolation: 0 to 1.
+        engines: what ran the models, each engine once.
+        device, precision: as they were asked for.
     """
 
     source: str
@@ -94,6 +97,9 @@ class Comparison:
     protocols: dict[str, str]
     icc: bytes | None = None
     strength: float = 1.0
+    engines: tuple[str, ...] = ()
+    device: str = "auto"
+    precision: str = "auto"
 
     def best(self, name: str) -> float | None:
         """The best model's value of a metric; None where nothing can be better than another."""
@@ -147,9 +153,11 @@ def compare(
     judges = {name: metric(name) for name in metrics} if high is not None else {}
     shown: list[Shown] = []
     names = _names(folders, models)
+    on = devices.named(device)
+    ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
         model = zoo.load(
-            folder.path, engine=engine, device=devices.named(device), precision=precision,
+            folder.path, engine=engine, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         start = time.perf_counter()
@@ -183,6 +191,9 @@ def compare(
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
         strength=strength,
+        engines=tuple(dict.fromkeys(ran)),
+        device=on,
+        precision=precision,
     )
     return _cut(result)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..exporting.engine import TORCH
 from . import sheet
 from .comparison import LOOK
 
@@ -45,11 +46,23 @@ def sentences(found: Comparison) -> list[str]:
         said.append(f"Only {found.part.width} x {found.part.height} pixels round it were made.")
     if found.strength != 1:
         said.append(f"Of each model {found.strength:.0%}, the rest is bicubic interpolation.")
+    if said_by := _run_by(found):
+        said.append(said_by)
     if found.degradation:
         said.append(f"LR was made of HR by {found.degradation}.")
     said += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in
              found.protocols.items()]  # fmt: skip
     return said
+
+
+def _run_by(found: Comparison) -> str | None:
+    """Which engine, device and precision, where any is not the usual."""
+    usual = found.device in ("auto", "cpu") and found.precision in ("auto", "fp32")
+    if not found.engines or (found.engines == (TORCH,) and usual):
+        return None
+    others = [f"on {found.device}"] if found.device not in ("auto", "cpu") else []
+    others += [f"in {found.precision}"] if found.precision not in ("auto", "fp32") else []
+    return " ".join(["Run by", ", ".join(found.engines), *others]) + "."
 
 
 def is_best(found: Comparison, one: Shown) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..card import ModelFolder
 from ..errors import ModelError, SrzooError
-from . import results, sets
+from . import layouts, results, sets
 from .evaluation import Progress, Value, evaluate, metric
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def check(
 
 def _place(dataset: str, root: Path | None) -> Path:
     """Where a set lies: below ``root``, or ``root`` itself if that is its name."""
-    if root is not None and sets.name_of(root) == dataset:
+    if root is not None and layouts.name_of(root) == dataset:
         return root
     return sets.named(dataset, root)
 

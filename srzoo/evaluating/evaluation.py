@@ -1,30 +1,34 @@
 """Models on sets of pictures, judged by metrics.
 
 The LR pictures come from files, or are made of the HR ones by a degradation plugin. A result
-is what a user would get in a file: clamped, and rounded to 8 bits.
+is what a user would get in a file: clamped, and rounded to 8 bits. Results that are files already
+are measured alike.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import devices, kinds, zoo
-from ..dataroot import placed
 from ..errors import SrzooError
-from ..registry import Use
 from ..upscaling.upscaler import Tile, Upscaler
 from . import sets
+from .measuring import Measured, measure
+from .naming import metric as metric
+from .naming import place_in as place_in
+from .naming import short as short
+from .naming import without_reference
+from .sets import Failed, PictureSet
 
 if TYPE_CHECKING:
-    from ..contracts import U8, Metric
+    from ..contracts import U8, Degradation, Metric
 
 DEGRADATION = "bicubic"
 """What makes LR pictures unless another is named: the papers' choice."""
@@ -38,7 +42,7 @@ class Value:
 
     Attributes:
         metric: its name, as :func:`metric` reads it.
-        value: the mean over the pictures.
+        value: the mean over the pictures; not a number where none could be measured.
         protocol: one line that says exactly what was measured.
         higher_is_better: which way is up.
         each: the value of each picture.
@@ -62,91 +66,51 @@ class Result:
 
     Attributes:
         model, dataset: their names.
-        scale: the factor.
+        scale: the factor; None for results of which neither HR nor a factor is known.
         degradation: what made the LR pictures; None if they were files.
         seed: of the degradation; None likewise.
         self_ensemble: whether results are means over flips and turns.
-        parameters: of the network; None where the engine does not show it.
-        seconds: what upscaling took in all; metrics are not counted.
-        pictures: the names of the HR files.
+        parameters: of the network; None where the engine does not show it, or there is none.
+        seconds: what upscaling took in all, while other pictures were read and measured; None
+            for results that were files.
+        pictures: the names of the HR files (LR files where there is no HR) that were measured.
         values: one for each metric.
+        lr: the folder of the LR files; None where they were made, or are not known.
+        failed: the pictures that could not be measured.
     """
 
     model: str
     dataset: str
-    scale: int
+    scale: int | None
     degradation: str | None
     seed: int | None
     self_ensemble: bool
     parameters: int | None
-    seconds: float
+    seconds: float | None
     pictures: tuple[str, ...]
     values: tuple[Value, ...]
+    lr: str | None = None
+    failed: tuple[Failed, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`evaluate` found: for each model in turn, a row for each set."""
+    """What :func:`evaluate` found: for each model in turn, and each folder, a row for each set."""
 
     rows: tuple[Result, ...]
 
-
-def metric(name: str, root: Path | None = None) -> Metric:
-    """Build a metric from its name on the command line and in cards.
-
-    ``NAME``; ``NAME/WHAT`` for a plugin that opens the door to a whole package's metrics
-    (built with ``metric="WHAT"``); or, with other arguments, ``{"name": NAME, ...}`` as JSON.
-
-    Args:
-        name: one of these.
-        root: stands for ``{data}`` in arguments; None for ``$SRZOO_DATA``.
-
-    Raises:
-        SrzooError: it is none of these.
-        PluginError: there is no such metric, or it has no such argument.
-    """
-    return kinds.metrics.build(placed(_use(name), root))
-
-
-def short(name: str) -> str:
-    """A metric's name as tables have it: ``feature_distance (backbone vgg16)``.
-
-    Paths are left out; the protocol tells what was measured in full.
-    """
-    if not name.startswith("{"):
-        return name
-    use = _use(name)
-    told = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
-    return f"{use.name} ({', '.join(told)})" if told else use.name
-
-
-def place_in(name: str) -> str | None:
-    """An argument that names a place on this machine, which would say nothing elsewhere."""
-    values = _use(name).args.values()
-    return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)
-
-
-def _is_path(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and ("/" in value or os.sep in value)
-
-
-def _use(name: str) -> Use:
-    if name.startswith("{"):
-        try:
-            found: object = json.loads(name)
-        except json.JSONDecodeError as error:
-            raise SrzooError(
-                f"the metric {name} is no JSON: {error}", 'Write {"name": "NAME", ...}'
-            ) from error
-        return Use.of(cast("dict[str, Any]", found))
-    plugin, _, what = name.partition("/")
-    return Use(plugin, {"metric": what} if what else {})
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """The pictures that could not be measured, each once."""
+        return tuple(dict.fromkeys(failed for row in self.rows for failed in row.failed))
 
 
 def evaluate(
-    models: Sequence[str | Path | Upscaler],
-    data: Sequence[str | Path],
+    models: Sequence[str | Path | Upscaler] = (),
+    data: Sequence[str | Path] = (),
     *,
+    sr: Sequence[str | Path] = (),
+    lr: str | Path | None = None,
     scale: int | None = None,
     metrics: Sequence[str] = ("psnr_y", "ssim_y"),
     self_ensemble: bool = False,
@@ -158,6 +122,7 @@ def evaluate(
     memory: int | None = None,
     tile: Tile = "auto",
     root: Path | None = None,
+    keep_going: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Measure models on sets of pictures.
@@ -167,10 +132,13 @@ def evaluate(
 
     Args:
         models: names, model folders, or models that are loaded.
-        data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``.
-            A folder holds ``HR`` and ``LR`` with files of the same names, or HR pictures
-            alone; either may lie one deeper in ``x2``, ``x3``, ... for each scale.
-        scale: needed only for models with several.
+        data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``,
+            in one of the layouts of docs/evaluation.md. None for pictures that no HR is known
+            of, and metrics that need none.
+        sr: folders of finished results of these sets, measured beside the models.
+        lr: where the LR pictures of the set lie, if not where it is usual; or, without ``data``,
+            a folder of photos.
+        scale: needed only for models with several, and for ``sr``.
         metrics: names, as :func:`metric` reads them.
         self_ensemble: take the mean over the 8 flips and turns of each picture, as in Lim et
             al. 2017, sec. 3.3; of values in 0..1, before they are rounded.
@@ -180,12 +148,16 @@ def evaluate(
         engine, device, precision, memory, tile: as ``zoo.load`` takes them, for models that are
             not loaded yet.
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
+        keep_going: leave out a picture that cannot be measured, and note it in the result; else
+            it is raised.
         progress: is told (pictures done, pictures in all).
 
     Raises:
-        SrzooError: a model, set or metric that is not there; pictures that do not match.
+        SrzooError: a model, set or metric that is not there; pictures that do not match; a metric
+            that needs HR where there is none.
     """
-    judges = tuple((name, metric(name, root)) for name in dict.fromkeys(metrics))
+    judges = {name: metric(name, root) for name in dict.fromkeys(metrics)}
+    _check(judges, models, data, sr, lr, scale, degradation)
     ready = [
         model
         if isinstance(model, Upscaler)
@@ -195,14 +167,14 @@ def evaluate(
         )
         for model in models
     ]  # fmt: skip
-    # Each model with the sets it is measured on: what is missing is found before any work.
-    work = [(model, sets.find(name, model.factor(scale))) for model in ready for name in data]
-    if degradation is not None:
-        work = [(model, replace(found, lr=None)) for model, found in work]
     made_by = degradation or DEGRADATION
-    makes_lr = any(found.lr is None for _, found in work)
+    # Each model with the sets it is measured on: what is missing is found before any work.
+    work = _found(ready, data, sr, lr, scale, makes_lr=degradation is not None)
+    if not keep_going and (missing := [each.what for w in work for each in w.found.missing]):
+        raise SrzooError("; ".join(dict.fromkeys(missing)), "Add the files, or leave HR's out")
+    makes_lr = any(w.makes_lr for w in work)
     maker = kinds.degradations.build(made_by) if makes_lr else None
-    done, total = 0, sum(len(found.hr) for _, found in work)
+    done, total = 0, sum(len(w.found.files) for w in work)
 
     def step() -> None:
         nonlocal done
@@ -211,61 +183,144 @@ def evaluate(
             progress(done, total)
 
     rows: list[Result] = []
-    for model, found in work:
-        factor = model.factor(scale)
-        made = found.lr is None
-        seconds, values = _measure(
-            sets.pairs(found, factor, maker, seed),
-            lambda lr, model=model, factor=factor: _enlarged(model, lr, factor, self_ensemble),
-            judges,
-            factor,
-            step,
-        )
-        rows.append(
-            Result(
-                model=model.name,
-                dataset=found.name,
-                scale=factor,
-                degradation=made_by if made else None,
-                seed=seed if made else None,
-                self_ensemble=self_ensemble,
-                parameters=model.runner.parameters,
-                seconds=seconds,
-                pictures=tuple(path.name for path in found.hr),
-                values=values,
-            )
-        )
+    for each in work:
+        measured = measure(
+            each.found.files, each.load(maker, seed), each.enlarge(self_ensemble), judges,
+            each.scale or 1, step, keep_going=keep_going,
+        )  # fmt: skip
+        rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
     return Report(tuple(rows))
 
 
-def _measure(
-    pairs: Iterator[tuple[U8, U8]],
-    enlarge: Callable[[U8], U8],
-    judges: tuple[tuple[str, Metric], ...],
-    scale: int,
-    step: Callable[[], None],
-) -> tuple[float, tuple[Value, ...]]:
-    """The seconds that enlarging took, and what each metric found."""
-    seconds = 0.0
-    each: dict[str, list[float]] = {name: [] for name, _ in judges}
-    for lr, hr in pairs:
-        start = time.perf_counter()
-        sr = enlarge(lr)
-        seconds += time.perf_counter() - start
-        for name, judge in judges:
-            each[name].append(judge(sr, hr, scale))
-        step()
-    values = tuple(
-        Value(
-            metric=name,
-            value=sum(each[name]) / len(each[name]),
-            protocol=judge.protocol,
-            higher_is_better=judge.higher_is_better,
-            each=tuple(each[name]),
+@dataclass(frozen=True)
+class _Work:
+    """A model, or the folder of its results, on one set."""
+
+    name: str
+    model: Upscaler | None
+    found: PictureSet
+    results: tuple[Path, ...]
+    scale: int | None
+
+    @property
+    def makes_lr(self) -> bool:
+        return self.model is not None and self.found.lr is None
+
+    def load(self, maker: Degradation | None, seed: int) -> Callable[[int], tuple[U8, U8 | None]]:
+        """What gives the picture at a place, LR or SR, and HR."""
+        if self.model is None or self.scale is None:
+            return lambda at: sets.result(self.found, at, self.results[at], self.scale)
+        scale = self.scale
+        return lambda at: sets.pair(self.found, at, scale, maker, seed)
+
+    def enlarge(self, self_ensemble: bool) -> Callable[[U8], U8]:
+        """What makes SR of the former."""
+        if self.model is None or self.scale is None:
+            return lambda sr: sr
+        return partial(_enlarged, self.model, scale=self.scale, self_ensemble=self_ensemble)
+
+    def row(
+        self, measured: Measured, judges: Mapping[str, Metric], made_by: str, seed: int, *,
+        self_ensemble: bool,
+    ) -> Result:  # fmt: skip
+        places = sorted(measured.values)
+        return Result(
+            model=self.name,
+            dataset=self.found.name,
+            scale=self.scale,
+            degradation=made_by if self.makes_lr else None,
+            seed=seed if self.makes_lr else None,
+            self_ensemble=self_ensemble and self.model is not None,
+            parameters=self.model.runner.parameters if self.model else None,
+            seconds=measured.seconds if self.model else None,
+            pictures=tuple(self.found.files[at].name for at in places),
+            values=tuple(
+                _value(name, judge, tuple(measured.values[at][name] for at in places))
+                for name, judge in judges.items()
+            ),
+            lr=self.found.where_lr() if self.model else None,
+            failed=(*self.found.missing, *measured.failed),
         )
-        for name, judge in judges
-    )
-    return seconds, values
+
+
+def _value(name: str, judge: Metric, each: tuple[float, ...]) -> Value:
+    mean = sum(each) / len(each) if each else math.nan
+    return Value(name, mean, judge.protocol, judge.higher_is_better, each)
+
+
+def _check(
+    judges: Mapping[str, Metric],
+    models: Sequence[object],
+    data: Sequence[object],
+    sr: Sequence[object],
+    lr: object,
+    scale: int | None,
+    degradation: str | None,
+) -> None:
+    """Refuse what does not go together."""
+    if lr is not None and degradation:
+        raise SrzooError(f"the LR pictures in {lr} are not made", "Leave the degradation out")
+    if lr is not None and len(data) > 1:
+        raise SrzooError(f"{lr} holds the LR pictures of one set", "Measure one set at a time")
+    if models and not data and lr is None:
+        raise SrzooError("there are no pictures to measure on", "Name a set, or a folder of photos")
+    if sr and not data and lr is not None:
+        raise SrzooError(f"results of {lr} are measured as they are", "Leave the LR pictures out")
+    if sr and data and scale is None:
+        raise SrzooError("files do not tell how much they were enlarged", "Give the scale")
+    need = [name for name, judge in judges.items() if judge.reference]
+    if need and not data:
+        others = ", ".join([*without_reference(), "or one of a package's"])
+        raise SrzooError(
+            f"there is no HR to compare with, which {', '.join(map(short, need))}"
+            f" {'needs' if len(need) == 1 else 'need'}",
+            f"Name the set with HR as data, or metrics that need none: {others}",
+        )
+
+
+def _found(
+    ready: Sequence[Upscaler],
+    data: Sequence[str | Path],
+    sr: Sequence[str | Path],
+    lr: str | Path | None,
+    scale: int | None,
+    *,
+    makes_lr: bool,
+) -> list[_Work]:
+    """What there is to do; everything that is missing is named at once."""
+    work: list[_Work] = []
+    errors: dict[str, SrzooError] = {}
+    for model in ready:
+        factor = model.factor(scale)
+        for name in data or [None]:
+            try:
+                if name is None:
+                    found = sets.photos(lr or "")
+                elif makes_lr:
+                    found = sets.originals(name, factor)
+                else:
+                    found = sets.find(name, factor, lr)
+                work.append(_Work(model.name, model, found, (), factor))
+            except SrzooError as error:
+                errors[str(error)] = error
+    names = [Path(folder).resolve().name for folder in sr]
+    for folder, called in zip(sr, names, strict=True):
+        for name in data or [None]:
+            try:
+                whole = sets.originals(name, scale or 1) if name is not None else None
+                found, results = sets.finished(folder, whole, scale)
+                label = called if names.count(called) == 1 else str(folder)
+                work.append(_Work(label, None, found, results, scale))
+            except SrzooError as error:
+                errors[str(error)] = error
+    if len(errors) == 1:
+        raise next(iter(errors.values()))
+    if errors:
+        raise SrzooError(
+            "; ".join(dict.fromkeys(error.what for error in errors.values())),
+            " ".join(dict.fromkeys(error.fix for error in errors.values())),
+        )
+    return work
 
 
 def _enlarged(model: Upscaler, lr: U8, scale: int, self_ensemble: bool) -> U8:

@@ -1,12 +1,11 @@
-"""Sets of pictures to measure on: HR and LR files side by side, or HR files alone."""
+"""Sets of pictures to measure on: HR and LR files that belong together, HR alone, or LR alone."""
 
 from __future__ import annotations
 
 import os
-import re
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,56 +14,140 @@ import numpy as np
 from .. import images
 from ..dataroot import DATA_VARIABLE
 from ..errors import PictureError, SrzooError, did_you_mean
+from . import layouts, partners
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A picture that could not be measured, and why, in a sentence that names it."""
+
+    picture: str
+    what: str
+
+
+@dataclass(frozen=True)
 class PictureSet:
-    """HR files, and the LR files of the same names; ``lr`` is None where none are there."""
+    """The files of a set; those at one place belong to one picture.
+
+    Attributes:
+        name: of the set.
+        hr: HR files; None where there are none.
+        lr: LR files; None where they are made of HR.
+        missing: pictures that have no file, or no certain one, and are left out of both.
+        root: the set's own folder, for what is told of files in it.
+    """
 
     name: str
-    hr: tuple[Path, ...]
+    hr: tuple[Path, ...] | None
     lr: tuple[Path, ...] | None
+    missing: tuple[Failed, ...] = ()
+    root: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """One file of each picture, HR where there is one: pictures go by its name."""
+        return self.hr or self.lr or ()
+
+    @property
+    def size(self) -> int:
+        """How many pictures there are, the missing ones among them."""
+        return len(self.files) + len(self.missing)
+
+    def where_lr(self) -> str | None:
+        """The folder of the LR files; None where they are made."""
+        return str(self.lr[0].parent) if self.lr else None
 
 
-def find(data: str | Path, scale: int) -> PictureSet:
-    """The files of one set of pictures.
+def originals(data: str | Path, scale: int) -> PictureSet:
+    """The HR files of one set of pictures, and nothing of its LR files.
 
     Args:
         data: a folder, or the short name of a set, as ``evaluate`` takes it.
         scale: which of its parts, where it has several.
 
     Raises:
-        SrzooError: there is no such set, or it has no such part, or names do not match.
+        SrzooError: there is no such set, or it has no such part.
     """
-    root = Path(data) if Path(data).is_dir() else named(str(data))
-    part = root / f"x{scale}"
-    folder = part if part.is_dir() else root
-    high, low = folder / "HR", folder / "LR"
-    hr = _pictures(high if high.is_dir() else folder)
+    root = _root(data)
+    folder = layouts.high(root, scale)
+    hr = layouts.pictures(folder)
     if not hr:
-        parts = sorted(path.name for path in root.glob("x[0-9]*") if path.is_dir())
+        parts = layouts.parts(root)
         raise SrzooError(
             f"{folder} holds no pictures" + (f" for x{scale}" if parts else ""),
             f"It has {', '.join(parts)}" if parts else "Put them there, or into HR and LR in it",
         )
-    lr = tuple(low / path.name for path in hr) if high.is_dir() and low.is_dir() else None
-    for path in lr or ():
-        if not path.is_file():
-            raise SrzooError(
-                f"{high / path.name} has no partner {path}",
-                "HR and LR have to hold files of the same names",
-            )
-    return PictureSet(name_of(root), hr, lr)
+    both = layouts.halves(hr, scale)
+    return PictureSet(layouts.name_of(root), both[0] if both else hr, None, root=root)
+
+
+def find(data: str | Path, scale: int, lr: str | Path | None = None) -> PictureSet:
+    """The files of one set of pictures, LR with them where there are some.
+
+    Args:
+        data, scale: as for :func:`originals`.
+        lr: where its LR pictures lie; None to look in the places that are usual.
+
+    Raises:
+        SrzooError: as for :func:`originals`; or no LR file belongs to any HR file.
+    """
+    found = originals(data, scale)
+    if lr is not None:
+        place = layouts.part(_folder(Path(lr)), scale)
+        return _with_lr(found, layouts.pictures(place), scale, place)
+    folder = found.files[0].parent
+    if both := layouts.halves(layouts.pictures(folder), scale):
+        return _with_lr(found, both[1], scale, folder)
+    place = layouts.low(_root(data), folder, scale)
+    return _with_lr(found, layouts.pictures(place), scale, place) if place else found
+
+
+def photos(folder: str | Path) -> PictureSet:
+    """A folder of LR pictures that no HR is known of.
+
+    Raises:
+        SrzooError: there is no such folder, or it holds no pictures.
+    """
+    folder = _folder(Path(folder))
+    if found := layouts.pictures(folder):
+        return PictureSet(layouts.name_of(folder), None, found, root=folder)
+    raise SrzooError(f"{folder} holds no pictures", "Name the folder that they lie in")
+
+
+def finished(
+    folder: str | Path, found: PictureSet | None, scale: int | None
+) -> tuple[PictureSet, tuple[Path, ...]]:
+    """Results of a set that lie in a folder, or in one in it that has the set's name.
+
+    Args:
+        folder: of finished SR files.
+        found: the set, as :func:`originals` gives it; None for results that no HR is known of.
+        scale: the factor.
+
+    Returns:
+        The set without pictures that have no result, or no certain one, and the others' results.
+
+    Raises:
+        SrzooError: there is no such folder, or no result belongs to any picture.
+    """
+    folder = _folder(Path(folder))
+    if found is None:
+        alone = photos(folder)
+        return alone, alone.files
+    place = folder / found.name
+    place = place if place.is_dir() else folder
+    files = {path.name: path for path in layouts.pictures(place)}
+    return _matched(found, files, scale, place, "result")
 
 
 def named(name: str, root: Path | None = None) -> Path:
     """The folder of a set that has a short name.
 
     Args:
-        name: "Set5", for instance.
+        name: "Set5", for instance; "DIV2K_valid" also stands for a folder DIV2K_valid_HR.
         root: where sets lie, in ``benchmarks`` or directly; None for ``$SRZOO_DATA``.
 
     Raises:
@@ -79,38 +162,39 @@ def named(name: str, root: Path | None = None) -> Path:
         root = Path(os.environ[DATA_VARIABLE])
     homes = [home for home in (root / "benchmarks", root) if home.is_dir()]
     known = [path.name for home in homes[:1] for path in home.iterdir() if path.is_dir()]
-    for home in homes:
-        if Path(name).name == name and (home / name).is_dir():
-            return home / name
+    plain = Path(name).name == name
+    for home in homes if plain else ():
+        for place in (home / name, home / f"{name}_HR", *sorted(home.glob(f"*/{name}_HR"))):
+            if place.is_dir():
+                return place
     raise SrzooError(f"{root} has no set of pictures {name!r}", did_you_mean(name, known))
-
-
-def name_of(folder: Path) -> str:
-    """A folder's name, or that of the one it belongs to if it is a part: x4, or HR."""
-    folder = Path(os.path.abspath(folder))
-    while re.fullmatch(r"x[0-9]+|HR", folder.name):
-        folder = folder.parent
-    return folder.name
-
-
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    return tuple(
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in images.READABLE and path.name[0] != "." and path.is_file()
-    )
 
 
 def pairs(
     found: PictureSet, scale: int, maker: Degradation | None, seed: int
 ) -> Iterator[tuple[U8, U8]]:
-    """LR and HR pictures, uint8 H x W x 3, one pair at a time.
+    """LR and HR pictures, one pair at a time, as :func:`pair` gives them.
+
+    Raises:
+        PictureError: a file cannot be read, or its size does not fit.
+    """
+    for at in range(len(found.files)):
+        lr, hr = pair(found, at, scale, maker, seed)
+        assert hr is not None, "sets of pairs have HR"
+        yield lr, hr
+
+
+def pair(
+    found: PictureSet, at: int, scale: int, maker: Degradation | None, seed: int
+) -> tuple[U8, U8 | None]:
+    """The LR picture at a place, and the HR one; uint8 H x W x 3.
 
     HR is cropped at its right and bottom to exactly ``scale`` times the size of LR. Gray
     becomes R = G = B; transparency is laid on white.
 
     Args:
         found: the files.
+        at: which.
         scale: the factor.
         maker: makes LR pictures where the set has none; may be None where it has.
         seed: each picture's chance depends on it and on the HR file's name alone.
@@ -118,23 +202,105 @@ def pairs(
     Raises:
         PictureError: a file cannot be read, or its size does not fit.
     """
-    for at, path in enumerate(found.hr):
-        hr = images.rgb(images.read(path))
-        height, width = hr.shape[0] // scale, hr.shape[1] // scale
-        if not height or not width:
-            raise PictureError(f"{path} is smaller than {scale}x{scale} pixels", "Leave it out")
-        hr = np.ascontiguousarray(hr[: height * scale, : width * scale])
-        if found.lr is not None:
-            lr = images.rgb(images.read(found.lr[at]))
-        else:
-            if maker is None:
-                raise SrzooError(f"{path} has no LR picture", "Name a degradation to make it")
-            lr = maker(hr, scale, np.random.default_rng([seed, zlib.crc32(path.name.encode())]))
-        if lr.shape != (height, width, 3):
-            source = found.lr[at] if found.lr else f"the LR picture made of {path}"
-            raise PictureError(
-                f"{source} has {lr.shape[1]}x{lr.shape[0]} pixels;"
-                f" HR divided by {scale} is {width}x{height}",
-                "Check the scale",
-            )
-        yield lr, hr
+    source = found.lr[at] if found.lr else None
+    if found.hr is None:
+        assert source is not None, "a set has HR or LR"
+        return _rgb(source), None
+    path = found.hr[at]
+    hr = _cropped(_rgb(path), path, scale)
+    height, width = hr.shape[0] // scale, hr.shape[1] // scale
+    if source is not None:
+        lr = _rgb(source)
+    elif maker is None:
+        raise SrzooError(f"{path} has no LR picture", "Name a degradation to make it")
+    else:
+        lr = maker(hr, scale, np.random.default_rng([seed, zlib.crc32(path.name.encode())]))
+    if lr.shape != (height, width, 3):
+        raise PictureError(
+            f"{source or f'the LR picture made of {path}'} has {lr.shape[1]}x{lr.shape[0]} pixels;"
+            f" HR divided by {scale} is {width}x{height}",
+            "Check the scale",
+        )
+    return lr, hr
+
+
+def result(found: PictureSet, at: int, file: Path, scale: int | None) -> tuple[U8, U8 | None]:
+    """A finished SR picture, and the HR one cropped as for :func:`pair`; uint8 H x W x 3.
+
+    Raises:
+        PictureError: a file cannot be read, or SR has neither the size of HR nor of what is
+            left of it.
+    """
+    sr = _rgb(file)
+    if found.hr is None or scale is None:
+        return sr, None
+    path = found.hr[at]
+    whole = _rgb(path)
+    hr = _cropped(whole, path, scale)
+    if sr.shape not in (hr.shape, whole.shape):
+        raise PictureError(
+            f"{file} has {sr.shape[1]}x{sr.shape[0]} pixels;"
+            f" {path.name} has {hr.shape[1]}x{hr.shape[0]} at x{scale}",
+            "Check the scale",
+        )
+    return np.ascontiguousarray(sr[: hr.shape[0], : hr.shape[1]]), hr
+
+
+def _root(data: str | Path) -> Path:
+    return Path(data) if Path(data).is_dir() else named(str(data))
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise SrzooError(f"there is no folder {path}", "Name the one that holds the pictures")
+    return path
+
+
+def _with_lr(found: PictureSet, lr: tuple[Path, ...], scale: int, place: Path) -> PictureSet:
+    """A set with the LR files that belong to its HR files."""
+    files = {path.name: path for path in lr}
+    if found.hr and all(path.name in files for path in found.hr):
+        return replace(found, lr=tuple(files[path.name] for path in found.hr))
+    reduced, small = _matched(found, files, scale, place, "partner")
+    return replace(reduced, lr=small)
+
+
+def _matched(
+    found: PictureSet, files: Mapping[str, Path], scale: int | None, place: Path, what: str
+) -> tuple[PictureSet, tuple[Path, ...]]:
+    """A set without the pictures that have not exactly one file, and the others' files."""
+    hr = found.files
+    matched = partners.find([path.name for path in hr], files, scale)
+    if not matched.found:
+        first = hr[0]
+        several = matched.doubtful[first.name]
+        raise SrzooError(
+            f"{place} has no certain {what} for any of the {len(hr)} pictures of {first.parent}:"
+            f" {first.name} has {' or '.join(several) or f'no {what}'}",
+            f"Names begin alike: {first.name}, {first.stem}_x{scale or 4}.png, one for each",
+        )
+    missing = tuple(
+        Failed(
+            path.name,
+            f"{path} has no {what} in {place}"
+            if not (several := matched.doubtful[path.name])
+            else f"{path}: which {what} it has in {place} is not certain: {', '.join(several)}",
+        )
+        for path in hr
+        if path.name in matched.doubtful
+    )
+    kept = tuple(path for path in hr if path.name in matched.found)
+    partner = tuple(files[matched.found[path.name]] for path in kept)
+    return replace(found, hr=kept, missing=missing), partner
+
+
+def _rgb(path: Path) -> U8:
+    return images.rgb(images.read(path))
+
+
+def _cropped(hr: U8, path: Path, scale: int) -> U8:
+    """HR without what no LR pixel belongs to."""
+    height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
+    if not height or not width:
+        raise PictureError(f"{path} is smaller than {scale}x{scale} pixels", "Leave it out")
+    return np.ascontiguousarray(hr[:height, :width])

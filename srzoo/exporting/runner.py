@@ -48,7 +48,6 @@ class ExportRunner:
     format: ClassVar[str]
     speed: ClassVar[float]
     model = None
-    parameters = None
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
@@ -74,6 +73,11 @@ class ExportRunner:
             )
         with self._lock:
             return _owned(session(x))
+
+    @property
+    def parameters(self) -> int | None:
+        """Those that the model's weights file holds."""
+        return card.parameters(self._folder)
 
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory for each LR pixel, measured when the export was made."""

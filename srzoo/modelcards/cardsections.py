@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..card import ModelFolder
+from ..card import ModelFolder, parameters
 from ..recipe import RECIPE, Recipe
 from . import provenance
 from .cardcheck import SAMPLE, TO_DO
 from .provenance import Log
 
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""Tensors in a weights file that are no parameters."""
 OWN_WORDS = "<!-- What else is known to go wrong; srzoo card new --force keeps it. -->"
 
 
@@ -65,22 +61,6 @@ def repos(recipe: Recipe | None) -> tuple[str, ...]:
     parts = recipe.each() if recipe else []
     names = [part.data.train.args.get("repo") for part in parts]
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-
-def parameters(folder: ModelFolder) -> int | None:
-    """How many parameters the weights file holds, from its header; None if it cannot be read."""
-    from safetensors import SafetensorError, safe_open
-
-    entry = folder.config.weights
-    if entry is None:
-        return 0
-    try:
-        opened: Any = safe_open(folder.path / entry.file, "np")
-        with opened as file:
-            names = [name for name in file.keys() if not name.endswith(STATISTICS)]  # noqa: SIM118
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-    except (OSError, SafetensorError):
-        return None
 
 
 def _title(folder: ModelFolder, facts: Facts) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kinds
 from ..comparing.sheet import draw
+from ..evaluating.judging import Judged, Judging
 from ..networks.runner import ModuleRunner
 from ..upscaling.upscaler import Upscaler
 from .assemble import Parts
@@ -26,11 +27,12 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     modes = [(module, module.training) for module in parts.ema.modules()]
     upscaler = Upscaler(ModuleRunner(parts.ema, parts.device), parts.scales, "the model")
     metrics = parts.metrics
+    judging = Judging(metrics)  # in threads, which end with it, while the next picture is made
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
     for scale in parts.scales:
-        found: dict[str, list[float]] = {name: [] for name in metrics}
+        judged: list[Judged] = []
         for number, name in enumerate(parts.validation.names):
             hr = parts.validation.hr(number)
             height, width = (side // scale * scale for side in hr.shape[:2])
@@ -40,13 +42,16 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
             else:
                 lr = shrink(hr, scale, np.random.default_rng([parts.recipe.train.seed, number]))
             sr = upscaler.array(lr, scale)
-            for key, metric in metrics.items():
-                found[key].append(metric(sr, hr, scale))
+            judged.append(judging.add(sr, hr, scale))
             if scale == max(parts.scales) and number < SHOWN:
-                first = next(iter(found))
-                rows.append((f"{name}  {first} {found[first][-1]:.4g}", [lr, sr, hr]))
+                rows.append((name, [lr, sr, hr]))
+        found = [one.values() for one in judged]
+        if scale == max(parts.scales):
+            first = next(iter(metrics))
+            rows = [(f"{name}  {first} {found[at][first]:.4g}", shown)
+                    for at, (name, shown) in enumerate(rows)]  # fmt: skip
         end = f"_x{scale}" if len(parts.scales) > 1 else ""
-        values |= {f"{key}{end}": float(np.mean(found[key])) for key in metrics}
+        values |= {f"{key}{end}": float(np.mean([each[key] for each in found])) for key in metrics}
     if sheet:
         draw(sheet, rows)
     for module, training in modes:  # frozen ones stay so

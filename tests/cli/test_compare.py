@@ -140,3 +140,13 @@ def test_odd_names(srzoo_cli):
     result = srzoo_cli("compare", name, *BOTH, "-o", "s ü.png", "-o", "p写.html")
     assert result.code == 0, result.err
     assert "<b>" not in Path("p写.html").read_text(encoding="utf-8")
+
+
+def test_the_text_names_the_engine(srzoo_cli):
+    pytest.importorskip("onnxruntime")
+    arguments = ("compare", "photo.png", "-m", "bicubic-x2")
+    assert "Run by" not in srzoo_cli(*arguments, "-o", "1.png").out
+    result = srzoo_cli(*arguments, "-o", "2.html", "--engine", "onnxruntime")
+    assert result.code == 0, result.err
+    assert "Run by onnxruntime." in result.out
+    assert "Run by onnxruntime." in Path("2.html").read_text(encoding="utf-8")

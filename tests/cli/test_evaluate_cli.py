@@ -39,8 +39,11 @@ def test_a_table_that_fits(srzoo_cli, tiny):
     result = srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny", "--self-ensemble")
     assert result.code == 0
     lines = result.out.splitlines()
-    assert lines[0].split() == ["model", "data", "param.", "s", "psnr_y", "ssim_y"]
-    assert lines[1].split()[:4] == ["bicubic-x2", "Tiny", "x2", "0"]
+    assert lines[0].split() == [
+        "model", "data", "pictures", "param.", "s", "psnr_y", "ssim_y",
+    ]  # fmt: skip
+    assert lines[1].split()[:5] == ["bicubic-x2", "Tiny", "x2", "2", "0"]
+    assert "x2/LR" in result.out.replace("\n  ", "")
     assert max(map(len, lines)) <= 80
     assert "psnr_y: PSNR in dB, Y of BT.601" in result.out
     assert "self-ensemble: mean over 8" in result.out
@@ -53,7 +56,8 @@ def test_json_has_everything(srzoo_cli, tiny):
     assert (row["model"], row["dataset"], row["scale"], row["parameters"]) == (
         "bicubic-x2", "Tiny", 2, 0,
     )  # fmt: skip
-    assert row["pictures"] == ["a.png", "b.png"]
+    assert (row["pictures"], row["count"], row["failed"]) == (["a.png", "b.png"], 2, [])
+    assert row["lr"] == str(tiny / "benchmarks/Tiny/x2/LR")
     (value,) = row["values"]
     assert value["metric"] == "ssim_rgb"
     assert len(value["each"]) == 2
@@ -194,3 +198,110 @@ def test_a_place_of_this_machine_is_refused_before_any_work(srzoo_cli, copy):
     found = srzoo_cli(*arguments)
     assert found.code == 2
     assert "/nowhere/v.safetensors says nothing on another machine" in found.err
+
+
+def test_one_bad_picture_does_not_lose_the_table(srzoo_cli, tiny, copy):
+    good = json.loads(srzoo_cli("evaluate", copy, "--data", "Tiny", "--json").out)["rows"][0]
+    part = tiny / "benchmarks/Tiny/x2"
+    drawn(33, 24).save(part / "LR/a.png")
+    (part / "HR/c.png").write_bytes(b"no picture")
+    (part / "LR/c.png").write_bytes(b"no picture")
+    drawn(64, 48).save(part / "HR/d.png")  # without a partner
+    before = (copy / "README.md").read_bytes()
+    result = srzoo_cli("evaluate", copy, "--data", "Tiny", "--write-card")
+    assert result.code == 1
+    assert " 1 of 4 " in result.out
+    for name in ("a.png", "c.png", "d.png"):
+        assert sum("left out: " in x and name in x for x in result.err.splitlines()) == 1
+    assert "no card is written" in result.err
+    assert (copy / "README.md").read_bytes() == before
+    found = json.loads(srzoo_cli("evaluate", copy, "--data", "Tiny", "--json").out)["rows"][0]
+    assert (found["pictures"], found["count"]) == (["b.png"], 1)
+    assert sorted(each["picture"] for each in found["failed"]) == ["a.png", "c.png", "d.png"]
+    assert [v["each"] for v in found["values"]] == [v["each"][1:] for v in good["values"]]
+    for name in ("b.png", "d.png"):
+        (part / "HR" / name).unlink()
+    result = srzoo_cli("evaluate", copy, "--data", "Tiny", "--json")  # none is left: still JSON
+    assert result.code == 1
+    assert json.loads(result.out, parse_constant=pytest.fail)["rows"][0]["count"] == 0
+
+
+def test_a_metric_that_fails_on_one_picture(srzoo_cli, tiny):
+    part = tiny / "benchmarks/Tiny/x2"
+    drawn(12, 10).save(part / "HR/small.png")
+    drawn(6, 5).save(part / "LR/small.png")
+    result = srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny")
+    assert (result.code, "2 of 3" in result.out) == (1, True)
+    assert "small.png" in result.err
+    assert "too small" in result.err
+
+
+def test_finished_results(srzoo_cli, tiny, tmp_path):
+    out = tmp_path / "results"
+    assert (
+        srzoo_cli("upscale", tiny / "benchmarks/Tiny/x2/LR", "-o", out, "-m", "bicubic-x2").code
+        == 0
+    )
+    model = json.loads(srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny", "--json").out)
+    for path in sorted(out.glob("*.png")):
+        path.rename(out / f"{path.stem}_bicubic-x2_x2.png")
+    for layout in ("flat", "a folder for each set"):
+        result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny", "--scale", "2", "--json")
+        (row,) = json.loads(result.out)["rows"]
+        assert (result.code, row["model"], row["count"]) == (0, out.name, 2), layout
+        assert (row["parameters"], row["seconds"]) == (None, None)
+        assert row["values"] == model["rows"][0]["values"]
+        if layout == "flat":  # BasicSR's is the other
+            (tmp_path / "moved").mkdir()
+            out.rename(tmp_path / "moved/Tiny")
+            (tmp_path / "moved").rename(out)
+    (out / "Tiny/a_bicubic-x2_x2.png").unlink()
+    result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny", "--scale", "2")
+    assert (result.code, "1 of 2" in result.out, "a.png has no result" in result.err) == (
+        1, True, True,
+    )  # fmt: skip
+    drawn(20, 20).save(out / "Tiny/a_other.png")
+    result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny", "--scale", "2")
+    assert (result.code, "a_other.png has 20x20 pixels" in result.err) == (1, True)
+    drawn(20, 20).save(out / "Tiny/a_third.png")
+    result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny", "--scale", "2")
+    assert result.code == 1
+    assert "not certain: a_other.png, a_third.png" in result.err
+    result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny")
+    assert (result.code, "Give the scale" in result.err) == (2, True)
+    assert "Leave --write-card out" in srzoo_cli(
+        "evaluate", "--sr", out, "--data", "Tiny", "--scale", "2", "--write-card"
+    ).err  # fmt: skip
+
+
+def test_photos_without_hr(srzoo_cli, tmp_path):
+    drawn(30, 20).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"")
+    arguments = ("evaluate", "bicubic-x2", "--lr", tmp_path)
+    result = srzoo_cli(*arguments, "--metric", "sharpness", "--json")
+    (row,) = json.loads(result.out)["rows"]
+    assert (result.code, row["count"], row["failed"][0]["picture"]) == (1, 1, "b.png")
+    result = srzoo_cli(*arguments, "--metric", "ssim_y", "--metric", "sharpness")
+    assert (result.code, result.out) == (2, "")
+    assert "no HR to compare with, which ssim_y needs" in result.err
+    assert "sharpness" in result.err
+    (tmp_path / "b.png").unlink()
+    result = srzoo_cli("evaluate", "--sr", tmp_path, "--metric", "sharpness")
+    assert (result.code, "sharpness" in result.out) == (0, True)
+
+
+def test_all_missing_sets_are_named_at_once(srzoo_cli, tiny):
+    result = srzoo_cli(
+        "evaluate", "bicubic-x2", "--data", "Nope", "--data", "Tiny", "--data", "Nil"
+    )
+    assert result.code == 2
+    assert "'Nope'" in result.err
+    assert "'Nil'" in result.err
+
+
+def test_engines_of_exports_show_the_parameters(srzoo_cli, tiny):
+    pytest.importorskip("onnxruntime")
+    result = srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny", "--engine", "onnxruntime")
+    assert result.code == 0, result.err
+    assert "?" not in result.out
+    assert "run by engine onnxruntime" in result.out

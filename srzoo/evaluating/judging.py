@@ -1,0 +1,92 @@
+"""Metrics over pictures, measured in threads while the next picture is made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ..upscaling import memory
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Metric
+
+WAITING = 256_000_000
+"""Bytes of pictures that may wait to be measured; one picture always may."""
+
+
+class Judged:
+    """What is found of one picture, when it is found."""
+
+    def __init__(self, futures: Mapping[str, Future[float]]) -> None:
+        self.futures = futures
+
+    def done(self) -> bool:
+        """Whether all is found."""
+        return all(future.done() for future in self.futures.values())
+
+    def values(self) -> dict[str, float]:
+        """Each metric's value, waited for; raises what a metric raised."""
+        return {name: future.result() for name, future in self.futures.items()}
+
+
+class Judging:
+    """Takes pictures to be measured, and gives a :class:`Judged` for each at once.
+
+    A metric that says so (``thread_safe``) measures several pictures at a time; all others have
+    one thread for themselves, and see the pictures in turn. :meth:`add` waits where more would
+    lie in memory than helps. Leaving the ``with`` block ends the threads.
+
+    Args:
+        metrics: by the names that :meth:`Judged.values` has.
+        workers: threads; None for one a core.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric], workers: int | None = None) -> None:
+        self._metrics = metrics
+        self._workers = workers or memory.cores()
+        self._many = ThreadPoolExecutor(self._workers, "srzoo-metrics")
+        self._one = ThreadPoolExecutor(1, "srzoo-metric")
+        self._pending: deque[tuple[Judged, int]] = deque()
+
+    def __enter__(self) -> Judging:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pool in (self._many, self._one):
+            pool.shutdown(cancel_futures=True)
+
+    def add(self, sr: U8, hr: U8 | None, scale: int) -> Judged:
+        """Have a picture measured; the arrays may not change until it is.
+
+        Args:
+            sr: uint8 H x W x 3.
+            hr: the same, or None for metrics without a reference.
+            scale: the factor.
+        """
+        size = sr.nbytes + (0 if hr is None else hr.nbytes)
+        self._make_room(size)
+        judged = Judged(
+            {
+                name: (self._many if getattr(metric, "thread_safe", False) else self._one).submit(
+                    metric, sr, hr, scale
+                )
+                for name, metric in self._metrics.items()
+            }
+        )
+        self._pending.append((judged, size))
+        return judged
+
+    def _make_room(self, size: int) -> None:
+        while self._pending and (
+            len(self._pending) > self._workers
+            or sum(held for _, held in self._pending) + size > WAITING
+        ):
+            wait(self._pending.popleft()[0].futures.values())

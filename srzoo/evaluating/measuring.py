@@ -1,0 +1,104 @@
+"""The pictures of one set, one after the other: read ahead, enlarged, measured behind."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import SrzooError
+from .judging import Judged, Judging
+from .sets import Failed
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Metric
+
+
+@dataclass
+class Measured:
+    """What was found.
+
+    Attributes:
+        seconds: that enlarging took in all, while others were read and measured.
+        values: of each picture that could be measured, by its place and the metric's name.
+        failed: the others.
+    """
+
+    seconds: float = 0.0
+    values: dict[int, dict[str, float]] = field(default_factory=dict[int, dict[str, float]])
+    failed: list[Failed] = field(default_factory=list[Failed])
+
+
+def measure(
+    files: tuple[Path, ...],
+    load: Callable[[int], tuple[U8, U8 | None]],
+    enlarge: Callable[[U8], U8],
+    metrics: Mapping[str, Metric],
+    scale: int,
+    step: Callable[[], None],
+    *,
+    keep_going: bool,
+) -> Measured:
+    """Measure pictures.
+
+    Args:
+        files: one for each, by whose names they go.
+        load: the LR and HR picture at a place; it is called ahead, in a thread of its own.
+        enlarge: LR to SR.
+        metrics: by name.
+        scale: the factor.
+        step: is called for each picture.
+        keep_going: whether a picture that cannot be measured is noted, and not raised.
+    """
+    found = Measured()
+    behind: deque[tuple[int, Judged]] = deque()
+
+    def collect(*, wait: bool) -> None:
+        while behind and (wait or behind[0][1].done()):
+            at, judged = behind.popleft()
+            try:
+                found.values[at] = judged.values()
+            except Exception as error:  # noqa: BLE001 - a metric may be anybody's
+                fail(at, error)
+
+    def fail(at: int, error: Exception) -> None:
+        if not keep_going:
+            raise error
+        found.failed.append(Failed(files[at].name, _told(error, files[at])))
+
+    reader = ThreadPoolExecutor(1, "srzoo-reader")
+    try:
+        with Judging(metrics) as judging:
+            ahead = reader.submit(load, 0)
+            for at in range(len(files)):
+                now = ahead
+                if at + 1 < len(files):
+                    ahead = reader.submit(load, at + 1)
+                try:
+                    lr, hr = now.result()
+                    start = time.perf_counter()
+                    sr = enlarge(lr)
+                    found.seconds += time.perf_counter() - start
+                    behind.append((at, judging.add(sr, hr, scale)))
+                except Exception as error:  # noqa: BLE001 - a degradation, likewise
+                    fail(at, error)
+                collect(wait=False)
+                step()
+            collect(wait=True)
+    finally:
+        reader.shutdown(cancel_futures=True)
+    return found
+
+
+def _told(error: Exception, file: Path) -> str:
+    """What went wrong, with the picture's name in it."""
+    if isinstance(error, SrzooError):
+        what = error.what
+    else:
+        first = (str(error).splitlines() or [""])[0]
+        what = f"{type(error).__name__}: {first}".rstrip(": ")
+    return what if file.name in what else f"{file}: {what}"

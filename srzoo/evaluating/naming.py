@@ -1,0 +1,81 @@
+"""Metrics by the names that the command line and cards have for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
+
+from .. import kinds
+from ..dataroot import placed
+from ..errors import BrokenPluginError, PluginConflictError, SrzooError
+from ..registry import Use
+
+if TYPE_CHECKING:
+    from ..contracts import Metric
+
+
+def metric(name: str, root: Path | None = None) -> Metric:
+    """Build a metric from its name on the command line and in cards.
+
+    ``NAME``; ``NAME/WHAT`` for a plugin that opens the door to a whole package's metrics
+    (built with ``metric="WHAT"``); or, with other arguments, ``{"name": NAME, ...}`` as JSON.
+
+    Args:
+        name: one of these.
+        root: stands for ``{data}`` in arguments; None for ``$SRZOO_DATA``.
+
+    Raises:
+        SrzooError: it is none of these.
+        PluginError: there is no such metric, or it has no such argument.
+    """
+    return kinds.metrics.build(placed(_use(name), root))
+
+
+def short(name: str) -> str:
+    """A metric's name as tables have it: ``feature_distance (backbone vgg16)``.
+
+    Paths are left out; the protocol tells what was measured in full.
+    """
+    if not name.startswith("{"):
+        return name
+    use = _use(name)
+    told = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
+    return f"{use.name} ({', '.join(told)})" if told else use.name
+
+
+def place_in(name: str) -> str | None:
+    """An argument that names a place on this machine, which would say nothing elsewhere."""
+    values = _use(name).args.values()
+    return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)
+
+
+def _is_path(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and ("/" in value or os.sep in value)
+
+
+def _use(name: str) -> Use:
+    if name.startswith("{"):
+        try:
+            found: object = json.loads(name)
+        except json.JSONDecodeError as error:
+            raise SrzooError(
+                f"the metric {name} is no JSON: {error}", 'Write {"name": "NAME", ...}'
+            ) from error
+        return Use.of(cast("dict[str, Any]", found))
+    plugin, _, what = name.partition("/")
+    return Use(plugin, {"metric": what} if what else {})
+
+
+def without_reference() -> list[str]:
+    """The names of metrics that always do without an HR picture."""
+    found: list[str] = []
+    for name in kinds.metrics.names():
+        try:
+            kind = kinds.metrics.get(name)
+        except (BrokenPluginError, PluginConflictError):
+            continue
+        if getattr(kind, "reference", True) is False:
+            found.append(name)
+    return found
