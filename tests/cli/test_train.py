@@ -94,9 +94,9 @@ def test_recipe_commands(srzoo_cli, files):
     assert "plan" in listed
     assert max(map(len, listed.splitlines())) <= 80
     assert "is right: edsr, 12 steps" in srzoo_cli("recipe", "check", "mine.toml").out
-    shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5").out
+    shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5000").out
     (files / "shown.toml").write_text(shown)
-    assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5"])
+    assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5000"])
 
 
 def test_tensorboard_is_an_extra(srzoo_cli, files):
