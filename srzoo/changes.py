@@ -253,7 +253,9 @@ def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> N
             table = cast("dict[str, Any]", place)
             place = table[part] = _opened(table.get(part, {}))
         if not isinstance(place, list | dict):
-            raise SrzooError(f"--set {change.text}: {part} is {place!r}, no table", "Check the name")
+            raise SrzooError(
+                f"--set {change.text}: {part} is {place!r}, no table", "Check the name"
+            )
     value = copy.deepcopy(change.value)
     if isinstance(place, list):
         items = cast("list[Any]", place)

@@ -23,6 +23,8 @@ from ..registry import Use
 from .crops import Crops
 from .pixels import Pixels, decoded
 
+NAMED_AT_MOST = 10
+
 
 @dataclass(frozen=True)
 class Term:
@@ -243,7 +245,13 @@ def _init(generator: nn.Module, ref: str | Path) -> str:
         )
     generator.load_state_dict({**target, **fits})
     fresh = sorted({name.rpartition(".")[0] for name in target if name not in fits})
-    left = f"; new: {', '.join(fresh)}" if fresh else ""
+    more = f" and {len(fresh) - NAMED_AT_MOST} more" if len(fresh) > NAMED_AT_MOST else ""
+    left = f"; new: {', '.join(fresh[:NAMED_AT_MOST])}{more}" if fresh else ""
+    if 2 * len(fits) < len(target):
+        return (
+            f"WARNING: only {len(fits)} of {len(target)} tensors fit and were taken over from"
+            f" {ref}, so that most of the network starts from random weights{left}"
+        )
     return f"{len(fits)} of {len(target)} tensors taken over from {ref}{left}"
 
 
