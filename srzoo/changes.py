@@ -18,6 +18,8 @@ from .errors import SrzooError
 STAGES = "stages"
 OPTIONAL = ("adversarial",)
 """Tables that mean something by being there: a change of one reaches the stages that have it."""
+MAY_LACK = ("losses", "train")
+"""What has lists in which a stage may lack a thing: a loss or a metric that it does without."""
 SHARED = ("lr", "weight", "weight_decay")
 """Keys that every optimizer, or every loss, has, whatever its name."""
 
@@ -136,7 +138,9 @@ def _reach(
     if isinstance(table, list):
         place = _partner(base, table, key)
         if place is None:
-            return False  # the stage has no such loss
+            if change.path[0] in MAY_LACK:
+                return False
+            raise _other(table, change, stage, len(path))
         if not rest:
             table[place] = copy.deepcopy(change.value)
             return True
@@ -175,11 +179,7 @@ def _partner(base: Any, items: list[Any], key: str) -> int | None:
     """
     if not isinstance(base, list) or not key.isdecimal():
         return None
-    names, others = (
-        [cast("Any", _opened(item)).get("name") if isinstance(item, str | dict) else None
-         for item in cast("list[Any]", side)]
-        for side in (cast("list[Any]", base), items)
-    )  # fmt: skip
+    names, others = ([_name(item) for item in side] for side in (cast("list[Any]", base), items))
     number = int(key)
     if number >= len(names):
         return None
@@ -190,6 +190,11 @@ def _partner(base: Any, items: list[Any], key: str) -> int | None:
     return places[turn] if turn < len(places) else None
 
 
+def _name(item: Any) -> str | None:
+    table = _opened(item)
+    return cast("dict[str, Any]", table).get("name") if isinstance(table, dict) else None
+
+
 def _alike(base: Any, table: dict[str, Any]) -> bool:
     """Whether a stage's table takes the same keys as the recipe's in its place."""
     if "name" not in table:
@@ -197,10 +202,11 @@ def _alike(base: Any, table: dict[str, Any]) -> bool:
     return isinstance(base, dict) and cast("dict[str, Any]", base).get("name") == table["name"]
 
 
-def _other(table: dict[str, Any], change: _Set, stage: _Stage, left: int) -> SrzooError:
+def _other(table: dict[str, Any] | list[Any], change: _Set, stage: _Stage, left: int) -> SrzooError:
     place = ".".join(change.path[:-left])
+    what = "a list" if isinstance(table, list) else repr(table.get("name"))
     return SrzooError(
-        f"--set {change.text}: stage {stage.name!r} has another {place}, {table['name']!r}",
+        f"--set {change.text}: stage {stage.name!r} has another {place}, {what}",
         f"Set the whole, --set '{place}={{name=...}}', or each stage's: "
         f"--set {STAGES}.{stage.number}.{place}...",
     )
@@ -251,7 +257,7 @@ def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> N
             place = items[number] = _opened(items[number])
         elif isinstance(place, dict):
             table = cast("dict[str, Any]", place)
-            place = table[part] = _opened(table.get(part, {}))
+            place = table[part] = _opened(table.get(part) if part in table else {})
         if not isinstance(place, list | dict):
             raise SrzooError(
                 f"--set {change.text}: {part} is {place!r}, no table", "Check the name"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from . import kinds, strict
@@ -237,7 +238,7 @@ def _steps_down(schedule: Schedule, steps: int) -> Iterator[Fault]:
     if not at:
         fix = 'Give steps, such as --set schedule.at=[1000], or name = "constant"'
         yield Fault("schedule.at", "is empty: the rate never steps", fix)
-    if any(after <= before for before, after in zip(at, at[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(at)):
         yield Fault("schedule.at", f"is {at}", "Give each step once, in rising order")
     if any(not 1 <= step < steps for step in at):
         fix = f"Give steps from 1 to {steps - 1}, or more train.steps"

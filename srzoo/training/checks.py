@@ -8,7 +8,7 @@ the run will build it; then losses and metrics are tried on the smallest that th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,7 +133,7 @@ def check(
 
 
 @contextmanager
-def _in_stage(run: Recipe, number: int) -> Iterator[None]:
+def _in_stage(run: Recipe, number: int) -> Generator[None]:
     """Errors in here say in which stage they are."""
     try:
         yield
@@ -280,7 +280,7 @@ def try_metrics(parts: Parts) -> None:
 
 
 @contextmanager
-def _trying(what: str, fix: str) -> Iterator[None]:
+def _trying(what: str, fix: str) -> Generator[None]:
     """Whatever goes wrong in here is an error that says what was tried."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import files, keeping
 
@@ -42,7 +42,7 @@ def write(run: Path, now: State) -> None:
 def read(run: Path) -> State:
     """The state that was kept; empty if there is none, or it is damaged."""
     found = (keeping.unsealed(run / FILE) or {}).get("sets")
-    return found if isinstance(found, dict) else {}
+    return cast("State", found) if isinstance(found, dict) else {}
 
 
 def told(before: State, now: State) -> list[str]:
