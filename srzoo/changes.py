@@ -11,6 +11,7 @@ import copy
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from .errors import SrzooError
@@ -214,11 +215,10 @@ def _other(table: dict[str, Any] | list[Any], change: _Set, stage: _Stage, left:
 
 def _steps(change: _Set) -> int | None:
     """How long a change wants the run to be, if it says so."""
-    steps: Any = None
-    if change.path == ["train", "steps"]:
-        steps = change.value
-    elif change.path == ["train"] and isinstance(change.value, dict):
-        steps = cast("dict[str, Any]", change.value).get("steps")
+    table: Any = {"steps": change.value} if change.path == ["train", "steps"] else change.value
+    if change.path not in (["train"], ["train", "steps"]) or not isinstance(table, dict):
+        return None
+    steps = cast("dict[str, Any]", table).get("steps")
     return steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else None
 
 
@@ -240,10 +240,14 @@ def _shares(steps: int, lengths: list[int], text: str) -> list[int]:
             f"--set {text}: {len(lengths)} stages cannot share {steps} steps",
             f"Give more, or leave the stages out: --set '{STAGES}=[]'",
         )
-    spare, total = steps - len(lengths), sum(lengths)
     # Rounding the running sums, so that the parts add up.
-    ends = [spare * sum(lengths[: place + 1]) // total for place in range(len(lengths))]
-    return [1 + end - start for start, end in zip([0, *ends], ends, strict=False)]
+    total = sum(lengths)
+    ends = [steps * sum(lengths[:place]) // total for place in range(len(lengths) + 1)]
+    shares = [end - start for start, end in pairwise(ends)]
+    while not all(shares):  # the longest stage gives what the shortest lacks
+        shares[shares.index(0)] += 1
+        shares[shares.index(max(shares))] -= 1
+    return shares
 
 
 def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> None:

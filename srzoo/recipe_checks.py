@@ -83,8 +83,8 @@ RANGES = (
     Range("adversarial.weight", 0),
     Range("watchdog.rollbacks", 0),
     Range("watchdog.patience", 1),
-    Range("optimizer.lr", 0, open="low"),
-    Range("adversarial.optimizer.lr", 0),  # 0 holds the discriminator still
+    Range("optimizer.lr", 0),  # 0 holds a network still
+    Range("adversarial.optimizer.lr", 0),
 )
 
 OPTIMIZER_RANGES = (
