@@ -68,6 +68,19 @@ def test_dry_run_builds_everything_and_writes_nothing(srzoo_cli, files):
     assert not (files / "runs").exists()
 
 
+def test_dry_run_says_what_each_stage_uses(srzoo_cli, files):
+    stages = "stages=['a', {name='b', optimizer={lr=0.5}, losses=['mse'], data={lr_crop=13}}]"
+    arguments = ("train", "mine.toml", "--data", "pictures", "--dry-run", "--set", stages)
+    told = srzoo_cli(*arguments).out.split("# stage ")[1:]
+    assert [line.splitlines()[0] for line in told] == ["0, a:", "1, b:"]
+    for text, rate, loss, crop in zip(told, ("0.002", "0.5"), ("l1", "mse"), (12, 13), strict=True):
+        assert f"12, batches of 4, LR crops of {crop}\n" in text
+        assert f"{rate} by adam" in text
+        assert f"1 {loss}\n" in text
+        assert "folder (path={data}/train, exclude=held.txt): 3 pictures" in text
+    assert "# 24 steps in all" in told[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
