@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from . import kinds, locate, strict
-from .changes import changed, set_from
+from . import locate, recipe_checks, strict
+from .changes import changed, set_all
 from .descent import Adversarial as Adversarial
 from .descent import Group as Group
 from .descent import Optimizer as Optimizer
 from .descent import Schedule as Schedule
 from .errors import ModelError, SrzooError
-from .registry import Registry, Use
+from .registry import Use
 
 RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
@@ -280,8 +280,7 @@ def read(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
-    for override in overrides:
-        set_from(values, override)
+    set_all(values, overrides)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(
@@ -306,45 +305,4 @@ def check(recipe: Recipe, where: str) -> None:
             f"It is between 1 and the number of stages, {most}",
         )
     for stage, part in zip(recipe.stages or (None,), recipe.each(), strict=True):
-        _check(part, f"{where}, stage {stage.name!r}" if stage else where)
-
-
-def _check(recipe: Recipe, where: str) -> None:
-    train, data, adversarial = recipe.train, recipe.data, recipe.adversarial
-    uses: list[tuple[Registry[Any], Use]] = [
-        (kinds.generators, recipe.generator),
-        (kinds.datasets, recipe.data.train),
-        (kinds.datasets, recipe.data.validation),
-        (kinds.degradations, recipe.data.degradation),
-        *((kinds.losses, loss.use) for loss in recipe.losses),
-        *((kinds.metrics, metric) for metric in recipe.train.metrics),
-    ]
-    if adversarial:
-        uses.append((kinds.discriminators, adversarial.discriminator))
-        uses.append((kinds.adversarial_losses, adversarial.loss))
-    for registry, use in uses:
-        registry.check_use(use)
-    for name, value, least in (
-        ("train.steps", train.steps, 1),
-        ("train.accumulate", train.accumulate, 1),
-        ("train.checkpoint_every", train.checkpoint_every, 1),
-        ("train.evaluate_every", train.evaluate_every, 1),
-        ("train.keep", train.keep, 1),
-        ("data.batch", data.batch, 1),
-        ("data.lr_crop", data.lr_crop, 1),
-        ("schedule.warmup", recipe.schedule.warmup, 0),
-        ("watchdog.rollbacks", recipe.watchdog.rollbacks, 0),
-        ("watchdog.patience", recipe.watchdog.patience, 1),
-    ):
-        if value < least:
-            raise SrzooError(f"{where}: {name} is {value}", f"It is at least {least}")
-    for name, share in (("train.ema", train.ema), ("train.unfolded_share", train.unfolded_share)):
-        if not 0 <= share <= 1:
-            raise SrzooError(f"{where}: {name} is {share}", "It lies between 0 and 1")
-    recipe.schedule.check(f"{where}: schedule", train.steps)
-    if adversarial:
-        adversarial.check(f"{where}: adversarial", train.steps)
-    if not recipe.losses and not adversarial:
-        raise SrzooError(f"{where} has no losses", 'Add [[losses]] with name = "l1"')
-    if not train.metrics:
-        raise SrzooError(f"{where} has no train.metrics", 'Give train.metrics = ["psnr_y"]')
+        recipe_checks.check(part, f"{where}, stage {stage.name!r}" if stage else where)

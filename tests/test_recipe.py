@@ -21,42 +21,37 @@ def test_every_recipe_in_the_repo_is_right(name):
 def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     """On tiny pictures; the network and everything else as the recipe says."""
     scales = 4 if "mdsr" in name else int(name[-1])
+    plan = recipe.read(name)
+    steps = 2 * max(1, len(plan.stages))
     changes = [
         "data.train=drawn", "data.validation=drawn", f"data.lr_crop={48 // scales}",
-        "data.batch=2", "train.steps=2",
+        "data.batch=2", f"train.steps={steps}", "schedule={}",
     ]  # fmt: skip
-    plan = recipe.read(name)
-    if any(metric.args.get("weights") for metric in plan.train.metrics):
-        changes.append('train.metrics=["psnr_y"]')
     # No network here, nor files: the backbone is drawn, and judges nothing. And what is not
     # released yet is trained for a step.
+    if any(metric.args.get("weights") for metric in plan.train.metrics):
+        changes.append('train.metrics=["psnr_y"]')
     changes += [
         f"losses.{number}.weights=random"
         for number, loss in enumerate(plan.losses)
         if loss.use.name == "perceptual"
     ]
-    for number, stage in enumerate(plan.stages):
-        changes.append(f"stages.{number}.train.steps=2")
-        if "lr_crop" in stage.changes.get("data", {}):
-            changes.append(f"stages.{number}.data.lr_crop={48 // scales}")
-        if "train" in stage.changes.get("data", {}):
-            changes.append(f"stages.{number}.data.train=drawn")
-        if "batch" in stage.changes.get("data", {}):
-            changes.append(f"stages.{number}.data.batch=2")
-        if "metrics" in stage.changes.get("train", {}):
-            changes.append(f'stages.{number}.train.metrics=["psnr_y"]')
+    # What the recipe itself has not is of a stage alone.
+    if "perceptual" not in {loss.use.name for loss in plan.losses}:
         changes += [
             f"stages.{number}.losses.{place}.weights=random"
+            for number, stage in enumerate(plan.stages)
             for place, loss in enumerate(stage.changes.get("losses", ()))
             if loss["name"] == "perceptual"
         ]
+    changes += [f"stages.{number}.train.steps=2" for number in range(len(plan.stages))]
     if plan.init and plan.init not in srzoo.list_models():
-        first = recipe.load(plan.init, [*changes[:4], "stages=[]", "train.steps=1"])
+        first = recipe.load(plan.init, [*changes[:4], "stages=[]", "train.steps=1", "schedule={}"])
         training.train(first, tmp_path / "init")
         changes.append(f"init={tmp_path / 'init'}")
     outcome = training.train(recipe.load(name, changes), tmp_path / "run")
     assert outcome.complete
-    assert outcome.step == 2 * max(1, len(plan.stages))
+    assert outcome.step == steps
     assert card.read(tmp_path / "run").config.weights
 
 
@@ -123,6 +118,47 @@ def test_toml_there_and_back(tiny, tmp_path):
         ("adversarial.discriminator=srgn", "no discriminator is called 'srgn'.*mean srgan"),
         ("adversarial={discriminator='srgan', loss='lsgn'}", "'lsgn'.*mean lsgan"),
         ("adversarial.weight=1", "adversarial has no 'discriminator'"),
+        ("optimizer.lr=-1", "optimizer.lr is -1.*at least 0"),
+        ("optimizer.lr=nan", "optimizer.lr is nan.*finite"),
+        ("optimizer.betas=[0.9]", r"optimizer.betas is \[0.9\].*Give two"),
+        ("optimizer.betas=[0.9, 1.0]", r"optimizer.betas.1 is 1.0.*between 0 and 1"),
+        ("optimizer.betas=[-0.1, 0.9]", r"optimizer.betas.0 is -0.1"),
+        ("optimizer.eps=0.0", "optimizer.eps is 0.0.*above 0"),
+        ("optimizer.weight_decay=-0.1", "optimizer.weight_decay is -0.1"),
+        ("optimizer.momentum=0.9", "optimizer.momentum is 0.9, and adam has none.*momentum=0"),
+        ("optimizer={name='adamw', momentum=0.9}", "adamw has none"),
+        ("optimizer={name='sgd', momentum=1.0}", "optimizer.momentum is 1.0.*is not 1"),
+        ("optimizer={name='sgd', betas=[0.5, 0.9]}", "optimizer.betas is .*sgd has none"),
+        ("optimizer.name=muon", "optimizer.momentum is 0, and muon is nothing without"),
+        ("train.clip=-1", "train.clip is -1.*at least 0"),
+        ("train.clip=inf", "train.clip is inf.*finite"),
+        ("train.seed=-1", "train.seed is -1.*between 0"),
+        ("train.seed=10000000000000000000", "train.seed is 10000000000000000000"),
+        ("train.ema=-0.1", "train.ema is -0.1"),
+        ("train.ema=nan", "train.ema is nan"),
+        ("train.keep=0", "train.keep is 0"),
+        ("train.accumulate=0", "train.accumulate is 0"),
+        ("data.batch=0", "data.batch is 0"),
+        ("losses.0.weight=nan", "losses.0.weight is nan.*finite"),
+        ("losses.0.weight=-1", "losses.0.weight is -1.*at least 0"),
+        ("losses.0.weight=0", "no loss of a weight above 0"),
+        ("losses.0={name='charbonnier', eps=nan}", "losses.0.eps is nan"),
+        ("adversarial={discriminator='srgan', weight=-1}", "adversarial.weight is -1"),
+        ("adversarial={discriminator='srgan', optimizer={lr=-1}}", "adversarial.optimizer.lr is"),
+        ("adversarial={discriminator='srgan', optimizer={betas=[]}}", "adversarial.optimizer.be"),
+        ("schedule.warmup=13", "schedule.warmup is 13, and there are 12 steps"),
+        ("schedule.warmup=-1", "schedule.warmup is -1"),
+        ("schedule={name='step'}", "schedule.at is empty"),
+        ("schedule={name='step', at=[12]}", r"schedule.at is \[12\], and there are 12 steps"),
+        ("schedule={name='step', at=[0]}", r"schedule.at is \[0\]"),
+        ("schedule={name='step', at=[5, 5]}", r"schedule.at is \[5, 5\].*rising"),
+        ("schedule={name='step', at=[5], gamma=0}", "schedule.gamma is 0"),
+        ("schedule={name='step', at=[5], gamma=1.5}", "schedule.gamma is 1.5"),
+        ("schedule={name='cosine', floor=-0.5}", "schedule.floor is -0.5"),
+        ("schedule={name='cosine', at=[5]}", "schedule.at is .*'cosine' has none"),
+        ("schedule.floor=0.5", "schedule.floor is 0.5, and the schedule 'constant' has none"),
+        ("stages=[{name='gan', optimizer={lr=-1}}]", "stage 'gan': optimizer.lr is -1"),
+        ("stages=[{name='gan', train={steps=2}, schedule={warmup=3}}]", "'gan': schedule.warmup"),
         ("train.metrics=['psnr']", "no metric is called 'psnr'.*mean psnr_y"),
         ("train.metrics=[]", "has no train.metrics"),
         ("watchdog.patience=0", "watchdog.patience is 0"),

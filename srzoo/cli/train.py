@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -17,6 +17,7 @@ from ._output import bars_console
 if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..training import Watch
+    from ..training.checks import Stage
 
 
 # fmt: off
@@ -70,21 +71,55 @@ def _speaks() -> bool:
 
 
 def _describe(plan: Recipe, data: Path | None) -> None:
-    from .. import training
+    """The recipe, and what each stage of it uses; all of it is built and tried for that."""
+    from ..training import checks
 
     click.echo(plan.to_toml())
-    for number in range(len(plan.each())):
-        parts = training.assemble(plan, data, stage=number)
-        stage = f"stage {plan.stages[number].name}: " if plan.stages else ""
-        count = sum(p.numel() for p in parts.generator.parameters())
-        click.echo(f"# {stage}generator of {count:,} parameters")
-        if parts.adversary:
-            count = sum(p.numel() for p in parts.adversary.discriminator.parameters())
-            click.echo(f"# {stage}discriminator of {count:,} parameters")
-        if parts.taken_over:
-            click.echo(f"# {parts.taken_over}")
-        click.echo(f"# {stage}{parts.recipe.train.steps} steps, validated on"
-                   f" {len(parts.validation)} pictures")
+    checked = checks.check(plan, data)
+    recipes = plan.each()
+    for number, (part, built) in enumerate(zip(recipes, checked.stages, strict=True)):
+        if plan.stages:
+            click.echo(f"# stage {number}, {plan.stages[number].name}:")
+        for name, value in _uses(part, built):
+            click.echo(f"#   {name:<13} {value}")
+    if len(recipes) > 1:
+        click.echo(f"# {plan.steps:,} steps in all")
+    for word in (checked.taken_over, *checked.words):
+        if word:
+            click.echo(f"# {word}")
+
+
+def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
+    """What matters of a stage, a line each."""
+    train, pictures, schedule = part.train, part.data, part.schedule
+    yield "steps", f"{train.steps:,}, batches of {pictures.batch}, LR crops of {pictures.lr_crop}"
+    yield "data", f"{_said(pictures.train)}: {built.training:,} pictures, by {pictures.draw}"
+    held_out = f"{_said(pictures.validation)}: validated on {built.validation:,} pictures"
+    yield "validation", held_out
+    yield "degradation", _said(pictures.degradation)
+    warmup = f" after {schedule.warmup:,} steps of warmup" if schedule.warmup else ""
+    yield "rate", f"{part.optimizer.lr:g} by {part.optimizer.name}, {schedule.name}{warmup}"
+    yield "losses", ", ".join(f"{loss.weight:g} {_said(loss.use)}" for loss in part.losses)
+    yield "generator", f"{part.generator.name} of {built.generator:,} parameters"
+    if part.adversarial:
+        game, settings = part.adversarial, part.adversarial.optimizer or part.optimizer
+        yield "adversarial", f"{game.weight:g} {_said(game.loss)}"
+        name = _said(game.discriminator)
+        yield "discriminator", f"{name} of {built.discriminator:,} parameters"
+        yield "its rate", f"{settings.lr:g} by {settings.name}"
+    yield "metrics", ", ".join(_said(metric) for metric in train.metrics)
+
+
+def _said(value: Any) -> str:
+    """A plugin with its arguments, or several."""
+    from .. import strict
+
+    found: Any = strict.plain(value)
+    if isinstance(found, list):
+        return " and ".join(_said(item) for item in cast("list[Any]", found))
+    table = dict(cast("dict[str, Any]", found))
+    args = ", ".join(f"{key}={item}" for key, item in table.items() if key != "name")
+    return f"{table['name']} ({args})" if args else str(table["name"])
 
 
 def _values(values: dict[str, float]) -> str:

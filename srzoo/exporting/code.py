@@ -23,7 +23,7 @@ from ..registry import LOCAL_DIST, OWN_DIST
 
 if TYPE_CHECKING:
     from ..card import Config
-    from ..registry import Plugin
+    from ..registry import Plugin, Registry, Use
 
 SOURCES = ".py"
 COMPILED = ".so", ".pyd", ".dll", ".dylib"
@@ -57,6 +57,35 @@ def digest(config: Config, format: str) -> str:
     for plugin in sorted((p for p in made_of if p.dist == LOCAL_DIST), key=str):
         with contextlib.suppress(RecursionError):  # a list that holds itself
             for line in _compiled(_factory(plugin), set()):
+                hashed.update(line)
+    return hashed.hexdigest()
+
+
+def of_use(registry: Registry[Any], use: Use) -> str:
+    """A digest of the code behind what a plugin makes, so that what is kept of it can go by that.
+
+    Args:
+        registry: of the plugin's kind.
+        use: the plugin; others of its kind that its arguments name count, too.
+
+    Raises:
+        PluginError: there is no such plugin.
+    """
+    known = {plugin.name: plugin for plugin in registry}
+    made_of = [registry.find(use.name)]
+    made_of += [known[name] for name in _strings(use.args) if name in known]
+    installed = [plugin for plugin in made_of if plugin.dist != LOCAL_DIST]
+    names = {name for p in installed if p.dist != OWN_DIST for name in _top_level(p.dist)}
+    places = {
+        place for target in names | {p.target for p in installed} for place in _places(target)
+    }
+    hashed = hashlib.sha256()
+    for place in sorted(places):
+        for line in _files(place):
+            hashed.update(line)
+    for plugin in sorted((p for p in made_of if p.dist == LOCAL_DIST), key=str):
+        with contextlib.suppress(RecursionError):  # a list that holds itself
+            for line in _compiled(registry.get(plugin.name), set()):
                 hashed.update(line)
     return hashed.hexdigest()
 

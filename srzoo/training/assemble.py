@@ -25,6 +25,7 @@ from .crops import Crops
 from .pixels import Pixels, decoded
 
 T = TypeVar("T")
+NAMED_AT_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -275,5 +276,11 @@ def _init(generator: nn.Module, ref: str | Path) -> str:
         )
     generator.load_state_dict({**target, **fits})
     fresh = sorted({name.rpartition(".")[0] for name in target if name not in fits})
-    left = f"; new: {', '.join(fresh)}" if fresh else ""
+    more = f" and {len(fresh) - NAMED_AT_MOST} more" if len(fresh) > NAMED_AT_MOST else ""
+    left = f"; new: {', '.join(fresh[:NAMED_AT_MOST])}{more}" if fresh else ""
+    if 2 * len(fits) < len(target):
+        return (
+            f"WARNING: only {len(fits)} of {len(target)} tensors fit and were taken over from"
+            f" {ref}, so that most of the network starts from random weights{left}"
+        )
     return f"{len(fits)} of {len(target)} tensors taken over from {ref}{left}"

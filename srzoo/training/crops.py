@@ -74,6 +74,11 @@ class Crops:
             areas.append(height * width)
         self._shares = np.cumsum(areas) / sum(areas)
 
+    @property
+    def pixels(self) -> Pixels:
+        """The pictures that crops are cut from."""
+        return self._pixels
+
     def skip(self, crops: Iterable[tuple[int, int]]) -> None:
         """From now on draw others in place of these, each named by its step and its index."""
         self._skipped = frozenset(crops)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import files, keeping, kinds, strict
 from ..errors import SrzooError
+from ..exporting import code
 from ..registry import Use
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def decoded(
     shrink = kinds.degradations.build(degradation)
     keep = tuple(scales) if shrink.deterministic or dataset[0].lr is not None else ()
     what = [VERSION, dataset.fingerprint, strict.plain(degradation) if keep else None, keep]
+    what += [code.of_use(kinds.degradations, degradation)] if keep else []
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
     place = root() / key
     with contextlib.suppress(OSError):

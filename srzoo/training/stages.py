@@ -9,7 +9,7 @@ from .. import files
 from .. import recipe as recipes
 from ..errors import SrzooError
 from ..recipe import RECIPE, Recipe
-from . import averaging, checkpoint
+from . import averaging, checkpoint, checks
 from .assemble import Parts, assemble
 from .checkpoint import Progress
 from .loop import fit
@@ -65,6 +65,8 @@ def train(
             continue  # done before
         accelerator = accelerator_for(part)
         speaker = watch if accelerator.is_main_process else Watch()
+        if stage == progress.stage:  # the first that is left: all of them, before any step
+            checks.begin(accelerator, recipe, out, data, there, stage, speaker)
         init: Path | None = None
         if stage > progress.stage:
             # From what the stage before released; its checkpoints are of other networks.

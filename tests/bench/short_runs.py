@@ -23,7 +23,7 @@ COMMON = [
     "train.clip=0", "train.unfolded_share=0",
 ]  # fmt: skip
 RUNS = {
-    "adam": ["optimizer.name=adam", "optimizer.lr=4e-4"],
+    "adam": ["optimizer.name=adam", "optimizer.momentum=0", "optimizer.lr=4e-4"],
     "muon": [],
     "area": ["data.draw=area"],
     "detail": ["data.draw=detail"],

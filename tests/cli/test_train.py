@@ -68,6 +68,19 @@ def test_dry_run_builds_everything_and_writes_nothing(srzoo_cli, files):
     assert not (files / "runs").exists()
 
 
+def test_dry_run_says_what_each_stage_uses(srzoo_cli, files):
+    stages = "stages=['a', {name='b', optimizer={lr=0.5}, losses=['mse'], data={lr_crop=13}}]"
+    arguments = ("train", "mine.toml", "--data", "pictures", "--dry-run", "--set", stages)
+    told = srzoo_cli(*arguments).out.split("# stage ")[1:]
+    assert [line.splitlines()[0] for line in told] == ["0, a:", "1, b:"]
+    for text, rate, loss, crop in zip(told, ("0.002", "0.5"), ("l1", "mse"), (12, 13), strict=True):
+        assert f"12, batches of 4, LR crops of {crop}\n" in text
+        assert f"{rate} by adam" in text
+        assert f"1 {loss}\n" in text
+        assert "folder (path={data}/train, exclude=held.txt): 3 pictures" in text
+    assert "# 24 steps in all" in told[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -94,9 +107,9 @@ def test_recipe_commands(srzoo_cli, files):
     assert "plan" in listed
     assert max(map(len, listed.splitlines())) <= 80
     assert "is right: edsr, 12 steps" in srzoo_cli("recipe", "check", "mine.toml").out
-    shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5").out
+    shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5000").out
     (files / "shown.toml").write_text(shown)
-    assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5"])
+    assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5000"])
 
 
 def test_tensorboard_is_an_extra(srzoo_cli, files):

@@ -159,3 +159,33 @@ def test_the_digest_is_the_same_in_every_process(seed):
         for each in ("0", seed)
     ]  # fmt: skip
     assert told[0] == told[1]
+
+
+def test_edited_code_of_a_degradation(tmp_path):
+    """What is kept of a plugin goes by its package's code, and that of those that it names."""
+    site = Site(tmp_path)
+    site.write("shrink.py", "def smaller(): ...\n")
+    site.write("mixing.py", "def mix(*, choices): ...\n")
+    site.dist("shrink", "srzoo.degradations", "smaller = shrink:smaller")
+    site.dist("mixing", "srzoo.degradations", "mix = mixing:mix")
+    script = (
+        "import sys; from srzoo import kinds; from srzoo.exporting import code;"
+        "from srzoo.registry import Use;"
+        "uses = Use('smaller'), Use('mix', {'choices': ['smaller']}), Use('bicubic');"
+        "print(*(code.of_use(kinds.degradations, use) for use in uses));"
+        "assert not {'shrink', 'mixing', 'torch'} & set(sys.modules)"
+    )
+
+    def digests() -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        told = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        return told.stdout.split()
+
+    before = digests()
+    assert digests() == before
+    site.write("shrink.py", "def smaller(): 1\n")
+    after = digests()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]

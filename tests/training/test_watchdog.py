@@ -82,7 +82,7 @@ def parts(tiny):
 def words_of(plan, run, **arguments):
     words = []
     training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
-    return words
+    return [word for word in words if "trained on" not in word]  # the same six are judged
 
 
 POISON = 'losses=[{name="l1"}, {name="poison"}]'

@@ -1,0 +1,292 @@
+"""Everything of all stages is built and tried before the first step, and what is odd is said.
+
+A recipe whose third stage cannot be built would otherwise end after hours. First come the sizes of
+pictures by their headers, where a dataset tells them; then every part of every stage is built as
+the run will build it; then losses and metrics are tried on the smallest that they will meet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from .. import kinds, strict
+from ..contracts import Pair
+from ..dataroot import placed
+from ..errors import SrzooError
+from ..networks.runner import ModuleRunner
+from ..recipe import Recipe
+from ..registry import Use
+from ..upscaling.upscaler import Upscaler
+from . import datachange, leaks
+from .assemble import Parts, assemble
+from .watch import Watch
+
+NAMED_AT_MOST = 5
+NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
+"""Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What was built for a stage: parameters of its networks, and how many pictures."""
+
+    generator: int
+    discriminator: int | None
+    training: int
+    validation: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look at all stages found.
+
+    Attributes:
+        stages: those that were looked at, in order.
+        taken_over: what came from the recipe's ``init``, in words.
+        words: what is odd, and no error.
+        data: the state of each data set, for :mod:`.datachange`.
+    """
+
+    stages: list[Stage] = field(default_factory=list["Stage"])
+    taken_over: str = ""
+    words: list[str] = field(default_factory=list[str])
+    data: datachange.State = field(default_factory=dict[str, Any])
+
+
+def begin(
+    accelerator: Any,
+    run: Recipe,
+    out: Path,
+    data: Path | None,
+    there: Path | None,
+    first: int,
+    watch: Watch,
+) -> None:
+    """Check all stages that a run has before it, and say what is odd.
+
+    Args:
+        accelerator: the first process goes first, so that the others find pictures decoded.
+        run: the whole recipe.
+        out: the run's folder; it remembers the state of the data.
+        data: stands for ``{data}`` in the recipe.
+        there: the checkpoint that the run goes on from, if any.
+        first: the stage that it goes on in.
+        watch: is told.
+
+    Raises:
+        SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
+    """
+    with accelerator.main_process_first():
+        checked = check(run, data, watch.on_decoding, first)
+    words = list(checked.words)
+    if there:
+        words += datachange.told(datachange.read(there.resolve().parents[1]), checked.data)
+    for word in words:
+        watch.on_word(word)
+    if accelerator.is_main_process:
+        datachange.write(out, checked.data)
+
+
+def check(
+    run: Recipe,
+    data: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    first: int = 0,
+) -> Checked:
+    """Build every stage from ``first`` on, and try what it is made of.
+
+    Raises:
+        SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
+            which stage.
+    """
+    recipes = run.each()
+    checked = Checked()
+    _headers(run, recipes, data, first, checked)
+    known: dict[str, Stage] = {}
+    sets: dict[str, Any] = {}
+    for number in range(first, len(recipes)):
+        key = _key(recipes[number])
+        if key not in known:
+            with _in_stage(run, number):
+                parts = assemble(run, data, progress, number)
+                try_losses(parts)
+                try_metrics(parts)
+            known[key] = _facts(parts)
+            pictures = recipes[number].data
+            sets[f"t{strict.plain(pictures.train)}"] = parts.crops.pixels
+            sets[f"v{strict.plain(pictures.validation)}"] = parts.validation
+            if number == 0:
+                checked = Checked(checked.stages, parts.taken_over, checked.words, checked.data)
+        checked.stages.append(known[key])
+    trained = [pixels for key, pixels in sets.items() if key.startswith("t")]
+    held_out = [pixels for key, pixels in sets.items() if key.startswith("v")]
+    checked.words.extend(leaks.told(trained, held_out))
+    return checked
+
+
+@contextmanager
+def _in_stage(run: Recipe, number: int) -> Generator[None]:
+    """Errors in here say in which stage they are."""
+    try:
+        yield
+    except SrzooError as error:
+        if run.stages:
+            error.what = f"stage {run.stages[number].name!r}: {error.what}"
+        raise
+
+
+def _key(recipe: Recipe) -> str:
+    """The same for stages that are built of the same parts."""
+    plain = strict.plain(recipe)
+    for name in ("schedule", "watchdog", "summary"):
+        plain.pop(name, None)
+    for name in NUMBERS:
+        plain["train"].pop(name, None)
+    return json.dumps(plain, sort_keys=True, default=str)
+
+
+def _facts(parts: Parts) -> Stage:
+    def count(network: Any) -> int:
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    return Stage(
+        count(parts.generator),
+        count(parts.adversary.discriminator) if parts.adversary else None,
+        len(parts.crops.pixels),
+        len(parts.validation),
+    )
+
+
+def _headers(
+    run: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
+) -> None:
+    """Look at the data sets of all stages before any picture is decoded."""
+    generator: Any = kinds.generators.build(run.generator)
+    largest = max(generator.scales)
+    built: dict[str, Any] = {}
+    sizes: dict[str, list[tuple[str, int, int]]] = {}
+    for number in range(first, len(recipes)):
+        pictures = recipes[number].data
+        for place, sets in (("train", pictures.train), ("validation", pictures.validation)):
+            for use in uses(sets):
+                key = json.dumps(strict.plain(use), sort_keys=True, default=str)
+                if key not in built:
+                    with _in_stage(run, number):
+                        built[key] = kinds.datasets.build(placed(use, data))
+                        sizes[key] = list(_sizes(built[key]))
+                        checked.data[key] = datachange.state(built[key], f"data.{place}", use.name)
+                if place == "train" and not getattr(pictures, "skip_bad", False):
+                    with _in_stage(run, number):
+                        large_enough(sizes[key], pictures.lr_crop * largest)
+
+
+def uses(sets: Any) -> list[Use]:
+    """The plugins that a recipe's ``data.train`` or ``data.validation`` names."""
+    return [sets] if isinstance(sets, Use) else [source.use for source in sets.each]
+
+
+def _sizes(dataset: Any) -> Iterator[tuple[str, int, int]]:
+    """Name, height and width of each picture by its header, of a dataset that tells them."""
+    size = getattr(dataset, "size", None)
+    if not callable(size):
+        return
+    name = getattr(dataset, "name", None)
+    name = name if callable(name) else "picture {}".format
+    for index in range(len(dataset)):
+        try:
+            height, width = cast("tuple[int, int]", size(index))
+        except SrzooError:
+            continue  # whoever decodes it names it, or leaves it out
+        yield str(name(index)), height, width
+
+
+def large_enough(sizes: Sequence[tuple[str, int, int]], side: int) -> None:
+    """Refuse pictures that are smaller than a crop, all at once.
+
+    Args:
+        sizes: name, height and width of each.
+        side: of a crop, in HR pixels.
+
+    Raises:
+        SrzooError: some are; the first few are named.
+    """
+    small = [f"{name} ({width}x{height})" for name, height, width in sizes
+             if min(height, width) < side]  # fmt: skip
+    if not small:
+        return
+    more = f" and {len(small) - NAMED_AT_MOST} more" if len(small) > NAMED_AT_MOST else ""
+    raise SrzooError(
+        f"{len(small)} of {len(sizes)} pictures are smaller than a crop of {side}x{side} pixels:"
+        f" {', '.join(small[:NAMED_AT_MOST])}{more}",
+        "Lower data.lr_crop, or exclude them",
+    )
+
+
+def try_losses(parts: Parts) -> None:
+    """Ask each loss about a crop of the size that it will see.
+
+    Raises:
+        SrzooError: one cannot judge it, or gives no single number.
+    """
+    recipe, scale = parts.recipe, min(parts.scales)
+    border = int(cast("Any", parts.generator).tail_reach) if recipe.train.fold else 0
+    side = recipe.data.lr_crop - 2 * border
+    chance = torch.Generator().manual_seed(0)
+    device = next(parts.generator.parameters()).device
+    lr, hr, sr = (
+        torch.rand((1, 3, length, length), generator=chance).to(device)
+        for length in (side, side * scale, side * scale)
+    )
+    for number, term in enumerate(parts.terms):
+        who = f"losses.{number}, {term.name!r}, cannot judge crops of {side * scale} pixels a side"
+        with _trying(who, "Raise data.lr_crop, or take the loss out"), torch.no_grad():
+            value = cast("Any", term.loss(Pair(lr=lr, hr=hr, sr=sr)))
+            if not isinstance(value, torch.Tensor) or value.numel() != 1:
+                raise ValueError(f"it gives {type(value).__name__}, and no single number")
+
+
+def try_metrics(parts: Parts) -> None:
+    """Enlarge the smallest validation picture, and ask each metric about it.
+
+    Raises:
+        SrzooError: it cannot be made smaller, enlarged or measured.
+    """
+    pictures = parts.validation
+    number = min(range(len(pictures)), key=lambda n: np.prod(pictures.size(n)))
+    whole = pictures.hr(number)
+    height, width = whole.shape[:2]
+    called = f"{pictures.names[number]}, the smallest validation picture, of {width}x{height}"
+    shrink = kinds.degradations.build(parts.recipe.data.degradation)
+    upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
+    for scale in parts.scales:
+        hr = whole[: height // scale * scale, : width // scale * scale]
+        with _trying(f"scale {scale} has no use for {called}", "Exclude the picture"):
+            if not hr.size:
+                raise ValueError("it is smaller than one LR pixel")
+            lr = shrink(hr, scale, np.random.default_rng(0))
+            sr = upscaler.array(lr, scale)
+        for name, metric in parts.metrics.items():
+            fix = "Exclude the picture, or take the metric out of train.metrics"
+            with _trying(f"the metric {name!r} cannot measure {called}", fix):
+                float(metric(sr, hr, scale))
+
+
+@contextmanager
+def _trying(what: str, fix: str) -> Generator[None]:
+    """Whatever goes wrong in here is an error that says what was tried."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except SrzooError as error:
+        raise SrzooError(f"{what}: {error.what}", f"{error.fix or fix}") from error
+    except Exception as error:  # a third party's plugin may raise anything at all
+        raise SrzooError(f"{what}: {error or type(error).__name__}", fix) from error

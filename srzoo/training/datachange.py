@@ -1,0 +1,68 @@
+"""Data that changed since a run stopped: its state is kept in the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from .. import files, keeping
+
+if TYPE_CHECKING:
+    from ..contracts import Dataset
+
+FILE = "data.json"
+
+State = dict[str, Any]
+"""Of each data set, by its plugin and arguments: what :func:`state` gives."""
+
+
+def state(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
+    """What tells whether a data set is as it was.
+
+    Args:
+        dataset: which one.
+        place: what the recipe calls it, such as "data.train".
+        name: of its plugin.
+    """
+    return {
+        "called": f"{place} ({name})",
+        "pictures": len(dataset),
+        "fingerprint": dataset.fingerprint,
+    }
+
+
+def write(run: Path, now: State) -> None:
+    """Keep the state of a run's data, over that of the same sets before."""
+    run.mkdir(parents=True, exist_ok=True)
+    with files.replacing(run / FILE) as file:
+        file.write(keeping.sealed({"sets": {**read(run), **now}}))
+
+
+def read(run: Path) -> State:
+    """The state that was kept; empty if there is none, or it is damaged."""
+    found = (keeping.unsealed(run / FILE) or {}).get("sets")
+    return cast("State", found) if isinstance(found, dict) else {}
+
+
+def told(before: State, now: State) -> list[str]:
+    """A sentence for each data set that is not what it was."""
+    return [
+        _changed(before[key], facts)
+        for key, facts in now.items()
+        if isinstance(before.get(key), Mapping)
+        and before[key].get("fingerprint") != facts["fingerprint"]
+    ]
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    then, count = before.get("pictures"), now["pictures"]
+    how = (
+        f"it had {then} pictures, and has {count}"
+        if then != count
+        else "names, sizes or times of change of its files are others"
+    )
+    return (
+        f"{now['called']} has changed since this run stopped: {how}; from here on the run is"
+        " another than it would have been"
+    )
