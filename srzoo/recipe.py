@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from . import kinds, locate, strict
 from .changes import changed, set_from
@@ -45,26 +45,107 @@ class Weighted:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A data set of several, and its share of the crops, or None for that of its pictures."""
+
+    use: Use
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Where pictures come from: one dataset plugin, or several with a share of the crops each.
+
+    Shares are relative to each other. Sets without one share what the others leave of 1, by
+    their numbers of pictures.
+    """
+
+    each: tuple[Source, ...]
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any] | Use) -> Sets:
+        """Read the name or the table of a single data set."""
+        return cls((Source(Use.of(value)),))
+
+    @classmethod
+    def of_list(cls, values: Sequence[object], where: str) -> Sets:
+        """Read a list of names and tables; a table may have a ``weight``."""
+        if not values:
+            raise SrzooError(f"{where} is an empty list", "Name a dataset")
+        return cls(tuple(_source(item, f"{where}[{n}]") for n, item in enumerate(values)))
+
+    def plain(self) -> Any:
+        """What :meth:`of` or :meth:`of_list` reads."""
+        if len(self.each) == 1 and self.each[0].weight is None:
+            return self.each[0].use.plain()
+        weights = ({} if s.weight is None else {"weight": s.weight} for s in self.each)
+        return [{**s.use.plain(), **w} for s, w in zip(self.each, weights, strict=True)]
+
+
+def _source(value: object, where: str) -> Source:
+    if not isinstance(value, str | Mapping):
+        raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
+    if isinstance(value, str):
+        return Source(Use(value))
+    table = dict(cast("Mapping[str, Any]", value))
+    weight = table.pop("weight", None)
+    if weight is None:
+        return Source(Use.of(table))
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not number or not 0 < weight < float("inf"):
+        raise SrzooError(
+            f"{where}: weight is {weight!r}", "Give a number above 0, or leave the set out"
+        )
+    return Source(Use.of(table), float(weight))
+
+
+@dataclass(frozen=True)
 class Data:
     """Which pictures, and how they are cut.
 
     Attributes:
-        train, validation: dataset plugins; validation pictures are never trained on.
+        train, validation: dataset plugins, one or a list; validation pictures are never trained
+            on, and have no weights.
         degradation: makes LR from HR where the dataset has none.
         lr_crop: side of a training crop, in LR pixels.
         batch: crops for each optimiser step and accumulation, over all processes.
         draw: "pictures": each as often as any other; "area": in proportion to its pixels;
             "detail": by area, and of a few crops the one with the most detail.
         augment: left-right flips and quarter turns.
+        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": where
+            they take less than half of what is free. Those that are not are decoded as they are
+            needed, to the same crops.
+        skip_bad: leave out pictures that cannot be read, have wrong sizes, or are smaller than a
+            crop; otherwise they are named, and nothing is trained.
     """
 
-    train: Use
-    validation: Use
+    train: Sets
+    validation: Sets
     degradation: Use = field(default_factory=lambda: Use("bicubic"))
     lr_crop: int = 48
     batch: int = 16
     draw: Literal["pictures", "area", "detail"] = "pictures"
     augment: bool = True
+    cache: Literal["auto", "always", "never"] = "auto"
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation"):
+            value: object = getattr(self, name)
+            if isinstance(value, Use):  # one set, by whoever builds a recipe in Python
+                object.__setattr__(self, name, Sets.of(value))
+        weights = [s.weight for s in self.train.each if s.weight is not None]
+        if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
+            raise SrzooError(
+                f"the weights of data.train add up to {sum(weights):g}, and leave nothing for the"
+                " sets without one",
+                "Give each set a weight, or weights that add up to less than 1",
+            )
+        if any(source.weight is not None for source in self.validation.each):
+            raise SrzooError(
+                "data.validation has a weight, and every picture of it counts the same",
+                "Take the weight out",
+            )
 
 
 @dataclass(frozen=True)
@@ -333,8 +414,7 @@ def _check(recipe: Recipe, where: str) -> None:
     train, data, adversarial = recipe.train, recipe.data, recipe.adversarial
     uses: list[tuple[Registry[Any], Use]] = [
         (kinds.generators, recipe.generator),
-        (kinds.datasets, recipe.data.train),
-        (kinds.datasets, recipe.data.validation),
+        *((kinds.datasets, source.use) for source in (*data.train.each, *data.validation.each)),
         (kinds.degradations, recipe.data.degradation),
         *((kinds.losses, loss.use) for loss in recipe.losses),
         *((kinds.metrics, metric) for metric in recipe.train.metrics),
