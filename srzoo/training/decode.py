@@ -23,7 +23,7 @@ from .packs import Packs, Place, Row
 from .sets import PairError, Source, fits, shrunk, told, whole
 
 if TYPE_CHECKING:
-    from ..contracts import U8, Degradation
+    from ..contracts import U8, Degradation, Sample
 
 T = TypeVar("T")
 OWN = "-lr"
@@ -86,6 +86,7 @@ class Decoder:
         self._sizes: dict[int, tuple[int, int]] = {}
         self._names: dict[int, str] = {}
         self._own: dict[int, bool] = {}
+        self._probed: dict[int, Sample] = {}
         self.missing = [i for i in range(len(source)) if not self._complete(i)]
 
     def _complete(self, index: int) -> bool:
@@ -103,7 +104,6 @@ class Decoder:
         Raises:
             SrzooError: pictures are smaller than a crop, or the whole set is of another scale.
         """
-        self._probe()
         self._side = lr_crop * max(self._scales)
         small: list[SrzooError] = []
         places = self._found.places
@@ -127,6 +127,7 @@ class Decoder:
                 self._fault(index, error)
         if small and not skip_bad:
             raise told(small, len(self._source))
+        self._probe()
 
     def _named(self, index: int) -> str:
         kept = self._found.names.get(self._keys[index])
@@ -138,11 +139,12 @@ class Decoder:
         Raises:
             PairError: two pictures, or the only one, belong together at another scale.
         """
-        fresh = [index for index in self.missing if self._keys[index] not in self._found.places]
+        places, bad = self._found.places, self._bad
+        fresh = [i for i in self.missing if self._keys[i] not in places and i not in bad]
         first: PairError | None = None
         for index in fresh[:2]:
             try:
-                lr = self._source.sample(index, self._scales).lr
+                sample = self._source.sample(index, self._scales)
             except PairError as error:
                 if len(self._scales) > 1 or len(self._source) == 1:
                     raise
@@ -152,8 +154,12 @@ class Decoder:
             except SrzooError:
                 return  # it is named with the others
             else:
-                self._own = dict.fromkeys(range(len(self._source)), lr is not None)
+                self._own = dict.fromkeys(range(len(self._source)), sample.lr is not None)
+                self._probed[index] = sample
                 return
+
+    def _sample(self, index: int) -> Sample:
+        return self._probed.pop(index, None) or self._source.sample(index, self._scales)
 
     def decode(
         self,
@@ -187,6 +193,7 @@ class Decoder:
     ) -> None:
         if cache == "never" or (cache == "auto" and not self._room(todo, say)):
             self._read_facts(todo, report)
+            self._probed.clear()
             return
         if again := len(self._kept(todo)):
             say(f"LR pictures by {self._degradation} are made of {again} kept pictures")
@@ -242,7 +249,7 @@ class Decoder:
         if place := self._found.places.get(key):
             name, hr = self._found.names[key], place.view(packs.mapped(place.pack))
         else:
-            sample = self._source.sample(index, self._scales)
+            sample = self._sample(index)
             name, hr = sample.name, sample.hr
             pictures[key] = hr
             if sample.lr is not None:
@@ -262,7 +269,7 @@ class Decoder:
         unknown = [index for index in todo if index not in told]
 
         def facts(index: int) -> tuple[str, tuple[int, ...], bool]:
-            sample = self._source.sample(index, self._scales)
+            sample = self._sample(index)
             return sample.name, sample.hr.shape[:2], sample.lr is not None
 
         for done, (index, found) in enumerate(in_threads(facts, unknown)):

@@ -18,8 +18,8 @@ from srzoo.errors import SrzooError
 from srzoo.registry import Use
 from srzoo.training.crops import ahead
 from srzoo.training.pixels import decoded
-from srzoo.training.sets import Source
 from srzoo.training.schedule import ema_decay, factor
+from srzoo.training.sets import Source
 
 
 def crops(tiny, *changes):
