@@ -31,7 +31,7 @@ def parse(kind: type[T], value: object, where: str) -> T:
 
 
 def _parse(kind: Any, value: object, where: str) -> object:
-    if isinstance(value, list | tuple) and hasattr(kind, "of_list"):
+    if hasattr(kind, "of_list") and _is_list(value):
         return kind.of_list(value, where)
     if hasattr(kind, "of"):
         if not isinstance(value, str | Mapping):
@@ -60,6 +60,10 @@ def _parse(kind: Any, value: object, where: str) -> object:
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise SrzooError(f"{where} is {value!r}", f"It has to be a {wanted.__name__}")
     return value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _dataclass(kind: Any, value: object, where: str) -> object:

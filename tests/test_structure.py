@@ -12,7 +12,8 @@ from helpers import ROOT
 
 ORDER = [
     "_version", "errors", "descriptors", "whole", "files", "troubles", "strict", "keeping",
-    "registry", "contracts", "kinds", "card", "hub", "dataroot", "locate", "changes", "recipe",
+    "registry", "contracts", "kinds", "card", "hub", "dataroot", "locate", "changes", "sources",
+    "recipe",
     "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.work", "upscaling.planner",
     "upscaling.alpha", "upscaling.tiles", "upscaling.bicubic", "upscaling.stitching",

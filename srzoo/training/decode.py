@@ -195,8 +195,11 @@ class Decoder:
             self._read_facts(todo, report)
             self._probed.clear()
             return
-        if again := len(self._kept(todo)):
-            say(f"LR pictures by {self._degradation} are made of {again} kept pictures")
+        if edited := self._edited(todo):
+            say(
+                f"{self._degradation} makes other pictures than before: the LR of {edited} kept"
+                " ones is made again"
+            )
         try:
             self._keep(todo, report)
         except OSError as error:
@@ -208,6 +211,18 @@ class Decoder:
             say(f"{what}; they are decoded as they are needed")
             left = [i for i in todo if i not in self._bad and not self._complete(i)]
             self._read_facts(left, report)
+
+    def _edited(self, todo: Sequence[int]) -> int:
+        """How many kept pictures have LR by this degradation, as it was before it was edited."""
+        kept = self._kept(todo)
+        before = tuple(
+            self._keys[index] + mark.rpartition("-")[0] + "-"
+            for index in sorted(kept)[:1]
+            for mark in self._marks.values()
+        )
+        return (
+            len(kept) if before and any(key.startswith(before) for key in self._found.places) else 0
+        )
 
     def _room(self, todo: Sequence[int], say: Callable[[str], None]) -> bool:
         """Whether there is room for what is missing; says so if there is none."""

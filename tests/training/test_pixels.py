@@ -375,7 +375,7 @@ def test_an_edited_degradation_makes_its_pictures_anew(photos, monkeypatch):
     finally:
         srzoo.degradations.unregister("edited")
     assert np.array_equal(before + np.uint8(1), after)
-    assert words == ["LR pictures by edited are made of 8 kept pictures"]
+    assert words == ["edited makes other pictures than before: the LR of 8 kept ones is made again"]
     assert SEEN == []
 
 
