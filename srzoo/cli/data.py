@@ -127,12 +127,12 @@ def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
         )  # fmt: skip
         return
     rows = [
-        [printable(one.name), str(one.count), size(one.bytes),
-         f"{datetime.fromtimestamp(one.used):%Y-%m-%d %H:%M}"]
+        [str(one.count), size(one.bytes), f"{datetime.fromtimestamp(one.used):%Y-%m-%d %H:%M}",
+         printable(one.name)]
         for one in found
     ]  # fmt: skip
     if rows:
-        table(["set", "pictures", "size", "last used"], rows, right="pictures size")
+        table(["pictures", "size", "last used", "set"], rows, right="pictures size")
     click.echo(f"{len(found)} kept, {size(sum(one.bytes for one in found))}")
 
 
@@ -164,7 +164,8 @@ def degrade(
 
     \b
     srzoo data degrade photos/ lr/ -d realistic --seed 1
-    srzoo data degrade photos/ -d realistic --set "noise_range=[1, 5]" --sheet samples.png
+    srzoo data degrade photos/ -d realistic --set "jpeg_range=[5, 30]" \\
+      --sheet samples.png
 
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
     """

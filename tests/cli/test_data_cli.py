@@ -64,7 +64,7 @@ def test_kept_pictures_are_listed_by_data_set(srzoo_cli, kept):
     assert told == {f"folder (path={kept})": 4, f"folder (path={kept / 'sub'})": 2}
     assert all(one["bytes"] > 1000 and one["used"] > 1e9 for one in found)
     shown = srzoo_cli("data", "cache", "hr/sub").out
-    assert shown.splitlines()[0].split() == ["set", "pictures", "size", "last", "used"]
+    assert shown.splitlines()[0].split() == ["pictures", "size", "last", "used", "set"]
     assert shown.splitlines()[-1].startswith("1 kept, ")
     assert srzoo_cli("cache", "list", "pixels").out.splitlines()[-1].startswith("2 kept, ")
 
