@@ -247,3 +247,18 @@ def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
     (tmp_path / "again.toml").write_text(plan.to_toml())
     assert recipe.read(tmp_path / "again.toml") == plan
     assert recipe.read(tiny(), [f"data.train=[{table}]", 'data.train.1={name="y"}']).data.train
+
+
+def test_cards_tell_of_every_data_set(tiny, two):
+    from srzoo import guidance
+    from srzoo.modelcards import cardsections, provenance
+
+    photos, pairs = two
+    plan = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
+    told = " ".join(provenance.training(plan, None))
+    assert "`folder` (path = photos) with weight 3 and `paired`" in told
+    assert "made by `bicubic`" in told
+    assert "others the data set's own (`lr = lr`)" in told
+    assert not provenance.lr_pictures(plan)[1]  # one of them is not clean
+    assert not guidance._clean(plan)
+    assert cardsections.repos(plan) == ()
