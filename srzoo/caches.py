@@ -46,6 +46,45 @@ class Entry:
     needed: bool | None = None
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """A data set whose pictures are kept decoded, in one folder or several.
+
+    Attributes:
+        name: the dataset plugin and its arguments.
+        count: pictures that are kept of it; one that has changed counts twice.
+        bytes: on the disk.
+        used: when they were last made or used, in seconds since 1970.
+        kept: the folders.
+    """
+
+    name: str
+    count: int
+    bytes: int
+    used: float
+    kept: tuple[Entry, ...]
+
+
+def pictures() -> list[Pictures]:
+    """Decoded pictures by data set, the largest first."""
+    sets: dict[str, list[tuple[Entry, int]]] = {}
+    for entry in _pixels():
+        facts = keeping.unsealed(entry.path / "index.json") or {}
+        name = str(facts.get("about") or "of an earlier srzoo, or damaged")
+        sets.setdefault(name, []).append((entry, len(facts.get("names", ()))))
+    found = [
+        Pictures(
+            name,
+            sum(count for _, count in kept),
+            sum(entry.bytes for entry, _ in kept),
+            max(entry.used for entry, _ in kept),
+            tuple(entry for entry, _ in kept),
+        )
+        for name, kept in sets.items()
+    ]
+    return sorted(found, key=lambda each: (-each.bytes, each.name))
+
+
 def places() -> dict[str, Path]:
     """Where things are kept, by kind."""
     from huggingface_hub import constants

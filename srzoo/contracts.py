@@ -142,11 +142,16 @@ class Sample:
 
 
 class Dataset(Protocol):
-    """A sequence of whole pictures.
+    """A sequence of whole pictures; several threads may read it at the same time.
 
     Attributes:
         fingerprint: changes when any picture does (names, sizes, times of change), so that
             decoded pixels can be kept between runs.
+
+    One that can tell about a picture without decoding it may offer ``name(index) -> str``, as in
+    its sample; ``key(index) -> str``, which changes when this picture does and names its place,
+    so that one more picture costs no second decode of the others; and ``size(index)``, height
+    and width of ``hr``, from the file's header.
     """
 
     @property

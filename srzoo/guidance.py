@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .images import Picture
+    from .registry import Use
 
 Purpose = Literal["faithful", "perceptual", "real photos"]
 
@@ -97,9 +98,13 @@ def _for_real_photos(folder: ModelFolder) -> list[str]:
 
 def _clean(part: Recipe) -> bool:
     """Whether LR pictures were made by bicubic shrinking and nothing else."""
+    return all(_clean_set(source.use, part) for source in part.data.train.each)
+
+
+def _clean_set(use: Use, part: Recipe) -> bool:
     for name in OWN_LR:
-        if part.data.train.args.get(name) is not None:
-            return CLEAN in str(part.data.train.args[name])
+        if use.args.get(name) is not None:
+            return CLEAN in str(use.args[name])
     return part.data.degradation.name == CLEAN
 
 

@@ -19,6 +19,7 @@ from .descent import Optimizer as Optimizer
 from .descent import Schedule as Schedule
 from .errors import ModelError, SrzooError
 from .registry import Use
+from .sources import Sets
 
 RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
@@ -53,7 +54,8 @@ class Data:
     """Which pictures, and how they are cut.
 
     Attributes:
-        train, validation: dataset plugins; validation pictures are never trained on.
+        train, validation: dataset plugins, one or a list; validation pictures are never trained
+            on, and have no weights.
         degradation: makes LR from HR where the dataset has none.
         lr_crop: side of a training crop, in LR pixels.
         batch: crops for each optimiser step and accumulation, over all processes.
@@ -62,16 +64,41 @@ class Data:
         augment: left-right flips and quarter turns.
         workers: processes that cut and degrade crops; 0 for a thread. The same crops with any
             number; by default from the cores: half of them less one, at most eight.
+        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": where
+            they take less than half of what is free. Those that are not are decoded as they are
+            needed, to the same crops.
+        skip_bad: leave out pictures that cannot be read, have wrong sizes, or are smaller than a
+            crop; otherwise they are named, and nothing is trained.
     """
 
-    train: Use
-    validation: Use
+    train: Sets
+    validation: Sets
     degradation: Use = field(default_factory=lambda: Use("bicubic"))
     lr_crop: int = 48
     batch: int = 16
     draw: Literal["pictures", "area", "detail"] = "pictures"
     augment: bool = True
     workers: int | None = None
+    cache: Literal["auto", "always", "never"] = "auto"
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation"):
+            value: object = getattr(self, name)
+            if isinstance(value, Use):  # one set, by whoever builds a recipe in Python
+                object.__setattr__(self, name, Sets.of(value))
+        weights = [s.weight for s in self.train.each if s.weight is not None]
+        if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
+            raise SrzooError(
+                f"the weights of data.train add up to {sum(weights):g}, and leave nothing for the"
+                " sets without one",
+                "Give each set a weight, or weights that add up to less than 1",
+            )
+        if any(source.weight is not None for source in self.validation.each):
+            raise SrzooError(
+                "data.validation has a weight, and every picture of it counts the same",
+                "Take the weight out",
+            )
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
     """Every plugin that a recipe names, with the registry of its kind."""
     uses: list[tuple[Registry[Any], Use]] = [
         (kinds.generators, recipe.generator),
-        (kinds.datasets, recipe.data.train),
-        (kinds.datasets, recipe.data.validation),
+        *((kinds.datasets, source.use) for source in recipe.data.train.each),
+        *((kinds.datasets, source.use) for source in recipe.data.validation.each),
         (kinds.degradations, recipe.data.degradation),
         *((kinds.losses, loss.use) for loss in recipe.losses),
         *((kinds.metrics, metric) for metric in recipe.train.metrics),

@@ -19,7 +19,8 @@ def parse(kind: type[T], value: object, where: str) -> T:
     """Make a ``kind`` of a plain value.
 
     Args:
-        kind: a dataclass, or a class with a classmethod ``of`` that reads plain values.
+        kind: a dataclass, or a class with a classmethod ``of`` that reads plain values; one that
+            reads lists too has ``of_list``, which is told where.
         value: what TOML or JSON gave.
         where: what errors begin with, such as a file's name.
 
@@ -30,6 +31,8 @@ def parse(kind: type[T], value: object, where: str) -> T:
 
 
 def _parse(kind: Any, value: object, where: str) -> object:
+    if hasattr(kind, "of_list") and _is_list(value):
+        return kind.of_list(value, where)
     if hasattr(kind, "of"):
         if not isinstance(value, str | Mapping):
             raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
@@ -57,6 +60,10 @@ def _parse(kind: Any, value: object, where: str) -> object:
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise SrzooError(f"{where} is {value!r}", f"It has to be a {wanted.__name__}")
     return value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _dataclass(kind: Any, value: object, where: str) -> object:

@@ -13,7 +13,7 @@ from helpers import ROOT
 ORDER = [
     "_version", "errors", "descriptors", "whole", "files", "troubles", "strict", "keeping",
     "registry", "contracts", "kinds", "card", "hub", "dataroot", "locate", "changes", "descent",
-    "recipe_checks", "recipe",
+    "sources", "recipe_checks", "recipe",
     "images", "guidance",
     "upscaling.sizing", "upscaling.memory", "upscaling.work", "upscaling.planner",
     "upscaling.alpha", "upscaling.tiles", "upscaling.bicubic", "upscaling.stitching",

@@ -92,16 +92,47 @@ class Folder:
             PictureError: it cannot be read.
             IndexError: there is none.
         """
+        name, factor = self._place(index)
+        pixels = _pictures.read_rgb(self.path / name)
+        return Sample(self.name(index), pixels if factor is None else _shrunk(pixels, factor))
+
+    def name(self, index: int) -> str:
+        """What the picture at ``index`` is called."""
+        name, factor = self._place(index)
+        return name if factor is None else f"{name} x{factor:g}"
+
+    def key(self, index: int) -> str:
+        """Changes with the file of the picture at ``index`` and how much smaller it is made.
+
+        Raises:
+            PictureError: the file is gone.
+        """
+        name, factor = self._place(index)
+        return _pictures.key([self.path / name], name, factor)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of the picture at ``index``, from its file's header.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        name, factor = self._place(index)
+        found = _pictures.size(self.path / name)
+        return found if factor is None else _smaller(found, factor)
+
+    def _place(self, index: int) -> tuple[str, float | None]:
+        """A picture's file, and how much smaller it is made."""
         turn, place = divmod(range(len(self))[index], len(self.names))
-        name = self.names[place]
-        if not turn:
-            return Sample(name, _pictures.read_rgb(self.path / name))
-        factor = self.smaller[turn - 1]
-        return Sample(f"{name} x{factor:g}", _shrunk(_pictures.read_rgb(self.path / name), factor))
+        return self.names[place], self.smaller[turn - 1] if turn else None
+
+
+def _smaller(size: tuple[int, ...], factor: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * factor)) for side in size)
+    return height, width
 
 
 def _shrunk(pixels: U8, factor: float) -> U8:
-    height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])
+    height, width = _smaller(pixels.shape[:2], factor)
     small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(small)
 

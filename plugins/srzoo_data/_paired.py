@@ -69,6 +69,30 @@ class Paired:
         hr, lr = _pictures.read_rgb(self.hr / name), _pictures.read_rgb(self.lr / low)
         return Sample(name, *_pictures.fit(hr, lr, self.scale, name))
 
+    def name(self, index: int) -> str:
+        """What the pair at ``index`` is called."""
+        return self.names[index][0]
+
+    def key(self, index: int) -> str:
+        """Changes with the two files at ``index``.
+
+        Raises:
+            PictureError: one is gone.
+        """
+        name, low = self.names[index]
+        return _pictures.key([self.hr / name, self.lr / low], name, self.scale)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of the HR picture at ``index``, from the two files' headers.
+
+        Raises:
+            PictureError: a file cannot be read, or the sizes do not belong together.
+        """
+        name, low = self.names[index]
+        hr, lr = _pictures.size(self.hr / name), _pictures.size(self.lr / low)
+        height, width = _pictures.fitting(hr, lr, self.scale, name)
+        return height * self.scale, width * self.scale
+
 
 def _by_stem(
     root: Path, names: list[str], ending: str = "", partners: frozenset[str] = frozenset()

@@ -70,6 +70,25 @@ def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
     return digest.hexdigest()
 
 
+def key(files: Iterable[Path], *rest: object) -> str:
+    """The same of one picture's files, whose whole paths count.
+
+    Raises:
+        PictureError: a file is gone.
+    """
+    return fingerprint(((os.path.abspath(path), path) for path in files), *rest)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture as :func:`read_rgb` gives it, from the file's header.
+
+    Raises:
+        PictureError: the file is missing, damaged, or no picture.
+    """
+    width, height = images.read_size(path)
+    return height, width
+
+
 def read_rgb(path: Path) -> U8:
     """Decode a picture file to uint8 H x W x 3, turned upright, as ``images.rgb`` does.
 
@@ -94,15 +113,24 @@ def fit(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
     Raises:
         PictureError: the sizes do not belong together.
     """
-    for large, small in zip(hr.shape[:2], lr.shape[:2], strict=True):
+    height, width = fitting(hr.shape[:2], lr.shape[:2], scale, name)
+    return hr[: height * scale, : width * scale], lr[:height, :width]
+
+
+def fitting(hr: tuple[int, ...], lr: tuple[int, ...], scale: int, name: str) -> tuple[int, int]:
+    """Height and width in LR pixels of what :func:`fit` leaves of pictures of these sizes.
+
+    Raises:
+        PictureError: the sizes do not belong together.
+    """
+    for large, small in zip(hr, lr, strict=True):
         if abs(large - scale * small) >= scale:
             raise PictureError(
-                f"{name}: HR is {hr.shape[1]}x{hr.shape[0]} and LR {lr.shape[1]}x{lr.shape[0]},"
+                f"{name}: HR is {hr[1]}x{hr[0]} and LR {lr[1]}x{lr[0]},"
                 f" which do not belong together at scale {scale}",
                 "Check the scale and the two files",
             )
-    height = min(hr.shape[0] // scale, lr.shape[0])
-    width = min(hr.shape[1] // scale, lr.shape[1])
+    height, width = (min(large // scale, small) for large, small in zip(hr, lr, strict=True))
     if not (height and width):
         raise PictureError(f"{name}: HR is smaller than one LR pixel", "Check the scale")
-    return hr[: height * scale, : width * scale], lr[:height, :width]
+    return height, width

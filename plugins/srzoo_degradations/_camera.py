@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,39 +81,36 @@ class Unknown:
         return _steps.to_uint8(_shrink(hr.astype(np.float32), scale, kernel))
 
 
-@dataclass(frozen=True)
-class _Setting:
-    """Limits that one picture's values are drawn from.
+class _Camera:
+    """What the three cameras share.
 
-    ``sigma`` and ``shake`` are in LR pixels; ``noise`` and ``light`` are the strength of
-    Gaussian noise in levels and of Poisson noise (1: white is 255 counts); ``jpeg`` is a
-    range of qualities, used with probability ``jpeg_chance``. ``varied`` multiplies shake and
-    noise by one more draw from 0 to 1, so that some pictures are hardly touched.
+    ``varied`` multiplies shake and noise by one more draw from 0 to 1, so that some pictures are
+    hardly touched.
     """
 
-    sigma: tuple[float, float]
-    shake: tuple[float, float]
-    noise: tuple[float, float]
-    light: tuple[float, float]
-    jpeg: tuple[float, float] = (100, 100)
-    jpeg_chance: float = 0.0
-    varied: bool = False
-
-
-MILD = _Setting(sigma=(0.25, 0.45), shake=(0, 0.6), noise=(0.5, 3), light=(0.1, 0.5))
-DIFFICULT = _Setting(sigma=(0.4, 0.8), shake=(0.5, 2.5), noise=(2, 8), light=(0.4, 1.2))
-WILD = _Setting(
-    sigma=(0.2, 1.0), shake=(0, 4), noise=(1, 18), light=(0.2, 2.5),
-    jpeg=(50, 95), jpeg_chance=0.5, varied=True,
-)  # fmt: skip
-
-
-class _Camera:
     deterministic = False
-    _setting: _Setting
+    varied = False
 
-    def __init__(self, *, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        strength: float,
+        sigma: Sequence[float],
+        shake: Sequence[float],
+        noise: Sequence[float],
+        light: Sequence[float],
+        jpeg: Sequence[float],
+        jpeg_prob: float,
+        gray_prob: float,
+    ) -> None:
         self.strength = _steps.number("strength", strength, 0)
+        self.sigma = _steps.limits("sigma", sigma, 0.05)
+        self.shake = _steps.limits("shake", shake, 0)
+        self.noise = _steps.limits("noise", noise, 0)
+        self.light = _steps.limits("light", light, 0)
+        self.jpeg = _steps.limits("jpeg", jpeg, 1, 100)
+        self.jpeg_prob = _steps.number("jpeg_prob", jpeg_prob, 0, 1)
+        self.gray_prob = _steps.number("gray_prob", gray_prob, 0, 1)
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
@@ -123,16 +119,15 @@ class _Camera:
             ValueError: ``hr`` has another dtype, shape, or a size no multiple of ``scale``.
         """
         check_hr(hr, scale)
-        limits = self._setting
-        strength = self.strength * (float(rng.random()) if limits.varied else 1.0)
-        kernel = _gaussian(scale, limits.sigma, rng)
-        shake = strength * _steps.within(rng, limits.shake) * scale
+        strength = self.strength * (float(rng.random()) if self.varied else 1.0)
+        kernel = _gaussian(scale, self.sigma, rng)
+        shake = strength * _steps.within(rng, self.shake) * scale
         lr = _shrink(_shaken(hr.astype(np.float32), shake, rng), scale, kernel)
-        gray = bool(rng.random() < 0.3)
-        lr = _steps.poisson_noise(lr, strength * _steps.within(rng, limits.light), gray, rng)
-        lr = _steps.gaussian_noise(lr, strength * _steps.within(rng, limits.noise), gray, rng)
-        quality = round(_steps.within(rng, limits.jpeg))
-        if rng.random() < limits.jpeg_chance:
+        gray = bool(rng.random() < self.gray_prob)
+        lr = _steps.poisson_noise(lr, strength * _steps.within(rng, self.light), gray, rng)
+        lr = _steps.gaussian_noise(lr, strength * _steps.within(rng, self.noise), gray, rng)
+        quality = round(_steps.within(rng, self.jpeg))
+        if rng.random() < self.jpeg_prob:
             lr = _steps.jpeg(lr, quality)
         return _steps.to_uint8(lr)
 
@@ -144,9 +139,34 @@ class Mild(_Camera):
 
     Args:
         strength: multiplies shake and noise.
+        sigma: least and greatest standard deviation of the blur, in LR pixels.
+        shake: of the length of the shake, in LR pixels.
+        noise: of the strength of Gaussian noise, in levels of 255.
+        light: of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: of the JPEG's quality, from 1 to 100.
+        jpeg_prob: how often there is a JPEG, from 0 to 1.
+        gray_prob: how often noise is the same in all channels.
+
+    Raises:
+        ArgumentError: a range or probability makes no sense.
     """
 
-    _setting = MILD
+    def __init__(
+        self,
+        *,
+        strength: float = 1.0,
+        sigma: Sequence[float] = (0.25, 0.45),
+        shake: Sequence[float] = (0, 0.6),
+        noise: Sequence[float] = (0.5, 3),
+        light: Sequence[float] = (0.1, 0.5),
+        jpeg: Sequence[float] = (100, 100),
+        jpeg_prob: float = 0.0,
+        gray_prob: float = 0.3,
+    ) -> None:
+        super().__init__(
+            strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,
+            jpeg_prob=jpeg_prob, gray_prob=gray_prob,
+        )  # fmt: skip
 
 
 class Difficult(_Camera):
@@ -156,9 +176,34 @@ class Difficult(_Camera):
 
     Args:
         strength: multiplies shake and noise.
+        sigma: least and greatest standard deviation of the blur, in LR pixels.
+        shake: of the length of the shake, in LR pixels.
+        noise: of the strength of Gaussian noise, in levels of 255.
+        light: of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: of the JPEG's quality, from 1 to 100.
+        jpeg_prob: how often there is a JPEG, from 0 to 1.
+        gray_prob: how often noise is the same in all channels.
+
+    Raises:
+        ArgumentError: a range or probability makes no sense.
     """
 
-    _setting = DIFFICULT
+    def __init__(
+        self,
+        *,
+        strength: float = 1.0,
+        sigma: Sequence[float] = (0.4, 0.8),
+        shake: Sequence[float] = (0.5, 2.5),
+        noise: Sequence[float] = (2, 8),
+        light: Sequence[float] = (0.4, 1.2),
+        jpeg: Sequence[float] = (100, 100),
+        jpeg_prob: float = 0.0,
+        gray_prob: float = 0.3,
+    ) -> None:
+        super().__init__(
+            strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,
+            jpeg_prob=jpeg_prob, gray_prob=gray_prob,
+        )  # fmt: skip
 
 
 class Wild(_Camera):
@@ -169,6 +214,33 @@ class Wild(_Camera):
 
     Args:
         strength: multiplies shake and noise.
+        sigma: least and greatest standard deviation of the blur, in LR pixels.
+        shake: of the length of the shake, in LR pixels.
+        noise: of the strength of Gaussian noise, in levels of 255.
+        light: of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: of the JPEG's quality, from 1 to 100.
+        jpeg_prob: how often there is a JPEG, from 0 to 1.
+        gray_prob: how often noise is the same in all channels.
+
+    Raises:
+        ArgumentError: a range or probability makes no sense.
     """
 
-    _setting = WILD
+    varied = True
+
+    def __init__(
+        self,
+        *,
+        strength: float = 1.0,
+        sigma: Sequence[float] = (0.2, 1.0),
+        shake: Sequence[float] = (0, 4),
+        noise: Sequence[float] = (1, 18),
+        light: Sequence[float] = (0.2, 2.5),
+        jpeg: Sequence[float] = (50, 95),
+        jpeg_prob: float = 0.5,
+        gray_prob: float = 0.3,
+    ) -> None:
+        super().__init__(
+            strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,
+            jpeg_prob=jpeg_prob, gray_prob=gray_prob,
+        )  # fmt: skip

@@ -8,10 +8,13 @@ supplement.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from srzoo.errors import ArgumentError
 
 from . import _kernels, _steps
 from ._imresize import check_hr
@@ -22,43 +25,102 @@ if TYPE_CHECKING:
     U8 = NDArray[np.uint8]
     F32 = NDArray[np.float32]
 
-SINC_CHANCE = 0.1
-SECOND_BLUR_CHANCE = 0.8
-FINAL_SINC_CHANCE = 0.8
-GRAY_CHANCE = 0.4
 SIZES = tuple(range(7, 22, 2))
 SHAPES = ("gaussian", "generalised", "plateau")
-SHAPE_CHANCES = (0.70, 0.15, 0.15)
-ROUND_CHANCES = (0.64, 0.80, 0.80)
-"""How often a kernel of each shape is isotropic (0.45 of 0.70, and so on)."""
+LARGEST = 21
+"""Pixels a side of a kernel: the sinc filter is exact up to there."""
 
 
 @dataclass(frozen=True)
 class _Round:
-    """The ranges of one round; ``up``, ``down``: chances to grow and to shrink."""
+    """The ranges of one round."""
 
-    sigma: tuple[float, float]
-    up: float
-    down: float
-    resize: tuple[float, float]
-    noise: tuple[float, float]
-    light: tuple[float, float]
-    quality: tuple[float, float] = (30, 95)
-
-
-FIRST = _Round((0.2, 3.0), 0.2, 0.7, (0.15, 1.5), (1, 30), (0.05, 3.0))
-SECOND = _Round((0.2, 1.5), 0.3, 0.4, (0.3, 1.2), (1, 25), (0.05, 2.5))
+    blur_sigma: tuple[float, float]
+    resize_prob: tuple[float, ...]
+    resize_range: tuple[float, float]
+    gaussian_noise_prob: float
+    noise_range: tuple[float, float]
+    poisson_scale_range: tuple[float, float]
+    gray_noise_prob: float
+    jpeg_range: tuple[float, float]
 
 
 class Realistic:
     """Two rounds of blur, resize, noise and JPEG, then a sinc filter: what photos go through.
 
-    The chances and ranges are Real-ESRGAN's. Differs from its reference: the peak of the
-    Poisson noise is always 255 counts (the reference takes the next power of two above the
-    number of different values), and JPEG is Pillow's, not a differentiable one.
+    The chances and ranges are Real-ESRGAN's, under the names of its training options; a name
+    that ends in 2 is the second round's. Differs from its reference: the peak of the Poisson
+    noise is always 255 counts (the reference takes the next power of two above the number of
+    different values), and JPEG is Pillow's, not a differentiable one.
+
+    Args:
+        kernel_sizes: sides of the blur kernels, odd, from 3 to 21 pixels.
+        kernel_prob: how often a kernel is a Gaussian, a generalised one, a plateau.
+        isotropic_prob: how often a kernel of each of these shapes is round.
+        betag_range, betap_range: exponents of generalised Gaussians and plateaus.
+        sinc_prob: how often a sinc filter takes the place of a blur.
+        blur_sigma, blur_sigma2: standard deviations of the blur, in pixels.
+        resize_prob, resize_prob2: how often a picture becomes larger, smaller, or stays.
+        resize_range, resize_range2: the least and the greatest factor.
+        gaussian_noise_prob, gaussian_noise_prob2: how often noise is Gaussian, not Poisson.
+        noise_range, noise_range2: strengths of Gaussian noise, in levels of 255.
+        poisson_scale_range, poisson_scale_range2: of Poisson noise (1: white is 255 counts).
+        gray_noise_prob, gray_noise_prob2: how often noise is the same in all channels.
+        jpeg_range, jpeg_range2: qualities, from 1 to 100.
+        second_blur_prob: how often there is a second blur.
+        final_sinc_prob: how often there is a sinc filter at the end.
+
+    Raises:
+        ArgumentError: a range or probability makes no sense.
     """
 
     deterministic = False
+
+    def __init__(
+        self,
+        *,
+        kernel_sizes: Sequence[int] = SIZES,
+        kernel_prob: Sequence[float] = (0.70, 0.15, 0.15),
+        isotropic_prob: Sequence[float] = (0.64, 0.80, 0.80),
+        betag_range: Sequence[float] = (0.5, 4),
+        betap_range: Sequence[float] = (1, 2),
+        sinc_prob: float = 0.1,
+        blur_sigma: Sequence[float] = (0.2, 3.0),
+        resize_prob: Sequence[float] = (0.2, 0.7, 0.1),
+        resize_range: Sequence[float] = (0.15, 1.5),
+        gaussian_noise_prob: float = 0.5,
+        noise_range: Sequence[float] = (1, 30),
+        poisson_scale_range: Sequence[float] = (0.05, 3.0),
+        gray_noise_prob: float = 0.4,
+        jpeg_range: Sequence[float] = (30, 95),
+        second_blur_prob: float = 0.8,
+        blur_sigma2: Sequence[float] = (0.2, 1.5),
+        resize_prob2: Sequence[float] = (0.3, 0.4, 0.3),
+        resize_range2: Sequence[float] = (0.3, 1.2),
+        gaussian_noise_prob2: float = 0.5,
+        noise_range2: Sequence[float] = (1, 25),
+        poisson_scale_range2: Sequence[float] = (0.05, 2.5),
+        gray_noise_prob2: float = 0.4,
+        jpeg_range2: Sequence[float] = (30, 95),
+        final_sinc_prob: float = 0.8,
+    ) -> None:
+        self.kernel_sizes = _sizes(kernel_sizes)
+        self.kernel_prob = _steps.chances("kernel_prob", kernel_prob, " ".join(SHAPES))
+        shapes = " ".join(SHAPES)
+        self.isotropic_prob = _steps.probabilities("isotropic_prob", isotropic_prob, shapes)
+        self.betag_range = _steps.limits("betag_range", betag_range, 0.05)
+        self.betap_range = _steps.limits("betap_range", betap_range, 0.05)
+        self.sinc_prob = _steps.number("sinc_prob", sinc_prob, 0, 1)
+        self.second_blur_prob = _steps.number("second_blur_prob", second_blur_prob, 0, 1)
+        self.final_sinc_prob = _steps.number("final_sinc_prob", final_sinc_prob, 0, 1)
+        self.first = _round(
+            "", blur_sigma, resize_prob, resize_range, gaussian_noise_prob, noise_range,
+            poisson_scale_range, gray_noise_prob, jpeg_range,
+        )  # fmt: skip
+        self.second = _round(
+            "2", blur_sigma2, resize_prob2, resize_range2, gaussian_noise_prob2, noise_range2,
+            poisson_scale_range2, gray_noise_prob2, jpeg_range2,
+        )  # fmt: skip
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
@@ -68,67 +130,109 @@ class Realistic:
         """
         check_hr(hr, scale)
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
-        x = _blur(hr.astype(np.float32), FIRST, rng)
-        x = _rest(x, hr.shape[:2], FIRST, rng)
+        x = self._blur(hr.astype(np.float32), self.first, rng)
+        x = _rest(x, hr.shape[:2], self.first, rng)
         x = np.clip(x, 0, 255)
-        x = _steps.jpeg(x, round(_steps.within(rng, FIRST.quality)))
-        if rng.random() < SECOND_BLUR_CHANCE:
-            x = _blur(x, SECOND, rng)
-        x = _rest(x, (height, width), SECOND, rng)
-        quality = round(_steps.within(rng, SECOND.quality))
+        x = _steps.jpeg(x, round(_steps.within(rng, self.first.jpeg_range)))
+        if rng.random() < self.second_blur_prob:
+            x = self._blur(x, self.second, rng)
+        x = _rest(x, (height, width), self.second, rng)
+        quality = round(_steps.within(rng, self.second.jpeg_range))
         # The last resize and the sinc filter come before or after the JPEG: ringing over
         # blocks and blocks over ringing both exist (section 3.5).
         if rng.random() < 0.5:
-            x = _steps.jpeg(_last(x, (height, width), rng), quality)
+            x = _steps.jpeg(self._last(x, (height, width), rng), quality)
         else:
-            x = _last(_steps.jpeg(x, quality), (height, width), rng)
+            x = self._last(_steps.jpeg(x, quality), (height, width), rng)
         return _steps.to_uint8(x)
 
+    def _blur(self, x: F32, limits: _Round, rng: np.random.Generator) -> F32:
+        size = int(rng.choice(self.kernel_sizes))
+        if rng.random() < self.sinc_prob:
+            least = math.pi / 3 if size < 13 else math.pi / 5
+            return _kernels.blur(x, _kernels.sinc(size, _steps.within(rng, (least, math.pi))))
+        shape = int(rng.choice(len(SHAPES), p=self.kernel_prob))
+        first, second = (_steps.within(rng, limits.blur_sigma) for _ in range(2))
+        if rng.random() < self.isotropic_prob[shape]:
+            second = first
+        angle = _steps.within(rng, (0, math.pi))
+        if SHAPES[shape] == "plateau":
+            beta = _shape_value(rng, self.betap_range)
+            kernel = _kernels.plateau(size, first, second, angle, beta)
+        elif SHAPES[shape] == "generalised":
+            beta = _shape_value(rng, self.betag_range)
+            kernel = _kernels.gaussian(size, first, second, angle, beta)
+        else:
+            kernel = _kernels.gaussian(size, first, second, angle)
+        return _kernels.blur(x, kernel)
 
-def _blur(x: F32, limits: _Round, rng: np.random.Generator) -> F32:
-    size = int(rng.choice(SIZES))
-    if rng.random() < SINC_CHANCE:
-        least = math.pi / 3 if size < 13 else math.pi / 5
-        return _kernels.blur(x, _kernels.sinc(size, _steps.within(rng, (least, math.pi))))
-    shape = int(rng.choice(len(SHAPES), p=SHAPE_CHANCES))
-    first, second = (_steps.within(rng, limits.sigma) for _ in range(2))
-    if rng.random() < ROUND_CHANCES[shape]:
-        second = first
-    angle = _steps.within(rng, (0, math.pi))
-    if SHAPES[shape] == "plateau":
-        kernel = _kernels.plateau(size, first, second, angle, _shape_value(rng, (1, 2)))
-    elif SHAPES[shape] == "generalised":
-        kernel = _kernels.gaussian(size, first, second, angle, _shape_value(rng, (0.5, 4)))
-    else:
-        kernel = _kernels.gaussian(size, first, second, angle)
-    return _kernels.blur(x, kernel)
+    def _last(self, x: F32, size: tuple[int, int], rng: np.random.Generator) -> F32:
+        """To the exact LR size, then the sinc filter."""
+        x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
+        side, cutoff = (
+            int(rng.choice(self.kernel_sizes)),
+            _steps.within(rng, (math.pi / 3, math.pi)),
+        )
+        kernel = _kernels.sinc(side, cutoff)
+        return _kernels.blur(x, kernel) if rng.random() < self.final_sinc_prob else x
+
+
+def _round(
+    end: str,
+    blur_sigma: Sequence[float],
+    resize_prob: Sequence[float],
+    resize_range: Sequence[float],
+    gaussian_noise_prob: float,
+    noise_range: Sequence[float],
+    poisson_scale_range: Sequence[float],
+    gray_noise_prob: float,
+    jpeg_range: Sequence[float],
+) -> _Round:
+    name = f"resize_range{end}"
+    factors = _steps.limits(name, resize_range, 0.01)
+    if not factors[0] <= 1 <= factors[1]:
+        raise ArgumentError(f"{name} is {resize_range!r}", "Give a range that has 1 in it")
+    return _Round(
+        blur_sigma=_steps.limits(f"blur_sigma{end}", blur_sigma, 0.05),
+        resize_prob=_steps.chances(f"resize_prob{end}", resize_prob, "larger smaller same"),
+        resize_range=factors,
+        gaussian_noise_prob=_steps.number(f"gaussian_noise_prob{end}", gaussian_noise_prob, 0, 1),
+        noise_range=_steps.limits(f"noise_range{end}", noise_range, 0),
+        poisson_scale_range=_steps.limits(f"poisson_scale_range{end}", poisson_scale_range, 0),
+        gray_noise_prob=_steps.number(f"gray_noise_prob{end}", gray_noise_prob, 0, 1),
+        jpeg_range=_steps.limits(f"jpeg_range{end}", jpeg_range, 1, 100),
+    )
+
+
+def _sizes(value: Sequence[int]) -> tuple[int, ...]:
+    odd = range(3, LARGEST + 1, 2)
+    if not isinstance(value, list | tuple) or not value or not all(size in odd for size in value):
+        raise ArgumentError(
+            f"kernel_sizes is {value!r}", f"Give odd whole numbers from 3 to {LARGEST}"
+        )
+    return tuple(value)
 
 
 def _rest(x: F32, base: tuple[int, ...], limits: _Round, rng: np.random.Generator) -> F32:
     """Resize to a random multiple of ``base``, then noise."""
     draw = rng.random()
     factor = 1.0
-    if draw < limits.up:
-        factor = _steps.within(rng, (1, limits.resize[1]))
-    elif draw < limits.up + limits.down:
-        factor = _steps.within(rng, (limits.resize[0], 1))
+    larger, smaller, _ = limits.resize_prob
+    if draw < larger:
+        factor = _steps.within(rng, (1, limits.resize_range[1]))
+    elif draw < larger + smaller:
+        factor = _steps.within(rng, (limits.resize_range[0], 1))
     size = max(round(base[0] * factor), 1), max(round(base[1] * factor), 1)
     x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
-    gray = bool(rng.random() < GRAY_CHANCE)
-    if rng.random() < 0.5:
-        return _steps.gaussian_noise(x, _steps.within(rng, limits.noise), gray, rng)
-    return _steps.poisson_noise(x, _steps.within(rng, limits.light), gray, rng)
+    gray = bool(rng.random() < limits.gray_noise_prob)
+    if rng.random() < limits.gaussian_noise_prob:
+        return _steps.gaussian_noise(x, _steps.within(rng, limits.noise_range), gray, rng)
+    return _steps.poisson_noise(x, _steps.within(rng, limits.poisson_scale_range), gray, rng)
 
 
 def _shape_value(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     """As often below 1 as above, where the range has both sides."""
-    if limits[0] < 1 and rng.random() < 0.5:
-        return _steps.within(rng, (limits[0], 1))
-    return _steps.within(rng, (1, limits[1]))
-
-
-def _last(x: F32, size: tuple[int, int], rng: np.random.Generator) -> F32:
-    """To the exact LR size, then the sinc filter."""
-    x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
-    kernel = _kernels.sinc(int(rng.choice(SIZES)), _steps.within(rng, (math.pi / 3, math.pi)))
-    return _kernels.blur(x, kernel) if rng.random() < FINAL_SINC_CHANCE else x
+    low, high = limits
+    if low < 1 < high:
+        return _steps.within(rng, (low, 1) if rng.random() < 0.5 else (1, high))
+    return _steps.within(rng, limits)

@@ -6,6 +6,7 @@ Pictures are float32 H x W x 3 with values 0..255.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,29 +29,67 @@ METHODS = ("area", "bilinear", "bicubic")
 SAMPLERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def number(name: str, value: float, least: float) -> float:
-    """``value``, if it is a finite number from ``least``.
+def number(name: str, value: float, least: float, most: float = math.inf) -> float:
+    """``value``, if it is a finite number from ``least`` to ``most``.
 
     Raises:
         ArgumentError: it is not.
     """
-    if not isinstance(value, int | float) or not least <= value < float("inf"):
-        raise ArgumentError(f"{name} is {value!r}", f"Give a number from {least}")
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    if not known or not least <= value <= most or math.isinf(value):
+        to = f" to {most:g}" if most < math.inf else ""
+        raise ArgumentError(f"{name} is {value!r}", f"Give a number from {least:g}{to}")
     return value
 
 
-def limits(name: str, value: Sequence[float], least: float) -> Range:
-    """``value`` as two numbers, from ``least`` and rising.
+def limits(name: str, value: Sequence[float], least: float, most: float = math.inf) -> Range:
+    """``value`` as two numbers from ``least`` to ``most``, and rising.
 
     Raises:
         ArgumentError: it is something else.
     """
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ArgumentError(f"{name} is {value!r}", "Give two numbers: [least, greatest]")
-    low, high = (number(name, item, least) for item in value)
+    low, high = numbers(name, value, 2, "[least, greatest]", least, most)
     if low > high:
         raise ArgumentError(f"{name} is {value!r}", "Give the smaller number first")
     return low, high
+
+
+def chances(name: str, value: Sequence[float], what: str) -> tuple[float, ...]:
+    """``value`` as probabilities that add up to 1, one for each word of ``what``.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    found = probabilities(name, value, what)
+    total = sum(found)
+    if abs(total - 1) > 1e-3:
+        raise ArgumentError(
+            f"{name} is {value!r}, which adds up to {total:g}", "It has to add up to 1"
+        )
+    # Thirds that were written down; numpy draws by nothing that is further off.
+    return found if abs(total - 1) < 1e-12 else tuple(share / total for share in found)
+
+
+def probabilities(name: str, value: Sequence[float], what: str) -> tuple[float, ...]:
+    """``value`` as numbers from 0 to 1, one for each word of ``what``.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    return numbers(name, value, len(what.split()), f"[{', '.join(what.split())}]", 0, 1)
+
+
+def numbers(
+    name: str, value: Sequence[float], count: int, what: str, least: float, most: float
+) -> tuple[float, ...]:
+    """``value`` as so many numbers from ``least`` to ``most``.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if not isinstance(value, list | tuple) or len(value) != count:
+        raise ArgumentError(f"{name} is {value!r}", f"Give {count} numbers: {what}")
+    return tuple(number(name, item, least, most) for item in value)
 
 
 def to_uint8(picture: F32) -> U8:

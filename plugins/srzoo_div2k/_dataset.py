@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from srzoo_data import fingerprint, fit, read_rgb
+from srzoo_data import fingerprint, fit, fitting, key, read_rgb, size
 
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
@@ -98,6 +98,29 @@ class DIV2K:
         """
         name, high, low = self.files[index]
         return Sample(name, *fit(read_rgb(high), read_rgb(low), self.scale, low.name))
+
+    def name(self, index: int) -> str:
+        """What the pair at ``index`` is called."""
+        return self.files[index][0]
+
+    def key(self, index: int) -> str:
+        """Changes with the two files at ``index``.
+
+        Raises:
+            PictureError: one is gone.
+        """
+        name, high, low = self.files[index]
+        return key([high, low], name, self.scale)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of the HR picture at ``index``, from the two files' headers.
+
+        Raises:
+            PictureError: a file cannot be read, or the sizes do not belong together.
+        """
+        _, high, low = self.files[index]
+        height, width = fitting(size(high), size(low), self.scale, low.name)
+        return height * self.scale, width * self.scale
 
     @staticmethod
     def fetch(

@@ -151,3 +151,8 @@ def progress_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
             return lambda done, total: bars.update(current, completed=done, total=total)
 
         yield begin
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"

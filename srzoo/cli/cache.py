@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from ._output import as_json, printable, table
+from ._output import as_json, printable, size, table
 
 KINDS = "exports", "pixels", "hub", "litter"
 
@@ -53,13 +53,13 @@ def list_(kinds: tuple[str, ...], json_: bool) -> None:
         return
     words = {None: "", True: "yes", False: "no"}
     rows = [
-        [printable(e.name), e.kind, _size(e.bytes),
+        [printable(e.name), e.kind, size(e.bytes),
          f"{datetime.fromtimestamp(e.used):%Y-%m-%d %H:%M}", words[e.needed]]
         for e in found
     ]  # fmt: skip
     if rows:
         table(["name", "kind", "size", "last used", "needed"], rows, right="size")
-    click.echo(f"{len(found)} kept, {_size(sum(entry.bytes for entry in found))}")
+    click.echo(f"{len(found)} kept, {size(sum(entry.bytes for entry in found))}")
 
 
 @cache.command()
@@ -80,8 +80,4 @@ def clear(kinds: tuple[str, ...], unneeded: bool) -> None:
     found = caches.entries(kinds or caches.HERE)
     chosen = [entry for entry in found if entry.needed is False or not unneeded]
     freed = caches.clear(chosen)
-    click.echo(f"{len(chosen)} removed, {_size(freed)} freed")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+    click.echo(f"{len(chosen)} removed, {size(freed)} freed")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ import click
 
 from ..errors import ArgumentError, PictureError, SrzooError
 from ._options import Factor, Spelled, together
-from ._output import bars_console
+from ._output import as_json, bars_console, printable, size, table
 
 if TYPE_CHECKING:
     from ..contracts import Degradation
+    from ..registry import Use
 
 Report = Callable[[str, int, int], None]
 
@@ -99,35 +100,83 @@ def _downloads() -> Generator[Report | None]:
         yield report
 
 
+@data.command()
+@click.argument("words", nargs=-1, metavar="[SET]...")
+@click.option("--clear", is_flag=True, help="Remove them, without asking.")
+@click.option("--json", "json_", is_flag=True, help="One JSON array on stdout.")
+def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
+    """List the data sets whose pictures are kept decoded, or --clear them.
+
+    Each SET is a part of a name, such as a folder's; without one all are meant.
+    They are what srzoo cache list calls pixels.
+    """
+    from .. import caches
+
+    found = [one for one in caches.pictures() if all(word in one.name for word in words)]
+    if clear:
+        freed = caches.clear(entry for one in found for entry in one.kept)
+        click.echo(f"{len(found)} removed, {size(freed)} freed")
+        return
+    if json_:
+        as_json(
+            [
+                {"set": one.name, "pictures": one.count, "bytes": one.bytes, "used": one.used,
+                 "folders": [str(entry.path) for entry in one.kept]}
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    rows = [
+        [str(one.count), size(one.bytes), f"{datetime.fromtimestamp(one.used):%Y-%m-%d %H:%M}",
+         printable(one.name)]
+        for one in found
+    ]  # fmt: skip
+    if rows:
+        table(["pictures", "size", "last used", "set"], rows, right="pictures size")
+    click.echo(f"{len(found)} kept, {size(sum(one.bytes for one in found))}")
+
+
 # fmt: off
 @data.command()
 @click.argument("given", nargs=-1, metavar="IN OUT", type=click.Path())
 @click.option("-o", "--output", metavar="OUT", help="The same as the argument.")
-@click.option("-d", "--degradation", default="bicubic", show_default=True,
-              help="See: srzoo plugin list degradation.")
+@click.option("-d", "--degradation", help="See: srzoo plugin list degradation.  [default: bicubic]")
+@click.option("--recipe", help="Take the degradation of a recipe's last stage.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="An argument of the degradation; may be given several times.")
 @click.option("--scale", type=Factor(16), metavar="N", default=4, show_default=True,
               help="By how much they become smaller.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
+@click.option("--sheet", metavar="PNG", type=click.Path(path_type=Path),
+              help="Instead of OUT: one picture of HR and several draws of LR.")
 @click.pass_context
 def degrade(
-    ctx: click.Context, given: tuple[str, ...], output: str | None, degradation: str,
-    settings: tuple[str, ...], scale: int, seed: int, overwrite: bool,
+    ctx: click.Context, given: tuple[str, ...], output: str | None, degradation: str | None,
+    recipe: str | None, settings: tuple[str, ...], scale: int, seed: int, overwrite: bool,
+    sheet: Path | None,
 ) -> None:
     # fmt: on
     """Make LR pictures (PNG) of IN, a picture or a folder of them, in OUT.
 
     HR pictures are cropped to a multiple of the scale first. A picture's result
     depends on its name and the seed, not on what else the folder holds.
+
+    \b
+    srzoo data degrade photos/ lr/ -d realistic --seed 1
+    srzoo data degrade photos/ -d realistic --set "jpeg_range=[5, 30]" \\
+      --sheet samples.png
+
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
     """
     from .. import kinds
-    from ..registry import Use
 
+    use = _use(degradation, recipe, dict(_setting(text) for text in settings))
+    made = kinds.degradations.build(use)
+    if sheet:
+        _sheet(given, output, sheet, made, use.name, scale, seed, overwrite)
+        return
     source, target = map(Path, together(given, {"IN": None, "OUT": output}))
-    made = kinds.degradations.build(Use(degradation, dict(_setting(text) for text in settings)))
     jobs = _jobs(source, target, overwrite)
     failed: list[SrzooError] = []
     for name, picture, result in jobs:
@@ -142,6 +191,50 @@ def degrade(
     for error in failed:
         click.echo(f"failed: {error}", err=True)
     ctx.exit(1 if failed else 0)
+
+
+def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) -> Use:
+    """The degradation that was asked for."""
+    from .. import recipe as recipes
+    from ..registry import Use
+
+    if recipe is None:
+        return Use(degradation or "bicubic", settings)
+    if degradation is not None:
+        raise ArgumentError("--degradation and --recipe both name a degradation", "Give one")
+    found = recipes.read(recipe).each()[-1].data.degradation
+    return Use(found.name, {**found.args, **settings})
+
+
+def _sheet(
+    given: tuple[str, ...],
+    output: str | None,
+    sheet: Path,
+    made: Degradation,
+    name: str,
+    scale: int,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    from . import _samples
+
+    if output is not None:
+        raise ArgumentError("--sheet makes no files in OUT", "Leave OUT out, or --sheet")
+    source = Path(together(given, {"IN": None})[0])
+    if not source.exists():
+        raise PictureError(f"{source} does not exist", "Check the name")
+    if sheet.suffix.lower() != ".png":
+        raise PictureError(f"{sheet} is no PNG", "Name a .png file")
+    if sheet.exists() and not overwrite:
+        raise PictureError(f"{sheet} exists", "Give --overwrite to replace it")
+    if source.is_dir():
+        found = [(name, source / name) for name in _pictures(source, source / "*")]
+    else:
+        found = [(source.name, source)]
+    if any(sheet.exists() and sheet.samefile(path) for _, path in found):
+        raise PictureError(f"{sheet} is an input itself", "Choose another --sheet")
+    shown = _samples.draw(found, sheet, made, name, scale, seed)
+    click.echo(f"{shown} of {len(found)} picture{'' if len(found) == 1 else 's'} in {sheet}")
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -215,19 +308,11 @@ def _pictures(source: Path, target: Path) -> list[str]:
 def _degrade(
     picture: Path, result: Path, name: str, degradation: Degradation, scale: int, seed: int
 ) -> None:
-    import numpy as np
-
     from .. import images
+    from ._samples import chance, cropped
 
-    hr = images.rgb(images.read(picture))
-    height, width = (side - side % scale for side in hr.shape[:2])
-    if not (height and width):
-        raise PictureError(
-            f"{picture} is {hr.shape[1]}x{hr.shape[0]}, smaller than one LR pixel",
-            "Choose a smaller --scale",
-        )
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    lr = degradation(hr[:height, :width], scale, rng)
+    hr = cropped(images.rgb(images.read(picture)), scale, picture)
+    lr = degradation(hr, scale, chance(seed, name))
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

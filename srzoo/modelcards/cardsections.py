@@ -59,7 +59,7 @@ def marked(name: str, text: str) -> str:
 def repos(recipe: Recipe | None) -> tuple[str, ...]:
     """The data sets on the Hub that a recipe names."""
     parts = recipe.each() if recipe else []
-    names = [part.data.train.args.get("repo") for part in parts]
+    names = [source.use.args.get("repo") for part in parts for source in part.data.train.each]
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 

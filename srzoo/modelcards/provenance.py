@@ -18,7 +18,7 @@ from .. import kinds, strict
 from ..card import Config
 from ..errors import PluginError
 from ..evaluating.evaluation import DEGRADATION
-from ..recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Weighted
+from ..recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Sets, Weighted
 from ..registry import Registry, Use
 
 LOG = "log.jsonl"
@@ -74,8 +74,15 @@ def read_log(path: Path) -> Log | None:
 
 def lr_pictures(recipe: Recipe) -> tuple[str, bool]:
     """What made the LR pictures, in words, and whether that was bicubic shrinking and no more."""
+    sets = recipe.data.train.each
+    found = [_lr_of(source.use, recipe) for source in sets]
+    texts = dict.fromkeys(text for text, _ in found)
+    return "; others ".join(texts), all(plain for _, plain in found)
+
+
+def _lr_of(use: Use, recipe: Recipe) -> tuple[str, bool]:
     data = recipe.data
-    args = _effective(kinds.datasets, data.train)
+    args = _effective(kinds.datasets, use)
     for name in OWN_LR:
         if args.get(name) is not None:
             text = f"the data set's own (`{name} = {_shown(args[name])}`)"
@@ -147,7 +154,7 @@ def _stage(recipe: Recipe, game: bool) -> list[str]:
     data = recipe.data
     made, _ = lr_pictures(recipe)
     found = [
-        f"Pictures: {_use(data.train)}; validated on {_use(data.validation)}.",
+        f"Pictures: {_sets(data.train)}; validated on {_sets(data.validation)}.",
         f"LR pictures: {made}.",
         f"Crops: {data.lr_crop} x {data.lr_crop} LR pixels, batches of {data.batch}"
         f"{DRAWN[data.draw]}{', flips and quarter turns' if data.augment else ''}.",
@@ -261,6 +268,14 @@ def _use(use: Use) -> str:
     """A plugin and its arguments: `folder` (path = photos)."""
     args = ", ".join(f"{name} = {_shown(value)}" for name, value in use.args.items())
     return f"`{use.name}`{f' ({args})' if args else ''}"
+
+
+def _sets(sets: Sets) -> str:
+    """Data sets, with the weights that they have."""
+    return " and ".join(
+        _use(source.use) + (f" with weight {source.weight:g}" if source.weight else "")
+        for source in sets.each
+    )
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -85,6 +86,34 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
     assert dataset.fingerprint == before, "the fingerprint changes although no picture does"
 
 
+def tells_the_truth(dataset: Dataset) -> None:
+    """What it tells without decoding, if it does, is what comes out."""
+    ask = {what: getattr(dataset, what, None) for what in ("name", "key", "size")}
+    keys: list[object] = []
+    for index in _some(dataset):
+        sample = dataset[index]
+        if ask["name"]:
+            name = ask["name"](index)
+            assert name == sample.name, f"name({index}) is {name!r}, not {sample.name!r}"
+        if ask["size"]:
+            size, found = tuple(ask["size"](index)), sample.hr.shape[:2]
+            assert size == found, f"{sample.name}: size({index}) is {size}, not {found}"
+        if ask["key"]:
+            keys.append(ask["key"](index))
+            assert ask["key"](index) == keys[-1], f"key({index}) changes although no picture does"
+    assert len({*keys}) == len(keys), "two pictures have one key"
+
+
+def several_threads_may_read_it(dataset: Dataset) -> None:
+    """Threads that read at the same time get what one gets."""
+    places = _some(dataset)
+    alone = [dataset[index] for index in places]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(dataset.__getitem__, places))
+    for first, second in zip(alone, together, strict=True):
+        assert _same(first, second), f"{first.name} is another when several threads read"
+
+
 def goes_to_another_process(dataset: Dataset) -> None:
     """A pickled copy, as a loader's worker gets it, gives the same."""
     copy: Dataset = pickle.loads(pickle.dumps(dataset))
@@ -99,6 +128,8 @@ CHECKS: tuple[Callable[[Dataset], None], ...] = (
     names_are_unique,
     same_every_time,
     fingerprint_is_steady,
+    tells_the_truth,
+    several_threads_may_read_it,
     goes_to_another_process,
 )
 

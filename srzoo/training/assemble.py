@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,6 +24,7 @@ from ..registry import Use
 from . import optimizers
 from .crops import Crops
 from .pixels import Pixels, decoded
+from .sets import sources
 
 T = TypeVar("T")
 NAMED_AT_MOST = 10
@@ -120,6 +122,7 @@ def assemble(
     stage: int = 0,
     init: str | Path | None = None,
     device: torch.device | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Parts:
     """Build every part of a run, or of one of its stages.
 
@@ -130,6 +133,7 @@ def assemble(
         stage: which one, from 0.
         init: the model to start from; None for the recipe's own, in the first stage.
         device: where everything is placed, before anything is made of it; None for the CPU.
+        say: is told a sentence about pictures that are left out, or not kept decoded.
 
     Raises:
         SrzooError: a part cannot be built.
@@ -153,15 +157,19 @@ def assemble(
     _on_grid(generator, recipe)
     scales = cast("tuple[int, ...]", cast("Any", generator).scales)
     degradation = recipe.data.degradation
-    sets = [
-        kinds.datasets.build(placed(u, data)) for u in (recipe.data.train, recipe.data.validation)
-    ]
+    pictures = recipe.data
+    training = sources(pictures.train, data, "data.train")
+    held_out = sources(pictures.validation, data, "data.validation")
     terms = _terms(recipe.losses, data, device)
     metrics = recipe.train.metrics
     named = zip(_told_apart(metrics), metrics, strict=True)
     judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
     adversary = _adversary(recipe, data, device) if recipe.adversarial else None
-    pixels, validation = (decoded(each, degradation, scales, progress) for each in sets)
+    read = partial(
+        decoded, degradation=degradation, scales=scales, progress=progress, say=say,
+        cache=pictures.cache, skip_bad=pictures.skip_bad,
+    )  # fmt: skip
+    pixels, validation = read(training, lr_crop=pictures.lr_crop), read(held_out)
     shrink = kinds.degradations.build(degradation)
     crops = Crops(pixels, recipe.data, scales, shrink, recipe.train.seed)
     ema = copy.deepcopy(generator).eval() if recipe.train.ema else generator

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import SrzooError
+from ..errors import FallbackWarning, PictureError, SrzooError
 from ..recipe import CHOICE
+from .decode import large_enough
+from .sets import shrunk, told
+from .shares import Shares
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ..contracts import U8, Degradation
     from ..recipe import Data
     from .pixels import Pixels
@@ -23,6 +24,8 @@ Place = tuple[int, int, int]
 """Where a crop lies: the number of its picture, and its top and left in LR pixels."""
 MARGIN = 4
 """LR pixels around a crop that a random degradation may blur into it."""
+TURNS = 10
+"""Pictures that are tried for a crop, where bad ones are left out."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Crops:
         seed: of everything.
 
     Raises:
-        SrzooError: a picture is smaller than a crop.
+        SrzooError: pictures are smaller than a crop; the first few are named.
     """
 
     def __init__(
@@ -62,17 +65,16 @@ class Crops:
         self._degradation = degradation
         self._seed = seed
         self._skipped: frozenset[tuple[int, int]] = frozenset()
-        largest = max(scales)
-        areas: list[int] = []
+        side = data.lr_crop * max(scales)
+        small: list[SrzooError] = []
         for number, name in enumerate(pixels.names):
-            height, width = pixels.size(number)
-            if min(height, width) // largest < data.lr_crop:
-                raise SrzooError(
-                    f"{name} has {width}x{height} pixels, a crop needs {data.lr_crop * largest}",
-                    "Lower data.lr_crop, or exclude the picture",
-                )
-            areas.append(height * width)
-        self._shares = np.cumsum(areas) / sum(areas)
+            try:
+                large_enough(pixels.size(number), side, name)
+            except PictureError as error:
+                small.append(error)
+        if small:
+            raise told(small, len(pixels))
+        self._shares = Shares(pixels, seed)
 
     @property
     def pixels(self) -> Pixels:
@@ -85,7 +87,7 @@ class Crops:
 
     def source(self, step: int, index: int) -> str:
         """The name of the picture that a crop is cut from."""
-        _, (number, _, _) = self._place(step, index, self.scale(step))
+        _, (number, _, _) = self._found(step, index, self.scale(step))
         return self._pixels.names[number]
 
     def scale(self, step: int) -> int:
@@ -108,17 +110,18 @@ class Crops:
         return Batch(lr, hr, scale)
 
     def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
-        rng, (number, top, left) = self._place(step, index, scale)
+        rng, (number, top, left) = self._found(step, index, scale)
         side = self._data.lr_crop
         height, width = (length // scale for length in self._pixels.size(number))
         hr = self._pixels.hr(number)
-        if scale in self._pixels.lr_scales:
+        if self._pixels.has_lr(number, scale):
             lr = self._pixels.lr(number, scale)[top : top + side, left : left + side]
         else:
             up, before = max(0, top - MARGIN), max(0, left - MARGIN)
             down, after = min(height, top + side + MARGIN), min(width, left + side + MARGIN)
             wide = hr[up * scale : down * scale, before * scale : after * scale]
-            lr = self._degradation(wide, scale, rng)
+            name, called = self._data.degradation.name, self._pixels.names[number]
+            lr = shrunk(wide, scale, self._degradation, name, rng, called)
             lr = lr[top - up : top - up + side, left - before : left - before + side]
         hr = hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
         if self._data.augment:
@@ -126,9 +129,29 @@ class Crops:
             lr, hr = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
         return lr, hr
 
-    def _place(self, step: int, index: int, scale: int) -> tuple[np.random.Generator, Place]:
+    def _found(self, step: int, index: int, scale: int) -> tuple[np.random.Generator, Place]:
+        """The same as :meth:`_place`, but of another picture where one turns out to be bad."""
+        if self._pixels.kept or not self._data.skip_bad:
+            return self._place(step, index, scale)
+        for turn in range(TURNS):
+            try:
+                rng, place = self._place(step, index, scale, turn)
+                self._pixels.hr(place[0])
+                if self._pixels.has_lr(place[0], scale):
+                    self._pixels.lr(place[0], scale)
+            except PictureError as error:
+                if turn == TURNS - 1:
+                    raise
+                warnings.warn(f"left out: {error.what}", FallbackWarning, stacklevel=2)
+            else:
+                return rng, place
+        raise AssertionError("the last turn returns or raises")
+
+    def _place(
+        self, step: int, index: int, scale: int, turn: int = 0
+    ) -> tuple[np.random.Generator, Place]:
         """The chance that makes a crop, and where the crop lies."""
-        rng, number = self._draw(step, index)
+        rng, number = self._draw(step, index, turn)
         found = [self._somewhere(rng, number, scale)]
         if self._data.draw == "detail":
             more = range(CHOICE - 1)
@@ -148,24 +171,20 @@ class Crops:
         green = self._pixels.hr(number)[rows, columns, 1].astype(np.int16)
         return float(sum(np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1)))
 
-    def _draw(self, step: int, index: int) -> tuple[np.random.Generator, int]:
+    def _draw(self, step: int, index: int, turn: int) -> tuple[np.random.Generator, int]:
         """The chance that makes a crop, and its picture."""
-        if (step, index) in self._skipped:
-            rng = np.random.default_rng([self._seed, step, index, 1])
-            return rng, int(rng.integers(len(self._pixels)))
+        again = turn + ((step, index) in self._skipped)
+        if again:
+            rng = np.random.default_rng([self._seed, step, index, again])
+            weighted = any(group.weight is not None for group in self._pixels.groups)
+            return rng, self._by_area(rng) if weighted else int(rng.integers(len(self._pixels)))
         rng = np.random.default_rng([self._seed, step, index])
         return rng, self._number(step, index, rng)
 
     def _number(self, step: int, index: int, rng: np.random.Generator) -> int:
         if self._data.draw != "pictures":
             return self._by_area(rng)
-        epoch, place = divmod(step * self._data.batch + index, len(self._pixels))
-        return int(_order(self._seed, epoch, len(self._pixels))[place])
+        return self._shares.in_turn(step * self._data.batch + index)
 
     def _by_area(self, rng: np.random.Generator) -> int:
-        return int(np.searchsorted(self._shares, rng.random(), side="right"))
-
-
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch, 0, 0]).permutation(count)
+        return self._shares.by_area(rng.random())

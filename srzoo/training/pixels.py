@@ -1,151 +1,238 @@
-"""Decoded pictures in one memory-mapped file, so that a step never waits for a decoder."""
+"""Pictures as arrays: on memory maps where they are kept decoded, or decoded when asked for."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import os
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .. import files, keeping, kinds, strict
-from ..errors import SrzooError
-from ..exporting import code
+from .. import kinds
+from ..errors import PictureError, SrzooError
+from ..recipe import CHOICE
 from ..registry import Use
+from . import packs
+from .decode import Decoder, kept_keys, marks
+from .packs import Packs, Place, Row
+from .sets import Source, shrunk, told, whole
+from .watch import Watch
 
 if TYPE_CHECKING:
-    from ..contracts import U8, Dataset
+    from ..contracts import U8
 
-VERSION = 2
-INDEX, DATA = "index.json", "pixels.bin"
+RECENT = 2 * CHOICE
+"""Pictures that stay decoded where none are kept: HR and LR of all that a crop may look at."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The pictures of one data set among those of a run.
+
+    Attributes:
+        count: how many there are.
+        weight: the set's share of the crops, or None for that of its pictures.
+    """
+
+    count: int
+    weight: float | None = None
 
 
 class Pixels:
-    """Pictures of a dataset as arrays on a memory map.
-
-    Args:
-        folder: as :func:`decoded` made it.
+    """Pictures of one or several data sets as arrays; it can be sent to other processes.
 
     Attributes:
-        names: of the pictures, in the dataset's order.
-        lr_scales: for which scales LR pictures are kept beside the HR ones.
-
-    Raises:
-        OSError: the folder is not there, or damaged: its bytes are not those that were written.
+        names: of the pictures, in the sets' order; unique.
+        keys: for each picture what changes when it does.
+        groups: the data sets, in order.
     """
 
-    def __init__(self, folder: Path) -> None:
-        index: dict[str, Any] = keeping.unsealed(folder / INDEX) or {}
-        parts = keeping.read_parts(index.get("parts"))
-        if parts is None or not keeping.intact(folder, parts):
-            raise OSError(f"{folder} is damaged")
-        self._data = np.memmap(folder / DATA, np.uint8, "r")
-        self._places: list[list[tuple[int, int, int]]] = index["places"]
-        self.names: list[str] = index["names"]
-        self.lr_scales: tuple[int, ...] = tuple(index["scales"])
+    def __init__(
+        self, rows: Sequence[Row], sets: Sequence[Source], degradation: Use, scales: Sequence[int]
+    ) -> None:
+        self._rows = list(rows)
+        self._degradation, self._scales = degradation, tuple(scales)
+        # Whole sets go to other processes only where they are needed.
+        flying = {row.source for row in rows if row.hr is None or None in row.lr.values()}
+        self._sets = {number: sets[number] for number in flying}
+        self.names = [row.name for row in rows]
+        self.keys = [row.key for row in rows]
+        counts = Counter(row.source for row in rows)
+        self.groups = [Group(counts[n], source.weight) for n, source in enumerate(sets)]
+        self.__setstate__(self.__dict__)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Where the pictures are, and not their bytes."""
+        return {key: value for key, value in self.__dict__.items() if key not in OPEN}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._maps: dict[Path, U8] = {}
+        self._recent: tuple[tuple[tuple[int, int], U8], ...] = ()
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self._rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every picture, and with their order."""
+        return hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
+
+    @property
+    def kept(self) -> bool:
+        """Whether all pictures are kept decoded, so that none can turn out to be bad."""
+        return not self._sets
 
     def size(self, number: int) -> tuple[int, int]:
         """Height and width of an HR picture."""
-        _, height, width = self._places[number][0]
-        return height, width
+        return self._rows[number].size
+
+    def has_lr(self, number: int, scale: int) -> bool:
+        """Whether :meth:`lr` gives an LR picture; otherwise a random degradation makes it."""
+        return scale in self._rows[number].lr
 
     def hr(self, number: int) -> U8:
-        """H x W x 3, a view."""
-        return self._view(*self._places[number][0])
+        """H x W x 3, not to be written into.
+
+        Raises:
+            SrzooError: what was kept has gone, or a picture that is not kept cannot be read.
+        """
+        place = self._rows[number].hr
+        return self._view(place) if place else self._fresh(number, 0)
 
     def lr(self, number: int, scale: int) -> U8:
-        """H/scale x W/scale x 3, a view; only for ``lr_scales``."""
-        return self._view(*self._places[number][1 + self.lr_scales.index(scale)])
+        """H/scale x W/scale x 3, not to be written into; only where :meth:`has_lr` says so.
 
-    def _view(self, offset: int, height: int, width: int) -> U8:
-        return self._data[offset : offset + height * width * 3].reshape(height, width, 3)
+        Raises:
+            SrzooError: as for :meth:`hr`.
+        """
+        place = self._rows[number].lr[scale]
+        return self._view(place) if place else self._fresh(number, scale)
+
+    def _view(self, place: Place) -> U8:
+        found = self._maps.get(place.pack)
+        if found is None:
+            try:
+                found = self._maps[place.pack] = packs.mapped(place.pack)
+            except OSError as error:
+                raise SrzooError(
+                    f"decoded pictures are gone from {place.pack}", "Run it again"
+                ) from error
+        return place.view(found)
+
+    def _fresh(self, number: int, scale: int) -> U8:
+        """A picture that is not kept, HR for scale 0; the last few are remembered."""
+        recent = self._recent
+        for what, picture in recent:
+            if what == (number, scale):
+                return picture
+        row = self._rows[number]
+        if scale and not row.own:
+            hr = whole(self.hr(number), scale, row.name)
+            shrink = kinds.degradations.build(self._degradation)
+            chance = np.random.default_rng(0)
+            lr = shrunk(hr, scale, shrink, self._degradation.name, chance, row.name)
+            new = {(number, scale): lr}
+        else:
+            sample = self._sets[row.source].sample(row.index, self._scales)
+            if sample.hr.shape[:2] != row.size or (sample.lr is not None) != row.own:
+                raise PictureError(
+                    f"{row.name}: HR or LR is not of the size that was found at first",
+                    "Start the run again",
+                )
+            new = {(number, 0): sample.hr}
+            if sample.lr is not None:
+                new[number, self._scales[0]] = sample.lr
+        # One assignment, since threads may be here at the same time.
+        self._recent = (*self._recent, *new.items())[-RECENT:]
+        return new[number, scale]
+
+
+OPEN = "_maps", "_recent"
+"""What of :class:`Pixels` stays in its process."""
 
 
 def decoded(
-    dataset: Dataset,
+    sets: Sequence[Source],
     degradation: Use,
     scales: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
+    cache: Literal["auto", "always", "never"] = "auto",
+    skip_bad: bool = False,
+    lr_crop: int = 0,
 ) -> Pixels:
-    """The pixels of a dataset, decoded now or found from an earlier time.
+    """The pixels of data sets: decoded now, found from an earlier time, or decoded as needed.
 
-    LR pictures are kept too where the dataset brings them, or where the degradation is
-    deterministic.
+    LR pictures are kept too where a set brings them, or where the degradation is deterministic.
+    Every picture is kept by itself: one that is new, changed or bad costs no second decode of
+    the others.
 
     Args:
-        dataset: of HR pictures, or pairs.
-        degradation: makes LR pictures.
-        scales: by which.
+        sets: of HR pictures, or pairs; they may be mixed.
+        degradation: makes LR pictures where a set has none.
+        scales: of the generator. Pairs have to be of its only scale.
         progress: is told (pictures done, pictures in all) while decoding.
+        say: is told what was left out, and what is not kept.
+        cache: as in a recipe's ``data.cache``.
+        skip_bad: leave out what cannot be read, breaks the contract or is too small, with a
+            word; otherwise all of it is named when the others have been decoded.
+        lr_crop: how many LR pixels a picture needs along each side.
 
     Raises:
-        SrzooError: the dataset is empty, or a picture cannot be read.
+        SrzooError: a set is empty, or not of the generator's scale; a picture is bad.
     """
-    if len(dataset) == 0:
-        raise SrzooError("the dataset holds no pictures", "Check its path and lists")
+    speak = say or Watch().on_word
+    for source in sets:
+        if len(source) == 0:
+            raise SrzooError(f"{source.label} holds no pictures", "Check its path and lists")
     shrink = kinds.degradations.build(degradation)
-    keep = tuple(scales) if shrink.deterministic or dataset[0].lr is not None else ()
-    what = [VERSION, dataset.fingerprint, strict.plain(degradation) if keep else None, keep]
-    what += [code.of_use(kinds.degradations, degradation)] if keep else []
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    place = root() / key
-    with contextlib.suppress(OSError):
-        found = Pixels(place)
-        os.utime(place / INDEX)
-        return found
-    with keeping.making(place.parent) as made:
-        new = made / key
-        new.mkdir()
-        _write(dataset, degradation, keep, new, progress)
-        try:
-            keeping.place(new, place)
-        except OSError:  # another process may have been faster
-            return Pixels(place)
-    return Pixels(place)
+    marked = marks(shrink, degradation, scales)
+    found = Packs(packs.root() if cache != "never" else None)
+    keys = [source.keys() for source in sets]
+    found.sift(key for each in keys for key in kept_keys(each, marked))
+    decoders = [
+        Decoder(number, source, each, found, shrink, degradation.name, scales, marked)
+        for number, (source, each) in enumerate(zip(sets, keys, strict=True))
+    ]
+    for decoder in decoders:
+        decoder.look(lr_crop, skip_bad)
+    total, before = sum(len(decoder.missing) for decoder in decoders), 0
+    for decoder in decoders:
+        count = len(decoder.missing)
 
-
-def root() -> Path:
-    """The folder with all that is kept of datasets."""
-    return files.cache() / "pixels"
-
-
-def _write(
-    dataset: Dataset,
-    degradation: Use,
-    scales: tuple[int, ...],
-    folder: Path,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    shrink = kinds.degradations.build(degradation)
-    names: list[str] = []
-    places: list[list[tuple[int, int, int]]] = []
-    with (folder / DATA).open("wb") as file:
-        for number in range(len(dataset)):
-            sample = dataset[number]
-            pictures = [sample.hr]
-            for scale in scales:
-                height, width = (side // scale * scale for side in sample.hr.shape[:2])
-                whole = sample.hr[:height, :width]
-                pictures.append(
-                    sample.lr
-                    if sample.lr is not None
-                    else shrink(whole, scale, np.random.default_rng(0))
-                )
-            row: list[tuple[int, int, int]] = []
-            for picture in pictures:
-                row.append((file.tell(), picture.shape[0], picture.shape[1]))
-                file.write(np.ascontiguousarray(picture).tobytes())
-            names.append(sample.name)
-            places.append(row)
+        def report(done: int, before: int = before) -> None:
             if progress:
-                progress(number + 1, len(dataset))
-    parts = keeping.listed(keeping.parts(folder))
-    index = {"names": names, "places": places, "scales": scales, "parts": parts}
-    (folder / INDEX).write_bytes(keeping.sealed(index))
+                progress(before + done, total)
+
+        decoder.decode(cache, report, speak)
+        before += count
+    faults = [fault for decoder in decoders for fault in decoder.faults]
+    everything = sum(map(len, sets))
+    if faults and not skip_bad:
+        raise told([error for _, error in faults], everything)
+    if faults:
+        speak(_left_out(faults, everything))
+    rows = [row for decoder in decoders for row in decoder.rows()]
+    for number, source in enumerate(sets):
+        if not any(row.source == number for row in rows):
+            raise SrzooError(f"no picture of {source.label} is left", "Correct its pictures")
+    return Pixels(_told_apart(rows, sets), sets, degradation, scales)
+
+
+def _left_out(faults: Sequence[tuple[str, SrzooError]], total: int) -> str:
+    shown = ", ".join(name for name, _ in faults[:3])
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return f"left out {len(faults)} of {total} pictures: {shown}{more} ({faults[0][1].what})"
+
+
+def _told_apart(rows: list[Row], sets: Sequence[Source]) -> list[Row]:
+    """The rows with unique names: with those of their sets before them, if need be."""
+    if len(sets) == 1 or len({row.name for row in rows}) == len(rows):
+        return rows
+    places = [f"{source.label.partition(' ')[0]}/" for source in sets]
+    return [replace(row, name=places[row.source] + row.name) for row in rows]

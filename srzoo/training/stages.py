@@ -72,7 +72,10 @@ def train(
             # From what the stage before released; its checkpoints are of other networks.
             there, init, progress = None, out, replace(progress, stage=stage, best=None)
         with accelerator.main_process_first():  # the others find the pictures decoded
-            parts = assemble(recipe, data, speaker.on_decoding, stage, init, accelerator.device)
+            parts = assemble(
+                recipe, data, speaker.on_decoding, stage, init, accelerator.device,
+                speaker.on_word,
+            )  # fmt: skip
         if recipe.stages:
             speaker.on_word(f"stage {recipe.stages[stage].name}: {part.train.steps} steps")
         if there and progress.step:

@@ -37,7 +37,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
             hr = parts.validation.hr(number)
             height, width = (side // scale * scale for side in hr.shape[:2])
             hr = hr[:height, :width]
-            if scale in parts.validation.lr_scales:
+            if parts.validation.has_lr(number, scale):
                 lr = parts.validation.lr(number, scale)
             else:
                 lr = shrink(hr, scale, np.random.default_rng([parts.recipe.train.seed, number]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,113 @@ def photos(tmp_path: Path) -> Path:
 
 def files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+# --- cache --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(photos, tmp_path, monkeypatch):
+    """Pictures of two data sets, kept decoded."""
+    from srzoo.registry import Use
+    from srzoo.sources import Sets
+    from srzoo.training.pixels import decoded
+    from srzoo.training.sets import sources
+
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
+    for folder in (photos, photos / "sub"):
+        use = Use("folder", {"path": str(folder)})
+        decoded(sources(Sets.of(use), None, "data.train"), Use("bicubic"), (2,))
+    return photos
+
+
+def test_kept_pictures_are_listed_by_data_set(srzoo_cli, kept):
+    found = json.loads(srzoo_cli("data", "cache", "--json").out)
+    told = {one["set"]: one["pictures"] for one in found}
+    assert told == {f"folder (path={kept})": 4, f"folder (path={kept / 'sub'})": 2}
+    assert all(one["bytes"] > 1000 and one["used"] > 1e9 for one in found)
+    shown = srzoo_cli("data", "cache", "hr/sub").out
+    assert shown.splitlines()[0].split() == ["pictures", "size", "last", "used", "set"]
+    assert shown.splitlines()[-1].startswith("1 kept, ")
+    assert srzoo_cli("cache", "list", "pixels").out.splitlines()[-1].startswith("2 kept, ")
+
+
+def test_kept_pictures_are_cleared_by_data_set(srzoo_cli, kept):
+    assert srzoo_cli("data", "cache", "--clear", "hr/sub").out.startswith("1 removed, ")
+    assert [one["pictures"] for one in json.loads(srzoo_cli("data", "cache", "--json").out)] == [4]
+    assert srzoo_cli("data", "cache", "--clear").out.startswith("1 removed, ")
+    assert srzoo_cli("data", "cache").out == "0 kept, 0 kB\n"
+
+
+# --- samples ------------------------------------------------------------------------------
+
+
+def test_a_sheet_shows_hr_beside_several_draws(srzoo_cli, photos, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    told = srzoo_cli("data", "degrade", photos, "-d", "realistic", "--scale", 2, "--sheet", sheet)
+    assert (told.code, told.out) == (0, f"4 of 4 pictures in {sheet}\n")
+    assert pixels(sheet).shape[1] > 5 * 240  # HR and four draws
+    assert files(tmp_path) == ["hr/a.png", "hr/b.jpg", "hr/note.txt", "hr/sub/c.png",
+                               "hr/sub/d.png", "sheet.png"]  # fmt: skip
+    other = tmp_path / "other.png"
+    arguments = ["-d", "realistic", "--scale", 2, "--set", "noise_range=[60, 70]", "--sheet", other]
+    assert srzoo_cli("data", "degrade", photos, *arguments).code == 0
+    assert not np.array_equal(pixels(sheet), pixels(other))
+    again = srzoo_cli("data", "degrade", photos, *arguments)
+    assert "Give --overwrite" in again.err
+    before = pixels(other)
+    assert srzoo_cli("data", "degrade", photos, *arguments, "--overwrite", "--seed", 1).code == 0
+    assert not np.array_equal(pixels(other), before)
+
+
+def test_the_first_draw_of_a_sheet_is_what_degrade_writes(srzoo_cli, photos, tmp_path):
+    sheet, lr = tmp_path / "sheet.png", tmp_path / "lr.png"
+    picture = photos / "sub/d.png"
+    for output in (["--sheet", sheet], ["-o", lr]):
+        assert srzoo_cli("data", "degrade", picture, "-d", "wild", "--scale", 2, *output).code == 0
+    # HR of 20x20 is shown twelve times as large, and so LR twenty-four times.
+    wanted = pixels(lr).repeat(24, 0).repeat(24, 1)
+    found = pixels(sheet)
+    rows = [y for y in range(found.shape[0] - 239) if np.array_equal(found[y, 254:494], wanted[0])]
+    assert any(np.array_equal(found[y : y + 240, 254:494], wanted) for y in rows)
+
+
+def test_a_recipe_names_the_degradation(srzoo_cli, photos, tmp_path):
+    plan = tmp_path / "mine.toml"
+    plan.write_text(
+        'srzoo = 1\ngenerator = "edsr"\n[data]\ntrain = "drawn"\nvalidation = "drawn"\n'
+        'degradation = { name = "mild", strength = 5 }\n[[losses]]\nname = "l1"\n'
+        "[train]\nsteps = 1\n"
+    )
+    arguments = ["data", "degrade", photos / "a.png"]
+    for name, more in (("r", ["--recipe", plan]), ("d", ["-d", "mild", "--set", "strength=5"])):
+        assert srzoo_cli(*arguments, tmp_path / f"{name}.png", *more).code == 0
+    assert np.array_equal(pixels(tmp_path / "r.png"), pixels(tmp_path / "d.png"))
+    both = srzoo_cli(*arguments, tmp_path / "x.png", "--recipe", plan, "-d", "mild")
+    assert (both.code, "both name a degradation" in both.err) == (2, True)
+    sheet = tmp_path / "sheet.png"
+    assert srzoo_cli(*arguments, "--recipe", plan, "--sheet", sheet).code == 0
+    assert sheet.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hr", "--sheet", "hr/a.png", "--overwrite"], "an input itself"),
+        (["hr", "--sheet", "x.jpg"], "is no PNG"),
+        (["none", "--sheet", "x.png"], "does not exist"),
+        (["hr", "-o", "lr", "--sheet", "x.png"], "Leave OUT out"),
+        (["hr", "--sheet", "none/x.png"], "cannot write none/x.png"),
+        (["hr", "-d", "realistic", "--set", "noise_range=3", "--sheet", "x.png"], "noise_range"),
+    ],
+)
+def test_mistakes_with_sheets_are_one_line(srzoo_cli, photos, monkeypatch, arguments, message):
+    monkeypatch.chdir(photos.parent)
+    told = srzoo_cli("data", "degrade", *arguments)
+    assert told.code == 2
+    assert message in told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert not (photos.parent / "x.png").exists()
 
 
 # --- degrade ------------------------------------------------------------------------------

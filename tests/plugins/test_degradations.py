@@ -248,6 +248,34 @@ def test_unknown_with_a_wider_kernel_is_smoother():
         ("mild", {"strength": -1}),
         ("mild", {"strength": "much"}),
         ("wild", {"strength": float("nan")}),
+        ("wild", {"strength": True}),
+        ("mild", {"jpeg": [0, 50]}),
+        ("mild", {"jpeg": [50, 101]}),
+        ("mild", {"jpeg_prob": 1.1}),
+        ("wild", {"gray_prob": -0.1}),
+        ("wild", {"noise": [3, 1]}),
+        ("wild", {"light": [0, float("inf")]}),
+        ("difficult", {"shake": [1]}),
+        ("difficult", {"sigma": ["a", "b"]}),
+        ("realistic", {"kernel_sizes": []}),
+        ("realistic", {"kernel_sizes": [8]}),
+        ("realistic", {"kernel_sizes": [23]}),
+        ("realistic", {"kernel_sizes": 7}),
+        ("realistic", {"kernel_prob": [0.5, 0.5]}),
+        ("realistic", {"kernel_prob": [0.5, 0.5, 0.5]}),
+        ("realistic", {"kernel_prob": [-0.5, 0.5, 1]}),
+        ("realistic", {"isotropic_prob": [0, 0, 2]}),
+        ("realistic", {"resize_prob2": [0.5, 0.4, 0.2]}),
+        ("realistic", {"resize_range": [1.1, 1.5]}),
+        ("realistic", {"resize_range2": [0, 1.5]}),
+        ("realistic", {"blur_sigma": [0, 1]}),
+        ("realistic", {"blur_sigma2": 1}),
+        ("realistic", {"noise_range2": [2, 1]}),
+        ("realistic", {"poisson_scale_range": [-1, 1]}),
+        ("realistic", {"jpeg_range2": [0, 95]}),
+        ("realistic", {"second_blur_prob": 2}),
+        ("realistic", {"final_sinc_prob": "often"}),
+        ("realistic", {"betag_range": [0, 4]}),
         ("mixed", {"choices": []}),
         ("mixed", {"choices": "bicubic"}),
         ("mixed", {"choices": ["mild"], "weights": [1, 2]}),
@@ -257,8 +285,87 @@ def test_unknown_with_a_wider_kernel_is_smoother():
     ],
 )
 def test_refused_arguments(name, arguments):
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError) as caught:
         kinds.degradations.create(name, **arguments)
+    assert name == "mixed" or next(iter(arguments)) in caught.value.what
+
+
+# --- arguments ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("name", ["realistic", "mild", "difficult", "wild"])
+def test_the_defaults_are_those_of_before(name, scale):
+    """What they made before they had arguments, told once more with its numbers."""
+    import degradations_before as before
+
+    hr = crop(64, 72)
+    made = kinds.degradations.create(name)
+    for seed in range(30):
+        first, second = np.random.default_rng(seed), np.random.default_rng(seed)
+        assert np.array_equal(made(hr, scale, first), before.MADE[name](hr, scale, second))
+        assert first.random() == second.random()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("realistic", {"kernel_sizes": [7]}),
+        ("realistic", {"kernel_prob": [0, 0, 1]}),
+        ("realistic", {"kernel_prob": [0.333, 0.333, 0.333]}),
+        ("realistic", {"kernel_prob": [0, 1, 0], "betag_range": [0.5, 0.6]}),
+        ("realistic", {"isotropic_prob": [0, 0, 0]}),
+        ("realistic", {"kernel_prob": [0, 0, 1], "betap_range": [3, 4]}),
+        ("realistic", {"sinc_prob": 1}),
+        ("realistic", {"blur_sigma": [5, 6]}),
+        ("realistic", {"blur_sigma2": [5, 6]}),
+        ("realistic", {"resize_prob": [0, 0, 1]}),
+        ("realistic", {"resize_prob2": [1, 0, 0]}),
+        ("realistic", {"resize_range": [0.9, 1]}),
+        ("realistic", {"resize_range2": [0.9, 1]}),
+        ("realistic", {"gaussian_noise_prob": 0}),
+        ("realistic", {"gaussian_noise_prob2": 0}),
+        ("realistic", {"noise_range": [50, 60]}),
+        ("realistic", {"noise_range2": [50, 60]}),
+        ("realistic", {"poisson_scale_range": [5, 6]}),
+        ("realistic", {"poisson_scale_range2": [5, 6]}),
+        ("realistic", {"gray_noise_prob": 1}),
+        ("realistic", {"gray_noise_prob2": 1}),
+        ("realistic", {"jpeg_range": [5, 6]}),
+        ("realistic", {"jpeg_range2": [5, 6]}),
+        ("realistic", {"second_blur_prob": 0}),
+        ("realistic", {"final_sinc_prob": 0}),
+        ("mild", {"sigma": [2, 2]}),
+        ("mild", {"shake": [4, 5]}),
+        ("mild", {"noise": [30, 40]}),
+        ("mild", {"light": [5, 6]}),
+        ("mild", {"jpeg_prob": 1, "jpeg": [5, 6]}),
+        ("mild", {"gray_prob": 1}),
+    ],
+)
+def test_every_argument_changes_something(name, arguments):
+    hr = crop(64, 64)
+    changed = [
+        not np.array_equal(run(name, hr, 2, seed), run(name, hr, 2, seed, **arguments))
+        for seed in range(12)
+    ]
+    assert any(changed)
+    assert not kinds.degradations.create(name, **arguments).deterministic
+
+
+def test_arguments_are_as_pickled_and_as_json_gives_them():
+    import json
+    import pickle
+
+    plain = json.loads(
+        '{"noise_range": [1, 2], "resize_prob": [0.1, 0.2, 0.7], "jpeg_range": [90, 95]}'
+    )
+    made = Realistic(**plain)
+    again = pickle.loads(pickle.dumps(made))
+    hr = crop(48, 48)
+    assert np.array_equal(
+        made(hr, 2, np.random.default_rng(0)), again(hr, 2, np.random.default_rng(0))
+    )
 
 
 # --- mixed --------------------------------------------------------------------------------

@@ -1,0 +1,371 @@
+"""Decodes what is not kept yet of a data set: by all cores, and past what is bad."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from .. import strict
+from ..errors import PictureError, SrzooError
+from ..registry import Use
+from . import packs
+from .packs import Packs, Place, Row
+from .sets import PairError, Source, fits, shrunk, told, whole
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Degradation, Sample
+
+T = TypeVar("T")
+OWN = "-lr"
+"""What the key of an LR picture ends in that the data set itself brings."""
+SHARE = 2
+"""``cache = "auto"`` keeps what takes no more than the free disk over this."""
+TRIAL = 32
+"""LR pixels a side of the noise that shows whether a degradation is what it was."""
+
+
+def marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int, str]:
+    """What the keys of LR pictures end in that a deterministic degradation makes, by scale.
+
+    It changes with the degradation's arguments, with its code where that is not srzoo's own, and
+    with what it makes of some noise.
+    """
+    found: dict[int, str] = {}
+    for scale in scales if shrink.deterministic else ():
+        side = TRIAL * scale
+        noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+        facts = [strict.plain(use), code.of_use(kinds.degradations, use)]
+        what = json.dumps(facts, sort_keys=True).encode()
+        what += shrunk(
+            noise, scale, shrink, use.name, np.random.default_rng(0), "a trial"
+        ).tobytes()
+        found[scale] = f"-x{scale}-{hashlib.sha256(what).hexdigest()[:12]}"
+    return found
+
+
+def kept_keys(keys: Iterable[str], marked: Mapping[int, str]) -> Iterator[str]:
+    """All keys that something of these pictures may be kept by."""
+    for key in keys:
+        yield from (key + ending for ending in ("", OWN, *marked.values()))
+
+
+class Decoder:
+    """Brings the pictures of one data set into packs, or notes that they are not kept.
+
+    Attributes:
+        missing: places in the set that are not kept yet, or not all of it.
+        faults: pictures' names, and what is wrong with them.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        source: Source,
+        keys: Sequence[str],
+        found: Packs,
+        shrink: Degradation,
+        degradation: str,
+        scales: Sequence[int],
+        marked: Mapping[int, str],
+    ) -> None:
+        self._number, self._source, self._keys, self._found = number, source, keys, found
+        self._shrink, self._degradation = shrink, degradation
+        self._scales, self._marks = scales, marked
+        self.faults: list[tuple[str, SrzooError]] = []
+        self._side = 0
+        self._bad: set[int] = set()
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._names: dict[int, str] = {}
+        self._own: dict[int, bool] = {}
+        self._probed: dict[int, Sample] = {}
+        self.missing = [i for i in range(len(source)) if not self._complete(i)]
+
+    def _complete(self, index: int) -> bool:
+        places, key = self._found.places, self._keys[index]
+        own = key + OWN in places
+        return key in places and (own or all(key + m in places for m in self._marks.values()))
+
+    def _fault(self, index: int, error: SrzooError) -> None:
+        self.faults.append((self._named(index), error))
+        self._bad.add(index)
+
+    def look(self, lr_crop: int, skip_bad: bool) -> None:
+        """What can be told before anything is decoded.
+
+        Raises:
+            SrzooError: pictures are smaller than a crop, or the whole set is of another scale.
+        """
+        self._side = lr_crop * max(self._scales)
+        small: list[SrzooError] = []
+        places = self._found.places
+        for index, key in enumerate(self._keys):
+            try:
+                place, lr = places.get(key), places.get(key + OWN)
+                size = place.size if place else self._source.size(index)
+                if place and lr:
+                    called = f"{self._found.names[key]} of {self._source.label}"
+                    fits(place.size, lr.size, self._scales, called)
+            except SrzooError as error:
+                self._fault(index, error)
+                continue
+            if size is None:
+                continue
+            self._sizes[index] = size
+            try:
+                large_enough(size, self._side, self._named(index))
+            except PictureError as error:
+                small.append(error)
+                self._fault(index, error)
+        if small and not skip_bad:
+            raise told(small, len(self._source))
+        self._probe()
+
+    def _named(self, index: int) -> str:
+        kept = self._found.names.get(self._keys[index])
+        return kept or self._names.get(index) or self._source.name(index)
+
+    def _probe(self) -> None:
+        """Refuse a set of pairs at once whose scale is not the generator's.
+
+        Raises:
+            PairError: two pictures, or the only one, belong together at another scale.
+        """
+        places, bad = self._found.places, self._bad
+        fresh = [i for i in self.missing if self._keys[i] not in places and i not in bad]
+        first: PairError | None = None
+        for index in fresh[:2]:
+            try:
+                sample = self._source.sample(index, self._scales)
+            except PairError as error:
+                if len(self._scales) > 1 or len(self._source) == 1:
+                    raise
+                if first and error.ratio and error.ratio == first.ratio:
+                    raise first from None
+                first = first or error
+            except SrzooError:
+                return  # it is named with the others
+            else:
+                self._own = dict.fromkeys(range(len(self._source)), sample.lr is not None)
+                self._probed[index] = sample
+                return
+
+    def _sample(self, index: int) -> Sample:
+        return self._probed.pop(index, None) or self._source.sample(index, self._scales)
+
+    def decode(
+        self,
+        cache: Literal["auto", "always", "never"],
+        report: Callable[[int], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Decode what is missing, and keep it if there is room.
+
+        Raises:
+            SrzooError: it has to be kept, and cannot be.
+        """
+        todo = [i for i in self.missing if i not in self._bad and not self._complete(i)]
+        if todo:
+            self._fetch(todo, cache, report, say)
+        for index in todo:  # of a set that could not tell before
+            place = self._found.places.get(self._keys[index])
+            if index not in self._bad and (place or index in self._sizes):
+                try:
+                    size = place.size if place else self._sizes[index]
+                    large_enough(size, self._side, self._named(index))
+                except PictureError as error:
+                    self._fault(index, error)
+
+    def _fetch(
+        self,
+        todo: Sequence[int],
+        cache: Literal["auto", "always", "never"],
+        report: Callable[[int], None],
+        say: Callable[[str], None],
+    ) -> None:
+        if cache == "never" or (cache == "auto" and not self._room(todo, say)):
+            self._read_facts(todo, report)
+            self._probed.clear()
+            return
+        if edited := self._edited(todo):
+            say(
+                f"{self._degradation} makes other pictures than before: the LR of {edited} kept"
+                " ones is made again"
+            )
+        try:
+            self._keep(todo, report)
+        except OSError as error:
+            what = f"decoded pictures cannot be kept in {packs.root()}: {error.strerror or error}"
+            if cache == "always":
+                raise SrzooError(
+                    what, 'Make room, name another place with SRZOO_CACHE, or set data.cache="auto"'
+                ) from error
+            say(f"{what}; they are decoded as they are needed")
+            left = [i for i in todo if i not in self._bad and not self._complete(i)]
+            self._read_facts(left, report)
+
+    def _edited(self, todo: Sequence[int]) -> int:
+        """How many kept pictures have LR by this degradation, as it was before it was edited."""
+        kept = self._kept(todo)
+        before = tuple(
+            self._keys[index] + mark.rpartition("-")[0] + "-"
+            for index in sorted(kept)[:1]
+            for mark in self._marks.values()
+        )
+        return (
+            len(kept) if before and any(key.startswith(before) for key in self._found.places) else 0
+        )
+
+    def _room(self, todo: Sequence[int], say: Callable[[str], None]) -> bool:
+        """Whether there is room for what is missing; says so if there is none."""
+        each = 1 + sum(1 / scale**2 for scale in self._scales)
+        sizes = [self._sizes[index] for index in todo if index in self._sizes]
+        if not sizes:  # a set that cannot tell: some of it stands for all
+            for index in todo[:: max(1, len(todo) // 8)]:
+                try:
+                    sizes.append(self._source.sample(index, self._scales).hr.shape[:2])
+                except SrzooError:
+                    continue  # it is named with the others
+        if not sizes:
+            return True
+        mean = sum(height * width * 3 for height, width in sizes) / len(sizes)
+        needed, free = mean * len(todo) * each, free_bytes(packs.root())
+        if needed <= free / SHARE:
+            return True
+        say(
+            f"{self._source.label}: {len(todo)} pictures take {needed / 1e9:,.1f} GB decoded, and"
+            f" {free / 1e9:,.1f} GB are free: they are decoded as they are needed"
+        )
+        return False
+
+    def _keep(self, todo: Sequence[int], report: Callable[[int], None]) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: self._found.add(writer))  # also what came before an error
+            writer = stack.enter_context(packs.writing(self._source.about))
+            for done, (index, found) in enumerate(in_threads(self._work, todo)):
+                if isinstance(found, SrzooError):
+                    self._fault(index, found)
+                else:
+                    writer.add(*found)
+                report(done + 1)
+
+    def _work(self, index: int) -> tuple[str, dict[str, U8]]:
+        """The name of a picture, and what of it is not kept yet, by key; in any thread."""
+        key = self._keys[index]
+        pictures: dict[str, U8] = {}
+        if place := self._found.places.get(key):
+            name, hr = self._found.names[key], place.view(packs.mapped(place.pack))
+        else:
+            sample = self._sample(index)
+            name, hr = sample.name, sample.hr
+            pictures[key] = hr
+            if sample.lr is not None:
+                return name, {**pictures, key + OWN: sample.lr}
+        called = f"{name} of {self._source.label}"
+        for scale, mark in self._marks.items():
+            if key + mark not in self._found.places:
+                part, chance = whole(hr, scale, called), np.random.default_rng(0)
+                pictures[key + mark] = shrunk(
+                    part, scale, self._shrink, self._degradation, chance, called
+                )
+        return name, pictures
+
+    def _read_facts(self, todo: Sequence[int], report: Callable[[int], None]) -> None:
+        """Of pictures that are not kept: sizes, names, and whether they have an LR picture."""
+        told = self._sizes.keys() & (self._own.keys() | self._kept(todo))
+        unknown = [index for index in todo if index not in told]
+
+        def facts(index: int) -> tuple[str, tuple[int, ...], bool]:
+            sample = self._sample(index)
+            return sample.name, sample.hr.shape[:2], sample.lr is not None
+
+        for done, (index, found) in enumerate(in_threads(facts, unknown)):
+            if isinstance(found, SrzooError):
+                self._fault(index, found)
+            else:
+                self._names[index], (height, width), self._own[index] = found
+                self._sizes[index] = height, width
+            report(len(todo) - len(unknown) + done + 1)
+
+    def _kept(self, indices: Iterable[int]) -> set[int]:
+        return {index for index in indices if self._keys[index] in self._found.places}
+
+    def rows(self) -> Iterator[Row]:
+        """All pictures that are not bad."""
+        places = self._found.places
+        for index, key in enumerate(self._keys):
+            if index in self._bad:
+                continue
+            hr = places.get(key)
+            own = key + OWN in places if hr else self._own[index]
+            lr: dict[int, Place | None] = (
+                {self._scales[0]: places.get(key + OWN)}
+                if own
+                else {scale: places.get(key + mark) for scale, mark in self._marks.items()}
+            )
+            size = hr.size if hr else self._sizes[index]
+            yield Row(self._number, index, key, self._named(index), size, hr, lr, own)
+
+
+def large_enough(size: tuple[int, int], side: int, name: str) -> None:
+    """Refuse a picture that is smaller than a crop.
+
+    Args:
+        size: height and width.
+        side: of a crop, in HR pixels.
+        name: of the picture.
+
+    Raises:
+        PictureError: it is smaller.
+    """
+    if min(size) < side:
+        raise PictureError(
+            f"{name} has {size[1]}x{size[0]} pixels, a crop needs {side}",
+            "Lower data.lr_crop, or exclude the picture",
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """What is free on the disk where a folder is, or is to be."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def in_threads(
+    work: Callable[[int], T], items: Sequence[int]
+) -> Iterator[tuple[int, T | SrzooError]]:
+    """Each item with what ``work`` makes of it, or its error, in order, by all cores.
+
+    Threads, since most of the time decoders let others run, and data sets of anyone's need not
+    be sent anywhere.
+    """
+    cores = os.cpu_count() or 1
+    waiting = iter(items)
+    with ThreadPoolExecutor(cores) as pool:
+        running: deque[tuple[int, Future[T]]] = deque()
+        try:
+            for item in waiting:
+                running.append((item, pool.submit(work, item)))
+                if len(running) > 2 * cores:
+                    yield _result(*running.popleft())
+            while running:
+                yield _result(*running.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _result(item: int, future: Future[T]) -> tuple[int, T | SrzooError]:
+    try:
+        return item, future.result()
+    except SrzooError as error:
+        return item, error

@@ -1,0 +1,234 @@
+"""Decoded pictures on the disk: packs of many, each picture found by its own key."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import files, keeping
+from ..whole import send
+
+if TYPE_CHECKING:
+    from ..contracts import U8
+
+VERSION = 3
+INDEX, DATA = "index.json", "pixels.bin"
+FULL = 1 << 30
+"""Bytes from which a pack is closed and the next one begun: what a kill can lose at most."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture H x W x 3 is kept: a pack, the first of its bytes, height and width."""
+
+    pack: Path
+    offset: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
+    def view(self, pixels: U8) -> U8:
+        """The picture, of the bytes of its pack."""
+        count = self.height * self.width * 3
+        return pixels[self.offset : self.offset + count].reshape(self.height, self.width, 3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of a run.
+
+    Attributes:
+        source, index: its data set, and its place there.
+        key: changes when the picture does.
+        name: unique in the run.
+        size: height and width of HR.
+        hr: where it is kept, or None: it is decoded when it is asked for.
+        lr: likewise for each scale that it has a whole LR picture for.
+        own: whether LR is the data set's own, and not made by a degradation.
+    """
+
+    source: int
+    index: int
+    key: str
+    name: str
+    size: tuple[int, int]
+    hr: Place | None
+    lr: Mapping[int, Place | None]
+    own: bool
+
+
+def root() -> Path:
+    """The folder with all that is kept of datasets."""
+    return files.cache() / "pixels"
+
+
+def mapped(pack: Path) -> U8:
+    """The bytes of a pack, on a memory map.
+
+    Raises:
+        OSError: it has gone.
+    """
+    return np.memmap(pack / DATA, np.uint8, "r")
+
+
+class Packs:
+    """All pictures that are kept in a folder, by key; without one, none.
+
+    Attributes:
+        places: where each picture is.
+        names: what each HR picture is called in its data set.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self.places: dict[str, Place] = {}
+        self.names: dict[str, str] = {}
+        self._parts: dict[Path, tuple[keeping.Part, ...]] = {}
+        with contextlib.suppress(OSError):
+            for folder in sorted(kept.iterdir()) if kept else ():
+                if not folder.name.startswith(files.TEMPORARY) and folder.is_dir():
+                    self._read(folder)
+
+    def _read(self, folder: Path) -> None:
+        facts: dict[str, Any] = keeping.unsealed(folder / INDEX) or {}
+        parts = keeping.read_parts(facts.get("parts"))
+        if facts.get("version") != VERSION or not parts:
+            return
+        self._parts[folder] = parts
+        for key, place in facts["places"].items():
+            self.places[key] = Place(folder, *place)
+        self.names |= facts["names"]
+
+    def add(self, writer: Writer) -> None:
+        """Take in what has just been written."""
+        self.places |= writer.places
+        self.names |= writer.names
+
+    def sift(self, keys: Iterable[str]) -> None:
+        """Check the packs that hold these pictures, and take away those that are damaged."""
+        used = sorted({self.places[key].pack for key in keys if key in self.places})
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            sound = list(pool.map(intact, used, [self._parts[pack] for pack in used]))
+        for pack, well in zip(used, sound, strict=True):
+            if well:
+                with contextlib.suppress(OSError):
+                    os.utime(pack / INDEX)
+            else:
+                files.remove(pack)
+        lost = {pack for pack, well in zip(used, sound, strict=True) if not well}
+        self.places = {key: at for key, at in self.places.items() if at.pack not in lost}
+
+
+def intact(pack: Path, parts: tuple[keeping.Part, ...]) -> bool:
+    """Whether a pack's bytes are those that were written; they are read once in a process."""
+    try:
+        state = (pack / DATA).stat()
+    except OSError:
+        return False
+    return _intact(pack, parts, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _intact(pack: Path, parts: tuple[keeping.Part, ...], _size: int, _changed: int) -> bool:
+    # A run of several stages opens the same packs for each of them.
+    return keeping.intact(pack, parts)
+
+
+class Writer:
+    """Puts pictures into packs, which take their places whole."""
+
+    def __init__(self, folder: Path, about: str) -> None:
+        self._folder, self._about = folder, about
+        self.places: dict[str, Place] = {}
+        self.names: dict[str, str] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._new = self._folder / f"pack-{len(self.places)}"
+        self._file: Any = None
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._rows: dict[str, tuple[int, int, int]] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, name: str, pictures: dict[str, U8]) -> None:
+        """Write the pictures of one name, by key.
+
+        Raises:
+            OSError: the disk is full, or cannot be written.
+        """
+        if self._file is None:
+            self._new.mkdir()
+            # Without a buffer: what does not fit on the disk is said here, and not at the end.
+            self._file = (self._new / DATA).open("wb", buffering=0)
+        rows: dict[str, tuple[int, int, int]] = {}
+        start = self._size
+        for key, picture in pictures.items():
+            rows[key] = (start, picture.shape[0], picture.shape[1])
+            send(self._file, np.ascontiguousarray(picture).data.cast("B"))
+            start += picture.size
+        for picture in pictures.values():  # all of them are written
+            self._hash.update(np.ascontiguousarray(picture).data)
+        self._size = start
+        self._rows |= rows
+        self._names[next(iter(pictures))] = name
+        if self._size >= FULL:
+            self.finish()
+
+    def finish(self) -> None:
+        """Give the pack that is being written its place.
+
+        Raises:
+            OSError: the disk is full, or cannot be written.
+        """
+        if self._file is None:
+            return
+        self._file.close()
+        self._file = None
+        os.truncate(self._new / DATA, self._size)  # a picture that did not fit
+        if not self._rows:
+            return
+        parts = keeping.listed([keeping.Part(DATA, self._size, self._hash.hexdigest())])
+        facts = {"version": VERSION, "about": self._about, "places": self._rows,
+                 "names": self._names, "parts": parts}  # fmt: skip
+        (self._new / INDEX).write_bytes(keeping.sealed(facts))
+        name = hashlib.sha256("\n".join(sorted(self._rows)).encode()).hexdigest()[:24]
+        final = root() / name
+        try:
+            keeping.place(self._new, final)
+        except OSError:  # another process may have been faster
+            if not (final / INDEX).is_file():
+                raise
+        self.places |= {key: Place(final, *row) for key, row in self._rows.items()}
+        self.names |= self._names
+        self._begin()
+
+
+@contextlib.contextmanager
+def writing(about: str) -> Generator[Writer]:
+    """Packs for the pictures of a data set; what was written stays when something fails.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
+    with keeping.making(root()) as folder:
+        writer = Writer(folder, about)
+        try:
+            yield writer
+        except BaseException:
+            with contextlib.suppress(OSError):
+                writer.finish()
+            raise
+        writer.finish()

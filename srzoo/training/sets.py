@@ -1,0 +1,296 @@
+"""Data sets of anyone's, held to the contract where their pictures enter."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from .. import kinds
+from ..contracts import Sample
+from ..dataroot import placed
+from ..errors import PictureError, SrzooError
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Dataset, Degradation
+    from ..recipe import Sets
+
+CHECK = "Correct the files, or the plugin that reads them"
+NAMED_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set of a run.
+
+    Attributes:
+        dataset: what the plugin gave.
+        label: what messages call it, such as "data.train[1] (paired)".
+        weight: its share of the crops, or None.
+        about: its plugin and arguments in words, for lists of what is kept.
+    """
+
+    dataset: Dataset
+    label: str = "the data set"
+    weight: float | None = None
+    about: str = ""
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def name(self, index: int) -> str:
+        """The name of a picture, without decoding it; its place if the set cannot tell."""
+        with contextlib.suppress(Exception):  # it is asked where something went wrong already
+            if ask := self._offers("name"):
+                return str(ask(index))
+        return f"picture {index}"
+
+    def keys(self) -> list[str]:
+        """For each picture what changes when it does, so that its pixels can be kept.
+
+        Raises:
+            SrzooError: the set has no fingerprint.
+        """
+        ask = self._offers("key")
+        kind = type(self.dataset)
+        own = f"{kind.__module__}.{kind.__qualname__}"
+        whole = None if ask else self.dataset.fingerprint
+        parts: list[object] = []
+        for index in range(len(self)):
+            try:
+                parts.append(self._said(index, ask) if ask else f"{whole} {index}")
+            except SrzooError as error:  # its file is gone: it is named when it is to be read
+                parts.append(f"{index} {error.what}")
+        return [hashlib.sha256(f"{own} {part}".encode()).hexdigest()[:32] for part in parts]
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Height and width of an HR picture by its file's header; None if the set cannot tell.
+
+        Raises:
+            SrzooError: the header cannot be read, or tells what no picture has.
+        """
+        ask = self._offers("size")
+        if ask is None:
+            return None
+        found = self._said(index, ask)
+        if not isinstance(found, tuple | list) or len(cast("Sequence[Any]", found)) != 2:
+            raise PictureError(f"{self._called(index)}: its size is {found!r}", CHECK)
+        height, width = cast("Sequence[Any]", found)
+        if not all(isinstance(side, int | np.integer) and side > 0 for side in (height, width)):
+            raise PictureError(f"{self._called(index)}: its size is {found!r}", CHECK)
+        return int(height), int(width)
+
+    def sample(self, index: int, scales: Sequence[int]) -> Sample:
+        """A picture that keeps the contract.
+
+        Args:
+            index: which one.
+            scales: of the generator; a picture with LR has it for the only one.
+
+        Raises:
+            SrzooError: it cannot be read, or breaks the contract; the picture, the set and the
+                sizes are named.
+        """
+        found = self._said(index, self.dataset.__getitem__)
+        if not isinstance(found, Sample):
+            kind = type(found).__name__
+            raise PictureError(f"{self._called(index)} is a {kind}, and no Sample", CHECK)
+        name = cast("object", found.name)
+        if not isinstance(name, str) or not name:
+            raise PictureError(f"{self._called(index)} has the name {name!r}", CHECK)
+        called = f"{name} of {self.label}"
+        _uint8(found.hr, f"{called}: HR")
+        if found.lr is not None:
+            _uint8(found.lr, f"{called}: LR")
+            fits(found.hr.shape[:2], found.lr.shape[:2], scales, called)
+        told = self.size(index)
+        if told is not None and told != found.hr.shape[:2]:
+            raise PictureError(
+                f"{called}: HR is {_by(found.hr.shape)}, and its header says {_by(told)}", CHECK
+            )
+        return found
+
+    def _called(self, index: int) -> str:
+        return f"{self.name(index)} of {self.label}"
+
+    def _offers(self, what: str) -> Callable[[int], Any] | None:
+        return getattr(self.dataset, what, None)
+
+    def _said(self, index: int, ask: Callable[[int], object]) -> object:
+        try:
+            return ask(index)
+        except SrzooError as error:
+            if self.label in error.what:
+                raise
+            raise PictureError(f"{self._called(index)}: {error.what}", error.fix) from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a third party's plugin may raise anything at all
+            raise PictureError(
+                f"{self._called(index)}: {type(error).__name__}: {error}", CHECK
+            ) from error
+
+
+def fits(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], called: str) -> int:
+    """The scale of a pair.
+
+    Args:
+        hr, lr: height and width of each.
+        scales: of the generator.
+        called: what errors call the pair.
+
+    Raises:
+        PairError: HR is not LR times the generator's scale, along both sides.
+    """
+    found = ratio(hr, lr)
+    sizes = f"{called}: HR is {_by(hr)} and LR {_by(lr)}"
+    if len(scales) > 1:
+        wanted = " and ".join(f"x{scale}" for scale in scales)
+        raise PairError(
+            f"{sizes}: LR pictures of one size cannot train {wanted} at once",
+            "Train one scale, or take a data set of HR pictures alone",
+            found,
+        )
+    if found == scales[0]:
+        return found
+    height, width = (side * scales[0] for side in lr)
+    raise PairError(
+        f"{sizes}, which belong together at scale {found}, and the generator enlarges by"
+        f" {scales[0]}"
+        if found
+        else f"{sizes}: at scale {scales[0]}, HR has to be {width}x{height}",
+        f"Take LR pictures of scale {scales[0]}",
+        found,
+    )
+
+
+class PairError(PictureError):
+    """HR and LR do not belong together at the generator's scale, but maybe at ``ratio``."""
+
+    def __init__(self, what: str, fix: str = "", ratio: int = 0) -> None:
+        super().__init__(what, fix)
+        self.ratio = ratio
+
+
+def ratio(hr: tuple[int, ...], lr: tuple[int, ...]) -> int:
+    """By which whole factor HR is larger than LR along both sides; 0 if by none."""
+    factor = hr[0] // lr[0]
+    return factor if (factor * lr[0], factor * lr[1]) == tuple(hr[:2]) else 0
+
+
+def shrunk(
+    hr: U8,
+    scale: int,
+    degradation: Degradation,
+    name: str,
+    rng: np.random.Generator,
+    called: str,
+) -> U8:
+    """What a degradation makes of an HR picture, held to the contract.
+
+    Args:
+        hr: uint8 H x W x 3, H and W multiples of ``scale``.
+        scale: by which it becomes smaller.
+        degradation: makes it.
+        name: of the degradation, for errors.
+        rng: all chance.
+        called: what errors call the picture.
+
+    Raises:
+        PictureError: it is another type or size, or none could be made.
+    """
+    wanted = (hr.shape[0] // scale, hr.shape[1] // scale, 3)
+    try:
+        lr = cast("object", degradation(hr, scale, rng))
+    except (SrzooError, MemoryError):
+        raise
+    except Exception as error:  # a third party's plugin may raise anything at all
+        raise PictureError(
+            f"{called}: the degradation {name!r}: {type(error).__name__}: {error}",
+            "Correct the degradation",
+        ) from error
+    if isinstance(lr, np.ndarray):
+        found = cast("U8", lr)
+        if found.dtype == np.uint8 and found.shape == wanted:
+            return found
+        lr = found
+    raise PictureError(
+        f"{called}: the degradation {name!r} made {_facts(lr)} of {_by(hr.shape)}, not uint8"
+        f" {wanted}, for scale {scale}",
+        "Correct the degradation",
+    )
+
+
+def whole(hr: U8, scale: int, called: str) -> U8:
+    """An HR picture cropped to a multiple of the scale, at its right and lower edges.
+
+    Raises:
+        PictureError: it is smaller than one LR pixel.
+    """
+    height, width = (side // scale * scale for side in hr.shape[:2])
+    if not (height and width):
+        raise PictureError(
+            f"{called}: {_by(hr.shape)} pixels are less than one at scale {scale}",
+            "Exclude the picture",
+        )
+    return hr[:height, :width]
+
+
+def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
+    """Build the data sets of a recipe.
+
+    Args:
+        sets: as the recipe says them.
+        data: stands for ``{data}`` in their arguments.
+        place: what the recipe calls them: "data.train" or "data.validation".
+
+    Raises:
+        SrzooError: one cannot be built.
+    """
+    found: list[Source] = []
+    for number, source in enumerate(sets.each):
+        use = placed(source.use, data)
+        where = f"{place}[{number}]" if len(sets.each) > 1 else place
+        args = ", ".join(f"{key}={value}" for key, value in use.args.items())
+        about = f"{use.name} ({args})" if args else use.name
+        dataset = kinds.datasets.build(use)
+        found.append(Source(dataset, f"{where} ({use.name})", source.weight, about))
+    return found
+
+
+def told(faults: Sequence[SrzooError], total: int) -> SrzooError:
+    """One error for all that is wrong with pictures: the first few, and how many there are."""
+    first = faults[0]
+    if len(faults) == 1:
+        return first
+    shown = "; ".join(fault.what for fault in faults[:NAMED_AT_MOST])
+    more = len(faults) - NAMED_AT_MOST
+    return PictureError(
+        f"{len(faults)} of {total} pictures are bad: {shown}"
+        + (f"; and {more} more" if more > 0 else ""),
+        "Correct or exclude them, or set data.skip_bad = true",
+    )
+
+
+def _uint8(picture: object, called: str) -> None:
+    if isinstance(picture, np.ndarray):
+        found = cast("U8", picture)
+        if found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3 and found.size:
+            return
+        picture = found
+    raise PictureError(f"{called} is {_facts(picture)}, not uint8 H x W x 3", CHECK)
+
+
+def _facts(picture: object) -> str:
+    if isinstance(picture, np.ndarray):
+        return f"{cast('U8', picture).dtype} {cast('U8', picture).shape}"
+    return f"a {type(picture).__name__}"
+
+
+def _by(shape: Sequence[int]) -> str:
+    return f"{shape[1]}x{shape[0]}"

@@ -1,0 +1,81 @@
+"""Which picture a crop is cut from: by pictures or by area, and by the weights of data sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .pixels import Group, Pixels
+
+
+class Shares:
+    """Draws pictures; the same ones every time.
+
+    Args:
+        pixels: the pictures, in groups.
+        seed: of their order.
+    """
+
+    def __init__(self, pixels: Pixels, seed: int) -> None:
+        self._seed = seed
+        areas = np.array([math.prod(pixels.size(number)) for number in range(len(pixels))])
+        self._groups: list[tuple[range, Fraction]] = [(range(len(pixels)), Fraction(1))]
+        if any(group.weight is not None for group in pixels.groups):
+            shares = of_groups(pixels.groups)
+            self._groups = []
+            start, left = 0, Fraction(1)
+            for group, share in zip(pixels.groups, shares, strict=True):
+                self._groups.append((range(start, start + group.count), share / left))
+                start, left = start + group.count, left - share
+            parts = [areas[numbers] for numbers, _ in self._groups]
+            areas = np.concatenate(
+                [part * (float(f) / part.sum()) for part, f in zip(parts, shares, strict=True)]
+            )
+        self._up_to = np.cumsum(areas) / areas.sum()
+        self._up_to[-1] = 1  # not a little less, by rounding
+
+    def in_turn(self, place: int) -> int:
+        """The picture of a crop, by its place among all: within a set each as often as any other.
+
+        Sets take turns as often as their shares say.
+        """
+        for group, (numbers, share) in enumerate(self._groups):
+            before = math.floor(place * share)
+            if math.floor((place + 1) * share) > before:
+                epoch, at = divmod(before, len(numbers))
+                return numbers[int(_order(self._seed, epoch, len(numbers), group)[at])]
+            place -= before  # among those that are left to the sets after this one
+        raise AssertionError("the last set takes all that is left")
+
+    def by_area(self, chance: float) -> int:
+        """The picture at a place from 0 to 1, in proportion to areas within each set."""
+        return int(np.searchsorted(self._up_to, chance, side="right"))
+
+
+def of_groups(groups: Sequence[Group]) -> list[Fraction]:
+    """The share of each set, which add up to 1.
+
+    Those without a weight share what the others leave of 1, by pictures.
+    """
+    weights = [None if g.weight is None else Fraction(str(g.weight)) for g in groups]
+    given = sum((weight for weight in weights if weight is not None), Fraction(0))
+    if None not in weights:
+        return [weight / given for weight in weights if weight is not None]
+    rest = sum(g.count for g in groups if g.weight is None)
+    return [
+        (1 - given) * Fraction(group.count, rest) if weight is None else weight
+        for group, weight in zip(groups, weights, strict=True)
+    ]
+
+
+@lru_cache(maxsize=16)
+def _order(seed: int, epoch: int, count: int, group: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch, 0, group]).permutation(count)
