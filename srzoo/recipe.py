@@ -104,11 +104,13 @@ class Watchdog:
 
     Attributes:
         rollbacks: how often a value that is not finite may be answered by going back to the
-            last checkpoint and drawing other crops; 0 to stop at the first.
+            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        window: steps over which rollbacks are counted.
         patience: steps that something odd may go on before words are said about it.
     """
 
     rollbacks: int = 3
+    window: int = 10_000
     patience: int = 500
 
 
@@ -354,6 +356,7 @@ def _check(recipe: Recipe, where: str) -> None:
         ("data.lr_crop", data.lr_crop, 1),
         ("schedule.warmup", recipe.schedule.warmup, 0),
         ("watchdog.rollbacks", recipe.watchdog.rollbacks, 0),
+        ("watchdog.window", recipe.watchdog.window, 1),
         ("watchdog.patience", recipe.watchdog.patience, 1),
     ):
         if value < least:
