@@ -81,11 +81,13 @@ def _command(ctx: click.Context) -> str:
             continue
         if ctx.get_parameter_source(option.name or "") is ParameterSource.DEFAULT:
             continue
+        old: list[str] = getattr(option, "old", [])
+        name = [each for each in option.opts if each not in old][-1]
         if option.is_flag:
-            words += [option.opts[-1]] * bool(value)
+            words += [name] * bool(value)
         else:
             for each in value if option.multiple else [value]:
-                words += [option.opts[-1], str(each)]
+                words += [name, str(each)]
     return shlex.join(words)
 
 
