@@ -200,6 +200,25 @@ def sync(handle: int) -> None:
             raise
 
 
+def lock(handle: int) -> bool | None:
+    """Lock an open file for this process, until it is closed or the process has gone.
+
+    Returns:
+        False if another process holds it; None where no file can be locked.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None  # a file system that knows no locks
+    return True
+
+
 def made_name(start: str = TEMPORARY) -> str:
     """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
     return f"{start}{os.getpid()}-{here()}-{os.urandom(4).hex()}"

@@ -107,11 +107,13 @@ class Watchdog:
 
     Attributes:
         rollbacks: how often a value that is not finite may be answered by going back to the
-            last checkpoint and drawing other crops; 0 to stop at the first.
+            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        window: steps over which rollbacks are counted.
         patience: steps that something odd may go on before words are said about it.
     """
 
     rollbacks: int = 3
+    window: int = 10_000
     patience: int = 500
 
 

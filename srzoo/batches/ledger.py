@@ -167,7 +167,7 @@ class Ledger:
         except OSError as error:
             raise self._trouble("write", error) from error
         try:
-            if not _lock(handle) or os.fstat(handle).st_size != self._size:
+            if files.lock(handle) is False or os.fstat(handle).st_size != self._size:
                 raise PictureError(
                     f"another run is writing into {self.folder}", "Wait for it, or stop it"
                 )
@@ -226,21 +226,6 @@ def _write(handle: int, data: bytes) -> None:
 
 def _plain(settings: Settings) -> dict[str, str | float | bool]:
     return {key: value for key, value in settings.items() if value is not None}
-
-
-def _lock(handle: int) -> bool:
-    """False if another process holds the lock; a killed process holds none."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system that knows no locks
-    return True
 
 
 def _parse(line: bytes) -> tuple[str, Entry] | None:

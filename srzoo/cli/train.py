@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
 
 from ._options import Spelled
 from ._output import bars_console
@@ -29,17 +31,21 @@ if TYPE_CHECKING:
               type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
               help="Go on from the newest checkpoint, or from DIR.")
-@click.option("--tensorboard", is_flag=True, help="Write FOLDER/tensorboard too.")
+@click.option("--track", multiple=True, metavar="NAME",
+              help="Tell a tracker too: tensorboard, wandb, ...")
+@click.option("--tensorboard", is_flag=True, help="The same as --track tensorboard.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell errors alone.")
 @click.option("--dry-run", is_flag=True, help="Build everything, run nothing.")
 @click.pass_context
 def train(
     ctx: click.Context, recipe: str, overrides: tuple[str, ...], data: Path | None,
-    output: Path | None, resume: str, tensorboard: bool, dry_run: bool,
+    output: Path | None, resume: str, track: tuple[str, ...], tensorboard: bool, quiet: bool,
+    dry_run: bool,
 ) -> None:
     # fmt: on
     """Train the RECIPE (a TOML file, or the name of a model that has one).
 
-    The run stops cleanly at Ctrl-C or SIGTERM, and the same command goes on
+    The run stops cleanly at Ctrl-C or SIGTERM, and says which command goes on
     from there. Its folder is a model folder from the first checkpoint on:
     srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
     """
@@ -52,17 +58,38 @@ def train(
         _describe(plan, data)
         return
     from .. import training
-    from ..training.tensorboard import also
 
-    with ExitStack() as stack:
-        watch = stack.enter_context(_watch(plan.steps))
-        if tensorboard:
-            watch = stack.enter_context(also(watch, folder / "tensorboard"))
-        outcome = training.train(plan, folder, data=data, resume=resume, watch=watch)
+    trackers = (*track, *(["tensorboard"] if tensorboard else []))
+    with _watch(plan.steps, quiet=quiet) as watch:
+        outcome = training.train(
+            plan, folder, data=data, resume=resume, watch=watch, track=trackers
+        )
+    speaks = _speaks() and not quiet
     if not outcome.complete:
+        if speaks:
+            click.echo(f"to go on from there: {_command(ctx)}")
         ctx.exit(130)
-    if _speaks():
+    if speaks:
         click.echo(f"{folder}: complete after {outcome.step} steps  {_values(outcome.values)}")
+
+
+def _command(ctx: click.Context) -> str:
+    """The command that goes on with a run: what was given, but for where it was to begin."""
+    words = ["srzoo", "train", str(ctx.params["recipe"])]
+    for option in ctx.command.params:
+        value: Any = ctx.params.get(option.name or "")
+        if not isinstance(option, click.Option) or option.name == "resume":
+            continue
+        if ctx.get_parameter_source(option.name or "") is ParameterSource.DEFAULT:
+            continue
+        old: list[str] = getattr(option, "old", [])
+        name = [each for each in option.opts if each not in old][-1]
+        if option.is_flag:
+            words += [name] * bool(value)
+        else:
+            for each in value if option.multiple else [value]:
+                words += [name, str(each)]
+    return shlex.join(words)
 
 
 def _speaks() -> bool:
@@ -126,16 +153,34 @@ def _values(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
 
 
+def _line(line: dict[str, Any], steps: int) -> str:
+    """Fifty steps in a line: losses, rate, speed, share of waiting, and the time that is left."""
+    from ..batches.forecast import told
+
+    speed = line["steps_per_second"]
+    left = (steps - line["step"]) / speed if speed else 0
+    return (
+        f"step {line['step']}/{steps}  {_values(line['losses'])}  lr {line['lr']:.3g}"
+        f"  {speed:.2f}/s  waiting {line['waiting']:.1%}  {told(left)} left"
+    )
+
+
 @contextmanager
-def _watch(steps: int) -> Generator[Watch]:
-    """Progress with time left on a terminal; elsewhere a line for each evaluation."""
+def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
+    """Progress with time left on a terminal; elsewhere a line every 50 steps."""
     from ..training import Watch
 
     def evaluated(step: int, values: dict[str, float]) -> None:
         click.echo(f"step {step}  {_values(values)}")
 
-    if not sys.stderr.isatty() or not _speaks():
-        yield Watch(on_evaluation=evaluated, on_word=click.echo)
+    def logged(line: dict[str, Any]) -> None:
+        click.echo(_line(line, steps))
+
+    if quiet or not _speaks():
+        yield Watch()
+        return
+    if not sys.stderr.isatty():
+        yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Left

@@ -48,14 +48,22 @@ class Progress:
         best: step and first metric of the stage's best checkpoint, or None before the first.
         stage: which one is under way, from 0.
         skipped: crops that are not used, each by its batch and its place there.
-        rollbacks: how often the run went back to a checkpoint.
+        rolled_back: the steps at which the run went back to a checkpoint, within the window
+            that its watchdog looks at.
+        evaluated: the last step that was evaluated; its checkpoint is written before that.
     """
 
     step: int = 0
     best: tuple[int, float] | None = None
     stage: int = 0
     skipped: tuple[tuple[int, int], ...] = ()
-    rollbacks: int = 0
+    rolled_back: tuple[int, ...] = ()
+    evaluated: int = 0
+
+    @property
+    def rollbacks(self) -> int:
+        """How often the run went back to a checkpoint, within the watchdog's window."""
+        return len(self.rolled_back)
 
     @classmethod
     def read(cls, checkpoint: Path) -> Progress:
@@ -67,13 +75,15 @@ class Progress:
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
         if keeping.SEAL in facts and keeping.unsealed(checkpoint / PROGRESS) is None:
             raise ValueError(f"{PROGRESS} is damaged")
-        best = facts["best"]
+        best, step = facts["best"], int(facts["step"])
+        before = [step] * int(facts.get("rollbacks", 0))  # of earlier versions: a number
         return cls(
-            step=int(facts["step"]),
+            step=step,
             best=(int(best[0]), float(best[1])) if best else None,
             stage=int(facts["stage"]),
             skipped=tuple((int(batch), int(place)) for batch, place in facts["skipped"]),
-            rollbacks=int(facts["rollbacks"]),
+            rolled_back=tuple(int(at) for at in facts.get("rolled_back", before)),
+            evaluated=int(facts.get("evaluated", step)),
         )
 
     def write(self, checkpoint: Path) -> None:
@@ -168,6 +178,13 @@ def _named(run: Path) -> WeightsFile | None:
 def found(run: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
+
+
+def known_best(run: Path, progress: Progress) -> Progress:
+    """Forget a best checkpoint that is not there: it was another run's, or is set aside."""
+    if progress.best is None or progress.best[0] == progress.step:
+        return progress
+    return progress if folder_of(run, progress.best[0]).is_dir() else replace(progress, best=None)
 
 
 def sound(run: Path) -> Iterator[Path]:

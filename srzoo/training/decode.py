@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from .. import strict
+from .. import kinds, strict
 from ..errors import PictureError, SrzooError
+from ..exporting import code
 from ..registry import Use
 from . import packs
 from .packs import Packs, Place, Row

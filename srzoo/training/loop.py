@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,14 +11,16 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from .. import files
+from .. import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
 from .assemble import Parts
+from .careful import Careful, numbers
 from .checkpoint import Progress
 from .optimizers import set_rates
-from .processes import everyones, mean, stop_signal
-from .report import Report
+from .processes import agreed, everyones, mean, stop_signal
+from .report import SHEET, Report
+from .saving import release, saving, settle, write
 from .schedule import ema_decay, factor, generator_moves
 from .step import Run, take
 from .supply import supply, workers_for
@@ -35,19 +38,26 @@ def fit(
 ) -> tuple[Outcome, Progress]:
     """Run the steps that are left of a stage; save, evaluate and report on the way.
 
+    A checkpoint is written before it is evaluated. A metric, a sheet or a curve that fails is
+    told of, and no more.
+
     A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step that is an end before
     time only if ``more`` stages follow. A loss or gradient that is not finite sends the run back
     to its last checkpoint, and other crops are drawn in place of those that gave it.
 
     Raises:
-        SrzooError: that happened more often than the recipe's watchdog allows.
+        SrzooError: that happened more often than the recipe's watchdog allows, or nothing can
+            be saved any more.
     """
     parts, accelerator = run.parts, run.accelerator
-    if accelerator.is_main_process:
-        if progress.step == parts.start:  # the first checkpoint to fall back on
-            checkpoint.save(parts, out, progress, run.scalers)
-        _release(parts, out, progress)  # a kill may have come between checkpoint and release
-    accelerator.wait_for_everyone()
+
+    def begin() -> None:
+        there = checkpoint.folder_of(out, progress.step)
+        if progress.step == parts.start or not there.is_dir():  # the first one to fall back on
+            write(run, out, progress, "nothing is trained yet")
+        release(parts, out, progress)  # a kill may have come between checkpoint and release
+
+    agreed(accelerator, begin)
     with _settings(run):
         while True:
             parts.crops.skip(progress.skipped)
@@ -79,11 +89,16 @@ def _steps(
     parts, accelerator = run.parts, run.accelerator
     recipe, plan = parts.recipe, parts.recipe.train
     main = accelerator.is_main_process
-    report = Report(out if main else None, progress.step)
+    report = Report(out if main else None, progress.step, watch.on_word)
     watchdog = Watchdog(recipe.watchdog.patience)
     values: dict[str, float] = {}
     stop = parts.start + plan.steps
     doubts = Doubts(parts.terms, run.device)
+    if _due(parts, progress.step) and progress.evaluated != progress.step:
+        # A kill came between the checkpoint and its evaluation.
+        report.leave()
+        progress, values = _evaluate(run, out, progress, report, watch)
+        report.back()
     batches = supply(
         parts.crops,
         progress.step * plan.accumulate,
@@ -108,31 +123,32 @@ def _steps(
             if done % LOG_EVERY == 0 or last:
                 before, losses, facts = report.means()
                 losses, facts = mean(accelerator, losses), mean(accelerator, facts)
-                watch.on_step(done, losses, *report.log(done, losses, facts, _rate(run)))
+                line = report.log(done, losses, facts, _rates(run))
+                watch.on_step(done, losses, line["steps_per_second"], line["waiting"])
+                watch.on_log(line)
                 for word in watchdog.look(before, done, facts):
                     report.warned(done, word)
                     watch.on_word(f"step {done}: {word}")
-            evaluated = last or done % plan.evaluate_every == 0
-            due = evaluated or done % plan.checkpoint_every == 0
+            due = _due(parts, done)
+            saved = due or done % plan.checkpoint_every == 0
             # Of several processes the others hear of it with the next batch.
             stopped = doubts.stop if accelerator.num_processes > 1 else asked()
-            if due or stopped:
+            if saved or stopped:
                 doubts.settle()
             report.leave()
             values = {}
-            if evaluated:
-                if main:
-                    values = validate(parts, out / "sheet.png")
-                    report.evaluated(done, values)
-                    watch.on_evaluation(done, values)
-                accelerator.wait_for_everyone()
+            if saved:
+                progress = _save(run, out, done, progress)
+            if due:
+                progress, values = _evaluate(run, out, progress, report, watch)
             if accelerator.num_processes == 1:
                 stopped = asked()  # also while it was evaluated
-            if due or stopped:
-                progress = _save(run, out, done, progress, values)
+            if stopped and not saved:
+                doubts.settle()
+                progress = _save(run, out, done, progress)
             report.back()
             if stopped and (more or not last):
-                watch.on_word(f"stopped at step {done}; the same command goes on from here")
+                watch.on_word(f"stopped at step {done}, which is saved")
                 return Outcome(done, complete=False), progress
     return Outcome(stop, complete=True, values=values), progress
 
@@ -144,20 +160,20 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Watch) -> Progress:
     mine = [(found.batch, first + place) for place in found.culprits]
     names = sorted({parts.crops.source(*crop) for crop in mine})
     if found.term:
-        folder = out / REJECTED
-        folder.mkdir(exist_ok=True)
-        with files.replacing(folder / f"{found.step:09d}-{first}.safetensors") as file:
-            tensors = {"lr": found.pair.lr, "hr": found.pair.hr, "sr": found.pair.sr}
-            facts = {"term": found.term, "crops": str(found.culprits), "pictures": str(names)}
-            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            file.write(safetensors.torch.save(whole, facts))
+        try:
+            _keep_rejected(out / REJECTED, found, first, names)
+        except OSError as trouble:
+            watch.on_word(f"the batch is not kept: {troubles.reason(trouble)}")
     terms, crops = everyones(accelerator, [found.term]), everyones(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
-    there, before = _last_good(run, out)
-    if before.rollbacks >= parts.recipe.watchdog.rollbacks:
+    there, before = _last_good(run, out, found.step)
+    now, window = found.step + 1, parts.recipe.watchdog.window
+    lately = tuple(at for at in before.rolled_back if now - at < window)
+    if len(lately) >= parts.recipe.watchdog.rollbacks:
         raise SrzooError(
-            f"{what}, after {before.rollbacks} rollbacks; the batch is kept in {out / REJECTED}",
+            f"{what}, after {len(lately)} rollbacks within {window:,} steps; the batch is kept"
+            f" in {out / REJECTED}",
             "Lower optimizer.lr or a loss's weight, or set train.clip",
         )
     for optimizer in run.parts.optimizers.values():
@@ -165,19 +181,34 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Watch) -> Progress:
     accelerator.step = 0  # of the batches that are accumulated: the first comes next
     accelerator.wait_for_everyone()  # all have read it
     skipped = tuple(sorted({*before.skipped, *crops}))
-    progress = replace(before, skipped=skipped, rollbacks=before.rollbacks + 1)
-    if accelerator.is_main_process:
-        progress.write(there)
-    accelerator.wait_for_everyone()
+    progress = replace(
+        checkpoint.known_best(out, before), skipped=skipped, rolled_back=(*lately, now)
+    )
+
+    def keep() -> None:
+        with saving(f"step {progress.step}", "all that was saved before stays"):
+            progress.write(there)
+
+    agreed(accelerator, keep)
     watch.on_word(f"{what}: back to step {progress.step}, without them")
     return progress
 
 
-def _last_good(run: Run, out: Path) -> tuple[Path, Progress]:
-    """Load the newest checkpoint of this stage whose weights are finite."""
+def _keep_rejected(folder: Path, found: NotFinite, first: int, names: list[str]) -> None:
+    """Keep a process's share of a batch to look at; ``first`` is its first place in the batch."""
+    folder.mkdir(exist_ok=True)
+    tensors = {"lr": found.pair.lr, "hr": found.pair.hr, "sr": found.pair.sr}
+    facts = {"term": str(found.term), "crops": str(found.culprits), "pictures": str(names)}
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with files.replacing(folder / f"{found.step:09d}-{first}.safetensors") as file:
+        file.write(safetensors.torch.save(whole, facts))
+
+
+def _last_good(run: Run, out: Path, step: int) -> tuple[Path, Progress]:
+    """Load the newest checkpoint of this stage, up to a step, whose weights are finite."""
     parts = run.parts
     for there in checkpoint.sound(out):
-        if checkpoint.progress(there).stage != parts.stage:
+        if int(there.name) > step or checkpoint.progress(there).stage != parts.stage:
             continue
         progress = checkpoint.load(parts, there, run.scalers)
         if all(bool(tensor.isfinite().all()) for tensor in parts.generator.state_dict().values()):
@@ -201,30 +232,106 @@ def _set_rates(run: Run, step: int) -> None:
         set_rates(run.parts.adversary.optimizer, factor(schedule, step, recipe.train.steps))
 
 
-def _rate(run: Run) -> float:
-    return float(run.parts.optimizer.param_groups[0]["lr"])
+def _rates(run: Run) -> dict[str, float]:
+    """The learning rates, as the log names them."""
+    rates = {"lr": float(run.parts.optimizer.param_groups[0]["lr"])}
+    if run.parts.adversary:
+        opponent = run.parts.adversary.optimizer
+        rates["discriminator_lr"] = float(opponent.param_groups[0]["lr"])
+    return rates
 
 
-def _save(run: Run, out: Path, step: int, progress: Progress, values: dict[str, float]) -> Progress:
-    """Write a checkpoint; publish its weights if they are the ones to release."""
-    parts, accelerator = run.parts, run.accelerator
-    best = progress.best
-    if values and first_is_better(parts, values, best):
-        best = (step, next(iter(values.values())))
-    now = replace(progress, step=step, best=best)
-    if accelerator.is_main_process:
-        checkpoint.save(parts, out, now, run.scalers)
-        _release(parts, out, now)
-        checkpoint.prune(out, parts.recipe.train.keep, best[0] if best else None)
-    accelerator.wait_for_everyone()
+def _due(parts: Parts, step: int) -> bool:
+    """Whether the state after a step of this stage is to be evaluated."""
+    stop = parts.start + parts.recipe.train.steps
+    return step > parts.start and (step == stop or step % parts.recipe.train.evaluate_every == 0)
+
+
+def _save(run: Run, out: Path, step: int, progress: Progress) -> Progress:
+    """Write a checkpoint; what follows from it waits for its evaluation, if that is due."""
+    now = replace(progress, step=step)
+
+    def save() -> None:
+        write(run, out, now, f"all up to step {progress.step} is saved, and stays")
+        if not _due(run.parts, step):
+            settle(run, out, now)
+
+    agreed(run.accelerator, save)
     return now
 
 
-def _release(parts: Parts, out: Path, progress: Progress) -> None:
-    """Make the stage's best checkpoint, or its last, the run's own model folder."""
-    best = progress.best if parts.recipe.train.release == "best" else None
-    step = best[0] if best else progress.step
-    folder = checkpoint.folder_of(out, step)
-    # Not there if the run goes on from another run's checkpoint.
-    if step > parts.start and folder.is_dir():
-        checkpoint.publish(folder, out)
+def _evaluate(
+    run: Run, out: Path, progress: Progress, report: Report, watch: Watch
+) -> tuple[Progress, dict[str, float]]:
+    """Judge what was saved last by the first process, while the others wait."""
+
+    def evaluate() -> tuple[Progress, dict[str, float]]:
+        step, best = progress.step, progress.best
+        values = judged(run, out, step, report, watch)
+        first = _first(run.parts)
+        if first in values and first_is_better(run.parts, {first: values[first]}, best):
+            best = (step, values[first])
+        now = replace(progress, evaluated=step, best=best)
+        with saving("the evaluation", f"step {step} is saved, and stays"):
+            now.write(checkpoint.folder_of(out, step))
+        settle(run, out, now)
+        return now, values
+
+    return agreed(run.accelerator, evaluate)
+
+
+def _first(parts: Parts) -> str:
+    """What validation calls the value that tells the best checkpoint."""
+    name = next(iter(parts.metrics))
+    return f"{name}_x{parts.scales[0]}" if len(parts.scales) > 1 else name
+
+
+def judged(
+    run: Run, out: Path, step: int, report: Report, watch: Watch, stages: int = 1
+) -> dict[str, float]:
+    """What validation says, told and drawn; whatever of it fails is told, and left out.
+
+    It neither draws from the random numbers of the run nor changes the mode of a network.
+    """
+    parts, device = run.parts, run.accelerator.device
+    careful = {name: Careful(metric) for name, metric in parts.metrics.items()}
+    modes = [(module, module.training) for module in parts.ema.modules()]
+
+    def failed(what: str, error: Exception) -> None:
+        say(str(troubles.told(error, f"step {step}: cannot {what}")))
+
+    def say(word: str) -> None:
+        report.warned(step, word)
+        watch.on_word(word)
+
+    def values_and(sheet: Path | None) -> dict[str, float]:
+        try:
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):  # pyright: ignore[reportUnknownMemberType]
+                return validate(replace(parts, metrics=dict(careful)), sheet)
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    values: dict[str, float] = {}
+    try:
+        values = values_and(out / SHEET)
+    except Exception as error:  # noqa: BLE001 - it is told, and the run goes on
+        what = "validate"
+        with contextlib.suppress(Exception):
+            values = values_and(None)
+            what = "draw the sheet"
+        failed(what, error)
+    broken = {name: metric.error for name, metric in careful.items() if metric.error}
+    for name, error in broken.items():
+        failed(f"measure {name}", error)
+    for name in values.keys() - numbers(values).keys():
+        if not name.startswith(tuple(broken)):
+            say(f"step {step}: {name} is no number, and does not count")
+    values = numbers(values)
+    report.evaluated(step, values, stages)
+    try:
+        report.draw()
+    except Exception as error:  # noqa: BLE001 - likewise
+        failed("draw the curves", error)
+    watch.on_evaluation(step, values)
+    return values

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from ..errors import SrzooError
 from ..recipe import Recipe
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=2)
+"""How long processes wait for one of them: it decodes a data set, or validates. A process that
+has gone is seen at once all the same, by its connections and by whoever launched it."""
 
 
 def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
@@ -41,11 +45,12 @@ def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
     # Statistics of BatchNorm stay those of each process: sending them round at every forward
     # pass would change what the discriminator's first pass needs for its gradient.
     ddp = accelerate.DistributedDataParallelKwargs(broadcast_buffers=False)
+    group = accelerate.InitProcessGroupKwargs(timeout=PATIENCE)
     accelerator = accelerate.Accelerator(
         mixed_precision=precision,
         gradient_accumulation_steps=recipe.train.accumulate,
         step_scheduler_with_optimizer=False,
-        kwargs_handlers=[ddp],
+        kwargs_handlers=[ddp, group],
     )
     if recipe.data.batch % accelerator.num_processes:
         raise SrzooError(
@@ -70,6 +75,29 @@ def everyones(accelerator: Any, items: list[T]) -> list[T]:
         return items
     utils: Any = import_module("accelerate.utils")
     return utils.gather_object(items)
+
+
+def agreed(accelerator: Any, do: Callable[[], T]) -> T:
+    """Have the first process do something; all wait for it, and get what it returns or raises.
+
+    Raises:
+        SrzooError: the first process failed; it raises its own error.
+    """
+    if accelerator.num_processes == 1:
+        return do()
+    utils: Any = import_module("accelerate.utils")
+    found: list[Any] = [None, None]
+    if accelerator.is_main_process:
+        try:
+            found = [do(), None]
+        except BaseException as error:
+            told = error.args if isinstance(error, SrzooError) else (f"{error!r}",)
+            utils.broadcast_object_list([None, told])
+            raise
+    value, failed = utils.broadcast_object_list(found)
+    if failed:
+        raise SrzooError(*failed)
+    return value
 
 
 @contextmanager

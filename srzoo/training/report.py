@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from .. import files
+from .. import files, troubles, whole
+from ..errors import SrzooError
 
 T = TypeVar("T")
 LOG = "log.jsonl"
 CURVES = "curves.png"
+SHEET = "sheet.png"
 STAGES = "mean_of_stages"
 """Marks the metrics of a mean over stages."""
 
@@ -27,10 +31,15 @@ class Report:
         out: the run's folder; None in a process that does not write.
         step: where the run goes on; lines of the log beyond it are taken away, since
             those steps are done again, and so is what was measured of a mean over stages.
+        tell: is told in words, once, if no line can be written any more.
     """
 
-    def __init__(self, out: Path | None, step: int) -> None:
+    def __init__(
+        self, out: Path | None, step: int, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._path = out / LOG if out else None
+        self._tell = tell
+        self._failed = False
         self._losses: list[dict[str, Tensor]] = []
         self._facts: list[dict[str, Tensor]] = []
         self._waiting = 0.0
@@ -60,20 +69,25 @@ class Report:
         return self._step, _means(self._losses), _means(self._facts)
 
     def log(
-        self, step: int, losses: dict[str, float], facts: dict[str, float], rate: float
-    ) -> tuple[float, float]:
-        """Write a line and begin anew; give back steps per second, and share of waiting."""
+        self,
+        step: int,
+        losses: dict[str, float],
+        facts: dict[str, float],
+        rates: dict[str, float],
+    ) -> dict[str, Any]:
+        """Write a line and begin anew; give the line back."""
         seconds = time.perf_counter() - self._since
         speed, wait = (step - self._step) / seconds, self._waiting / seconds
-        times = {"lr": rate, "steps_per_second": round(speed, 4), "waiting": round(wait, 5)}
+        times = {**rates, "steps_per_second": round(speed, 4), "waiting": round(wait, 5)}
         rounded = {name: float(f"{value:.4g}") for name, value in facts.items()}
-        self._write({"step": step, "losses": losses, "facts": rounded, **times})
+        line: dict[str, Any] = {"step": step, "losses": losses, "facts": rounded, **times}
+        self._write(line)
         self._losses, self._facts, self._waiting, self._step = [], [], 0.0, step
         self._since = time.perf_counter()
-        return speed, wait
+        return line
 
     def warned(self, step: int, word: str) -> None:
-        """Write down what the watchdog said."""
+        """Write down what is to be looked at."""
         self._write({"step": step, "warning": word})
 
     def leave(self) -> None:
@@ -85,27 +99,47 @@ class Report:
         self._since += time.perf_counter() - self._left
 
     def evaluated(self, step: int, values: dict[str, float], stages: int = 1) -> None:
-        """Write a line of metrics, of the mean over ``stages`` if several; draw the curves anew."""
+        """Write a line of metrics, of the mean over ``stages`` if several."""
         of = {STAGES: stages} if stages > 1 else {}
         self._write({"step": step, "validation": values, **of})
-        if self._path:
+
+    def draw(self) -> None:
+        """Draw the curves anew.
+
+        Raises:
+            SrzooError: matplotlib is not installed.
+            OSError: they cannot be written.
+        """
+        if self._path and self._path.exists():
             draw_curves(read(self._path), self._path.with_name(CURVES))
 
     def _write(self, line: dict[str, Any]) -> None:
+        """Add a line, whole or not at all; a run does not end for a line that is missing."""
         if self._path is None:
             return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        end = None
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                end = file.tell()
+                whole.send(file, json.dumps(line).encode() + b"\n")
+            self._failed = False
+        except OSError as error:
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    os.truncate(self._path, end)
+            if not self._failed:
+                self._failed = True
+                self._tell(f"a line of the log is missing: {troubles.reason(error)}")
 
 
 def read(log: Path) -> list[dict[str, Any]]:
     """All whole lines of a log."""
     found: list[dict[str, Any]] = []
-    for text in log.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(text))
-        except json.JSONDecodeError:
-            break  # a line that a kill cut off; the steps after it are done again
+    for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, RecursionError):  # a line that a kill cut off
+            line: object = json.loads(text)
+            if isinstance(line, dict) and isinstance(line.get("step"), int):  # pyright: ignore[reportUnknownMemberType]
+                found.append(cast("dict[str, Any]", line))
     return found
 
 
@@ -137,8 +171,12 @@ COLUMNS = 4
 
 def draw_curves(lines: list[dict[str, Any]], path: Path) -> None:
     """Losses, facts and metrics over the steps, as a PNG."""
-    from matplotlib.figure import Figure  # the object, not pyplot: no global state
-
+    try:
+        from matplotlib.figure import Figure  # the object, not pyplot: no global state
+    except ImportError as error:
+        raise SrzooError(
+            "curves need the package matplotlib", 'Install it: pip install "srzoo[train]"'
+        ) from error
     series: dict[str, tuple[list[int], list[float]]] = {}
     losses: dict[str, None] = {}
     metrics: dict[str, None] = {}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from .. import files
+from .. import files, troubles
 from .. import recipe as recipes
-from ..errors import SrzooError
 from ..recipe import RECIPE, Recipe
-from . import averaging, checkpoint, checks
-from .assemble import Parts, assemble
+from . import averaging, checkpoint, checks, trackers
+from .alone import alone
+from .assemble import assemble
 from .checkpoint import Progress
-from .loop import fit
-from .processes import accelerator_for
+from .loop import fit, judged
+from .processes import accelerator_for, agreed
 from .report import Report
-from .step import prepare
-from .validate import validate
+from .starting import Start, set_aside, start
+from .step import Run, prepare
 from .watch import Outcome, Watch
 
 
@@ -27,6 +31,7 @@ def train(
     data: Path | None = None,
     resume: str | Path = "auto",
     watch: Watch | None = None,
+    track: Sequence[str] = (),
 ) -> Outcome:
     """Train a model into a folder, or go on with a run that is there.
 
@@ -36,12 +41,15 @@ def train(
             after the file or model, or else the generator.
         data: stands for ``{data}`` in the recipe.
         resume: "auto" goes on from the newest checkpoint in ``out``; "never" refuses an
-            ``out`` that has any; a checkpoint's folder starts from its state.
+            ``out`` that has any; a checkpoint's folder starts from its state, and later
+            checkpoints in ``out`` are set aside.
         watch: what to tell meanwhile.
+        track: trackers that get numbers and pictures, such as "tensorboard" and "wandb".
 
     Raises:
-        SrzooError: a part cannot be built, ``out`` holds another recipe's run, or values that
-            are not finite came back after every rollback.
+        SrzooError: a part cannot be built, another process trains in ``out``, it holds another
+            recipe's run or cannot be written, or values that are not finite came back after
+            every rollback.
     """
     watch = watch or Watch()
     if isinstance(recipe, Recipe):
@@ -49,22 +57,32 @@ def train(
         recipes.check(recipe, "the recipe")
     else:
         name, recipe = recipes.find(recipe)[0], recipes.load(recipe)
+    trackers.check(track)
     out = out or Path("runs") / name
-    there = _start(recipe, out, resume)
-    progress = checkpoint.progress(there) if there else Progress()
-    if progress.stage >= len(recipe.each()):
-        raise SrzooError(
-            f"{there} was made in stage {progress.stage + 1}, and the recipe has"
-            f" {len(recipe.each())}",
-            "Choose another --out, or the recipe that made it",
-        )
+    group = accelerator_for(recipe.each()[0])
+    speaker = watch if group.is_main_process else Watch()
+    try:
+        with ExitStack() as held:
+            agreed(group, lambda: held.enter_context(alone(out)))
+            begun = agreed(group, lambda: start(recipe, out, resume))
+            step = begun.progress.step
+            names = track if group.is_main_process else ()
+            speaker = held.enter_context(trackers.also(speaker, names, out, recipe, step))
+            return _train(recipe, out, data, begun, speaker)
+    except OSError as error:
+        raise troubles.told(error, f"cannot go on in {out}") from error
+
+
+def _train(recipe: Recipe, out: Path, data: Path | None, begun: Start, speaker: Watch) -> Outcome:
+    there, progress = begun.there, begun.progress
     averaging.expect(recipe, out, progress.stage)
+    for word in begun.words:
+        speaker.on_word(word)
     outcome = Outcome(progress.step, complete=True)
     for stage, part in enumerate(recipe.each()):
         if stage < progress.stage:
             continue  # done before
         accelerator = accelerator_for(part)
-        speaker = watch if accelerator.is_main_process else Watch()
         if stage == progress.stage:  # the first that is left: all of them, before any step
             checks.begin(accelerator, recipe, out, data, there, stage, speaker)
         init: Path | None = None
@@ -85,56 +103,50 @@ def train(
         run = prepare(parts, accelerator)
         if there:
             progress = checkpoint.load(parts, there, run.scalers)
-        if accelerator.is_main_process:
-            out.mkdir(parents=True, exist_ok=True)
-            with files.replacing(out / RECIPE) as file:
-                file.write(recipe.to_toml().encode())
-        accelerator.wait_for_everyone()
+            progress = _placed(accelerator, out, there, progress, begun, speaker)
+        agreed(accelerator, partial(_keep_recipe, recipe, out))
         more = stage < len(recipe.each()) - 1
         outcome, progress = fit(run, out, progress, speaker, more=more)
         if not outcome.complete:
             return outcome
-        if accelerator.is_main_process:
-            if averaging.wanted(recipe, stage):
-                averaging.keep(out, stage)
-            if not more:
-                if recipe.average_stages > 1:
-                    outcome = replace(outcome, values=_average(parts, out, outcome.step, speaker))
-                checkpoint.rename_weights(out)
+        outcome = agreed(accelerator, partial(_end, run, out, outcome, speaker))
     return outcome
 
 
-def _average(parts: Parts, out: Path, step: int, watch: Watch) -> dict[str, float]:
+def _placed(
+    accelerator: Any, out: Path, there: Path, progress: Progress, begun: Start, speaker: Watch
+) -> Progress:
+    """Clear the way for what follows a checkpoint, and forget a best one that does not count."""
+    if begun.chosen:
+        for word in agreed(accelerator, lambda: set_aside(out, there, progress)):
+            speaker.on_word(word)
+    if progress.best and not begun.same_judge:
+        progress = replace(progress, best=None)
+        speaker.on_word("the best checkpoint so far was judged in another way: it does not count")
+    return checkpoint.known_best(out, progress)
+
+
+def _keep_recipe(recipe: Recipe, out: Path) -> None:
+    with files.replacing(out / RECIPE) as file:
+        file.write(recipe.to_toml().encode())
+
+
+def _end(run: Run, out: Path, outcome: Outcome, watch: Watch) -> Outcome:
+    """What is left to do when a stage is complete, and after the last one."""
+    recipe, stage = run.parts.run, run.parts.stage
+    if averaging.wanted(recipe, stage):
+        averaging.keep(out, stage)
+    if stage == len(recipe.each()) - 1:
+        if recipe.average_stages > 1:
+            outcome = replace(outcome, values=_average(run, out, outcome.step, watch))
+        checkpoint.rename_weights(out)
+    return outcome
+
+
+def _average(run: Run, out: Path, step: int, watch: Watch) -> dict[str, float]:
     """Release the mean over the last stages, and give back what validation says of it."""
+    parts = run.parts
     checkpoint.publish(averaging.average(parts.run, out, parts.ema), out)
-    values = validate(parts, out / "sheet.png")
-    Report(out, step).evaluated(step, values, stages=parts.run.average_stages)
-    watch.on_word(f"the mean of the last {parts.run.average_stages} stages' weights is released")
-    watch.on_evaluation(step, values)
-    return values
-
-
-def _start(recipe: Recipe, out: Path, resume: str | Path) -> Path | None:
-    """The checkpoint to go on from, if any."""
-    if resume == "never":
-        if there := checkpoint.found(out):
-            raise SrzooError(
-                f"{out} holds a run already, at step {int(there[-1].name)}",
-                "Choose another --out, or leave --resume out to go on with it",
-            )
-        return None
-    if resume != "auto":
-        if not (Path(resume) / checkpoint.STATE).is_file():
-            raise SrzooError(f"{resume} is no checkpoint", f"Name a folder of {out}/checkpoints")
-        return Path(resume)
-    newest = next(checkpoint.sound(out), None)
-    if newest is None:
-        return None
-    before = recipes.read(newest / RECIPE)
-    if before.to_toml() != recipe.to_toml():
-        lines = set(before.to_toml().splitlines()) ^ set(recipe.to_toml().splitlines())
-        raise SrzooError(
-            f"the run in {out} was made with another recipe: {'; '.join(sorted(lines))}",
-            f"Choose another --out, or give --resume {newest} to go on all the same",
-        )
-    return newest
+    count = parts.run.average_stages
+    watch.on_word(f"the mean of the last {count} stages' weights is released")
+    return judged(run, out, step, Report(out, step, watch.on_word), watch, stages=count)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 def _no_step(_step: int, _losses: dict[str, float], _speed: float, _waiting: float) -> None: ...
+def _no_line(_line: dict[str, Any]) -> None: ...
 def _no_values(_step: int, _values: dict[str, float]) -> None: ...
 def _no_word(_word: str) -> None: ...
 def _no_decoding(_done: int, _total: int) -> None: ...
@@ -18,7 +20,9 @@ class Watch:
 
     Attributes:
         on_step: (step, losses so far averaged, steps per second, share of time waiting).
-        on_evaluation: (step, metric values).
+        on_log: the line that the log gets at the same moment: "step", "losses", "facts", "lr",
+            "steps_per_second", "waiting", and with a discriminator "discriminator_lr".
+        on_evaluation: (step, metric values), when they and the sheet are written.
         on_word: a sentence about the run.
         on_decoding: (pictures decoded, pictures in all), the first time a dataset is used.
     """
@@ -27,6 +31,7 @@ class Watch:
     on_evaluation: Callable[[int, dict[str, float]], None] = _no_values
     on_word: Callable[[str], None] = _no_word
     on_decoding: Callable[[int, int], None] = _no_decoding
+    on_log: Callable[[dict[str, Any]], None] = _no_line
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
 import shutil
+import signal
+import sys
 
 import pytest
 from PIL import Image
@@ -127,3 +132,74 @@ def test_a_moved_run_goes_on(srzoo_cli, files):
         "train", "elsewhere", "--out", "elsewhere", "--data", "pictures",
     )  # fmt: skip
     assert "going on from step 12" in result.out
+
+
+def stopped_at(step, monkeypatch):
+    from srzoo.training import loop
+
+    average = loop._average
+
+    def stop(parts, now):
+        average(parts, now)
+        if now + 1 == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "_average", stop)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("first", ["auto", "never", "runs/my run/checkpoints/000000004"])
+def test_the_command_that_goes_on_is_right(srzoo_cli, files, monkeypatch, first):
+    """Given as it is printed; with --resume DIR the same again would begin there again."""
+    given = ["train", "mine.toml", "--set", "train.keep=9", "--data", "pictures",
+             "-o", "runs/my run"]  # fmt: skip
+    if "000" in first:
+        assert srzoo_cli(*given).code == 0
+    with monkeypatch.context() as patch:
+        stopped_at(6, patch)
+        result = srzoo_cli(*given, "--resume", first)
+    assert result.code == 130
+    assert "stopped at step 6" in result.out
+    (line,) = [line for line in result.out.splitlines() if line.startswith("to go on")]
+    program, *command = shlex.split(line.partition(": ")[2])
+    assert program == "srzoo"
+    result = srzoo_cli(*command)
+    assert result.code == 0, result.err
+    assert "going on from step 6" in result.out
+
+
+def test_without_a_terminal_a_line_every_fifty_steps(srzoo_cli, files):
+    given = ["train", "mine.toml", "--data", "pictures", "--set", "train.steps=120"]
+    lines = srzoo_cli(*given, "--set", "train.evaluate_every=120").out.splitlines()
+    told = [line for line in lines if re.match(r"step \d+/120  ", line)]
+    assert [line.split("/")[0] for line in told] == ["step 50", "step 100", "step 120"]
+    for line in told:
+        pattern = r"l1 \d\.\d{4}  lr 0\.002  [\d.]+/s  waiting [\d.]+%  \S+ (s|min|h) left$"
+        assert re.search(pattern, line), line
+    assert told[-1].endswith("  0 s left")
+
+
+def test_quiet_tells_errors_alone(srzoo_cli, files):
+    result = srzoo_cli("train", "mine.toml", "--data", "pictures", "-q")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    result = srzoo_cli("train", "mine.toml", "-q")
+    assert result.code == 2
+    assert "Give --data DIR" in result.err
+
+
+@pytest.mark.parametrize("option", [["--track", "wandb"], ["--track", "nothing"]])
+def test_a_tracker_that_is_not_there_is_one_line(srzoo_cli, files, monkeypatch, option):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    result = srzoo_cli("train", "mine.toml", "--data", "pictures", *option)
+    assert result.code == 2
+    assert len(result.err.strip().splitlines()) == 1
+    assert ("pip install wandb" in result.err) == (option[1] == "wandb")
+    assert not (files / "runs").exists()
+
+
+def test_an_out_that_is_a_file_is_one_line(srzoo_cli, files):
+    result = srzoo_cli("train", "mine.toml", "--data", "pictures", "-o", "mine.toml")
+    assert result.code == 2
+    assert result.err.strip() == (
+        "srzoo: mine.toml is a file, and a run needs a folder. Choose another --out."
+    )

@@ -212,13 +212,13 @@ def test_checkpoints_are_pruned(tiny, tmp_path):
 
 def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
     training.train(recipe.load(tiny()), tmp_path / "run")
-    longer = recipe.load(tiny(), ["train.steps=14"])
-    with pytest.raises(SrzooError, match=r"another recipe: steps = 12; steps = 14"):
-        training.train(longer, tmp_path / "run")
+    other = recipe.load(tiny(), ["train.ema=0.5", "train.steps=14"])
+    with pytest.raises(SrzooError, match=r"another recipe: train.ema is 0.5 now, was 0.9\. "):
+        training.train(other, tmp_path / "run")
     with pytest.raises(SrzooError, match="holds a run already, at step 12"):
-        training.train(longer, tmp_path / "run", resume="never")
+        training.train(other, tmp_path / "run", resume="never")
     on = tmp_path / "run/checkpoints/000000012"
-    assert training.train(longer, tmp_path / "run", resume=on).step == 14
+    assert training.train(other, tmp_path / "run", resume=on).step == 14
 
 
 def test_another_optimiser_is_refused(tiny, tmp_path):

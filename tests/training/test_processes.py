@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from srzoo import recipe, training
 from srzoo.errors import SrzooError
 from srzoo.training import checkpoint
+from srzoo.training.alone import alone
 from srzoo.training.processes import accelerator_for
 
 LIMIT = 120
@@ -30,10 +31,13 @@ GAME = 'adversarial={discriminator={name="unet_sn", n_feats=4}, weight=0.1}'
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo and signals")
 
 
-def two(path: Path, out: Path, *changes: str, second: str = "") -> list[str]:
+def two(
+    path: Path, out: Path, *changes: str, first: str = "", second: str = "", code: int = 0
+) -> list[str]:
     """Run the worker twice, as one group; give back what each said.
 
-    ``second``: a variable, as NAME=VALUE, in the environment of the second alone.
+    ``first``, ``second``: a variable, as NAME=VALUE, in the environment of that one alone;
+    ``code``: with which both end.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,7 +46,7 @@ def two(path: Path, out: Path, *changes: str, second: str = "") -> list[str]:
         **os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
         "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    own = dict([second.split("=")]) if second else {}
+    own = [dict([each.split("=")]) if each else {} for each in (first, second)]
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), str(path), str(out)]
     workers = [
         subprocess.Popen(
@@ -51,7 +55,7 @@ def two(path: Path, out: Path, *changes: str, second: str = "") -> list[str]:
                 **group,
                 "RANK": rank,
                 "LOCAL_RANK": rank,
-                **(own if rank == "1" else {}),
+                **own[int(rank)],
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -69,7 +73,7 @@ def two(path: Path, out: Path, *changes: str, second: str = "") -> list[str]:
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker.pid, signal.SIGKILL)
-    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(said)
+    assert [worker.returncode for worker in workers] == [code, code], "\n".join(said)
     return said
 
 
@@ -113,6 +117,26 @@ def test_both_go_back_if_one_is_not_finite(tiny, tmp_path):
     assert progress.rollbacks == 1
     assert progress.skipped == ((10, 2), (10, 3))
     assert len(list((tmp_path / "run/rejected").iterdir())) == 1
+
+
+def test_a_folder_in_use_is_refused_in_all(tiny, tmp_path):
+    """By the first one; the others do not wait for it."""
+    with alone(tmp_path / "run"):
+        said = two(tiny(), tmp_path / "run", *SGD, code=1)
+    assert all(f"is in use by process {os.getpid()}" in each for each in said), said
+
+
+def test_they_wait_for_one_that_decodes_for_hours(tiny, tmp_path):
+    said = two(tiny(), tmp_path / "run", *SGD, "train.steps=1")
+    hours = [float(re.search(r"^waits ([\d.]+) hours$", each, re.MULTILINE)[1]) for each in said]
+    assert min(hours) >= 24
+
+
+def test_what_the_first_one_cannot_do_ends_all(tiny, tmp_path):
+    """A disk that is full for the one that saves; nobody waits for what never comes."""
+    said = two(tiny(), tmp_path / "run", *SGD, code=1, first="FULL_AT=8")
+    assert all("cannot save step 8" in each for each in said), said
+    assert [int(each.name) for each in checkpoint.found(tmp_path / "run")] == [0, 4]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tiny, monkeypatch):

@@ -180,6 +180,62 @@ def test_after_so_many_rollbacks_it_ends(parts, tmp_path):
     assert len(words) == 2
 
 
+def test_rollbacks_are_counted_over_a_window(parts, tmp_path):
+    """A crop in every few thousand that cannot be used ends no long run; many at a time do."""
+
+    class Sometimes(Poison):
+        calls = 0
+
+        def __call__(self, pair):
+            if torch.is_grad_enabled():
+                Sometimes.calls += 1
+            bad = Sometimes.calls in (3, 9, 15)  # at steps 3, 8 and 12
+            return 0 * pair.sr.mean() + (torch.nan if bad else 0.0)
+
+    srzoo.losses.unregister("poison")
+    srzoo.losses.register("poison", Sometimes)
+    often = ["watchdog.rollbacks=1", "train.checkpoint_every=2"]
+    plan = recipe.load(parts(), [POISON, *often, "watchdog.window=4"])
+    words = words_of(plan, tmp_path / "run")
+    assert len([word for word in words if "back to step" in word]) == 3
+    assert checkpoint.progress(tmp_path / "run/checkpoints/000000012").rolled_back == (12,)
+    Sometimes.calls = 0
+    plan = recipe.load(parts(), [POISON, *often, "watchdog.window=5"])
+    with pytest.raises(SrzooError, match="after 1 rollbacks within 5 steps"):
+        words_of(plan, tmp_path / "again")
+
+
+def test_a_rollback_never_goes_forward(parts, tmp_path, monkeypatch):
+    """Whatever later checkpoint lies there: it is none of this run's."""
+    plan = poisoned(parts, tmp_path)
+    from srzoo.training import loop
+
+    later = tmp_path / "well/checkpoints/000000012"
+    average = loop._average
+
+    def plant(parts_, now):
+        average(parts_, now)
+        if now + 1 == 5 and not (tmp_path / "run/checkpoints/000000012").exists():
+            shutil.copytree(later, tmp_path / "run/checkpoints/000000012")
+
+    monkeypatch.setattr(loop, "_average", plant)
+    words = words_of(plan, tmp_path / "run")
+    assert [word for word in words if "back to step 4" in word]
+
+
+def test_a_batch_that_cannot_be_kept_is_a_word(parts, tmp_path, monkeypatch):
+    from srzoo.training import loop
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "rejected")
+
+    plan = poisoned(parts, tmp_path)
+    monkeypatch.setattr(loop, "_keep_rejected", full)
+    words = words_of(plan, tmp_path / "run")
+    assert words[0] == "the batch is not kept: rejected: No space left on device"
+    assert "back to step 4" in words[1]
+
+
 def test_a_gradient_that_is_not_finite_is_named(parts, tmp_path):
     plan = recipe.load(parts(), ['adversarial={discriminator="explosion"}', "watchdog.rollbacks=0"])
     with pytest.raises(SrzooError, match="gradient of the discriminator is not finite at step 1"):

@@ -1,0 +1,41 @@
+"""Metrics that may fail: whatever somebody's metric does, the run goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..contracts import U8, Metric
+
+
+class Careful:
+    """A metric whose failure is kept, and is the value NaN.
+
+    Args:
+        metric: what is asked; its attributes are this one's.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("metric", "error"):  # not there yet: it is being unpickled
+            raise AttributeError(name)
+        return getattr(self.metric, name)
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """What the metric says; after it failed, NaN without asking again."""
+        if self.error is None:
+            try:
+                return float(self.metric(sr, hr, scale))
+            except Exception as error:  # noqa: BLE001 - it is told by whoever asked
+                self.error = error
+        return math.nan
+
+
+def numbers(values: Mapping[str, float]) -> dict[str, float]:
+    """Those that are one."""
+    return {name: value for name, value in values.items() if not math.isnan(value)}

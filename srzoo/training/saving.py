@@ -1,0 +1,49 @@
+"""What a run writes into its folder on the way; a place that cannot be written is told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .. import troubles
+from ..errors import SrzooError
+from . import checkpoint
+from .assemble import Parts
+from .checkpoint import Progress
+from .step import Run
+
+
+@contextmanager
+def saving(what: str, left: str) -> Generator[None]:
+    """A place that cannot be written is told in words; ``left`` says what there is all the same."""
+    try:
+        yield
+    except OSError as error:
+        raise SrzooError(
+            f"cannot save {what}: {troubles.reason(error)}; {left}", troubles.mend(error)
+        ) from error
+
+
+def write(run: Run, out: Path, progress: Progress, left: str) -> None:
+    """Write a checkpoint; ``left`` says what is saved if that fails."""
+    with saving(f"step {progress.step}", left):
+        checkpoint.save(run.parts, out, progress, run.scalers)
+
+
+def settle(run: Run, out: Path, now: Progress) -> None:
+    """Publish the weights that are the ones to release, and let old checkpoints go."""
+    release(run.parts, out, now)
+    with saving("room", f"step {now.step} is saved, and stays"):
+        checkpoint.prune(out, run.parts.recipe.train.keep, now.best[0] if now.best else None)
+
+
+def release(parts: Parts, out: Path, progress: Progress) -> None:
+    """Make the stage's best checkpoint, or its last, the run's own model folder."""
+    best = progress.best if parts.recipe.train.release == "best" else None
+    step = best[0] if best else progress.step
+    folder = checkpoint.folder_of(out, step)
+    # Not there if the run goes on from another run's checkpoint.
+    if step > parts.start and folder.is_dir():
+        with saving(f"the model of step {step}", f"step {progress.step} is saved, and stays"):
+            checkpoint.publish(folder, out)

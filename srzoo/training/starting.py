@@ -1,0 +1,294 @@
+"""Where a run begins: which checkpoint, what has changed since, and what is set aside for it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from .. import files, keeping, strict
+from .. import recipe as recipes
+from ..errors import SrzooError
+from ..recipe import RECIPE, Recipe
+from . import averaging, checkpoint, trackers
+from .checkpoint import Progress
+from .report import CURVES, LOG, SHEET
+
+BRANCHES = "branches"
+"""The folder of what was set aside; each branch is called STEP-N, after where it leaves the run."""
+FREE = {
+    "average_stages",
+    "adversarial.optimizer.lr",
+    "data.cache",
+    "data.workers",
+    "optimizer.lr",
+    "stage",
+    "summary",
+    "train.checkpoint_every",
+    "train.compile",
+    "train.cudnn_benchmark",
+    "train.evaluate_every",
+    "train.gradient_checkpointing",
+    "train.keep",
+    "train.metrics",
+    "train.release",
+    "train.steps",
+    "watchdog",
+}
+"""Keys, and tables of them, that may be changed between a stop and going on."""
+TOLD = 12
+"""Changes that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key of a recipe that differs from that of a checkpoint.
+
+    Attributes:
+        key: such as "optimizer.lr".
+        before, now: its values; None where it is not set.
+        stage: the stage, from 0, if not all of them have it.
+        where: that stage in words.
+    """
+
+    key: str
+    before: object
+    now: object
+    stage: int | None = None
+    where: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether what a checkpoint holds means the same after it."""
+        parts = self.key.split(".")
+        return any(".".join(parts[:count]) in FREE for count in range(1, len(parts) + 1))
+
+    def __str__(self) -> str:
+        now, before = (
+            "not set" if value is None else str(value) if isinstance(value, float) else repr(value)
+            for value in (self.now, self.before)
+        )
+        return f"{self.where}{self.key} is {now} now, was {before}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins with.
+
+    Attributes:
+        there: the checkpoint to go on from, if any.
+        progress: how far the run was.
+        words: what is to be said about it.
+        chosen: whether somebody named the checkpoint, so that others have to make way.
+        same_judge: whether the value of the best checkpoint can still be compared with.
+    """
+
+    there: Path | None = None
+    progress: Progress = field(default_factory=Progress)
+    words: tuple[str, ...] = ()
+    chosen: bool = False
+    same_judge: bool = True
+
+
+def start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
+    """Say where a run begins; nothing is moved yet.
+
+    Raises:
+        SrzooError: there is a run that shall not go on, or none of that name; or the recipe
+            differs in what a checkpoint depends on.
+    """
+    if resume == "never":
+        if there := checkpoint.found(out):
+            raise SrzooError(
+                f"{out} holds a run already, at step {int(there[-1].name)}",
+                "Choose another --out, or leave --resume out to go on with it",
+            )
+        return Start()
+    chosen = resume != "auto"
+    if not chosen:
+        there = next(checkpoint.sound(out), None)
+        if there is None:
+            return Start()
+    else:
+        there = Path(resume)
+        if not (there / checkpoint.STATE).is_file():
+            raise SrzooError(f"{resume} is no checkpoint", f"Name a folder of {out}/checkpoints")
+    progress = checkpoint.progress(there)
+    if progress.stage >= len(recipe.each()):
+        raise SrzooError(
+            f"{there} was made in stage {progress.stage + 1}, and the recipe has"
+            f" {len(recipe.each())}",
+            "Choose another --out, or the recipe that made it",
+        )
+    before = _recipe_of(there) if chosen else recipes.read(there / RECIPE)
+    changes = list(differences(before, recipe)) if before else []
+    refused = [change for change in changes if not _is_allowed(change, progress)]
+    if refused and not chosen:
+        raise SrzooError(
+            f"the run in {out} was made with another recipe: {_listed(refused)}",
+            f"Choose another --out, or give --resume {there} to go on all the same",
+        )
+    _enough_steps(recipe, progress)
+    return Start(
+        there=there,
+        progress=progress,
+        words=tuple(map(str, changes)) if len(changes) <= TOLD else (_listed(changes),),
+        chosen=chosen,
+        same_judge=before is None or _judge(before, progress) == _judge(recipe, progress),
+    )
+
+
+def _recipe_of(there: Path) -> Recipe | None:
+    """What a checkpoint was made with; None if that is damaged, which is told when it is loaded."""
+    try:
+        return recipes.read(there / RECIPE)
+    except SrzooError:
+        return None
+
+
+def _is_allowed(change: Change, progress: Progress) -> bool:
+    # Steps of a stage that is over say at which step the next one began.
+    over = change.key == "train.steps" and progress.stage > (change.stage or 0)
+    return change.is_free and not over
+
+
+def _listed(changes: list[Change]) -> str:
+    more = f"; and {len(changes) - TOLD} more" if len(changes) > TOLD else ""
+    return "; ".join(map(str, changes[:TOLD])) + more
+
+
+def _judge(recipe: Recipe, progress: Progress) -> object:
+    """What decides the value of a checkpoint."""
+    stages = recipe.each()
+    part = stages[min(progress.stage, len(stages) - 1)]
+    return part.train.metrics[:1], part.data.validation, part.data.degradation
+
+
+def _enough_steps(recipe: Recipe, progress: Progress) -> None:
+    stages = recipe.each()
+    done = progress.step - sum(part.train.steps for part in stages[: progress.stage])
+    steps = stages[progress.stage].train.steps
+    if done > steps:
+        of = f" of stage {recipe.stages[progress.stage].name!r}" if recipe.stages else ""
+        raise SrzooError(
+            f"train.steps{of} is {steps}, and {done} are done",
+            f"Set train.steps to {done} or more, or --resume an earlier checkpoint",
+        )
+
+
+def differences(before: Recipe, now: Recipe) -> Iterator[Change]:
+    """What differs between two recipes, key by key, as their stages use them."""
+    stages = before.each(), now.each()
+    if len(stages[0]) != len(stages[1]):
+        yield Change("stages", len(before.stages), len(now.stages))
+        return
+    if before.average_stages != now.average_stages:
+        yield Change("average_stages", before.average_stages, now.average_stages)
+    for number, pair in enumerate(zip(before.stages, now.stages, strict=False)):
+        if pair[0].name != pair[1].name:
+            yield Change("stage", pair[0].name, pair[1].name, number)
+    found = [_differing(*map(_flat, pair)) for pair in zip(*stages, strict=True)]
+    for number, each in enumerate(found):
+        for key, (then, new) in each.items():
+            everywhere = all(other.get(key) == (then, new) for other in found)
+            if not everywhere:
+                where = f"stage {now.stages[number].name!r}: "
+                yield Change(key, then, new, number, where)
+            elif number == 0:
+                yield Change(key, then, new)
+
+
+def _differing(
+    before: dict[str, object], now: dict[str, object]
+) -> dict[str, tuple[object, object]]:
+    keys = dict.fromkeys([*before, *now])
+    pairs = {key: (before.get(key), now.get(key)) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _flat(recipe: Recipe) -> dict[str, object]:
+    plain = strict.plain(recipe)
+    del plain["average_stages"], plain["stages"]
+    return dict(_leaves("", plain))
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, object]]:
+    """The values of nested tables; of a list of tables, each by its place."""
+    if isinstance(value, Mapping):
+        inner = cast("Mapping[str, Any]", value).items()
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):  # pyright: ignore[reportUnknownVariableType]
+        inner = [(str(place), item) for place, item in enumerate(cast("list[Any]", value))]
+    else:
+        yield key, value
+        return
+    for name, item in inner:
+        yield from _leaves(f"{key}.{name}" if key else name, item)
+
+
+def set_aside(out: Path, there: Path, progress: Progress) -> tuple[str, ...]:
+    """Keep what the run made after a checkpoint as a branch, out of the way of what follows.
+
+    Of a checkpoint that is none of the run's own, all that the run has made makes way.
+
+    Args:
+        out: the run's folder.
+        there: the checkpoint that it goes on from.
+        progress: of that checkpoint.
+
+    Returns:
+        Words about it; none if there was nothing.
+
+    Raises:
+        OSError: it cannot be written; nothing is lost.
+    """
+    own = there.resolve().parent == (out / checkpoint.FOLDER).resolve()
+    later = [
+        path
+        for path in checkpoint.found(out)
+        if not own or int(path.name) > progress.step
+    ]  # fmt: skip
+    if not later:
+        return ()
+    branch = _branch(out, progress.step)
+    stages = [averaging.folder_of(out, stage) for stage in range(progress.stage, 100)]
+    for folder in [*stages, out / averaging.FOLDER / "mean"]:
+        if folder.is_dir():
+            (branch / averaging.FOLDER).mkdir(exist_ok=True)
+            folder.rename(branch / averaging.FOLDER / folder.name)
+    with contextlib.suppress(FileNotFoundError):  # what follows is another run to a tracker
+        (out / trackers.RUN).rename(branch / trackers.RUN)
+    (branch / checkpoint.FOLDER).mkdir()
+    for path in reversed(later):  # so that what a kill leaves has no gap
+        path.rename(branch / checkpoint.FOLDER / path.name)
+    if not own:
+        _take_log(out, there)
+    count = f"{len(later)} later checkpoints are" if len(later) > 1 else "a later checkpoint is"
+    newest = branch / checkpoint.FOLDER / later[-1].name
+    return (f"{count} kept in {branch}; to go on from there: --resume {newest}",)
+
+
+def _branch(out: Path, step: int) -> Path:
+    """A new folder for a branch, with what is rewritten from now on."""
+    root = out / BRANCHES
+    number = 1
+    while (branch := root / f"{step:09d}-{number}").exists():
+        number += 1
+    with keeping.making(root) as made:
+        new = made / branch.name
+        new.mkdir()
+        for name in (LOG, CURVES, SHEET, RECIPE):
+            if (out / name).is_file():
+                shutil.copy2(out / name, new / name)
+        keeping.place(new, branch)
+    return branch
+
+
+def _take_log(out: Path, there: Path) -> None:
+    """Let the log be that of the run's own branch which a checkpoint is of, or begin anew."""
+    log = there.resolve().parent.parent / LOG
+    known = out.resolve() in log.parents and log.is_file()
+    with files.replacing(out / LOG) as file:
+        file.write(log.read_bytes() if known else b"")

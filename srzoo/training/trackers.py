@@ -1,0 +1,209 @@
+"""A run's numbers and pictures for TensorBoard, W&B and whatever else accelerate knows.
+
+Nothing is sent anywhere unless a tracker is named. One that fails later is told of, and the run
+goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image
+
+from .. import files, strict, troubles
+from ..errors import SrzooError, did_you_mean
+from ..recipe import Recipe
+from .report import SHEET
+from .watch import Watch
+
+RUN = "trackers.json"
+"""Beside the log: by which name a tracker knows the run, so that it goes on with it."""
+PROJECT = "srzoo"
+TENSORBOARD, WANDB = "tensorboard", "wandb"
+INSTALL = {TENSORBOARD: 'pip install "srzoo[tensorboard]"', WANDB: "pip install wandb"}
+NAMES = (
+    "aim",
+    "clearml",
+    "comet_ml",
+    "dvclive",
+    "mlflow",
+    "swanlab",
+    TENSORBOARD,
+    "trackio",
+    WANDB,
+)
+
+
+def check(names: Sequence[str]) -> None:
+    """Refuse trackers that are not to be had here, before anything else is done.
+
+    Raises:
+        SrzooError: there is none of that name, or its package is not installed.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise SrzooError(f"there is no tracker {name!r}", did_you_mean(name, NAMES))
+        module = "torch.utils.tensorboard" if name == TENSORBOARD else name
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise SrzooError(
+                f"the tracker {name} needs the package {name}: {error}",
+                f"Install it: {INSTALL.get(name, f'pip install {name}')}",
+            ) from error
+
+
+@contextmanager
+def also(
+    watch: Watch, names: Sequence[str], out: Path, recipe: Recipe, step: int
+) -> Generator[Watch]:
+    """The same watch, which tells trackers too; in the process that speaks for all.
+
+    Args:
+        watch: what is told besides.
+        names: of trackers.
+        out: the run's folder; what trackers write lies in it.
+        recipe: what they keep as the run's settings.
+        step: where the run goes on.
+    """
+    told = [_Tracker(name, out, recipe, step, watch.on_word) for name in dict.fromkeys(names)]
+
+    def logged(line: dict[str, Any]) -> None:
+        watch.on_log(line)
+        values = _named(line)
+        for each in told:
+            each.log(values, line["step"])
+
+    def evaluated(step: int, values: dict[str, float]) -> None:
+        watch.on_evaluation(step, values)
+        for each in told:
+            each.log({f"validation/{name}": value for name, value in values.items()}, step)
+            each.picture(out / SHEET, step)
+
+    try:
+        yield replace(watch, on_log=logged, on_evaluation=evaluated)
+    finally:
+        for each in told:
+            each.finish()
+
+
+def _named(line: Mapping[str, Any]) -> dict[str, float]:
+    """A line of the log as trackers group values: by what stands before the slash."""
+    found: dict[str, float] = {}
+    for name, value in line.items():
+        if isinstance(value, dict):
+            group = {"losses": "loss"}.get(name, name)
+            of = cast("dict[str, float]", value)
+            found |= {f"{group}/{key}": item for key, item in of.items()}
+        elif name != "step":
+            found[f"run/{name}"] = value
+    return found
+
+
+class _Tracker:
+    """One of accelerate's trackers; what it raises is told once, until it works again."""
+
+    def __init__(
+        self, name: str, out: Path, recipe: Recipe, step: int, tell: Callable[[str], None]
+    ) -> None:
+        self.name = name
+        self._tell = tell
+        self._failed = False
+        self._tracker: Any = None  # accelerate has no types
+        self._try(lambda: self._start(out, recipe, step))
+
+    def _start(self, out: Path, recipe: Recipe, step: int) -> None:
+        tracking: Any = import_module("accelerate.tracking")
+        kind = tracking.LOGGER_TYPE_TO_CLASS[self.name]
+        if self.name == TENSORBOARD:  # in out/tensorboard
+            tracker = kind(TENSORBOARD, logging_dir=out, purge_step=step + 1)
+        elif self.name == WANDB:
+            tracker = kind(PROJECT, name=out.resolve().name, id=_id(out), resume="allow",
+                           dir=os.fspath(out))  # fmt: skip
+        elif kind.requires_logging_directory:
+            tracker = kind(out.resolve().name, logging_dir=out)
+        else:
+            tracker = kind(PROJECT)
+        if hasattr(tracker, "start"):  # older ones of accelerate's have started then
+            tracker.start()
+        self._tracker = tracker
+        if self.name == TENSORBOARD:
+            tracker.log({"recipe": f"```toml\n{recipe.to_toml()}\n```"}, step=step)
+        else:
+            tracker.store_init_configuration({"recipe": recipe.to_toml(), **_settings(recipe)})
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Numbers by name."""
+        if self._tracker is not None:
+            self._try(lambda: self._tracker.log(dict(values), step=step))
+
+    def picture(self, path: Path, step: int) -> None:
+        """The sheet of an evaluation, where the tracker takes pictures."""
+        if self._tracker is None or not hasattr(self._tracker, "log_images"):
+            return
+
+        def send() -> None:
+            if not path.is_file():
+                return
+            with Image.open(path) as opened:
+                image = opened.convert("RGB")
+            if self.name == TENSORBOARD:
+                planes = np.asarray(image).transpose(2, 0, 1)[None]
+                self._tracker.log_images({"sheet": planes}, step=step)
+            else:
+                self._tracker.log_images({"sheet": [image]}, step=step)
+
+        self._try(send)
+
+    def finish(self) -> None:
+        """Write and send what is left."""
+        if self._tracker is not None:
+            self._try(self._tracker.finish)
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+            self._failed = False
+        except Exception as error:  # noqa: BLE001 - of somebody else's service
+            if not self._failed:
+                self._failed = True
+                self._tell(
+                    str(troubles.told(error, f"the tracker {self.name} failed; the run goes on"))
+                )
+
+
+def _id(out: Path) -> str:
+    """By which name W&B knows this run: a new one for each branch."""
+    path = out / RUN
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+    made = os.urandom(4).hex()
+    with files.replacing(path) as file:
+        file.write(json.dumps({"id": made}).encode())
+    return made
+
+
+def _settings(recipe: Recipe) -> dict[str, str | int | float | bool]:
+    """The recipe's values by their keys, as trackers show them in tables."""
+    found: dict[str, str | int | float | bool] = {}
+
+    def walk(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in cast("dict[str, Any]", value).items():
+                walk(f"{key}.{name}" if key else name, item)
+        elif isinstance(value, str | int | float):
+            found[key] = value
+        elif value is not None:
+            found[key] = json.dumps(value)
+
+    walk("", strict.plain(recipe))
+    return found

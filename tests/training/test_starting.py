@@ -1,0 +1,290 @@
+"""Where a run goes on, what may have changed meanwhile, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import srzoo
+from srzoo import card, recipe, training
+from srzoo.errors import SrzooError
+from srzoo.training import checkpoint, loop
+from srzoo.training.starting import differences
+
+EVERY = ["train.evaluate_every=2", "train.checkpoint_every=2", "train.keep=9"]
+
+
+def steps(run: Path) -> list[int]:
+    return [int(path.name) for path in checkpoint.found(run)]
+
+
+def log(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def measured(run: Path) -> list[dict]:
+    return [line for line in log(run) if "validation" in line]
+
+
+def words_of(plan, run, **arguments) -> list[str]:
+    words = []
+    training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
+    return words
+
+
+def stopping_at(step: int, monkeypatch) -> None:
+    average = loop._average
+
+    def stop(parts, now):
+        average(parts, now)
+        if parts.start + now + 1 == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "_average", stop)
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """A finished run with all its checkpoints."""
+    training.train(recipe.load(tiny(), EVERY), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
+    plan = recipe.load(tiny(), EVERY)
+    before, values, model = log(run), measured(run), card.read(run).config.weights.sha256
+    with monkeypatch.context() as patch:
+        stopping_at(9, patch)
+        words = words_of(plan, run, resume=run / "checkpoints/000000006")
+    branch = run / "branches/000000006-1"
+    assert f"3 later checkpoints are kept in {branch}" in words[1]
+    assert "stopped at step 9" in words[-1]
+    assert steps(run) == [0, 2, 4, 6, 8, 9]
+    assert steps(branch) == [8, 10, 12]
+    assert log(branch) == before
+    assert max(line["step"] for line in log(run)) == 8
+    assert any(
+        card.read(each).config.weights.sha256 == model for each in checkpoint.found(branch)
+    ) or any(card.read(each).config.weights.sha256 == model for each in checkpoint.found(run))
+    # And what comes by itself goes on from here, not from the branch.
+    assert words_of(plan, run)[0] == "going on from step 9"
+    assert measured(run) == values
+    assert steps(run)[-1] == 12
+    # The branch is a place to go on from, too.
+    words = words_of(plan, run, resume=branch / "checkpoints/000000010")
+    assert words[0] == "going on from step 10"
+    assert steps(run) == [10, 12]
+    assert measured(run) == values
+    assert sum(len(steps(each)) for each in (run / "branches").iterdir()) == 3 + 8
+
+
+def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
+    """Not of a branch that was given up, be it as good as it likes."""
+    gone = [card.read(each).config.weights.sha256 for each in checkpoint.found(run)[4:]]
+    values = iter([1.0] * 20)
+    monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
+    facts = json.loads((run / "checkpoints/000000006/progress.json").read_text())
+    progress = checkpoint.Progress.read(run / "checkpoints/000000006")
+    assert facts["best"]
+    checkpoint.Progress(6, (12, 99.0), evaluated=6).write(run / "checkpoints/000000006")
+    stopping_at(7, monkeypatch)
+    training.train(recipe.load(tiny(), EVERY), run, resume=run / "checkpoints/000000006")
+    assert card.read(run).config.weights.sha256 not in gone
+    assert progress.step == 6
+
+
+def test_the_newest_checkpoint_needs_no_branch(tiny, run):
+    words_of(recipe.load(tiny(), EVERY), run, resume=run / "checkpoints/000000012")
+    assert not (run / "branches").exists()
+
+
+def test_nothing_moves_if_the_checkpoint_cannot_be_taken(tiny, run):
+    (run / "checkpoints/000000006/state.safetensors").write_bytes(b"x")
+    with pytest.raises(SrzooError, match="cannot resume from"):
+        words_of(recipe.load(tiny(), EVERY), run, resume=run / "checkpoints/000000006")
+    assert not (run / "branches").exists()
+    assert steps(run) == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_another_runs_checkpoint_takes_the_place_of_all(tiny, run, tmp_path, monkeypatch):
+    training.train(recipe.load(tiny(), [*EVERY, "train.seed=9"]), tmp_path / "other")
+    plan = recipe.load(tiny(), [*EVERY, "train.seed=9"])
+    stopping_at(5, monkeypatch)
+    words_of(plan, run, resume=tmp_path / "other/checkpoints/000000004")
+    assert steps(run) == [4, 5]  # the one that it began with, to fall back on
+    assert steps(run / "branches/000000004-1") == [0, 2, 4, 6, 8, 10, 12]
+    assert all(line["step"] > 4 for line in log(run))
+
+
+def test_stages_of_a_branch_go_with_it(tiny, tmp_path, monkeypatch):
+    stages = "stages=['first', 'second', {name='third', train={steps=8}}]"
+    plan = recipe.load(tiny(), [stages, "train.steps=4", "average_stages=3", *EVERY])
+    run = tmp_path / "run"
+    training.train(plan, run)
+    stopping_at(7, monkeypatch)
+    training.train(plan, run, resume=run / "checkpoints/000000006")
+    kept = sorted(path.name for path in (run / "branches/000000006-1/stages").iterdir())
+    assert kept == ["02", "03", "mean"]
+    assert [path.name for path in (run / "stages").iterdir()] == ["01"]
+    assert training.train(plan, run).complete
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("optimizer.lr=1e-3", "optimizer.lr is 0.001 now, was 0.002"),
+        ("train.steps=14", "train.steps is 14 now, was 12"),
+        ("train.keep=1", "train.keep is 1 now, was 9"),
+        ("train.evaluate_every=5", "train.evaluate_every is 5 now, was 2"),
+        ("train.checkpoint_every=7", "train.checkpoint_every is 7 now, was 2"),
+        ("train.release=last", "train.release is 'last' now, was 'best'"),
+        ("watchdog.patience=9", "watchdog.patience is 9 now, was 500"),
+        ("watchdog.window=9", "watchdog.window is 9 now, was 10000"),
+        ("summary=x", "summary is 'x' now, was ''"),
+    ],
+)
+def test_what_may_change_is_said(tiny, run, change, word):
+    words = words_of(recipe.load(tiny(), [*EVERY, change]), run)
+    assert words[:2] == [word, "going on from step 12"]
+    assert recipe.load(run) == recipe.load(tiny(), [*EVERY, change])
+
+
+def test_a_longer_run_does_the_steps_that_are_left(tiny, run):
+    longer = recipe.load(tiny(), [*EVERY, "train.steps=15", "optimizer.lr=1e-3"])
+    seen = []
+    watch = training.Watch(on_log=seen.append)
+    outcome = training.train(longer, run, watch=watch)
+    assert (outcome.step, outcome.complete) == (15, True)
+    assert seen[-1]["lr"] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("train.seed=9", "train.seed is 9 now, was 3"),
+        ("train.accumulate=2", "train.accumulate is 2 now, was 1"),
+        ("train.clip=1.0", "train.clip is 1.0 now, was not set"),
+        ("data.lr_crop=16", "data.lr_crop is 16 now, was 12"),
+        ("generator.n_feats=8", "generator.n_feats is 8 now, was 6"),
+        ("losses=[{name='l1', weight=2.0}]", "losses.0.weight is 2.0 now, was 1.0"),
+        ("optimizer.name=sgd", "optimizer.name is 'sgd' now, was 'adam'"),
+        ("stages=['a', 'b']", "stages is 2 now, was 0"),
+    ],
+)
+def test_what_may_not_change_is_refused_by_its_key(tiny, run, change, message):
+    before = (run / "recipe.toml").read_bytes()
+    with pytest.raises(SrzooError) as caught:
+        words_of(recipe.load(tiny(), [*EVERY, change, "train.keep=1"]), run)
+    assert message in caught.value.what
+    assert "train.keep" not in caught.value.what
+    assert f"--resume {run}/checkpoints/000000012" in caught.value.fix
+    assert (run / "recipe.toml").read_bytes() == before
+
+
+def test_fewer_steps_than_are_done_are_refused(tiny, run):
+    with pytest.raises(SrzooError, match=r"train.steps is 5, and 12 are done"):
+        words_of(recipe.load(tiny(), [*EVERY, "train.steps=5"]), run)
+    plan = recipe.load(tiny(), [*EVERY, "train.steps=6"])
+    assert training.train(plan, run, resume=run / "checkpoints/000000004").step == 6
+
+
+def test_stages_that_are_over_keep_their_steps(tiny, tmp_path):
+    first, second = (f"stages=['a', {{name='b', train={{steps={n}}}}}]" for n in (4, 6))
+    run = tmp_path / "run"
+    training.train(recipe.load(tiny(), [first, "train.steps=4"]), run)
+    words = words_of(recipe.load(tiny(), [second, "train.steps=4"]), run)
+    assert words[0] == "stage 'b': train.steps is 6 now, was 4"
+    third = second.replace("'a'", "{name='a', train={steps=5}}")
+    with pytest.raises(SrzooError, match=r"another recipe: stage 'a': train.steps is 5 now, was 4"):
+        words_of(recipe.load(tiny(), [third, "train.steps=4"]), run)
+
+
+def test_another_judge_begins_anew(tiny, run):
+    """30 dB would stay the best of all beside a metric that counts up to 1."""
+    plan = recipe.load(tiny(), [*EVERY, "train.steps=14", "train.metrics=['ssim_y']"])
+    words = words_of(plan, run)
+    assert "train.metrics.0.name is 'ssim_y' now, was 'psnr_y'" in words
+    assert any("judged in another way" in word for word in words)
+    best = checkpoint.progress(run / "checkpoints/000000014").best
+    assert best[0] == 14
+    assert best[1] <= 1
+
+
+def test_one_recipe_does_not_differ_from_itself():
+    for name in recipe.plans():
+        plan = recipe.read(name)
+        assert not list(differences(plan, plan))
+
+
+def test_a_kill_before_the_evaluation_is_made_good(tiny, tmp_path, monkeypatch):
+    """The checkpoint comes first; what was not measured of it is measured when the run goes on."""
+    plan = recipe.load(tiny(), EVERY)
+    training.train(plan, tmp_path / "whole")
+
+    class Killed(BaseException):
+        """Instead of a signal, which no test could time so well."""
+
+    validate, count = loop.validate, iter(range(9))
+
+    def kill(parts, sheet):
+        if next(count) == 2:
+            raise Killed
+        return validate(parts, sheet)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "validate", kill)
+        with pytest.raises(Killed):
+            training.train(plan, tmp_path / "run")
+    assert steps(tmp_path / "run")[-1] == 6
+    assert log(tmp_path / "run")[-1]["step"] == 4
+    training.train(plan, tmp_path / "run")
+    whole, run = (
+        [line for line in log(tmp_path / name) if "validation" in line] for name in ("whole", "run")
+    )
+    assert whole == run
+    ends = [checkpoint.progress(tmp_path / n / "checkpoints/000000012") for n in ("whole", "run")]
+    assert ends[0] == ends[1]
+    assert all(
+        (tmp_path / "whole" / n).read_bytes() == (tmp_path / "run" / n).read_bytes()
+        for n in ("config.json", "model.safetensors")
+    )
+
+
+def test_an_evaluation_does_not_move_the_random_numbers(tiny, tmp_path):
+    import torch
+
+    class Drawing:
+        """A metric that draws."""
+
+        higher_is_better, reference, protocol = True, True, "random"
+
+        def __call__(self, sr, hr, scale):
+            return float(torch.rand(()))
+
+    srzoo.metrics.register("drawing", Drawing)
+    try:
+        for every in (2, 12):
+            changes = ["train.metrics=['drawing']", f"train.evaluate_every={every}"]
+            training.train(recipe.load(tiny(), changes), tmp_path / str(every))
+    finally:
+        srzoo.metrics.unregister("drawing")
+    a, b = (
+        load_file(tmp_path / n / "checkpoints/000000012/state.safetensors") for n in ("2", "12")
+    )
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_an_earlier_versions_progress_is_read(run):
+    there = run / "checkpoints/000000012"
+    facts = json.loads((there / "progress.json").read_text())
+    del facts["seal"], facts["rolled_back"], facts["evaluated"]
+    (there / "progress.json").write_text(json.dumps(facts | {"rollbacks": 2}))
+    progress = checkpoint.Progress.read(there)
+    assert (progress.rollbacks, progress.evaluated) == (2, 12)
+    shutil.rmtree(run)
