@@ -11,14 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .assemble import Parts, assemble
+    from .parts import Parts, assemble
     from .loop import fit
     from .stages import train
     from .watch import Outcome, Watch
 
 __all__ = ["Outcome", "Parts", "Watch", "assemble", "fit", "train"]
 _HOMES = {
-    "Outcome": "watch", "Parts": "assemble", "Watch": "watch", "assemble": "assemble",
+    "Outcome": "watch", "Parts": "parts", "Watch": "watch", "assemble": "parts",
     "fit": "loop", "train": "stages",
 }  # fmt: skip
 

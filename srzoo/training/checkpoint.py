@@ -29,7 +29,7 @@ from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
 from ..recipe import RECIPE, Recipe
 from . import optimizers
-from .assemble import Parts
+from .parts import Parts
 
 FOLDER = "checkpoints"
 STATE = "state.safetensors"

@@ -26,7 +26,7 @@ from ..recipe import Recipe
 from ..registry import Use
 from ..upscaling.upscaler import Upscaler
 from . import datachange, leaks
-from .assemble import Parts, assemble
+from .parts import Parts, assemble
 from .watch import Watch
 
 NAMED_AT_MOST = 5

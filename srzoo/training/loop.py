@@ -14,7 +14,7 @@ import torch
 from .. import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .assemble import Parts
+from .parts import Parts
 from .careful import Careful, numbers
 from .checkpoint import Progress
 from .optimizers import set_rates

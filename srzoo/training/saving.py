@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .assemble import Parts
+from .parts import Parts
 from .checkpoint import Progress
 from .step import Run
 

@@ -14,7 +14,7 @@ from .. import recipe as recipes
 from ..recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
 from .alone import alone
-from .assemble import assemble
+from .parts import assemble
 from .checkpoint import Progress
 from .loop import fit, judged
 from .processes import accelerator_for, agreed

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Pair
-from .assemble import Adversary, Parts
+from .parts import Adversary, Parts
 from .crops import Batch
 from .watchdog import Finite, picture_facts
 
@@ -118,9 +118,7 @@ class Taken:
     pair: Pair
 
 
-def take(
-    run: Run, batch: Batch, generator_moves: bool = True, stop: bool = False
-) -> Taken:
+def take(run: Run, batch: Batch, generator_moves: bool = True, stop: bool = False) -> Taken:
     """Both turns on one batch; the optimisers step once enough batches are accumulated.
 
     Args:

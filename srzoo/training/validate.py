@@ -11,7 +11,7 @@ from ..comparing.sheet import draw
 from ..evaluating.judging import Judged, Judging
 from ..networks.runner import ModuleRunner
 from ..upscaling.upscaler import Upscaler
-from .assemble import Parts
+from .parts import Parts
 
 SHOWN = 4
 """Pictures on the contact sheet."""

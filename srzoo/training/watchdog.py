@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Pair
-from .assemble import Term
+from .parts import Term
 
 OUTSIDE = 0.01
 """How far the values of SR may lie outside 0..1, on average (2.5 levels of 255)."""

@@ -95,7 +95,7 @@ def ours(plan: recipe.Recipe, seconds: float) -> dict[str, float]:
         found.append((step, now))
         if len(found) > 2:
             counted.append((speed, waiting, step))
-        if len(found) > 4 and now - found[2][1] > seconds or now - begun > 12 * seconds:
+        if (len(found) > 4 and now - found[2][1] > seconds) or now - begun > 12 * seconds:
             raise Done
 
     with tempfile.TemporaryDirectory() as out, contextlib.suppress(Done):
@@ -202,7 +202,7 @@ def main() -> None:
             if options.only in name:
                 try:
                     said(name, ours(plan_of(changes, folder), options.seconds))
-                except Exception as error:  # one line's failure is no other's
+                except Exception as error:  # noqa: BLE001 - one line's failure is no other's
                     said(name, {"failed": f"{type(error).__name__}: {error}"[:300]})
     for precision in ("fp32", "fp16", "bf16"):
         if options.only in f"enlarge {precision}":

@@ -137,7 +137,7 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
     attempt("load", lambda: srzoo.load("org/edsr@v1")(picture).shape)
     attempt("forced", lambda: srzoo.load("hf://org/edsr@v1")(picture).shape)
     attempt("typo", lambda: srzoo.load("runs/nothing"))
-    from srzoo.training.assemble import _init
+    from srzoo.training.parts import _init
     net = srzoo.generators.create("edsr", n_resblocks=1, n_feats=24, scale=2)
     attempt("init", lambda: _init(net, "org/edsr@v1"))
     """
