@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .errors import SrzooError
 from .registry import Use
 
 
@@ -88,39 +86,6 @@ class Schedule:
     restarts: tuple[int, ...] = ()
     restart_weights: tuple[float, ...] = ()
 
-    def check(self, where: str, steps: int) -> None:
-        """Hold periods and restarts against each other and the steps of the stage.
-
-        Raises:
-            SrzooError: they do not fit; it begins with ``where``, such as "mine.toml: schedule".
-        """
-        key, marks = ("periods", self.periods) if self.name == "cosine_restarts" else (
-            "restarts", self.restarts
-        )  # fmt: skip
-        if self.periods and self.name != "cosine_restarts":
-            raise SrzooError(f"{where}: {self.name} has no periods", "Take them out")
-        if self.restarts and self.name != "step":
-            raise SrzooError(f"{where}: {self.name} has no restarts", "Take them out")
-        if self.name == "cosine_restarts" and sum(self.periods) < steps:
-            raise SrzooError(
-                f"{where}: the periods {list(self.periods)} are {sum(self.periods)} steps of"
-                f" {steps}",
-                "Make them as many as train.steps together",
-            )
-        if any(mark < 1 for mark in marks) or list(self.restarts) != sorted(set(self.restarts)):
-            raise SrzooError(
-                f"{where}: {key} is {list(marks)}", "Give steps from 1 on, restarts in order"
-            )
-        if self.restart_weights and len(self.restart_weights) != len(marks):
-            raise SrzooError(
-                f"{where}: {len(self.restart_weights)} restart_weights for {len(marks)} {key}",
-                "Give one for each",
-            )
-        if any(not 0 <= weight < math.inf for weight in self.restart_weights):
-            raise SrzooError(
-                f"{where}: restart_weights is {list(self.restart_weights)}", "They are 0 or more"
-            )
-
 
 @dataclass(frozen=True)
 class Adversarial:
@@ -145,22 +110,3 @@ class Adversarial:
     schedule: Schedule | None = None
     d_steps: int = 1
     start: int = 0
-
-    def check(self, where: str, steps: int) -> None:
-        """Hold the two players' turns against the steps of the stage.
-
-        Raises:
-            SrzooError: they make no sense; it begins with ``where``.
-        """
-        if self.schedule:
-            self.schedule.check(f"{where}.schedule", steps)
-        if self.d_steps < 1:
-            raise SrzooError(f"{where}.d_steps is {self.d_steps}", "It is at least 1")
-        if self.start < 0:
-            raise SrzooError(f"{where}.start is {self.start}", "It is at least 0")
-        if self.start + self.d_steps > steps:
-            raise SrzooError(
-                f"{where}: the generator never moves in {steps} steps, with start {self.start} and"
-                f" d_steps {self.d_steps}",
-                "Lower them, or raise train.steps",
-            )

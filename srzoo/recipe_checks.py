@@ -80,23 +80,28 @@ RANGES = (
     Range("data.batch", 1),
     Range("data.lr_crop", 1),
     Range("data.workers", 0),
-    Range("schedule.warmup", 0),
-    Range("schedule.gamma", 0, 1, "low"),
-    Range("schedule.floor", 0, 1),
     Range("adversarial.weight", 0),
+    Range("adversarial.d_steps", 1),
+    Range("adversarial.start", 0),
     Range("watchdog.rollbacks", 0),
     Range("watchdog.patience", 1),
     Range("watchdog.window", 1),
-    Range("optimizer.lr", 0),  # 0 holds a network still
-    Range("adversarial.optimizer.lr", 0),
 )
 
 OPTIMIZER_RANGES = (
+    Range("lr", 0),  # 0 holds a network still
     Range("eps", 0, open="low"),
     Range("weight_decay", 0),
     Range("momentum", 0, 1, "high"),
 )
 """Of each optimizer, below its place."""
+
+SCHEDULE_RANGES = (
+    Range("warmup", 0),
+    Range("gamma", 0, 1, "low"),
+    Range("floor", 0, 1),
+)
+"""Of each schedule, below its place."""
 
 OPTIMIZER_LACKS = {
     "adam": ("momentum",),
@@ -129,9 +134,6 @@ def check(recipe: Recipe, where: str) -> None:
     for fault in faults(recipe):
         place = f": {fault.place}" if fault.place else ""
         raise SrzooError(f"{where}{place} {fault.what}", fault.fix)
-    recipe.schedule.check(f"{where}: schedule", recipe.train.steps)
-    if recipe.adversarial:
-        recipe.adversarial.check(f"{where}: adversarial", recipe.train.steps)
 
 
 def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
@@ -152,7 +154,7 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
 
 def faults(recipe: Recipe) -> Iterator[Fault]:
     """What makes no sense, in one stage."""
-    for rule in (_finite, _in_range, _optimizers, _schedule, _losses, _metrics):
+    for rule in (_finite, _in_range, _optimizers, _schedules, _turns, _losses, _metrics):
         yield from rule(recipe)
 
 
@@ -233,33 +235,72 @@ def _unused(
             yield Fault(f"{place}.{key}", f"is {value}, and {why}", fix)
 
 
-def _schedule(recipe: Recipe) -> Iterator[Fault]:
-    schedule, steps = recipe.schedule, recipe.train.steps
+def _schedules(recipe: Recipe) -> Iterator[Fault]:
+    steps = recipe.train.steps
+    yield from _schedule(recipe.schedule, "schedule", steps)
+    if recipe.adversarial and recipe.adversarial.schedule:
+        yield from _schedule(recipe.adversarial.schedule, "adversarial.schedule", steps)
+
+
+def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
+    for rule in SCHEDULE_RANGES:
+        value = getattr(schedule, rule.place)
+        if not rule.takes(value):
+            yield Fault(f"{place}.{rule.place}", f"is {value}", rule.words)
     if schedule.warmup > steps:
         yield Fault(
-            "schedule.warmup",
+            f"{place}.warmup",
             f"is {schedule.warmup}, and there are {steps} steps",
             f"Give less than train.steps = {steps}, or more steps",
         )
-    if schedule.name in SCHEDULE_HAS:
-        has = SCHEDULE_HAS[schedule.name]
-        others = {key for keys in SCHEDULE_HAS.values() for key in keys} - set(has)
-        why = f"the schedule {schedule.name!r} has none"
-        yield from _unused(schedule, sorted(others), "schedule", why)
+    has = SCHEDULE_HAS[schedule.name]
+    others = {key for keys in SCHEDULE_HAS.values() for key in keys} - set(has)
+    yield from _unused(schedule, sorted(others), place, f"the schedule {schedule.name!r} has none")
     if schedule.name == "step":
-        yield from _steps_down(schedule, steps)
+        yield from _marks(schedule.restarts, f"{place}.restarts", steps)
+        yield from _restart_weights(schedule, place, len(schedule.restarts), "restarts")
+        yield from _marks(schedule.at, f"{place}.at", steps)
+        if not schedule.at and not schedule.restart_weights:
+            fix = f'Give steps, such as --set {place}.at=[1000], or name = "constant"'
+            yield Fault(f"{place}.at", "is empty: the rate never steps", fix)
+    if schedule.name == "cosine_restarts":
+        yield from _periods(list(schedule.periods), f"{place}.periods", steps)
+        yield from _restart_weights(schedule, place, len(schedule.periods), "periods")
 
 
-def _steps_down(schedule: Schedule, steps: int) -> Iterator[Fault]:
-    at = list(schedule.at)
-    if not at:
-        fix = 'Give steps, such as --set schedule.at=[1000], or name = "constant"'
-        yield Fault("schedule.at", "is empty: the rate never steps", fix)
+def _marks(at: Sequence[int], place: str, steps: int) -> Iterator[Fault]:
     if any(after <= before for before, after in pairwise(at)):
-        yield Fault("schedule.at", f"is {at}", "Give each step once, in rising order")
+        yield Fault(place, f"is {list(at)}", "Give each step once, in rising order")
     if any(not 1 <= step < steps for step in at):
         fix = f"Give steps from 1 to {steps - 1}, or more train.steps"
-        yield Fault("schedule.at", f"is {at}, and there are {steps} steps", fix)
+        yield Fault(place, f"is {list(at)}, and there are {steps} steps", fix)
+
+
+def _periods(periods: list[int], place: str, steps: int) -> Iterator[Fault]:
+    if any(period < 1 for period in periods):
+        yield Fault(place, f"is {periods}", "Each has at least 1 step")
+    if sum(periods) < steps:
+        fix = "Make them as many as train.steps together"
+        yield Fault(place, f"is {periods}, which are {sum(periods)} steps of {steps}", fix)
+
+
+def _restart_weights(schedule: Schedule, place: str, count: int, of: str) -> Iterator[Fault]:
+    weights, place = list(schedule.restart_weights), f"{place}.restart_weights"
+    if weights and len(weights) != count:
+        yield Fault(place, f"is {weights}, and there are {count} {of}", "Give one for each")
+    if any(weight < 0 for weight in weights):
+        yield Fault(place, f"is {weights}", "They are 0 or more")
+
+
+def _turns(recipe: Recipe) -> Iterator[Fault]:
+    game, steps = recipe.adversarial, recipe.train.steps
+    if game and game.start + game.d_steps > steps:
+        yield Fault(
+            "adversarial",
+            f"leaves the generator none of {steps} steps, with start {game.start} and d_steps"
+            f" {game.d_steps}",
+            "Lower them, or raise train.steps",
+        )
 
 
 def _losses(recipe: Recipe) -> Iterator[Fault]:

@@ -65,16 +65,21 @@ COUNT = 6
 
 
 class Drawn:
-    """Six small pictures; no files."""
+    """Six small pictures; no files. ``apart`` are others, to validate on."""
 
-    fingerprint = "drawn-2"
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart = apart
+
+    @property
+    def fingerprint(self) -> str:
+        return "apart" if self.apart else "drawn-2"
 
     def __len__(self) -> int:
         return COUNT
 
     def __getitem__(self, index: int) -> Sample:
         picture = np.roll(np.asarray(drawn(72, 60)), 7 * index, axis=1)
-        return Sample(f"drawn{index}", picture)
+        return Sample(f"drawn{index}", 255 - picture if self.apart else picture)
 
 
 RECIPE = """
@@ -88,7 +93,7 @@ scale = 2
 
 [data]
 train = "drawn"
-validation = "drawn"
+validation = {{ name = "drawn", apart = true }}
 lr_crop = 12
 batch = 4
 

@@ -31,7 +31,7 @@ def files(tiny, tmp_path, monkeypatch):
         'train = { name = "folder", path = "{data}/train", exclude = "held.txt" }',
     )
     text = text.replace(
-        'validation = "drawn"',
+        'validation = { name = "drawn", apart = true }',
         'validation = { name = "folder", path = "{data}/train", include = "held.txt" }',
     )
     (tmp_path / "mine.toml").write_text(text)

@@ -16,7 +16,7 @@ import pytest
 import srzoo
 from srzoo import recipe, training
 from srzoo.errors import SrzooError
-from srzoo.training import checkpoint, loop, report, stages, validate
+from srzoo.training import checkpoint, datachange, loop, report, validate
 
 
 def log(run: Path) -> list[dict]:
@@ -147,7 +147,7 @@ def test_a_failing_metric_leaves_the_network_as_it_was(tiny, tmp_path, monkeypat
     monkeypatch.setattr(
         loop,
         "take",
-        lambda run, batch: modes.append(run.parts.generator.training) or real(run, batch),
+        lambda run, *how: modes.append(run.parts.generator.training) or real(run, *how),
     )
     words_of(recipe.load(tiny("srresnet"), ["train.ema=0"]), tmp_path / "run")
     assert all(modes)
@@ -257,9 +257,9 @@ def test_lines_that_are_none_are_passed_over(tmp_path, torn):
 
 def test_any_other_oserror_is_one_line(tiny, tmp_path, monkeypatch):
     def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "recipe.toml")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "data.json")
 
-    monkeypatch.setattr(stages, "_keep_recipe", full)
-    with pytest.raises(SrzooError, match=r"cannot go on in .*run: recipe.toml: No space left"):
+    monkeypatch.setattr(datachange, "write", full)
+    with pytest.raises(SrzooError, match=r"cannot go on in .*run: data.json: No space left"):
         training.train(recipe.load(tiny()), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -88,20 +88,41 @@ def test_after_the_start_one_of_d_steps_is_the_generators(start, d_steps):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ("{name='cosine_restarts', periods=[4, 4]}", r"periods \[4, 4\] are 8 steps of 12"),
-        ("{name='cosine_restarts'}", r"periods \[\] are 0 steps"),
+        (
+            "{name='cosine_restarts', periods=[4, 4]}",
+            r"periods is \[4, 4\], which are 8 steps of 12",
+        ),
+        ("{name='cosine_restarts'}", r"schedule.periods is \[\], which are 0 steps"),
         ("{name='cosine_restarts', periods=[20, -2]}", r"periods is \[20, -2\]"),
         (
             "{name='cosine_restarts', periods=[12], restart_weights=[1, 1]}",
-            "2 restart_weights for 1",
+            r"schedule.restart_weights is \[1.0, 1.0\], and there are 1 periods",
         ),
         ("{name='step', restarts=[5, 3]}", r"restarts is \[5, 3\]"),
         ("{name='step', restarts=[0]}", r"restarts is \[0\]"),
+        ("{name='step', restarts=[12]}", r"restarts is \[12\], and there are 12 steps"),
+        ("{name='step', restarts=[3], restart_weights=[1, 1]}", "there are 1 restarts"),
+        ("{name='cosine', restart_weights=[1]}", "schedule 'cosine' has none"),
         ("{name='step', restarts=[3], restart_weights=[-1]}", "They are 0 or more"),
-        ("{name='cosine', periods=[12]}", "cosine has no periods"),
-        ("{name='linear', restarts=[3]}", "linear has no restarts"),
+        (
+            "{name='cosine', periods=[12]}",
+            "periods is .*the schedule 'cosine' has none",
+        ),
+        (
+            "{name='linear', restarts=[3]}",
+            "restarts is .*the schedule 'linear' has none",
+        ),
     ],
 )
 def test_restarts_that_make_no_sense_are_told(tiny, changes, message):
     with pytest.raises(SrzooError, match=message):
         recipe.load(tiny(), [f"schedule={changes}"])
+    game = f"adversarial={{discriminator='patchgan', schedule={changes}}}"
+    with pytest.raises(SrzooError, match=f"adversarial.*{message}"):
+        recipe.load(tiny(), [game])
+
+
+def test_a_rate_that_steps_at_its_restarts_alone(tiny):
+    change = "schedule={name='step', restarts=[5], restart_weights=[0.5]}"
+    schedule = recipe.load(tiny(), [change]).schedule
+    assert [factor(schedule, step, 12) for step in (4, 5, 11)] == [1, 0.5, 0.5]

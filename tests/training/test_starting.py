@@ -41,9 +41,9 @@ def words_of(plan, run, **arguments) -> list[str]:
 def stopping_at(step: int, monkeypatch) -> None:
     average = loop._average
 
-    def stop(parts, now):
-        average(parts, now)
-        if parts.start + now + 1 == step:
+    def stop(run, now):
+        average(run, now)
+        if run.parts.start + now + 1 == step:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(loop, "_average", stop)

@@ -30,7 +30,8 @@ class Poison:
 
     def __call__(self, pair):
         """A scalar, 0 or NaN."""
-        Poison.seen.append(pair.hr.clone())
+        if torch.is_grad_enabled():  # and not merely tried before the first step
+            Poison.seen.append(pair.hr.clone())
         bad = self.crop is not None and any(torch.equal(hr, self.crop) for hr in pair.hr)
         return 0 * pair.sr.mean() + (torch.nan if bad else 0.0)
 
@@ -82,7 +83,7 @@ def parts(tiny):
 def words_of(plan, run, **arguments):
     words = []
     training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
-    return [word for word in words if "trained on" not in word]  # the same six are judged
+    return words
 
 
 POISON = 'losses=[{name="l1"}, {name="poison"}]'
