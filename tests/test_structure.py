@@ -32,7 +32,8 @@ ORDER = [
     "modelcards.cardtext", "modelcards.publishing",
     "building", "networks.devices", "networks.weights", "networks.grid",
     "networks.fold", "networks.folders",
-    "networks.lean", "networks.runner", "networks.summary", "exporting.convert",
+    "networks.lean", "networks.recompute", "networks.runner", "networks.summary",
+    "exporting.convert",
     "benching.machine", "benching.work", "benching.once", "benching.bench",
     "doctor", "training", "testing",
 ]  # fmt: skip

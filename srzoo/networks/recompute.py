@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
 from ..errors import SrzooError
 
@@ -29,7 +30,7 @@ def recompute(generator: nn.Module) -> None:
             "the generator has no sequence of blocks to compute again",
             "Set train.gradient_checkpointing = false",
         )
-    if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in body.modules()):
+    if any(isinstance(m, _BatchNorm) and m.training for m in body.modules()):
         raise SrzooError(
             "with gradient checkpointing BatchNorm would count every batch twice",
             "Set train.gradient_checkpointing = false, or train.freeze_norm = true",

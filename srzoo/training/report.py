@@ -148,7 +148,7 @@ def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
     if not items:
         return {}
     every = torch.stack([value.detach().float() for item in items for value in item.values()])
-    numbers = iter(every.tolist())
+    numbers = iter(cast("list[float]", cast("Any", every).tolist()))
     found: dict[str, list[float]] = {}
     for item in items:
         for name in item:

@@ -92,9 +92,9 @@ class Averages:
     @torch.no_grad()
     def follow(self, decay: float) -> None:
         """``mean = decay * mean + (1 - decay) * now``; whole numbers are copied."""
-        torch._foreach_lerp_(*self._moving, 1 - decay)
+        torch._foreach_lerp_(*self._moving, 1 - decay)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         if self._whole[0]:
-            torch._foreach_copy_(*self._whole)
+            torch._foreach_copy_(*self._whole)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psutil
 
@@ -72,16 +72,16 @@ def _pool(
     if not workers:
         return ThreadPoolExecutor(1), lambda number: crops.batch(number, part, parts), AHEAD
     try:
-        import loky
+        import loky  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise SrzooError(
             "data.workers needs the package loky",
             'Install it: pip install "srzoo[train]", or set data.workers = 0',
         ) from error
-    import cloudpickle
+    import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
     try:
-        sent: bytes = cloudpickle.dumps(crops)
+        sent: bytes = cast("Any", cloudpickle).dumps(crops)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise SrzooError(
             f"the crops cannot be sent to worker processes: {error}",
