@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import COUNT
 from safetensors.torch import load_file
 from standin import DEVICE, Standin, There, standin
+from torch import nn
 
 import srzoo
 from srzoo import recipe, training
 from srzoo.contracts import Pair
 from srzoo.recipe import Recipe, Weighted
 from srzoo.registry import Use
-from srzoo.training import checkpoint, loop
+from srzoo.training import checkpoint, loop, report
 
 RELEASED = ("edsr-x4", "srresnet-x4", "srgan-x4", "edsrgan-x4", "edsrgan-real-x4")
 SMALLER = {
@@ -30,6 +32,16 @@ SMALLER = {
 }
 """What is changed of a plugin's arguments, for a network that takes a step in no time."""
 GAME = 'adversarial={discriminator={name="unet_sn", n_feats=4}, weight=0.1}'
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """One thread, and no curves: neither matters here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(report, "draw_curves", lambda *_: None)
+    yield
+    torch.set_num_threads(threads)
 
 
 def smaller(use: Use) -> Use:
@@ -108,3 +120,163 @@ def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(tiny, tmp_path,
     assert there.keys() >= {"psnr_y"}
     log = (tmp_path / "there/log.jsonl").read_text()
     assert "warning" not in log.replace("trained on", ""), log
+
+
+def test_it_refuses_what_a_card_refuses():
+    here = torch.rand(2, 3)
+    with Standin():
+        there = here.to(DEVICE)
+        assert there.device == DEVICE
+        assert torch.equal((there + there).cpu(), here + here)
+        assert torch.rand(2, device=DEVICE).device == DEVICE
+        for mixed in (
+            lambda: there + here,
+            lambda: here.add_(there),
+            lambda: torch.cat([there, here]),
+            lambda: there @ here.T,
+            lambda: torch._foreach_lerp_([there], [here], 0.5),
+            lambda: nn.functional.conv2d(there[None, None], here[None, None]),
+        ):
+            with pytest.raises(RuntimeError, match="found cpu and lazy:0"):
+                mixed()
+        # As a card does: numbers and indices of the CPU.
+        assert torch.equal((there * torch.tensor(2.0)).cpu(), here * 2)
+        assert torch.equal(there[torch.tensor([1])].cpu(), here[[1]])
+        with pytest.raises(RuntimeError):
+            there.numpy()
+    assert isinstance(there, There)
+
+
+def test_gradients_stay_there():
+    with Standin():
+        x = torch.rand(3).to(DEVICE).requires_grad_()
+        (x * x).sum().backward()
+        assert x.grad is not None
+        assert x.grad.device == DEVICE
+        with pytest.raises(RuntimeError, match="found cpu and lazy:0"):
+            x.grad.add_(torch.rand(3))
+
+
+class Modular(nn.Module):
+    """A loss that is a module, with a tensor of its own."""
+
+    reference = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.ones(1, 3, 1, 1))
+
+    def forward(self, pair: Pair) -> torch.Tensor:
+        """A scalar."""
+        return (self.weights * (pair.sr - pair.hr).abs()).mean()
+
+
+@pytest.fixture
+def modular(tiny):
+    srzoo.losses.register("modular", Modular)
+    yield tiny
+    srzoo.losses.unregister("modular")
+
+
+def devices_at_each_step(monkeypatch) -> list[set[torch.device]]:
+    """Where the networks are after each step, and when they are validated."""
+    seen: list[set[torch.device]] = []
+    average, validate = loop._average, loop.validate
+
+    def look(parts) -> None:
+        modules = [parts.generator, parts.ema]
+        modules += [parts.adversary.discriminator] if parts.adversary else []
+        tensors = [t for module in modules for t in module.state_dict().values()]
+        seen.append({tensor.device for tensor in tensors})
+
+    def averaged(run, now):
+        average(run, now)
+        look(run.parts)
+
+    def validated(parts, sheet):
+        values = validate(parts, sheet)
+        look(parts)
+        return values
+
+    monkeypatch.setattr(loop, "_average", averaged)
+    monkeypatch.setattr(loop, "validate", validated)
+    return seen
+
+
+QUICK = ["train.steps=4", "train.evaluate_every=2", "train.checkpoint_every=2"]
+
+
+@pytest.mark.parametrize("ema", [0, 0.9])
+def test_all_of_a_run_stays_there(modular, tmp_path, monkeypatch, ema):
+    changes = [GAME, "losses=[{name='modular'}]", f"train.ema={ema}", "train.clip=0.1"]
+    words = []
+    with standin(monkeypatch):
+        seen = devices_at_each_step(monkeypatch)
+        plan = recipe.load(modular(), [*changes, *QUICK])
+        training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+    assert seen == [{DEVICE}] * 6
+    assert not [word for word in words if "cannot" in word], words
+    assert srzoo.load(tmp_path / "run")
+
+
+def test_validation_runs_there(tiny, tmp_path, monkeypatch):
+    asked = []
+    validate = loop.validate
+
+    def watched(parts, sheet):
+        # Memory is measured on a copy, on the CPU.
+        def hook(module, arguments):
+            asked.extend(arguments[0].device for _ in range(module is parts.ema))
+
+        with parts.ema.register_forward_pre_hook(hook):
+            return validate(parts, sheet)
+
+    monkeypatch.setattr(loop, "validate", watched)
+    with standin(monkeypatch):
+        training.train(recipe.load(tiny(), QUICK), tmp_path / "run")
+    assert len(asked) >= 2 * COUNT
+    assert set(asked) == {DEVICE}
+
+
+@pytest.mark.parametrize("game", [[], [GAME]], ids=["alone", "game"])
+def test_a_run_resumes_there_as_if_it_had_not_stopped(tiny, tmp_path, monkeypatch, game):
+    plan = recipe.load(tiny(), [*QUICK, *game, "train.accumulate=2"])
+    average = loop._average
+
+    def stop(run, now):
+        average(run, now)
+        if now + 1 == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with standin(monkeypatch):
+        training.train(plan, tmp_path / "whole")
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "_average", stop)
+            assert training.train(plan, tmp_path / "halves").step == 3
+        assert training.train(plan, tmp_path / "halves").complete
+    whole, halves = (state(tmp_path / name, 4) for name in ("whole", "halves"))
+    assert whole.keys() == halves.keys()
+    assert all(torch.equal(tensor, halves[name]) for name, tensor in whole.items())
+
+
+def test_it_goes_back_there_where_a_loss_is_no_number(tiny, tmp_path, monkeypatch):
+    class Poison:
+        reference = True
+        calls = 0
+
+        def __call__(self, pair):
+            Poison.calls += torch.is_grad_enabled()
+            bad = Poison.calls == 4 and torch.is_grad_enabled()
+            return 0 * pair.sr.mean() + (torch.nan if bad else 0.0)
+
+    srzoo.losses.register("poison", Poison)
+    try:
+        plan = recipe.load(tiny(), [*QUICK, GAME, 'losses=[{name="l1"}, {name="poison"}]'])
+        words = []
+        with standin(monkeypatch):
+            training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+    finally:
+        srzoo.losses.unregister("poison")
+    assert [word for word in words if "poison is not finite at step 4" in word], words
+    assert checkpoint.progress(tmp_path / "run/checkpoints/000000004").rollbacks == 1
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run", 4).values())
