@@ -145,10 +145,8 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
     """The mean of each name over the items that have it; fetched from the device together."""
-    if not items:
-        return {}
-    every = torch.stack([value.detach().float() for item in items for value in item.values()])
-    numbers = iter(every.tolist())
+    every = [value.detach().float() for item in items for value in item.values()]
+    numbers = iter(torch.stack(every).tolist() if every else ())
     found: dict[str, list[float]] = {}
     for item in items:
         for name in item:

@@ -19,8 +19,9 @@ from srzoo import recipe, training
 from srzoo.contracts import Pair
 from srzoo.recipe import Recipe, Weighted
 from srzoo.registry import Use
-from srzoo.training import checkpoint, loop, report
+from srzoo.training import checkpoint, loop
 
+pytestmark = pytest.mark.usefixtures("quick")
 RELEASED = ("edsr-x4", "srresnet-x4", "srgan-x4", "edsrgan-x4", "edsrgan-real-x4")
 SMALLER = {
     "edsr": {"n_resblocks": 1, "n_feats": 8},
@@ -32,16 +33,6 @@ SMALLER = {
 }
 """What is changed of a plugin's arguments, for a network that takes a step in no time."""
 GAME = 'adversarial={discriminator={name="unet_sn", n_feats=4}, weight=0.1}'
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """One thread, and no curves: neither matters here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(report, "draw_curves", lambda *_: None)
-    yield
-    torch.set_num_threads(threads)
 
 
 def smaller(use: Use) -> Use:
