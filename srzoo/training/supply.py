@@ -134,10 +134,9 @@ def ahead(
     """
     made: deque[Future[T]] = deque()
     try:
-        with _in_words():
-            with _deaf():
-                for number in range(start, min(start + depth, stop)):
-                    made.append(pool.submit(make, number))
+        with _in_words(), _deaf():
+            for number in range(start, min(start + depth, stop)):
+                made.append(pool.submit(make, number))
         for number in range(start, stop):
             with _in_words():
                 item = made.popleft().result()

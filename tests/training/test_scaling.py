@@ -216,7 +216,8 @@ def test_random_states_of_other_cards_do_not_matter_here(tiny, tmp_path, monkeyp
     sealed_again(there)
     assert training.train(plan, tmp_path / "run").complete
     whole, run = (
-        load_file(tmp_path / n / "checkpoints/000000012/state.safetensors") for n in ("whole", "run")
+        load_file(tmp_path / n / "checkpoints/000000012/state.safetensors")
+        for n in ("whole", "run")
     )
     assert all(torch.equal(tensor, run[name]) for name, tensor in whole.items())
 

@@ -41,7 +41,9 @@ def crops_of(plan):
 
 def taken(crops, workers: int, start: int = 0, stop: int = 9, **parts: int) -> list[bytes]:
     with supply(crops, start, stop, workers=workers, **parts) as batches:
-        return [pickle.dumps((b.lr.tobytes(), b.hr.tobytes(), b.lr.shape, b.scale)) for b in batches]
+        return [
+            pickle.dumps((b.lr.tobytes(), b.hr.tobytes(), b.lr.shape, b.scale)) for b in batches
+        ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
