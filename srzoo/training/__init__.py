@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .loop import fit
     from .parts import Parts, assemble
+    from .loop import fit
     from .stages import train
     from .watch import Outcome, Watch
 

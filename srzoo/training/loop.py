@@ -14,10 +14,10 @@ import torch
 from .. import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
+from .parts import Parts
 from .careful import Careful, numbers
 from .checkpoint import Progress
 from .optimizers import set_rates
-from .parts import Parts
 from .processes import agreed, everyones, mean, stop_signal
 from .report import SHEET, Report
 from .saving import release, saving, settle, write

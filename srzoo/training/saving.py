@@ -9,8 +9,8 @@ from pathlib import Path
 from .. import troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .checkpoint import Progress
 from .parts import Parts
+from .checkpoint import Progress
 from .step import Run
 
 

@@ -14,9 +14,9 @@ from .. import recipe as recipes
 from ..recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
 from .alone import alone
+from .parts import assemble
 from .checkpoint import Progress
 from .loop import fit, judged
-from .parts import assemble
 from .processes import accelerator_for, agreed
 from .report import Report
 from .starting import Start, set_aside, start

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Pair
-from .crops import Batch
 from .parts import Adversary, Parts
+from .crops import Batch
 from .watchdog import Finite, picture_facts
 
 if TYPE_CHECKING:

@@ -232,6 +232,8 @@ def test_a_card_takes_up_its_own_state_or_the_first(monkeypatch, device, kept, t
     states = {str(n): torch.tensor([n]) for n in kept}
     checkpoint._set_cuda_state(states, torch.device(device))
     assert [(int(state), str(at)) for state, at in asked] == [(taken, device)]
+    checkpoint._set_cuda_state(states, torch.device("cpu"))
+    assert len(asked) == 1
 
 
 class Net(nn.Module):

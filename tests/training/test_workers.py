@@ -68,6 +68,10 @@ def test_a_run_ends_in_the_same_weights_bit_for_bit(tiny, tmp_path, kind):
     assert all(np.array_equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
 
 
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    return [p for p in process.children() if "loky.backend.popen" in " ".join(p.cmdline())]
+
+
 def registered(degradation: type):
     """A degradation that no worker can import: it is sent along with the crops."""
 
@@ -110,9 +114,15 @@ def test_an_error_in_a_crop_is_raised_in_its_place(tiny, workers):
     with registered(Breaks):
         crops = crops_of(recipe.load(tiny(), ["data.degradation=made_here"]))
         done = 0
-        with pytest.raises(SrzooError) as found, supply(crops, 0, 99, workers=workers) as batches:
-            for _ in batches:
-                done += 1
+
+        def count() -> None:
+            nonlocal done
+            with supply(crops, 0, 99, workers=workers) as batches:
+                for _ in batches:
+                    done += 1
+
+        with pytest.raises(SrzooError) as found:
+            count()
     first = next(n for n in range(99) if not _well(crops, n))
     assert done == first
     with pytest.raises(SrzooError) as alone:
@@ -132,15 +142,17 @@ def _well(crops, number: int) -> bool:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_worker_that_is_killed_is_said_and_not_waited_for(tiny):
     crops = crops_of(recipe.load(tiny()))
-    with pytest.raises(SrzooError, match=r"a worker process .* has ended.*data\.workers"):
+
+    def lose_one() -> None:
         with supply(crops, 0, 10**6, workers=2) as batches:
             next(batches)
             before = time.monotonic()
-            victim = next(p for p in psutil.Process().children() if "loky.backend.popen" in
-                          " ".join(p.cmdline()))  # fmt: skip
-            victim.kill()
+            workers_of(psutil.Process())[0].kill()
             for _ in batches:
                 assert time.monotonic() - before < LIMIT
+
+    with pytest.raises(SrzooError, match=r"a worker process .* has ended.*data\.workers"):
+        lose_one()
 
 
 def test_a_worker_imports_no_torch(tiny):
@@ -278,8 +290,7 @@ def test_a_signal_while_workers_start_ends_none_of_them(tiny):
     try:
         with supply(crops, 0, 30, workers=2) as batches:
             first = next(batches)
-            workers = [p for p in psutil.Process().children() if "popen" in " ".join(p.cmdline())]
-            for worker in workers:
+            for worker in workers_of(psutil.Process()):
                 status = Path(f"/proc/{worker.pid}/status")
                 if status.exists():
                     blocked = next(x for x in status.read_text().splitlines() if "SigBlk" in x)
