@@ -28,6 +28,7 @@ from ._metrics import DISTS as DISTS
 from ._metrics import LPIPS as LPIPS
 
 CRITERIA = ("mse", "l1")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class Perceptual:
@@ -59,12 +60,15 @@ class Perceptual:
             ``"FILE.safetensors"``: a local file. ``"random"``: drawn from a fixed seed, to
             try a recipe out.
         sha256: what the file has to have.
+        precision: of what the backbone computes. ``auto``: ``bf16`` on a CUDA card that has it,
+            under autocast, and ``fp32`` elsewhere. Distances are taken in fp32 with each.
 
     Attributes:
         factors: what the distance in each layer is multiplied by.
 
     Raises:
-        SrzooError: there is no such backbone, layer or criterion, or no weights to be had.
+        SrzooError: there is no such backbone, layer, criterion or precision, or no weights to be
+            had.
         WeightsError: the file cannot be read, has another sha256, or does not fit.
     """
 
@@ -85,7 +89,10 @@ class Perceptual:
         shift: int = 1,
         weights: str | Path | None = None,
         sha256: str | None = None,
+        precision: str = "auto",
     ) -> None:
+        if precision not in PRECISIONS:
+            raise SrzooError(f"precision is {precision!r}", did_you_mean(precision, PRECISIONS))
         if criterion not in CRITERIA:
             raise SrzooError(f"criterion is {criterion!r}", did_you_mean(criterion, CRITERIA))
         if isinstance(layers, str):
@@ -95,6 +102,7 @@ class Perceptual:
         self._squared = criterion == "mse"
         self._unit = unit
         self._shift = shift
+        self._precision = precision
         self._shares = _shares(layers, layer_weights)
         self._net = Layers(backbone, layers)
         file = _weights.find(backbone, weights, sha256)
@@ -115,8 +123,9 @@ class Perceptual:
 
     def distances(self, pair: Pair) -> dict[str, Tensor]:
         """Equation 5 for each layer, or LPIPS's equation 1, without the factor."""
-        self._to(pair.sr.device)
-        with torch.autocast(pair.sr.device.type, enabled=False):
+        device = pair.sr.device
+        self._to(device)
+        with torch.autocast(device.type, enabled=False):
             with torch.no_grad():
                 real = self._features(self._shifted(pair.hr))
             made = self._features(self._shifted(pair.sr))
@@ -135,8 +144,17 @@ class Perceptual:
 
     def _features(self, x: Tensor) -> list[Tensor]:
         x = (x.float() - self._mean) / self._std
-        found = self._net(x.contiguous(memory_format=torch.channels_last))
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._in_bf16(x.device)):
+            found = self._net(x)
+        found = [each.float() for each in found]
         return [F.normalize(each, dim=1) for each in found] if self._unit else found
+
+    def _in_bf16(self, device: torch.device) -> bool:
+        if self._precision != "auto":
+            return self._precision == "bf16"
+        # Not what older cards only emulate, slower than fp32.
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
     def _distance(self, a: Tensor, b: Tensor) -> Tensor:
         difference = a - b

@@ -145,10 +145,9 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
     """The mean of each name over the items that have it; fetched from the device together."""
-    if not items:
-        return {}
-    every = torch.stack([value.detach().float() for item in items for value in item.values()])
-    numbers = iter(cast("list[float]", cast("Any", every).tolist()))
+    every = [value.detach().float() for item in items for value in item.values()]
+    stacked: Any = torch.stack(every) if every else torch.zeros(0)
+    numbers = iter(cast("list[float]", stacked.tolist()))
     found: dict[str, list[float]] = {}
     for item in items:
         for name in item:

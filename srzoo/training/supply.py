@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar, cast
 
@@ -129,16 +129,50 @@ def ahead(
 ) -> Generator[T]:
     """``make(start)``, ``make(start + 1)``, ... made in a pool, a few before they are used.
 
-    An error in ``make`` is raised here, in its place.
+    Raises:
+        SrzooError: a worker process is gone. An error in ``make`` is raised in its place.
     """
-    made = deque(pool.submit(make, number) for number in range(start, min(start + depth, stop)))
+    made: deque[Future[T]] = deque()
     try:
+        with _in_words(), _deaf():
+            for number in range(start, min(start + depth, stop)):
+                made.append(pool.submit(make, number))
         for number in range(start, stop):
-            item = made.popleft().result()
-            if number + depth < stop:
-                made.append(pool.submit(make, number + depth))
+            with _in_words():
+                item = made.popleft().result()
+                if number + depth < stop:
+                    made.append(pool.submit(make, number + depth))
             yield item
     finally:
         for future in made:
             future.cancel()
         pool.shutdown()
+
+
+@contextmanager
+def _in_words() -> Generator[None]:
+    """A pool that has lost a process says so."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        cause = f": {error.__cause__}" if error.__cause__ else ""
+        raise SrzooError(
+            f"a worker process that makes crops has ended{cause}",
+            "If the memory was full, lower data.workers, or set it to 0",
+        ) from error
+
+
+@contextmanager
+def _deaf() -> Generator[None]:
+    """What is started meanwhile hears no Ctrl-C or SIGTERM; this process does, afterwards.
+
+    They go to a worker too, which would end of them until it is told to ignore them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -9,7 +9,7 @@
 
 All train the same EDSR (16 blocks, 64 channels, x4) on batches of 16 crops of 48.
 
-Run: SRZOO_DATA=DIR python tests/bench/gpu.py [--seconds 8] [--json FILE]
+Run: SRZOO_DATA=DIR python tests/bench/gpu.py [--seconds 4] [--json FILE]
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def enlarging(precision: str, seconds: float) -> float:
 def main() -> None:
     """Print a table, and write it as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=8, help="for each line")
+    parser.add_argument("--seconds", type=float, default=4, help="for each line")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", help="lines with this in their name")
     options = parser.parse_args()
