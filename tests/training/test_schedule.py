@@ -42,7 +42,6 @@ def test_step_with_restarts_is_basicsrs(at, restarts, data):
     schedule = Schedule(
         "step", tuple(at), 0.5, restarts=tuple(restarts), restart_weights=tuple(weights)
     )
-    schedule.check("schedule", 50)
     other = MultiStepRestart(at, 0.5, restarts, weights)
     for step in range(50):
         assert factor(schedule, step, 50) == pytest.approx(other.at(step))
@@ -61,7 +60,6 @@ def test_cosine_restarts_is_basicsrs(periods, floor, data):
     schedule = Schedule(
         "cosine_restarts", floor=floor, periods=tuple(periods), restart_weights=tuple(weights)
     )
-    schedule.check("schedule", steps)
     ends = [sum(periods[: n + 1]) for n in range(len(periods))]
     for step in range(steps):
         place = next(n for n, end in enumerate(ends) if step <= end)
