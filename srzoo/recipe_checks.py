@@ -89,6 +89,7 @@ RANGES = (
     Range("watchdog.window", 1),
     Range("optimizer.lr", 0),  # 0 holds a network still
     Range("adversarial.optimizer.lr", 0),
+    Range("task.optimizer.lr", 0),
 )
 
 OPTIMIZER_RANGES = (
@@ -132,6 +133,8 @@ def check(recipe: Recipe, where: str) -> None:
     recipe.schedule.check(f"{where}: schedule", recipe.train.steps)
     if recipe.adversarial:
         recipe.adversarial.check(f"{where}: adversarial", recipe.train.steps)
+    if recipe.task and recipe.task.schedule:
+        recipe.task.schedule.check(f"{where}: task.schedule", recipe.train.steps)
 
 
 def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
@@ -147,6 +150,8 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
     if recipe.adversarial:
         uses.append((kinds.discriminators, recipe.adversarial.discriminator))
         uses.append((kinds.adversarial_losses, recipe.adversarial.loss))
+    if recipe.beside:
+        uses.append((kinds.tasks, recipe.beside.use))
     return uses
 
 
@@ -193,6 +198,8 @@ def _optimizers(recipe: Recipe) -> Iterator[Fault]:
     yield from _optimizer(recipe.optimizer, "optimizer")
     if recipe.adversarial and recipe.adversarial.optimizer:
         yield from _optimizer(recipe.adversarial.optimizer, "adversarial.optimizer")
+    if recipe.task and recipe.task.optimizer:
+        yield from _optimizer(recipe.task.optimizer, "task.optimizer")
 
 
 def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
@@ -267,8 +274,8 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
         if not loss.weight >= 0:
             place = f"losses.{number}.weight"
             yield Fault(place, f"is {loss.weight}", "It is at least 0: a loss is made small")
-    if recipe.adversarial:
-        return
+    if recipe.beside:
+        return  # it has terms of its own
     if not recipe.losses:
         yield Fault("", "has no losses", 'Add [[losses]] with name = "l1"')
     elif not any(loss.weight for loss in recipe.losses):
