@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         importers,
         losses,
         metrics,
+        tasks,
     )
     from .locate import list_models
     from .modelcards.publishing import push
@@ -59,6 +60,7 @@ _HOMES = {
     (
         "adversarial_losses", "blocks", "cards", "commands", "datasets", "degradations",
         "discriminators", "engines", "formats", "generators", "importers", "losses", "metrics",
+        "tasks",
     ),
     "kinds",
 )  # fmt: skip
@@ -88,6 +90,7 @@ __all__ = [
     "pull",
     "push",
     "search",
+    "tasks",
     "train",
     "upscale",
 ]

@@ -1,5 +1,7 @@
 """What generators are often made of: bodies of registered blocks, upsamplers, mean colours.
 
+And :func:`network`, for plugins that call a trained model.
+
 For plugin authors; srzoo's own generators use it too.
 """
 
@@ -7,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from . import contracts, kinds
+from . import contracts, kinds, locate
+from .networks import folders
 from .registry import Use
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -39,6 +43,18 @@ class DIV2KMean(nn.Module):
     def add(self, x: Tensor) -> Tensor:
         """The opposite of :meth:`subtract`."""
         return (x if self.spread == 1 else x * self.spread) + self.mean
+
+
+def network(ref: str | Path) -> Any:
+    """The generator of any model, with its weights, in float32 and eval mode.
+
+    Args:
+        ref: a folder, a released name, or a model on the Hub.
+
+    Raises:
+        SrzooError: there is no such model, or it cannot be built.
+    """
+    return folders.build(locate.find(ref))
 
 
 def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -> list[nn.Module]:

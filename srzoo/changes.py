@@ -17,7 +17,7 @@ from typing import Any, cast
 from .errors import SrzooError
 
 STAGES = "stages"
-OPTIONAL = ("adversarial",)
+OPTIONAL = ("adversarial", "task")
 """Tables that mean something by being there: a change of one reaches the stages that have it."""
 MAY_LACK = ("losses", "train")
 """What has lists in which a stage may lack a thing: a loss or a metric that it does without."""

@@ -1,11 +1,12 @@
-"""How weights move, as a recipe says it: optimisers, schedules, the game of two networks."""
+"""How weights move, as a recipe says it: optimisers, schedules, what is trained beside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from . import strict
 from .registry import Use
 
 
@@ -88,8 +89,44 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is trained beside the generator, and what a step does with it.
+
+    Attributes:
+        use: a task plugin; it takes no arguments called ``optimizer`` and ``schedule``.
+        optimizer: of each network beside the generator, one for each; the generator's settings
+            (but its groups) if none.
+        schedule: of their learning rates; the recipe's if none.
+    """
+
+    use: Use
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Task:
+        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
+        if isinstance(value, str):
+            return cls(Use(value))
+        args, own = dict(value), {}
+        for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
+            if key in args:
+                own[key] = strict.parse(kind, args.pop(key), f"task: {key}")
+        return cls(Use.of(args), **own)
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        own = {"optimizer": self.optimizer, "schedule": self.schedule}
+        return {**self.use.plain(), **{k: strict.plain(v) for k, v in own.items() if v}}
+
+
+GAN = "gan"
+"""The task that the table ``adversarial`` stands for."""
+
+
+@dataclass(frozen=True)
 class Adversarial:
-    """The game against a discriminator.
+    """The game against a discriminator: the task "gan", in a table of its own.
 
     Attributes:
         loss: an adversarial loss plugin; both players' halves.
@@ -110,3 +147,16 @@ class Adversarial:
     schedule: Schedule | None = None
     d_steps: int = 1
     start: int = 0
+
+    @classmethod
+    def read(cls, task: Task) -> Adversarial:
+        """A game that is written as a task."""
+        table = {key: value for key, value in task.plain().items() if key != "name"}
+        return strict.parse(cls, table, "task")
+
+    @property
+    def task(self) -> Task:
+        """The same as a task."""
+        own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
+        del own["optimizer"], own["schedule"]
+        return Task(Use(GAN, own), self.optimizer, self.schedule)

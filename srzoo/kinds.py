@@ -21,6 +21,7 @@ losses: Registry[contracts.Loss] = Registry("loss", "srzoo.losses")
 adversarial_losses: Registry[contracts.AdversarialLoss] = Registry(
     "adversarial-loss", "srzoo.adversarial_losses"
 )
+tasks: Registry[contracts.Task] = Registry("task", "srzoo.tasks")
 datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
 degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
 metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics")
@@ -33,8 +34,8 @@ commands: Registry[click.Command] = Registry("command", "srzoo.commands")
 KINDS: dict[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
-        generators, discriminators, blocks, losses, adversarial_losses, datasets,
-        degradations, metrics, engines, formats, importers, cards, commands,
+        generators, discriminators, blocks, losses, adversarial_losses, tasks,
+        datasets, degradations, metrics, engines, formats, importers, cards, commands,
     )
 }  # fmt: skip
 

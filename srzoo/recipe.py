@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 from . import locate, recipe_checks, strict
 from .changes import changed, set_all
+from .descent import GAN
 from .descent import Adversarial as Adversarial
 from .descent import Group as Group
 from .descent import Optimizer as Optimizer
 from .descent import Schedule as Schedule
+from .descent import Task as Task
 from .errors import ModelError, SrzooError
 from .registry import Use
 from .sources import Sets
@@ -207,6 +209,8 @@ class Recipe:
 
     Attributes:
         adversarial: the game against a discriminator; none for training without one.
+        task: another task; none for a generator that follows its losses alone. The task "gan" is
+            ``adversarial``, and is kept there.
         init: a model to start from; tensors of the same name and shape are taken over.
         stages: run one after the other, each from the released weights of the one before.
         average_stages: from how many stages, counted from the last, the mean of the released
@@ -226,6 +230,18 @@ class Recipe:
     stages: tuple[Stage, ...] = ()
     average_stages: int = 1
     summary: str = ""
+    task: Task | None = None
+
+    def __post_init__(self) -> None:
+        if self.task and self.adversarial:
+            raise SrzooError(
+                f"there is a table adversarial, and a task {self.task.use.name!r}",
+                "Take one of them out: a run has one task",
+            )
+        if self.task and self.task.use.name == GAN:
+            # Frozen, but for its own making: whoever asks for the game looks in one place.
+            object.__setattr__(self, "adversarial", Adversarial.read(self.task))
+            object.__setattr__(self, "task", None)
 
     def each(self) -> list[Recipe]:
         """A recipe without stages for each stage; the recipe itself if it has none.
@@ -243,10 +259,21 @@ class Recipe:
         ]
 
     @property
+    def beside(self) -> Task | None:
+        """The task, however it is written; None for a generator alone."""
+        return self.adversarial.task if self.adversarial else self.task
+
+    @property
     def opponent(self) -> Optimizer:
-        """The discriminator's optimiser: its own, or the generator's but for its groups."""
-        own = self.adversarial.optimizer if self.adversarial else None
+        """How the task's networks move: as it says, or as the generator but for its groups."""
+        own = self.beside.optimizer if self.beside else None
         return own or replace(self.optimizer, groups=())
+
+    @property
+    def opponent_schedule(self) -> Schedule:
+        """The schedule of the task's networks: their own, or the generator's."""
+        own = self.beside.schedule if self.beside else None
+        return own or self.schedule
 
     @property
     def steps(self) -> int:

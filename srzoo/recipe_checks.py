@@ -86,6 +86,7 @@ RANGES = (
     Range("watchdog.rollbacks", 0),
     Range("watchdog.patience", 1),
     Range("watchdog.window", 1),
+    Range("task.optimizer.lr", 0),
 )
 
 OPTIMIZER_RANGES = (
@@ -149,6 +150,8 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
     if recipe.adversarial:
         uses.append((kinds.discriminators, recipe.adversarial.discriminator))
         uses.append((kinds.adversarial_losses, recipe.adversarial.loss))
+    if recipe.beside:
+        uses.append((kinds.tasks, recipe.beside.use))
     return uses
 
 
@@ -195,6 +198,8 @@ def _optimizers(recipe: Recipe) -> Iterator[Fault]:
     yield from _optimizer(recipe.optimizer, "optimizer")
     if recipe.adversarial and recipe.adversarial.optimizer:
         yield from _optimizer(recipe.adversarial.optimizer, "adversarial.optimizer")
+    if recipe.task and recipe.task.optimizer:
+        yield from _optimizer(recipe.task.optimizer, "task.optimizer")
 
 
 def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
@@ -240,6 +245,8 @@ def _schedules(recipe: Recipe) -> Iterator[Fault]:
     yield from _schedule(recipe.schedule, "schedule", steps)
     if recipe.adversarial and recipe.adversarial.schedule:
         yield from _schedule(recipe.adversarial.schedule, "adversarial.schedule", steps)
+    if recipe.task and recipe.task.schedule:
+        yield from _schedule(recipe.task.schedule, "task.schedule", steps)
 
 
 def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
@@ -308,8 +315,8 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
         if not loss.weight >= 0:
             place = f"losses.{number}.weight"
             yield Fault(place, f"is {loss.weight}", "It is at least 0: a loss is made small")
-    if recipe.adversarial:
-        return
+    if recipe.beside:
+        return  # it has terms of its own
     if not recipe.losses:
         yield Fault("", "has no losses", 'Add [[losses]] with name = "l1"')
     elif not any(loss.weight for loss in recipe.losses):

@@ -30,15 +30,15 @@ ORDER = [
     "comparing.page", "comparing.preview",
     "modelcards.provenance", "modelcards.cardcheck", "modelcards.cardsections",
     "modelcards.cardtext", "modelcards.publishing",
-    "building", "networks.devices", "networks.weights", "networks.grid",
-    "networks.fold", "networks.folders",
+    "networks.devices", "networks.weights", "networks.grid",
+    "networks.fold", "networks.folders", "building",
     "networks.lean", "networks.recompute", "networks.runner", "networks.summary",
     "exporting.convert",
     "benching.machine", "benching.work", "benching.once", "benching.bench",
     "doctor", "training", "testing",
 ]  # fmt: skip
 """Packages without a dot have an order of their own inside."""
-BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("building") :])
+BELOW_THE_TORCH_LINE = set(ORDER[ORDER.index("networks.devices") :])
 
 
 def imports(path: Path) -> set[str]:

@@ -13,6 +13,8 @@ With D's logits r for real pictures and f for made ones, and softplus(x) = log(1
   https://arxiv.org/abs/1807.00734, as in ESRGAN: the vanilla terms on r - mean(f) and
   f - mean(r), for both players.
 
+``gan`` is the game itself, as a task.
+
 Every term is a mean over the batch and over the places that D judges. The trainer freezes D's
 parameters for the generator's turn, and detaches SR for the discriminator's.
 """
@@ -23,6 +25,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Discriminator, Pair
+
+from ._task import GAN as GAN
 
 
 class Vanilla:

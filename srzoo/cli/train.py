@@ -132,8 +132,12 @@ def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
         game, settings = part.adversarial, part.adversarial.optimizer or part.optimizer
         yield "adversarial", f"{game.weight:g} {_said(game.loss)}"
         name = _said(game.discriminator)
-        yield "discriminator", f"{name} of {built.discriminator:,} parameters"
+        yield "discriminator", f"{name} of {built.beside['discriminator']:,} parameters"
         yield "its rate", f"{settings.lr:g} by {settings.name}"
+    elif part.task:
+        yield "task", _said(part.task.use)
+        for name, parameters in built.beside.items():
+            yield name, f"{parameters:,} parameters, {part.opponent.lr:g} by {part.opponent.name}"
     yield "metrics", ", ".join(_said(metric) for metric in train.metrics)
 
 

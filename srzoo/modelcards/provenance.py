@@ -153,13 +153,16 @@ def _stage(recipe: Recipe, game: bool) -> list[str]:
     """What is to be said of a stage of a run that has a game, or has none."""
     data = recipe.data
     made, _ = lr_pictures(recipe)
+    alone = "the task's alone" if recipe.task else "the adversarial one alone"
     found = [
         f"Pictures: {_sets(data.train)}; validated on {_sets(data.validation)}.",
         f"LR pictures: {made}.",
         f"Crops: {data.lr_crop} x {data.lr_crop} LR pixels, batches of {data.batch}"
         f"{DRAWN[data.draw]}{', flips and quarter turns' if data.augment else ''}.",
-        f"Losses: {', '.join(map(_loss, recipe.losses)) or 'the adversarial one alone'}.",
+        f"Losses: {', '.join(map(_loss, recipe.losses)) or alone}.",
     ]
+    if recipe.task:
+        found.append(f"Task: {_use(recipe.task.use)}.")
     if recipe.adversarial:
         found.append(_game(recipe.adversarial))
     elif game:

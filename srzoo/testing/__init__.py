@@ -25,6 +25,7 @@ from . import (
     generator,
     loss,
     metric,
+    task,
 )
 from ._case import Case, cases
 from .adversarial import check_adversarial_loss
@@ -37,6 +38,7 @@ from .format import check_format
 from .generator import check_generator
 from .loss import check_loss
 from .metric import check_metric
+from .task import check_task
 
 CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "generator": generator.CHECKS,
@@ -44,6 +46,7 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "block": block.CHECKS,
     "loss": loss.CHECKS,
     "adversarial-loss": adversarial.CHECKS,
+    "task": task.CHECKS,
     "degradation": degradation.CHECKS,
     "metric": metric.CHECKS,
     "engine": engine.CHECKS,
@@ -64,4 +67,5 @@ __all__ = [
     "check_generator",
     "check_loss",
     "check_metric",
+    "check_task",
 ]

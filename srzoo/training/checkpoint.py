@@ -297,8 +297,8 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Prog
 def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]:
     """Each optimiser, and what it is called in two recipes."""
     names = [("optimiser", before.optimizer.name, now.optimizer.name)]
-    if before.adversarial and now.adversarial:
-        names.append(("discriminator's optimiser", before.opponent.name, now.opponent.name))
+    if before.beside and now.beside:
+        names.append(("task's optimiser", before.opponent.name, now.opponent.name))
     return names
 
 
@@ -306,9 +306,7 @@ def _modules(parts: Parts) -> dict[str, nn.Module]:
     modules = {"generator": parts.generator}
     if parts.ema is not parts.generator:
         modules["ema"] = parts.ema
-    if parts.adversary:
-        modules["discriminator"] = parts.adversary.discriminator
-    return modules
+    return modules | dict(parts.task.networks)
 
 
 def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from ..networks.runner import ModuleRunner
 from ..recipe import Recipe
 from ..registry import Use
 from ..upscaling.upscaler import Upscaler
-from . import datachange, leaks
+from . import datachange, leaks, tasks
 from .parts import Parts, assemble
 from .watch import Watch
 
@@ -36,10 +36,13 @@ NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_e
 
 @dataclass(frozen=True)
 class Stage:
-    """What was built for a stage: parameters of its networks, and how many pictures."""
+    """What was built for a stage: parameters of its networks, and how many pictures.
+
+    Those of the task's are by name.
+    """
 
     generator: int
-    discriminator: int | None
+    beside: dict[str, int]
     training: int
     validation: int
 
@@ -118,6 +121,7 @@ def check(
             with _in_stage(run, number):
                 parts = assemble(run, data, progress, number)
                 try_losses(parts)
+                try_task(parts)
                 try_metrics(parts)
             known[key] = _facts(parts)
             pictures = recipes[number].data
@@ -159,7 +163,7 @@ def _facts(parts: Parts) -> Stage:
 
     return Stage(
         count(parts.generator),
-        count(parts.adversary.discriminator) if parts.adversary else None,
+        {name: count(network) for name, network in parts.task.networks.items()},
         len(parts.crops.pixels),
         len(parts.validation),
     )
@@ -236,21 +240,41 @@ def try_losses(parts: Parts) -> None:
     Raises:
         SrzooError: one cannot judge it, or gives no single number.
     """
-    recipe, scale = parts.recipe, min(parts.scales)
-    border = int(cast("Any", parts.generator).tail_reach) if recipe.train.fold else 0
-    side = recipe.data.lr_crop - 2 * border
-    chance = torch.Generator().manual_seed(0)
-    device = next(parts.generator.parameters()).device
-    lr, hr, sr = (
-        torch.rand((1, 3, length, length), generator=chance).to(device)
-        for length in (side, side * scale, side * scale)
-    )
+    pair = _random_pair(parts, 1)
     for number, term in enumerate(parts.terms):
-        who = f"losses.{number}, {term.name!r}, cannot judge crops of {side * scale} pixels a side"
+        who = f"losses.{number}, {term.name!r}, cannot judge {_crops(pair)}"
         with _trying(who, "Raise data.lr_crop, or take the loss out"), torch.no_grad():
-            value = cast("Any", term.loss(Pair(lr=lr, hr=hr, sr=sr)))
+            value = cast("Any", term.loss(pair))
             if not isinstance(value, torch.Tensor) or value.numel() != 1:
                 raise ValueError(f"it gives {type(value).__name__}, and no single number")
+
+
+def try_task(parts: Parts) -> None:
+    """Ask the task about crops of the size that it will see.
+
+    Raises:
+        SrzooError: it cannot judge them, or gives something else than single numbers.
+    """
+    task = parts.recipe.beside
+    pair = _random_pair(parts, min(2, parts.recipe.data.batch))  # statistics may want two
+    who = f"the task {task.use.name!r} cannot judge {_crops(pair)}" if task else ""
+    with _trying(who, "Raise data.lr_crop, or change the task"):
+        tasks.tried(parts.task, pair, (term.name for term in parts.terms))
+
+
+def _random_pair(parts: Parts, batch: int) -> Pair:
+    """Noise of the size of a crop, as losses and tasks will see it."""
+    scale, side = min(parts.scales), tasks.lr_side(parts.recipe, parts.generator)
+    chance = torch.Generator().manual_seed(0)
+    lr, hr, sr = (
+        torch.rand((batch, 3, length, length), generator=chance).to(parts.device)
+        for length in (side, side * scale, side * scale)
+    )
+    return Pair(lr=lr, hr=hr, sr=sr)
+
+
+def _crops(pair: Pair) -> str:
+    return f"crops of {pair.hr.shape[-1]} pixels a side"
 
 
 def try_metrics(parts: Parts) -> None:

@@ -21,7 +21,7 @@ from .parts import Parts
 from .processes import agreed, everyones, mean, stop_signal
 from .report import SHEET, Report
 from .saving import release, saving, settle, write
-from .schedule import ema_decay, factor, generator_moves
+from .schedule import ema_decay, factor
 from .step import Run, take
 from .supply import supply, workers_for
 from .validate import first_is_better, validate
@@ -112,9 +112,9 @@ def _steps(
             here = step - parts.start  # in this stage
             _set_rates(run, here)
             parts.foldable.folded = plan.fold and here < plan.steps * (1 - plan.unfolded_share)
+            turns = parts.task.turns(here)
             for part in range(plan.accumulate):
-                moves = generator_moves(recipe.adversarial, here)
-                taken = take(run, report.waited(lambda: next(coming)), moves, asked())
+                taken = take(run, report.waited(lambda: next(coming)), turns, asked())
                 doubts.add(step, step * plan.accumulate + part, taken.finite, taken.pair)
                 report.add(taken.losses, taken.facts)
             _average(run, here)
@@ -227,18 +227,15 @@ def _average(run: Run, step: int) -> None:
 def _set_rates(run: Run, step: int) -> None:
     recipe = run.parts.recipe
     set_rates(run.parts.optimizer, factor(recipe.schedule, step, recipe.train.steps))
-    if recipe.adversarial and run.parts.adversary:
-        schedule = recipe.adversarial.schedule or recipe.schedule
-        set_rates(run.parts.adversary.optimizer, factor(schedule, step, recipe.train.steps))
+    for optimizer in run.parts.opponents.values():
+        set_rates(optimizer, factor(recipe.opponent_schedule, step, recipe.train.steps))
 
 
 def _rates(run: Run) -> dict[str, float]:
     """The learning rates, as the log names them."""
     rates = {"lr": float(run.parts.optimizer.param_groups[0]["lr"])}
-    if run.parts.adversary:
-        opponent = run.parts.adversary.optimizer
-        rates["discriminator_lr"] = float(opponent.param_groups[0]["lr"])
-    return rates
+    opponents = run.parts.opponents.items()
+    return rates | {f"{name}_lr": float(one.param_groups[0]["lr"]) for name, one in opponents}
 
 
 def _due(parts: Parts, step: int) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import kinds, locate
-from ..contracts import AdversarialLoss, Loss, Metric, multiple_of
+from ..contracts import Loss, Metric, Task, multiple_of
 from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks import folders
@@ -21,7 +21,7 @@ from ..networks.fold import Foldable
 from ..networks.recompute import recompute
 from ..recipe import Recipe, Weighted
 from ..registry import Use
-from . import optimizers
+from . import optimizers, tasks
 from .crops import Crops
 from .pixels import Pixels, decoded
 from .sets import sources
@@ -40,28 +40,6 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Adversary:
-    """The other side of the game.
-
-    Attributes:
-        discriminator: in train mode, its weights drawn from the seed.
-        optimizer: of its parameters.
-        loss: both players' halves.
-        weight: of the generator's half.
-    """
-
-    discriminator: Any
-    optimizer: torch.optim.Optimizer
-    loss: AdversarialLoss
-    weight: float
-
-    @property
-    def trained(self) -> list[nn.Parameter]:
-        """The parameters that the optimiser moves."""
-        return optimizers.trained(self.optimizer)
-
-
-@dataclass(frozen=True)
 class Parts:
     """What one stage of a run works with.
 
@@ -74,6 +52,9 @@ class Parts:
             over.
         ema: its averaged copy, in eval mode; the generator itself where there is none.
         foldable: the generator as training runs it.
+        task: what is trained beside it, the weights drawn from the seed, and what a step does
+            with it.
+        opponents: the optimisers of the task's networks, by their names.
         metrics: what validation measures, by name; the first tells the best checkpoint.
         taken_over: what came from the recipe's ``init``, in words.
     """
@@ -87,7 +68,8 @@ class Parts:
     foldable: Foldable
     optimizer: torch.optim.Optimizer
     terms: list[Term]
-    adversary: Adversary | None
+    task: Task
+    opponents: dict[str, torch.optim.Optimizer]
     crops: Crops
     validation: Pixels
     metrics: dict[str, Metric]
@@ -100,9 +82,9 @@ class Parts:
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """All there are: "optimizer", and "opponent" of the discriminator."""
-        found = {"optimizer": self.optimizer}
-        return found | ({"opponent": self.adversary.optimizer} if self.adversary else {})
+        """All there are, as a checkpoint calls them: "optimizer" is the generator's."""
+        others = {tasks.state_name(self.task, name): one for name, one in self.opponents.items()}
+        return {"optimizer": self.optimizer} | others
 
     @property
     def device(self) -> torch.device:
@@ -144,7 +126,7 @@ def assemble(
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
     generator = cast("nn.Module", kinds.generators.build(recipe.generator))
     taken_over = _init(generator, init) if init else ""
-    generator = _placed(generator, recipe, device).train()
+    generator = tasks.place(generator, recipe, device).train()
     if recipe.train.freeze_norm:
         _freeze_norm(generator, recipe)
     optimizers.freeze(generator, recipe.train.freeze)
@@ -164,7 +146,12 @@ def assemble(
     metrics = recipe.train.metrics
     named = zip(_told_apart(metrics), metrics, strict=True)
     judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
-    adversary = _adversary(recipe, data, device) if recipe.adversarial else None
+    task = tasks.build(recipe, data, device)
+    opponents = {
+        name: optimizers.build(network, recipe.opponent, name)
+        for name, network in task.networks.items()
+    }
+    tasks.fit(task, recipe, generator)
     read = partial(
         decoded, degradation=degradation, scales=scales, progress=progress, say=say,
         cache=pictures.cache, skip_bad=pictures.skip_bad,
@@ -176,8 +163,6 @@ def assemble(
     if recipe.train.gradient_checkpointing:
         recompute(generator)
     foldable = Foldable(generator, mode=recipe.train.compile)
-    if adversary:
-        _fits(adversary.discriminator, recipe, foldable, min(scales))
     return Parts(
         run=run,
         stage=stage,
@@ -188,7 +173,8 @@ def assemble(
         foldable=foldable,
         optimizer=optimizers.build(generator, recipe.optimizer, "generator"),
         terms=terms,
-        adversary=adversary,
+        task=task,
+        opponents=opponents,
         crops=crops,
         validation=validation,
         metrics=judges,
@@ -219,11 +205,6 @@ def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:
         layer.eval()
 
 
-def _placed(network: nn.Module, recipe: Recipe, device: torch.device | None) -> nn.Module:
-    network = network.to(device or torch.device("cpu"))
-    return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
-
-
 def _terms(
     losses: Sequence[Weighted], data: Path | None, device: torch.device | None
 ) -> list[Term]:
@@ -246,31 +227,6 @@ def _told_apart(uses: Sequence[Use]) -> list[str]:
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
         for place, name in enumerate(names)
     ]
-
-
-def _adversary(recipe: Recipe, data: Path | None, device: torch.device | None) -> Adversary:
-    assert recipe.adversarial
-    use = placed(recipe.adversarial.discriminator, data)
-    discriminator = cast("nn.Module", kinds.discriminators.build(use))
-    discriminator = _placed(discriminator, recipe, device).train()
-    return Adversary(
-        discriminator=discriminator,
-        optimizer=optimizers.build(discriminator, recipe.opponent, "discriminator"),
-        loss=_there(kinds.adversarial_losses.build(recipe.adversarial.loss), device),
-        weight=recipe.adversarial.weight,
-    )
-
-
-def _fits(discriminator: Any, recipe: Recipe, foldable: Foldable, scale: int) -> None:
-    """Refuse crops that are too small to be judged."""
-    border = int(cast("Any", foldable.generator).tail_reach) if recipe.train.fold else 0
-    side = scale * (recipe.data.lr_crop - 2 * border)
-    if side < discriminator.min_size:
-        raise SrzooError(
-            f"the discriminator sees {side}x{side} pixels of a crop, and needs"
-            f" {discriminator.min_size}",
-            "Raise data.lr_crop",
-        )
 
 
 def _init(generator: nn.Module, ref: str | Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..recipe import Adversarial, Schedule
+from ..recipe import Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
@@ -40,13 +40,6 @@ def _cosines(schedule: Schedule, step: int) -> float:
     share = min(1.0, (step - start) / schedule.periods[number])
     weight = schedule.restart_weights[number] if schedule.restart_weights else 1.0
     return schedule.floor + weight * 0.5 * (1 - schedule.floor) * (1 + math.cos(math.pi * share))
-
-
-def generator_moves(game: Adversarial | None, step: int) -> bool:
-    """Whether the generator has a turn at a step (from 0) of a stage."""
-    if game is None:
-        return True
-    return step >= game.start and (step - game.start + 1) % game.d_steps == 0
 
 
 def ema_decay(decay: float, step: int) -> float:

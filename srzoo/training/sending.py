@@ -22,11 +22,11 @@ class Sender:
     memory takes milliseconds to get, so that a few buffers are used again and again.
 
     Args:
-        device: where to.
+        device: where to; the CPU, if nobody says.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
         self._buffers: dict[tuple[int, ...], deque[tuple[Tensor, torch.cuda.Event]]] = {}
 
     def __call__(self, crops: U8) -> Tensor:

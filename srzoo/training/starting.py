@@ -27,6 +27,7 @@ FREE = {
     "optimizer.lr",
     "stage",
     "summary",
+    "task.optimizer.lr",
     "train.checkpoint_every",
     "train.compile",
     "train.cudnn_benchmark",

@@ -1,22 +1,22 @@
-"""One step: the generator's turn, then the discriminator's. Nothing here waits for the device."""
+"""One step: the generator's turn, then each further network's. Nothing waits for the device."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..contracts import Pair
+from . import optimizers
 from .crops import Batch
-from .parts import Adversary, Parts
+from .parts import Parts
+from .sending import Sender
+from .tasks import GENERATOR
 from .watchdog import Finite, picture_facts
-
-if TYPE_CHECKING:
-    from ..contracts import U8
 
 Values = dict[str, Tensor]
 
@@ -26,22 +26,25 @@ class Run:
     """The parts as accelerate made them ready: wrapped where there are several processes.
 
     Attributes:
-        generator, discriminator: the wrappers; None where there is no discriminator.
+        generator: its wrapper.
+        beside: the wrappers of the task's networks, by name.
         scalers: of the losses, with fp16: one for each network, since each overflows alone.
-        averages: pairs of lists, of averaged tensors and of those that they follow.
+        averages: moves the averaged tensors, where there are any.
+        send: brings crops to the device.
     """
 
     parts: Parts
     accelerator: Any  # accelerate has no types
     generator: Any
-    discriminator: Any = None
+    beside: dict[str, Any] = field(default_factory=dict[str, Any])
     scalers: dict[str, torch.amp.GradScaler] = field(default_factory=dict[str, Any])
     averages: Averages | None = None
+    send: Sender = field(default_factory=Sender)
 
     @property
     def models(self) -> list[Any]:
         """What is trained."""
-        return [self.generator, self.discriminator][: 2 if self.parts.adversary else 1]
+        return [self.generator, *self.beside.values()]
 
     @property
     def device(self) -> torch.device:
@@ -49,30 +52,28 @@ class Run:
         return self.accelerator.device
 
 
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"
-
-
 def prepare(parts: Parts, accelerator: Any) -> Run:
     """Hand the networks to accelerate.
 
-    The optimisers stay torch's own: accelerate's scale both networks' gradients by one factor,
-    and clipping one network's would take it out of both.
+    The optimisers stay torch's own: accelerate's scale all networks' gradients by one factor,
+    and clipping one network's would take it out of all.
     """
     # A network of several scales leaves some of its heads out of every step.
     accelerator.ddp_handler.find_unused_parameters = len(parts.scales) > 1
     generator = accelerator.prepare(parts.foldable)
-    discriminator = None
-    if parts.adversary:
-        accelerator.ddp_handler.find_unused_parameters = False
-        discriminator = accelerator.prepare(parts.adversary.discriminator)
+    beside: dict[str, Any] = {}
+    accelerator.ddp_handler.find_unused_parameters = False
+    for name, network in parts.task.networks.items():
+        beside[name] = accelerator.prepare(network)
         if parts.recipe.train.compile != "off":
-            parts.adversary.discriminator.compile(mode=parts.recipe.train.compile)
+            network.compile(mode=parts.recipe.train.compile)
     scalers: dict[str, torch.amp.GradScaler] = {}
     if parts.recipe.train.precision == "fp16":
-        names = (GENERATOR, DISCRIMINATOR) if parts.adversary else (GENERATOR,)
+        names = (GENERATOR, *beside)
         scalers = {name: torch.amp.GradScaler(accelerator.device.type) for name in names}
     averages = None if parts.ema is parts.generator else Averages(parts.ema, parts.generator)
-    return Run(parts, accelerator, generator, discriminator, scalers, averages)
+    send = Sender(accelerator.device)
+    return Run(parts, accelerator, generator, beside, scalers, averages, send)
 
 
 class Averages:
@@ -106,7 +107,7 @@ class Taken:
     """What came out of a batch.
 
     Attributes:
-        losses: the weighted terms of the generator's loss, then "discriminator".
+        losses: the weighted terms of the generator's loss, then those of each further network.
         facts: other numbers to log and to watch.
         finite: whether all of it was.
         pair: the pictures it was about.
@@ -118,31 +119,33 @@ class Taken:
     pair: Pair
 
 
-def take(run: Run, batch: Batch, generator_moves: bool = True, stop: bool = False) -> Taken:
-    """Both turns on one batch; the optimisers step once enough batches are accumulated.
+def take(run: Run, batch: Batch, turns: Collection[str] | None = None, stop: bool = False) -> Taken:
+    """All turns on one batch; the optimisers step once enough batches are accumulated.
 
     Args:
         run: what is trained.
         batch: on which crops.
-        generator_moves: False for the discriminator's turn alone.
+        turns: names of the networks that move; None for all of them.
         stop: whether this process was asked to stop: told to the others by the way.
     """
     with run.accelerator.accumulate(*run.models):
-        with torch.set_grad_enabled(generator_moves):
+        moves = turns is None or GENERATOR in turns
+        with torch.set_grad_enabled(moves):
             pair = _enlarge(run, batch)
-        if generator_moves:
+        if moves:
             losses, facts, finite = _generator_turn(run, pair)
         else:
             losses, facts, finite = Values(), picture_facts(pair), Values()
-        if run.parts.adversary:
-            more, said, sound = _discriminator_turn(run, run.parts.adversary, pair.detach())
-            losses, facts, finite = losses | more, facts | said, finite | sound
+        for name in run.beside:
+            if turns is None or name in turns:
+                more, said, sound = _turn(run, name, pair.detach())
+                losses, facts, finite = losses | more, facts | said, finite | sound
     return Taken(losses, facts, Finite(finite, run.accelerator, stop), pair.detach())
 
 
 def _enlarge(run: Run, batch: Batch) -> Pair:
     plan = run.parts.recipe.train
-    lr, hr = (pictures(side, run.device) for side in (batch.lr, batch.hr))
+    lr, hr = (run.send(side) for side in (batch.lr, batch.hr))
     if not plan.channels_last:
         lr, hr = lr.contiguous(), hr.contiguous()
     if plan.compile != "off":
@@ -159,37 +162,23 @@ def _enlarge(run: Run, batch: Batch) -> Pair:
     return Pair(lr=lr, hr=hr, sr=sr.float())
 
 
-def pictures(crops: U8, device: torch.device) -> Tensor:
-    """uint8 B x H x W x 3 to float 0..1 on a device, B x 3 x H x W, channels-last in memory.
-
-    Bytes travel, a quarter of what floats take, and nobody waits for them.
-    """
-    tensor = torch.as_tensor(crops)
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
-
-
 def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
-    adversary = run.parts.adversary
+    task, others = run.parts.task, run.parts.opponents.values()
     losses = {term.name: term.weight * term.loss(pair) for term in run.parts.terms}
-    if adversary:
-        # The bare network: no wrapper has to synchronise gradients that it does not get.
-        with frozen(adversary.trained), run.accelerator.autocast():
-            value = adversary.loss.for_generator(adversary.discriminator, pair)
-        losses["adversarial"] = adversary.weight * value
+    # The bare networks: no wrapper has to synchronise gradients that it does not get.
+    still = (parameter for one in others for parameter in optimizers.trained(one))
+    with frozen(still), run.accelerator.autocast():
+        losses |= task.terms(pair, task.networks)
     facts, finite = _descend(run, GENERATOR, run.parts.optimizer, run.parts.trained, losses)
     return losses, picture_facts(pair) | facts, finite
 
 
-def _discriminator_turn(
-    run: Run, adversary: Adversary, pair: Pair
-) -> tuple[Values, Values, Values]:
-    heard = Heard(run.discriminator, adversary.discriminator.min_size, pair)
+def _turn(run: Run, name: str, pair: Pair) -> tuple[Values, Values, Values]:
+    optimizer = run.parts.opponents[name]
     with run.accelerator.autocast():
-        losses = {"discriminator": adversary.loss.for_discriminator(heard, pair)}
-    facts, finite = _descend(run, DISCRIMINATOR, adversary.optimizer, adversary.trained, losses)
-    return losses, heard.facts() | facts, finite
+        losses, said = run.parts.task.loss_of(name, run.beside[name], pair)
+    facts, finite = _descend(run, name, optimizer, optimizers.trained(optimizer), losses)
+    return losses, said | facts, finite
 
 
 def _descend(
@@ -243,40 +232,3 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Generator[None]:
     finally:
         for parameter in held:
             parameter.requires_grad_(True)
-
-
-class Heard:
-    """A discriminator that keeps what it said of real and of made pictures.
-
-    Args:
-        discriminator: is asked.
-        min_size: of it, since a wrapper has no such attribute.
-        pair: tells which pictures are real and which are made.
-    """
-
-    def __init__(self, discriminator: Any, min_size: int, pair: Pair) -> None:
-        self.min_size = min_size
-        self._discriminator = discriminator
-        self._pair = pair
-        self._said: dict[str, Tensor] = {}
-
-    def __call__(self, y: Tensor) -> Tensor:
-        """As the discriminator itself."""
-        logits: Tensor = self._discriminator(y)
-        if y is self._pair.hr:
-            self._said["real"] = logits.detach()
-        elif y is self._pair.sr:
-            self._said["made"] = logits.detach()
-        return logits
-
-    def facts(self) -> Values:
-        """Mean logits, D(real) and D(fake), and the share of them on their own side.
-
-        That share is 1 if every real picture was above the mean of the made ones and every
-        made one below the mean of the real ones, and about a half if D cannot tell.
-        """
-        if self._said.keys() != {"real", "made"}:
-            return {}
-        real, made = self._said["real"].float(), self._said["made"].float()
-        right = (real > made.mean()).float().mean() + (made < real.mean()).float().mean()
-        return {"d_real": real.mean(), "d_fake": made.mean(), "d_right": right / 2}

@@ -55,7 +55,7 @@ class Finite:
 
     def __init__(self, flags: dict[str, Tensor], accelerator: Any, stop: bool = False) -> None:
         self._names = list(flags)
-        mine = torch.stack(list(flags.values()))
+        mine = torch.stack(list(flags.values())) if flags else torch.ones(0, dtype=torch.bool)
         bad = torch.stack([~mine.all(), torch.tensor(stop).to(mine.device)])
         if accelerator.num_processes > 1:
             bad = accelerator.reduce(bad.float(), reduction="sum") > 0

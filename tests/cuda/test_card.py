@@ -191,7 +191,7 @@ def test_tiles_keep_to_the_memory_they_are_given():
 def test_nothing_of_a_run_stays_on_the_cpu(tiny):
     plan = recipe.load(tiny(), [GAME])
     parts = training.assemble(plan, device=CUDA)
-    networks = [parts.generator, parts.ema, parts.adversary.discriminator]
+    networks = [parts.generator, parts.ema, parts.task.networks["discriminator"]]
     for network in networks:
         assert all(tensor.is_cuda for tensor in network.state_dict().values())
     before = copy.deepcopy(parts.generator.state_dict())

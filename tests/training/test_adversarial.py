@@ -109,7 +109,7 @@ def test_each_turn_moves_its_own_network_alone(tiny, still):
     plan = recipe.load(tiny(), [game, *(["optimizer.lr=0"] if still == "generator" else [])])
     parts = training.assemble(plan)
     run = step.prepare(parts, accelerator_for(plan))
-    networks = {"generator": parts.generator, "discriminator": parts.adversary.discriminator}
+    networks = {"generator": parts.generator, "discriminator": parts.task.networks["discriminator"]}
     before = {name: weights(network) for name, network in networks.items()}
     for number in range(2):
         step.take(run, parts.crops.batch(number))
@@ -183,13 +183,13 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
     batch = parts.crops.batch(0)
     step.take(step.prepare(parts, accelerator_for(plan)), batch)
 
-    twin = same_parts.adversary.discriminator
+    twin = same_parts.task.networks["discriminator"]
     with torch.no_grad():
         lr, hr = (step.pictures(side, torch.device("cpu")) for side in (batch.lr, batch.hr))
         pair = Pair(lr=lr, hr=hr, sr=same_parts.generator(lr))
     # The generator's turn comes first and moves BatchNorm's statistics, which training ignores.
-    same_parts.adversary.loss.for_discriminator(twin, pair).backward()
-    moved = parts.adversary.discriminator.parameters()
+    same_parts.task.loss.for_discriminator(twin, pair).backward()
+    moved = parts.task.networks["discriminator"].parameters()
     for before, after in zip(twin.parameters(), moved, strict=True):
         assert torch.allclose(before - before.grad, after, atol=1e-5)
 
@@ -220,9 +220,9 @@ def test_frozen_weights_of_a_discriminator_stay_frozen(tiny):
     plan = recipe.load(tiny(), [timm, "data.lr_crop=16"])
     parts = training.assemble(plan)
     run = step.prepare(parts, accelerator_for(plan))
-    before = weights(parts.adversary.discriminator.backbone)
+    before = weights(parts.task.networks["discriminator"].backbone)
     step.take(run, parts.crops.batch(0))
-    backbone = parts.adversary.discriminator.backbone
+    backbone = parts.task.networks["discriminator"].backbone
     assert equal(before, weights(backbone))
     assert not any(p.requires_grad for p in backbone.parameters())
 

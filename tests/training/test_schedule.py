@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from srzoo import recipe
 from srzoo.errors import SrzooError
-from srzoo.recipe import Adversarial, Schedule
-from srzoo.registry import Use
-from srzoo.training.schedule import factor, generator_moves
+from srzoo.recipe import Schedule
+from srzoo.training.schedule import factor
 
 
 class MultiStepRestart:
@@ -73,14 +72,6 @@ def test_linear_goes_to_its_floor():
     assert [factor(schedule, step, 6) for step in range(7)] == pytest.approx(
         [0.5, 1, 1, 0.8, 0.6, 0.4, 0.2]
     )
-
-
-@given(start=st.integers(0, 9), d_steps=st.integers(1, 5))
-def test_after_the_start_one_of_d_steps_is_the_generators(start, d_steps):
-    game = Adversarial(Use("srgan"), start=start, d_steps=d_steps)
-    turns = [generator_moves(game, step) for step in range(start + 3 * d_steps)]
-    assert turns == [False] * start + ([False] * (d_steps - 1) + [True]) * 3
-    assert all(generator_moves(None, step) for step in range(5))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""The game of two networks as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from srzoo import adversarial_losses, discriminators
+from srzoo.contracts import Pair
+
+DISCRIMINATOR = "discriminator"
+
+
+class GAN:
+    """A game between the generator and a discriminator: the table ``[adversarial]`` of a recipe.
+
+    Goodfellow et al., "Generative Adversarial Nets", 2014, https://arxiv.org/abs/1406.2661; for
+    pictures SRGAN, Ledig et al. 2017, https://arxiv.org/abs/1609.04802: its equation 3 is the sum
+    of the content losses and ``weight`` (1e-3 there) times the generator's half.
+
+    Args:
+        discriminator: a discriminator plugin.
+        loss: an adversarial loss plugin; both players' halves.
+        weight: of the generator's half, in the sum with the other losses.
+        d_steps: the discriminator moves in every step and the generator in the last of as many.
+        start: steps of a stage in which the discriminator moves alone, first.
+    """
+
+    examples = (
+        {"discriminator": {"name": "patchgan", "n_feats": 4}},
+        {
+            "discriminator": {"name": "unet_sn", "n_feats": 4},
+            "loss": "relativistic",
+            "d_steps": 2,
+            "start": 3,
+        },
+    )
+    scales = None
+
+    def __init__(
+        self,
+        *,
+        discriminator: str | Mapping[str, Any],
+        loss: str | Mapping[str, Any] = "vanilla",
+        weight: float = 1e-3,
+        d_steps: int = 1,
+        start: int = 0,
+    ) -> None:
+        self.networks = {DISCRIMINATOR: discriminators.build(discriminator)}
+        self.loss = adversarial_losses.build(loss)
+        self.helpers = {"loss": self.loss} if isinstance(self.loss, nn.Module) else {}
+        self.weight, self.d_steps, self.start = weight, d_steps, start
+
+    def turns(self, step: int) -> tuple[str, ...]:
+        """The discriminator's is every step, the generator's one of ``d_steps`` after the start."""
+        since = step - self.start
+        moves = since >= 0 and (since + 1) % self.d_steps == 0
+        return ("generator", DISCRIMINATOR) if moves else (DISCRIMINATOR,)
+
+    def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The generator's half."""
+        value = self.loss.for_generator(networks[DISCRIMINATOR], pair)
+        return {"adversarial": self.weight * value}
+
+    def loss_of(
+        self, name: str, network: Any, pair: Pair
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The discriminator's half, and what it said meanwhile."""
+        heard = Heard(network, self.networks[name].min_size, pair)
+        return {name: self.loss.for_discriminator(heard, pair)}, heard.facts()
+
+
+class Heard:
+    """A discriminator that keeps what it said of real and of made pictures.
+
+    Args:
+        discriminator: is asked.
+        min_size: of it, since a wrapper has no such attribute.
+        pair: tells which pictures are real and which are made.
+    """
+
+    def __init__(self, discriminator: Any, min_size: int, pair: Pair) -> None:
+        self.min_size = min_size
+        self._discriminator = discriminator
+        self._pair = pair
+        self._said: dict[str, Tensor] = {}
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """As the discriminator itself."""
+        logits: Tensor = self._discriminator(y)
+        if y is self._pair.hr:
+            self._said["real"] = logits.detach()
+        elif y is self._pair.sr:
+            self._said["made"] = logits.detach()
+        return logits
+
+    def facts(self) -> dict[str, Tensor]:
+        """Mean logits, D(real) and D(fake), and the share of them on their own side.
+
+        That share is 1 if every real picture was above the mean of the made ones and every
+        made one below the mean of the real ones, and about a half if D cannot tell.
+        """
+        if self._said.keys() != {"real", "made"}:
+            return {}
+        real, made = self._said["real"].float(), self._said["made"].float()
+        right = (real > made.mean()).float().mean() + (made < real.mean()).float().mean()
+        return {"d_real": real.mean(), "d_fake": made.mean(), "d_right": right / 2}

@@ -1,0 +1,144 @@
+"""A run's task: built, placed, held against the generator and the crops, and tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from .. import kinds
+from ..contracts import Pair, Task, multiple_of
+from ..dataroot import placed
+from ..errors import SrzooError
+from ..recipe import Recipe
+
+GENERATOR = "generator"
+"""What a generator is called beside the networks of a task."""
+OTHERS = {GENERATOR, "ema", "optimizer", "rng", "cuda", "scaler"}
+"""What a checkpoint calls other things."""
+OPPONENT = "opponent"
+"""What it calls the optimiser of the first network, as when there was one; then with its name."""
+
+
+class Alone:
+    """The task of a recipe that has none: the generator follows the recipe's losses."""
+
+    networks: Mapping[str, Any] = {}
+    helpers: Mapping[str, Any] = {}
+    scales: tuple[int, ...] | None = None
+
+    def turns(self, step: int) -> tuple[str, ...]:
+        """The generator, at every step."""
+        return (GENERATOR,)
+
+    def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def loss_of(
+        self, name: str, network: Any, pair: Pair
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Nobody has one."""
+        raise KeyError(name)
+
+
+def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Task:
+    """The task of a stage, its networks in train mode and its helpers fixed, all in their place.
+
+    Raises:
+        SrzooError: it cannot be built, or has a network of a name that is taken.
+    """
+    if not recipe.beside:
+        return Alone()
+    use = placed(recipe.beside.use, data)
+    task = kinds.tasks.build(use)
+    for name in task.networks:
+        if name in OTHERS or name.startswith(OPPONENT) or "." in name:
+            raise SrzooError(
+                f"task {use.name!r} calls a network {name!r}, which a checkpoint has no room for",
+                "Name it in another way",
+            )
+    for network in task.networks.values():
+        place(network, recipe, device).train()
+    for helper in task.helpers.values():
+        place(helper, recipe, device).eval().requires_grad_(False)
+    return task
+
+
+def place(network: nn.Module, recipe: Recipe, device: torch.device | None) -> nn.Module:
+    """A network on the device, channels-last if the recipe says so."""
+    network = network.to(device or torch.device("cpu"))
+    return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
+
+
+def state_name(task: Task, network: str) -> str:
+    """What a checkpoint calls the optimiser of a network."""
+    return OPPONENT if network == next(iter(task.networks)) else f"{OPPONENT}-{network}"
+
+
+def fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
+    """Hold a task against the scales of a generator, and the crops that it will see.
+
+    Raises:
+        SrzooError: they do not go together.
+    """
+    scales = cast("tuple[int, ...]", generator.scales)
+    side = lr_side(recipe, generator)
+    name = recipe.beside.use.name if recipe.beside else ""
+    if task.scales is not None and (other := sorted({*scales} - {*task.scales})):
+        raise SrzooError(
+            f"the generator enlarges by {_listed(other)}, and the task {name!r} works at"
+            f" {_listed(task.scales)}",
+            "Choose a task, or what it is made of, for the generator's scale",
+        )
+    if over := side % multiple_of(task):
+        raise SrzooError(
+            f"the task {name!r} works on a grid of {multiple_of(task)} pixels, and sees"
+            f" {side}x{side} LR pixels of a crop",
+            f"Lower data.lr_crop by {over}",
+        )
+    for who, network in task.networks.items():
+        least, seen = int(getattr(network, "min_size", 1)), side * min(scales)
+        if seen < least:
+            raise SrzooError(
+                f"the {who} sees {seen}x{seen} pixels of a crop, and needs {least}",
+                "Raise data.lr_crop",
+            )
+
+
+def lr_side(recipe: Recipe, generator: nn.Module) -> int:
+    """The least LR pixels on a side of what losses see: a folded tail gives the interior alone."""
+    border = int(cast("Any", generator).tail_reach) if recipe.train.fold else 0
+    return recipe.data.lr_crop - 2 * border
+
+
+@torch.no_grad()
+def tried(task: Task, pair: Pair, taken: Iterator[str]) -> None:
+    """Have a task judge a batch, and see that it gives what it promises.
+
+    Args:
+        task: is tried; statistics in its networks move.
+        pair: what it judges.
+        taken: names of the recipe's own losses.
+
+    Raises:
+        ValueError: it gives no single numbers, or calls them as others are called.
+    """
+    found = [task.terms(pair, task.networks)]
+    for name, network in task.networks.items():
+        found += task.loss_of(name, network, pair)[:1]
+    names = set(taken)
+    for values in found:
+        if twice := names & values.keys():
+            raise ValueError(f"another loss is called {min(twice)!r} too")
+        names |= values.keys()
+        for name, value in cast("dict[str, Any]", values).items():
+            if not isinstance(value, Tensor) or value.numel() != 1:
+                raise ValueError(f"its {name} is {type(value).__name__}, and no single number")
+
+
+def _listed(scales: Any) -> str:
+    return " and ".join(map(str, scales))
