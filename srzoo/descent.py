@@ -108,7 +108,8 @@ class Task:
         """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
         if isinstance(value, str):
             return cls(Use(value))
-        args, own = dict(value), {}
+        args = dict(value)
+        own: dict[str, Any] = {}
         for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
             if key in args:
                 own[key] = strict.parse(kind, args.pop(key), f"task: {key}")

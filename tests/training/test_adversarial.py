@@ -17,6 +17,7 @@ from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
 from srzoo.training import checkpoint, step
 from srzoo.training.processes import accelerator_for
+from srzoo.training.sending import Sender
 
 SRGAN = 'adversarial={discriminator={name="srgan", n_feats=4, hidden=8}, weight=0.01}'
 SPECTRAL = (
@@ -185,7 +186,7 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
 
     twin = same_parts.task.networks["discriminator"]
     with torch.no_grad():
-        lr, hr = (step.pictures(side, torch.device("cpu")) for side in (batch.lr, batch.hr))
+        lr, hr = (Sender()(side) for side in (batch.lr, batch.hr))
         pair = Pair(lr=lr, hr=hr, sr=same_parts.generator(lr))
     # The generator's turn comes first and moves BatchNorm's statistics, which training ignores.
     same_parts.task.loss.for_discriminator(twin, pair).backward()

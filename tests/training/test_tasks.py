@@ -22,6 +22,7 @@ from srzoo.networks import folders
 from srzoo.registry import Use
 from srzoo.training import step, tasks
 from srzoo.training.processes import accelerator_for
+from srzoo.training.sending import Sender
 
 GAME = 'adversarial={discriminator={name="patchgan", n_feats=4}, loss="lsgan", weight=0.1}'
 
@@ -149,7 +150,7 @@ def test_a_network_follows_its_own_loss_at_its_own_rate(tiny, two):
     batch = parts.crops.batch(0)
     run = step.prepare(parts, accelerator_for(plan))
     with torch.no_grad():
-        lr = step.pictures(batch.lr, torch.device("cpu"))
+        lr = Sender()(batch.lr)
         want = 2 * parts.generator(lr).mean()
     step.take(run, batch)
     for network in parts.task.networks.values():
@@ -161,7 +162,7 @@ def test_a_network_follows_its_own_loss_at_its_own_rate(tiny, two):
 def distance(net, teacher, parts) -> float:
     """Mean difference to the teacher's pictures."""
     with torch.no_grad():
-        lr = step.pictures(parts.crops.batch(1000).lr, torch.device("cpu"))
+        lr = Sender()(parts.crops.batch(1000).lr)
         return float((net(lr) - teacher(lr)).abs().mean())
 
 
@@ -199,7 +200,7 @@ def test_the_teachers_pictures_are_what_is_compared_with(tiny, teacher):
     more = ", weight=3.0, loss=[{name='mse', weight=2.0}, 'l1']"
     parts = training.assemble(recipe.load(tiny(), [taught(teacher, more)]))
     batch = parts.crops.batch(0)
-    lr, hr = (step.pictures(side, torch.device("cpu")) for side in (batch.lr, batch.hr))
+    lr, hr = (Sender()(side) for side in (batch.lr, batch.hr))
     apart = parts.task.helpers["teacher"](lr) - hr
     pair = Pair(lr=lr, hr=torch.zeros_like(hr), sr=hr)
     found = parts.task.terms(pair, {})
