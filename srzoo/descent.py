@@ -143,10 +143,10 @@ class Task:
         """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
         if isinstance(value, str):
             return cls(Use(value))
-        args, own = dict(value), {}
-        for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
-            if key in args:
-                own[key] = strict.parse(kind, args.pop(key), f"task: {key}")
+        args, own = dict(value), dict[str, Any]()
+        kinds: dict[str, type] = {"optimizer": Optimizer, "schedule": Schedule}
+        for key in kinds.keys() & args.keys():
+            own[key] = strict.parse(kinds[key], args.pop(key), f"task: {key}")
         return cls(Use.of(args), **own)
 
     def plain(self) -> dict[str, Any]:

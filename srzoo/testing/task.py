@@ -85,7 +85,7 @@ def terms_lead_the_generator(case: Case) -> None:
         return  # networks beside a generator that does not hear of them
     total = sum(terms.values(), start=torch.zeros(()))
     assert total.requires_grad, f"{case} gives the generator no gradient"
-    total.backward()
+    torch.autograd.backward(total)
     grad = pair.sr.grad
     assert grad is not None, f"{case} gives the generator no gradient"
     assert grad.isfinite().all(), f"{case} gives a gradient that is not finite"
@@ -122,7 +122,7 @@ def each_network_follows_its_loss(case: Case) -> None:
         assert wrapper.calls, f"{case}: the turn of {name} does not call the wrapper it is given"
         total = sum(losses.values(), start=torch.zeros(()))
         assert total.requires_grad, f"{case}: {name} follows nothing"
-        total.backward()
+        torch.autograd.backward(total)
         for who, module in task.networks.items():
             has = any(p.grad is not None for p in cast("nn.Module", module).parameters())
             assert has == (who == name), f"{case}: the turn of {name} trains {who if has else ''}"
