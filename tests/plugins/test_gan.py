@@ -25,6 +25,9 @@ def test_a_loss_that_is_a_module_is_a_helper():
     """So that it is where the pictures are."""
 
     class Own(nn.Module):
+        def __init__(self) -> None:  # nn.Module's own takes whatever it is given
+            super().__init__()
+
         def for_generator(self, discriminator, pair):
             return -discriminator(pair.sr).mean()
 
