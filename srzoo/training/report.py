@@ -145,8 +145,10 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
     """The mean of each name over the items that have it; fetched from the device together."""
-    every = [value.detach().float() for item in items for value in item.values()]
-    numbers = iter(torch.stack(every).tolist() if every else ())
+    if not any(items):
+        return {}
+    every = torch.stack([value.detach().float() for item in items for value in item.values()])
+    numbers = iter(every.tolist())
     found: dict[str, list[float]] = {}
     for item in items:
         for name in item:

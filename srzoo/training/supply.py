@@ -79,7 +79,9 @@ def _pool(
             'Install it: pip install "srzoo[train]", or set data.workers = 0',
         ) from error
     import cloudpickle
+    from loky.backend import resource_tracker
 
+    resource_tracker.ensure_running()  # it lets signals through again where it starts
     try:
         sent: bytes = cloudpickle.dumps(crops)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
