@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 import psutil
@@ -79,9 +80,10 @@ def _pool(
             'Install it: pip install "srzoo[train]", or set data.workers = 0',
         ) from error
     import cloudpickle
-    from loky.backend import resource_tracker
 
-    resource_tracker.ensure_running()  # it lets signals through again where it starts
+    if os.name == "posix":
+        # Started among the workers, it would let signals through to those that follow.
+        resource_tracker.ensure_running()
     try:
         sent: bytes = cloudpickle.dumps(crops)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
