@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar, cast
 
 import psutil
@@ -80,6 +81,9 @@ def _pool(
         ) from error
     import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
+    if os.name == "posix":
+        # Started among the workers, it would let signals through to those that follow.
+        resource_tracker.ensure_running()
     try:
         sent: bytes = cast("Any", cloudpickle).dumps(crops)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:

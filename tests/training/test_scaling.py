@@ -53,7 +53,7 @@ def norms(run: step.Run, batches: int) -> list[dict[str, float]]:
 
 
 def weights(run: step.Run) -> list[torch.Tensor]:
-    modules = (run.parts.generator, run.parts.adversary.discriminator)
+    modules = (run.parts.generator, run.parts.task.networks["discriminator"])
     return [p.detach().clone() for module in modules for p in module.parameters()]
 
 
@@ -78,7 +78,7 @@ def test_a_scale_touches_no_other_networks_gradients(tiny, who):
         other = {"second" if who == step.GENERATOR else "first": scale}
         run = prepared(plan, scalers(**other))
         norms(run, 3)  # a step of two batches, and half of the next
-        network = run.parts.generator if who == step.GENERATOR else run.discriminator
+        network = run.parts.generator if who == step.GENERATOR else run.beside["discriminator"]
         gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
         assert gradients
         found.append(gradients)
@@ -90,7 +90,9 @@ def test_an_overflow_leaves_out_its_own_step_alone(tiny):
     plan = recipe.load(tiny(), ADDED)
     run = prepared(plan, scalers())
     parts = run.parts
-    next(run.discriminator.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    next(run.beside["discriminator"].parameters()).register_hook(
+        lambda gradient: gradient * torch.inf
+    )
     before = weights(run)
     taken = [step.take(run, parts.crops.batch(number)) for number in range(2)]
     assert not any(each.finite.look()[1] for each in taken), "with a loss scale it is no fault"
@@ -169,7 +171,7 @@ def test_a_nan_among_accumulated_batches_leaves_nothing(poison, tmp_path, monkey
     def rolled(run, *arguments):
         progress = back(run, *arguments)
         networks = [run.parts.generator]
-        networks += [run.parts.adversary.discriminator] if run.parts.adversary else []
+        networks += run.parts.task.networks.values()
         left = [p.grad for network in networks for p in network.parameters()]
         counts.append((run.accelerator.step, [x for x in left if x is not None]))
         return progress

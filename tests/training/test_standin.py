@@ -176,7 +176,7 @@ def devices_at_each_step(monkeypatch) -> list[set[torch.device]]:
 
     def look(parts) -> None:
         modules = [parts.generator, parts.ema]
-        modules += [parts.adversary.discriminator] if parts.adversary else []
+        modules += [*parts.task.networks.values(), *parts.task.helpers.values()]
         tensors = [t for module in modules for t in module.state_dict().values()]
         seen.append({tensor.device for tensor in tensors})
 
