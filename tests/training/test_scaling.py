@@ -26,7 +26,7 @@ GAME = (
 )
 ADDED = [GAME, "train.accumulate=2", "train.clip=0.01", 'optimizer={name="sgd", lr=0.1}']
 pytestmark = pytest.mark.usefixtures("quick")
-BOTH = (step.GENERATOR, step.DISCRIMINATOR)
+BOTH = ("generator", "discriminator")
 
 
 def scalers(first: float = 2.0**10, second: float = 2.0**14) -> dict[str, torch.amp.GradScaler]:
@@ -75,10 +75,10 @@ def test_a_scale_touches_no_other_networks_gradients(tiny, who):
     plan = recipe.load(tiny(), ADDED)
     found = []
     for scale in (2.0**6, 2.0**18):
-        other = {"second" if who == step.GENERATOR else "first": scale}
+        other = {"second" if who == "generator" else "first": scale}
         run = prepared(plan, scalers(**other))
         norms(run, 3)  # a step of two batches, and half of the next
-        network = run.parts.generator if who == step.GENERATOR else run.beside["discriminator"]
+        network = run.parts.generator if who == "generator" else run.beside["discriminator"]
         gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
         assert gradients
         found.append(gradients)
@@ -100,8 +100,8 @@ def test_an_overflow_leaves_out_its_own_step_alone(tiny):
     moved = [not torch.equal(a, b) for a, b in zip(before, weights(run), strict=True)]
     assert any(moved[:count])
     assert not any(moved[count:])
-    assert run.scalers[step.GENERATOR].get_scale() == 2.0**10
-    assert run.scalers[step.DISCRIMINATOR].get_scale() == 2.0**13
+    assert run.scalers["generator"].get_scale() == 2.0**10
+    assert run.scalers["discriminator"].get_scale() == 2.0**13
 
 
 def test_a_checkpoint_keeps_both_scalers(tiny, tmp_path):
