@@ -78,8 +78,8 @@ class Distillation:
         with torch.no_grad():
             wanted = self._teacher(pair.lr, scale).float()
         taught = Pair(lr=pair.lr, hr=wanted, sr=pair.sr)
-        value = sum(weight * judge(taught) for weight, judge in self._losses)
-        return {"distillation": self._weight * value}
+        parts = [weight * judge(taught) for weight, judge in self._losses]
+        return {"distillation": self._weight * torch.stack(parts).sum()}
 
     def loss_of(
         self, name: str, network: Any, pair: Pair

@@ -5,7 +5,7 @@ thread of its own for gradients. An operation that mixes them with tensors of th
 as a card would refuse it, so what stayed behind is found without a card. As on a card, numbers
 without dimensions and indices may come from the CPU, and a copy goes either way.
 
-It computes what the CPU computes, so results are the same bit for bit. It has neither streams
+It computes what the CPU computes, so results are the same to rounding. It has neither streams
 nor random numbers of its own: what is late, or drawn otherwise on a card, is not found here.
 """
 
