@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SrzooError
+from ..errors import PictureError, SrzooError
 from .judging import Judged, Judging
 from .sets import Failed
 
@@ -52,9 +52,11 @@ def measure(
         metrics: by name.
         scale: the factor.
         step: is called for each picture.
-        keep_going: whether a picture that cannot be measured is noted, and not raised.
+        keep_going: whether a picture that cannot be measured is noted, and not raised. What stops
+            all of them, such as too little memory, is no picture's fault, and is raised.
     """
     found = Measured()
+    errors: list[Exception] = []
     behind: deque[tuple[int, Judged]] = deque()
 
     def collect(*, wait: bool) -> None:
@@ -68,6 +70,7 @@ def measure(
     def fail(at: int, error: Exception) -> None:
         if not keep_going:
             raise error
+        errors.append(error)
         found.failed.append(Failed(files[at].name, _told(error, files[at])))
 
     reader = ThreadPoolExecutor(1, "srzoo-reader")
@@ -91,6 +94,10 @@ def measure(
             collect(wait=True)
     finally:
         reader.shutdown(cancel_futures=True)
+    if errors and not found.values:
+        of_the_run = (e for e in errors if isinstance(e, SrzooError))
+        if error := next((e for e in of_the_run if not isinstance(e, PictureError)), None):
+            raise error
     return found
 
 
