@@ -99,7 +99,7 @@ OPTIMIZER_RANGES = (
 
 SCHEDULE_RANGES = (
     Range("warmup", 0),
-    Range("gamma", 0, 1, "low"),
+    Range("gamma", 0, 1),
     Range("floor", 0, 1),
 )
 """Of each schedule, below its place."""

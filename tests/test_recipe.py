@@ -152,7 +152,7 @@ def test_toml_there_and_back(tiny, tmp_path):
         ("schedule={name='step', at=[12]}", r"schedule.at is \[12\], and there are 12 steps"),
         ("schedule={name='step', at=[0]}", r"schedule.at is \[0\]"),
         ("schedule={name='step', at=[5, 5]}", r"schedule.at is \[5, 5\].*rising"),
-        ("schedule={name='step', at=[5], gamma=0}", "schedule.gamma is 0"),
+        ("schedule={name='step', at=[5], gamma=-0.5}", "schedule.gamma is -0.5"),
         ("schedule={name='step', at=[5], gamma=1.5}", "schedule.gamma is 1.5"),
         ("schedule={name='cosine', floor=-0.5}", "schedule.floor is -0.5"),
         ("schedule={name='cosine', at=[5]}", "schedule.at is .*'cosine' has none"),
