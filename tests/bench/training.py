@@ -22,8 +22,8 @@ from torch.nn import functional as F
 import srzoo
 from srzoo import recipe, training
 
-CHANGES = ["data.lr_crop=32", "optimizer.lr=4e-4", "train.steps=100000", "train.ema=0.0",
-           "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]  # fmt: skip
+CHANGES = ["data.lr_crop=32", "optimizer.lr=4e-4", "train.steps=100000", "stages=[]",
+           "train.ema=0.0", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]  # fmt: skip
 
 
 class PlainLoop:
@@ -66,7 +66,6 @@ def ours(count: int, fold: bool, seed: int) -> tuple[float, float]:
     """Steps per second and share of time waiting, of ``count`` steps of the real loop."""
     plan = recipe.load("edsr-x4", [*CHANGES, f"train.fold={str(fold).lower()}",
                                    f"train.seed={seed}", "train.unfolded_share=0.0"])  # fmt: skip
-    parts = training.assemble(plan)
     found: list[tuple[float, float]] = []
 
     class Done(Exception):  # noqa: N818
@@ -81,7 +80,7 @@ def ours(count: int, fold: bool, seed: int) -> tuple[float, float]:
 
     loop.LOG_EVERY = count
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Done):
-        loop.fit(parts, Path(folder), loop.Progress(), training.Watch(on_step=stepped))
+        training.train(plan, Path(folder) / "run", watch=training.Watch(on_step=stepped))
     return found[1]
 
 
