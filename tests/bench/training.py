@@ -23,7 +23,8 @@ import srzoo
 from srzoo import recipe, training
 
 CHANGES = ["data.lr_crop=32", "optimizer.lr=4e-4", "train.steps=100000", "stages=[]",
-           "train.ema=0.0", "train.evaluate_every=1000000", "train.checkpoint_every=1000000"]  # fmt: skip
+           "train.ema=0.0", "train.evaluate_every=1000000",
+           "train.checkpoint_every=1000000"]  # fmt: skip
 
 
 class PlainLoop:
