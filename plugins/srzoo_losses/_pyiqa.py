@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 import torch
+from srzoo_metrics import create_pyiqa
 from torch import Tensor
 
 from srzoo.contracts import Pair
-from srzoo.errors import SrzooError, did_you_mean
+from srzoo.errors import SrzooError
 
 
 class PyIQA:
@@ -28,23 +26,7 @@ class PyIQA:
     examples = ()  # none can run without the optional package
 
     def __init__(self, *, metric: str = "lpips") -> None:
-        try:
-            pyiqa: Any = import_module("pyiqa")
-        except ImportError as error:
-            raise SrzooError(
-                f"loss {metric!r} comes with pyiqa, which cannot be imported ({error})",
-                "Install it: pip install 'srzoo[metrics]'",
-            ) from error
-        known = list(pyiqa.list_models())
-        if metric not in known:
-            raise SrzooError(f"pyiqa has no metric {metric!r}", did_you_mean(metric, known))
-        try:
-            self._metric: Any = pyiqa.create_metric(metric, as_loss=True, device="cpu")
-        except OSError as error:  # a failed download is one of these
-            raise SrzooError(
-                f"pyiqa cannot make ready {metric!r}: {error}",
-                "Its weights are downloaded at first use: connect, or choose another metric",
-            ) from error
+        _, self._metric = create_pyiqa("loss", metric, device="cpu", as_loss=True)
         self._metric.requires_grad_(False)
         self._name = metric
         self._sign = 1 if self._metric.lower_better else -1

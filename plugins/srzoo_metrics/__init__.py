@@ -14,7 +14,7 @@ import numpy as np
 
 from ._features import FeatureDistance
 from ._planes import GAUSSIAN, compared, luma, picture, ssim, weighted
-from ._pyiqa import PyIQA
+from ._pyiqa import PyIQA, create_pyiqa
 
 if TYPE_CHECKING:
     from srzoo.contracts import U8
@@ -28,6 +28,7 @@ __all__ = [
     "FeatureDistance",
     "PyIQA",
     "Sharpness",
+    "create_pyiqa",
 ]
 
 LUMA = "Y of BT.601 (16..235, not rounded)"

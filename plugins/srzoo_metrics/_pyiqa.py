@@ -29,23 +29,7 @@ class PyIQA:
     examples = ()  # none can run without the optional package
 
     def __init__(self, *, metric: str = "lpips", device: str = "cpu") -> None:
-        try:
-            pyiqa: Any = import_module("pyiqa")
-        except ImportError as error:
-            raise SrzooError(
-                f"metric {metric!r} comes with pyiqa, which cannot be imported ({error})",
-                "Install it: pip install 'srzoo[metrics]'",
-            ) from error
-        known = list(pyiqa.list_models())
-        if metric not in known:
-            raise SrzooError(f"pyiqa has no metric {metric!r}", did_you_mean(metric, known))
-        try:
-            self._metric: Any = pyiqa.create_metric(metric, device=device)
-        except OSError as error:  # a failed download is one of these
-            raise SrzooError(
-                f"pyiqa cannot make ready {metric!r}: {error}",
-                "Its weights are downloaded at first use: connect, or choose another metric",
-            ) from error
+        pyiqa, self._metric = create_pyiqa("metric", metric, device=device)
         self._device = device
         self.higher_is_better = not self._metric.lower_better
         self.reference = self._metric.metric_mode == "FR"
@@ -66,3 +50,34 @@ class PyIQA:
         ]
         with torch.inference_mode():
             return float(self._metric(*tensors))
+
+
+def create_pyiqa(kind: str, name: str, *, device: str, as_loss: bool = False) -> tuple[Any, Any]:
+    """pyiqa, and its metric of a name.
+
+    Args:
+        kind: what errors call it, "metric" or "loss".
+        name: pyiqa's name of it.
+        device: where it runs.
+        as_loss: whether it has to have a gradient.
+
+    Raises:
+        SrzooError: pyiqa is not installed, has no such metric, or cannot download its weights.
+    """
+    try:
+        pyiqa: Any = import_module("pyiqa")
+    except ImportError as error:
+        raise SrzooError(
+            f"{kind} {name!r} comes with pyiqa, which cannot be imported ({error})",
+            "Install it: pip install 'srzoo[metrics]'",
+        ) from error
+    known = list(pyiqa.list_models())
+    if name not in known:
+        raise SrzooError(f"pyiqa has no metric {name!r}", did_you_mean(name, known))
+    try:
+        return pyiqa, pyiqa.create_metric(name, as_loss=as_loss, device=device)
+    except OSError as error:  # a failed download is one of these
+        raise SrzooError(
+            f"pyiqa cannot make ready {name!r}: {error}",
+            "Its weights are downloaded at first use: connect, or choose another metric",
+        ) from error

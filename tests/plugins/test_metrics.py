@@ -233,7 +233,7 @@ def pyiqa(monkeypatch):
     fake = SimpleNamespace(
         __version__="0.1.12",
         list_models=lambda: ["lpips", "niqe"],
-        create_metric=lambda name, device: FakeMetric(name),
+        create_metric=lambda name, as_loss, device: FakeMetric(name),
     )
     monkeypatch.setitem(sys.modules, "pyiqa", fake)
 
@@ -256,7 +256,7 @@ def test_pyiqa_that_is_not_installed(monkeypatch):
 
 
 def test_pyiqa_that_cannot_download(pyiqa, monkeypatch):
-    def offline(name, device):
+    def offline(name, as_loss, device):
         raise URLError("Name or service not known")
 
     monkeypatch.setattr(sys.modules["pyiqa"], "create_metric", offline)
