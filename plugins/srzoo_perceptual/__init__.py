@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from srzoo_timm import Layers, load
 from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError, did_you_mean
 
-from . import _calibration, _weights
+from . import _calibration
+from ._frozen import frozen
 from ._metrics import DISTS as DISTS
 from ._metrics import LPIPS as LPIPS
 
@@ -95,24 +95,14 @@ class Perceptual:
             raise SrzooError(f"precision is {precision!r}", did_you_mean(precision, PRECISIONS))
         if criterion not in CRITERIA:
             raise SrzooError(f"criterion is {criterion!r}", did_you_mean(criterion, CRITERIA))
-        if isinstance(layers, str):
-            raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
         if shift < 1:
             raise SrzooError(f"shift is {shift}", "Give 1 for none, or the scale")
         self._squared = criterion == "mse"
         self._unit = unit
         self._shift = shift
         self._precision = precision
+        self._net, self._mean, self._std = frozen(backbone, layers, weights, sha256)
         self._shares = _shares(layers, layer_weights)
-        self._net = Layers(backbone, layers)
-        file = _weights.find(backbone, weights, sha256)
-        if file is not None:
-            load(self._net.backbone, file)
-        self._net.requires_grad_(False).to(memory_format=torch.channels_last)
-        self._mean, self._std = (
-            torch.tensor(self._net.backbone.pretrained_cfg[name]).reshape(1, 3, 1, 1)
-            for name in ("mean", "std")
-        )
         self.factors = self._calibrate()
 
     def __call__(self, pair: Pair) -> Tensor:

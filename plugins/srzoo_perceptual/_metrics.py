@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from srzoo_timm import Layers, load
 from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Pair
-from srzoo.errors import SrzooError, WeightsError
+from srzoo.errors import WeightsError
 
-from . import _weights
+from ._frozen import frozen
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")
 C1 = C2 = 1e-6
@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-class _OnFeatures:
+class _OnFeatures(ABC):
     """A frozen backbone, and the two pictures in its layers, in full precision."""
 
     reference = True
@@ -37,18 +37,8 @@ class _OnFeatures:
         weights: str | Path | None,
         sha256: str | None,
     ) -> None:
-        if isinstance(layers, str):
-            raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
+        self._net, self._mean, self._std = frozen(backbone, layers, weights, sha256)
         self._layers = tuple(layers)
-        self._net = Layers(backbone, layers)
-        file = _weights.find(backbone, weights, sha256)
-        if file is not None:
-            load(self._net.backbone, file)
-        self._net.requires_grad_(False).to(memory_format=torch.channels_last)
-        self._mean, self._std = (
-            torch.tensor(self._net.backbone.pretrained_cfg[name]).reshape(1, 3, 1, 1)
-            for name in ("mean", "std")
-        )
         with torch.no_grad():
             found = self._features(torch.zeros(1, 3, 64, 64))
         self._channels = [each.shape[1] for each in found]
@@ -71,8 +61,9 @@ class _OnFeatures:
         self._net.to(device)
         self._mean, self._std = self._mean.to(device), self._std.to(device)
 
+    @abstractmethod
     def _distance(self, sr: Tensor, made: list[Tensor], pair: Pair, real: list[Tensor]) -> Tensor:
-        raise NotImplementedError
+        """Of SR, whose features are ``made``, from HR, whose features are ``real``."""
 
 
 class LPIPS(_OnFeatures):
