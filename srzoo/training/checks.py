@@ -23,7 +23,6 @@ from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks.runner import ModuleRunner
 from ..recipe import Recipe
-from ..registry import Use
 from ..upscaling.upscaler import Upscaler
 from . import datachange, leaks, tasks
 from .parts import Parts, assemble
@@ -180,21 +179,16 @@ def _headers(
     for number in range(first, len(recipes)):
         pictures = recipes[number].data
         for place, sets in (("train", pictures.train), ("validation", pictures.validation)):
-            for use in uses(sets):
+            for use in (source.use for source in sets.each):
                 key = json.dumps(strict.plain(use), sort_keys=True, default=str)
                 if key not in built:
                     with _in_stage(run, number):
                         built[key] = kinds.datasets.build(placed(use, data))
                         sizes[key] = list(_sizes(built[key]))
                         checked.data[key] = datachange.state(built[key], f"data.{place}", use.name)
-                if place == "train" and not getattr(pictures, "skip_bad", False):
+                if place == "train" and not pictures.skip_bad:
                     with _in_stage(run, number):
                         large_enough(sizes[key], pictures.lr_crop * largest)
-
-
-def uses(sets: Any) -> list[Use]:
-    """The plugins that a recipe's ``data.train`` or ``data.validation`` names."""
-    return [sets] if isinstance(sets, Use) else [source.use for source in sets.each]
 
 
 def _sizes(dataset: Any) -> Iterator[tuple[str, int, int]]:

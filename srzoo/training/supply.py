@@ -42,8 +42,9 @@ def workers_for(asked: int | None, processes: int = 1) -> int:
     """
     if asked is not None:
         return asked
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(os, "sched_getaffinity") else None
-    return max(0, min(MOST_WORKERS, ((cores or os.cpu_count() or 1) // processes) // 2 - 1))
+    known = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+    return max(0, min(MOST_WORKERS, cores // processes // 2 - 1))
 
 
 @contextmanager
