@@ -202,7 +202,7 @@ def test_as_many_workers_as_asked_for(asked, processes, found):
 
 @pytest.mark.parametrize(("cores", "found"), [(1, 0), (2, 0), (4, 1), (8, 3), (64, 8)])
 def test_by_default_some_of_the_cores(monkeypatch, cores, found):
-    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda _: list(range(cores)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     assert workers_for(None) == found
 
 
