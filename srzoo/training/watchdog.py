@@ -56,7 +56,9 @@ class Finite:
     def __init__(self, flags: dict[str, Tensor], accelerator: Any, stop: bool = False) -> None:
         self._names = list(flags)
         mine = torch.stack(list(flags.values())) if flags else torch.ones(0, dtype=torch.bool)
-        bad = torch.stack([~mine.all(), torch.tensor(stop).to(mine.device)])
+        # Made there: a copy from ordinary memory waits for all that was asked of a card.
+        asked = torch.full((), stop, dtype=torch.bool, device=mine.device)
+        bad = torch.stack([~mine.all(), asked])
         if accelerator.num_processes > 1:
             bad = accelerator.reduce(bad.float(), reduction="sum") > 0
         flat = torch.cat([mine, bad])

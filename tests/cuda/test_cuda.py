@@ -60,6 +60,24 @@ def alike(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
 
 
 @pytest.mark.parametrize("name", RELEASED)
+def test_a_step_waits_for_nothing_on_the_card(name, data):
+    small = ["data.batch=4", "data.lr_crop=24", "data.workers=0", "train.metrics=['psnr_y']"]
+    whole = recipe.load(name, small)
+    last = len(whole.each()) - 1
+    accelerator = accelerator_for(whole.each()[last])
+    parts = training.assemble(whole, data, stage=last, device=CUDA)
+    run = step.prepare(parts, accelerator)
+    for number in range(4):  # what is made once may wait: kernels are chosen, buffers are got
+        step.take(run, parts.crops.batch(number))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step.take(run, parts.crops.batch(4))
+        loop._average(run, 4)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("name", RELEASED)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_of_each_released_recipe_is_the_cpus(name, precision, data):
     for stage in stages(name):

@@ -26,6 +26,9 @@ CPU = torch.device("cpu")
 aten = torch.ops.aten
 COPIES = {aten._to_copy.default, aten.copy_.default, aten._foreach_copy_.default}
 """What may take tensors of both devices."""
+ANSWERS = {aten._local_scalar_dense.default, aten.equal.default, aten.nonzero.default,
+           aten.masked_select.default, aten.is_nonzero.default}  # fmt: skip
+"""What the host cannot know before the device has come so far."""
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default,
            aten._index_put_impl_.default}  # fmt: skip
 
@@ -78,6 +81,32 @@ def standin(monkeypatch) -> Generator[None]:
         patch.setattr(accelerate.Accelerator, "device", DEVICE)
         patch.setattr(torch, "autocast", none_there)
         yield
+
+
+@contextmanager
+def waits(monkeypatch) -> Generator[list[str]]:
+    """The operations for which the host would wait for a card, as they come.
+
+    A copy from ordinary memory to a card waits too, until all that was asked of the card is done.
+    """
+    seen: list[str] = []
+
+    def watched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+        there = any(isinstance(x, There) for x in tensors)
+        asked = kwargs.get("device")
+        goes = there if asked is None else torch.device(asked).type == DEVICE.type
+        sides = {isinstance(x, There) for x in tensors}
+        crosses = func is aten.copy_.default and len(sides) > 1
+        crosses |= func is aten._to_copy.default and goes != there
+        if (there and func in ANSWERS) or (crosses and not kwargs.get("non_blocking")):
+            seen.append(str(func))
+        return inner(func, args, kwargs)
+
+    inner = run
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "run", watched)
+        yield seen
 
 
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:

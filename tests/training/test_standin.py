@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import COUNT
 from safetensors.torch import load_file
-from standin import DEVICE, Standin, There, standin
+from standin import DEVICE, Standin, There, standin, waits
 from torch import nn
 
 import srzoo
@@ -19,7 +19,8 @@ from srzoo import recipe, training
 from srzoo.contracts import Pair
 from srzoo.recipe import Recipe, Weighted
 from srzoo.registry import Use
-from srzoo.training import checkpoint, loop
+from srzoo.training import checkpoint, loop, step
+from srzoo.training.processes import accelerator_for
 
 pytestmark = pytest.mark.usefixtures("quick")
 RELEASED = ("edsr-x4", "srresnet-x4", "srgan-x4", "edsrgan-x4", "edsrgan-real-x4")
@@ -111,6 +112,22 @@ def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(tiny, tmp_path,
     assert there.keys() >= {"psnr_y"}
     log = (tmp_path / "there/log.jsonl").read_text()
     assert "warning" not in log.replace("trained on", ""), log
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_step_waits_for_nothing_on_the_device(tiny, monkeypatch, name):
+    tiny()
+    plan = small(recipe.load(name).each()[-1])
+    with standin(monkeypatch):
+        accelerator = accelerator_for(plan)
+        parts = training.assemble(plan, device=DEVICE)
+        made = step.prepare(parts, accelerator)
+        step.take(made, parts.crops.batch(0))  # what is made once may wait
+        with waits(monkeypatch) as seen:
+            step.take(made, parts.crops.batch(1))
+            loop._average(made, 1)
+    # The crops are copied from pinned memory on a card, which waits for nothing.
+    assert seen == ["aten._to_copy.default"] * 2
 
 
 def test_it_refuses_what_a_card_refuses():
