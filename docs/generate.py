@@ -16,14 +16,15 @@ from pathlib import Path
 
 import click
 
-from srzoo import card, guidance, kinds, strict
 from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
-from srzoo.card import ModelFolder
 from srzoo.cli._main import root
+from srzoo.common import strict
 from srzoo.evaluating import claims
 from srzoo.exporting.runner import ExportRunner
 from srzoo.modelcards import cardsections
-from srzoo.upscaling import planner
+from srzoo.models.folder import ModelFolder, read_folder
+from srzoo.plugins import kinds
+from srzoo.upscaling import guidance, planner
 
 HERE = Path(__file__).parent
 CARDS = HERE.parent / "cards"
@@ -222,7 +223,7 @@ def readme() -> str:
 
 
 def _released() -> list[ModelFolder]:
-    return [card.read(path.parent) for path in sorted(CARDS.glob("*/config.json"))]
+    return [read_folder(path.parent) for path in sorted(CARDS.glob("*/config.json"))]
 
 
 def _figures(cards: str) -> str:

@@ -18,8 +18,10 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .errors import SrzooError
     from .evaluating.evaluation import evaluate
-    from .hub import pull, search
-    from .kinds import (
+    from .modelcards.publishing import push
+    from .models.hub import pull, search
+    from .models.locate import list_models
+    from .plugins.kinds import (
         adversarial_losses,
         blocks,
         cards,
@@ -35,34 +37,32 @@ if TYPE_CHECKING:
         metrics,
         tasks,
     )
-    from .locate import list_models
-    from .modelcards.publishing import push
-    from .recipe import Recipe
-    from .registry import PLUGIN_API
+    from .plugins.registry import PLUGIN_API
+    from .recipes.recipe import Recipe
     from .training import train
+    from .upscaling.loading import load, upscale
     from .upscaling.upscaler import Upscaler
-    from .zoo import load, upscale
 
 _HOMES = {
-    "list_models": "locate",
-    "pull": "hub",
+    "list_models": "models.locate",
+    "pull": "models.hub",
     "push": "modelcards.publishing",
-    "search": "hub",
+    "search": "models.hub",
     "SrzooError": "errors",
-    "PLUGIN_API": "registry",
+    "PLUGIN_API": "plugins.registry",
     "Upscaler": "upscaling.upscaler",
-    "Recipe": "recipe",
+    "Recipe": "recipes.recipe",
     "evaluate": "evaluating.evaluation",
     "train": "training",
-    "load": "zoo",
-    "upscale": "zoo",
+    "load": "upscaling.loading",
+    "upscale": "upscaling.loading",
 } | dict.fromkeys(
     (
         "adversarial_losses", "blocks", "cards", "commands", "datasets", "degradations",
         "discriminators", "engines", "formats", "generators", "importers", "losses", "metrics",
         "tasks",
     ),
-    "kinds",
+    "plugins.kinds",
 )  # fmt: skip
 
 __all__ = [

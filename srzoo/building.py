@@ -15,9 +15,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from . import contracts, kinds, locate
+from . import contracts
+from .models import locate
 from .networks import folders
-from .registry import Use
+from .plugins import kinds
+from .plugins.registry import Use
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from srzoo import keeping
+from srzoo.common import keeping
 from srzoo.contracts import Sample
 
 ROOT = Path(__file__).parents[1]

@@ -10,9 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 import srzoo
-from srzoo import card, locate, zoo
 from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
+from srzoo.models import locate
+from srzoo.models.folder import read_folder
 from srzoo.networks import folders, weights
+from srzoo.upscaling import loading
 
 GOOD = {
     "srzoo": 1,
@@ -52,7 +54,7 @@ def test_every_released_folder_is_complete(name):
 
 
 def test_save_then_read_gives_the_same(small):
-    assert card.read(small.path) == small
+    assert read_folder(small.path) == small
     assert small.config.summary == "tiny"
     assert not list(small.path.parent.glob(".srzoo-*"))
 
@@ -102,7 +104,7 @@ def test_unknown_models():
 def test_wrong_configs(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=message):
-        card.read(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_a_folder_that_is_none(tmp_path):
@@ -126,7 +128,7 @@ def test_a_folder_that_is_none(tmp_path):
 def test_a_config_that_does_not_fit(small, change, message):
     edit(small, **change)
     with pytest.raises(srzoo.SrzooError, match=message):
-        zoo.load(small.path)
+        loading.load(small.path)
 
 
 def test_missing_damaged_and_truncated_weights(small):
@@ -134,10 +136,10 @@ def test_missing_damaged_and_truncated_weights(small):
     data = file.read_bytes()
     file.write_bytes(data[:-1] + b"\x01")
     with pytest.raises(WeightsError, match="sha256"):
-        zoo.load(small.path)
+        loading.load(small.path)
     file.unlink()
     with pytest.raises(WeightsError, match="cannot read the weights"):
-        zoo.load(small.path)
+        loading.load(small.path)
     cut = data[: len(data) // 2]
     file.write_bytes(cut)
     entry = small.config.weights
@@ -153,7 +155,7 @@ def test_values_that_are_not_finite(small, value):
     entry = weights.save(net, small.path / "model.safetensors")
     edit(small, weights=entry.__dict__)
     with pytest.raises(WeightsError, match=r"head\.0\.bias.*not finite"):
-        zoo.load(small.path)
+        loading.load(small.path)
 
 
 def test_a_refused_file_changes_nothing(small, tmp_path):
@@ -166,7 +168,7 @@ def test_a_refused_file_changes_nothing(small, tmp_path):
     sha = weights.hashlib.sha256(data).hexdigest()
     edit(small, weights={"file": "model.safetensors", "sha256": sha, "dtype": "float32"})
     with pytest.raises(WeightsError, match="shape"):
-        weights.load_into(net, card.read(small.path))
+        weights.load_into(net, read_folder(small.path))
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
 
 

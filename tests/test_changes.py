@@ -10,9 +10,9 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo import recipe
-from srzoo.changes import set_all
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
+from srzoo.recipes.changes import set_all
 
 STAGED = [name for name in recipe.plans() if recipe.read(name).stages]
 

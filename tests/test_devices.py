@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import srzoo
-from srzoo import devices
 from srzoo.errors import DeviceError, PluginError
+from srzoo.exporting import devices
 from srzoo.exporting import engine as engines
 from srzoo.networks import devices as torch_devices
 

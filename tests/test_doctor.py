@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from srzoo import devices, doctor, files, kinds
-from srzoo.doctor import Engine
+from srzoo.common import files
+from srzoo.exporting import devices
+from srzoo.plugins import kinds
+from srzoo.upkeep import doctor
+from srzoo.upkeep.doctor import Engine
 
 
 @pytest.fixture

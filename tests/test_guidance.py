@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srzoo import card, guidance, images, locate
+from srzoo import images
+from srzoo.models import locate
+from srzoo.models.folder import read_folder
+from srzoo.upscaling import guidance
 
 RECIPE = """
 srzoo = 1
@@ -41,7 +44,7 @@ def model(tmp_path):
             (path / "recipe.toml").write_text(recipe)
         if tags:
             (path / "README.md").write_text(f"---\nlicense: x\n{tags}\n---\n# Hello\n- faithful\n")
-        return card.read(path)
+        return read_folder(path)
 
     return make
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo import files, keeping
+from srzoo.common import files, keeping
 
 FACTS = {"refused": None, "off": 1, "differing": 2.1e-05, "parts": [{"name": "ä", "size": 3}]}
 VALUES = st.recursive(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 import srzoo
-from srzoo import card, locate, recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.models import locate
+from srzoo.models.folder import read_folder
+from srzoo.recipes import recipe
 
 
 @pytest.mark.parametrize("name", recipe.plans())
@@ -52,7 +55,7 @@ def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     outcome = training.train(recipe.load(name, changes), tmp_path / "run")
     assert outcome.complete
     assert outcome.step == steps
-    assert card.read(tmp_path / "run").config.weights
+    assert read_folder(tmp_path / "run").config.weights
 
 
 def test_the_report_and_the_papers_systems_have_recipes():

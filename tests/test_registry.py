@@ -7,7 +7,6 @@ from importlib.metadata import EntryPoint, PathDistribution
 
 import pytest
 
-from srzoo import kinds
 from srzoo.errors import (
     ArgumentError,
     BrokenPluginError,
@@ -16,7 +15,8 @@ from srzoo.errors import (
     PluginError,
     SrzooError,
 )
-from srzoo.registry import Registry, Use
+from srzoo.plugins import kinds
+from srzoo.plugins.registry import Registry, Use
 
 GROUP = "srzoo.blocks"
 

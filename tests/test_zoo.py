@@ -13,10 +13,10 @@ import torch
 from helpers import Sharpen, drawn
 
 import srzoo
-from srzoo import zoo
 from srzoo.errors import ModelError, PluginError, WeightsError
 from srzoo.exporting.lazy import LazyRunner
 from srzoo.networks import folders
+from srzoo.upscaling import loading
 
 PICTURE = np.asarray(drawn(24, 19))
 
@@ -30,24 +30,24 @@ def model(tmp_path):
 
 
 def test_a_lazy_model_is_built_when_a_picture_needs_it(model):
-    want = zoo.load(model).array(PICTURE)
-    lazy = zoo.load(model, lazy=True)
+    want = loading.load(model).array(PICTURE)
+    lazy = loading.load(model, lazy=True)
     (model / "model.safetensors").rename(model / "away")
     with pytest.raises(WeightsError):
-        zoo.load(model)
+        loading.load(model)
     (model / "away").rename(model / "model.safetensors")
     assert np.array_equal(lazy.array(PICTURE), want)
 
 
 def test_what_is_cheap_to_find_is_found_at_once(model, tmp_path):
     with pytest.raises(ModelError, match="no model folder"):
-        zoo.load(tmp_path / "none", lazy=True)
+        loading.load(tmp_path / "none", lazy=True)
     with pytest.raises(PluginError, match="no engine is called"):
-        zoo.load(model, engine="torhc", lazy=True)
+        loading.load(model, engine="torhc", lazy=True)
     config = (model / "config.json").read_text()
     (model / "config.json").write_text(config.replace('"edsr"', '"edrs"'))
     with pytest.raises(PluginError, match="no generator is called 'edrs'"):
-        zoo.load(model, lazy=True)
+        loading.load(model, lazy=True)
 
 
 def test_a_lazy_runner_is_made_once_by_several_threads():
@@ -86,7 +86,7 @@ def test_a_lazy_runner_fails_once():
 def test_a_relative_folder_is_pickled_as_an_absolute_one(model, tmp_path, monkeypatch):
     """And opened by a process that works elsewhere."""
     monkeypatch.chdir(tmp_path)
-    made = zoo.load("small", tile=32, memory=9 * 10**9)
+    made = loading.load("small", tile=32, memory=9 * 10**9)
     content = pickle.dumps(made)
     (tmp_path / "elsewhere").mkdir()
     code = (

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from .. import files, images, troubles
+from .. import images
+from ..common import files, troubles
 from ..errors import PictureError, SrzooError
 from . import naming, tree
 from .ledger import Ledger, Settings

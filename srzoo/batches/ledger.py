@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
-from .. import files
 from .._version import __version__
+from ..common import files
 from ..errors import PictureError
 
 NAME = ".srzoo-ledger.jsonl"

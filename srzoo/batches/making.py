@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .. import images, troubles
+from .. import images
+from ..common import memory, troubles
 from ..errors import MemoryBudgetError, PictureError, SrzooError
 from ..images import tiff
-from ..upscaling import memory
 from ..upscaling.sizing import Route
 from ..upscaling.work import decoder, encoder
 from . import ledger, outputs

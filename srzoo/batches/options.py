@@ -11,7 +11,7 @@ from .. import images
 from ..upscaling.sizing import Sizing
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
     from .ledger import Settings
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import BinaryIO
 
-from .. import files, troubles
+from ..common import files, troubles
 from ..errors import PictureError
 
 PART = files.PART

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import files, images
+from .. import images
+from ..common import files
 from ..errors import PictureError, SrzooError
 from . import naming
 

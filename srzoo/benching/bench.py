@@ -12,18 +12,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import kinds, strict
 from .._version import __version__
+from ..common import strict
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, exports
 from ..exporting.runner import ExportRunner
+from ..plugins import kinds
 from ..upscaling import planner
 from . import machine, work
 from .machine import Machine
 from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Found, Problem, Task
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Progress
 
 Size = tuple[int, int]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from ..upscaling import memory
+from ..common import memory
 
 CPUINFO = Path("/proc/cpuinfo")
 """Where Linux describes the CPU."""

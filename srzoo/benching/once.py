@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import descriptors, strict
+from ..common import descriptors, memory, strict
 from ..errors import SrzooError
-from ..upscaling import memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,9 +117,9 @@ def _timed(task: Task) -> float:
 
 def _engine(task: Task) -> Run:
     """With the tiles that a user gets."""
-    from .. import zoo
+    from ..upscaling import loading
 
-    upscaler = zoo.load(task.model, engine=task.name, device="cpu", memory=task.memory or None)
+    upscaler = loading.load(task.model, engine=task.name, device="cpu", memory=task.memory or None)
     return lambda picture: upscaler.array(picture, task.scale)
 
 
@@ -128,11 +127,11 @@ def _plain(task: Task) -> Run:
     """As anyone would write it: the whole picture through the network that was trained."""
     import torch
 
-    from .. import card
+    from ..models.folder import read_folder
     from ..networks import folders
     from ..networks.grid import any_size
 
-    generator: Any = any_size(folders.build(card.read(Path(task.model))))
+    generator: Any = any_size(folders.build(read_folder(Path(task.model))))
 
     @torch.inference_mode()
     def run(picture: U8) -> U8:
@@ -145,7 +144,7 @@ def _plain(task: Task) -> Run:
 
 def _file(task: Task) -> Run:
     """The whole picture through an exported file."""
-    from .. import kinds
+    from ..plugins import kinds
 
     session = kinds.formats.create(task.name).open(Path(task.file), memory.cores())
 

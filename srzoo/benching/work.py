@@ -11,7 +11,7 @@ from ..contracts import multiple_of, on_grid
 from ..networks import folders
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
 
 SIDE = 48
 """Of the picture they are counted on, at least; they grow with its pixels."""

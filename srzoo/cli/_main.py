@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 import click
 
-from .. import __version__, kinds, troubles
+from .. import __version__
+from ..common import troubles
 from ..errors import FallbackWarning, MissingPluginError, PluginError, SrzooError, did_you_mean
-from ..registry import ALLOW_VARIABLE
+from ..plugins import kinds
+from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
 from ._output import printable
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from ..card import ModelFolder
     from ..images import Asked
+    from ..models.folder import ModelFolder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +73,7 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as engines take it."""
-        from .. import devices
+        from ..exporting import devices
 
         return devices.named(value)
 
@@ -137,7 +137,7 @@ def _completed(choices: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from .. import kinds
+    from ..plugins import kinds
 
     return [name for name in ("auto", *kinds.engines.names()) if name.startswith(incomplete)]
 
@@ -241,7 +241,7 @@ class Running:
 
     def check(self) -> None:
         """Refuse what is not to be had here, before any work; no torch."""
-        from .. import devices
+        from ..exporting import devices
 
         devices.check(self.engine, self.device, self.precision)
 

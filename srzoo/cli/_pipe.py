@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
-from .. import descriptors, files
+from ..common import descriptors, files
 from ..errors import PictureError
 from . import _streams
 

@@ -14,8 +14,8 @@ from ._output import as_json, printable
 if TYPE_CHECKING:
     from ..batches.making import Options
     from ..batches.naming import Names
-    from ..card import ModelFolder
     from ..images import Asked
+    from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Upscaler
     from ._options import Existing, Running, Telling
 
@@ -104,14 +104,14 @@ def _target(
 
 def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
     """The model, by an engine that needs no preparation for so little work."""
-    from .. import zoo
     from ..exporting import engine as engines
+    from ..upscaling import loading
 
     engine = running.engine
     if engine == "auto":
         chosen = engines.choose(folder, device=running.device, precision=running.precision)
         engine = engines.TORCH if chosen.prepares else chosen.name
-    return zoo.load(
+    return loading.load(
         folder.path,
         engine=engine,
         device=running.device,

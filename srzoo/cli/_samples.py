@@ -48,8 +48,9 @@ def draw(
     import numpy as np
     from PIL import Image
 
-    from .. import files, images
-    from ..comparing.sheet import Panel, Style, fitted, render
+    from .. import images
+    from ..common import files
+    from ..images.sheet import Panel, Style, fitted, render
 
     count = 1 if degradation.deterministic else DRAWS
     rows: list[list[Panel]] = []

@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 import click
 
-from .. import descriptors
+from ..common import descriptors
 
 _C0, _LINES = r"\x00-\x08\x0b-\x1f", r"\u2028\u2029"
 _BIDI = r"\u202a-\u202e\u2066-\u2069"

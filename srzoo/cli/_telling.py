@@ -12,8 +12,8 @@ from ._output import as_json, peak_memory, printable
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
     from ..batches.making import Maker, Outcome
-    from ..card import ModelFolder
     from ..exporting.engine import Choice
+    from ..models.folder import ModelFolder
     from ._options import Telling
 
 LONG = 10.0

@@ -82,10 +82,11 @@ def bench(
     """
     from dataclasses import asdict
 
-    from .. import locate, zoo
     from ..benching.bench import bench as measure
+    from ..models import locate
+    from ..upscaling import loading
 
-    folder = locate.find(either(model, model_, default=zoo.DEFAULT_MODEL))
+    folder = locate.find(either(model, model_, default=loading.DEFAULT_MODEL))
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
                          memory=memory, baseline=baseline, progress=progress)  # fmt: skip

@@ -26,7 +26,8 @@ def cache() -> None:
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def dir(json_: bool) -> None:
     """Print where things are kept; SRZOO_CACHE says another place."""
-    from .. import caches, files
+    from ..common import files
+    from ..upkeep import caches
 
     found = {"cache": files.cache(), **caches.places()}
     if json_:
@@ -45,7 +46,7 @@ def list_(kinds: tuple[str, ...], json_: bool) -> None:
     An export is needed if its model and the installed packages are those that
     it was made of. The others go when a new one takes their place.
     """
-    from .. import caches
+    from ..upkeep import caches
 
     found = caches.entries(kinds or KINDS)
     if json_:
@@ -75,7 +76,7 @@ def clear(kinds: tuple[str, ...], unneeded: bool) -> None:
     srzoo cache clear exports --unneeded
     srzoo cache clear hub
     """
-    from .. import caches
+    from ..upkeep import caches
 
     found = caches.entries(kinds or caches.HERE)
     chosen = [entry for entry in found if entry.needed is False or not unneeded]

@@ -45,10 +45,10 @@ def new(
 
     What nothing can tell, and was not given, stands in it as TO BE FILLED IN.
     """
-    from .. import card
     from ..modelcards import cardtext
+    from ..models.folder import read_folder
 
-    found = card.read(folder)
+    found = read_folder(folder)
     facts = cardtext.Facts(
         license=license, datasets=datasets, data_license=data_license, author=author,
         picture=picture, picture_credit=picture_credit, papers=papers,
@@ -67,10 +67,10 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
     """Show the results in a card's metadata; MODEL may be a folder."""
     from dataclasses import asdict
 
-    from .. import locate
     from ..evaluating import claims
     from ..evaluating.results import shown
     from ..modelcards import cardtext
+    from ..models import locate
 
     if text and json_:
         raise SrzooError("--text and --json do not go together", "Give one of them")
@@ -140,9 +140,9 @@ def check(
     """
     from dataclasses import asdict
 
-    from .. import locate
     from ..evaluating import claims
     from ..modelcards import cardtext
+    from ..models import locate
 
     found = locate.find(either(model, model_))
     with progress_bar() as progress:

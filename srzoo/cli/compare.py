@@ -53,9 +53,9 @@ def compare(
     srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
-    from .. import locate
     from ..comparing import comparison
-    from ..comparing.places import Place
+    from ..images.places import Place
+    from ..models import locate
 
     running.check()
     for output in outputs:
@@ -95,7 +95,8 @@ def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
 def _write(found: Comparison, output: Path) -> None:
     import numpy as np
 
-    from .. import files, images
+    from .. import images
+    from ..common import files
     from ..comparing import figure, page
 
     if output.suffix.lower() not in PAGES:

@@ -18,7 +18,7 @@ from ._output import as_json, bars_console, printable, size, table
 
 if TYPE_CHECKING:
     from ..contracts import Degradation
-    from ..registry import Use
+    from ..plugins.registry import Use
 
 Report = Callable[[str, int, int], None]
 
@@ -49,7 +49,7 @@ def get(
     """
     import inspect
 
-    from .. import kinds
+    from ..plugins import kinds
 
     fetch: Callable[..., list[str]] | None = getattr(kinds.datasets.get(dataset), "fetch", None)
     if fetch is None:
@@ -110,7 +110,7 @@ def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
     Each SET is a part of a name, such as a folder's; without one all are meant.
     They are what srzoo cache list calls pixels.
     """
-    from .. import caches
+    from ..upkeep import caches
 
     found = [one for one in caches.pictures() if all(word in one.name for word in words)]
     if clear:
@@ -169,7 +169,7 @@ def degrade(
 
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
     """
-    from .. import kinds
+    from ..plugins import kinds
 
     use = _use(degradation, recipe, dict(_setting(text) for text in settings))
     made = kinds.degradations.build(use)
@@ -195,8 +195,8 @@ def degrade(
 
 def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) -> Use:
     """The degradation that was asked for."""
-    from .. import recipe as recipes
-    from ..registry import Use
+    from ..plugins.registry import Use
+    from ..recipes import recipe as recipes
 
     if recipe is None:
         return Use(degradation or "bicubic", settings)

@@ -10,8 +10,8 @@ import click
 from ._output import as_json, printable, table
 
 if TYPE_CHECKING:
-    from ..devices import Device
-    from ..doctor import Engine
+    from ..exporting.devices import Device
+    from ..upkeep.doctor import Engine
 
 
 @click.command()
@@ -23,8 +23,8 @@ def devices(json_: bool) -> None:
     srzoo upscale photo.jpg --device cuda:1
     srzoo upscale photo.jpg --device cpu --engine torch
     """
-    from .. import doctor
     from ..benching import machine
+    from ..upkeep import doctor
 
     there, found, engines = machine.here(), doctor.all_devices(), doctor.engines()
     if json_:

@@ -12,7 +12,7 @@ from .devices import tell as tell_devices
 from .evaluate import say
 
 if TYPE_CHECKING:
-    from ..doctor import Report
+    from ..upkeep.doctor import Report
 
 
 @click.command()
@@ -25,7 +25,7 @@ def doctor(ctx: click.Context, json_: bool) -> None:
     Tokens are not printed, and the home folder is written ~: the whole of it can
     be shown to anybody. Exit codes: 0 all works, 1 something is broken.
     """
-    from .. import doctor
+    from ..upkeep import doctor
 
     report = doctor.examine()
     if json_:

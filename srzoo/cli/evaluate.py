@@ -64,9 +64,9 @@ def evaluate(
     srzoo evaluate --sr results/ --data Set5 --scale 4
     srzoo evaluate edsr-x4 --lr photos/ --metric pyiqa/niqe
     """
-    from .. import locate
     from ..evaluating import results
     from ..evaluating.evaluation import evaluate as measure
+    from ..models import locate
 
     folders = [locate.find(model) for model in (*named, *models)]
     if not folders and not sr:

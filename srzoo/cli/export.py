@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import kinds
 from ..errors import ModelError
+from ..plugins import kinds
 from ._options import Spelled, either, json_option, model_option, scale_option
 from ._output import as_json, printable
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
     from ..contracts import Format
+    from ..models.folder import ModelFolder
 
 
 class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -58,8 +58,8 @@ def export(
     srzoo export edsr-x4 --to onnx
     srzoo export runs/mine --to ncnn -o app/assets/mine.param
     """
-    from .. import locate
     from ..exporting import about, exports
+    from ..models import locate
 
     folder = locate.find(either(model, model_))
     factor = _factor(folder, scale)

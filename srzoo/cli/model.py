@@ -11,7 +11,7 @@ from ._options import either, model_option, together
 from ._output import as_json, table
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
 
 
 @click.group()
@@ -28,7 +28,8 @@ def list_(pattern: str, json_: bool) -> None:
     What each is for: "faithful" invents nothing, "perceptual" invents lifelike
     detail, both on clean pictures; "real photos" copes with noise and JPEG.
     """
-    from .. import guidance, locate
+    from ..models import locate
+    from ..upscaling import guidance
 
     models = [locate.find(locate.released()[name]) for name in locate.list_models(pattern)]
     if json_:
@@ -58,7 +59,7 @@ def list_(pattern: str, json_: bool) -> None:
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def show(name: str | None, model_: str | None, json_: bool) -> None:
     """Show one model's config and card; NAME may be a folder."""
-    from .. import locate
+    from ..models import locate
 
     found = locate.find(either(name, model_, "NAME"))
     if json_:
@@ -96,7 +97,7 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
     srzoo model pack runs/mine published/mine
     srzoo evaluate published/mine --data Set5 --write-card
     """
-    from .. import locate
+    from ..models import locate
     from ..training import packing
 
     source, folder = together(given, {"MODEL": model_, "FOLDER": output})
@@ -105,7 +106,7 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
 
 
 def _facts(found: ModelFolder) -> dict[str, object]:
-    from .. import guidance
+    from ..upscaling import guidance
 
     config = found.config
     return {

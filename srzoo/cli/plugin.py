@@ -24,7 +24,7 @@ def list_(kind: str | None, json_: bool) -> None:
     """List all plugins, or those of one KIND such as generator or block."""
     from dataclasses import asdict
 
-    from .. import kinds
+    from ..plugins import kinds
 
     registries = [kinds.kind(kind)] if kind else list(kinds.KINDS.values())
     found = [item for registry in registries for item in registry]
@@ -40,7 +40,7 @@ def list_(kind: str | None, json_: bool) -> None:
 @click.argument("name")
 def show(kind: str, name: str) -> None:
     """Show a plugin's arguments, docstring and package."""
-    from .. import kinds
+    from ..plugins import kinds
 
     registry = kinds.kind(kind)
     found = registry.find(name)
@@ -58,9 +58,9 @@ def _layers(kind: str, name: str) -> None:
     """The layer table of a network with its defaults, as a run on one picture shows it."""
     import torch
 
-    from .. import kinds
     from ..contracts import multiple_of, on_grid
     from ..networks.summary import summarise
+    from ..plugins import kinds
 
     module = kinds.kind(kind).create(name)
     multiple = multiple_of(module)
@@ -88,7 +88,7 @@ def _argument(parameter: inspect.Parameter) -> str:
 @plugin.command("check")
 def check() -> None:
     """Import every plugin and say what is wrong; exit code 1 if anything is."""
-    from .. import kinds
+    from ..plugins import kinds
 
     problems = [problem for registry in kinds.KINDS.values() for problem in registry.check()]
     for problem in problems:

@@ -26,6 +26,6 @@ def pull(model: str | None, model_: str | None, output: Path | None, overwrite: 
     the cache serves it without a network. For private and gated models: hf auth
     login, or HF_TOKEN.
     """
-    from .. import hub
+    from ..models import hub
 
     click.echo(str(hub.pull(either(model, model_), output, force=overwrite)))

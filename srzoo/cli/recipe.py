@@ -13,7 +13,8 @@ def recipe() -> None:
 @recipe.command("list")
 def list_() -> None:
     """List the recipes that are here; one without weights yet is a plan."""
-    from .. import locate, recipe
+    from ..models import locate
+    from ..recipes import recipe
     from ._output import table
 
     models = locate.list_models()
@@ -29,7 +30,7 @@ def list_() -> None:
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change it first.")
 def check(ref: str, overrides: tuple[str, ...]) -> None:
     """Check a recipe file (or a model's recipe) without touching any data."""
-    from .. import recipe
+    from ..recipes import recipe
 
     found = recipe.load(ref, overrides)
     stages = f" in {len(found.stages)} stages" if found.stages else ""
@@ -41,6 +42,6 @@ def check(ref: str, overrides: tuple[str, ...]) -> None:
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change it first.")
 def show(ref: str, overrides: tuple[str, ...]) -> None:
     """Print a model's recipe with every default filled in, as TOML."""
-    from .. import recipe
+    from ..recipes import recipe
 
     click.echo(recipe.load(ref, overrides).to_toml(), nl=False)

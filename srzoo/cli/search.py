@@ -29,7 +29,7 @@ def search(
     """Find models on the Hugging Face Hub that srzoo can use; WORDS are of their names."""
     from dataclasses import asdict
 
-    from .. import hub
+    from ..models import hub
 
     found = hub.search(
         " ".join(words), author=author, scale=scale, generator=generator, limit=limit

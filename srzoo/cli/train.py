@@ -17,7 +17,7 @@ from ._options import Spelled
 from ._output import bars_console
 
 if TYPE_CHECKING:
-    from ..recipe import Recipe
+    from ..recipes.recipe import Recipe
     from ..training import Watch
     from ..training.checks import Stage
 
@@ -49,7 +49,7 @@ def train(
     from there. Its folder is a model folder from the first checkpoint on:
     srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
     """
-    from .. import recipe as recipes
+    from ..recipes import recipe as recipes
 
     name, _ = recipes.find(recipe)
     plan = recipes.load(recipe, overrides)
@@ -143,7 +143,7 @@ def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
 
 def _said(value: Any) -> str:
     """A plugin with its arguments, or several."""
-    from .. import strict
+    from ..common import strict
 
     found: Any = strict.plain(value)
     if isinstance(found, list):

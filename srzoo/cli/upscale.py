@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..batches.batch import Batch
     from ..batches.making import Maker, Options
     from ..batches.naming import Names
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
     from ..upscaling.upscaler import Upscaler
 
@@ -70,8 +70,9 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from .. import guidance, locate
     from ..batches import making, naming
+    from ..models import locate
+    from ..upscaling import guidance
 
     inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
     if output == _pipe.PIPE:
@@ -111,9 +112,9 @@ def _options(
     folder: ModelFolder, reading: Reading, enlarging: Enlarging, writing: Writing
 ) -> Options:
     """How pictures are made; refuses sizes that the model cannot come to."""
-    from .. import guidance, images
+    from .. import images
     from ..batches import making
-    from ..upscaling import sizing
+    from ..upscaling import guidance, sizing
 
     size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
     size.plan((1000, 1000), folder.config.scales)  # raises where there is no way
@@ -151,8 +152,9 @@ def _plan(
     reading: Reading,
 ) -> Batch:
     """Which picture becomes which file."""
-    from .. import images, locate
+    from .. import images
     from ..batches import batch, naming
+    from ..models import locate
 
     if _pipe.PIPE in (*inputs, output):
         if names.pattern is not None:
@@ -200,9 +202,9 @@ def _load(
     folder: ModelFolder, running: Running, options: Options, work: Batch, teller: Teller
 ) -> Upscaler:
     """The model, run by an engine that is worth its preparation for so much work."""
-    from .. import zoo
     from ..batches import forecast
     from ..exporting import engine as engines
+    from ..upscaling import loading
 
     pixels = forecast.work(work.todo, options, folder.config.scales)
     chosen = engines.choose(
@@ -212,7 +214,7 @@ def _load(
         # No export is made for a look; torch, which would make it, tells about how long it takes.
         chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
     teller.engine(folder, chosen, pixels)
-    return zoo.load(
+    return loading.load(
         folder.path,
         engine=chosen.name if teller.dry else running.engine,
         device=running.device,

@@ -15,17 +15,21 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from .. import devices, images, kinds, locate, zoo
+from .. import images
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import DEGRADATION, metric
+from ..exporting import devices
 from ..exporting import engine as engines
-from . import places, sheet
-from .places import Place
+from ..images import places, sheet
+from ..images.places import Place
+from ..models import locate
+from ..plugins import kinds
+from ..upscaling import loading
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
     from ..contracts import U8
+    from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Tile, Upscaler
 
 METRICS = ("psnr_y", "ssim_y")
@@ -128,7 +132,7 @@ def compare(
     """Enlarge one picture with several models.
 
     Args:
-        models: names or folders, as ``zoo.load`` takes them.
+        models: names or folders, as ``loading.load`` takes them.
         photo: the LR picture; None to make it of ``hr``.
         hr: what the results should be; measured against, and shown.
         scale: needed only where the models have several in common.
@@ -136,7 +140,7 @@ def compare(
             None for a telling one: much detail, on which the models differ.
         degradation: the plugin that makes LR of HR.
         metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
-        engine, device, precision, memory, tile, strength: as ``zoo.load`` takes them.
+        engine, device, precision, memory, tile, strength: as ``loading.load`` takes them.
         progress: is told (models done, models in all).
 
     Raises:
@@ -156,7 +160,7 @@ def compare(
     on = devices.named(device)
     ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
-        model = zoo.load(
+        model = loading.load(
             folder.path, engine=engine, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip

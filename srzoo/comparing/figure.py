@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..exporting.engine import TORCH
-from . import sheet
+from ..images import sheet
 from .comparison import LOOK
 
 if TYPE_CHECKING:

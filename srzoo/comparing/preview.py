@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from .. import images
+from ..images import places, sheet
+from ..images.places import Place
 from ..upscaling.sizing import Route, Sizing
-from . import places, sheet
-from .places import Place
 
 if TYPE_CHECKING:
     from ..contracts import U8

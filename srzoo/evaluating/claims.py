@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import zoo
-from ..card import ModelFolder
 from ..errors import ModelError, SrzooError
+from ..models.folder import ModelFolder
+from ..upscaling import loading
 from . import layouts, results, sets
 from .evaluation import Progress, Value, evaluate, metric
 
@@ -96,7 +96,7 @@ def check(
         groups.setdefault(how, []).append(claim)
         metric(claim.metric, root)  # one that is not there is found before any work
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
-    model = zoo.load(folder.path)
+    model = loading.load(folder.path)
     found: list[Check] = []
     for claims in groups.values():
         claim = claims[0]

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import devices, kinds, zoo
 from ..errors import SrzooError
+from ..exporting import devices
+from ..plugins import kinds
+from ..upscaling import loading
 from ..upscaling.upscaler import Tile, Upscaler
 from . import sets
 from .measuring import Measured, measure
@@ -145,7 +147,7 @@ def evaluate(
         degradation: the plugin that makes the LR pictures, also where a set has LR files; None
             for those files, and for bicubic's where there are only HR ones.
         seed: of the degradation; each picture's chance depends on it and its name alone.
-        engine, device, precision, memory, tile: as ``zoo.load`` takes them, for models that are
+        engine, device, precision, memory, tile: as ``loading.load`` takes them, for models that are
             not loaded yet.
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         keep_going: leave out a picture that cannot be measured, and note it in the result; else
@@ -161,7 +163,7 @@ def evaluate(
     ready = [
         model
         if isinstance(model, Upscaler)
-        else zoo.load(
+        else loading.load(
             model, engine=engine, device=devices.named(device), precision=precision,
             memory=memory, tile=tile,
         )

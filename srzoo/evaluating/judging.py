@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..upscaling import memory
+from ..common import memory
 
 if TYPE_CHECKING:
     from ..contracts import U8, Metric

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from .. import kinds
-from ..dataroot import placed
 from ..errors import BrokenPluginError, PluginConflictError, SrzooError
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
+from ..recipes.data_folder import placed
 
 if TYPE_CHECKING:
     from ..contracts import Metric

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import files
-from ..card import ModelFolder
+from ..common import files
 from ..errors import ModelError, SrzooError
+from ..models.folder import ModelFolder
 from .evaluation import Result, place_in
 
 if TYPE_CHECKING:

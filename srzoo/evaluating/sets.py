@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import images
-from ..dataroot import DATA_VARIABLE
 from ..errors import PictureError, SrzooError, did_you_mean
+from ..recipes.data_folder import DATA_VARIABLE
 from . import layouts, partners
 
 if TYPE_CHECKING:

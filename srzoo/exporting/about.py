@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from .. import strict
+from ..common import strict
 from ..errors import ModelError, SrzooError
 
 INPUT, OUTPUT = "picture", "enlarged"

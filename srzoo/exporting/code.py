@@ -18,12 +18,12 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import kinds
-from ..registry import LOCAL_DIST, OWN_DIST
+from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST, OWN_DIST
 
 if TYPE_CHECKING:
-    from ..card import Config
-    from ..registry import Plugin, Registry, Use
+    from ..models.folder import Config
+    from ..plugins.registry import Plugin, Registry, Use
 
 SOURCES = ".py"
 COMPILED = ".so", ".pyd", ".dll", ".dylib"

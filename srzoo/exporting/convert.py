@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import keeping
 from .._version import __version__
+from ..common import keeping
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
 from ..networks import folders
@@ -39,8 +39,8 @@ from .exports import AGAIN, INSTEAD, DiffersError, Export, Record, UnfinishedErr
 from .trial import drawn
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
     from ..contracts import F32, Session
+    from ..models.folder import ModelFolder
 
 OPSET = 18
 SMALLEST = 5

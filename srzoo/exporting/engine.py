@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import kinds
+from ..common import memory
 from ..errors import BrokenPluginError
-from ..upscaling import memory
+from ..plugins import kinds
 from . import exports
 from .runner import ExportRunner
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
+    from ..models.folder import ModelFolder
 
 TORCH = "torch"
 """The engine that can run every model on every device."""

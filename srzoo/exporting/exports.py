@@ -20,16 +20,18 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import card, files, keeping, kinds, strict
 from .._version import __version__
+from ..common import files, keeping, strict
+from ..common.keeping import Part
 from ..errors import DeviceError, ModelError, SrzooError
-from ..keeping import Part
-from ..registry import LOCAL_DIST
+from ..models.folder import read_folder
+from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST
 from . import code
 
 if TYPE_CHECKING:
-    from ..card import ModelFolder
     from ..contracts import Format
+    from ..models.folder import ModelFolder
 
 VERSION = 2
 """Goes up when exports of the same model come out different."""
@@ -273,7 +275,7 @@ def needed(folder: Path) -> bool:
         made = read(folder, named["format"]) if named else None
         if named is None or made is None or made.record.refused:
             return False
-        model = card.read(Path(made.model))
+        model = read_folder(Path(made.model))
         return folder_of(model, int(named["scale"]), named["format"], folder.parent) == folder
     except (SrzooError, OSError, ValueError):
         return False

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import descriptors, kinds
+from ..common import descriptors, memory
 from ..contracts import on_grid
-from ..upscaling import memory
+from ..plugins import kinds
 from . import about
 
 SIDES = 64, 160, 320

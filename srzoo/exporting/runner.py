@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from .. import card, keeping
+from ..common import keeping, memory
 from ..errors import DeviceError, FallbackWarning, ModelError
-from ..upscaling import memory
+from ..models.folder import count_parameters, read_folder
 from . import about, exports
 from .exports import UnfinishedError, UnwritableError
 
@@ -55,7 +55,7 @@ class ExportRunner:
                 f"this engine runs on cpu in fp32, not on {device} in {precision}",
                 "Use --engine torch",
             )
-        self._folder = card.read(folder)
+        self._folder = read_folder(folder)
         self._lock = threading.RLock()
         self._aside: Path | None = None
         self._sessions: dict[int, tuple[Session, About, Record]] = {}
@@ -77,7 +77,7 @@ class ExportRunner:
     @property
     def parameters(self) -> int | None:
         """Those that the model's weights file holds."""
-        return card.parameters(self._folder)
+        return count_parameters(self._folder)
 
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory for each LR pixel, measured when the export was made."""

@@ -7,19 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ifd
-from .layout import (
-    ICC_LAB,
-    INKS,
-    ITU_LAB,
-    JPEG,
-    LAB,
-    OLD_JPEG,
-    PALETTE,
-    WEBP,
-    WHITE,
-    YCC,
-    Layout,
-)
+from .layout import ICC_LAB, INKS, ITU_LAB, JPEG, LAB, OLD_JPEG, PALETTE, WEBP, WHITE, YCC, Layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

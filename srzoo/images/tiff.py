@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from .. import files
+from ..common import files
 from ..errors import PictureError
 from .exif import Directory, Entry, fields, swapped
 from .metadata import sized, with_layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from .. import files
+from ..common import files
 from ..errors import PictureError
 from .formats import FORMATS
 from .picture import Picture, called

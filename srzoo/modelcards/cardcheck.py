@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .. import hub
-from ..card import ModelFolder
 from ..errors import ModelError
 from ..evaluating import results
 from ..evaluating.results import METADATA, README
-from ..recipe import RECIPE
+from ..models import hub
+from ..models.folder import ModelFolder
+from ..recipes.recipe import RECIPE
 
 SAMPLE = "sample.png"
 TO_DO = "TO BE FILLED IN"

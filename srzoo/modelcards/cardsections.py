@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..card import ModelFolder, parameters
-from ..recipe import RECIPE, Recipe
+from ..models.folder import ModelFolder, count_parameters
+from ..recipes.recipe import RECIPE, Recipe
 from . import provenance
 from .cardcheck import SAMPLE, TO_DO
 from .provenance import Log
@@ -67,7 +67,7 @@ def _title(folder: ModelFolder, facts: Facts) -> str:
     config = folder.config
     summary = config.summary or f"{TO_DO}: one sentence that says what the model is for"
     args = ", ".join(f"{name} = {value}" for name, value in config.args.items())
-    count = parameters(folder)
+    count = count_parameters(folder)
     size = "" if count is None else f" It has {count:,} parameters." if count else ""
     lines = [
         f"# {folder.name}",

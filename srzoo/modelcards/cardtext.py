@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import files, hub, images, kinds, zoo
-from .. import recipe as recipes
-from ..card import ModelFolder
-from ..comparing import sheet
+from .. import images
+from ..common import files
 from ..errors import ModelError, SrzooError
 from ..evaluating import results
 from ..evaluating.evaluation import DEGRADATION
 from ..evaluating.results import INDEX, METADATA, README
-from ..recipe import RECIPE, Recipe
+from ..images import sheet
+from ..models import hub
+from ..models.folder import ModelFolder
+from ..plugins import kinds
+from ..recipes import recipe as recipes
+from ..recipes.recipe import RECIPE, Recipe
+from ..upscaling import loading
 from . import cardsections, provenance
 from .cardcheck import SAMPLE, problems, prose, tags, text_of
 from .cardsections import Facts, repos
@@ -91,7 +95,7 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
     top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
     hr = np.ascontiguousarray(hr[top : top + height, left : left + width])
     lr = kinds.degradations.build(DEGRADATION)(hr, scale, np.random.default_rng(0))
-    sr = zoo.load(folder.path).array(lr, scale)
+    sr = loading.load(folder.path).array(lr, scale)
     sheet.draw(folder.path / SAMPLE, [(folder.name, (lr, sr, hr))])
     return folder.path / SAMPLE
 

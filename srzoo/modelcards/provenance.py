@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, cast
 
-from .. import kinds, strict
-from ..card import Config
+from ..common import strict
 from ..errors import PluginError
 from ..evaluating.evaluation import DEGRADATION
-from ..recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Sets, Weighted
-from ..registry import Registry, Use
+from ..models.folder import Config
+from ..plugins import kinds
+from ..plugins.registry import Registry, Use
+from ..recipes.recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Sets, Weighted
 
 LOG = "log.jsonl"
 PAPERS = Path(__file__).with_name("papers.toml")

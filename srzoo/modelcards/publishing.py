@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import hub, locate
-from ..card import CONFIG, ModelFolder
 from ..errors import HubError
 from ..evaluating import claims, results
+from ..models import hub, locate
+from ..models.folder import CONFIG, ModelFolder
 from . import cardcheck
 
 if TYPE_CHECKING:

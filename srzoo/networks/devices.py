@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
-from .. import devices
-from ..devices import Device
 from ..errors import DeviceError
+from ..exporting import devices
+from ..exporting.devices import Device
 
 
 def found() -> list[Device]:

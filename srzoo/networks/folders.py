@@ -9,10 +9,11 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from .. import card, keeping, kinds
-from ..card import CONFIG, Config, ModelFolder, WeightsFile
+from ..common import keeping
 from ..errors import ModelError
-from ..registry import LOCAL_DIST, OWN_DIST, Use
+from ..models.folder import CONFIG, Config, ModelFolder, WeightsFile, read_folder
+from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST, OWN_DIST, Use
 from . import weights
 
 WEIGHTS = "model.safetensors"
@@ -75,7 +76,7 @@ def save(
         config = config_of(module, Use(generator, args), file, summary)
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         keeping.place(new, path)
-    return card.read(path)
+    return read_folder(path)
 
 
 def config_of(

@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..card import ModelFolder, WeightsFile
 from ..errors import WeightsError, did_you_mean
+from ..models.folder import ModelFolder, WeightsFile
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .. import kinds
 from ..contracts import multiple_of, on_grid
-from ..registry import LOCAL_DIST, Registry, Use
+from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST, Registry, Use
 
 
 @dataclass(frozen=True)

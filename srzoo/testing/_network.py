@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import card, keeping, kinds
-from ..card import ModelFolder
+from ..common import keeping
+from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
+from ..plugins import kinds
 
 NAME = "contract-network"
 SCALE = 2
@@ -62,6 +63,6 @@ def registered() -> Generator[ModelFolder]:
     """The network as a model folder that can be loaded for a time."""
     kinds.generators.register(NAME, Network)
     try:
-        yield card.read(_saved())
+        yield read_folder(_saved())
     finally:
         kinds.generators.unregister(NAME)

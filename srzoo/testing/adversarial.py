@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import kinds
 from ..contracts import Pair
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from ._case import Case, picture
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from .. import kinds
+from ..plugins import kinds
 from ._case import Case, fitting, grid, ran, same_wherever_it_begins, seeded, spread, unreached
 
 

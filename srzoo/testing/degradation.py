@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .. import kinds
 from ..contracts import Degradation
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from ._case import Case
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import kinds
 from ..exporting.trial import drawn
 from ..networks import folders
 from ..networks.runner import ModuleRunner
+from ..plugins import kinds
 from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import keeping, kinds
+from ..common import keeping
 from ..exporting import about, convert
 from ..exporting.trial import drawn
+from ..plugins import kinds
 from ._case import Case
 from ._network import NAME, SCALE, registered
 

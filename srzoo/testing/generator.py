@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import kinds
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
+from ..plugins import kinds
 from ..upscaling.upscaler import SMALLEST, Upscaler
 from ._case import (
     Case,

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from .. import kinds
 from ..contracts import Pair
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from ._case import Case, picture
 
 

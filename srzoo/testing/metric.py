@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import kinds
 from ..contracts import Metric
 from ..errors import SrzooError
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from ._case import Case
 
 if TYPE_CHECKING:

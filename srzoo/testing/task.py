@@ -8,9 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .. import kinds
 from ..contracts import Pair, Task, multiple_of, on_grid
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from ._case import Case, picture
 
 GENERATOR = "generator"

@@ -15,7 +15,7 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import files, strict
+from ..common import files, strict
 from ..errors import SrzooError
 
 NAME = f"{files.TEMPORARY}run"

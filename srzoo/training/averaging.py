@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .. import card
-from ..card import Config
 from ..errors import SrzooError
+from ..models.folder import Config, read_folder
 from ..networks import folders
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 
 FOLDER = "stages"
 
@@ -48,7 +47,7 @@ def expect(recipe: Recipe, run: Path, stage: int) -> None:
 
 def keep(run: Path, stage: int) -> None:
     """Copy the model that a run has released so far: it is what a stage came to."""
-    released = card.read(run)
+    released = read_folder(run)
     _save(folders.build(released), released.config, folder_of(run, stage))
 
 
@@ -58,11 +57,11 @@ def average(recipe: Recipe, run: Path, into: nn.Module) -> Path:
     BatchNorm's statistics are averaged too, and its step counts are the last stage's.
     """
     stages = [stage for stage in range(len(recipe.stages)) if wanted(recipe, stage)]
-    kept = [folders.build(card.read(folder_of(run, stage))).state_dict() for stage in stages]
+    kept = [folders.build(read_folder(folder_of(run, stage))).state_dict() for stage in stages]
     for name, tensor in into.state_dict().items():
         each = [state[name] for state in kept]
         tensor.copy_(torch.stack(each).mean(0) if tensor.is_floating_point() else each[-1])
-    _save(into, card.read(run).config, run / FOLDER / "mean")
+    _save(into, read_folder(run).config, run / FOLDER / "mean")
     return run / FOLDER / "mean"
 
 

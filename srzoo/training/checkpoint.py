@@ -21,13 +21,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import card, files, keeping
-from .. import recipe as recipes
-from ..card import CONFIG, Config, WeightsFile
+from ..common import files, keeping
 from ..errors import FallbackWarning, SrzooError
+from ..models.folder import CONFIG, Config, WeightsFile, read_folder
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
-from ..recipe import RECIPE, Recipe
+from ..recipes import recipe as recipes
+from ..recipes.recipe import RECIPE, Recipe
 from . import optimizers
 from .parts import Parts
 
@@ -134,7 +134,7 @@ def publish(checkpoint: Path, run: Path) -> None:
     The new weights get a name of their own and config.json is replaced last, so the folder
     is whole at every moment.
     """
-    config = card.read(checkpoint).config
+    config = read_folder(checkpoint).config
     assert config.weights
     there = _named(run)
     if there and there.sha256 == config.weights.sha256:
@@ -148,7 +148,7 @@ def publish(checkpoint: Path, run: Path) -> None:
 
 def rename_weights(run: Path) -> None:
     """Give the weights of a finished run the usual name, model.safetensors."""
-    config = card.read(run).config
+    config = read_folder(run).config
     if config.weights and config.weights.file != WEIGHTS:
         with files.replacing(run / WEIGHTS) as file:
             file.write((run / config.weights.file).read_bytes())
@@ -169,7 +169,7 @@ def _point(run: Path, config: Config, name: str) -> None:
 def _named(run: Path) -> WeightsFile | None:
     """The weights that a folder's config.json names; None if that is damaged or no file there."""
     with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
-        named = card.read(run).config.weights  # refuses what lies outside the folder
+        named = read_folder(run).config.weights  # refuses what lies outside the folder
         if named and Path(named.file).suffix == Path(WEIGHTS).suffix:
             return named if (run / named.file).is_file() else None
     return None

@@ -17,12 +17,13 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from .. import kinds, strict
+from ..common import strict
 from ..contracts import Pair
-from ..dataroot import placed
 from ..errors import SrzooError
 from ..networks.runner import ModuleRunner
-from ..recipe import Recipe
+from ..plugins import kinds
+from ..recipes.data_folder import placed
+from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
 from . import datachange, leaks, tasks
 from .parts import Parts, assemble

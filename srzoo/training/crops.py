@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import FallbackWarning, PictureError, SrzooError
-from ..recipe import CHOICE
+from ..recipes.recipe import CHOICE
 from .decode import large_enough
 from .sets import shrunk, told
 from .shares import Shares
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation
-    from ..recipe import Data
+    from ..recipes.recipe import Data
     from .pixels import Pixels
 
 Place = tuple[int, int, int]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import files, keeping
+from ..common import files, keeping
 
 if TYPE_CHECKING:
     from ..contracts import Dataset

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from .. import kinds, strict
+from ..common import strict
 from ..errors import PictureError, SrzooError
 from ..exporting import code
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
 from . import packs
 from .packs import Packs, Place, Row
 from .sets import PairError, Source, fits, shrunk, told, whole

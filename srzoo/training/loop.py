@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from .. import files, troubles
+from ..common import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
 from .careful import Careful, numbers

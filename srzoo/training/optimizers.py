@@ -19,8 +19,8 @@ from timm.optim.muon import Muon
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from ..descent import OPTIMIZERS, Optimizer
 from ..errors import SrzooError, did_you_mean
+from ..recipes.optimizing import OPTIMIZERS, Optimizer
 from .muon import BatchedMuon
 
 _TIMM: Any = timm.optim  # it has no types

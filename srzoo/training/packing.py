@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import fmean, harmonic_mean
 from typing import Any
 
-from .. import card, files, keeping
-from ..card import ModelFolder
+from ..common import files, keeping
 from ..errors import ModelError
+from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
-from ..recipe import RECIPE
+from ..recipes.recipe import RECIPE
 from . import checkpoint, report
 
 LOG_BYTES = 200_000
@@ -55,7 +55,7 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         lines = thinned(report.read(log))
         _write(path / report.LOG, _text(lines))
         report.draw_curves(lines, path / report.CURVES)
-    return card.read(path)
+    return read_folder(path)
 
 
 def thinned(lines: list[dict[str, Any]], most: int = LOG_BYTES) -> list[dict[str, Any]]:

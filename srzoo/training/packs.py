@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import files, keeping
-from ..whole import send
+from ..common import files, keeping
+from ..common.whole import send
 
 if TYPE_CHECKING:
     from ..contracts import U8

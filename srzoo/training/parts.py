@@ -12,15 +12,16 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from .. import kinds, locate
 from ..contracts import Loss, Metric, Task, multiple_of
-from ..dataroot import placed
 from ..errors import SrzooError
+from ..models import locate
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.recompute import recompute
-from ..recipe import Recipe, Weighted
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
+from ..recipes.data_folder import placed
+from ..recipes.recipe import Recipe, Weighted
 from . import optimizers, tasks
 from .crops import Crops
 from .pixels import Pixels, decoded

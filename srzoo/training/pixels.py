@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .. import kinds
 from ..errors import PictureError, SrzooError
-from ..recipe import CHOICE
-from ..registry import Use
+from ..plugins import kinds
+from ..plugins.registry import Use
+from ..recipes.recipe import CHOICE
 from . import packs
 from .decode import Decoder, kept_keys, marks
 from .packs import Packs, Place, Row

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SrzooError
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=2)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from .. import files, troubles, whole
+from ..common import files, troubles, whole
 from ..errors import SrzooError
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import troubles
+from ..common import troubles
 from ..errors import SrzooError
 from . import checkpoint
 from .checkpoint import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..recipe import Schedule
+from ..recipes.recipe import Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:

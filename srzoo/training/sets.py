@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .. import kinds
 from ..contracts import Sample
-from ..dataroot import placed
 from ..errors import PictureError, SrzooError
+from ..plugins import kinds
+from ..recipes.data_folder import placed
 
 if TYPE_CHECKING:
     from ..contracts import U8, Dataset, Degradation
-    from ..recipe import Sets
+    from ..recipes.recipe import Sets
 
 CHECK = "Correct the files, or the plugin that reads them"
 NAMED_AT_MOST = 3

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import files, troubles
-from .. import recipe as recipes
-from ..recipe import RECIPE, Recipe
+from ..common import files, troubles
+from ..recipes import recipe as recipes
+from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
 from .alone import alone
 from .checkpoint import Progress

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from .. import files, keeping, strict
-from .. import recipe as recipes
+from ..common import files, keeping, strict
 from ..errors import SrzooError
-from ..recipe import RECIPE, Recipe
+from ..recipes import recipe as recipes
+from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, trackers
 from .checkpoint import Progress
 from .report import CURVES, LOG, SHEET

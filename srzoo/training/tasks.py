@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .. import kinds
 from ..contracts import Pair, Task, multiple_of
-from ..dataroot import placed
 from ..errors import SrzooError
-from ..recipe import Recipe
+from ..plugins import kinds
+from ..recipes.data_folder import placed
+from ..recipes.recipe import Recipe
 
 GENERATOR = "generator"
 """What a generator is called beside the networks of a task."""

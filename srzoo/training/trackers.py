@@ -19,9 +19,9 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from .. import files, strict, troubles
+from ..common import files, strict, troubles
 from ..errors import SrzooError, did_you_mean
-from ..recipe import Recipe
+from ..recipes.recipe import Recipe
 from .report import SHEET
 from .watch import Watch
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import kinds
-from ..comparing.sheet import draw
 from ..evaluating.judging import Judged, Judging
+from ..images.sheet import draw
 from ..networks.runner import ModuleRunner
+from ..plugins import kinds
 from ..upscaling.upscaler import Upscaler
 from .parts import Parts
 

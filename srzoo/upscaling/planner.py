@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..common.memory import free as free
+from ..common.memory import used
 from ..contracts import multiple_of, on_grid
 from ..errors import MemoryBudgetError
-from .memory import free as free
-from .memory import used
 from .work import FILL, Way, Work
 
 if TYPE_CHECKING:

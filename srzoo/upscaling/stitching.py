@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common import memory
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
-from . import bicubic, memory, tiles
+from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import Box, Source
 

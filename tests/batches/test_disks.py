@@ -21,11 +21,12 @@ from hypothesis import given
 from PIL import Image
 
 import srzoo
-from srzoo import files, images
+from srzoo import images
 from srzoo.batches import batch, ledger, outputs
 from srzoo.cli import _pipe
+from srzoo.common import files
+from srzoo.common.whole import Written, send
 from srzoo.errors import PictureError
-from srzoo.whole import Written, send
 
 FORMATS = ["jpg", "png", "webp", "tiff", "avif"]
 FAST = ("-m", "bicubic-x2")

@@ -16,8 +16,9 @@ import pytest
 from helpers import drawn
 from PIL import Image
 
-from srzoo import files, images
+from srzoo import images
 from srzoo.batches import ledger
+from srzoo.common import files
 
 SRZOO = (sys.executable, "-m", "srzoo", "upscale")
 FAST = ("-m", "bicubic-x2")
@@ -94,7 +95,7 @@ def slow_writer(tmp_path: Path) -> list[str]:
     """A command whose results take two seconds to write."""
     (tmp_path / "slow.py").write_text(
         "import sys, time\n"
-        "from srzoo import files\n"
+        "from srzoo.common import files\n"
         "from srzoo.cli import main\n"
         "real = files.sync\n"
         "def sync(handle):\n"

@@ -15,9 +15,9 @@ from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
 from srzoo.batches.making import BLENDED, Maker, Options, hopeless
+from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
-from srzoo.upscaling import memory
 from srzoo.upscaling.planner import SLACK
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler

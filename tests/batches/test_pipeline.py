@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from helpers import drawn
 
-from srzoo import locate
 from srzoo.batches import batch, ledger, making, outputs, pipeline
 from srzoo.batches.batch import Job
 from srzoo.batches.making import Maker, Options, Outcome
 from srzoo.errors import MemoryBudgetError, PictureError
+from srzoo.models import locate
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
 

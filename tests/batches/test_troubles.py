@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from helpers import Sharpen, drawn
 
-from srzoo import files, images, troubles
+from srzoo import images
 from srzoo.batches import batch, forecast, making, pipeline, tree
+from srzoo.common import files, troubles
 from srzoo.errors import MemoryBudgetError, PictureError, SrzooError
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -145,7 +146,7 @@ def test_a_single_picture_is_one_line(srzoo_cli, photo, monkeypatch, tmp_path):
 
 
 def test_every_command_has_one_line(srzoo_cli, monkeypatch, tmp_path):
-    from srzoo import locate
+    from srzoo.models import locate
 
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     error: Exception = ValueError("odd")

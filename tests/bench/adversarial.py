@@ -15,8 +15,9 @@ from pathlib import Path
 
 import click
 
-from srzoo import recipe, training
-from srzoo.registry import Use
+from srzoo import training
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
 from srzoo.training import step
 from srzoo.training.processes import accelerator_for
 

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import drawn
 
-from srzoo import zoo
 from srzoo.batches import batch, pipeline
 from srzoo.batches.making import Maker, Options
+from srzoo.upscaling import loading
 
 
 def pictures(folder: Path, count: int, side: int) -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as name:
         pictures(Path(name) / "in", count, side)
-        upscaler = zoo.load(model)
+        upscaler = loading.load(model)
         for at_a_time in dict.fromkeys((1, 2, pipeline.default_jobs())):
             out = Path(name) / f"out{at_a_time}"
             work = batch.plan([Path(name) / "in"], str(out), model=model, known=[], recursive=True)

@@ -18,7 +18,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from srzoo import images, kinds, recipe, training
+from srzoo import images, training
+from srzoo.plugins import kinds
+from srzoo.recipes import recipe
 from srzoo.training import report
 
 FILES = {

@@ -21,8 +21,8 @@ import numpy as np
 
 import srzoo
 from srzoo.contracts import Sample
-from srzoo.recipe import Data
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes.recipe import Data
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import decoded
 from srzoo.training.sets import sources

@@ -21,8 +21,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from srzoo import images, locate, zoo
+from srzoo import images
 from srzoo.exporting import engine
+from srzoo.models import locate
+from srzoo.upscaling import loading
 
 
 def pieces(source: Path, folder: Path, count: int, size: tuple[int, int]) -> None:
@@ -42,7 +44,7 @@ def pieces(source: Path, folder: Path, count: int, size: tuple[int, int]) -> Non
 
 def compute(folder: Path, model: str, name: str) -> None:
     """Print the seconds that the pictures of a folder take, decoded before."""
-    upscaler = zoo.load(model, engine=name)
+    upscaler = loading.load(model, engine=name)
     pictures = [images.read(path).pixels for path in sorted(folder.iterdir())]
     upscaler.array(pictures[0])  # what the first call prepares is no computing
     start = time.perf_counter()
@@ -81,7 +83,7 @@ def main() -> None:
         compute(given.data, given.model, name)
         return
     width, height = (int(side) for side in given.size.split("x"))
-    zoo.load(given.model, engine=name)  # exported before anything is measured
+    loading.load(given.model, engine=name)  # exported before anything is measured
     whole: list[float] = []
     pure: list[float] = []
     with tempfile.TemporaryDirectory() as place:

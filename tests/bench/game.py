@@ -17,7 +17,8 @@ from pathlib import Path
 
 import click
 
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 from srzoo.training import report
 
 MUON = 'optimizer={name = "muon", lr = 5e-4, momentum = 0.95}'

@@ -29,7 +29,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 
 BASE = [
     "data.lr_crop=48", "data.batch=16", "train.steps=10000000", "train.evaluate_every=10000000",

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from srzoo import images
+from srzoo.common import memory
 from srzoo.errors import SrzooError
 from srzoo.images import Picture
-from srzoo.upscaling import memory
 
 SIZE = 6000, 5000
 FORMATS = ("png", "jpg", "tiff", "webp", "avif", "heic", "jxl")

@@ -11,8 +11,8 @@ import time
 import numpy as np
 
 import srzoo
+from srzoo.common import memory
 from srzoo.evaluating.judging import Judging
-from srzoo.upscaling import memory
 
 NAMES = ("psnr_y", "ssim_y")
 

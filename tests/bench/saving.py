@@ -26,9 +26,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import drawn
 
-from srzoo import images, locate, zoo
+from srzoo import images
 from srzoo.exporting import engine
 from srzoo.images import Picture, vips
+from srzoo.models import locate
+from srzoo.upscaling import loading
 
 Save = Callable[[np.ndarray], int]
 
@@ -129,7 +131,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     name = engine.choose(locate.find(given.model)).name
-    upscaler = zoo.load(given.model, engine=name)
+    upscaler = loading.load(given.model, engine=name)
     inputs = pictures(given.photos, given.count, given.side)
     large = [upscaler.array(pixels) for pixels in inputs]
     megapixels = sum(pixels[..., 0].size for pixels in large) / 1e6

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 from srzoo.training import report
 
 COMMON = [

@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import drawn
 
-from srzoo import kinds, zoo
 from srzoo.errors import SrzooError
+from srzoo.plugins import kinds
+from srzoo.upscaling import loading
 
 COMPLETE = {"_SRZOO_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
 SLOW = ("torch-compile",)
@@ -59,7 +60,7 @@ def commands(model: str, place: Path) -> dict[str, Command]:
         if name in SLOW:
             continue
         try:
-            zoo.load(model, engine=name)  # the export is kept
+            loading.load(model, engine=name)  # the export is kept
         except SrzooError as error:
             print(f"without {name}: {error}")
             continue

@@ -20,7 +20,8 @@ import torch
 from torch.nn import functional as F
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 
 CHANGES = ["data.lr_crop=32", "optimizer.lr=4e-4", "train.steps=100000", "stages=[]",
            "train.ema=0.0", "train.evaluate_every=1000000",

@@ -8,10 +8,11 @@ import json
 import pytest
 
 import srzoo
-from srzoo import card, kinds
 from srzoo.benching import bench as benching
 from srzoo.exporting import convert, exports
+from srzoo.models.folder import read_folder
 from srzoo.networks import folders
+from srzoo.plugins import kinds
 
 ARGS = {"n_resblocks": 1, "n_feats": 8, "scale": 2}
 SMALL = ("--size", "24x16", "--rounds", "1")
@@ -82,7 +83,7 @@ def test_engines_are_measured_within_a_budget_too(srzoo_cli, model, counted):
 @mnn
 def test_libraries_count_and_torch_does_not_where_it_is_not_needed(model):
     """Beside a bare start: an export needs less than what importing torch takes."""
-    convert.kept(card.read(model), 2, "mnn")
+    convert.kept(read_folder(model), 2, "mnn")
     run = {
         name: benching.measured(benching.Task("engine", name, str(model), 2, (16, 16)))
         for name in ("mnn", "torch")

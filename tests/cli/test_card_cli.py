@@ -9,8 +9,8 @@ import sys
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo import card
 from srzoo.modelcards import cardtext
+from srzoo.models.folder import read_folder
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_show_text(srzoo_cli, folder):
     srzoo_cli("card", "new", folder)
     result = srzoo_cli("card", "show", folder, "--text")
     assert result.code == 0
-    assert result.out == cardtext.prose(card.read(folder))
+    assert result.out == cardtext.prose(read_folder(folder))
     assert "## Use it" in result.out
     both = srzoo_cli("card", "show", folder, "--text", "--json")
     assert (both.code, both.out) == (2, "")

@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT, drawn
 from PIL import Image, ImageCms
 
-from srzoo import zoo
+from srzoo.upscaling import loading
 
 BOTH = ("-m", "bicubic-x2", "-m", "soft")
 
@@ -111,7 +111,7 @@ def test_refusals_come_before_the_work(srzoo_cli, here, monkeypatch, arguments, 
     Path("there.png").write_text("mine")
     Path("there.html").write_text("mine")
     Path("folder.png").mkdir()
-    monkeypatch.setattr(zoo, "load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(loading, "load", lambda *_: pytest.fail("a model was loaded"))
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     result = srzoo_cli("compare", *BOTH, *arguments)
     assert (result.code, result.out) == (2, "")

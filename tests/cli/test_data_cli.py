@@ -12,7 +12,7 @@ import pytest
 from helpers import drawn
 from PIL import Image
 
-from srzoo import kinds
+from srzoo.plugins import kinds
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -46,8 +46,8 @@ def files(folder: Path) -> list[str]:
 @pytest.fixture
 def kept(photos, tmp_path, monkeypatch):
     """Pictures of two data sets, kept decoded."""
-    from srzoo.registry import Use
-    from srzoo.sources import Sets
+    from srzoo.plugins.registry import Use
+    from srzoo.recipes.sources import Sets
     from srzoo.training.pixels import decoded
     from srzoo.training.sets import sources
 

@@ -11,8 +11,8 @@ import sys
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo import card
 from srzoo.evaluating import claims
+from srzoo.models.folder import read_folder
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_closed_pipe_takes_nothing_from_the_card(tiny, copy):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
         assert run.stdout is not None
         run.stdout.close()
-    assert [claim.dataset for claim in claims.read(card.read(copy))] == ["Tiny", "Tiny"]
+    assert [claim.dataset for claim in claims.read(read_folder(copy))] == ["Tiny", "Tiny"]
 
 
 def test_cards_of_the_system_are_refused_at_once(srzoo_cli, tiny, copy, monkeypatch):

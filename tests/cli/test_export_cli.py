@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srzoo import kinds
 from srzoo.exporting import convert, exports
 from srzoo.networks import folders
+from srzoo.plugins import kinds
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import pytest
 from helpers import ROOT
 
 import srzoo
-from srzoo import locate
 from srzoo.evaluating import claims
+from srzoo.models import locate
 
 
 def test_model_list(srzoo_cli):

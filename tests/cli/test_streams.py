@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo import images, kinds
+from srzoo import images
 from srzoo.cli import _streams
 from srzoo.cli._streams import CONTROL, Words, clean
+from srzoo.plugins import kinds
 
 FAST = ("-m", "bicubic-x2")
 SRZOO = (sys.executable, "-m", "srzoo")
@@ -41,8 +42,8 @@ def prepare(*, folder, device="auto", precision="auto"):
     noise("prepare")
     import atexit
     atexit.register(noise, "at exit")
-    import srzoo_torch
-    return srzoo_torch.prepare(folder=folder, device=device, precision=precision)
+    import srzoo_plugins.torch
+    return srzoo_plugins.torch.prepare(folder=folder, device=device, precision=precision)
 """
 
 
@@ -150,7 +151,7 @@ def evil_model(tmp_path):
 @pytest.mark.parametrize("command", [("model", "show"), ("card", "show"), ("model", "list"),
                                      ("model", "show", "--json"), ("evaluate",)])  # fmt: skip
 def test_what_a_model_says_is_cleaned(evil_model, srzoo_cli, command, monkeypatch):
-    from srzoo import locate
+    from srzoo.models import locate
 
     monkeypatch.setattr(locate, "released", lambda: {"evil": evil_model})
     reference = [] if command[1:2] == ("list",) else [str(evil_model)]

@@ -13,7 +13,7 @@ import sys
 import pytest
 from PIL import Image
 
-from srzoo import recipe
+from srzoo.recipes import recipe
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 from helpers import ROOT, drawn
 from PIL import Image
 
-from srzoo import zoo
 from srzoo.batches.ledger import NAME
+from srzoo.upscaling import loading
 
 FAST = ("-m", "bicubic-x2")
 
@@ -261,7 +261,7 @@ def test_a_tree_and_a_second_run(srzoo_cli, tmp_path, monkeypatch):
     assert srzoo_cli(*command).code == 0
     assert files(tmp_path / "in/out") == ["a.png", "b/a.jpg", "b/c/d.webp"]
     with monkeypatch.context() as patch:
-        patch.setattr(zoo, "load", lambda *_: pytest.fail("a model is loaded for nothing"))
+        patch.setattr(loading, "load", lambda *_: pytest.fail("a model is loaded for nothing"))
         again = srzoo_cli(*command)
     assert again.code == 0
     assert "0 pictures" in again.out

@@ -15,10 +15,11 @@ from helpers import drawn
 from PIL import Image
 
 import srzoo
-from srzoo import images, zoo
+from srzoo import images
 from srzoo.batches.ledger import NAME
 from srzoo.comparing import preview
 from srzoo.exporting import exports
+from srzoo.upscaling import loading
 
 FAST = ("-m", "bicubic-x2")
 
@@ -300,7 +301,7 @@ def test_a_dry_run_makes_no_export(srzoo_cli, photo, tmp_path, monkeypatch):
 def test_a_dry_run_with_nothing_to_do_loads_nothing(srzoo_cli, photo, tmp_path, monkeypatch):
     command = ("upscale", photo.parent, "-o", tmp_path / "out", *FAST)
     assert srzoo_cli(*command).code == 0
-    monkeypatch.setattr(zoo, "load", lambda *_: pytest.fail("a model is loaded for nothing"))
+    monkeypatch.setattr(loading, "load", lambda *_: pytest.fail("a model is loaded for nothing"))
     assert "0 pictures would be made" in srzoo_cli(*command, "--dry-run").out
 
 
@@ -374,7 +375,7 @@ def test_a_preview_is_what_the_whole_would_be(tmp_path, monkeypatch, sizing, srz
 def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srzoo_cli):
     Image.effect_noise((3000, 2000), 60).save(tmp_path / "a.jpg")
     seen = []
-    load = zoo.load
+    load = loading.load
 
     def spied(*given, **options):
         model = load(*given, **options)
@@ -382,7 +383,7 @@ def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srz
         model.to_size = lambda picture, route, *rest: seen.append(route) or to_size(picture, route)
         return model
 
-    monkeypatch.setattr(zoo, "load", spied)
+    monkeypatch.setattr(loading, "load", spied)
     assert srzoo_cli("upscale", tmp_path / "a.jpg", "-m", "bicubic-x4", "--preview").code == 0
     assert len(seen) == 1
     assert max(seen[0].source) <= 480 // 4 + 2 * 32 + 64

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 import srzoo
-from srzoo import images, locate
-from srzoo.comparing import comparison, figure, places, sheet
+from srzoo import images
+from srzoo.comparing import comparison, figure
 from srzoo.comparing.comparison import Comparison, Shown, compare
-from srzoo.comparing.places import GRID, Place
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError, SrzooError
+from srzoo.images import places, sheet
+from srzoo.images.places import GRID, Place
+from srzoo.models import locate
 
 SIZES = st.integers(1, 60)
 

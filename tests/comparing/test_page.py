@@ -17,7 +17,7 @@ from test_comparison import made
 
 from srzoo.comparing import page
 from srzoo.comparing.comparison import Shown
-from srzoo.comparing.places import Place
+from srzoo.images.places import Place
 
 CROP = Place(200, 120, 160, 160)
 NASTY = "<img src=x onerror=\"document.title='bad'\">' &amp; {{script}} </script>"

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from srzoo import images
-from srzoo.comparing import places, preview
-from srzoo.comparing.places import Place
+from srzoo.comparing import preview
+from srzoo.images import places
+from srzoo.images.places import Place
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srzoo.comparing import sheet
-from srzoo.comparing.sheet import SIDE, Panel, Style
+from srzoo.images import sheet
+from srzoo.images.sheet import SIDE, Panel, Style
 
 LINE, GAP = 16, 6
 NAMES = st.text(min_size=0, max_size=300)

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, loop, step
 from srzoo.training.processes import accelerator_for
 

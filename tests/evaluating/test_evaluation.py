@@ -13,10 +13,10 @@ from huggingface_hub import EvalResult, ModelCard
 from PIL import Image
 
 import srzoo
-from srzoo import card
 from srzoo.errors import ModelError, PictureError, SrzooError
 from srzoo.evaluating import claims, results, sets
 from srzoo.evaluating.evaluation import Result, Value, evaluate, metric, short
+from srzoo.models.folder import read_folder
 from srzoo.upscaling.upscaler import Upscaler
 
 CARD = """---
@@ -87,7 +87,7 @@ def copy(tmp_path):
     """A released model's folder to write into, its card without results."""
     folder = shutil.copytree(ROOT / "cards/bicubic-x2", tmp_path / "bicubic-x2")
     (folder / "README.md").write_text(CARD)
-    return card.read(folder)
+    return read_folder(folder)
 
 
 def values(report):
@@ -381,7 +381,7 @@ def test_what_cannot_be_written(copy, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("srzoo.files.os.open", refuse)
+    monkeypatch.setattr("srzoo.common.files.os.open", refuse)
     with pytest.raises(ModelError, match="Permission denied"):
         results.write(copy, [row()])
     assert (copy.path / "README.md").read_text() == before

@@ -7,8 +7,8 @@ import json
 import pytest
 
 import srzoo
-from srzoo import locate
 from srzoo.evaluating import results
+from srzoo.models import locate
 
 JUDGE = {  # not what trained them: that is EfficientNet-Lite0
     "name": "feature_distance",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pairs import Pair, PairEngine, saved
 
-from srzoo import kinds
 from srzoo.exporting import convert
+from srzoo.plugins import kinds
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from srzoo import kinds
 from srzoo.exporting.runner import ExportRunner
 from srzoo.networks import folders
+from srzoo.plugins import kinds
 
 ARGS = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from helpers import drawn
 
-from srzoo import kinds, zoo
 from srzoo.errors import FallbackWarning, ModelError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Record
+from srzoo.plugins import kinds
+from srzoo.upscaling import loading
 
 PICTURE = np.asarray(drawn(21, 17))
 
@@ -40,7 +41,7 @@ def test_torch_does_little_work_sooner(model, cache, pair):
         chosen = engine.choose(model, work=work)
         assert (chosen.name, chosen.prepares) == ("pair", True)
     assert engine.choose(model, "pair", work=1).name == "pair"  # asked for
-    assert type(zoo.load(model.path, engine="auto", work=10).runner).__name__ == "ModuleRunner"
+    assert type(loading.load(model.path, engine="auto", work=10).runner).__name__ == "ModuleRunner"
     assert not list(cache.iterdir())
 
 
@@ -87,7 +88,7 @@ def test_auto_takes_torch_where_no_export_can_be_kept(model, pair, closed):
     chosen = engine.choose(model)
     assert chosen.name == "torch"
     assert "no export can be kept: " in chosen.why
-    made = zoo.load(model.path, engine="auto")
+    made = loading.load(model.path, engine="auto")
     assert type(made.runner).__name__ == "ModuleRunner"
     assert pair.written == 0
 
@@ -97,7 +98,7 @@ def test_an_engine_that_is_asked_for_has_a_temporary_folder(model, pair, tmp_pat
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.warns(FallbackWarning, match="cannot keep an export in .*made for this time"):
-        runner = zoo.load(model.path, engine="pair").runner
+        runner = loading.load(model.path, engine="pair").runner
     assert runner(np.zeros((1, 3, 9, 9), np.float32), 2).shape == (1, 3, 18, 18)
     left = [path for path in tmp_path.iterdir() if path.name.startswith(".srzoo-")]
     assert len(left) == 1
@@ -112,10 +113,10 @@ def test_auto_goes_on_where_an_export_is_not_finished(model, cache, pair, monkey
     monkeypatch.setattr(pair, "write", write)
     monkeypatch.setattr(convert, "_to_onnx", lambda *_: None)
     with pytest.warns(FallbackWarning, match="pair is not used: .*bad day"):
-        made = zoo.load(model.path, engine="auto")
+        made = loading.load(model.path, engine="auto")
     assert type(made.runner).__name__ == "ModuleRunner"
     with pytest.raises(ModelError, match="bad day"):
-        zoo.load(model.path, engine="pair")
+        loading.load(model.path, engine="pair")
 
 
 def test_a_broken_engine_of_others_is_passed_over(model, cache, pair, monkeypatch):

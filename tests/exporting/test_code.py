@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from srzoo import kinds
-from srzoo.card import Config
 from srzoo.exporting import code
+from srzoo.models.folder import Config
+from srzoo.plugins import kinds
 
 DIGEST = """
 import sys
-from srzoo.card import Config
+from srzoo.models.folder import Config
 from srzoo.exporting import code
 config = Config({generator!r}, {args!r}, (2,), None, "", {requires!r})
 print(code.digest(config, "onnx"))
@@ -145,7 +145,8 @@ def test_a_network_in_a_notebook():
 def test_the_digest_is_the_same_in_every_process(seed):
     """Sets have another order in each."""
     script = (
-        "from srzoo import kinds; from srzoo.card import Config; from srzoo.exporting import code\n"
+        "from srzoo.plugins import kinds\nfrom srzoo.models.folder import Config\n"
+        "from srzoo.exporting import code\n"
         "class Net:\n    scales, reach = (1,), 0\n"
         "    def forward(self, x): return x in {'a', 'b', 'c', 'd'}\n"
         "kinds.generators.register('local', Net)\n"
@@ -169,8 +170,8 @@ def test_edited_code_of_a_degradation(tmp_path):
     site.dist("shrink", "srzoo.degradations", "smaller = shrink:smaller")
     site.dist("mixing", "srzoo.degradations", "mix = mixing:mix")
     script = (
-        "import sys; from srzoo import kinds; from srzoo.exporting import code;"
-        "from srzoo.registry import Use;"
+        "import sys; from srzoo.plugins import kinds; from srzoo.exporting import code;"
+        "from srzoo.plugins.registry import Use;"
         "uses = Use('smaller'), Use('mix', {'choices': ['smaller']}), Use('bicubic');"
         "print(*(code.of_use(kinds.degradations, use) for use in uses));"
         "assert not {'shrink', 'mixing', 'torch'} & set(sys.modules)"

@@ -14,10 +14,12 @@ import pytest
 from helpers import drawn
 from pairs import saved
 
-from srzoo import keeping, kinds, zoo
+from srzoo.common import keeping
 from srzoo.errors import ModelError
 from srzoo.exporting import convert, exports
 from srzoo.exporting.exports import Record, UnfinishedError
+from srzoo.plugins import kinds
+from srzoo.upscaling import loading
 
 PICTURE = np.asarray(drawn(41, 33))
 
@@ -71,7 +73,7 @@ def test_a_damaged_export_is_made_anew(model, cache, pair, monkeypatch, tmp_path
     """Each file in each way; and what is made then is what it was."""
     made = convert.kept(model, 2, "pair")
     sound = shutil.copytree(made.path.parent, tmp_path / "sound")
-    want = zoo.load(model.path, engine="pair").array(PICTURE)
+    want = loading.load(model.path, engine="pair").array(PICTURE)
     again = []
 
     def copy(_model, _scale, _format, path):  # exporting takes seconds
@@ -86,7 +88,7 @@ def test_a_damaged_export_is_made_anew(model, cache, pair, monkeypatch, tmp_path
         for number, harm in enumerate(HARMS, start=1):
             again.clear()
             harm(made.path.with_name(name), rng)
-            assert np.array_equal(zoo.load(model.path, engine="pair").array(PICTURE), want)
+            assert np.array_equal(loading.load(model.path, engine="pair").array(PICTURE), want)
             assert len(again) == 1, f"{name} was {harm.__name__}, way {number}"
             assert [path.name for path in cache.iterdir()] == [made.path.parent.name]
             for path in sound.iterdir():
@@ -121,7 +123,7 @@ def refuses(model, pair, monkeypatch, write):
         patch.setattr(pair, "write", write)
         warnings.simplefilter("ignore")  # of a cache that is full
         with pytest.raises((ModelError, KeyboardInterrupt)) as found:
-            zoo.load(model.path, engine="pair")
+            loading.load(model.path, engine="pair")
     made = exports.find(model, 2, "pair")
     return found.value, bool(made and made.record.refused)
 
@@ -198,11 +200,11 @@ def test_a_converter_that_is_killed(model, cache, monkeypatch, tmp_path):
     script = tmp_path / "pnnx"
     script.write_text("#!/bin/sh\nkill -INT $$\n")
     script.chmod(0o755)
-    import srzoo_ncnn
+    import srzoo_plugins.ncnn
 
     with monkeypatch.context() as patch:
         patch.setattr(convert, "_to_onnx", lambda *args: args[-1].write_bytes(b"x"))
-        patch.setattr(srzoo_ncnn, "_converter", lambda: str(script))
+        patch.setattr(srzoo_plugins.ncnn, "_converter", lambda: str(script))
         with pytest.raises(UnfinishedError, match="pnnx was stopped by signal 2"):
             convert.kept(model, 2, "ncnn")
     assert exports.find(model, 2, "ncnn") is None
@@ -274,7 +276,7 @@ def test_a_result_in_an_engines_memory_is_copied(model, cache, pair, monkeypatch
 
     convert.kept(model, 2, "pair")
     monkeypatch.setattr(pair, "open", open_)
-    runner = zoo.load(model.path, engine="pair").runner
+    runner = loading.load(model.path, engine="pair").runner
     first = runner(np.full((1, 3, 20, 20), 0.1, np.float32), 2)
     before = first.copy()
     runner(np.full((1, 3, 20, 20), 0.9, np.float32), 2)

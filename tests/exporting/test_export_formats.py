@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from srzoo import card, kinds
 from srzoo.errors import DeviceError, ModelError
 from srzoo.exporting import about, convert, exports
 from srzoo.exporting.convert import DIFFERING, OFF, AtScale
 from srzoo.exporting.trial import drawn
+from srzoo.models.folder import read_folder
 from srzoo.networks import folders
+from srzoo.plugins import kinds
 from srzoo.testing import cases
 from srzoo.testing._case import seeded
 
@@ -64,7 +65,7 @@ def test_what_is_written(format, written):
 def test_it_says_what_it_is_without_torch(format, written, model):
     path, _ = written(format)
     code = (
-        "import sys; from pathlib import Path; from srzoo import kinds\n"
+        "import sys; from pathlib import Path; from srzoo.plugins import kinds\n"
         "print(kinds.formats.create(sys.argv[1]).about(Path(sys.argv[2])))\n"
         "assert 'torch' not in sys.modules"
     )
@@ -242,5 +243,5 @@ def test_every_network_in_every_format(case, format, tmp_path):
     name = case.name.rpartition(":")[2]
     folder = folders.save(net, tmp_path / name, generator=name, args=case.args)
     path = tmp_path / f"a{kinds.formats.create(format).suffix}"
-    convert.write(card.read(folder.path), net.scales[-1], format, path)
+    convert.write(read_folder(folder.path), net.scales[-1], format, path)
     assert json.loads(kinds.formats.create(format).about(path))["model"] == name

@@ -8,10 +8,12 @@ import torch
 from helpers import drawn
 from PIL import Image
 
-from srzoo import kinds, locate, zoo
 from srzoo.errors import DeviceError, ModelError
 from srzoo.exporting import engine
+from srzoo.models import locate
 from srzoo.networks import folders
+from srzoo.plugins import kinds
+from srzoo.upscaling import loading
 from srzoo.upscaling.upscaler import Upscaler
 
 ENGINES = ["mnn", "ncnn", "onnxruntime", "openvino"]
@@ -43,9 +45,9 @@ def apart(a, b):
 @pytest.mark.parametrize("name", ENGINES)
 def test_pictures_whole_and_in_tiles_are_torchs(name, model):
     picture = np.asarray(drawn(145, 93))
-    want = zoo.load(model.path, engine="torch", tile="off").array(picture)
+    want = loading.load(model.path, engine="torch", tile="off").array(picture)
     for tile in ("off", 32):
-        got = zoo.load(model.path, engine=name, tile=tile).array(picture)
+        got = loading.load(model.path, engine=name, tile=tile).array(picture)
         assert apart(got, want).max() <= 1
         assert np.mean(got != want) < 0.005
 
@@ -53,7 +55,7 @@ def test_pictures_whole_and_in_tiles_are_torchs(name, model):
 @pytest.mark.parametrize("height", range(1, 7))
 def test_thin_pictures(height, model):
     picture = np.asarray(drawn(70, 40))[:height]
-    torchs, mnns = (zoo.load(model.path, engine=name) for name in ("torch", "mnn"))
+    torchs, mnns = (loading.load(model.path, engine=name) for name in ("torch", "mnn"))
     assert apart(mnns.array(picture), torchs.array(picture)).max() <= 1
     upright = picture.transpose(1, 0, 2)
     assert apart(mnns.array(upright), torchs.array(upright)).max() <= 1
@@ -91,7 +93,8 @@ def test_several_scales(tmp_path):
     picture = np.asarray(drawn(31, 24))
     for scale in (2, 3):
         want, got = (
-            zoo.load(folder.path, engine=name).array(picture, scale) for name in ("torch", "mnn")
+            loading.load(folder.path, engine=name).array(picture, scale)
+            for name in ("torch", "mnn")
         )
         assert apart(got, want).max() <= 1
 
@@ -100,7 +103,7 @@ def test_the_released_model():
     folder = locate.find("edsr-x4")
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:97, :121]
     runner = kinds.engines.build("mnn", folder=folder.path, device="auto", precision="auto")
-    want = zoo.load("edsr-x4", engine="torch").array(photo)
+    want = loading.load("edsr-x4", engine="torch").array(photo)
     for tile in ("off", 48):
         got = Upscaler(runner, (4,), "edsr-x4", tile=tile).array(photo)
         assert apart(got, want).max() <= 1

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from pairs import ARGS, Pair, saved
 
-from srzoo import card, files, kinds, zoo
+from srzoo.common import files
 from srzoo.errors import ModelError, WeightsError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Export, Record
+from srzoo.models.folder import read_folder
+from srzoo.plugins import kinds
+from srzoo.upscaling import loading
 
 
 def test_made_once_and_kept(model, cache, pair):
@@ -117,7 +120,7 @@ def test_auto_goes_on_to_the_next(tmp_path, cache, pair, monkeypatch):
     pair.brighter = 3.0
     monkeypatch.setattr(engine, "has_gpu", lambda: False)
     model = saved(tmp_path / "other")
-    made = zoo.load(model.path, engine="auto")
+    made = loading.load(model.path, engine="auto")
     assert type(made.runner).__name__ == "Engine"
     assert made.runner.format == "mnn"
 
@@ -179,9 +182,9 @@ def test_a_faster_process_keeps_its_file(model, cache):
 @pytest.mark.slow
 def test_two_processes_at_once(model, cache):
     code = (
-        "import sys; from pathlib import Path; from srzoo import card; "
+        "import sys; from pathlib import Path; from srzoo.models.folder import read_folder; "
         "from srzoo.exporting import convert; "
-        "made = convert.kept(card.read(Path(sys.argv[1])), 2, 'mnn'); "
+        "made = convert.kept(read_folder(Path(sys.argv[1])), 2, 'mnn'); "
         "assert made.path.exists() and not made.record.refused"
     )
     command = [sys.executable, "-c", code, str(model.path)]
@@ -189,4 +192,4 @@ def test_two_processes_at_once(model, cache):
     assert [process.wait() for process in both] == [0, 0]
     (folder,) = cache.iterdir()
     assert json.loads((folder / "export.json").read_text())["bytes_per_pixel"] > 0
-    assert exports.find(card.read(model.path), 2, "mnn")
+    assert exports.find(read_folder(model.path), 2, "mnn")

@@ -8,9 +8,9 @@ from grids import Pooled, SplitWindows, Unshuffled, network
 from helpers import drawn
 
 import srzoo
-from srzoo import zoo
 from srzoo.exporting import about, convert, exports
 from srzoo.networks import folders
+from srzoo.upscaling import loading
 
 KINDS = [(Unshuffled, {"cell": 3}), (Pooled, {}), (SplitWindows, {})]
 
@@ -35,9 +35,9 @@ def folder(tmp_path, monkeypatch):
 def test_pictures_whole_and_in_tiles_are_torchs(folder, kind, args, engine):
     found = folder(kind, args)
     picture = np.asarray(drawn(71, 53))
-    want = zoo.load(found.path, engine="torch", tile="off").array(picture)
+    want = loading.load(found.path, engine="torch", tile="off").array(picture)
     for tile in ("off", 21):
-        loaded = zoo.load(found.path, engine=engine, tile=tile)
+        loaded = loading.load(found.path, engine=engine, tile=tile)
         got = loaded.array(picture)
         assert np.abs(got.astype(int) - want).max() <= 1
         assert np.mean(got != want) < 0.005

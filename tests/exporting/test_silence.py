@@ -21,7 +21,7 @@ def asked(*_, **__):
     os._exit(9)
 socket.getaddrinfo = socket.gethostbyname = socket.create_connection = asked
 import numpy as np
-from srzoo import kinds
+from srzoo.plugins import kinds
 from srzoo.testing._network import registered
 with registered() as folder:
     runner = kinds.engines.build(sys.argv[1], folder=folder.path, device="cpu", precision="fp32")
@@ -53,7 +53,7 @@ def test_nothing_calls_home_and_stdout_is_left_alone(name, tmp_path, monkeypatch
 def test_onnx_runtimes_telemetry_is_off_before_its_import(monkeypatch, tmp_path):
     """It asks for a host a minute later: too late for a test to watch."""
     import onnxruntime
-    import srzoo_onnx
+    import srzoo_plugins.onnx
 
     told = []
 
@@ -62,9 +62,9 @@ def test_onnx_runtimes_telemetry_is_off_before_its_import(monkeypatch, tmp_path)
         return onnxruntime
 
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
-    monkeypatch.setattr(srzoo_onnx, "import_module", imported)
+    monkeypatch.setattr(srzoo_plugins.onnx, "import_module", imported)
     monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append("off"))
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: told.append("session"))
     with pytest.raises(AttributeError):
-        srzoo_onnx.ONNX().open(tmp_path / "a.onnx", 1)
+        srzoo_plugins.onnx.ONNX().open(tmp_path / "a.onnx", 1)
     assert told == [("onnxruntime", "1"), "off", "session"]

@@ -15,7 +15,8 @@ import pytest
 from loopback import Fault, Hub
 
 import srzoo
-from srzoo import card, hub
+from srzoo.models import hub
+from srzoo.models.folder import read_folder
 from srzoo.networks import folders
 
 TOKEN = "hf_test"
@@ -122,7 +123,7 @@ def test_into_a_folder_of_its_own(there, model, tmp_path):
     said = run(there, code, tmp_path / "a/b")
     assert contents(tmp_path / "a/b") == contents(model)
     assert not any(path.is_symlink() for path in (tmp_path / "a/b").iterdir())
-    assert card.read(tmp_path / "a/b").config == card.read(model).config
+    assert read_folder(tmp_path / "a/b").config == read_folder(model).config
     assert "exists. Choose another folder" in said["again"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
 
@@ -131,8 +132,8 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
     """load, upscale on the command line, a recipe's init."""
     code = """
     import numpy as np
-    from srzoo import recipe, training
-    from srzoo.recipe import check
+    from srzoo import training; from srzoo.recipes import recipe
+    from srzoo.recipes.recipe import check
     picture = np.zeros((8, 9, 3), np.uint8)
     attempt("load", lambda: srzoo.load("org/edsr@v1")(picture).shape)
     attempt("forced", lambda: srzoo.load("hf://org/edsr@v1")(picture).shape)

@@ -12,9 +12,9 @@ import pytest
 from loopback import Fault, Hub
 from test_pull import BOTH, TOKEN, contents, run
 
-from srzoo import locate
 from srzoo.errors import HubError
 from srzoo.modelcards import publishing
+from srzoo.models import locate
 
 FETCHED = "attempt('back', lambda: srzoo.pull(sys.argv[1], sys.argv[2]))"
 

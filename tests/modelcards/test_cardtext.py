@@ -16,14 +16,17 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import srzoo
-from srzoo import card, locate, recipe, training
+from srzoo import training
 from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
 from srzoo.modelcards import cardtext, provenance
 from srzoo.modelcards.cardsections import parameters
 from srzoo.modelcards.cardtext import Facts
+from srzoo.models import locate
+from srzoo.models.folder import Config, ModelFolder, read_folder
 from srzoo.networks import folders
+from srzoo.recipes import recipe
 from srzoo.training import packing
 
 CREDIT = "Waves by nobody, CC0"
@@ -54,7 +57,7 @@ train = { steps = 12, seed = 3 }
 """
 
 
-def folder_with(tmp_path: Path, plan: str | None, *changes: str) -> card.ModelFolder:
+def folder_with(tmp_path: Path, plan: str | None, *changes: str) -> ModelFolder:
     """A small EDSR as a model folder, with a recipe."""
     args = {"n_resblocks": 1, "n_feats": 4, "scale": 2}
     net = srzoo.generators.create("edsr", **args)
@@ -84,7 +87,7 @@ def row(value: float = 30.0) -> Result:
     return Result("waves-x2", "Set5", 2, None, None, False, 1, 1.0, ("a.png",), (measured,))
 
 
-def text_of(folder: card.ModelFolder) -> str:
+def text_of(folder: ModelFolder) -> str:
     return (folder.path / "README.md").read_text()
 
 
@@ -293,7 +296,7 @@ def test_the_sample_is_the_middle_of_the_picture(tmp_path):
     folder = shutil.copytree(ROOT / "cards/bicubic-x2", tmp_path / "bicubic-x2")
     picture = drawn(700, 500)
     picture.save(tmp_path / "photo.png")
-    cardtext.draw_sample(card.read(folder), tmp_path / "photo.png")
+    cardtext.draw_sample(read_folder(folder), tmp_path / "photo.png")
     with Image.open(folder / "sample.png") as drawn_sheet:
         sheet = np.asarray(drawn_sheet).astype(int)
     lr, bicubic, sr, hr = (sheet[16:256, x : x + 240] for x in range(0, 984, 246))
@@ -305,7 +308,7 @@ def test_the_sample_is_the_middle_of_the_picture(tmp_path):
 
 def test_a_trained_run_tells_how_it_was_trained(tiny, tmp_path, facts):
     training.train(recipe.load(tiny(), ["train.steps=16", "summary=waves"]), tmp_path / "run")
-    folder = card.read(tmp_path / "run")
+    folder = read_folder(tmp_path / "run")
     cardtext.new(folder, facts)
     results.write(folder, [row()])
     assert cardtext.problems(folder) == []
@@ -364,8 +367,8 @@ def test_the_best_of_the_last_stage(tmp_path):
 def test_a_mean_over_stages_is_told(tiny, tmp_path):
     changes = ["stages=['a', 'b']", "average_stages=2"]
     outcome = training.train(recipe.load(tiny(), changes), tmp_path / "run")
-    cardtext.new(packing.pack(card.read(tmp_path / "run"), tmp_path / "packed"), Facts())
-    said = next(line for line in text_of(card.read(tmp_path / "packed")).splitlines()
+    cardtext.new(packing.pack(read_folder(tmp_path / "run"), tmp_path / "packed"), Facts())
+    said = next(line for line in text_of(read_folder(tmp_path / "packed")).splitlines()
                 if "Released" in line)  # fmt: skip
     assert said == (
         "* Released: the mean of the weights that the last 2 stages came to; validation: psnr_y"
@@ -424,7 +427,7 @@ def test_the_recipe_decides_what_a_card_says(tmp_path, changes, words, not_words
 def test_the_papers_figures_stand_beside_their_own_network_alone(
     generator, args, adversarial, names
 ):
-    config = card.Config(generator, args, (args.get("scale", 4),), None)
+    config = Config(generator, args, (args.get("scale", 4),), None)
     printed = provenance.printed(config, adversarial)
     assert [re.split(r", \[|, as", network.name)[0] for network in printed] == names
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 import srzoo
-from srzoo import locate
+from srzoo.models import locate
 from srzoo.networks import folders
 from srzoo.networks import lean as leans
 from srzoo.networks.lean import Folded, Lean, lean, normalise

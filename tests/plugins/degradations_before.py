@@ -9,8 +9,8 @@ import math
 from functools import partial
 
 import numpy as np
-from srzoo_degradations import _kernels, _steps
-from srzoo_degradations._camera import _gaussian, _shaken, _shrink
+from srzoo_plugins.degradations import _kernels, _steps
+from srzoo_plugins.degradations._camera import _gaussian, _shaken, _shrink
 
 within = _steps.within
 

@@ -15,11 +15,11 @@ from helpers import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from srzoo_data import Folder, Hub, Paired, fit, read_rgb
+from srzoo_plugins.data import Folder, Hub, Paired, fit, read_rgb
 
-from srzoo import kinds
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
+from srzoo.plugins import kinds
 from srzoo.testing import dataset as suite
 
 
@@ -49,7 +49,7 @@ ALL = ["a/deep/z.webp", "a/x.jpg", "a/y.PNG", "b.png"]
 
 def test_they_are_registered():
     assert {"folder", "hub", "paired"} <= set(kinds.datasets.names())
-    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_data")]
+    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.data")]
 
 
 # --- folder -------------------------------------------------------------------------------

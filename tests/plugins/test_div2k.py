@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 from helpers import drawn
-from srzoo_div2k import ARCHIVES, DIV2K, TRACKS, _download, _unpack
+from srzoo_plugins.div2k import ARCHIVES, DIV2K, TRACKS, _download, _unpack
 
-from srzoo import kinds
 from srzoo.errors import PictureError, SrzooError
+from srzoo.plugins import kinds
 from srzoo.testing import dataset as suite
 
 NAMES = [
@@ -568,4 +568,4 @@ def test_a_place_that_cannot_be_written(server, offer, tmp_path):
 
 def test_registered():
     assert "div2k" in kinds.datasets.names()
-    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_div2k")]
+    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.div2k")]

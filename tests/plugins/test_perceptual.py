@@ -12,9 +12,9 @@ import torch
 from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import save_file
-from srzoo_metrics import FeatureDistance
-from srzoo_perceptual import _calibration, _weights
-from srzoo_timm import Layers, _names
+from srzoo_plugins.metrics import FeatureDistance
+from srzoo_plugins.perceptual import _calibration, _weights
+from srzoo_plugins.timm import Layers, _names
 from torch.nn import functional as F
 
 import srzoo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from srzoo_perceptual import Perceptual
+from srzoo_plugins.perceptual import Perceptual
 from torch import nn
 
 from srzoo.contracts import Pair

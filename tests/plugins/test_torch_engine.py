@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-import srzoo_torch
+import srzoo_plugins.torch
 import torch
 
 import srzoo
@@ -31,10 +31,10 @@ def folder(tmp_path):
 def test_half_precision_that_is_right_is_used(folder, precision):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        runner = srzoo_torch.prepare(folder=folder, precision=precision)
+        runner = srzoo_plugins.torch.prepare(folder=folder, precision=precision)
     x = drawn(20, 30)
-    y, want = runner(x, 2), srzoo_torch.prepare(folder=folder)(x, 2)
-    assert next(runner.model.parameters()).dtype == srzoo_torch.DTYPES[precision]
+    y, want = runner(x, 2), srzoo_plugins.torch.prepare(folder=folder)(x, 2)
+    assert next(runner.model.parameters()).dtype == srzoo_plugins.torch.DTYPES[precision]
     assert 0 < np.abs(y - want).max() < 8 / 255
 
 
@@ -54,7 +54,7 @@ def test_half_precision_that_is_wrong_is_not(folder, monkeypatch, spoil, says):
 
     monkeypatch.setattr(ModuleRunner, "__call__", call)
     with pytest.warns(FallbackWarning, match=f"bfloat16 on cpu is not used: .*{says}"):
-        runner = srzoo_torch.prepare(folder=folder, precision="bf16")
+        runner = srzoo_plugins.torch.prepare(folder=folder, precision="bf16")
     assert next(runner.model.parameters()).dtype == torch.float32
 
 
@@ -68,16 +68,16 @@ def test_an_operation_that_is_missing_falls_back(folder, monkeypatch):
 
     monkeypatch.setattr(ModuleRunner, "__call__", call)
     with pytest.warns(FallbackWarning, match="not implemented for 'Half'$"):
-        srzoo_torch.prepare(folder=folder, precision="fp16")
+        srzoo_plugins.torch.prepare(folder=folder, precision="fp16")
 
 
 def test_float32_is_not_tried(folder, monkeypatch):
     monkeypatch.setattr(ModuleRunner, "__call__", lambda *_: pytest.fail("tried"))
-    srzoo_torch.prepare(folder=folder)
+    srzoo_plugins.torch.prepare(folder=folder)
 
 
 def test_the_command_says_it_in_one_line(folder, photo, srzoo_cli, monkeypatch):
-    monkeypatch.setattr(srzoo_torch, "_fault", lambda *_: "it is off by 30.0 levels of 255")
+    monkeypatch.setattr(srzoo_plugins.torch, "_fault", lambda *_: "it is off by 30.0 levels of 255")
     with pytest.warns(FallbackWarning) as told:
         result = srzoo_cli("upscale", photo, "-m", folder, "--precision", "bf16")
     assert result.code == 0
@@ -92,7 +92,7 @@ def test_compiled_needs_a_compiler(folder, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not any(map(shutil.which, srzoo_torch.COMPILERS)), reason="no C++ compiler")
+@pytest.mark.skipif(not any(map(shutil.which, srzoo_plugins.torch.COMPILERS)), reason="no C++ compiler")
 def test_compiled_gives_the_same(folder):
     picture = np.random.default_rng(0).integers(0, 255, (41, 37, 3), np.uint8)
     plain, compiled = (srzoo.load(folder, engine=e)(picture) for e in ("torch", "torch-compile"))

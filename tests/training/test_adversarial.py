@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, step
 from srzoo.training.processes import accelerator_for
 from srzoo.training.sending import Sender

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from srzoo import files, recipe, training
+from srzoo import training
+from srzoo.common import files
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import alone as module
 from srzoo.training import stages
 from srzoo.training.alone import alone

@@ -14,8 +14,9 @@ from helpers import sealed_again
 from safetensors.torch import load_file
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 
 STAGES = "stages=['first', 'second', {name='third', optimizer={lr=8e-3}, train={steps=8}}]"
 CHANGES = [STAGES, "train.steps=6", "train.evaluate_every=3", "average_stages=2"]

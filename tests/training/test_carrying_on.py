@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, datachange, loop, report, validate
 
 
@@ -192,7 +193,8 @@ def test_a_disk_that_takes_no_more_ends_the_run_in_words(
 FULL = (
     "import resource, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
     "from helpers import Drawn; import srzoo; srzoo.datasets.register('drawn', Drawn)\n"
-    "from srzoo import recipe, training; from srzoo.errors import SrzooError\n"
+    "from srzoo import training; from srzoo.recipes import recipe\n"
+    "from srzoo.errors import SrzooError\n"
     "plan = recipe.load(sys.argv[2])\n"
     "def limit(step, values):\n"
     "    size = int(sys.argv[4]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"

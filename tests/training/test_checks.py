@@ -11,9 +11,10 @@ from helpers import COUNT, Drawn, drawn
 from PIL import Image
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import checks
 
 

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
 from srzoo.training.pixels import decoded
 from srzoo.training.schedule import ema_decay, factor
 from srzoo.training.sets import Source

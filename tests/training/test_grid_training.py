@@ -6,8 +6,9 @@ import pytest
 from grids import Block
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from helpers import drawn
 from safetensors.torch import load_file
 
 import srzoo
-from srzoo import card, recipe, training
+from srzoo import training
 from srzoo.errors import FallbackWarning, SrzooError
+from srzoo.models.folder import read_folder
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, step
 from srzoo.training.processes import accelerator_for
 
@@ -131,7 +133,7 @@ def test_the_folder_is_a_model_folder(tiny, tmp_path, photo):
     assert srzoo.load(tmp_path / "run")(drawn()).size == (90, 62)
     assert recipe.load(tmp_path / "run") == recipe.load(tiny())
     for folder in checkpoint.found(tmp_path / "run"):
-        card.read(folder)
+        read_folder(folder)
 
 
 def test_the_best_checkpoint_stays_and_is_published(tiny, tmp_path, monkeypatch):
@@ -294,7 +296,7 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
         "from helpers import Drawn; import srzoo; srzoo.datasets.register('drawn', Drawn);"
-        "from srzoo import recipe, training;"
+        "from srzoo import training; from srzoo.recipes import recipe;"
         "training.train(recipe.load(sys.argv[2], sys.argv[4:]), Path(sys.argv[3]))"
     )
     arguments = [str(Path(__file__).parents[1]), str(tiny()), str(tmp_path / "run"), *changes]
@@ -315,7 +317,7 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
         run.wait(60)
         folders = checkpoint.found(tmp_path / "run")
         for folder in folders[-1:]:
-            card.read(folder)
+            read_folder(folder)
             tensors(folder)
         if (tmp_path / "run/config.json").exists():
             assert srzoo.load(tmp_path / "run")(np.zeros((8, 8, 3), np.uint8)).shape == (16, 16, 3)
@@ -341,9 +343,9 @@ def test_init_says_what_was_taken_over(tiny, tmp_path):
 def test_a_name_or_a_file_is_enough(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert srzoo.train(tiny()).complete
-    assert card.read(tmp_path / "runs/tiny").config.generator == "edsr"
+    assert read_folder(tmp_path / "runs/tiny").config.generator == "edsr"
     assert srzoo.train(recipe.load(tiny())).complete
-    assert card.read(tmp_path / "runs/edsr").config.generator == "edsr"
+    assert read_folder(tmp_path / "runs/edsr").config.generator == "edsr"
 
 
 def test_mixed_precision(tiny, tmp_path):

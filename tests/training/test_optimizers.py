@@ -8,9 +8,10 @@ import torch
 from timm.optim.muon import Muon
 from torch import nn
 
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
-from srzoo.recipe import Group, Optimizer
+from srzoo.recipes import recipe
+from srzoo.recipes.recipe import Group, Optimizer
 from srzoo.training import optimizers
 from srzoo.training.muon import BatchedMuon
 

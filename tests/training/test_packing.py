@@ -10,17 +10,19 @@ import torch
 from helpers import drawn
 
 import srzoo
-from srzoo import card, recipe, training
+from srzoo import training
 from srzoo.errors import ModelError
 from srzoo.modelcards.provenance import read_log
+from srzoo.models.folder import read_folder
 from srzoo.networks import folders
+from srzoo.recipes import recipe
 from srzoo.training import packing
 
 
 @pytest.fixture
 def run(tiny, tmp_path):
     training.train(recipe.load(tiny()), tmp_path / "run")
-    return card.read(tmp_path / "run")
+    return read_folder(tmp_path / "run")
 
 
 def test_what_is_published_of_a_run(run, tmp_path, srzoo_cli):
@@ -29,7 +31,7 @@ def test_what_is_published_of_a_run(run, tmp_path, srzoo_cli):
     assert sorted(path.name for path in (tmp_path / "out/mine").iterdir()) == [
         "config.json", "curves.png", "log.jsonl", "model.safetensors", "recipe.toml",
     ]  # fmt: skip
-    packed = card.read(tmp_path / "out/mine")
+    packed = read_folder(tmp_path / "out/mine")
     assert packed.config.weights.dtype == "float16"
     sizes = [(folder.path / "model.safetensors").stat().st_size for folder in (packed, run)]
     assert sizes[0] < 0.7 * sizes[1]
@@ -55,7 +57,7 @@ def test_what_cannot_be_packed(run, tmp_path):
     with pytest.raises(ModelError, match="is no folder"):
         packing.pack(run, tmp_path / "file")
     with pytest.raises(ModelError, match="has no weights"):
-        packing.pack(card.read(srzoo.locate.released()["bicubic-x2"]), tmp_path / "out")
+        packing.pack(read_folder(srzoo.models.locate.released()["bicubic-x2"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -16,11 +16,12 @@ import pytest
 from PIL import Image
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Sample
 from srzoo.errors import FallbackWarning, SrzooError
-from srzoo.recipe import Data
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
+from srzoo.recipes.recipe import Data
 from srzoo.training import decode, packs
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import decoded
@@ -32,20 +33,20 @@ SEEN: list[str] = []
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     """A folder of eight pictures, and a list of the files that are decoded."""
-    import srzoo_data
+    import srzoo_plugins.data
 
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(8):
         save(folder / f"{number}.png", number)
-    real = srzoo_data._pictures.read_rgb
+    real = srzoo_plugins.data._pictures.read_rgb
 
     def read(path):
         SEEN.append(path.name)
         return real(path)
 
-    monkeypatch.setattr("srzoo_data._pictures.read_rgb", read)
+    monkeypatch.setattr("srzoo_plugins.data._pictures.read_rgb", read)
     SEEN.clear()
     return folder
 
@@ -305,7 +306,7 @@ def test_crops_go_to_another_process(photos, cache):
 
 def test_another_process_reads_no_pack_to_check_it(photos, monkeypatch):
     state = pickle.dumps(crops(opened(folder(photos))))
-    monkeypatch.setattr("srzoo.keeping.sha256", lambda path: pytest.fail("hashed"))
+    monkeypatch.setattr("srzoo.common.keeping.sha256", lambda path: pytest.fail("hashed"))
     cut(pickle.loads(state))
 
 
@@ -315,7 +316,7 @@ def test_packs_are_checked_once_in_a_process(photos, monkeypatch):
     packs._intact.cache_clear()
     seen = []
     real = packs.keeping.sha256
-    monkeypatch.setattr("srzoo.keeping.sha256", lambda path: seen.append(path) or real(path))
+    monkeypatch.setattr("srzoo.common.keeping.sha256", lambda path: seen.append(path) or real(path))
     first = opened(folder(photos))
     opened(folder(photos))
     assert len(seen) == 1

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, loop, report, step
 from srzoo.training.processes import accelerator_for
 

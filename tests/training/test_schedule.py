@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo import recipe
 from srzoo.errors import SrzooError
-from srzoo.recipe import Schedule
+from srzoo.recipes import recipe
+from srzoo.recipes.recipe import Schedule
 from srzoo.training.schedule import factor
 
 

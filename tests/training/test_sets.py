@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
 from srzoo.training.pixels import decoded
 from srzoo.training.sets import Source
 

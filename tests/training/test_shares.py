@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import srzoo
-from srzoo import recipe, strict, training
+from srzoo import training
+from srzoo.common import strict
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
-from srzoo.recipe import Data, Sets
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
+from srzoo.recipes.recipe import Data, Sets
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import Group, decoded
 from srzoo.training.sets import Source
@@ -245,8 +247,8 @@ def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
 
 
 def test_cards_tell_of_every_data_set(tiny, two):
-    from srzoo import guidance
     from srzoo.modelcards import cardsections, provenance
+    from srzoo.upscaling import guidance
 
     photos, pairs = two
     plan = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])

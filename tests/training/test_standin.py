@@ -15,10 +15,11 @@ from standin import DEVICE, Standin, There, standin, waits
 from torch import nn
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.contracts import Pair
-from srzoo.recipe import Recipe, Weighted
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
+from srzoo.recipes.recipe import Recipe, Weighted
 from srzoo.training import checkpoint, loop, step
 from srzoo.training.processes import accelerator_for
 

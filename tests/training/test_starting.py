@@ -12,8 +12,10 @@ import pytest
 from safetensors.torch import load_file
 
 import srzoo
-from srzoo import card, recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.models.folder import read_folder
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, loop
 from srzoo.training.starting import differences
 
@@ -58,7 +60,7 @@ def run(tiny, tmp_path):
 
 def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
     plan = recipe.load(tiny(), EVERY)
-    before, values, model = log(run), measured(run), card.read(run).config.weights.sha256
+    before, values, model = log(run), measured(run), read_folder(run).config.weights.sha256
     with monkeypatch.context() as patch:
         stopping_at(9, patch)
         words = words_of(plan, run, resume=run / "checkpoints/000000006")
@@ -70,8 +72,8 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
     assert log(branch) == before
     assert max(line["step"] for line in log(run)) == 8
     assert any(
-        card.read(each).config.weights.sha256 == model for each in checkpoint.found(branch)
-    ) or any(card.read(each).config.weights.sha256 == model for each in checkpoint.found(run))
+        read_folder(each).config.weights.sha256 == model for each in checkpoint.found(branch)
+    ) or any(read_folder(each).config.weights.sha256 == model for each in checkpoint.found(run))
     # And what comes by itself goes on from here, not from the branch.
     assert words_of(plan, run)[0] == "going on from step 9"
     assert measured(run) == values
@@ -86,7 +88,7 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
 
 def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
     """Not of a branch that was given up, be it as good as it likes."""
-    gone = [card.read(each).config.weights.sha256 for each in checkpoint.found(run)[4:]]
+    gone = [read_folder(each).config.weights.sha256 for each in checkpoint.found(run)[4:]]
     values = iter([1.0] * 20)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     facts = json.loads((run / "checkpoints/000000006/progress.json").read_text())
@@ -95,7 +97,7 @@ def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
     checkpoint.Progress(6, (12, 99.0), evaluated=6).write(run / "checkpoints/000000006")
     stopping_at(7, monkeypatch)
     training.train(recipe.load(tiny(), EVERY), run, resume=run / "checkpoints/000000006")
-    assert card.read(run).config.weights.sha256 not in gone
+    assert read_folder(run).config.weights.sha256 not in gone
     assert progress.step == 6
 
 

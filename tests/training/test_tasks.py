@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 import srzoo
-from srzoo import building, recipe, training
+from srzoo import building, training
 from srzoo.contracts import Pair
-from srzoo.dataroot import placed
 from srzoo.errors import SrzooError
 from srzoo.networks import folders
-from srzoo.registry import Use
+from srzoo.plugins.registry import Use
+from srzoo.recipes import recipe
+from srzoo.recipes.data_folder import placed
 from srzoo.training import step, tasks
 from srzoo.training.processes import accelerator_for
 from srzoo.training.sending import Sender

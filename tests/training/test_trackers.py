@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import trackers
 
 GAME = 'adversarial={discriminator={name="unet_sn", n_feats=4}, weight=0.1, optimizer={lr=1e-5}}'
@@ -55,7 +56,7 @@ def init(**given):
 RUN = (
     "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
     "from helpers import Drawn; import srzoo; srzoo.datasets.register('drawn', Drawn)\n"
-    "from srzoo import recipe, training\n"
+    "from srzoo import training; from srzoo.recipes import recipe\n"
     "plan = recipe.load(sys.argv[2], sys.argv[4:])\n"
     "watch = training.Watch(on_word=print)\n"
     "print(training.train(plan, Path(sys.argv[3]), watch=watch, track=['wandb']).step)\n"

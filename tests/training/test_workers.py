@@ -19,8 +19,9 @@ from helpers import ROOT
 from safetensors.torch import load_file
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import supply as supplying
 from srzoo.training.supply import supply, workers_for
 
@@ -213,7 +214,7 @@ sys.path[:0] = [{tests!r}]
 import numpy as np
 from helpers import Drawn
 import srzoo
-from srzoo import recipe, training
+from srzoo import training; from srzoo.recipes import recipe
 
 class Own:
     deterministic = False

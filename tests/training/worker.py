@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import Drawn
 
 import srzoo
-from srzoo import recipe, training
+from srzoo import training
 from srzoo.errors import SrzooError
+from srzoo.recipes import recipe
 from srzoo.training import checkpoint, loop
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from srzoo import images
 from srzoo.cli._output import memory_size
+from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
-from srzoo.upscaling import memory, planner
+from srzoo.upscaling import planner
 from srzoo.upscaling import work as work_
 from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing

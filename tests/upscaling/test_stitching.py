@@ -310,14 +310,14 @@ def models():
 
 def test_memory_is_given_back_between_tiles_where_it_would_be_missing(monkeypatch):
     calls: list[int] = []
-    monkeypatch.setattr("srzoo.upscaling.memory.give_back", lambda: calls.append(1))
+    monkeypatch.setattr("srzoo.common.memory.give_back", lambda: calls.append(1))
     monkeypatch.setattr("srzoo.upscaling.stitching.TIDY_EVERY", 0.0)
     picture = np.zeros((200, 300, 3), np.uint8)
     upscaler = Upscaler(Sharpen(), (2,), "a", tile=50, memory=10**11)
     used = psutil.Process().memory_info().rss
-    monkeypatch.setattr("srzoo.upscaling.memory.used", lambda: 0)
+    monkeypatch.setattr("srzoo.common.memory.used", lambda: 0)
     upscaler(picture)
     assert calls == []
-    monkeypatch.setattr("srzoo.upscaling.memory.used", lambda: 2 * used)
+    monkeypatch.setattr("srzoo.common.memory.used", lambda: 2 * used)
     upscaler(picture)
     assert len(calls) == 24

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import srzoo
-from srzoo.card import ModelFolder
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError
+from srzoo.models.folder import ModelFolder
 from srzoo.networks import folders
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.planner import SLACK
@@ -241,7 +241,7 @@ def test_working_memory_is_measured_once(bicubic, monkeypatch):
 
 def test_working_memory_is_close_to_the_truth():
     """Of EDSR 16x64 x4 as it was trained; on 256 x 256 it was seen to take 9.2 kB a pixel."""
-    from srzoo import locate
+    from srzoo.models import locate
     from srzoo.networks.runner import needs
 
     folder: ModelFolder = locate.find("edsr-x4")

@@ -1,0 +1,64 @@
+"""One of several degradations for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srzoo.errors import ArgumentError
+from srzoo.plugins import kinds
+from srzoo.plugins.registry import Use
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U8 = NDArray[np.uint8]
+
+
+class Mixed:
+    """Draws one of several registered degradations for each picture.
+
+    A network trained on many degradations works on photos whose history nobody knows: the
+    future work of the report that this zoo began with.
+
+    Args:
+        choices: names, or mappings with ``name`` and the degradation's arguments beside it.
+        weights: how often each is drawn, relative to the others; None for equally often.
+    """
+
+    examples = (
+        {},
+        {"choices": ["mild", {"name": "unknown", "sigma": [0.4, 0.6]}], "weights": [1, 3]},
+    )
+
+    def __init__(
+        self,
+        *,
+        choices: Sequence[str | Mapping[str, Any]] = ("bicubic", "mild", "realistic"),
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        if not choices or isinstance(choices, str):
+            raise ArgumentError(
+                f"degradation 'mixed' has the choices {choices!r}", "Give a list of one or more"
+            )
+        given = list(weights) if weights is not None else [1.0] * len(choices)
+        if len(given) != len(choices) or min(given) < 0 or not 0 < sum(given) < float("inf"):
+            raise ArgumentError(
+                f"degradation 'mixed' has {len(choices)} choices and the weights {given}",
+                "Give each choice a weight from 0, and one of them more than 0",
+            )
+        self.choices = [kinds.degradations.build(Use.of(choice)) for choice in choices]
+        self.chances = np.array(given) / sum(given)
+        self.deterministic = len(self.choices) == 1 and self.choices[0].deterministic
+
+    def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
+        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
+
+        Raises:
+            ValueError: ``hr`` has another dtype, shape, or a size no multiple of ``scale``.
+        """
+        if self.deterministic:
+            return self.choices[0](hr, scale, rng)
+        return self.choices[int(rng.choice(len(self.choices), p=self.chances))](hr, scale, rng)

@@ -1,0 +1,35 @@
+"""A backbone whose features are looked at, and never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from ..timm import Layers, load
+from torch import Tensor
+
+from srzoo.errors import SrzooError
+
+from . import _weights
+
+
+def frozen(
+    backbone: str, layers: Sequence[str], weights: str | Path | None, sha256: str | None
+) -> tuple[Layers, Tensor, Tensor]:
+    """Layers of a backbone with its weights, and the mean and deviation that it asks of pictures.
+
+    Raises:
+        SrzooError: there is no such backbone or layer, or no weights to be had.
+        WeightsError: the file cannot be read, has another sha256, or does not fit.
+    """
+    if isinstance(layers, str):
+        raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
+    net = Layers(backbone, layers)
+    file = _weights.find(backbone, weights, sha256)
+    if file is not None:
+        load(net.backbone, file)
+    net.requires_grad_(False).to(memory_format=torch.channels_last)
+    asked = net.backbone.pretrained_cfg
+    mean, std = (torch.tensor(asked[name]).reshape(1, 3, 1, 1) for name in ("mean", "std"))
+    return net, mean, std

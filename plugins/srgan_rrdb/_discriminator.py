@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from ..srgan import SRGANDiscriminator
+
+
+class ReportDiscriminator(SRGANDiscriminator):
+    """The report's discriminator: the paper's with 32..256 filters, for 128 x 128 crops.
+
+    The flattened features are 8 x 8 x 256 = 16,384.
+
+    Args:
+        n_feats: filters of the first convolution.
+        pooled: the side that features are pooled to; 128 x 128 crops give 8 by themselves.
+        hidden: width of the first dense layer.
+    """
+
+    examples = ({"n_feats": 4, "hidden": 16},)
+
+    def __init__(self, *, n_feats: int = 32, pooled: int = 8, hidden: int = 1024) -> None:
+        super().__init__(n_feats=n_feats, pooled=pooled, hidden=hidden)

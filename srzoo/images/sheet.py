@@ -1,0 +1,273 @@
+"""Sheets of pictures to look at: the same place as several pictures show it, labelled.
+
+One renderer draws the trainer's contact sheets, the cards' samples and ``srzoo compare``.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..common import files
+
+if TYPE_CHECKING:
+    from ..contracts import U8
+
+SIDE = 240
+"""Of a contact sheet's crops, in pixels."""
+HEADS = ("LR", "bicubic", "SR", "HR")
+WIDEST = 2_000
+"""No sheet is wider than this, in pixels."""
+INK, QUIET, FRAME, EDGE = (20, 20, 20), (96, 96, 96), (214, 38, 38), (205, 205, 205)
+ELSEWHERE = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
+"""Fonts of Linux, macOS and Windows for letters that Pillow's own font lacks."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture on a sheet.
+
+    Attributes:
+        pixels: as they are drawn, uint8 H x W x 3.
+        title: stands above it, shortened to the panel's width.
+        note: stands under it.
+        best: whether the note is printed bold.
+        frame: (left, top, width, height) to be marked in it, or None.
+    """
+
+    pixels: U8
+    title: str
+    note: str = ""
+    best: bool = False
+    frame: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes in pixels: of a panel's place, of the space around, of letters and their lines."""
+
+    panel: tuple[int, int]
+    gap: int = 6
+    margin: int = 0
+    title: int = 12
+    note: int = 12
+    line: int = 16
+
+
+def draw(path: Path, rows: Sequence[tuple[str, Sequence[U8]]]) -> None:
+    """Draw the middle of each picture at the size of its HR version.
+
+    Args:
+        path: a PNG file, replaced whole.
+        rows: a label, and the pictures lr, sr and hr, uint8 H x W x 3.
+    """
+    panels: list[list[Panel]] = []
+    for label, (lr, sr, hr) in rows:
+        size = (hr.shape[1], hr.shape[0])
+        small = Image.fromarray(lr)
+        large = [
+            np.asarray(small.resize(size, how))
+            for how in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)
+        ]
+        left, top = (max(0, (side - SIDE) // 2) for side in size)
+        panels.append(
+            [
+                Panel(
+                    fitted(picture[top : top + SIDE, left : left + SIDE], (SIDE, SIDE)),
+                    f"{label}  {head}" if head == "SR" else head,
+                )
+                for head, picture in zip(HEADS, (*large, sr, hr), strict=True)
+            ]
+        )
+    sheet = render(panels, Style((SIDE, SIDE)))
+    with files.replacing(path) as file:
+        sheet.save(file, "PNG")
+
+
+def render(
+    rows: Sequence[Sequence[Panel]],
+    style: Style,
+    *,
+    heading: str = "",
+    small: str = "",
+    aside: Panel | None = None,
+) -> Image.Image:
+    """Lay panels out in rows.
+
+    Args:
+        rows: of panels, each no larger than ``style.panel``.
+        style: the sizes.
+        heading: a line of large letters above all.
+        small: sentences under all, in as many lines as they need.
+        aside: a picture on the left of the rows, titled like them.
+
+    Returns:
+        An RGB image; its width follows from the panels alone.
+    """
+    width, height = style.panel
+    noted = [bool(any(panel.note for panel in row)) for row in rows]
+    columns = max((len(row) for row in rows), default=0)
+    grid = style.margin + (aside.pixels.shape[1] + 2 * style.gap if aside else 0)
+    right = grid + columns * (width + style.gap) - style.gap + style.margin
+    top = style.margin + (2 * style.line if heading else 0)
+    below = top + sum(style.line * (1 + note) + height + style.gap for note in noted)
+    if aside:
+        below = max(below, top + 2 * style.line + aside.pixels.shape[0] + style.gap)
+    room = right - 2 * style.margin
+    body = wrapped(small, style.note, room)
+    bottom = below + len(body) * style.line + style.margin
+    sheet = Image.new("RGB", (max(1, right), max(1, bottom)), "white")
+    if heading:
+        _write(sheet, (style.margin, style.margin), heading, style.title * 3 // 2, room)
+    if aside:
+        _panel(sheet, (style.margin, top), aside, style, aside.pixels.shape[1])
+    for row, note in zip(rows, noted, strict=True):
+        for column, panel in enumerate(row):
+            _panel(sheet, (grid + column * (width + style.gap), top), panel, style, width)
+        top += style.line * (1 + note) + height + style.gap
+    for number, text in enumerate(body):
+        _write(sheet, (style.margin, below + number * style.line), text, style.note, room, QUIET)
+    return sheet
+
+
+def _panel(
+    sheet: Image.Image, place: tuple[int, int], panel: Panel, style: Style, width: int
+) -> None:
+    x, y = place[0], place[1] + style.line
+    height, wide = panel.pixels.shape[:2]
+    # Around the picture, so that a white one is seen to end.
+    ImageDraw.Draw(sheet).rectangle((x - 1, y - 1, x + wide, y + height), outline=EDGE)
+    sheet.paste(Image.fromarray(panel.pixels), (x, y))
+    if panel.frame:
+        left, top, across, down = panel.frame
+        pen = ImageDraw.Draw(sheet)
+        box = (x + left, y + top, x + left + across - 1, y + top + down - 1)
+        # White on both sides of the red: it is to be seen on any picture.
+        pen.rectangle((box[0] - 3, box[1] - 3, box[2] + 3, box[3] + 3), outline="white", width=4)
+        pen.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), outline=FRAME, width=2)
+    _write(sheet, place, panel.title, style.title, width)
+    y += height
+    ink = INK if panel.best else QUIET
+    _write(sheet, (x, y + style.line // 8), panel.note, style.note, width, ink, panel.best)
+
+
+def _write(
+    sheet: Image.Image,
+    place: tuple[int, int],
+    text: str,
+    size: int,
+    room: int,
+    ink: tuple[int, int, int] = INK,
+    bold: bool = False,
+) -> None:
+    """Write one line, no wider than ``room`` pixels."""
+    pen = ImageDraw.Draw(sheet)
+    text = shortened(text, size, room - bold)
+    letters = font(text, size)
+    for shift in range(1 + bold):  # the font has no bold: the same again, a pixel to the right
+        pen.text((place[0] + shift, place[1]), printable(text, size), fill=ink, font=letters)
+
+
+def fitted(pixels: U8, room: tuple[int, int]) -> U8:
+    """A picture as large as its place allows: whole pixels repeated, or reduced.
+
+    Args:
+        pixels: uint8 H x W x 3.
+        room: the (width, height) it must not exceed.
+    """
+    height, width = pixels.shape[:2]
+    factor = min(room[0] / width, room[1] / height)
+    if factor >= 1:
+        return np.repeat(np.repeat(pixels, int(factor), axis=0), int(factor), axis=1)
+    size = (max(1, int(width * factor)), max(1, int(height * factor)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def shortened(text: str, size: int, room: int) -> str:
+    """A text that fits into ``room`` pixels: its middle becomes three dots.
+
+    Both ends stay, since models' and pictures' names differ there.
+    """
+    if length(text, size) <= room:
+        return text
+    least, most, best = 1, len(text), ""
+    while least < most:  # the most letters that fit, halving the range
+        kept = (least + most) // 2
+        short = f"{text[: kept - kept // 2].rstrip()}...{text[len(text) - kept // 2 :].lstrip()}"
+        if length(short, size) <= room:
+            least, best = kept + 1, short
+        else:
+            most = kept
+    return best
+
+
+def wrapped(text: str, size: int, room: int) -> list[str]:
+    """A text in lines that fit into ``room`` pixels, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and length(f"{lines[-1]} {word}", size) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def length(text: str, size: int) -> float:
+    """How many pixels wide a line is."""
+    return font(text, size).getlength(printable(text, size))
+
+
+def font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    """The font that has most letters of a text: Pillow's own, or one of the system."""
+    best = _font("", size)
+    for name in ELSEWHERE:
+        if not (missing := _lacking(best, text)):
+            break
+        try:
+            other = _font(name, size)
+        except OSError:
+            continue
+        if _lacking(other, text) < missing:
+            best = other
+    return best
+
+
+def printable(text: str, size: int) -> str:
+    """The text as its font can print it: without the accents it lacks, and ? for the rest."""
+    letters = font(text, size)
+    if not _lacking(letters, text):
+        return text
+    shown = ""
+    for letter in unicodedata.normalize("NFC", text):
+        if _lacking(letters, letter):
+            letter = unicodedata.normalize("NFKD", letter)[0]
+        if _lacking(letters, letter):
+            letter = "" if unicodedata.combining(letter) else "?"
+        shown += letter
+    return shown
+
+
+@cache
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    # With a size, Pillow's own font is a FreeType one as well.
+    found = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+    return cast("ImageFont.FreeTypeFont", found)
+
+
+def _lacking(letters: ImageFont.FreeTypeFont, text: str) -> int:
+    """How many letters are drawn as the box that stands for those a font has not, or not at all."""
+    odd = (letter for letter in text if not " " <= letter <= "~")
+    return sum(not letter.isprintable() or _is_box(letters, letter) for letter in odd)
+
+
+@cache
+def _is_box(letters: ImageFont.FreeTypeFont, letter: str) -> bool:
+    drawn, box = (cast("Any", letters.getmask(text)) for text in (letter, "\uffff"))
+    return bytes(drawn) == bytes(box)

@@ -1,0 +1,133 @@
+"""The model folder: config.json, model.safetensors, README.md, recipe.toml.
+
+``config.json`` is the only truth for how a model is built::
+
+    {"srzoo": 1, "summary": "...", "generator": "edsr", "args": {"scale": 4},
+     "scales": [4], "requires": [],
+     "weights": {"file": "model.safetensors", "sha256": "...", "dtype": "float16"}}
+
+``weights`` is null for a generator without parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from ..common import strict
+from ..errors import ModelError, SrzooError
+
+CONFIG = "config.json"
+CONFIG_VERSION = 1
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Tensors in a weights file that are no parameters."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The file that holds a model's tensors, its sha256 in hex and its dtype on disk."""
+
+    file: str
+    sha256: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json says.
+
+    Attributes:
+        generator: the plugin that builds the network, and ``args`` its arguments.
+        scales: the factors the model can enlarge by.
+        weights: None for a generator without parameters.
+        summary: what the model is for, in one line.
+        requires: distributions, besides srzoo, whose plugins the model is made of.
+    """
+
+    generator: str
+    args: dict[str, Any]
+    scales: tuple[int, ...]
+    weights: WeightsFile | None
+    summary: str = ""
+    requires: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> str:
+        """The text of config.json."""
+        return json.dumps({"srzoo": CONFIG_VERSION, **asdict(self)}, indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder whose config.json has been read and found right."""
+
+    path: Path
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, as in ``photo-NAME.jpg``."""
+        return self.path.resolve().name
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Read a model folder's config.json; the weights are not opened.
+
+    Raises:
+        ModelError: it is missing, no JSON, of a newer version, or has a key or a value
+            that does not belong.
+    """
+    file = path / CONFIG
+    try:
+        data: object = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path} is no model folder: it has no {CONFIG}", "Name a folder that has one"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"cannot read {file}: {error}", "Restore the file") from error
+    return ModelFolder(path, _config(data, file))
+
+
+def _config(data: object, file: Path) -> Config:
+    if not isinstance(data, dict):
+        raise ModelError(f"{file} holds no JSON object", "Restore the file")
+    values = cast("dict[str, Any]", data)
+    version = values.pop("srzoo", None)
+    if isinstance(version, int) and version > CONFIG_VERSION:
+        raise ModelError(
+            f"{file} is of version {version}, this srzoo reads {CONFIG_VERSION}",
+            "Upgrade srzoo: pip install --upgrade srzoo",
+        )
+    if version != CONFIG_VERSION:
+        raise ModelError(f'{file} is no srzoo config: "srzoo" is {version!r}', 'Set "srzoo": 1')
+    try:
+        config = strict.parse(Config, values, str(file))
+    except SrzooError as error:
+        raise ModelError(error.what, error.fix) from None
+    if config.weights and Path(config.weights.file).name != config.weights.file:
+        raise ModelError(
+            f"{file} names weights outside its folder: {config.weights.file!r}",
+            "Put them beside it and give the bare file name",
+        )
+    if not config.scales or min(config.scales) < 1:
+        raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
+    return config
+
+
+def count_parameters(folder: ModelFolder) -> int | None:
+    """How many parameters the weights file holds, from its header; None if it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    entry = folder.config.weights
+    if entry is None:
+        return 0
+    try:
+        opened: Any = safe_open(folder.path / entry.file, "np")
+        with opened as file:
+            names = [name for name in file.keys() if not name.endswith(STATISTICS)]  # noqa: SIM118
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    except (OSError, SafetensorError):
+        return None

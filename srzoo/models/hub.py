@@ -1,0 +1,315 @@
+"""Models on the Hugging Face Hub: fetched, found, and every failure told in one line.
+
+A thin layer over huggingface_hub, which is imported when it is needed. Only the files of a
+model folder are fetched, each by its exact name; code never comes from a repo.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..common import files
+from ..errors import HubError
+from .folder import CONFIG, read_folder
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+BESIDES = ("README.md", "recipe.toml", "log.jsonl", "curves.png", "sample.png")
+"""What a model folder may hold besides config.json and the weights."""
+FORCED = "hf://"
+REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TAG = "srzoo"
+"""The tag that our cards set, and that a search asks for."""
+TIMEOUT = 10.0
+"""Seconds to wait for the Hub's answer to a question; files may take longer."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model on the Hub: "org/repo", and a branch, tag or full commit, or None for main."""
+
+    repo: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+def parse(ref: str) -> Reference | None:
+    """Read ``org/repo``, ``org/repo@revision``, or either after ``hf://``; None if it is neither.
+
+    >>> parse("org/edsr-x4@v1")
+    Reference(repo='org/edsr-x4', revision='v1')
+    """
+    match = REFERENCE.fullmatch(ref.removeprefix(FORCED))
+    return Reference(match["repo"], match["revision"]) if match else None
+
+
+def api() -> HfApi:
+    """The client, which says who it works for; its token comes from HF_TOKEN or ``hf auth``."""
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="srzoo", library_version=__version__)
+
+
+def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path:
+    """Fetch a model folder from the Hub, or find it in the cache.
+
+    Without a network the cache is used; a full commit that is there makes no request at all.
+
+    Args:
+        ref: ``org/repo`` or ``org/repo@revision`` (a branch, a tag, a full commit).
+        to: a new folder to put it into; None to leave it in the client's cache.
+        force: fetch again what the cache has.
+
+    Returns:
+        The model folder; the weights' sha256 is what its config.json says.
+
+    Raises:
+        HubError: no such model or revision, no access, no network, or damaged on the way.
+        ModelError: it is no srzoo model, or made for a newer srzoo.
+    """
+    found = parse(ref)
+    if found is None:
+        raise HubError(
+            f"{ref!r} names no model on the Hub", "Write it like org/name or org/name@v1"
+        )
+    if to is not None and Path(to).exists():
+        raise HubError(f"{to} exists", "Choose another folder")
+    with told(found):
+        folder = _fetch(found, force)
+    _check(folder, found)
+    return _copied(folder, Path(to)) if to is not None else folder
+
+
+def _fetch(ref: Reference, force: bool) -> Path:
+    """The snapshot in the cache, whole."""
+    config = _file(ref.repo, CONFIG, ref.revision, force)
+    assert config is not None
+    commit = config.parent.name  # the rest comes from the same commit, whatever is pushed now
+    weights = read_folder(config.parent).config.weights
+    if weights:
+        _file(ref.repo, weights.file, commit, force)
+    for name in BESIDES:
+        _file(ref.repo, name, commit, force, optional=True)
+    return config.parent
+
+
+def _file(
+    repo: str, name: str, revision: str | None, force: bool, optional: bool = False
+) -> Path | None:
+    from huggingface_hub import (
+        constants,
+        hf_hub_download,  # pyright: ignore[reportUnknownVariableType]
+        try_to_load_from_cache,
+    )
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+        LocalEntryNotFoundError,
+    )
+
+    if revision and COMMIT.fullmatch(revision) and not force:
+        cached = try_to_load_from_cache(repo, name, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
+        if cached is not None and optional:
+            return None  # the cache knows that the commit has no such file
+    try:
+        path = hf_hub_download(
+            repo,
+            name,
+            revision=revision,
+            library_name="srzoo",
+            library_version=__version__,
+            force_download=force,
+        )
+    except EntryNotFoundError as error:
+        missing_here = isinstance(error, LocalEntryNotFoundError)
+        # Offline, nothing depends on these; with a network gone bad, a part would pass for all.
+        if optional and (not missing_here or constants.is_offline_mode()):
+            return None
+        if missing_here:
+            raise
+        raise HubError(f"{repo} has no {name}: it is no srzoo model", "Check the name") from error
+    except HTTPError as error:
+        # A connection that breaks; where none can be made the client itself takes its cache.
+        cached = try_to_load_from_cache(repo, name, revision=revision)
+        if isinstance(error, HfHubHTTPError) or not isinstance(cached, str) or force:
+            raise
+        return Path(cached)
+    return Path(path)
+
+
+def _check(folder: Path, ref: Reference) -> None:
+    """Compare the weights with config.json: the client takes what has the right length."""
+    weights = read_folder(folder).config.weights
+    if weights is None:
+        return
+    with (folder / weights.file).open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != weights.sha256:
+        raise HubError(
+            f"the weights of {ref} are damaged: their sha256 is {found[:12]}..., config.json says"
+            f" {weights.sha256[:12]}...",
+            f"Fetch them again: srzoo pull {ref} --overwrite",
+        )
+
+
+def _copied(folder: Path, to: Path) -> Path:
+    """The files of a snapshot (links into the cache) as a folder of their own."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=to.parent, prefix=files.TEMPORARY) as name:
+            new = Path(name) / to.name
+            shutil.copytree(folder, new)
+            new.rename(to)
+    except (OSError, shutil.Error) as error:
+        raise HubError(f"cannot write {to}: {error}", "Choose another folder") from error
+    return to
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that a search found: "org/repo", its tags, and what the Hub counts."""
+
+    repo: str
+    tags: tuple[str, ...]
+    downloads: int
+    likes: int
+    private: bool
+
+
+def search(
+    words: str = "",
+    *,
+    author: str | None = None,
+    scale: int | None = None,
+    generator: str | None = None,
+    limit: int = 100,
+) -> list[Found]:
+    """Find models that srzoo can use on the Hub, by the tags that their cards set.
+
+    Args:
+        words: in the name.
+        author: a user or an organisation.
+        scale: a factor they enlarge by.
+        generator: the plugin that builds them.
+        limit: how many at most.
+
+    Raises:
+        HubError: the Hub cannot be asked.
+    """
+    tags = [TAG, *([f"x{scale}"] if scale else []), *([generator] if generator else [])]
+    with told(None):
+        models = api().list_models(
+            filter=tags, author=author, search=words or None, limit=limit, full=True
+        )
+        return [
+            Found(
+                model.id,
+                tuple(model.tags or ()),
+                model.downloads or 0,
+                model.likes or 0,
+                bool(model.private),
+            )
+            for model in models
+        ]
+
+
+@contextmanager
+def told(ref: Reference | None) -> Generator[None]:
+    """Turn everything that the client raises into a :class:`HubError` that says what mends it.
+
+    Args:
+        ref: the model it is about, if it is about one.
+    """
+    from huggingface_hub import errors as hf
+
+    try:
+        yield
+    except (
+        # The client raises all of these: OSError for the disk, the network and the cache,
+        # RuntimeError for its transfers, ValueError for answers that make no sense.
+        hf.HfHubHTTPError,
+        hf.HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+        hf.RevisionResolutionError,
+        hf.EntryNotFoundError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        what, fix = _explained(error, ref)
+        raise HubError(what, fix) from error
+
+
+LOGIN = "log in with: hf auth login, or set HF_TOKEN"
+LOG_IN = f"L{LOGIN[1:]}"
+
+
+def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
+    from huggingface_hub import constants
+    from huggingface_hub import errors as hf
+
+    repo = ref.repo if ref else "it"
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    cause: Any = getattr(error, "response", None)
+    status = getattr(cause, "status_code", None)
+    if isinstance(error, hf.GatedRepoError):
+        page = f"{constants.ENDPOINT}/{repo}"
+        return f"{repo} is gated: its owner gives access on request", f"Ask at {page}, then {LOGIN}"
+    if isinstance(error, hf.RevisionNotFoundError):
+        revision = ref.revision if ref else None
+        return (
+            f"{repo} has no revision {revision!r}",
+            "Name a branch, a tag, or a commit with all its 40 digits",
+        )
+    if isinstance(error, hf.RepositoryNotFoundError):
+        return (
+            f"the Hub has no model {repo}, or it is private",
+            f"Check the name; for a private model {LOGIN}",
+        )
+    if isinstance(error, hf.LocalTokenNotFoundError):
+        return "this needs a login", LOG_IN
+    if _is_full(error):
+        return f"the disk is full: {said}", "Make room, or set HF_HOME to a place with more"
+    if isinstance(error, hf.OfflineModeIsEnabled) or constants.is_offline_mode():
+        name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
+        return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
+    if status == 401:
+        return f"the Hub does not know the token: {said}", LOG_IN
+    if status == 403:
+        return f"no right to do this with {repo}: {said}", "Check the name and the token's rights"
+    if status == 412:
+        return (
+            f"{repo} has changed meanwhile; nothing was written",
+            "Look at what changed, then give the same command again",
+        )
+    if status == 429:
+        return f"the Hub asks to go slower: {said}", "Wait some minutes, then try again"
+    if isinstance(error, hf.HFValidationError):
+        return f"{repo} is no name for a repo: {said}", "Write it like org/name"
+    about = f" of {ref}" if ref else ""
+    return (
+        f"the Hub did not answer well{about}: {said}",
+        "Check the network and try again; what was fetched is kept",
+    )
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full; the xet transfers say so in words alone."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return full or "No space left on device" in str(error)

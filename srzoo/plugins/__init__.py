@@ -1,0 +1,1 @@
+"""Finding plugins: the registry, and one for each kind."""

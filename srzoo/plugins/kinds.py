@@ -1,0 +1,51 @@
+"""One registry for each kind of plugin: the only list of kinds there is."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .. import contracts
+from ..errors import SrzooError, did_you_mean
+from .registry import Registry
+
+if TYPE_CHECKING:
+    import click
+
+generators: Registry[contracts.Generator] = Registry("generator", "srzoo.generators")
+discriminators: Registry[contracts.Discriminator] = Registry(
+    "discriminator", "srzoo.discriminators"
+)
+blocks: Registry[contracts.Block] = Registry("block", "srzoo.blocks")
+losses: Registry[contracts.Loss] = Registry("loss", "srzoo.losses")
+adversarial_losses: Registry[contracts.AdversarialLoss] = Registry(
+    "adversarial-loss", "srzoo.adversarial_losses"
+)
+tasks: Registry[contracts.Task] = Registry("task", "srzoo.tasks")
+datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
+degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
+metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics")
+engines: Registry[contracts.Runner] = Registry("engine", "srzoo.engines")
+formats: Registry[contracts.Format] = Registry("format", "srzoo.formats")
+importers: Registry[contracts.Importer] = Registry("importer", "srzoo.importers")
+cards: Registry[ModuleType] = Registry("card", "srzoo.cards")
+commands: Registry[click.Command] = Registry("command", "srzoo.commands")
+
+KINDS: dict[str, Registry[Any]] = {
+    registry.kind: registry
+    for registry in (
+        generators, discriminators, blocks, losses, adversarial_losses, tasks,
+        datasets, degradations, metrics, engines, formats, importers, cards, commands,
+    )
+}  # fmt: skip
+
+
+def kind(name: str) -> Registry[Any]:
+    """The registry of one kind: "generator", "block", ...
+
+    Raises:
+        SrzooError: there is no such kind.
+    """
+    if name not in KINDS:
+        raise SrzooError(f"there is no kind of plugin called {name!r}", did_you_mean(name, KINDS))
+    return KINDS[name]

@@ -1,0 +1,1 @@
+"""What trains a model: recipes, their checks, and the data folder."""

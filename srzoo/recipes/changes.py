@@ -1,0 +1,282 @@
+"""What a stage's tables and ``--set a.b=value`` change of a recipe's plain values.
+
+A ``--set`` reaches every stage: where a stage repeats the key, the stage's own value goes. What is
+said of one stage, ``--set stages.2.a.b=value``, counts for that one. ``train.steps`` is the length
+of the whole run: the stages share it as they share what the recipe says.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+from ..errors import SrzooError
+
+STAGES = "stages"
+OPTIONAL = ("adversarial", "task")
+"""Tables that mean something by being there: a change of one reaches the stages that have it."""
+MAY_LACK = ("losses", "train")
+"""What has lists in which a stage may lack a thing: a loss or a metric that it does without."""
+SHARED = ("lr", "weight", "weight_decay")
+"""Keys that every optimizer, or every loss, has, whatever its name."""
+
+
+def changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``changes``; tables without a name are merged, all else is replaced."""
+    merged = dict(values)
+    for key, new in changes.items():
+        old = values.get(key)
+        if isinstance(new, Mapping) and isinstance(old, dict) and "name" not in new:
+            merged[key] = changed(cast("dict[str, Any]", old), cast("Mapping[str, Any]", new))
+        else:
+            merged[key] = new
+    return merged
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One ``--set``: its text, where it leads, and the value."""
+
+    text: str
+    path: list[str]
+    value: Any
+
+
+def set_all(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set values in place, each from ``a.b=value``; a number in a path is a place in a list.
+
+    What names no stage is set for all of them, and what names one after that, whatever the order.
+
+    Raises:
+        SrzooError: there is no such place or no value, or it is not clear what a stage takes.
+    """
+    sets = [_read(text) for text in overrides]
+    if any(each.path == [STAGES] for each in sets):
+        values.pop(STAGES, None)
+    for each in sets:
+        if each.path[0] != STAGES:
+            _everywhere(values, each)
+    for each in sorted((e for e in sets if e.path[0] == STAGES), key=lambda e: len(e.path) > 1):
+        _put(values, each, each.path)
+
+
+def _read(text: str) -> _Set:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise SrzooError(f"--set {text} has no value", "Write it like --set train.steps=1000")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    return _Set(text, key.strip().split("."), parsed)
+
+
+def _everywhere(values: dict[str, Any], change: _Set) -> None:
+    """Change the recipe's own value, and that of each stage that repeats it."""
+    top, path = change.path[0], change.path
+    stages = _stages(values)
+    before = {key: copy.deepcopy(value) for key, value in values.items() if key != STAGES}
+    lengths = _lengths(before, stages)
+    in_some = top in OPTIONAL and top not in values and any(top in stage for stage in stages)
+    if not in_some:
+        _put(values, change, path)
+    reached = [
+        _reach(stage, before, path, change, _Stage(number, str(stage.get("name"))), in_some)
+        for number, stage in enumerate(stages)
+        if top in stage or not in_some
+    ]
+    if stages and not any(reached):
+        raise SrzooError(
+            f"--set {change.text} changes nothing: every stage has its own {'.'.join(path[:-1])}",
+            f"Say which stage: --set {STAGES}.0.{change.text}",
+        )
+    steps = _steps(change)
+    if stages and lengths and steps is not None:
+        for stage, share in zip(stages, _shares(steps, lengths, change.text), strict=True):
+            stage.setdefault("train", {})["steps"] = share
+    if stages:
+        values[STAGES] = stages
+
+
+def _stages(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stages as tables; none if they are not yet what they have to be."""
+    found = values.get(STAGES)
+    if not isinstance(found, list):
+        return []
+    opened = [_opened(stage) for stage in cast("list[object]", found)]
+    return opened if all(isinstance(stage, dict) for stage in opened) else []
+
+
+def _opened(value: Any) -> Any:
+    """The table that a bare name of a plugin stands for."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class _Stage:
+    number: int
+    name: str
+
+
+def _reach(
+    table: dict[str, Any] | list[Any],
+    base: Any,
+    path: list[str],
+    change: _Set,
+    stage: _Stage,
+    own: bool,
+) -> bool:
+    """Make a change in what a stage says itself; whether the stage has the new value then.
+
+    ``base``: what the recipe said in this place. ``own``: whether the stage's table has taken the
+    place of the recipe's, so that what it leaves out does not come from there.
+    """
+    key, *rest = path
+    if isinstance(table, list):
+        place = _partner(base, table, key)
+        if place is None:
+            if change.path[0] in MAY_LACK:
+                return False
+            raise _other(table, change, stage, len(path))
+        if not rest:
+            table[place] = copy.deepcopy(change.value)
+            return True
+        inner = table[place] = _opened(table[place])
+        return isinstance(inner, dict | list) and _reach(
+            cast("Any", inner), _opened(base[int(key)]), rest, change, stage, own=True
+        )
+    if key not in table:
+        if own:
+            if not (_alike(base, table) or key in SHARED):
+                raise _other(table, change, stage, len(path))
+            _put(table, change, path)
+        return True
+    if not rest:
+        if own:
+            table[key] = copy.deepcopy(change.value)
+        else:
+            del table[key]  # the recipe's counts
+        return True
+    inner = table[key] = _opened(table[key])
+    if not isinstance(inner, dict | list):
+        return True  # wrong in itself, as the check will say
+    inner = cast("dict[str, Any] | list[Any]", inner)
+    under = _opened(cast("Any", base).get(key)) if isinstance(base, dict) else None
+    alone = own or isinstance(inner, list) or "name" in inner
+    reached = _reach(inner, under, rest, change, stage, alone)
+    if not inner and not own:
+        del table[key]
+    return reached
+
+
+def _partner(base: Any, items: list[Any], key: str) -> int | None:
+    """The place in a stage's list that a place in the recipe's list means: by name if it has one.
+
+    Of several with one name the first goes with the first.
+    """
+    if not isinstance(base, list) or not key.isdecimal():
+        return None
+    names, others = ([_name(item) for item in side] for side in (cast("list[Any]", base), items))
+    number = int(key)
+    if number >= len(names):
+        return None
+    if names[number] is None:
+        return number if number < len(items) else None
+    places = [place for place, name in enumerate(others) if name == names[number]]
+    turn = names[:number].count(names[number])
+    return places[turn] if turn < len(places) else None
+
+
+def _name(item: Any) -> str | None:
+    table = _opened(item)
+    return cast("dict[str, Any]", table).get("name") if isinstance(table, dict) else None
+
+
+def _alike(base: Any, table: dict[str, Any]) -> bool:
+    """Whether a stage's table takes the same keys as the recipe's in its place."""
+    if "name" not in table:
+        return True
+    return isinstance(base, dict) and cast("dict[str, Any]", base).get("name") == table["name"]
+
+
+def _other(table: dict[str, Any] | list[Any], change: _Set, stage: _Stage, left: int) -> SrzooError:
+    place = ".".join(change.path[:-left])
+    what = "a list" if isinstance(table, list) else repr(table.get("name"))
+    return SrzooError(
+        f"--set {change.text}: stage {stage.name!r} has another {place}, {what}",
+        f"Set the whole, --set '{place}={{name=...}}', or each stage's: "
+        f"--set {STAGES}.{stage.number}.{place}...",
+    )
+
+
+def _steps(change: _Set) -> int | None:
+    """How long a change wants the run to be, if it says so."""
+    table: Any = {"steps": change.value} if change.path == ["train", "steps"] else change.value
+    if change.path not in (["train"], ["train", "steps"]) or not isinstance(table, dict):
+        return None
+    steps = cast("dict[str, Any]", table).get("steps")
+    return steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else None
+
+
+def _lengths(base: dict[str, Any], stages: list[dict[str, Any]]) -> list[int]:
+    """The steps of each stage; none if one of them is not a number of steps."""
+    tables: list[Any] = [changed(base, stage).get("train") for stage in stages]
+    found: list[Any] = [
+        cast("dict[str, Any]", table).get("steps") if isinstance(table, dict) else None
+        for table in tables
+    ]
+    whole = all(isinstance(steps, int) and steps > 0 for steps in found)
+    return found if whole else []
+
+
+def _shares(steps: int, lengths: list[int], text: str) -> list[int]:
+    """Steps in the proportion of the lengths, at least one each, and ``steps`` together."""
+    if steps < len(lengths):
+        raise SrzooError(
+            f"--set {text}: {len(lengths)} stages cannot share {steps} steps",
+            f"Give more, or leave the stages out: --set '{STAGES}=[]'",
+        )
+    # Rounding the running sums, so that the parts add up.
+    total = sum(lengths)
+    ends = [steps * sum(lengths[:place]) // total for place in range(len(lengths) + 1)]
+    shares = [end - start for start, end in pairwise(ends)]
+    while not all(shares):  # the longest stage gives what the shortest lacks
+        shares[shares.index(0)] += 1
+        shares[shares.index(max(shares))] -= 1
+    return shares
+
+
+def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> None:
+    """Set one value in place, making the tables on the way."""
+    *inner, last = path
+    place: Any = values
+    for part in inner:
+        if isinstance(place, list):
+            items = cast("list[Any]", place)
+            number = _number(items, part, change.text)
+            place = items[number] = _opened(items[number])
+        elif isinstance(place, dict):
+            table = cast("dict[str, Any]", place)
+            place = table[part] = _opened(table.get(part) if part in table else {})
+        if not isinstance(place, list | dict):
+            raise SrzooError(
+                f"--set {change.text}: {part} is {place!r}, no table", "Check the name"
+            )
+    value = copy.deepcopy(change.value)
+    if isinstance(place, list):
+        items = cast("list[Any]", place)
+        items[_number(items, last, change.text)] = value
+    else:
+        place[last] = value
+
+
+def _number(items: list[Any], part: str, text: str) -> int:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise SrzooError(
+            f"--set {text}: {part} is no place in a list of {len(items)}", "Count from 0"
+        )
+    return int(part)

@@ -1,0 +1,163 @@
+"""How weights move, as a recipe says it: optimisers, schedules, what is trained beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ..common import strict
+from ..plugins.registry import Use
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that an optimiser moves in a way of their own.
+
+    Attributes:
+        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
+            that match a parameter the first has it.
+        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
+        weight_decay: theirs, or None for the optimiser's.
+    """
+
+    match: str
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
+    name: {"betas": (0.9, 0.999), "eps": 1e-8, "momentum": 0.0}
+    for name in ("adam", "adamw", "muon", "sgd")
+}
+"""What these leave to a recipe, where it says nothing of it; all others have defaults of theirs."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
+
+    Attributes:
+        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
+            names and that needs no second derivatives.
+        lr: the learning rate; a schedule moves it.
+        betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
+        momentum: Muon's and SGD's: 0; of others, if given.
+        args: what else the optimiser takes, such as ``{amsgrad = true}``.
+        groups: parameters with another rate or weight decay.
+    """
+
+    name: str = "adam"
+    lr: float = 1e-4
+    betas: tuple[float, ...] | None = None
+    eps: float | None = None
+    weight_decay: float = 0.0
+    momentum: float | None = None
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    groups: tuple[Group, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in OPTIMIZERS.get(self.name, {}).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen, but for its own making
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step of a stage.
+
+    Attributes:
+        name: "constant"; "step": times ``gamma`` at each of ``at``; "linear" and "cosine": from 1
+            to ``floor`` at the last step; "cosine_restarts": a cosine to ``floor`` for each of
+            ``periods``.
+        warmup: steps over which it rises linearly from zero, first.
+        periods: steps of each cosine, the first counted from step 0, as in BasicSR; together
+            at least all steps.
+        restarts: steps at which "step" begins anew.
+        restart_weights: what each period, or what follows each restart, begins with; 1 for all
+            if there are none.
+    """
+
+    name: Literal["constant", "step", "linear", "cosine", "cosine_restarts"] = "constant"
+    at: tuple[int, ...] = ()
+    gamma: float = 0.5
+    floor: float = 0.0
+    warmup: int = 0
+    periods: tuple[int, ...] = ()
+    restarts: tuple[int, ...] = ()
+    restart_weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained beside the generator, and what a step does with it.
+
+    Attributes:
+        use: a task plugin; it takes no arguments called ``optimizer`` and ``schedule``.
+        optimizer: of each network beside the generator, one for each; the generator's settings
+            (but its groups) if none.
+        schedule: of their learning rates; the recipe's if none.
+    """
+
+    use: Use
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Task:
+        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
+        if isinstance(value, str):
+            return cls(Use(value))
+        args = dict(value)
+        own: dict[str, Any] = {}
+        for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
+            if key in args:
+                own[key] = strict.parse(kind, args.pop(key), f"task: {key}")
+        return cls(Use.of(args), **own)
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        own = {"optimizer": self.optimizer, "schedule": self.schedule}
+        return {**self.use.plain(), **{k: strict.plain(v) for k, v in own.items() if v}}
+
+
+GAN = "gan"
+"""The task that the table ``adversarial`` stands for."""
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The game against a discriminator: the task "gan", in a table of its own.
+
+    Attributes:
+        loss: an adversarial loss plugin; both players' halves.
+        weight: of the generator's half, in the sum with the other losses.
+        optimizer: the discriminator's; the generator's settings (but its groups) if none.
+        schedule: of the discriminator's learning rate; the recipe's if none.
+        d_steps: the discriminator moves in every step and the generator in the last of as many
+            steps, each on pictures of its own: as WGAN's ``n_critic``, and BasicSR's
+            ``net_d_iters``. ``train.steps`` counts the discriminator's.
+        start: steps of the stage in which the discriminator moves alone, first; BasicSR's
+            ``net_d_init_iters``.
+    """
+
+    discriminator: Use
+    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    weight: float = 1e-3
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    d_steps: int = 1
+    start: int = 0
+
+    @classmethod
+    def read(cls, task: Task) -> Adversarial:
+        """A game that is written as a task."""
+        table = {key: value for key, value in task.plain().items() if key != "name"}
+        return strict.parse(cls, table, "task")
+
+    @property
+    def task(self) -> Task:
+        """The same as a task."""
+        own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
+        del own["optimizer"], own["schedule"]
+        return Task(Use(GAN, own), self.optimizer, self.schedule)

@@ -1,0 +1,366 @@
+"""What trains a model, as a readable TOML file: strict, with a hint for every mistake.
+
+Dataset arguments may begin with ``{data}``: the folder that ``--data`` or ``SRZOO_DATA`` names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..common import strict
+from ..errors import ModelError, SrzooError
+from ..models import locate
+from ..plugins.registry import Use
+from . import checks
+from .changes import changed, set_all
+from .optimizing import GAN
+from .optimizing import Adversarial as Adversarial
+from .optimizing import Group as Group
+from .optimizing import Optimizer as Optimizer
+from .optimizing import Schedule as Schedule
+from .optimizing import Task as Task
+from .sources import Sets
+
+RECIPE = "recipe.toml"
+RECIPE_VERSION = 1
+CHOICE = 3
+"""Crops that are looked at for each one that is drawn by detail."""
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A loss and its weight in the sum."""
+
+    use: Use
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Weighted:
+        """Read ``"l1"``, or a table with ``name``, ``weight`` and the loss's own arguments."""
+        if isinstance(value, str):
+            return cls(Use(value))
+        weight = value.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise SrzooError(f"the weight of {value.get('name')} is {weight!r}", "Give a number")
+        return cls(Use.of({k: v for k, v in value.items() if k != "weight"}), float(weight))
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        return {**self.use.plain(), "weight": self.weight}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures, and how they are cut.
+
+    Attributes:
+        train, validation: dataset plugins, one or a list; validation pictures are never trained
+            on, and have no weights.
+        degradation: makes LR from HR where the dataset has none.
+        lr_crop: side of a training crop, in LR pixels.
+        batch: crops for each optimiser step and accumulation, over all processes.
+        draw: "pictures": each as often as any other; "area": in proportion to its pixels;
+            "detail": by area, and of a few crops the one with the most detail.
+        augment: left-right flips and quarter turns.
+        workers: processes that cut and degrade crops; 0 for a thread. The same crops with any
+            number; by default from the cores: half of them less one, at most eight.
+        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": where
+            they take less than half of what is free. Those that are not are decoded as they are
+            needed, to the same crops.
+        skip_bad: leave out pictures that cannot be read, have wrong sizes, or are smaller than a
+            crop; otherwise they are named, and nothing is trained.
+    """
+
+    train: Sets
+    validation: Sets
+    degradation: Use = field(default_factory=lambda: Use("bicubic"))
+    lr_crop: int = 48
+    batch: int = 16
+    draw: Literal["pictures", "area", "detail"] = "pictures"
+    augment: bool = True
+    workers: int | None = None
+    cache: Literal["auto", "always", "never"] = "auto"
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation"):
+            value: object = getattr(self, name)
+            if isinstance(value, Use):  # one set, by whoever builds a recipe in Python
+                object.__setattr__(self, name, Sets.of(value))
+        weights = [s.weight for s in self.train.each if s.weight is not None]
+        if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
+            raise SrzooError(
+                f"the weights of data.train add up to {sum(weights):g}, and leave nothing for the"
+                " sets without one",
+                "Give each set a weight, or weights that add up to less than 1",
+            )
+        if any(source.weight is not None for source in self.validation.each):
+            raise SrzooError(
+                "data.validation has a weight, and every picture of it counts the same",
+                "Take the weight out",
+            )
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """When a run is rolled back, and when it is warned of.
+
+    Attributes:
+        rollbacks: how often a value that is not finite may be answered by going back to the
+            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        window: steps over which rollbacks are counted.
+        patience: steps that something odd may go on before words are said about it.
+    """
+
+    rollbacks: int = 3
+    window: int = 10_000
+    patience: int = 500
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run, and what of the recipe differs in it.
+
+    Attributes:
+        name: for messages, such as "gan".
+        changes: tables as in a recipe. One that has a ``name`` takes the place of the
+            recipe's; of any other, only the keys that are there.
+    """
+
+    name: str
+    changes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Stage:
+        """Read ``"psnr"``, or a table with ``name`` and the changes."""
+        if isinstance(value, str):
+            return cls(value, {})
+        if not isinstance(value.get("name"), str):
+            raise SrzooError("a stage has no name", 'Add name = "gan" to its [[stages]]')
+        for key in ("generator", "init", "stages", "average_stages"):
+            if key in value:
+                raise SrzooError(
+                    f"stage {value['name']!r} changes {key!r}, which is one for all stages",
+                    f"Take {key} out of the stage",
+                )
+        return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        return {"name": self.name, **self.changes}
+
+
+@dataclass(frozen=True)
+class Train:
+    """The run.
+
+    Attributes:
+        steps: optimiser steps.
+        seed: every crop and every first weight follows from it.
+        accumulate: batches whose gradients are added before a step.
+        clip: largest gradient norm, or none.
+        precision: "fp32", "bf16" or "fp16" (mixed).
+        compile: how torch.compile treats the generator and the discriminator: one of its modes,
+            or "off".
+        channels_last: pictures and kernels lie channels-last in memory.
+        cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
+        tf32: convolutions in fp32 may round their factors to TF32, on cards that have it.
+        gradient_checkpointing: keep what goes into each block of the generator and compute the
+            rest again: a third more work, and a fraction of the memory.
+        ema: decay of the averaged weights that are evaluated and released; 0 for none.
+        fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
+        unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
+        freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
+        freeze: patterns on the names of the generator's parameters that stay as they are, such as
+            ``head.*``; BatchNorm among them keeps its statistics.
+        checkpoint_every, evaluate_every: steps.
+        keep: how many checkpoints stay, besides the best.
+        metrics: what validation measures; the first one tells the best checkpoint.
+        release: the weights of the model folder itself: the "best", or the "last".
+    """
+
+    steps: int
+    seed: int = 0
+    accumulate: int = 1
+    clip: float | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
+    channels_last: bool = True
+    cudnn_benchmark: bool = True
+    tf32: bool = True
+    gradient_checkpointing: bool = False
+    ema: float = 0.999
+    fold: bool = False
+    unfolded_share: float = 0.15
+    freeze_norm: bool = False
+    freeze: tuple[str, ...] = ()
+    checkpoint_every: int = 1000
+    evaluate_every: int = 1000
+    keep: int = 2
+    metrics: tuple[Use, ...] = (Use("psnr_y"), Use("ssim_y"))
+    release: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run does.
+
+    Attributes:
+        adversarial: the game against a discriminator; none for training without one.
+        task: another task; none for a generator that follows its losses alone. The task "gan" is
+            ``adversarial``, and is kept there.
+        init: a model to start from; tensors of the same name and shape are taken over.
+        stages: run one after the other, each from the released weights of the one before.
+        average_stages: from how many stages, counted from the last, the mean of the released
+            weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
+        summary: what the model is for, in one line.
+    """
+
+    generator: Use
+    data: Data
+    losses: tuple[Weighted, ...]
+    train: Train
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    adversarial: Adversarial | None = None
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    init: str | None = None
+    stages: tuple[Stage, ...] = ()
+    average_stages: int = 1
+    summary: str = ""
+    task: Task | None = None
+
+    def __post_init__(self) -> None:
+        if self.task and self.adversarial:
+            raise SrzooError(
+                f"there is a table adversarial, and a task {self.task.use.name!r}",
+                "Take one of them out: a run has one task",
+            )
+        if self.task and self.task.use.name == GAN:
+            # Frozen, but for its own making: whoever asks for the game looks in one place.
+            object.__setattr__(self, "adversarial", Adversarial.read(self.task))
+            object.__setattr__(self, "task", None)
+
+    def each(self) -> list[Recipe]:
+        """A recipe without stages for each stage; the recipe itself if it has none.
+
+        Raises:
+            SrzooError: a stage changes something into what no recipe may hold.
+        """
+        if not self.stages:
+            return [self]
+        common = strict.plain(self)
+        del common["stages"], common["average_stages"]
+        return [
+            strict.parse(Recipe, changed(common, stage.changes), f"stage {stage.name!r}")
+            for stage in self.stages
+        ]
+
+    @property
+    def beside(self) -> Task | None:
+        """The task, however it is written; None for a generator alone."""
+        return self.adversarial.task if self.adversarial else self.task
+
+    @property
+    def opponent(self) -> Optimizer:
+        """How the task's networks move: as it says, or as the generator but for its groups."""
+        own = self.beside.optimizer if self.beside else None
+        return own or replace(self.optimizer, groups=())
+
+    @property
+    def opponent_schedule(self) -> Schedule:
+        """The schedule of the task's networks: their own, or the generator's."""
+        own = self.beside.schedule if self.beside else None
+        return own or self.schedule
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(recipe.train.steps for recipe in self.each())
+
+    def to_toml(self) -> str:
+        """The recipe as a file that gives the same recipe."""
+        import tomli_w
+
+        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **strict.plain(self)})
+
+
+def find(ref: str | Path) -> tuple[str, Path]:
+    """The name and the file of a recipe: a TOML file, a model folder, or a released name.
+
+    Raises:
+        ModelError: nothing is called that, or the folder has no recipe.
+    """
+    path = Path(ref)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist", "Check the name")
+        return (path.parent.resolve().name if path.name == RECIPE else path.stem), path
+    # As for models: a folder wins, but one that only happens to have a recipe's name does not.
+    folder = path if (path / RECIPE).is_file() else plans().get(str(ref))
+    if folder is None:
+        folder = locate.find(ref).path
+    if not (folder / RECIPE).is_file():
+        raise ModelError(
+            f"{folder} has no {RECIPE}", "Name a model that has one: srzoo recipe list"
+        )
+    return folder.resolve().name, folder / RECIPE
+
+
+def plans() -> dict[str, Path]:
+    """Every folder of the card packages that holds a recipe, by name."""
+    return {path.parent.name: path.parent for path in locate.package_files(RECIPE)}
+
+
+def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe, changed by ``a.b=value``, values written as in TOML.
+
+    Raises:
+        SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
+    """
+    recipe = read(ref, overrides)
+    check(recipe, str(find(ref)[1]))
+    return recipe
+
+
+def read(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The same without :func:`check`: imports none of the recipe's plugins.
+
+    Raises:
+        SrzooError: no such file, no TOML, or a key or type in it is wrong.
+    """
+    _, path = find(ref)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
+    set_all(values, overrides)
+    version = values.pop("srzoo", None)
+    if isinstance(version, int) and version > RECIPE_VERSION:
+        raise SrzooError(
+            f"{path} is of version {version}, this srzoo reads {RECIPE_VERSION}",
+            "Upgrade srzoo: pip install --upgrade srzoo",
+        )
+    if version != RECIPE_VERSION:
+        raise SrzooError(f"{path}: srzoo is {version!r}", "Write srzoo = 1 at the top")
+    return strict.parse(Recipe, values, str(path))
+
+
+def check(recipe: Recipe, where: str) -> None:
+    """What types alone do not tell: names of plugins, their arguments, ranges.
+
+    Raises:
+        SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
+    """
+    most = max(1, len(recipe.stages))
+    if not 1 <= recipe.average_stages <= most:
+        raise SrzooError(
+            f"{where}: average_stages is {recipe.average_stages}",
+            f"It is between 1 and the number of stages, {most}",
+        )
+    for stage, part in zip(recipe.stages or (None,), recipe.each(), strict=True):
+        checks.check(part, f"{where}, stage {stage.name!r}" if stage else where)

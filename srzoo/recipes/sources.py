@@ -1,0 +1,65 @@
+"""The data sets of a recipe: one, or several with a share of the crops each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..errors import SrzooError
+from ..plugins.registry import Use
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set of several, and its share of the crops, or None for that of its pictures."""
+
+    use: Use
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Where pictures come from: one dataset plugin, or several with a share of the crops each.
+
+    Shares are relative to each other. Sets without one share what the others leave of 1, by
+    their numbers of pictures.
+    """
+
+    each: tuple[Source, ...]
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any] | Use) -> Sets:
+        """Read the name or the table of a single data set."""
+        return cls((Source(Use.of(value)),))
+
+    @classmethod
+    def of_list(cls, values: Sequence[object], where: str) -> Sets:
+        """Read a list of names and tables; a table may have a ``weight``."""
+        if not values:
+            raise SrzooError(f"{where} is an empty list", "Name a dataset")
+        return cls(tuple(_source(item, f"{where}[{n}]") for n, item in enumerate(values)))
+
+    def plain(self) -> Any:
+        """What :meth:`of` or :meth:`of_list` reads."""
+        if len(self.each) == 1 and self.each[0].weight is None:
+            return self.each[0].use.plain()
+        weights = ({} if s.weight is None else {"weight": s.weight} for s in self.each)
+        return [{**s.use.plain(), **w} for s, w in zip(self.each, weights, strict=True)]
+
+
+def _source(value: object, where: str) -> Source:
+    if not isinstance(value, str | Mapping):
+        raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
+    if isinstance(value, str):
+        return Source(Use(value))
+    table = dict(cast("Mapping[str, Any]", value))
+    weight = table.pop("weight", None)
+    if weight is None:
+        return Source(Use.of(table))
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not number or not 0 < weight < float("inf"):
+        raise SrzooError(
+            f"{where}: weight is {weight!r}", "Give a number above 0, or leave the set out"
+        )
+    return Source(Use.of(table), float(weight))

@@ -1,0 +1,335 @@
+"""What a bug report needs: versions, machine, devices, engines tried, and what is wrong.
+
+Nothing in it is private: the home folder, tokens and passwords are masked.
+
+``python -m srzoo.upkeep.doctor ENGINE`` tries one engine, in a process that may crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from ..benching import machine
+from ..common import files, memory
+from ..errors import PluginError, SrzooError
+from ..exporting import devices, exports
+from ..exporting.devices import Device
+from ..exporting.engine import TORCH
+from ..exporting.runner import ExportRunner
+from ..models import locate
+from ..plugins import kinds
+from ..upscaling import loading
+
+VARIABLES = re.compile(
+    r"(SRZOO|HF|HUGGING_?FACE|OMP|MKL|OPENBLAS|CUDA|NVIDIA|HIP|ROCR|PYTORCH|TORCH|VIPS|MALLOC|"
+    r"XDG_CACHE|PYTHON)(_\w+|UNBUFFERED|PATH|HOME|IOENCODING|UTF8)|TMPDIR|LANG|LC_ALL|LD_PRELOAD"
+)
+"""Those of the environment that change what srzoo does."""
+SECRET = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL", re.IGNORECASE)
+HIDDEN = "(set, not shown)"
+SLOW = f"{TORCH}-compile"
+"""An engine that is not tried: it compiles for a minute."""
+PATIENCE = 120.0
+"""Seconds for one engine."""
+OFF = 0.1
+"""How far the mean of a result may be from the picture's, of 1, before something is wrong."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine, and whether it works.
+
+    Attributes:
+        name: of the plugin.
+        devices, precisions: what it can be asked for.
+        version: of what it runs on.
+        missing: the command that installs it; "" where it is there.
+        seconds: that a small picture took, the start of Python counted; None if it was not tried.
+        problem: why it does not work.
+    """
+
+    name: str
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    version: str = ""
+    missing: str = ""
+    seconds: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found; nothing private is in it.
+
+    Attributes:
+        versions: of srzoo, Python, and the distributions that srzoo and its plugins need.
+        libraries: those that read and write pictures.
+        system: in words.
+        cpu: its name, and the widest instructions.
+        cores: that compute, and that are there.
+        memory: bytes that the machine has, that are free for this process, and that it takes.
+        limits: what the system lets a process have, where it is less than everything.
+        devices: what models can run on.
+        engines: tried, where they are installed.
+        folders: caches, and what is wrong with each ("" for nothing).
+        environment: variables that matter.
+        problems: all that is broken, one sentence each.
+    """
+
+    versions: dict[str, str]
+    libraries: dict[str, str]
+    system: str
+    cpu: str
+    cores: tuple[int, int]
+    memory: dict[str, int]
+    limits: dict[str, int]
+    devices: list[Device]
+    engines: list[Engine]
+    folders: dict[str, str]
+    environment: dict[str, str]
+    problems: list[str] = field(default_factory=list[str])
+
+
+def examine(*, try_engines: bool = True) -> Report:
+    """Look at everything; engines are tried on a small picture, each in its own process."""
+    there = machine.here()
+    found = [tried(one) if try_engines else one for one in engines()]
+    folders = {masked(path): _writable(path) for path in (files.cache(), _temporary())}
+    problems = [
+        f"{problem.plugin}: {problem.what}"
+        for registry in kinds.KINDS.values()
+        for problem in registry.check()
+    ]
+    problems += [f"engine {one.name}: {one.problem}" for one in found if one.problem]
+    problems += [f"{path} {why}" for path, why in folders.items() if why]
+    problems += _models()
+    whole = devices.cpu()
+    return Report(
+        versions={"srzoo": __version__, "Python": there.python, **versions()},
+        libraries=_libraries(),
+        system=there.system,
+        cpu=", ".join(part for part in (there.cpu, there.vectors) if part),
+        cores=(there.threads, there.cores),
+        memory={"machine": whole.memory, "free": whole.free, "taken": memory.used()},
+        limits=_limits(),
+        devices=all_devices(),
+        engines=found,
+        folders=folders,
+        environment=environment(),
+        problems=[masked(problem) for problem in problems],
+    )
+
+
+def all_devices() -> list[Device]:
+    """What models can run on; torch is imported where it may find more than a processor."""
+    mac = sys.platform == "darwin"
+    if (mac or devices.cards()) and util.find_spec("torch"):
+        from ..networks import devices as torch_devices
+
+        return torch_devices.found()
+    return [devices.cpu()]
+
+
+def engines() -> list[Engine]:
+    """Every engine that is registered, installed or not; none is tried."""
+    found: list[Engine] = []
+    for plugin in kinds.engines:
+        name = plugin.name
+        if name.startswith(TORCH):
+            there = tuple(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
+            version = machine.versions(["torch"]).get("torch", "")
+            missing = "" if version else "pip install torch"
+            found.append(Engine(name, there, devices.PRECISIONS[1:], version, missing))
+            continue
+        try:
+            kind: Any = kinds.engines.get(f"{plugin.dist}:{name}")
+        except PluginError as error:
+            found.append(Engine(name, (), (), problem=str(error)))
+            continue
+        if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
+            found.append(Engine(name, (), (), plugin.version))
+            continue
+        needs = kinds.formats.create(kind.format).packages
+        version = next(iter(machine.versions(needs).values()), "")
+        missing = exports.missing(kind.format) or ""
+        found.append(Engine(name, ("cpu",), ("fp32",), version, missing))
+    return found
+
+
+def tried(engine: Engine) -> Engine:
+    """The same, after it has enlarged a small picture in a process of its own."""
+    from dataclasses import replace
+
+    if engine.missing or engine.problem or engine.name == SLOW:
+        return engine
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "srzoo.upkeep.doctor", engine.name]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return replace(engine, problem=f"it gave no answer: {error}")
+    seconds = time.perf_counter() - start
+    lines = done.stdout.strip().splitlines()
+    if done.returncode == 0 and lines and lines[-1] == "right":
+        return replace(engine, seconds=seconds)
+    told = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
+    return replace(engine, problem=f"{told} (exit code {done.returncode})", seconds=seconds)
+
+
+def versions() -> dict[str, str]:
+    """Those of what srzoo and the plugins of other packages need, where it is installed."""
+    owners = {plugin.dist for registry in kinds.KINDS.values() for plugin in registry}
+    names: dict[str, None] = {}
+    for owner in sorted(owners):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            needs = metadata.requires(owner) or []
+            wanted = [need for need in needs if "dev" not in need.partition(";")[2]]
+            names[owner] = None
+            names |= dict.fromkeys(re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted)
+    names.pop("srzoo", None)
+    return machine.versions(names)
+
+
+def environment() -> dict[str, str]:
+    """Variables that change what srzoo does, masked."""
+    found = {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
+    return {
+        name: HIDDEN if SECRET.search(name) and value else masked(value)
+        for name, value in found.items()
+    }
+
+
+def masked(text: object) -> str:
+    """A text without the home folder, tokens, and names and passwords in addresses."""
+    shown = re.sub(r"(\w+://)[^/\s@]+@", r"\1***@", str(text))
+    shown = re.sub(r"\b(hf|api_org|gh[pousr]|sk)_[A-Za-z0-9]{8,}", r"\1_***", shown)
+    for home in _homes():
+        shown = re.sub(rf"(?<![\w.-]){re.escape(home)}(?!\w)", "~", shown)
+    return shown
+
+
+def _homes() -> list[str]:
+    """The home folder, by all its names; the longest first."""
+    found: set[str] = set()
+    with contextlib.suppress(RuntimeError, OSError):
+        home = Path.home()
+        found |= {str(home), str(home.resolve())}
+    with contextlib.suppress(ImportError, KeyError, AttributeError):
+        import pwd
+
+        found.add(pwd.getpwuid(os.getuid()).pw_dir)
+    return sorted((home for home in found if len(home) > 1), key=len, reverse=True)
+
+
+def _writable(folder: Path) -> str:
+    """Why a folder cannot be written into, or nothing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=files.TEMPORARY) as file:
+            file.write(b"srzoo")
+            file.flush()
+    except OSError as error:
+        return f"cannot be written: {error.strerror or error}"
+    return ""
+
+
+def _limits() -> dict[str, int]:
+    """Limits of this process, such as ulimit sets."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    found: dict[str, int] = {}
+    for name in ("RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_NPROC"):
+        kind = getattr(resource, name, None)
+        if kind is not None and (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY:
+            found[name] = limit
+    return found
+
+
+def _temporary() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return Path(os.environ.get("TMPDIR", "/tmp"))
+
+
+def _models() -> list[str]:
+    """Released models that cannot be used."""
+    problems: list[str] = []
+    try:
+        names = locate.list_models()
+    except SrzooError as error:
+        return [str(error)]
+    for name in names:
+        try:
+            folder = locate.find(name)
+        except SrzooError as error:
+            problems.append(f"model {name}: {error}")
+            continue
+        weights = folder.config.weights
+        if weights and not (folder.path / weights.file).is_file():
+            problems.append(f"model {name}: its weights {weights.file} are missing")
+    return problems
+
+
+def _libraries() -> dict[str, str]:
+    """What reads and writes pictures."""
+    from PIL import features
+
+    from ..images import vips
+
+    names = ("libjpeg_turbo", "jpg_2000", "libtiff", "zlib", "webp", "avif", "littlecms2")
+    found = {name: features.version(name) for name in names}
+    told = {name: str(version) for name, version in found.items() if version}
+    library: Any = vips.library()
+    if library is not None:
+        told["libvips"] = ".".join(str(library.version(part)) for part in range(3))
+    return told
+
+
+def _smallest() -> str:
+    """The released model with the fewest bytes of weights."""
+
+    def size(name: str) -> tuple[int, str]:
+        found = locate.find(name)
+        weights = found.config.weights
+        return (found.path / weights.file).stat().st_size if weights else 0, name
+
+    return min(locate.list_models(), key=size)
+
+
+def main() -> None:
+    """Try one engine, and say that it is right, or what is wrong."""
+    try:
+        model = loading.load(_smallest(), engine=sys.argv[1])
+        across, down = np.meshgrid(np.linspace(0, 255, 40), np.linspace(255, 0, 32))
+        picture = np.rint(np.stack([across, down, (across + down) / 2], axis=2)).astype(np.uint8)
+        made = model(picture, model.scales[0])
+    except SrzooError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    off = np.abs(made.mean((0, 1)) - picture.mean((0, 1))).max() / 255
+    if made.shape[0] != 32 * model.scales[0] or off > OFF:
+        sys.stderr.write(f"the picture it gives is wrong: its mean is off by {off:.0%}\n")
+        sys.exit(3)
+    sys.stdout.write("\nright\n")
+
+
+if __name__ == "__main__":
+    main()

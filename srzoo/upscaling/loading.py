@@ -1,0 +1,144 @@
+"""From a model's name to something that enlarges pictures."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import images
+from ..errors import FallbackWarning, ModelError, SrzooError
+from ..exporting import engine as engines
+from ..exporting.engine import TORCH
+from ..exporting.exports import UnfinishedError
+from ..exporting.lazy import LazyRunner
+from ..models import locate
+from ..models.folder import ModelFolder
+from ..plugins import kinds
+from .upscaler import Tile, Upscaler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from ..contracts import Runner
+
+    P = TypeVar("P", Image, NDArray[Any], Tensor)
+
+DEFAULT_MODEL = "edsr-x4"
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: Tile = "auto",
+    memory: int | None = None,
+    engine: str = "torch",
+    strength: float = 1.0,
+    work: int | None = None,
+    lazy: bool = False,
+) -> Upscaler:
+    """Make a model ready: folder, network, weights, engine.
+
+    Args:
+        model: a released name ("edsr-x4") or a model folder; a folder that exists wins.
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32, bf16 or fp16.
+        tile: "auto", "off", or a side in LR pixels (from 16).
+        memory: bytes that the process may take; None for 60 % of what is free.
+        engine: an engine plugin, or "auto" for the fastest that is installed; torch alone has a
+            ``model`` and other devices and precisions.
+        strength: 1 for what the model makes, 0 for the bicubic enlargement, or between them.
+        work: LR pixels that will be enlarged, if that is known: "auto" makes no export for what
+            torch does sooner.
+        lazy: build the network, or open its export, when the first picture needs it: errors of
+            weights and device come then.
+
+    Returns:
+        A callable that takes a PIL image, a numpy array or a tensor, and gives back the
+        same type; the bare ``nn.Module`` is its ``model``. Threads may share it, and it can be
+        pickled: then it is the model's folder and these options.
+
+    Raises:
+        ModelError: no such model, or its folder or weights are wrong.
+        PluginError: its generator is not installed, or broken.
+        DeviceError: there is no such device.
+    """
+    device = str(device)
+    folder = locate.find(model)
+    kinds.generators.find(folder.config.generator)
+    chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)
+    make = partial(_runner, folder, chosen.name, device, precision, asked=engine != "auto")
+    again = partial(
+        load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
+        engine=engine, strength=strength, work=work, lazy=lazy,
+    )  # fmt: skip
+    return Upscaler(
+        LazyRunner(make) if lazy else make(), folder.config.scales, folder.name, tile=tile,
+        memory=memory, strength=strength, again=again,
+    )  # fmt: skip
+
+
+def _runner(
+    folder: ModelFolder, engine: str, device: str, precision: str, *, asked: bool
+) -> Runner:
+    """What an engine makes of a model; another's, if ``auto`` took one that cannot."""
+    try:
+        return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
+    except UnfinishedError as error:
+        if asked:
+            raise
+        warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
+        again = TORCH
+    except ModelError:
+        again = engines.choose(folder, device=device, precision=precision).name
+        if asked or again == engine:
+            raise
+    return _runner(folder, again, device, precision, asked=again == TORCH)
+
+
+def upscale(
+    picture: P | str | Path,
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    scale: int | None = None,
+    output: str | Path | None = None,
+    strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
+) -> P | Image:
+    """Enlarge one picture in one line; for several, :func:`load` the model once.
+
+    Args:
+        picture: a picture file, or what :func:`load` gives takes.
+        model: as for :func:`load`.
+        scale: needed only for a model with several.
+        output: write the result there too, with the metadata of a file that came in; it
+            replaces a file of that name.
+        strength: as for :func:`load`.
+        page: which page or frame of a file with several, from 1.
+        force_damaged: take what there is of a damaged file.
+
+    Returns:
+        A PIL image for a file, otherwise the type that came in.
+
+    Raises:
+        SrzooError: what :func:`load`, reading and writing raise; ``output`` or ``page`` for
+            something that is no file.
+    """
+    if not isinstance(picture, str | Path):
+        if output is not None:
+            raise SrzooError("only a picture file can be written to output", "Save the result")
+        if page is not None:
+            raise SrzooError("only a picture file has pages", "Choose one before")
+        return load(model, strength=strength)(picture, scale)
+    format = images.format_of(Path(output)) if output is not None else ""
+    source = images.read(Path(picture), page=page, force_damaged=force_damaged)
+    result = load(model, strength=strength).upscale(source, scale)
+    if output is not None:
+        images.write(result, Path(output), format)
+    return images.to_pil(result)
