@@ -7,7 +7,8 @@ package; hatchling cannot install such a project in editable mode.
 from setuptools import find_packages, setup
 
 plugins = [f"srzoo_plugins.{name}" for name in find_packages("plugins")]
+core = find_packages(include=["srzoo", "srzoo.*"])
 setup(
-    packages=[*find_packages(include=["srzoo", "srzoo.*"]), "srzoo_plugins", *plugins, "srzoo_cards"],
+    packages=[*core, "srzoo_plugins", *plugins, "srzoo_cards"],
     package_dir={"srzoo": "srzoo", "srzoo_plugins": "plugins", "srzoo_cards": "cards"},
 )

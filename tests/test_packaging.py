@@ -9,6 +9,7 @@ import sys
 import tomllib
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from helpers import ROOT
@@ -17,18 +18,18 @@ from PIL import Image
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_the_package_list_is_what_the_folders_hold():
-    found = {"srzoo_cards"}
-    for base, root in (("srzoo", ROOT / "srzoo"), ("", ROOT / "plugins")):
-        for init in root.rglob("__init__.py"):
-            parts = ([base] if base else []) + list(init.parent.relative_to(root).parts)
-            found.add(".".join(parts))
-    setuptools = PROJECT["tool"]["setuptools"]
-    assert set(setuptools["packages"]) == found
-    tops = {name for name in found if "." not in name}
-    assert set(setuptools["package-dir"]) == tops
-    for name, folder in setuptools["package-dir"].items():
-        assert (ROOT / folder).is_dir(), name
+def test_the_wheel_holds_each_folder_once(wheels):
+    """All of srzoo/, plugins/ and cards/, and nothing else."""
+    names = {"srzoo": "srzoo", "plugins": "srzoo_plugins", "cards": "srzoo_cards"}
+    wanted = {
+        "/".join((names[folder], *path.relative_to(ROOT / folder).parts))
+        for folder in names
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with ZipFile(wheels["srzoo"]) as wheel:
+        found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert found == wanted
 
 
 def test_constraints_pin_every_requirement():
@@ -38,23 +39,31 @@ def test_constraints_pin_every_requirement():
         assert line.split(">=")[0] in pinned, line
 
 
-@pytest.mark.slow
-def test_wheel_in_an_empty_environment(tmp_path):
-    tree = tmp_path / "tree"
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A copy of the tree, to build in."""
+    there = tmp_path_factory.mktemp("packaging") / "tree"
     ignore = shutil.ignore_patterns(".git", "runs", ".venv", "build", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, tree, ignore=ignore)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", ".", cwd=tree)
-    run(
-        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist",
-        "docs/example-plugin", cwd=tree,
-    )  # fmt: skip
-    wheels = sorted((tree / "dist").glob("*.whl"))
-    assert len(wheels) == 2
+    shutil.copytree(ROOT, there, ignore=ignore)
+    return there
+
+
+@pytest.fixture(scope="module")
+def wheels(tree) -> dict[str, Path]:
+    """The wheels of srzoo and of the example plugin, by their distributions."""
+    for folder in (".", "docs/example-plugin"):
+        run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", "dist", folder, cwd=tree)
+    return {path.name.partition("-")[0]: path for path in (tree / "dist").glob("*.whl")}
+
+
+@pytest.mark.slow
+def test_wheel_in_an_empty_environment(tmp_path, tree, wheels):
+    assert wheels.keys() == {"srzoo", "srzoo_silu"}
     env = tmp_path / "env"
     venv.create(env, with_pip=True)
     python = str(env / ("Scripts" if os.name == "nt" else "bin") / "python")
-    core = next(str(wheel) for wheel in wheels if wheel.name.startswith("srzoo-"))
-    run(python, "-m", "pip", "install", "-q", "-c", str(tree / "constraints.txt"), core)
+    constraints = str(tree / "constraints.txt")
+    run(python, "-m", "pip", "install", "-q", "-c", constraints, str(wheels["srzoo"]))
     away = tmp_path / "away"
     away.mkdir()
     Image.new("RGB", (24, 20), "orange").save(away / "photo.png")
@@ -63,8 +72,7 @@ def test_wheel_in_an_empty_environment(tmp_path):
         assert large.size == (96, 80)
     assert "0 problems" in run(python, "-m", "srzoo", "plugin", "check", cwd=away)
 
-    other = next(str(wheel) for wheel in wheels if wheel.name.startswith("srzoo_silu-"))
-    run(python, "-m", "pip", "install", "-q", "--no-deps", other)
+    run(python, "-m", "pip", "install", "-q", "--no-deps", str(wheels["srzoo_silu"]))
     assert "srzoo-silu" in run(python, "-m", "srzoo", "plugin", "show", "block", "silu", cwd=away)
     assert "silu" not in run(
         python, "-m", "srzoo", "--no-plugins", "plugin", "list", "block", cwd=away

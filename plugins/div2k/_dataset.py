@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..data import fingerprint, fit, fitting, key, read_rgb, size
-
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
 
+from ..data import fingerprint, fit, fitting, key, read_rgb, size
 from . import _archives, _download
 
 NAMED_AT_MOST = 3

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from ..metrics import create_pyiqa
 from torch import Tensor
 
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
+
+from ..metrics import create_pyiqa
 
 
 class PyIQA:

@@ -44,6 +44,7 @@ class FeatureDistance:
         stages: Sequence[int] | None = None,
     ) -> None:
         import torch
+
         from ..timm import backbone as timm_backbone
 
         self._net, self.stages = timm_backbone(backbone, stages, weights is None, weights)

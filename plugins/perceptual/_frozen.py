@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from ..timm import Layers, load
 from torch import Tensor
 
 from srzoo.errors import SrzooError
 
+from ..timm import Layers, load
 from . import _weights
 
 

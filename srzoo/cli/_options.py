@@ -73,7 +73,7 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as engines take it."""
-        from ..exporting import devices
+        from ..common import devices
 
         return devices.named(value)
 
@@ -241,9 +241,9 @@ class Running:
 
     def check(self) -> None:
         """Refuse what is not to be had here, before any work; no torch."""
-        from ..exporting import devices
+        from ..exporting import engine
 
-        devices.check(self.engine, self.device, self.precision)
+        engine.check(self.engine, self.device, self.precision)
 
     def ran(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
         """What models were run by, for whoever reads the figures."""

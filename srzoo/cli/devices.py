@@ -10,7 +10,7 @@ import click
 from ._output import as_json, printable, table
 
 if TYPE_CHECKING:
-    from ..exporting.devices import Device
+    from ..common.devices import Device
     from ..upkeep.doctor import Engine
 
 

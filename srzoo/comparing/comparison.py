@@ -16,10 +16,10 @@ import psutil
 from PIL import Image
 
 from .. import images
+from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import DEGRADATION, metric
-from ..exporting import devices
 from ..exporting import engine as engines
 from ..images import places, sheet
 from ..images.places import Place

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common import devices
 from ..errors import SrzooError
-from ..exporting import devices
 from ..plugins import kinds
 from ..upscaling import loading
 from ..upscaling.upscaler import Tile, Upscaler

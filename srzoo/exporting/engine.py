@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common import memory
-from ..errors import BrokenPluginError
+from ..common import devices, memory
+from ..errors import BrokenPluginError, DeviceError
 from ..plugins import kinds
 from . import exports
 from .runner import ExportRunner
@@ -76,7 +76,7 @@ def choose(
         return _chosen(folder, engine, "asked for")
     if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
         return Choice(TORCH, f"the only one for {device} and {precision}")
-    if device == "auto" and has_gpu():
+    if device == "auto" and devices.has_gpu():
         return Choice(TORCH, "the one that uses the graphics card")
     passed: list[str] = []
     able: list[Choice] = []
@@ -144,10 +144,44 @@ def _by_speed(passed: list[str]) -> list[tuple[str, type[ExportRunner]]]:
     return sorted(found, key=lambda pair: -pair[1].speed)
 
 
-def has_gpu() -> bool:
-    """Whether there may be a device that torch can use, found without importing torch."""
-    if sys.platform == "darwin":
-        return os.uname().machine == "arm64"
-    if sys.platform == "win32":
-        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll").exists()
-    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+def check(engine: str, device: str, precision: str) -> None:
+    """Refuse what is known not to be possible here; imports no engine that needs torch.
+
+    Args:
+        engine: a registered engine, or auto.
+        device: as :func:`srzoo.common.devices.named` gives it.
+        precision: one of ``devices.PRECISIONS``.
+
+    Raises:
+        PluginError: there is no such engine.
+        DeviceError: there is no such device, the engine does not run on it, or is not installed.
+    """
+    if engine == "auto":
+        engine = os.environ.get(VARIABLE) or "auto"
+    if engine != "auto":
+        _check_engine(engine, device, precision)
+    kind, _, index = device.partition(":")
+    if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
+        raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
+    if kind == "cuda":
+        count = devices.cards()
+        if not count:
+            raise DeviceError(f"there is no {device} device here", "Use --device cpu")
+        if index and int(index) >= count:
+            last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
+            raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
+
+
+def _check_engine(engine: str, device: str, precision: str) -> None:
+    kinds.engines.find(engine)
+    if engine.startswith(TORCH):
+        return  # importing it takes seconds
+    kind = kinds.engines.get(engine)
+    if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
+        return  # whatever it is, it says itself what it cannot do
+    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
+        raise DeviceError(
+            f"{engine} runs on cpu in fp32, not on {device} in {precision}",
+            f"Use --engine {TORCH}",
+        )
+    exports.need(kind.format)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
+from ..common import devices
+from ..common.devices import Device
 from ..errors import DeviceError
-from ..exporting import devices
-from ..exporting.devices import Device
 
 
 def found() -> list[Device]:

@@ -23,10 +23,10 @@ import numpy as np
 
 from .._version import __version__
 from ..benching import machine
-from ..common import files, memory
+from ..common import devices, files, memory
+from ..common.devices import Device
 from ..errors import PluginError, SrzooError
-from ..exporting import devices, exports
-from ..exporting.devices import Device
+from ..exporting import exports
 from ..exporting.engine import TORCH
 from ..exporting.runner import ExportRunner
 from ..models import locate

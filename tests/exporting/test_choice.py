@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import drawn
 
+from srzoo.common import devices
 from srzoo.errors import FallbackWarning, ModelError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Record
@@ -20,7 +21,7 @@ PICTURE = np.asarray(drawn(21, 17))
 
 @pytest.fixture(autouse=True)
 def _no_card(monkeypatch):
-    monkeypatch.setattr(engine, "has_gpu", lambda: False)
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
 
 
 def kept(model, format):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pairs import ARGS, Pair, saved
 
-from srzoo.common import files
+from srzoo.common import devices, files
 from srzoo.errors import ModelError, WeightsError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Export, Record
@@ -118,7 +118,7 @@ def test_a_wrong_export_is_refused_remembered_and_passed_over(model, cache, pair
 
 def test_auto_goes_on_to_the_next(tmp_path, cache, pair, monkeypatch):
     pair.brighter = 3.0
-    monkeypatch.setattr(engine, "has_gpu", lambda: False)
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
     model = saved(tmp_path / "other")
     made = loading.load(model.path, engine="auto")
     assert type(made.runner).__name__ == "Engine"

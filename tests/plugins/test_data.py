@@ -49,7 +49,9 @@ ALL = ["a/deep/z.webp", "a/x.jpg", "a/y.PNG", "b.png"]
 
 def test_they_are_registered():
     assert {"folder", "hub", "paired"} <= set(kinds.datasets.names())
-    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.data")]
+    assert not [
+        p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.data")
+    ]
 
 
 # --- folder -------------------------------------------------------------------------------

@@ -11,7 +11,15 @@ from helpers import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from srzoo_plugins.degradations import Bicubic, Mixed, Realistic, Unknown, _kernels, _steps, imresize
+from srzoo_plugins.degradations import (
+    Bicubic,
+    Mixed,
+    Realistic,
+    Unknown,
+    _kernels,
+    _steps,
+    imresize,
+)
 
 from srzoo.errors import ArgumentError, MissingPluginError
 from srzoo.plugins import kinds

@@ -568,4 +568,6 @@ def test_a_place_that_cannot_be_written(server, offer, tmp_path):
 
 def test_registered():
     assert "div2k" in kinds.datasets.names()
-    assert not [p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.div2k")]
+    assert not [
+        p for p in kinds.datasets.check() if p.plugin.target.startswith("srzoo_plugins.div2k")
+    ]

@@ -92,7 +92,9 @@ def test_compiled_needs_a_compiler(folder, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not any(map(shutil.which, srzoo_plugins.torch.COMPILERS)), reason="no C++ compiler")
+@pytest.mark.skipif(
+    not any(map(shutil.which, srzoo_plugins.torch.COMPILERS)), reason="no C++ compiler"
+)
 def test_compiled_gives_the_same(folder):
     picture = np.random.default_rng(0).integers(0, 255, (41, 37, 3), np.uint8)
     plain, compiled = (srzoo.load(folder, engine=e)(picture) for e in ("torch", "torch-compile"))

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import srzoo
+from srzoo.common import devices
 from srzoo.errors import DeviceError, PluginError
-from srzoo.exporting import devices
 from srzoo.exporting import engine as engines
 from srzoo.networks import devices as torch_devices
 
@@ -45,35 +45,35 @@ def two_cards(tmp_path, monkeypatch):
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(devices, "CARDS", tmp_path)
-    monkeypatch.setattr(engines, "has_gpu", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     monkeypatch.setattr(sys, "platform", "linux")
 
 
 def test_an_index_is_held_against_the_cards(two_cards):
     for name in ("cuda", "cuda:0", "cuda:1"):
-        devices.check("torch", name, "fp16")
+        engines.check("torch", name, "fp16")
     with pytest.raises(DeviceError, match="no cuda:2 device here. Use --device cuda:0 to cuda:1"):
-        devices.check("auto", "cuda:2", "auto")
+        engines.check("auto", "cuda:2", "auto")
 
 
 def test_what_is_not_here(monkeypatch):
-    monkeypatch.setattr(engines, "has_gpu", lambda: False)
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("cuda", "cuda:0", "mps"):
         with pytest.raises(DeviceError, match=f"no {name} device here"):
-            devices.check("auto", name, "auto")
+            engines.check("auto", name, "auto")
 
 
 def test_engines_are_held_against_what_is_asked(monkeypatch):
     monkeypatch.setenv("SRZOO_ENGINE", "auto")
-    devices.check("auto", "cpu", "bf16")
+    engines.check("auto", "cpu", "bf16")
     with pytest.raises(PluginError, match="Did you mean torch"):
-        devices.check("torhc", "auto", "auto")
+        engines.check("torhc", "auto", "auto")
     with pytest.raises(DeviceError, match="not on cpu in bf16. Use --engine torch"):
-        devices.check("openvino", "cpu", "bf16")
+        engines.check("openvino", "cpu", "bf16")
     monkeypatch.setenv("SRZOO_ENGINE", "nmm")
     with pytest.raises(PluginError, match="no engine is called 'nmm'"):
-        devices.check("auto", "auto", "auto")
+        engines.check("auto", "auto", "auto")
 
 
 def test_torchs_devices(monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -11,12 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from ..common import memory
 from ..errors import DeviceError, did_you_mean
-from ..plugins import kinds
-from . import engine as engines
-from . import exports
-from .runner import ExportRunner
+from . import memory
 
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -72,54 +67,20 @@ def named(device: object) -> str:
     return kind  # there is one of these, which torch calls cpu:0 as well
 
 
-def check(engine: str, device: str, precision: str) -> None:
-    """Refuse what is known not to be possible here; imports no engine that needs torch.
-
-    Args:
-        engine: a registered engine, or auto.
-        device: as :func:`named` gives it.
-        precision: one of ``PRECISIONS``.
-
-    Raises:
-        PluginError: there is no such engine.
-        DeviceError: there is no such device, the engine does not run on it, or is not installed.
-    """
-    if engine == "auto":
-        engine = os.environ.get(engines.VARIABLE) or "auto"
-    if engine != "auto":
-        _check_engine(engine, device, precision)
-    kind, _, index = device.partition(":")
-    if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
-        raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
-    if kind == "cuda":
-        count = cards()
-        if not count:
-            raise DeviceError(f"there is no {device} device here", "Use --device cpu")
-        if index and int(index) >= count:
-            last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
-            raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
-
-
-def _check_engine(engine: str, device: str, precision: str) -> None:
-    kinds.engines.find(engine)
-    if engine.startswith(engines.TORCH):
-        return  # importing it takes seconds
-    kind = kinds.engines.get(engine)
-    if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
-        return  # whatever it is, it says itself what it cannot do
-    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        raise DeviceError(
-            f"{engine} runs on cpu in fp32, not on {device} in {precision}",
-            f"Use --engine {engines.TORCH}",
-        )
-    exports.need(kind.format)
-
-
 def cards() -> float:
     """How many cards torch may find: none, a number, or infinity where that is not told."""
-    if sys.platform == "darwin" or not engines.has_gpu():
+    if sys.platform == "darwin" or not has_gpu():
         return 0
     try:
         return sum(1 for _ in CARDS.iterdir()) or float("inf")
     except OSError:
         return float("inf")
+
+
+def has_gpu() -> bool:
+    """Whether there may be a device that torch can use, found without importing torch."""
+    if sys.platform == "darwin":
+        return os.uname().machine == "arm64"
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll").exists()
+    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from srzoo.common import files
-from srzoo.exporting import devices
+from srzoo.common import devices, files
 from srzoo.plugins import kinds
 from srzoo.upkeep import doctor
 from srzoo.upkeep.doctor import Engine
