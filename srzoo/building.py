@@ -68,7 +68,7 @@ def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -
         arguments: ``channels``, and whatever else the generator sets for its blocks; an
             argument that a block does not take is refused.
     """
-    return [cast("nn.Module", kinds.blocks.build(block, **arguments)) for _ in range(count)]
+    return [contracts.nn_module(kinds.blocks.build(block, **arguments)) for _ in range(count)]
 
 
 def reach_of(modules: Iterable[nn.Module]) -> int | None:
