@@ -89,8 +89,8 @@ def _dataclass(kind: Any, value: object, where: str) -> object:
 
 def plain(value: object) -> Any:
     """The opposite of :func:`parse`: dictionaries, lists, strings and numbers; None is left out."""
-    if hasattr(value, "plain"):
-        return cast("Any", value).plain()
+    if known := getattr(value, "plain", None):
+        return known()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: plain(item) for name, item in pairs if item is not None}
