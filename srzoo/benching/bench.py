@@ -18,6 +18,7 @@ from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, exports
 from ..exporting.runner import ExportRunner
 from ..plugins import kinds
+from ..plugins.packages import versions
 from ..upscaling import planner
 from . import machine, work
 from .machine import Machine
@@ -246,7 +247,7 @@ def bench(
         model=folder.name,
         scale=factor,
         machine=machine.here(),
-        versions=machine.versions(packages),
+        versions=versions(packages),
         rounds=rounds,
         budget=memory,
         gflops=peak / 1e9,

@@ -6,9 +6,7 @@ import contextlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -54,15 +52,6 @@ def here() -> Machine:
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
     )
-
-
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those of the distributions that are installed."""
-    found: dict[str, str] = {}
-    for name in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def _cpuinfo() -> dict[str, str]:

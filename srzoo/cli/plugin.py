@@ -26,8 +26,7 @@ def list_(kind: str | None, json_: bool) -> None:
 
     from ..plugins import kinds
 
-    registries = [kinds.kind(kind)] if kind else list(kinds.KINDS.values())
-    found = [item for registry in registries for item in registry]
+    found = list(kinds.kind(kind)) if kind else kinds.plugins()
     if json_:
         as_json([asdict(item) for item in found])
     else:
@@ -90,9 +89,8 @@ def check() -> None:
     """Import every plugin and say what is wrong; exit code 1 if anything is."""
     from ..plugins import kinds
 
-    problems = [problem for registry in kinds.KINDS.values() for problem in registry.check()]
+    problems = kinds.problems()
     for problem in problems:
         click.echo(f"{problem.plugin}: {problem.what}")
-    count = sum(1 for registry in kinds.KINDS.values() for _ in registry)
-    click.echo(f"{count} plugins, {len(problems)} problems")
+    click.echo(f"{len(kinds.plugins())} plugins, {len(problems)} problems")
     raise SystemExit(1 if problems else 0)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from ..errors import BrokenPluginError, PluginConflictError, SrzooError
+from ..errors import SrzooError
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes.data_folder import placed
@@ -70,12 +70,9 @@ def _use(name: str) -> Use:
 
 def without_reference() -> list[str]:
     """The names of metrics that always do without an HR picture."""
-    found: list[str] = []
-    for name in kinds.metrics.names():
-        try:
-            kind = kinds.metrics.get(name)
-        except (BrokenPluginError, PluginConflictError):
-            continue
-        if getattr(kind, "reference", True) is False:
-            found.append(name)
-    return found
+    blind = [
+        plugin.name
+        for plugin, target in kinds.metrics.loaded()
+        if getattr(target, "reference", True) is False
+    ]
+    return [name for name in blind if blind.count(name) == 1]

@@ -42,7 +42,7 @@ def digest(config: Config, format: str) -> str:
     blocks = {plugin.name: plugin for plugin in kinds.blocks}
     named = [blocks[name] for name in _strings(config.args) if name in blocks]
     made_of = [generator, *named]
-    dists = {plugin.dist for plugin in made_of} | set(config.requires)
+    dists = {plugin.dist for plugin in made_of} | set(config.owners)
     # A block that no argument names may be a default: all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
     used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [kinds.formats.find(format)]

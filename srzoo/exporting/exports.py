@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from ..common.keeping import Part
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models.folder import read_folder
 from ..plugins import kinds
+from ..plugins.packages import version
 from ..plugins.registry import LOCAL_DIST
 from . import code
 
@@ -136,10 +137,10 @@ def folder_of(model: ModelFolder, scale: int, format: str, place: Path | None = 
         PluginError: the model's generator is not installed.
     """
     config, packages = model.config, kinds.formats.create(format).packages
-    owners = [kinds.generators.find(config.generator).dist, *config.requires, *packages, *WRITING]
+    owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *WRITING]
     what = {
         "network": [config.generator, config.args, config.weights and config.weights.sha256],
-        "versions": {name: _version(name) for name in owners},
+        "versions": {name: version(name) or "" for name in owners},
         "code": code.digest(config, format),
         "srzoo": [__version__, VERSION],
     }
@@ -295,9 +296,3 @@ def used(made: Export) -> None:
     """Note that an export is used, for whoever asks which ones still are."""
     with contextlib.suppress(OSError):
         os.utime(made.path.with_name(RECORD))
-
-
-def _version(package: str) -> str:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(package)
-    return ""

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from ..common import strict
 from ..errors import ModelError, SrzooError
+from ..plugins import packages
 
 CONFIG = "config.json"
 CONFIG_VERSION = 1
@@ -44,7 +45,8 @@ class Config:
         scales: the factors the model can enlarge by.
         weights: None for a generator without parameters.
         summary: what the model is for, in one line.
-        requires: distributions, besides srzoo, whose plugins the model is made of.
+        requires: distributions, besides srzoo, whose plugins the model is made of, as
+            ``package==version``, the one that it was made with. Older models have no version.
     """
 
     generator: str
@@ -53,6 +55,11 @@ class Config:
     weights: WeightsFile | None
     summary: str = ""
     requires: tuple[str, ...] = field(default=())
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The distributions of ``requires``, without versions."""
+        return tuple(packages.unpinned(requirement) for requirement in self.requires)
 
     def to_json(self) -> str:
         """The text of config.json."""

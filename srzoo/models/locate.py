@@ -5,7 +5,6 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 from ..errors import HubError, ModelError, PluginConflictError, did_you_mean
 from ..plugins import kinds
@@ -15,12 +14,15 @@ from .folder import CONFIG, ModelFolder, read_folder
 
 
 def package_files(name: str) -> list[Path]:
-    """The files called ``name`` in the folders of all installed card packages, sorted."""
+    """The files called ``name`` in the folders of all installed card packages, sorted.
+
+    Packages that cannot be imported are passed over: ``srzoo plugin check`` names them.
+    """
     found: list[Path] = []
-    for plugin in kinds.cards:
-        package = kinds.cards.get(f"{plugin.dist}:{plugin.name}")
-        for root in cast("ModuleType", package).__path__:
-            found += sorted(Path(root).glob(f"*/{name}"))
+    for _, package in kinds.cards.loaded():
+        if isinstance(package, ModuleType):
+            for root in package.__path__:
+                found += sorted(Path(root).glob(f"*/{name}"))
     return found
 
 

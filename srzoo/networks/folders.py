@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from ..common import keeping
 from ..contracts import Generator, nn_module
 from ..errors import ModelError
 from ..models.folder import CONFIG, Config, ModelFolder, WeightsFile, read_folder
-from ..plugins import kinds
+from ..plugins import kinds, packages
 from ..plugins.registry import LOCAL_DIST, OWN_DIST, Use
 from . import weights
 
@@ -96,25 +95,22 @@ def config_of(
 
 def _owners(module: nn.Module) -> tuple[str, ...]:
     """The distributions, besides srzoo, whose plugins a network is made of."""
-    packages = {type(part).__module__.partition(".")[0] for part in module.modules()}
+    modules = {type(part).__module__.partition(".")[0] for part in module.modules()}
     return tuple(
         sorted(
             {
-                plugin.dist
-                for registry in (kinds.generators, kinds.blocks)
-                for plugin in registry
-                if plugin.target.partition(":")[0].partition(".")[0] in packages
+                packages.pinned(plugin.dist, plugin.version)
+                for plugin in [*kinds.generators, *kinds.blocks]
+                if plugin.target.partition(":")[0].partition(".")[0] in modules
+                and plugin.dist not in (OWN_DIST, LOCAL_DIST)
             }
-            - {OWN_DIST, LOCAL_DIST}
         )
     )
 
 
-def _require(dist: str, folder: ModelFolder) -> None:
-    try:
-        version(dist)
-    except PackageNotFoundError:
+def _require(requirement: str, folder: ModelFolder) -> None:
+    if packages.version(packages.unpinned(requirement)) is None:
         raise ModelError(
-            f"{folder.path} needs plugins of {dist}, which is not installed",
-            f"Install it: pip install {dist}",
-        ) from None
+            f"{folder.path} needs plugins of {requirement}, which is not installed",
+            f"Install it: pip install {requirement}",
+        )

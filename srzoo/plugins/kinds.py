@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import contracts
 from ..errors import SrzooError, did_you_mean
-from .registry import Registry
+from .registry import Plugin, Problem, Registry
 
 if TYPE_CHECKING:
     import click
@@ -49,3 +49,13 @@ def kind(name: str) -> Registry[Any]:
     if name not in KINDS:
         raise SrzooError(f"there is no kind of plugin called {name!r}", did_you_mean(name, KINDS))
     return KINDS[name]
+
+
+def plugins() -> list[Plugin]:
+    """Every plugin of every kind. Imports nothing."""
+    return [plugin for registry in KINDS.values() for plugin in registry]
+
+
+def problems() -> list[Problem]:
+    """Import every plugin of every kind, and say what is wrong with each."""
+    return [problem for registry in KINDS.values() for problem in registry.check()]

@@ -22,6 +22,7 @@ from ..errors import (
     PluginError,
     did_you_mean,
 )
+from . import packages
 
 PLUGIN_API = 1
 """The version of the contracts. A plugin that sets ``plugin_api`` to more is refused."""
@@ -45,6 +46,11 @@ class Plugin:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} ({self.dist} {self.version})".replace(" )", ")")
+
+    @property
+    def full_name(self) -> str:
+        """What finds it even if others have its name: ``distribution:name``."""
+        return self.name if self.dist == LOCAL_DIST else f"{self.dist}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def installed(group: str) -> Iterable[EntryPoint]:
 
 @cache
 def _name_and_version(dist: Distribution) -> tuple[str, str]:
-    return dist.name, dist.version  # each of the two parses the metadata anew
+    return packages.named(dist)  # which parses the metadata anew
 
 
 class Registry(Generic[T]):
@@ -174,17 +180,39 @@ class Registry(Generic[T]):
             target = self._local[plugin.name][1]
         else:
             target = _import(next(entry for p, entry in self._entries() if p == plugin), plugin)
-        needs = getattr(target, "plugin_api", PLUGIN_API)
-        if needs > PLUGIN_API:
+        needs: object = getattr(target, "plugin_api", PLUGIN_API)
+        if not isinstance(needs, int) or needs > PLUGIN_API:
             raise BrokenPluginError(
                 f"{plugin} needs plugin API {needs}, this srzoo has {PLUGIN_API}",
                 "Upgrade srzoo: pip install --upgrade srzoo",
             )
         return cast("Callable[..., T]", target)
 
+    def loaded(self) -> Iterator[tuple[Plugin, Callable[..., T] | PluginError]]:
+        """Import one plugin after the other; of one that cannot be had, its error.
+
+        This is the way to go over plugins, any of which may be broken.
+        """
+        for plugin in self:
+            try:
+                yield plugin, self.get(plugin.full_name)
+            except PluginError as error:
+                yield plugin, error
+
     def signature(self, name: str) -> inspect.Signature:
-        """The arguments of one plugin: they are its schema."""
-        return inspect.signature(self.get(name))
+        """The arguments of one plugin: they are its schema.
+
+        Raises:
+            PluginError: it cannot be had, or does not tell its arguments.
+        """
+        target = self.get(name)
+        try:
+            return inspect.signature(target)
+        except (TypeError, ValueError) as error:
+            raise BrokenPluginError(
+                f"{self.find(name)} does not tell its arguments: {error}",
+                "Make it a class or a function of Python",
+            ) from error
 
     def create(self, name: str, **arguments: Any) -> T:
         """Build a plugin by name: ``generators.create("edsr", scale=4)``.
@@ -263,16 +291,13 @@ class Registry(Generic[T]):
     def check(self) -> list[Problem]:
         """Import every plugin, and say what is wrong with each."""
         problems: list[Problem] = []
-        for plugin in self:
+        for plugin, target in self.loaded():
             if sum(other.name == plugin.name for other in self) > 1:
                 problems.append(Problem(plugin, f"another distribution claims {plugin.name} too"))
-            name = plugin.name if plugin.dist == LOCAL_DIST else f"{plugin.dist}:{plugin.name}"
-            try:
-                target = self.get(name)
-            except BrokenPluginError as error:
-                problems.append(Problem(plugin, str(error)))
-                continue
-            problems += [Problem(plugin, what) for what in _manners(target)]
+            if isinstance(target, PluginError):
+                problems.append(Problem(plugin, str(target)))
+            else:
+                problems += [Problem(plugin, what) for what in _manners(target)]
         return problems
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
@@ -297,7 +322,7 @@ class Registry(Generic[T]):
 def _import(entry: EntryPoint, plugin: Plugin) -> Any:
     try:
         return entry.load()
-    except Exception as error:  # a third party's module may raise anything at all
+    except (Exception, SystemExit) as error:  # a third party's module may raise anything at all
         raise BrokenPluginError(
             f"{plugin} cannot be imported from {plugin.target}: {type(error).__name__}: {error}",
             f"Upgrade or uninstall {plugin.dist}",
@@ -319,7 +344,11 @@ def _manners(target: object) -> list[str]:
     faults: list[str] = []
     if not inspect.getdoc(target):
         faults.append("has no docstring")
-    for parameter in inspect.signature(target).parameters.values():
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError) as error:
+        return [*faults, f"does not tell its arguments: {error}"]
+    for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{parameter.name}: name every argument")
         elif parameter.kind is not parameter.KEYWORD_ONLY:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..contracts import Module, multiple_of, on_grid
 from ..plugins import kinds
-from ..plugins.registry import LOCAL_DIST, Registry, Use
+from ..plugins.registry import Registry, Use
 
 N = TypeVar("N", bound=Module)
 
@@ -30,9 +30,9 @@ def cases(kind: str) -> list[Case]:
     registry = kinds.kind(kind)
     found: list[Case] = []
     for plugin in registry:
-        name = plugin.name if plugin.dist == LOCAL_DIST else f"{plugin.dist}:{plugin.name}"
-        examples: Sequence[dict[str, Any]] = getattr(registry.get(name), "examples", [{}])
-        found += [Case(name, args) for args in examples]
+        target = registry.get(plugin.full_name)
+        examples: Sequence[dict[str, Any]] = getattr(target, "examples", [{}])
+        found += [Case(plugin.full_name, args) for args in examples]
     return found
 
 

@@ -30,7 +30,7 @@ from ..exporting import exports
 from ..exporting.engine import TORCH
 from ..exporting.runner import ExportRunner
 from ..models import locate
-from ..plugins import kinds
+from ..plugins import kinds, packages
 from ..upscaling import loading
 
 VARIABLES = re.compile(
@@ -108,11 +108,7 @@ def examine(*, try_engines: bool = True) -> Report:
     there = machine.here()
     found = [tried(one) if try_engines else one for one in engines()]
     folders = {masked(path): _writable(path) for path in (files.cache(), _temporary())}
-    problems = [
-        f"{problem.plugin}: {problem.what}"
-        for registry in kinds.KINDS.values()
-        for problem in registry.check()
-    ]
+    problems = [f"{problem.plugin}: {problem.what}" for problem in kinds.problems()]
     problems += [f"engine {one.name}: {one.problem}" for one in found if one.problem]
     problems += [f"{path} {why}" for path, why in folders.items() if why]
     problems += _models()
@@ -150,7 +146,7 @@ def engines() -> list[Engine]:
         name = plugin.name
         if name.startswith(TORCH):
             there = tuple(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
-            version = machine.versions(["torch"]).get("torch", "")
+            version = packages.versions(["torch"]).get("torch", "")
             missing = "" if version else "pip install torch"
             found.append(Engine(name, there, devices.PRECISIONS[1:], version, missing))
             continue
@@ -163,7 +159,7 @@ def engines() -> list[Engine]:
             found.append(Engine(name, (), (), plugin.version))
             continue
         needs = kinds.formats.create(kind.format).packages
-        version = next(iter(machine.versions(needs).values()), "")
+        version = next(iter(packages.versions(needs).values()), "")
         missing = exports.missing(kind.format) or ""
         found.append(Engine(name, ("cpu",), ("fp32",), version, missing))
     return found
@@ -193,7 +189,7 @@ def tried(engine: Engine) -> Engine:
 
 def versions() -> dict[str, str]:
     """Those of what srzoo and the plugins of other packages need, where it is installed."""
-    owners = {plugin.dist for registry in kinds.KINDS.values() for plugin in registry}
+    owners = {plugin.dist for plugin in kinds.plugins()}
     names: dict[str, None] = {}
     for owner in sorted(owners):
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -202,7 +198,7 @@ def versions() -> dict[str, str]:
             names[owner] = None
             names |= dict.fromkeys(re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted)
     names.pop("srzoo", None)
-    return machine.versions(names)
+    return packages.versions(names)
 
 
 def environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import PathDistribution
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
 from srzoo.models import locate
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders, weights
+from srzoo.plugins.registry import Registry, installed
 from srzoo.upscaling import loading
 
 GOOD = {
@@ -123,12 +125,40 @@ def test_a_folder_that_is_none(tmp_path):
         ({"args": {"n_resblocks": 1, "n_feats": 8, "scale": 2}}, "has the shape"),
         ({"weights": None}, "names no weights"),
         ({"requires": ["srzoo-not-there"]}, "pip install srzoo-not-there"),
+        ({"requires": ["srzoo-not-there==1.2"]}, "pip install srzoo-not-there==1.2"),
     ],
 )
 def test_a_config_that_does_not_fit(small, change, message):
     edit(small, **change)
     with pytest.raises(srzoo.SrzooError, match=message):
         loading.load(small.path)
+
+
+def test_cards_of_a_broken_package_hide_no_others(tmp_path, monkeypatch):
+    (tmp_path / "broken_cards.py").write_text("raise RuntimeError('half installed')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    info = tmp_path / "theirs-1.2.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[srzoo.cards]\ntheirs = broken_cards\n")
+    found = [*PathDistribution(info).entry_points, *installed("srzoo.cards")]
+    registry = Registry("card", "srzoo.cards", lambda group: found)
+    monkeypatch.setattr("srzoo.plugins.kinds.cards", registry)
+    assert "edsr-x4" in locate.list_models()
+
+
+def test_a_config_records_the_versions_it_was_made_with(small, tmp_path, monkeypatch):
+    info = tmp_path / "theirs-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[srzoo.blocks]\nown = {__name__}:Own\n")
+    found = PathDistribution(info).entry_points
+    registry = Registry("block", "srzoo.blocks", lambda group: found)
+    net = folders.build(small)
+    monkeypatch.setattr("srzoo.plugins.kinds.blocks", registry)
+    net.body.append(type("Own", (torch.nn.Identity,), {"__module__": __name__})())
+    saved = folders.save(net, tmp_path / "saved", generator="edsr", args={})
+    assert saved.config.requires == ("theirs==1.2",)
+    assert saved.config.owners == ("theirs",)
 
 
 def test_missing_damaged_and_truncated_weights(small):

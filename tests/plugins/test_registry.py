@@ -84,6 +84,38 @@ def test_broken_names_the_plugin_and_chains_the_cause(registry):
     assert isinstance(info.value.__cause__, RuntimeError)
 
 
+def test_going_over_plugins_stops_at_none(registry, tmp_path):
+    (tmp_path / "leaving.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "odd.py").write_text("make = int\ndef wordy(): ...\nwordy.plugin_api = 'two'\n")
+    more = distribution(tmp_path, "delta", ["gone = leaving:make", "odd = odd:wordy"])
+    found = [*registry._found(GROUP), *entries([more], GROUP)]
+    loaded = dict(Registry("block", GROUP, lambda group: found).loaded())
+    broken = {plugin.full_name for plugin, it in loaded.items() if isinstance(it, PluginError)}
+    assert broken == {"beta:bad", "gamma:newer", "delta:gone", "delta:odd"}
+    assert len(loaded) == 8
+
+
+def test_what_tells_no_arguments_is_broken(registry, monkeypatch):
+    registry.register("word", type("Word", (), {"__signature__": "none"}))
+    with pytest.raises(BrokenPluginError, match="block word.*does not tell its arguments"):
+        registry.create("word")
+    assert any("does not tell" in problem.what for problem in registry.check())
+
+
+def test_a_package_without_metadata_is_unknown(tmp_path):
+    info = tmp_path / "half-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nhalf = half:make\n")
+    found = PathDistribution(info).entry_points
+    (plugin,) = Registry("block", GROUP, lambda group: found)
+    assert (plugin.name, plugin.version) == ("half", "")
+
+
+def test_all_plugins_are_gone_over_in_one_place():
+    assert {plugin.kind for plugin in kinds.plugins()} <= set(kinds.KINDS)
+    assert len(kinds.plugins()) == sum(len(list(registry)) for registry in kinds.KINDS.values())
+
+
 def test_newer_plugin_api_is_refused(registry):
     with pytest.raises(BrokenPluginError, match="plugin API 99.*Upgrade srzoo"):
         registry.get("newer")

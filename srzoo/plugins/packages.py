@@ -1,0 +1,44 @@
+"""The distributions that plugins come from: names and versions, as pip's metadata has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+
+BROKEN = ImportError, OSError, KeyError
+"""What metadata raises that is missing in part or as a whole."""
+
+
+def version(package: str) -> str | None:
+    """The version of a distribution, or None where it is not installed."""
+    try:
+        found: str | None = metadata.version(package)
+    except BROKEN:
+        return None
+    return found
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of the distributions that are installed."""
+    found = {name: version(name) for name in packages}
+    return {name: known for name, known in found.items() if known}
+
+
+def named(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version of a distribution; "unknown" where its metadata does not tell."""
+    try:
+        name: str | None = distribution.name
+        found: str | None = distribution.version
+    except BROKEN:
+        return "unknown", ""
+    return name or "unknown", found or ""
+
+
+def pinned(package: str, version: str) -> str:
+    """What a record of what was built calls a distribution: ``package==version``."""
+    return f"{package}=={version}" if version else package
+
+
+def unpinned(requirement: str) -> str:
+    """The distribution that a record names; older records have no version."""
+    return requirement.partition("==")[0]
