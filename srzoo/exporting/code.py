@@ -14,11 +14,11 @@ import os
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..plugins import kinds
+from ..plugins import kinds, packages
 from ..plugins.registry import LOCAL_DIST, OWN_DIST
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def digest(config: Config, format: str) -> str:
     used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [kinds.formats.find(format)]
     places = {place for plugin in used for place in _places(plugin.target)}
     for dist in dists - {LOCAL_DIST, OWN_DIST}:
-        places |= {place for name in _top_level(dist) for place in _places(name)}
+        places |= {place for name in packages.top_level(dist) for place in _places(name)}
     core = Path(__file__).parents[1]
     hashed = hashlib.sha256()
     for place in [*(core / name for name in CORE), *sorted(places)]:
@@ -75,7 +75,7 @@ def of_use(registry: Registry[Any], use: Use) -> str:
     made_of = [registry.find(use.name)]
     made_of += [known[name] for name in _strings(use.args) if name in known]
     installed = [plugin for plugin in made_of if plugin.dist != LOCAL_DIST]
-    names = {name for p in installed if p.dist != OWN_DIST for name in _top_level(p.dist)}
+    names = {name for p in installed if p.dist != OWN_DIST for name in packages.top_level(p.dist)}
     places = {
         place for target in names | {p.target for p in installed} for place in _places(target)
     }
@@ -100,13 +100,6 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in cast("list[object]", value):
             yield from _strings(item)
-
-
-def _top_level(dist: str) -> list[str]:
-    """The packages that a distribution says it brings; the entry points tell of the others."""
-    with contextlib.suppress(metadata.PackageNotFoundError, OSError):
-        return (metadata.distribution(dist).read_text("top_level.txt") or "").split()
-    return []
 
 
 def _places(target: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib import metadata
 
@@ -32,6 +33,24 @@ def named(distribution: metadata.Distribution) -> tuple[str, str]:
     except BROKEN:
         return "unknown", ""
     return name or "unknown", found or ""
+
+
+def needs(package: str) -> list[str]:
+    """The names of what a distribution needs, its extras' too but for the extra "dev"."""
+    try:
+        found = metadata.requires(package) or []
+    except BROKEN:
+        return []
+    wanted = [need for need in found if "dev" not in need.partition(";")[2]]
+    return [re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted]
+
+
+def top_level(package: str) -> list[str]:
+    """The modules that a distribution says it brings; entry points tell of others."""
+    try:
+        return (metadata.distribution(package).read_text("top_level.txt") or "").split()
+    except BROKEN:
+        return []
 
 
 def pinned(package: str, version: str) -> str:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +192,7 @@ def versions() -> dict[str, str]:
     owners = {plugin.dist for plugin in kinds.plugins()}
     names: dict[str, None] = {}
     for owner in sorted(owners):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            needs = metadata.requires(owner) or []
-            wanted = [need for need in needs if "dev" not in need.partition(";")[2]]
-            names[owner] = None
-            names |= dict.fromkeys(re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted)
+        names |= dict.fromkeys([owner, *packages.needs(owner)])
     names.pop("srzoo", None)
     return packages.versions(names)
 

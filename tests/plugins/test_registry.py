@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import EntryPoint, PathDistribution
 
 import pytest
+from helpers import ROOT
 
 from srzoo.errors import (
     ArgumentError,
@@ -188,3 +190,10 @@ def test_every_kind_of_the_design_has_a_registry():
     }  # fmt: skip
     with pytest.raises(SrzooError, match="mean generator"):
         kinds.kind("generater")
+
+
+def test_metadata_is_read_in_one_room():
+    for path in (ROOT / "srzoo").rglob("*.py"):
+        if path.parent.name != "plugins":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"importlib import .*metadata|importlib\.metadata", text), path
