@@ -95,8 +95,7 @@ def _placed(where: str) -> Generator[None]:
     try:
         yield
     except SrzooError as error:
-        error.what = f"{where}: {error.what}"
-        raise
+        raise type(error)(f"{where}: {error.what}", error.fix) from error
 
 
 def plain(value: object) -> Any:
