@@ -55,7 +55,7 @@ def train(
     plan = recipes.load(recipe, overrides)
     folder = output or Path("runs") / name
     if dry_run:
-        _describe(plan, data)
+        _describe(plan, data, quiet=quiet)
         return
     from .. import training
 
@@ -97,12 +97,20 @@ def _speaks() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _describe(plan: Recipe, data: Path | None) -> None:
-    """The recipe, and what each stage of it uses; all of it is built and tried for that."""
+def _describe(plan: Recipe, data: Path | None, *, quiet: bool) -> None:
+    """The recipe, and what each stage of it uses; all of it is built and tried for that.
+
+    That is a TOML file with comments; what is odd is said on stderr.
+    """
     from ..training import checks
 
+    def say(word: str) -> None:
+        if word and not quiet:
+            click.echo(word, err=True)
+
     click.echo(plan.to_toml())
-    checked = checks.check(plan, data)
+    with _watch(plan.steps, quiet=quiet) as watch:
+        checked = checks.check(plan, data, watch.on_decoding, say=say)
     recipes = plan.each()
     for number, (part, built) in enumerate(zip(recipes, checked.stages, strict=True)):
         if plan.stages:
@@ -111,9 +119,7 @@ def _describe(plan: Recipe, data: Path | None) -> None:
             click.echo(f"#   {name:<13} {value}")
     if len(recipes) > 1:
         click.echo(f"# {plan.steps:,} steps in all")
-    for word in (checked.taken_over, *checked.words):
-        if word:
-            click.echo(f"# {word}")
+    say(checked.taken_over)
 
 
 def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:

@@ -112,7 +112,7 @@ class Task:
         own: dict[str, Any] = {}
         for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
             if key in args:
-                own[key] = strict.parse(kind, args.pop(key), f"task: {key}")
+                own[key] = strict.parse(kind, args.pop(key), key)
         return cls(Use.of(args), **own)
 
     def plain(self) -> dict[str, Any]:
@@ -121,6 +121,8 @@ class Task:
         return {**self.use.plain(), **{k: strict.plain(v) for k, v in own.items() if v}}
 
 
+ADVERSARIAL, TASK = "adversarial", "task"
+"""The tables of a recipe in which a game may stand."""
 GAN = "gan"
 """The task that the table ``adversarial`` stands for."""
 
@@ -153,7 +155,7 @@ class Adversarial:
     def read(cls, task: Task) -> Adversarial:
         """A game that is written as a task."""
         table = {key: value for key, value in task.plain().items() if key != "name"}
-        return strict.parse(cls, table, "task")
+        return strict.parse(cls, table, TASK)
 
     @property
     def task(self) -> Task:
