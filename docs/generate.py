@@ -1,4 +1,4 @@
-"""Write the generated documentation anew: cli.md, models.md, performance.md, README's models.
+"""Write the generated documentation anew: cli.md, models.md, modules.md, performance.md, README's models.
 
 A test compares them with what is here. The models' figures are those of their cards. performance.md
 is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
@@ -10,6 +10,7 @@ is made from docs/performance.json, which is what ``srzoo bench`` printed; to me
 Run: python docs/generate.py
 """
 
+import ast
 import json
 import textwrap
 from pathlib import Path
@@ -198,6 +199,25 @@ def _wrapped(line: str) -> str:
     return "\n".join(lines) + end
 
 
+def modules() -> str:
+    """Every module of the core, by its docstring's first line."""
+    parts = [f"# The modules of srzoo\n\n{MADE}"]
+    top = HERE.parent / "srzoo"
+    rooms = [top, *sorted(path.parent for path in top.rglob("__init__.py") if path.parent != top)]
+    for room in rooms:
+        name = ".".join(room.relative_to(top.parent).parts)
+        parts.append(f"## {name}\n\n{_first_line(room / '__init__.py')}\n")
+        files = [path for path in sorted(room.glob("*.py")) if not path.name.startswith("__")]
+        lines = [f"| `{path.stem}` | {_first_line(path)} |" for path in files]
+        parts.append("\n".join(["| module | |", "|---|---|", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def _first_line(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("|", "\\|")
+
+
 def models() -> str:
     """Every released model: its figures, and its sample picture."""
     parts = [f"# The models\n\n{MADE}", _figures("../cards"), FIGURES]
@@ -259,6 +279,7 @@ def _figures(cards: str) -> str:
 PAGES = {
     "cli.md": cli,
     "models.md": models,
+    "modules.md": modules,
     "performance.md": performance,
     "../README.md": readme,
 }
