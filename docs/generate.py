@@ -1,4 +1,4 @@
-"""Write the generated documentation anew: cli.md, models.md, modules.md, performance.md, README's models.
+"""Write what is generated anew: cli.md, models.md, modules.md, performance.md, README's models.
 
 A test compares them with what is here. The models' figures are those of their cards. performance.md
 is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
