@@ -5,6 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = [
+    "ArgumentError",
+    "BrokenPluginError",
+    "DeviceError",
+    "FallbackWarning",
+    "HubError",
+    "MemoryBudgetError",
+    "MissingPluginError",
+    "ModelError",
+    "PictureError",
+    "PluginConflictError",
+    "PluginError",
+    "SrzooError",
+    "WeightsError",
+    "did_you_mean",
+]
+
 
 class SrzooError(Exception):
     """Something the user can mend.

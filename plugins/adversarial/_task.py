@@ -72,7 +72,7 @@ class GAN:
         return {name: self.loss.for_discriminator(heard, pair)}, heard.facts()
 
 
-class Heard:
+class Heard(nn.Module):
     """A discriminator that keeps what it said of real and of made pictures.
 
     Args:
@@ -82,12 +82,13 @@ class Heard:
     """
 
     def __init__(self, discriminator: Any, min_size: int, pair: Pair) -> None:
+        super().__init__()
         self.min_size = min_size
         self._discriminator = discriminator
         self._pair = pair
         self._said: dict[str, Tensor] = {}
 
-    def __call__(self, y: Tensor) -> Tensor:
+    def forward(self, y: Tensor) -> Tensor:
         """As the discriminator itself."""
         logits: Tensor = self._discriminator(y)
         if y is self._pair.hr:

@@ -3,16 +3,5 @@
 from ._folder import Folder
 from ._hub import Hub
 from ._paired import Paired
-from ._pictures import fingerprint, fit, fitting, key, read_rgb, size
 
-__all__ = [
-    "Folder",
-    "Hub",
-    "Paired",
-    "fingerprint",
-    "fit",
-    "fitting",
-    "key",
-    "read_rgb",
-    "size",
-]
+__all__ = ["Folder", "Hub", "Paired"]

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from srzoo import building
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError, did_you_mean
-
-from . import _pictures
 
 if TYPE_CHECKING:
     from srzoo.contracts import U8
@@ -63,7 +62,7 @@ class Folder:
                     f"smaller has {factor}", "Give factors between 0 and 1, such as [0.8, 0.6]"
                 )
         self.path = Path(path).expanduser()
-        names = _pictures.find(self.path, recursive)
+        names = building.find_pictures(self.path, recursive)
         if include is not None:
             wanted = _matching(self.path, "include", include, names)
             names = [name for name in names if name in wanted]
@@ -79,7 +78,7 @@ class Folder:
     def fingerprint(self) -> str:
         """Changes with the names, sizes and times of change of the pictures, and ``smaller``."""
         files = ((name, self.path / name) for name in self.names)
-        return _pictures.fingerprint(files, *self.smaller)
+        return building.fingerprint(files, *self.smaller)
 
     def __len__(self) -> int:
         """How many pictures, the smaller ones among them."""
@@ -93,7 +92,7 @@ class Folder:
             IndexError: there is none.
         """
         name, factor = self._place(index)
-        pixels = _pictures.read_rgb(self.path / name)
+        pixels = building.read_rgb(self.path / name)
         return Sample(self.name(index), pixels if factor is None else _shrunk(pixels, factor))
 
     def name(self, index: int) -> str:
@@ -108,7 +107,7 @@ class Folder:
             PictureError: the file is gone.
         """
         name, factor = self._place(index)
-        return _pictures.key([self.path / name], name, factor)
+        return building.picture_key([self.path / name], name, factor)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of the picture at ``index``, from its file's header.
@@ -117,7 +116,7 @@ class Folder:
             PictureError: it cannot be read.
         """
         name, factor = self._place(index)
-        found = _pictures.size(self.path / name)
+        found = building.picture_size(self.path / name)
         return found if factor is None else _smaller(found, factor)
 
     def _place(self, index: int) -> tuple[str, float | None]:

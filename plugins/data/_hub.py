@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from srzoo import images
+from srzoo import building
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError, did_you_mean
 
@@ -69,8 +69,8 @@ class Hub:
             PictureError: it has no 8-bit form.
         """
         number = range(len(self))[index]
-        picture = images.from_pil(self._rows[number][self.column])
-        return Sample(f"{self.split}/{number:06d}", images.rgb(picture))
+        pixels = building.rgb_of_pil(self._rows[number][self.column])
+        return Sample(f"{self.split}/{number:06d}", pixels)
 
 
 def _load(repo: str, split: str, revision: str | None) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from srzoo import building
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
-
-from . import _pictures
 
 NAMED_AT_MOST = 3
 
@@ -35,8 +34,8 @@ class Paired:
         if scale < 1:
             raise SrzooError(f"scale is {scale}", "Give a whole number from 1")
         self.hr, self.lr, self.scale = Path(hr).expanduser(), Path(lr).expanduser(), scale
-        large = _by_stem(self.hr, _pictures.find(self.hr))
-        found = _pictures.find(self.lr)
+        large = _by_stem(self.hr, building.find_pictures(self.hr))
+        found = building.find_pictures(self.lr)
         small = _by_stem(self.lr, found, f"x{scale}", frozenset(large))
         for names, others, folder in ((large, small, self.lr), (small, large, self.hr)):
             if lonely := [name for stem, name in names.items() if stem not in others]:
@@ -53,7 +52,7 @@ class Paired:
         """Changes with the names, sizes and times of change of all pictures, and the scale."""
         files = [(f"hr/{high}", self.hr / high) for high, _ in self.names]
         files += [(f"lr/{low}", self.lr / low) for _, low in self.names]
-        return _pictures.fingerprint(files, "paired", self.scale)
+        return building.fingerprint(files, "paired", self.scale)
 
     def __len__(self) -> int:
         """How many pairs."""
@@ -66,8 +65,8 @@ class Paired:
             PictureError: a file cannot be read, or the sizes do not belong together.
         """
         name, low = self.names[index]
-        hr, lr = _pictures.read_rgb(self.hr / name), _pictures.read_rgb(self.lr / low)
-        return Sample(name, *_pictures.fit(hr, lr, self.scale, name))
+        hr, lr = building.read_rgb(self.hr / name), building.read_rgb(self.lr / low)
+        return Sample(name, *building.fit_pair(hr, lr, self.scale, name))
 
     def name(self, index: int) -> str:
         """What the pair at ``index`` is called."""
@@ -80,7 +79,7 @@ class Paired:
             PictureError: one is gone.
         """
         name, low = self.names[index]
-        return _pictures.key([self.hr / name, self.lr / low], name, self.scale)
+        return building.picture_key([self.hr / name, self.lr / low], name, self.scale)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of the HR picture at ``index``, from the two files' headers.
@@ -89,8 +88,8 @@ class Paired:
             PictureError: a file cannot be read, or the sizes do not belong together.
         """
         name, low = self.names[index]
-        hr, lr = _pictures.size(self.hr / name), _pictures.size(self.lr / low)
-        height, width = _pictures.fitting(hr, lr, self.scale, name)
+        hr, lr = building.picture_size(self.hr / name), building.picture_size(self.lr / low)
+        height, width = building.pair_size(hr, lr, self.scale, name)
         return height * self.scale, width * self.scale
 
 

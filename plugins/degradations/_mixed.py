@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srzoo import degradations
 from srzoo.errors import ArgumentError
-from srzoo.plugins import kinds
-from srzoo.plugins.registry import Use
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    U8 = NDArray[np.uint8]
+    from srzoo.contracts import U8
 
 
 class Mixed:
@@ -49,7 +46,7 @@ class Mixed:
                 f"degradation 'mixed' has {len(choices)} choices and the weights {given}",
                 "Give each choice a weight from 0, and one of them more than 0",
             )
-        self.choices = [kinds.degradations.build(Use.of(choice)) for choice in choices]
+        self.choices = [degradations.build(choice) for choice in choices]
         self.chances = np.array(given) / sum(given)
         self.deterministic = len(self.choices) == 1 and self.choices[0].deterministic
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from srzoo import building
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
 
-from ..data import fingerprint, fit, fitting, key, read_rgb, size
 from . import _archives, _download
 
 NAMED_AT_MOST = 3
@@ -83,7 +83,7 @@ class DIV2K:
     def fingerprint(self) -> str:
         """Changes with the names, sizes and times of change of the pictures."""
         files = [(path.name, path) for _, hr, lr in self.files for path in (hr, lr)]
-        return fingerprint(files, "div2k", self.track, self.split)
+        return building.fingerprint(files, "div2k", self.track, self.split)
 
     def __len__(self) -> int:
         """How many pairs."""
@@ -96,7 +96,8 @@ class DIV2K:
             PictureError: a file cannot be read, or the sizes do not belong together.
         """
         name, high, low = self.files[index]
-        return Sample(name, *fit(read_rgb(high), read_rgb(low), self.scale, low.name))
+        hr, lr = building.read_rgb(high), building.read_rgb(low)
+        return Sample(name, *building.fit_pair(hr, lr, self.scale, low.name))
 
     def name(self, index: int) -> str:
         """What the pair at ``index`` is called."""
@@ -109,7 +110,7 @@ class DIV2K:
             PictureError: one is gone.
         """
         name, high, low = self.files[index]
-        return key([high, low], name, self.scale)
+        return building.picture_key([high, low], name, self.scale)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of the HR picture at ``index``, from the two files' headers.
@@ -118,7 +119,8 @@ class DIV2K:
             PictureError: a file cannot be read, or the sizes do not belong together.
         """
         _, high, low = self.files[index]
-        height, width = fitting(size(high), size(low), self.scale, low.name)
+        hr, lr = building.picture_size(high), building.picture_size(low)
+        height, width = building.pair_size(hr, lr, self.scale, low.name)
         return height * self.scale, width * self.scale
 
     @staticmethod

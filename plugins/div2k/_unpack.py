@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from srzoo.common.files import TEMPORARY
+from srzoo import building
 from srzoo.errors import SrzooError
 
 from ._archives import Archive
@@ -41,7 +41,7 @@ def unpack(file: Path, to: Path, archive: Archive) -> None:
         SrzooError: it is damaged, would write outside its folder, or lacks pictures.
         OSError: the disk is full or cannot be written.
     """
-    aside = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=to))
+    aside = Path(tempfile.mkdtemp(prefix=building.TEMPORARY, dir=to))
     try:
         with zipfile.ZipFile(file) as pack:
             members = _pictures(pack, archive)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SOURCES = ".py"
 COMPILED = ".so", ".pyd", ".dll", ".dylib"
 """Too large to be read each time: size and time of change stand for them."""
-CORE = "building.py", "networks", "exporting/convert.py"
+CORE = "building/networks.py", "networks", "exporting/convert.py"
 """What of srzoo itself has a part in every export."""
 OTHERS = {*sys.stdlib_module_names, "numpy", "srzoo", "torch", "torchvision"} - {"__main__"}
 """Modules whose versions are enough, when the functions of a local plugin are followed."""

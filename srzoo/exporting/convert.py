@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import contracts
 from .._version import __version__
 from ..common import keeping
-from ..contracts import multiple_of, on_grid
+from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.lean import Folded, normalise
@@ -75,7 +76,7 @@ class AtScale(nn.Module):
         """1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
         if self.tail is None:
             return self.generator(picture, self.scale)
-        return self.tail(cast("Any", self.generator).features(picture, self.scale))
+        return self.tail(cast("SplitGenerator", self.generator).features(picture, self.scale))
 
 
 def kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
@@ -157,11 +158,11 @@ def _write(
 ) -> tuple[int, float]:
     target = exports.need(format)
     normalise(generator.requires_grad_(False))
-    folded = fold and bool(getattr(generator, "linear_tail", False))
+    folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
     multiple = multiple_of(generator)
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
-    reach = cast("int | None", cast("Any", generator).reach)
+    reach = cast("contracts.Generator", generator).reach
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with keeping.making(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"

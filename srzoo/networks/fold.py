@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..contracts import SplitGenerator
+
 LOW, INSIDE, HIGH = range(3)
 """Where a window lies along a side of the picture: at its beginning, inside, at its end."""
 
@@ -42,8 +44,8 @@ def fold_tail(
         the order of :func:`torch.pixel_shuffle`; a window at an edge is one smaller and gives
         ``tail_reach`` times as many values, (3s^2, rows, columns).
     """
-    tail = cast("Any", generator)
-    reach = int(tail.tail_reach)
+    tail = cast("SplitGenerator", generator)
+    reach = tail.tail_reach
     down, across = (_window(where, reach) for where in at)
     count = 3 * scale**2 * down.gives * across.gives
     some = next(generator.parameters())

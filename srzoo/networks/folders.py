@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..common import keeping
+from ..contracts import Generator, nn_module
 from ..errors import ModelError
 from ..models.folder import CONFIG, Config, ModelFolder, WeightsFile, read_folder
 from ..plugins import kinds
@@ -40,7 +41,7 @@ def build(folder: ModelFolder) -> nn.Module:
             f" its network has {list(model.scales)}",
             "Correct scales",
         )
-    module = cast("nn.Module", model).eval()
+    module = nn_module(model).eval()
     weights.load_into(module, folder)
     return module
 
@@ -86,7 +87,7 @@ def config_of(
     return Config(
         generator=generator.name,
         args=dict(generator.args),
-        scales=tuple(cast("Any", module).scales),
+        scales=tuple(cast("Generator", module).scales),
         weights=weights,
         summary=summary,
         requires=_owners(module),

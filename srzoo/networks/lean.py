@@ -9,13 +9,13 @@ network as it was trained.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
-from ..contracts import multiple_of, on_grid
+from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid, splits
 from .fold import HIGH, INSIDE, LOW, fold_tail
 from .grid import any_size, on_its_grid
 
@@ -38,7 +38,7 @@ def lean(generator: nn.Module) -> nn.Module:
     """
     generator = generator.eval().requires_grad_(False)
     normalise(generator)
-    if not hasattr(generator, "features") or not hasattr(generator, "tail_reach"):
+    if not splits(generator):
         return any_size(generator)
     return Lean(generator)
 
@@ -74,7 +74,7 @@ class Folded(nn.Module):
     def __init__(self, generator: nn.Module, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.reach = int(cast("Any", generator).tail_reach)
+        self.reach = cast("SplitGenerator", generator).tail_reach
         self.parts = nn.ModuleList(
             _window(generator, scale, (vertical, horizontal))
             for vertical in (LOW, INSIDE, HIGH)
@@ -132,7 +132,7 @@ def _probed(generator: nn.Module, scale: int) -> tuple[int, int]:
     """Channels of the features, and how many LR pixels a side one of them stands for."""
     side = on_grid(SMALLEST, multiple_of(generator))
     some = next(generator.parameters(), torch.zeros(1))
-    f: Tensor = cast("Any", generator).features(some.new_zeros(1, 3, side, side), scale)
+    f = cast("SplitGenerator", generator).features(some.new_zeros(1, 3, side, side), scale)
     return f.shape[1], side // f.shape[2]
 
 
@@ -146,11 +146,11 @@ class Lean(nn.Module):
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
         self.generator = generator
-        self.scales = cast("tuple[int, ...]", generator.scales)
-        self.reach = cast("int | None", generator.reach)
+        split = cast("SplitGenerator", generator)
+        self.scales, self.reach = split.scales, split.reach
         self.multiple = multiple_of(generator)
-        self.tail_reach = cast("int", generator.tail_reach)
-        self.linear_tail = bool(getattr(generator, "linear_tail", False))
+        self.tail_reach = split.tail_reach
+        self.linear_tail = has_linear_tail(generator)
         on_a_grid = self.multiple > 1 and not self.linear_tail
         self.cell = _probed(generator, self.scales[0])[1] if on_a_grid else 1
         # Folding the border too takes seconds: the tail itself does it, on strips.
@@ -161,12 +161,12 @@ class Lean(nn.Module):
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x C x H x W."""
-        return cast("Any", self.generator).features(x, scale)
+        return cast("SplitGenerator", self.generator).features(x, scale)
 
     def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
         """B x C x H x W to B x 3 x sH x sW; on a grid a feature may stand for several pixels."""
         factor = self.scales[0] if scale is None else scale
-        tail = cast("Any", self.generator).reconstruct
+        tail = cast("SplitGenerator", self.generator).reconstruct
         (batch, _, height, width), reach = f.shape, self.tail_reach
         if self.linear_tail and min(height, width) > 2 * reach:
             return self._folded(f, factor)
@@ -189,7 +189,8 @@ class Lean(nn.Module):
         return out
 
     def _folded(self, f: Tensor, scale: int) -> Tensor:
-        tail, reach = cast("Any", self.generator).reconstruct, self.tail_reach
+        tail = cast("SplitGenerator", self.generator).reconstruct
+        reach = self.tail_reach
         batch, _, height, width = f.shape
         edge, twice = reach * scale, 2 * reach
         out = _empty(f, (batch, 3, height * scale, width * scale))

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..contracts import multiple_of, on_grid
+from ..contracts import Module, multiple_of, on_grid
 from ..plugins import kinds
 from ..plugins.registry import LOCAL_DIST, Registry, Use
+
+N = TypeVar("N", bound=Module)
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ def cases(kind: str) -> list[Case]:
     return found
 
 
-def seeded(registry: Registry[Any], case: Case, seed: int = 0) -> Any:
+def seeded(registry: Registry[N], case: Case, seed: int = 0) -> N:
     """The network of a case in eval mode, its random weights drawn from ``seed``."""
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-        return cast("nn.Module", registry.build(Use(case.name, case.args))).eval()
+        return registry.build(Use(case.name, case.args)).eval()
 
 
 def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tensor:
@@ -154,7 +156,7 @@ def spread(
     return max(found, default=None)
 
 
-def unreached(module: nn.Module) -> list[str]:
+def unreached(module: Module) -> list[str]:
     """The trainable parameters that the last backward pass gave no gradient."""
     return [
         name

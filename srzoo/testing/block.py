@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
 import torch
 from torch import nn
 
+from ..contracts import Block
 from ..plugins import kinds
 from ._case import Case, fitting, grid, ran, same_wherever_it_begins, seeded, spread, unreached
 
 
-def _module(case: Case) -> Any:
+def _module(case: Case) -> Block:
     return seeded(kinds.blocks, case)
 
 
@@ -24,7 +24,7 @@ def is_a_block(case: Case) -> None:
     """It is an ``nn.Module`` built with ``channels``, and states its ``reach``."""
     net = _module(case)
     assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    reach = cast("Any", net).reach
+    reach: object = net.reach
     assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
     grid(case, net)
 
@@ -74,7 +74,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the input, gets a gradient."""
     net = _module(case).train()
     x = _features(case, net, 6, 5).requires_grad_()
-    net(x).square().mean().backward()
+    torch.autograd.backward(net(x).square().mean())
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the input"
 

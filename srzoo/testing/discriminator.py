@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
 import torch
 from torch import nn
 
+from ..contracts import Discriminator
 from ..plugins import kinds
 from ._case import Case, picture, seeded, unreached
 
 
-def _module(case: Case) -> Any:
+def _module(case: Case) -> Discriminator:
     return seeded(kinds.discriminators, case)
 
 
@@ -20,7 +20,7 @@ def is_a_discriminator(case: Case) -> None:
     """It is an ``nn.Module`` that states its ``min_size``."""
     net = _module(case)
     assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    size = cast("Any", net).min_size
+    size: object = net.min_size
     assert isinstance(size, int), f"{case}.min_size is {size!r}"
     assert size >= 1, f"{case}.min_size is {size}"
 
@@ -66,7 +66,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the picture itself, gets a gradient."""
     net = _module(case).train()
     x = picture(net.min_size + 8, net.min_size + 8, 2).requires_grad_()
-    net(x).square().mean().backward()
+    torch.autograd.backward(net(x).square().mean())
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the picture"
     assert x.grad.abs().sum() > 0, f"{case}: the gradient at the picture is zero"

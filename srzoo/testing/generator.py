@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..contracts import Generator, has_linear_tail, nn_module, splits
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
@@ -31,7 +31,7 @@ from ._case import (
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))
 
 
-def _module(case: Case) -> Any:
+def _module(case: Case) -> Generator:
     return seeded(kinds.generators, case)
 
 
@@ -39,10 +39,10 @@ def is_a_generator(case: Case) -> None:
     """It is an ``nn.Module`` with ``scales``, ``reach``, and perhaps ``multiple``."""
     net = _module(case)
     assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    scales = cast("Any", net).scales
+    scales: object = net.scales
     assert isinstance(scales, tuple), f"{case}.scales is {scales!r}, not a tuple"
     assert scales, f"{case}.scales is empty"
-    reach = cast("Any", net).reach
+    reach: object = net.reach
     assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
     grid(case, net)
 
@@ -126,14 +126,16 @@ def deterministic(case: Case) -> None:
 def features_then_reconstruct(case: Case) -> None:
     """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` says so."""
     net = _module(case)
-    if not hasattr(net, "features"):
+    if not splits(net):
+        whole = not getattr(net, "linear_tail", False)
+        assert whole, f"{case} has a linear_tail without features, reconstruct and tail_reach"
         return
     for scale in net.scales:
         x = fitting(net, 6, 5)
         f = net.features(x, scale)
         y = net.reconstruct(f, scale)
         assert torch.equal(y, net(x, scale)), f"{case} x{scale}: not forward()"
-        if getattr(net, "linear_tail", False):
+        if has_linear_tail(net):
             same = f.shape[2:] == x.shape[2:]
             assert same, f"{case} x{scale}: linear_tail needs features of the picture's size"
             zero = net.reconstruct(torch.zeros_like(f), scale)
@@ -141,7 +143,7 @@ def features_then_reconstruct(case: Case) -> None:
             error = float((twice - zero - 2 * (y - zero)).abs().max())
             assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
             x = fitting(net, 9, 8)
-            folded = Foldable(net, folded=True)(x, scale)
+            folded = Foldable(nn_module(net), folded=True)(x, scale)
             border = scale * net.tail_reach
             inside = net(x, scale)[..., border:-border, border:-border]
             error = float((folded - inside).abs().max())
@@ -154,7 +156,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     if not list(net.parameters()):
         return
     for scale in net.scales:
-        net(fitting(net, 8, 8, 2), scale).square().mean().backward()
+        torch.autograd.backward(net(fitting(net, 8, 8, 2), scale).square().mean())
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
 
 
@@ -164,7 +166,7 @@ def survives_a_model_folder(case: Case) -> None:
     net = _module(case)
     name = case.name.rpartition(":")[2] if case.name.startswith("srzoo:") else case.name
     with tempfile.TemporaryDirectory() as folder:
-        saved = folders.save(net, Path(folder) / "model", generator=name, args=case.args)
+        saved = folders.save(nn_module(net), Path(folder) / "model", generator=name, args=case.args)
         again = folders.build(saved)
         for scale in net.scales:
             x = fitting(net, 9, 8)
@@ -175,7 +177,7 @@ def survives_a_model_folder(case: Case) -> None:
 def tiled_equals_whole(case: Case) -> None:
     """Where the reach is bounded, odd tiles too give the whole picture; else they blend."""
     net = _module(case)
-    runner = ModuleRunner(net)
+    runner = ModuleRunner(nn_module(net))
     side = max(SMALLEST, net.reach or 0) // 2 * 2 + 1
     values = picture(side + 6, 2 * side + 5)[0].permute(1, 2, 0).numpy()
     for scale in net.scales:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair, Task, multiple_of, on_grid
+from ..contracts import Pair, Task, multiple_of, nn_module, on_grid
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ._case import Case, picture
@@ -90,7 +90,7 @@ def terms_lead_the_generator(case: Case) -> None:
     assert grad is not None, f"{case} gives the generator no gradient"
     assert grad.isfinite().all(), f"{case} gives a gradient that is not finite"
     for name, module in [*task.networks.items(), *task.helpers.items()]:
-        left = [p for p in cast("nn.Module", module).parameters() if p.grad is not None]
+        left = [p for p in module.parameters() if p.grad is not None]
         assert not left, f"{case}: the generator's turn trains {name}"
 
 
@@ -113,7 +113,7 @@ def each_network_follows_its_loss(case: Case) -> None:
     for name, network in task.networks.items():
         for other in task.networks.values():
             other.zero_grad()
-        wrapper = _Wrapper(network)
+        wrapper = _Wrapper(nn_module(network))
         losses, facts = task.loss_of(name, wrapper, _pair(task).detach())
         _scalars(case, "loss", losses)
         _scalars(case, "fact", facts)
@@ -124,7 +124,7 @@ def each_network_follows_its_loss(case: Case) -> None:
         assert total.requires_grad, f"{case}: {name} follows nothing"
         torch.autograd.backward(total)
         for who, module in task.networks.items():
-            has = any(p.grad is not None for p in cast("nn.Module", module).parameters())
+            has = any(p.grad is not None for p in module.parameters())
             assert has == (who == name), f"{case}: the turn of {name} trains {who if has else ''}"
 
 

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..common import files, keeping
+from ..contracts import nn_module
 from ..errors import FallbackWarning, SrzooError
 from ..models.folder import CONFIG, Config, WeightsFile, read_folder
 from ..networks import folders, weights
@@ -306,7 +307,7 @@ def _modules(parts: Parts) -> dict[str, nn.Module]:
     modules = {"generator": parts.generator}
     if parts.ema is not parts.generator:
         modules["ema"] = parts.ema
-    return modules | dict(parts.task.networks)
+    return modules | {name: nn_module(one) for name, one in parts.task.networks.items()}
 
 
 def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Loss, Metric, Task, multiple_of
+from ..contracts import Generator, Loss, Metric, Task, has_linear_tail, multiple_of, nn_module
 from ..errors import SrzooError
 from ..models import locate
 from ..networks import folders
@@ -95,7 +95,7 @@ class Parts:
     @property
     def scales(self) -> tuple[int, ...]:
         """The generator's."""
-        return cast("Any", self.generator).scales
+        return cast("Generator", self.generator).scales
 
 
 def assemble(
@@ -125,20 +125,20 @@ def assemble(
     recipe = recipes[stage]
     init = recipe.init if init is None and stage == 0 else init
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
-    generator = cast("nn.Module", kinds.generators.build(recipe.generator))
+    generator = nn_module(kinds.generators.build(recipe.generator))
     taken_over = _init(generator, init) if init else ""
     generator = tasks.place(generator, recipe, device).train()
     if recipe.train.freeze_norm:
         _freeze_norm(generator, recipe)
     optimizers.freeze(generator, recipe.train.freeze)
     optimizers.check(recipe.optimizer, network=generator)
-    if recipe.train.fold and not getattr(generator, "linear_tail", False):
+    if recipe.train.fold and not has_linear_tail(generator):
         raise SrzooError(
             f"generator {recipe.generator.name!r} has no linear tail to fold",
             "Set train.fold = false",
         )
     _on_grid(generator, recipe)
-    scales = cast("tuple[int, ...]", cast("Any", generator).scales)
+    scales = cast("Generator", generator).scales
     degradation = recipe.data.degradation
     pictures = recipe.data
     training = sources(pictures.train, data, "data.train")
@@ -149,7 +149,7 @@ def assemble(
     judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
     task = tasks.build(recipe, data, device)
     opponents = {
-        name: optimizers.build(network, recipe.opponent, name)
+        name: optimizers.build(nn_module(network), recipe.opponent, name)
         for name, network in task.networks.items()
     }
     tasks.fit(task, recipe, generator)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair
+from ..contracts import Pair, nn_module
 from . import optimizers
 from .crops import Batch
 from .parts import Parts
@@ -63,10 +63,11 @@ def prepare(parts: Parts, accelerator: Any) -> Run:
     generator = accelerator.prepare(parts.foldable)
     beside: dict[str, Any] = {}
     accelerator.ddp_handler.find_unused_parameters = False
+    mode = parts.recipe.train.compile
     for name, network in parts.task.networks.items():
         beside[name] = accelerator.prepare(network)
-        if parts.recipe.train.compile != "off":
-            network.compile(mode=parts.recipe.train.compile)
+        if mode != "off":
+            nn_module(network).compile(mode=mode)  # pyright: ignore[reportUnknownMemberType]
     scalers: dict[str, torch.amp.GradScaler] = {}
     if parts.recipe.train.precision == "fp16":
         names = (GENERATOR, *beside)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair, Task, multiple_of
+from ..contracts import Pair, SplitGenerator, Task, multiple_of, nn_module
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..recipes.data_folder import placed
@@ -62,9 +62,9 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
                 "Name it in another way",
             )
     for network in task.networks.values():
-        place(network, recipe, device).train()
+        place(nn_module(network), recipe, device).train()
     for helper in task.helpers.values():
-        place(helper, recipe, device).eval().requires_grad_(False)
+        place(nn_module(helper), recipe, device).eval().requires_grad_(False)
     return task
 
 
@@ -111,7 +111,7 @@ def fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
 
 def lr_side(recipe: Recipe, generator: nn.Module) -> int:
     """The least LR pixels on a side of what losses see: a folded tail gives the interior alone."""
-    border = int(cast("Any", generator).tail_reach) if recipe.train.fold else 0
+    border = cast("SplitGenerator", generator).tail_reach if recipe.train.fold else 0
     return recipe.data.lr_crop - 2 * border
 
 

@@ -15,8 +15,9 @@ from helpers import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from srzoo_plugins.data import Folder, Hub, Paired, fit, read_rgb
+from srzoo_plugins.data import Folder, Hub, Paired
 
+from srzoo.building import fit_pair, read_rgb
 from srzoo.contracts import Sample
 from srzoo.errors import PictureError, SrzooError
 from srzoo.plugins import kinds
@@ -312,12 +313,12 @@ def test_fit_crops_by_less_than_an_lr_pixel_or_refuses(low, scale, more):
     whole = all(side >= scale for side in sides)
     if not close:
         with pytest.raises(PictureError, match="do not belong together"):
-            fit(hr, lr, scale, "x")
+            fit_pair(hr, lr, scale, "x")
     elif not whole:
         with pytest.raises(PictureError, match="smaller than one LR pixel"):
-            fit(hr, lr, scale, "x")
+            fit_pair(hr, lr, scale, "x")
     else:
-        high, small = fit(hr, lr, scale, "x")
+        high, small = fit_pair(hr, lr, scale, "x")
         assert high.shape[:2] == (scale * small.shape[0], scale * small.shape[1])
         assert min(small.shape) > 0
         assert all(a - b < scale for a, b in zip(hr.shape, high.shape, strict=True))

@@ -33,20 +33,20 @@ SEEN: list[str] = []
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     """A folder of eight pictures, and a list of the files that are decoded."""
-    import srzoo_plugins.data
+    from srzoo.building import pictures
 
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(8):
         save(folder / f"{number}.png", number)
-    real = srzoo_plugins.data._pictures.read_rgb
+    real = pictures.read_rgb
 
     def read(path):
         SEEN.append(path.name)
         return real(path)
 
-    monkeypatch.setattr("srzoo_plugins.data._pictures.read_rgb", read)
+    monkeypatch.setattr(pictures, "read_rgb", read)
     SEEN.clear()
     return folder
 

@@ -5,13 +5,20 @@ outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
 and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
 a test, has an attribute ``examples``: a tuple of argument dictionaries.
 ``srzoo.testing`` turns what is said here into tests.
+
+A plugin need not inherit from its contract: type checkers compare what it has. Attributes are facts
+that are read: a class attribute, one set in ``__init__`` or a property will do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ._facts import fact
+from ._module import Module, nn_module
+from ._training import AdversarialLoss, Loss, Pair, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +26,52 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+    from typing_extensions import TypeIs
 
     U8 = NDArray[np.uint8]
     F32 = NDArray[np.float32]
 
+__all__ = [
+    "F32",
+    "U8",
+    "AdversarialLoss",
+    "Block",
+    "Dataset",
+    "Degradation",
+    "Discriminator",
+    "Engine",
+    "Format",
+    "Generator",
+    "Importer",
+    "Loss",
+    "Metric",
+    "Module",
+    "Pair",
+    "Runner",
+    "Sample",
+    "Session",
+    "SplitGenerator",
+    "Task",
+    "fact",
+    "has_linear_tail",
+    "multiple_of",
+    "nn_module",
+    "on_grid",
+    "splits",
+]
 
-class Generator(Protocol):
+
+def __getattr__(name: str) -> object:
+    """``U8`` and ``F32`` where a program asks for them; type checkers have them above."""
+    if name not in ("U8", "F32"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np  # as costly as the rest of a start-up
+    from numpy.typing import NDArray
+
+    return NDArray[np.uint8] if name == "U8" else NDArray[np.float32]
+
+
+class Generator(Module, Protocol):
     """An ``nn.Module`` that enlarges pictures.
 
     Attributes:
@@ -36,17 +83,13 @@ class Generator(Protocol):
     pixels as ``multiple``, a positive int; without it, it is 1. Then height and width of all that
     it is given are multiples of that, and every tile starts on the grid.
 
-    A network that splits into a body at low resolution and a tail may offer
-    ``features(x, scale=None)`` and ``reconstruct(f, scale=None)``, whose composition is
-    ``forward``. ``tail_reach`` says how many LR pixels on each side ``reconstruct`` looks: then
-    the tail runs in blocks, which takes far less memory. ``linear_tail = True`` says that
-    ``reconstruct`` is affine too, and the same at every LR pixel: then it is folded into one
-    convolution. Features have the size of the picture, or a whole fraction of it on a grid
-    (then there is no ``linear_tail``).
+    One that splits into a body and a tail may be a :class:`SplitGenerator` besides.
     """
 
-    scales: tuple[int, ...]
-    reach: int | None
+    @fact
+    def scales(self) -> tuple[int, ...]: ...  # noqa: D102
+    @fact
+    def reach(self) -> int | None: ...  # noqa: D102
 
     def __call__(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped; H and W on the grid.
@@ -57,21 +100,48 @@ class Generator(Protocol):
         ...
 
 
-class Discriminator(Protocol):
+class SplitGenerator(Generator, Protocol):
+    """A generator that splits into a body at low resolution and a tail; its tail runs in blocks.
+
+    That takes far less memory. ``linear_tail = True`` says that ``reconstruct`` is affine too, and
+    the same at every LR pixel: then it is folded into one convolution.
+
+    Attributes:
+        tail_reach: how many LR pixels on each side ``reconstruct`` looks.
+    """
+
+    @fact
+    def tail_reach(self) -> int: ...  # noqa: D102
+
+    def features(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """B x 3 x H x W in 0..1 to B x C x H x W.
+
+        On a grid they may be smaller than the picture by a whole factor, if there is no
+        ``linear_tail``.
+        """
+        ...
+
+    def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
+        """Features to B x 3 x sH x sW; of ``features(x)`` it makes what ``forward(x)`` gives."""
+        ...
+
+
+class Discriminator(Module, Protocol):
     """An ``nn.Module`` that tells real pictures from made ones.
 
     Attributes:
         min_size: the least height and width it can judge; any size from there on works.
     """
 
-    min_size: int
+    @fact
+    def min_size(self) -> int: ...  # noqa: D102
 
     def __call__(self, y: Tensor) -> Tensor:
         """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid."""
         ...
 
 
-class Block(Protocol):
+class Block(Module, Protocol):
     """An ``nn.Module``, built with ``channels``, that a generator's body repeats.
 
     Attributes:
@@ -80,99 +150,11 @@ class Block(Protocol):
     As in :class:`Generator`, one that works on a grid states ``multiple``.
     """
 
-    reach: int | None
+    @fact
+    def reach(self) -> int | None: ...  # noqa: D102
 
     def __call__(self, x: Tensor) -> Tensor:
         """B x channels x H x W to the same shape."""
-        ...
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What a loss sees: B x 3 x H x W each, float, 0..1, ``sr`` unclamped."""
-
-    lr: Tensor
-    hr: Tensor
-    sr: Tensor
-
-    def detach(self) -> Pair:
-        """The same with no gradient to the generator."""
-        return Pair(self.lr, self.hr, self.sr.detach())
-
-
-class Loss(Protocol):
-    """A number that training makes small.
-
-    Attributes:
-        reference: False for a loss that does not look at ``pair.hr``.
-    """
-
-    reference: bool
-
-    def __call__(self, pair: Pair) -> Tensor:
-        """A scalar, averaged over the batch."""
-        ...
-
-
-class AdversarialLoss(Protocol):
-    """The two halves of a game between generator and discriminator."""
-
-    def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
-        """A scalar that falls as the discriminator takes ``pair.sr`` for real."""
-        ...
-
-    def for_discriminator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
-        """A scalar that falls as the discriminator tells ``pair.sr`` from ``pair.hr``."""
-        ...
-
-
-class Task(Protocol):
-    """What is trained beside a generator, and what a step does with it.
-
-    A step enlarges a batch, and then each network that has a turn moves: the generator by the
-    recipe's losses and :meth:`terms`, each further one by :meth:`loss_of`. The trainer gives each
-    an optimiser, a loss scale, a place on the device, and a part of every checkpoint; it puts
-    ``networks`` into train mode and ``helpers`` into eval mode.
-
-    Attributes:
-        networks: the ``nn.Module`` that are trained beside the generator, by name, in the order
-            of their turns. A name holds no dot; it is the network's in logs and checkpoints. One
-            that has ``min_size`` gets HR crops of at least as many pixels a side.
-        helpers: every other ``nn.Module`` that it calls, by name, such as a teacher or a loss:
-            never trained, and in no checkpoint.
-        scales: those that it can work at; None for any.
-
-    One that calls networks on a grid states it as ``multiple``, as in :class:`Generator`: LR crops
-    are whole cells of it.
-    """
-
-    networks: Mapping[str, Any]
-    helpers: Mapping[str, Any]
-    scales: tuple[int, ...] | None
-
-    def turns(self, step: int) -> Collection[str]:
-        """Who moves at a step, from 0 in each stage: names of networks, and "generator".
-
-        A function of the step alone, and never empty, so that a run resumes as it was.
-        """
-        ...
-
-    def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
-        """What the generator's loss has besides the recipe's: scalars, weighted, by name.
-
-        ``networks`` are frozen meanwhile; the gradient goes through them.
-        """
-        ...
-
-    def loss_of(
-        self, name: str, network: Any, pair: Pair
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The losses that a network follows in its turn, and facts to log, scalars by name.
-
-        ``network`` is ``networks[name]``, or what wraps it on several devices; call nothing else
-        of it. ``pair.sr`` has no gradient. Facts called ``d_real``, ``d_fake`` and ``d_right``
-        are drawn, and watched: see :mod:`srzoo.training.watchdog`.
-        """
         ...
 
 
@@ -204,7 +186,7 @@ class Dataset(Protocol):
     and width of ``hr``, from the file's header.
     """
 
-    @property
+    @fact
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def __len__(self) -> int:
@@ -224,7 +206,8 @@ class Degradation(Protocol):
             once and their results kept.
     """
 
-    deterministic: bool
+    @fact
+    def deterministic(self) -> bool: ...  # noqa: D102
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``."""
@@ -243,9 +226,12 @@ class Metric(Protocol):
     are measured at once. Without it there is one call at a time.
     """
 
-    higher_is_better: bool
-    reference: bool
-    protocol: str
+    @fact
+    def higher_is_better(self) -> bool: ...  # noqa: D102
+    @fact
+    def reference(self) -> bool: ...  # noqa: D102
+    @fact
+    def protocol(self) -> str: ...  # noqa: D102
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
         """Compare two uint8 pictures H x W x 3 of one size."""
@@ -289,6 +275,16 @@ class Runner(Protocol):
     def free_memory(self) -> int | None:
         """Bytes free on the device it runs on; None where that is the host."""
         ...
+
+
+def splits(network: object) -> TypeIs[SplitGenerator]:
+    """Whether a generator is a :class:`SplitGenerator`."""
+    return all(hasattr(network, name) for name in ("features", "reconstruct", "tail_reach"))
+
+
+def has_linear_tail(network: object) -> bool:
+    """Whether a generator is split, and its tail can be folded into one convolution."""
+    return splits(network) and bool(getattr(network, "linear_tail", False))
 
 
 def multiple_of(network: object) -> int:

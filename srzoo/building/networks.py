@@ -1,9 +1,4 @@
-"""What generators are often made of: bodies of registered blocks, upsamplers, mean colours.
-
-And :func:`network`, for plugins that call a trained model.
-
-For plugin authors; srzoo's own generators use it too.
-"""
+"""What generators are often made of: bodies of registered blocks, upsamplers, mean colours."""
 
 from __future__ import annotations
 
@@ -15,11 +10,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from . import contracts
-from .models import locate
-from .networks import folders
-from .plugins import kinds
-from .plugins.registry import Use
+from .. import contracts
+from ..models import locate
+from ..networks import folders
+from ..plugins import kinds
+from ..plugins.registry import Use
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
@@ -68,7 +63,7 @@ def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -
         arguments: ``channels``, and whatever else the generator sets for its blocks; an
             argument that a block does not take is refused.
     """
-    return [cast("nn.Module", kinds.blocks.build(block, **arguments)) for _ in range(count)]
+    return [contracts.nn_module(kinds.blocks.build(block, **arguments)) for _ in range(count)]
 
 
 def reach_of(modules: Iterable[nn.Module]) -> int | None:

@@ -8,18 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from srzoo import images
-from srzoo.errors import PictureError
+from .. import images
+from ..errors import PictureError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from PIL import Image
 
-    U8 = NDArray[np.uint8]
+    from ..contracts import U8
 
 
-def find(root: Path, recursive: bool = True) -> list[str]:
+def find_pictures(root: Path, recursive: bool = True) -> list[str]:
     """The pictures of a tree, as sorted relative names with forward slashes.
 
     Hidden files and folders are left out. Links to folders are followed, each folder once.
@@ -70,7 +68,7 @@ def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
     return digest.hexdigest()
 
 
-def key(files: Iterable[Path], *rest: object) -> str:
+def picture_key(files: Iterable[Path], *rest: object) -> str:
     """The same of one picture's files, whose whole paths count.
 
     Raises:
@@ -79,7 +77,7 @@ def key(files: Iterable[Path], *rest: object) -> str:
     return fingerprint(((os.path.abspath(path), path) for path in files), *rest)
 
 
-def size(path: Path) -> tuple[int, int]:
+def picture_size(path: Path) -> tuple[int, int]:
     """Height and width of a picture as :func:`read_rgb` gives it, from the file's header.
 
     Raises:
@@ -90,7 +88,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def read_rgb(path: Path) -> U8:
-    """Decode a picture file to uint8 H x W x 3, turned upright, as ``images.rgb`` does.
+    """Decode a file to uint8 H x W x 3: turned upright, gray repeated, transparency on white.
 
     Raises:
         PictureError: the file is missing, damaged, or no picture.
@@ -98,7 +96,16 @@ def read_rgb(path: Path) -> U8:
     return images.rgb(images.read(path))
 
 
-def fit(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
+def rgb_of_pil(picture: Image.Image) -> U8:
+    """The same of a picture that Pillow has opened.
+
+    Raises:
+        PictureError: it has no 8-bit form.
+    """
+    return images.rgb(images.from_pil(picture))
+
+
+def fit_pair(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
     """Crop a pair at its right and lower edges so that HR is ``scale`` times LR.
 
     Either may go beyond the other by less than one LR pixel: LR pictures are made from HR
@@ -113,12 +120,12 @@ def fit(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
     Raises:
         PictureError: the sizes do not belong together.
     """
-    height, width = fitting(hr.shape[:2], lr.shape[:2], scale, name)
+    height, width = pair_size(hr.shape[:2], lr.shape[:2], scale, name)
     return hr[: height * scale, : width * scale], lr[:height, :width]
 
 
-def fitting(hr: tuple[int, ...], lr: tuple[int, ...], scale: int, name: str) -> tuple[int, int]:
-    """Height and width in LR pixels of what :func:`fit` leaves of pictures of these sizes.
+def pair_size(hr: tuple[int, ...], lr: tuple[int, ...], scale: int, name: str) -> tuple[int, int]:
+    """Height and width in LR pixels of what :func:`fit_pair` leaves of pictures of these sizes.
 
     Raises:
         PictureError: the sizes do not belong together.

@@ -1,0 +1,178 @@
+"""The public surface: docs/api.md lists it, the zoo's plugins live by it, types hold."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+
+PUBLIC = ("srzoo", "srzoo.contracts", "srzoo.building", "srzoo.testing", "srzoo.errors")
+EXEMPT = {"torch", "mnn", "ncnn", "onnx", "openvino"}  # until srzoo.engines is there
+TYPED = ROOT / "tests/typed"
+
+
+def documented(module):
+    """The names that docs/api.md lists for a module."""
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    _, _, section = text.partition(f"\n## `{module}`\n")
+    return re.findall(r"`(\w+)`", section.partition("\n## ")[0])
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_docs_list_what_is_exported(module):
+    found = importlib.import_module(module)
+    assert sorted(documented(module)) == sorted(found.__all__)
+    for name in found.__all__:
+        getattr(found, name)
+
+
+def test_no_other_module_is_called_public():
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^## `(.+)`$", text, re.MULTILINE)) == PUBLIC
+
+
+def imported(path):
+    """Each name of srzoo that a file imports, with its module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield (submodule, None) if submodule in PUBLIC else (node.module, alias.name)
+
+
+def private(path):
+    """What a file takes from srzoo and should not, and names that it reads off public modules."""
+    for module, name in imported(path):
+        if module.partition(".")[0] != "srzoo":
+            continue
+        if module not in PUBLIC:
+            yield f"{module} ({name})" if name else module
+        elif name and name not in importlib.import_module(module).__all__:
+            yield f"{module}.{name}"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for module in PUBLIC[1:]:
+        short = module.rpartition(".")[2]
+        if (module, None) in imported(path):
+            exported = importlib.import_module(module).__all__
+            for node in ast.walk(tree):
+                named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                if named and node.value.id == short and node.attr not in exported:
+                    yield f"{module}.{node.attr}"
+
+
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
+def test_the_zoos_plugins_import_what_is_public(path):
+    if path.relative_to(ROOT / "plugins").parts[0] in EXEMPT:
+        pytest.skip("an engine")
+    assert not list(private(path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from srzoo.images import read",
+        "import srzoo.images",
+        "from srzoo import images",
+        "from srzoo.errors import get_close_matches",
+        "def late():\n    from srzoo.plugins import kinds",
+        "from srzoo import building\nbuilding.pictures",
+    ],
+)
+def test_private_imports_are_found(text, tmp_path):
+    path = tmp_path / "plugin.py"
+    path.write_text(text)
+    assert list(private(path))
+
+
+def test_pictures_are_read_without_torch(photo):
+    code = (
+        "import sys, pathlib; from srzoo import building;"
+        f"building.read_rgb(pathlib.Path({str(photo)!r}));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def pyright(folder):
+    """The lines with errors, by file."""
+    settings = {"strict": ["."], "pythonVersion": "3.11", "extraPaths": [str(ROOT)]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    told = json.loads(checked(folder, "pyright", "--outputjson"))
+    for error in told["generalDiagnostics"]:
+        if error["severity"] == "error":
+            yield Path(error["file"]).name, error["range"]["start"]["line"] + 1, error["message"]
+
+
+def mypy(folder):
+    """The same by mypy."""
+    options = ("--strict", "--follow-imports=silent", "--python-executable", sys.executable)
+    for line in checked(folder, "mypy", *options, ".").splitlines():
+        if found := re.match(r"(.+):(\d+): error: (.+)", line):
+            yield Path(found[1]).name, int(found[2]), found[3]
+
+
+def checked(folder, *command):
+    """What a type checker says of the files in a folder."""
+    own = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": own, "MYPYPATH": str(ROOT)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", [pyright, mypy])
+def test_contracts_are_types(checker, tmp_path):
+    """Others' code passes, and each line that is wrong is found."""
+    shutil.copytree(TYPED, tmp_path, dirs_exist_ok=True)
+    found = list(checker(tmp_path))
+    assert not [error for error in found if error[0] == "author.py"]
+    lines = (TYPED / "wrong.py").read_text().splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert {line for name, line, _ in found if name == "wrong.py"} == marked, found
+
+
+@pytest.mark.parametrize("state", ["class", "instance", "property"])
+def test_contracts_are_bases(state):
+    """However a subclass states its facts, they are what is read; unstated, there are none."""
+    import torch
+    from torch import nn
+
+    from srzoo.contracts import Block, multiple_of
+
+    class Own(nn.Module, Block):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(4, 4, 1)
+            if state == "instance":
+                self.reach = 3
+
+        def forward(self, x):
+            return self.layer(x)
+
+    assert not hasattr(Own(), "reach") or state == "instance"
+    if state == "class":
+        Own.reach = 3
+    if state == "property":
+        Own.reach = property(lambda self: 3)
+    own = Own()
+    assert own.reach == 3
+    assert multiple_of(own) == 1
+    assert len(list(own.parameters())) == 2
+    assert own(torch.zeros(1, 4, 5, 5)).shape == (1, 4, 5, 5)
