@@ -87,7 +87,7 @@ def test_several_scales(srzoo_cli, here):
     found = json.loads(result.out)
     assert found["files"] == ["both-x3.onnx"]
     assert found["about"]["folded"] is False
-    session = kinds.formats.create("onnx").open(Path("both-x3.onnx"), 1)
+    session = kinds.export_formats.create("onnx").open(Path("both-x3.onnx"), 1)
     assert session(np.zeros((1, 3, 7, 5), np.float32)).shape == (1, 3, 21, 15)
 
 
