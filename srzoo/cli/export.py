@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """The name of a registered format."""
+    """The name of a registered export format."""
 
     name = "format"
 

@@ -88,7 +88,7 @@ def kept(model: ModelFolder, scale: int, format: str, place: Path | None = None)
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
@@ -128,7 +128,7 @@ def write(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         path: the file, in a folder that exists; what stands there is replaced when the new one
             is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
