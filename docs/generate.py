@@ -21,7 +21,7 @@ from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
 from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
-from srzoo.exporting.runner import ExportRunner
+from srzoo.exporting import facts
 from srzoo.modelcards import cardsections
 from srzoo.models.folder import ModelFolder, read_folder
 from srzoo.plugins import kinds
@@ -155,20 +155,17 @@ def _line(row: Row, plain: Row | None) -> str:
 
 def _auto(report: Report) -> str:
     """The rule that chooses an engine, with the speeds it goes by and those measured here."""
-    found = {plugin.name: kinds.engines.get(plugin.name) for plugin in kinds.engines}
-    speeds = {
-        name: kind.speed
-        for name, kind in found.items()
-        if isinstance(kind, type) and issubclass(kind, ExportRunner)
-    }
+    found = {plugin.name: facts.of(plugin).speed for plugin in kinds.engines}
+    speeds = {name: speed for name, speed in found.items() if speed}
     largest = max(row.size for row in report.rows)
     seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}
     lines = [
         "## Which engine `auto` takes\n",
         "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
-        "1. A graphics card, or a precision other than float32: torch.",
-        "2. On a CPU, the installed engine with the highest `speed`. That is a figure in the"
-        " engine's own source: how many times as fast as plain torch it was when it was measured.",
+        "1. Engines that do not state the device, or the precision, are out. Where there may be a"
+        " graphics card, that is the device. So is one that is slower than torch's own engine.",
+        "2. Of the others, the installed engine with the highest `speed`. That is a figure that the"
+        " engine states: how many times as fast as plain torch it was when it was measured.",
         "3. One that the model cannot be exported for, or whose export was found to give another"
         " picture, is passed over.",
         "4. torch, where no other is left.\n",

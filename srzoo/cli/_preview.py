@@ -104,13 +104,14 @@ def _target(
 
 def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
     """The model, by an engine that needs no preparation for so little work."""
+    from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 
     engine = running.engine
     if engine == "auto":
         chosen = engines.choose(folder, device=running.device, precision=running.precision)
-        engine = engines.TORCH if chosen.prepares else chosen.name
+        engine = ENGINE if chosen.prepares else chosen.name
     return loading.load(
         folder.path,
         engine=engine,

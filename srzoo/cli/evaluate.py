@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..defaults import ENGINE
 from ..errors import SrzooError
 from ._options import REFERENCE, Running, gathered, json_option, scale_option
 from ._output import as_json, bars_console, printable, table
@@ -18,7 +19,7 @@ from ._output import as_json, bars_console, printable, table
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Progress, Report, Result
 
-USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
+USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
 """What need not be told."""
 
 
@@ -109,7 +110,7 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, running: Running) -> None:
             "a card has what the model makes of sets that have a name",
             "Leave --write-card out, or --sr and --lr",
         )
-    if running.engine != "torch" or running.precision not in ("auto", "fp32"):
+    if running.engine != ENGINE or running.precision not in ("auto", "fp32"):
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 

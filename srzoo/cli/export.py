@@ -13,22 +13,22 @@ from ._options import Spelled, either, json_option, model_option, scale_option
 from ._output import as_json, printable
 
 if TYPE_CHECKING:
-    from ..contracts import Format
+    from ..contracts import ExportFormat
     from ..models.folder import ModelFolder
 
 
 class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """The name of a registered format."""
+    """The name of a registered export format."""
 
     name = "format"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Every name."""
-        return "|".join(kinds.formats.names())
+        return "|".join(kinds.export_formats.names())
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name, if there is such a format."""
-        return kinds.formats.find(value).name
+        return kinds.export_formats.find(value).name
 
 
 # fmt: off
@@ -108,7 +108,7 @@ def _factor(folder: ModelFolder, scale: int | None) -> int:
     )
 
 
-def _files(path: Path, to: str, format: Format, overwrite: bool) -> list[Path]:
+def _files(path: Path, to: str, format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
     if path.suffix != format.suffix:
         raise ModelError(f"{path} is no name for {to}", f"Let it end in {format.suffix}")

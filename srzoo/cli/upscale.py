@@ -203,6 +203,7 @@ def _load(
 ) -> Upscaler:
     """The model, run by an engine that is worth its preparation for so much work."""
     from ..batches import forecast
+    from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 
@@ -212,7 +213,7 @@ def _load(
     )
     if teller.dry and chosen.prepares:
         # No export is made for a look; torch, which would make it, tells about how long it takes.
-        chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
+        chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for a dry run")
     teller.engine(folder, chosen, pixels)
     return loading.load(
         folder.path,

@@ -17,6 +17,7 @@ from PIL import Image
 
 from .. import images
 from ..common import devices
+from ..defaults import ENGINE
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import DEGRADATION, metric
@@ -121,7 +122,7 @@ def compare(
     crop: Place | None = None,
     degradation: str = DEGRADATION,
     metrics: Sequence[str] = METRICS,
-    engine: str = "torch",
+    engine: str = ENGINE,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..exporting.engine import TORCH
+from ..defaults import ENGINE
 from ..images import sheet
 from .comparison import LOOK
 
@@ -58,7 +58,7 @@ def sentences(found: Comparison) -> list[str]:
 def _run_by(found: Comparison) -> str | None:
     """Which engine, device and precision, where any is not the usual."""
     usual = found.device in ("auto", "cpu") and found.precision in ("auto", "fp32")
-    if not found.engines or (found.engines == (TORCH,) and usual):
+    if not found.engines or (found.engines == (ENGINE,) and usual):
         return None
     others = [f"on {found.device}"] if found.device not in ("auto", "cpu") else []
     others += [f"in {found.precision}"] if found.precision not in ("auto", "fp32") else []

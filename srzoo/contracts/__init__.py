@@ -308,7 +308,7 @@ class Session(Protocol):
         ...
 
 
-class Format(Protocol):
+class ExportFormat(Protocol):
     """A file format that other programs run networks in; built without arguments.
 
     Attributes:
@@ -319,18 +319,22 @@ class Format(Protocol):
         extra: the extra of srzoo, or of the plugin's own package, that brings them.
     """
 
-    suffix: str
-    beside: tuple[str, ...]
-    packages: Mapping[str, str]
-    extra: str
+    @property
+    def suffix(self) -> str: ...  # noqa: D102
+    @property
+    def beside(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def packages(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def extra(self) -> str: ...  # noqa: D102
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
         """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
 
         Raises:
             ModelError: the converter does not take the network; this is remembered for a week.
-            UnfinishedError: (of ``srzoo.exporting.exports``) it failed for another reason, as
-                when its program was killed.
+            UnfinishedError: (of ``srzoo.engines``) it failed for another reason, as when its
+                program was killed.
         """
         ...
 
@@ -343,15 +347,35 @@ class Format(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """A way to run a model folder on some hardware."""
+class Engine(Runner, Protocol):
+    """A way to run models on some hardware: a class that states its facts and makes a Runner.
 
-    def __call__(self, *, folder: Path, device: str, precision: str) -> Runner:
-        """Make the model folder at ``folder`` ready.
+    It is built as ``Engine(folder=PATH, device=..., precision=...)``, which makes the model folder
+    ready; ``device`` is auto, cpu, cuda, cuda:N or mps, and ``precision`` is auto, fp32, bf16 or
+    fp16. One that it does not state it refuses with a DeviceError.
 
-        ``device`` is auto, cpu, cuda, cuda:N or mps; ``precision`` is auto, fp32, bf16 or fp16.
-        """
-        ...
+    Attributes:
+        devices: kinds of device that it computes on: cpu, cuda, mps.
+        precisions: fp32, bf16, fp16; the first is what "auto" means.
+        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device. The
+            ``auto`` engine takes the fastest; never one that is slower than the engine of
+            ``srzoo.defaults``, or that states 0 because nobody has measured it.
+
+    It may state further facts, all of them class attributes: ``first_use``, seconds that the first
+    use takes more than others (0); ``export_format``, the registered export format that it runs
+    (""); ``packages``, the distributions that it needs and the module each one brings ({});
+    ``extra``, the extra of its own package that brings them (""). An installed engine states the
+    same in the file ``engines.toml`` in its package, which is read without an import; ``auto``
+    takes none that has no such file. :class:`srzoo.engines.ExportRunner` is a base for those that
+    run exports; it is not needed.
+    """
+
+    @property
+    def devices(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def precisions(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def speed(self) -> float: ...  # noqa: D102
 
 
 class Importer(Protocol):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common import devices
+from ..defaults import ENGINE
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..upscaling import loading
@@ -118,7 +119,7 @@ def evaluate(
     self_ensemble: bool = False,
     degradation: str | None = None,
     seed: int = 1,
-    engine: str = "torch",
+    engine: str = ENGINE,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,

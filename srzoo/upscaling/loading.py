@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import images
-from ..errors import FallbackWarning, ModelError, SrzooError
+from ..defaults import ENGINE
+from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, SrzooError
 from ..exporting import engine as engines
-from ..exporting.engine import TORCH
 from ..exporting.exports import UnfinishedError
 from ..exporting.lazy import LazyRunner
 from ..models import locate
@@ -37,7 +37,7 @@ def load(
     precision: str = "auto",
     tile: Tile = "auto",
     memory: int | None = None,
-    engine: str = "torch",
+    engine: str = ENGINE,
     strength: float = 1.0,
     work: int | None = None,
     lazy: bool = False,
@@ -89,16 +89,16 @@ def _runner(
     """What an engine makes of a model; another's, if ``auto`` took one that cannot."""
     try:
         return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
-    except UnfinishedError as error:
-        if asked:
+    except (UnfinishedError, DeviceError, PluginError) as error:
+        if asked or engine == ENGINE:
             raise
         warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
-        again = TORCH
+        again = ENGINE
     except ModelError:
         again = engines.choose(folder, device=device, precision=precision).name
         if asked or again == engine:
             raise
-    return _runner(folder, again, device, precision, asked=again == TORCH)
+    return _runner(folder, again, device, precision, asked=again == ENGINE)
 
 
 def upscale(
