@@ -203,20 +203,17 @@ def sync(handle: int) -> None:
 def lock(handle: int) -> bool | None:
     """Lock an open file for this process, until it is closed or the process has gone.
 
+    The lock is the system's own, on Windows too; there nobody else can read the first byte.
+
     Returns:
         False if another process holds it; None where no file can be locked.
     """
+    from filelock import lock_descriptor
+
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock_descriptor(handle, blocking=False)
     except OSError:
         return None  # a file system that knows no locks
-    return True
 
 
 def made_name(start: str = TEMPORARY) -> str:
