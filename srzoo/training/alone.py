@@ -40,12 +40,6 @@ class Mark:
     host: str
     since: str
 
-    def has_gone(self, changed: float) -> bool:
-        """Whether that process is no more; of another machine's, whether a day has passed."""
-        if self.here == files.here():
-            return files.gone(self.process, changed)
-        return time.time() - changed > files.DAY
-
 
 @contextlib.contextmanager
 def alone(out: Path) -> Generator[None]:
@@ -87,7 +81,9 @@ def _taken(out: Path) -> int:
             stack.callback(os.close, handle)
             locked = files.lock(handle)
             mark = _read(handle)
-            left = mark is not None and mark.has_gone(os.fstat(handle).st_mtime)
+            left = mark is not None and files.has_gone(
+                mark.process, mark.here, os.fstat(handle).st_mtime
+            )
             if locked is False and left and mark and mark.here == files.here():
                 # Processes that it had started are there still, and have its files open.
                 if _is_at(handle, path):
