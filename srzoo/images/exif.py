@@ -7,7 +7,6 @@ when a picture is written. Where Pillow alone knows them (TIFF, images in memory
 from __future__ import annotations
 
 import io
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +18,11 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .picture import Picture
+from .xmp import orientation as told_by_xmp
 
 ORIENTATION = 0x0112
-UPRIGHT = re.compile(rb"tiff:Orientation\s{0,9}(?:=\s{0,9}[\"']|>)\s{0,9}([1-8])")
-"""How XMP tells it: by an attribute, or an element."""
+XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
+"""Where Pillow keeps XMP."""
 DPI_X, DPI_Y, DPI_UNIT = 0x011A, 0x011B, 0x0128
 CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 MAKER_NOTE = 0x927C
@@ -149,11 +149,15 @@ def _packed(entries: Directory, order: str, at: int) -> bytes:
 
 def exif_from(image: Image.Image, lost: list[str]) -> Image.Exif:
     """An image's EXIF data as Pillow reads them; none, and said, where it cannot."""
+    # Pillow looks into XMP for an orientation by a pattern, and finds it in captions, too.
+    xmp = {key: image.info.pop(key) for key in XMP_NAMES if key in image.info}
     try:
         return image.getexif()
     except UNFORESEEN as error:
         lost.append(_damaged(error))
         return Image.Exif()
+    finally:
+        image.info.update(xmp)
 
 
 def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
@@ -162,8 +166,8 @@ def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
         value: object = exif.get(ORIENTATION)
     except UNFORESEEN:
         return 1
-    if value is None and (told := UPRIGHT.search(xmp or b"")):
-        return int(told[1])
+    if value is None and xmp:
+        return told_by_xmp(xmp)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
