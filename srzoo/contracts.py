@@ -5,12 +5,16 @@ outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
 and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
 a test, has an attribute ``examples``: a tuple of argument dictionaries.
 ``srzoo.testing`` turns what is said here into tests.
+
+Some kinds state facts of themselves besides (a metric's ``unit``, a degradation's ``clean``): the
+core asks for them, and knows no plugin by its name. All may be left out; the functions at the end
+(:func:`unit_of`, :func:`clean_of`, ...) have the defaults, which claim nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -22,6 +26,25 @@ if TYPE_CHECKING:
 
     U8 = NDArray[np.uint8]
     F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints for a network, to stand beside what a card measures.
+
+    Attributes:
+        name: of the network and the paper, in Markdown: "EDSR x4, [Lim et al. 2017](...)".
+        scale: the factor.
+        figures: PSNR in dB / SSIM on Y, by set of pictures: ``{"Set5": "32.46 / .8968"}``.
+        args: of the generator, where they are not its defaults.
+        adversarial: whether it was trained against a discriminator.
+    """
+
+    name: str
+    scale: int
+    figures: Mapping[str, str]
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    adversarial: bool = False
 
 
 class Generator(Protocol):
@@ -43,6 +66,9 @@ class Generator(Protocol):
     ``reconstruct`` is affine too, and the same at every LR pixel: then it is folded into one
     convolution. Features have the size of the picture, or a whole fraction of it on a grid
     (then there is no ``linear_tail``).
+
+    Facts for cards, on the class: ``paper``, the address of the paper that it comes from, and
+    ``printed``, a tuple of :class:`Printed`.
     """
 
     scales: tuple[int, ...]
@@ -105,6 +131,9 @@ class Loss(Protocol):
 
     Attributes:
         reference: False for a loss that does not look at ``pair.hr``.
+
+    A fact for cards, on the class: ``card_args``, the names of arguments without which its name
+    says little, such as a backbone: a card has them where they are the defaults, too.
     """
 
     reference: bool
@@ -191,6 +220,26 @@ class Sample:
     lr: U8 | None = None
 
 
+@dataclass(frozen=True)
+class Described:
+    """What a dataset tells of itself for a card, which is written where its pictures are not.
+
+    Attributes:
+        own_lr: whether its samples have LR pictures of their own.
+        clean: whether those are the HR pictures made smaller, and nothing else.
+        lr: which they are, such as "`track = unknown_x4`".
+        phrase: how they came about, as after "pictures": "shrunk by bicubic".
+        name: the set's own, such as "DIV2K", or "org/name" on the Hub; empty where it is a
+            folder of somebody's.
+    """
+
+    own_lr: bool
+    clean: bool = False
+    lr: str = ""
+    phrase: str = ""
+    name: str = ""
+
+
 class Dataset(Protocol):
     """A sequence of whole pictures; several threads may read it at the same time.
 
@@ -202,6 +251,10 @@ class Dataset(Protocol):
     its sample; ``key(index) -> str``, which changes when this picture does and names its place,
     so that one more picture costs no second decode of the others; and ``size(index)``, height
     and width of ``hr``, from the file's header.
+
+    A fact for cards: a static method ``describe(args) -> Described``, which gets the arguments of
+    a use, defaults among them, and looks at no files. Without it nothing is known: a card does not
+    say then that pictures were merely shrunk.
     """
 
     @property
@@ -222,6 +275,10 @@ class Degradation(Protocol):
     Attributes:
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
+
+    Facts for cards: ``clean = True`` where LR is HR made smaller by a usual filter, and has no
+    other flaw; ``phrase``, how LR came about, as after "pictures": "shrunk by bicubic". Without
+    ``clean``, one that draws chance is not clean, and of the others nothing is claimed.
     """
 
     deterministic: bool
@@ -241,6 +298,10 @@ class Metric(Protocol):
 
     One that threads may call at the same time states ``thread_safe = True``: then several pictures
     are measured at once. Without it there is one call at a time.
+
+    Further facts: ``unit`` of its values, such as "dB" (none); ``tolerance``, how much worse than
+    claimed a value may be when a card is checked (a hundredth of it); ``short``, a word without
+    spaces for a card's ``type`` (the plugin's name).
     """
 
     higher_is_better: bool
@@ -299,6 +360,50 @@ def multiple_of(network: object) -> int:
 def on_grid(length: int, multiple: int) -> int:
     """The least multiple that is no less."""
     return -(-length // multiple) * multiple
+
+
+TOLERANCE = 0.01
+"""How much worse than claimed a value may be, as a part of it, where the metric does not say."""
+
+
+def unit_of(metric: object) -> str:
+    """What a metric's values are in, such as "dB"; empty if it states nothing."""
+    return str(getattr(metric, "unit", ""))
+
+
+def tolerance_of(metric: object, claimed: float) -> float:
+    """How much worse than ``claimed`` a value of a metric may be."""
+    stated: float | None = getattr(metric, "tolerance", None)
+    return abs(claimed) * TOLERANCE if stated is None else float(stated)
+
+
+def short_of(metric: object, name: str) -> str:
+    """A word for a metric, as the type of a card's figure; the plugin's ``name`` if it has none."""
+    return str(getattr(metric, "short", "") or name)
+
+
+def clean_of(degradation: object) -> bool | None:
+    """Whether LR is HR made smaller and nothing else; None where nothing says so."""
+    stated: object = getattr(degradation, "clean", None)
+    if isinstance(stated, bool):
+        return stated
+    return None if getattr(degradation, "deterministic", False) else False
+
+
+def phrase_of(degradation: object) -> str:
+    """How LR came about, as after "pictures"; empty if the degradation has no words for it."""
+    return str(getattr(degradation, "phrase", ""))
+
+
+def described(dataset: object, args: Mapping[str, Any]) -> Described | None:
+    """What a dataset's class tells of a use of it; None if it tells nothing.
+
+    Args:
+        dataset: the class.
+        args: of the use, defaults among them.
+    """
+    describe: Any = getattr(dataset, "describe", None)
+    return None if describe is None else describe(args)
 
 
 class Session(Protocol):

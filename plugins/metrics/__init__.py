@@ -59,6 +59,8 @@ class PSNRY:
     higher_is_better = True
     reference = True
     thread_safe = True
+    unit = "dB"
+    tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -83,6 +85,8 @@ class PSNRRGB:
     higher_is_better = True
     reference = True
     thread_safe = True
+    unit = "dB"
+    tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -107,6 +111,7 @@ class SSIMY:
     higher_is_better = True
     reference = True
     thread_safe = True
+    tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -129,6 +134,7 @@ class SSIMRGB:
     higher_is_better = True
     reference = True
     thread_safe = True
+    tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
