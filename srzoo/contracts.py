@@ -299,9 +299,10 @@ class Metric(Protocol):
     One that threads may call at the same time states ``thread_safe = True``: then several pictures
     are measured at once. Without it there is one call at a time.
 
-    Further facts: ``unit`` of its values, such as "dB" (none); ``tolerance``, how much worse than
-    claimed a value may be when a card is checked (a hundredth of it); ``short``, a word without
-    spaces for a card's ``type`` (the plugin's name).
+    Further facts, and what counts without them. On the class: ``unit`` of its values, such as "dB"
+    (none), and ``label``, a word to stand over them in a picture (its name in tables). There or on
+    what is built: ``tolerance``, how much worse than claimed a value may be when a card is checked
+    (a hundredth of it), and ``short``, a word for a card's ``type`` (the plugin's name).
     """
 
     higher_is_better: bool
@@ -369,6 +370,11 @@ TOLERANCE = 0.01
 def unit_of(metric: object) -> str:
     """What a metric's values are in, such as "dB"; empty if it states nothing."""
     return str(getattr(metric, "unit", ""))
+
+
+def label_of(metric: object, name: str) -> str:
+    """What stands over a metric's values in a picture; ``name``, if it states nothing."""
+    return str(getattr(metric, "label", "") or name)
 
 
 def tolerance_of(metric: object, claimed: float) -> float:

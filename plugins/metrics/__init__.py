@@ -60,6 +60,7 @@ class PSNRY:
     reference = True
     thread_safe = True
     unit = "dB"
+    label = "PSNR"
     tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
@@ -86,6 +87,7 @@ class PSNRRGB:
     reference = True
     thread_safe = True
     unit = "dB"
+    label = "PSNR"
     tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
@@ -111,6 +113,7 @@ class SSIMY:
     higher_is_better = True
     reference = True
     thread_safe = True
+    label = "SSIM"
     tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:
@@ -134,6 +137,7 @@ class SSIMRGB:
     higher_is_better = True
     reference = True
     thread_safe = True
+    label = "SSIM"
     tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:

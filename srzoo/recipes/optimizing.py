@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from .. import defaults
 from ..common import strict
 from ..plugins.registry import Use
 
@@ -121,10 +122,6 @@ class Task:
         return {**self.use.plain(), **{k: strict.plain(v) for k, v in own.items() if v}}
 
 
-GAN = "gan"
-"""The task that the table ``adversarial`` stands for."""
-
-
 @dataclass(frozen=True)
 class Adversarial:
     """The game against a discriminator: the task "gan", in a table of its own.
@@ -142,7 +139,7 @@ class Adversarial:
     """
 
     discriminator: Use
-    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    loss: Use = field(default_factory=lambda: Use(defaults.ADVERSARIAL_LOSS))
     weight: float = 1e-3
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
@@ -160,4 +157,4 @@ class Adversarial:
         """The same as a task."""
         own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
         del own["optimizer"], own["schedule"]
-        return Task(Use(GAN, own), self.optimizer, self.schedule)
+        return Task(Use(defaults.GAME, own), self.optimizer, self.schedule)

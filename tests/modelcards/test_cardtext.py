@@ -21,7 +21,7 @@ from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
 from srzoo.modelcards import cardtext, provenance
-from srzoo.modelcards.cardsections import parameters
+from srzoo.models.folder import count_parameters as parameters
 from srzoo.modelcards.cardtext import Facts
 from srzoo.models import locate
 from srzoo.models.folder import Config, ModelFolder, read_folder
