@@ -82,10 +82,9 @@ def _of_set(use: Use, degradation: Use) -> Origin:
     made = _made_by(degradation)
     if facts:
         return made
-    # Nobody says whether the set has LR pictures of its own. Pictures that are not clean, of
-    # those that are made, are enough to know.
+    # Nobody says whether the set has LR pictures of its own, which nothing is known of.
     text = f"{made.text}, where the data set `{use.name}` has none of its own"
-    return Origin(text, None)
+    return Origin(text, None if made.clean else made.clean)
 
 
 def _made_by(use: Use) -> Origin:
