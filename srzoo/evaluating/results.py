@@ -68,7 +68,7 @@ def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
         text = line_break.join(["---", "library_name: srzoo", "---", "", card.text])
         card = readme.parse(text, path)
     before = card.data
-    found = {_key(result): _with_short_type(result) for result in before.eval_results or []}
+    found = {_key(result): _with_short_type(result) for result in card.results}
     found |= {_key(result): result for row in rows for result in _eval_results(row)}
     results = list(found.values())
     index = _index(before.model_name or folder.name, results)
@@ -91,7 +91,7 @@ def read(folder: ModelFolder) -> list[EvalResult]:
     Raises:
         ModelError: the card cannot be read, or its metadata is broken.
     """
-    return readme.read(folder.path).data.eval_results or []
+    return readme.read(folder.path).results
 
 
 def shown(value: object) -> str:

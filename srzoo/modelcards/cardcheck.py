@@ -86,7 +86,7 @@ def _in_metadata(folder: ModelFolder, card: Readme) -> list[tuple[str, str]]:
     wanted = tags(folder)
     if missing := [tag for tag in wanted[1:] if tag not in (data.tags or [])]:
         found.append(("", f"The metadata lacks the tags {', '.join(missing)}."))
-    measured = data.eval_results or []
+    measured = card.results
     if not measured:
         found.append(("results", "There are no results: srzoo evaluate --write-card adds them."))
     for result in measured:

@@ -64,7 +64,7 @@ def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
             'Give --picture FILE and --picture-credit "TITLE by AUTHOR, LICENCE"',
         )
     old = readme.read(folder.path) if path.exists() else None
-    before = (old.data.eval_results or []) if old else []
+    before = old.results if old else []
     recipe = recipes.read(folder.path / RECIPE) if (folder.path / RECIPE).is_file() else None
     text = _text(folder, facts, recipe, old)
     _expect_results(text, before, path)
@@ -150,7 +150,7 @@ def _block(text: str, name: str) -> str:
 
 def _expect_results(text: str, before: list[EvalResult], path: Path) -> None:
     """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
-    if (readme.parse(text, path).data.eval_results or []) != before:
+    if readme.parse(text, path).results != before:
         raise ModelError(
             f"the results in {path} are laid out in a way that they cannot be kept",
             f"Write {INDEX}: as a block of its own, or take it out and measure again",

@@ -17,7 +17,7 @@ import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from ..common import strict
 from ..errors import ModelError, SrzooError
@@ -25,6 +25,9 @@ from ..errors import ModelError, SrzooError
 Purpose = Literal["faithful", "perceptual", "real photos"]
 """What a model is for: clean pictures, with nothing invented; clean pictures, lifelike and partly
 invented; pictures with noise, blur or JPEG blocks."""
+FAITHFUL: Final = "faithful"
+PERCEPTUAL: Final = "perceptual"
+REAL_PHOTOS: Final = "real photos"
 
 CONFIG = "config.json"
 CONFIG_VERSION = 1

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 README = "README.md"
 FENCE = "---"
@@ -32,6 +35,11 @@ class Readme:
     block: slice | None
     data: Any
     prose: str
+
+    @property
+    def results(self) -> list[EvalResult]:
+        """What was measured, by the metadata."""
+        return self.data.eval_results or []
 
 
 def read(folder: Path) -> Readme:
@@ -95,12 +103,12 @@ def entry(card: Readme, key: str) -> slice | None:
 
     if card.block is None:
         return None
-    mapping: Any = yaml.compose(card.text[card.block], Loader=yaml.SafeLoader)
-    places = [] if mapping is None or mapping.flow_style else mapping.value
-    start = next((name.start_mark.index for name, _ in places if name.value == key), None)
-    if start is None:
+    mapping: Any = cast("Any", yaml).compose(card.text[card.block], Loader=yaml.SafeLoader)
+    places: list[tuple[Any, Any]] = [] if mapping is None or mapping.flow_style else mapping.value
+    marks: list[int] = [name.start_mark.index for name, _ in places if name.value == key]
+    if not marks:
         return None
-    start = end = card.block.start + start
+    start = end = card.block.start + marks[0]
     for line in card.text[start : card.block.stop].split("\n")[:-1]:
         if end > start and not line.startswith((" ", "\t", "-")):
             break

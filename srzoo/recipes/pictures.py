@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..contracts import Described, clean_of, described, phrase_of
 from ..errors import BrokenPluginError, PluginError, SrzooError
-from ..models.folder import Purpose
+from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
 from ..plugins import kinds
 from ..plugins.registry import Registry, Use
 
@@ -54,8 +54,8 @@ def purpose(recipe: Recipe) -> Purpose | None:
     if clean is None:
         return None
     if not clean:
-        return "real photos"
-    return "perceptual" if is_adversarial(recipe) else "faithful"
+        return REAL_PHOTOS
+    return PERCEPTUAL if is_adversarial(recipe) else FAITHFUL
 
 
 def describe(use: Use) -> Described | None:

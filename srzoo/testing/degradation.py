@@ -118,8 +118,7 @@ def says_whether_it_is_clean(case: Case) -> None:
     for scale in (2, 4):
         size = hr.shape[1] // scale, hr.shape[0] // scale
         usual = [
-            np.asarray(Image.fromarray(hr).resize(size, filter_), np.float64)
-            for filter_ in FILTERS
+            np.asarray(Image.fromarray(hr).resize(size, filter_), np.float64) for filter_ in FILTERS
         ]
         for seed in range(4):
             lr = _result(degradation, hr, scale, seed).astype(np.float64)

@@ -10,7 +10,7 @@ from PIL import Image, JpegImagePlugin
 
 from ..errors import SrzooError
 from ..models import locate, readme
-from ..models.folder import ModelFolder, Purpose, read_folder
+from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, ModelFolder, Purpose, read_folder
 from ..recipes import pictures
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE
@@ -39,15 +39,18 @@ def purpose(folder: ModelFolder) -> Purpose:
     """
     if folder.config.purpose:
         return folder.config.purpose
-    found = next((TAGS[tag] for tag in _tags(folder) if tag in TAGS), None)
-    if found or not (folder.path / RECIPE).is_file():
-        return found or "faithful"
+    for tag in _tags(folder):
+        if tag in TAGS:
+            return TAGS[tag]
+    if not (folder.path / RECIPE).is_file():
+        return FAITHFUL
     try:
         made = recipes.read(folder.path / RECIPE)
-        invents = "perceptual" if pictures.is_adversarial(made) else "faithful"
-        return pictures.purpose(made) or invents
+        if stated := pictures.purpose(made):
+            return stated
+        return PERCEPTUAL if pictures.is_adversarial(made) else FAITHFUL
     except SrzooError:
-        return "faithful"  # a recipe of another srzoo
+        return FAITHFUL  # a recipe of another srzoo
 
 
 def blocking(file: Path | BinaryIO, picture: Picture) -> bool:
@@ -62,7 +65,7 @@ def blocking(file: Path | BinaryIO, picture: Picture) -> bool:
 
 def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str | None:
     """One sentence where a model trained on clean pictures is given JPEG blocks, else None."""
-    if folder.config.weights is None or purpose(folder) == "real photos":
+    if folder.config.weights is None or purpose(folder) == REAL_PHOTOS:
         return None
     if not blocking(file, picture):
         return None
@@ -79,7 +82,7 @@ def _for_real_photos(folder: ModelFolder) -> list[str]:
             other = read_folder(path)
         except SrzooError:
             continue
-        if set(other.config.scales) & set(folder.config.scales) and purpose(other) == "real photos":
+        if set(other.config.scales) & set(folder.config.scales) and purpose(other) == REAL_PHOTOS:
             found.append(name)
     return sorted(found)
 
