@@ -8,7 +8,7 @@ a test, has an attribute ``examples``: a tuple of argument dictionaries.
 
 Some kinds state facts of themselves besides (a metric's ``unit``, a degradation's ``clean``): the
 core asks for them, and knows no plugin by its name. All may be left out; what counts then is said
-of each kind, and claims nothing. :func:`unit_of`, :func:`clean_of` and the like ask.
+of each kind, and claims nothing. :mod:`srzoo.common.facts` asks.
 """
 
 from __future__ import annotations
@@ -20,12 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .common.facts import Described as Described
 from .common.facts import Printed as Printed
 from .common.facts import clean_of as clean_of
-from .common.facts import described as described
-from .common.facts import label_of as label_of
 from .common.facts import phrase_of as phrase_of
-from .common.facts import short_of as short_of
-from .common.facts import tolerance_of as tolerance_of
-from .common.facts import unit_of as unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path

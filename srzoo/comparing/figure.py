@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts import label_of, unit_of
+from ..common.facts import label_of, unit_of
 from ..evaluating.naming import class_of, short
 from ..exporting.engine import TORCH
 from ..images import sheet

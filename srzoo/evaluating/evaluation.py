@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import defaults
 from ..common import devices
-from ..contracts import short_of
+from ..common.facts import short_of
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..upscaling import loading

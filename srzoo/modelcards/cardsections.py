@@ -133,7 +133,7 @@ def _when(folder: ModelFolder, recipe: Recipe | None) -> str:
     elif recipe is None:
         said = [f"{TO_DO}: which pictures it is for, and which not"]
     else:
-        said = provenance.uses(recipe)
+        said = provenance.uses(recipe, folder.config.purpose)
     return "\n".join(["## When to use it, and when not", "", *(f"* {line}" for line in said)])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from .. import defaults
 from ..contracts import Printed
 from ..errors import PluginError
-from ..models.folder import Config
+from ..models.folder import REAL_PHOTOS, Config, Purpose
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes import pictures
@@ -69,17 +69,23 @@ def read_log(path: Path) -> Log | None:
     return Log(steps, seconds / 3600, tuple(validation), stages) if steps else None
 
 
-def uses(recipe: Recipe) -> list[str]:
-    """When to use what such a recipe trains, and when not."""
+def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
+    """When to use what such a recipe trains, and when not.
+
+    Args:
+        recipe: what trained it.
+        purpose: what the model says of itself, who saw the pictures.
+    """
     made = pictures.lr_pictures(recipe.each()[-1])
-    if made.clean:
+    clean = made.clean if made.clean is not None or not purpose else purpose != REAL_PHOTOS
+    if clean:
         found = [
             "**Use it** for clean pictures that are too small: it was trained on pictures"
             f" {made.phrase or 'that were made smaller'} and nothing else.",
             "**Not** for JPEG photos with visible blocks, nor for noisy or blurred ones: it has"
             " seen no such flaws, and makes them sharper too.",
         ]
-    elif made.clean is None:
+    elif clean is None:
         found = [
             "**Use it** for pictures that became small as those that it was trained on. Its LR"
             f" pictures were {made.text}.",

@@ -6,8 +6,8 @@
      "generator": "edsr", "args": {"scale": 4}, "scales": [4], "requires": [],
      "weights": {"file": "model.safetensors", "sha256": "...", "dtype": "float16"}}
 
-``weights`` is null for a generator without parameters. Without ``name`` the folder's counts, and
-without ``purpose`` what else lies in the folder tells it.
+``weights`` is null for a generator without parameters. In folders made before there was a
+``purpose``, what else lies there tells it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ FAITHFUL: Final = "faithful"
 PERCEPTUAL: Final = "perceptual"
 REAL_PHOTOS: Final = "real photos"
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 CONFIG = "config.json"
 CONFIG_VERSION = 1
 NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
@@ -55,7 +56,7 @@ class Config:
         weights: None for a generator without parameters.
         summary: what the model is for, in one line.
         requires: distributions, besides srzoo, whose plugins the model is made of.
-        name: the model's own, whatever its folder is called; empty if that is not known.
+        name: the model's own, as it was made or published; empty if that is not known.
         purpose: what the model is for; None if that is not known.
     """
 
@@ -82,8 +83,13 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """The model's own name, as in ``photo-NAME.jpg``; the folder's where it has none."""
-        return self.config.name or self.path.resolve().name
+        """What the model is called here, as in ``photo-NAME.jpg``.
+
+        That is what its folder is called, as whoever has it chose; its own name where that is a
+        commit, as in the Hub's cache.
+        """
+        folder = self.path.resolve().name
+        return self.config.name or folder if COMMIT.fullmatch(folder) else folder
 
 
 def read_folder(path: Path) -> ModelFolder:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
-from ..contracts import Described, clean_of, described, phrase_of
+from ..common.facts import clean_of, described, phrase_of
+from ..contracts import Described
 from ..errors import BrokenPluginError, PluginError, SrzooError
 from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
 from ..plugins import kinds
@@ -33,9 +35,15 @@ class Origin:
     phrase: str = ""
 
 
-def lr_pictures(recipe: Recipe) -> Origin:
-    """What made the LR pictures of a recipe without stages, of all its sets."""
-    found = [_of_set(source.use, recipe.data.degradation) for source in recipe.data.train.each]
+def lr_pictures(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
+    """What made the LR pictures of a recipe without stages, of all its sets.
+
+    Args:
+        recipe: whose.
+        own_lr: for each set, whether LR pictures of its own were seen, if they were looked at.
+    """
+    sets = zip_longest(recipe.data.train.each, own_lr)
+    found = [_of_set(source.use, recipe.data.degradation, own) for source, own in sets if source]
     stated = {origin.clean for origin in found}
     clean = False if False in stated else None if None in stated else True
     phrases = dict.fromkeys(origin.phrase for origin in found if origin.phrase)
@@ -48,14 +56,23 @@ def is_adversarial(recipe: Recipe | None) -> bool:
     return recipe is not None and any(part.adversarial for part in recipe.each())
 
 
-def purpose(recipe: Recipe) -> Purpose | None:
-    """What a model is for that a recipe trains; None where its plugins do not tell."""
-    clean = lr_pictures(recipe.each()[-1]).clean
+def purpose(
+    recipe: Recipe, stage: int | None = None, own_lr: Sequence[bool] = ()
+) -> Purpose | None:
+    """What a model is for that a recipe trains; None where its plugins do not tell.
+
+    Args:
+        recipe: of the whole run.
+        stage: the last of its stages that counts, from 0; None for all.
+        own_lr: as for :func:`lr_pictures`, of that stage.
+    """
+    stages = recipe.each()[: None if stage is None else stage + 1]
+    clean = lr_pictures(stages[-1], own_lr).clean
     if clean is None:
         return None
     if not clean:
         return REAL_PHOTOS
-    return PERCEPTUAL if is_adversarial(recipe) else FAITHFUL
+    return PERCEPTUAL if any(map(is_adversarial, stages)) else FAITHFUL
 
 
 def describe(use: Use) -> Described | None:
@@ -74,8 +91,10 @@ def _told(name: str, dataset: object, args: Mapping[str, Any]) -> Described | No
         raise BrokenPluginError(f"dataset {name!r}: {error}", "Upgrade it") from error
 
 
-def _of_set(use: Use, degradation: Use) -> Origin:
+def _of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
     facts = describe(use)
+    if facts is None and seen is not None:
+        facts = Described(own_lr=seen)
     if facts and facts.own_lr:
         which = f" ({facts.lr})" if facts.lr else f" (`{use.name}`)"
         return Origin(f"the data set's own{which}", facts.clean, facts.phrase)
@@ -84,7 +103,7 @@ def _of_set(use: Use, degradation: Use) -> Origin:
         return made
     # Nobody says whether the set has LR pictures of its own, which nothing is known of.
     text = f"{made.text}, where the data set `{use.name}` has none of its own"
-    return Origin(text, None if made.clean else made.clean)
+    return Origin(text, None if made.clean else made.clean, made.phrase)
 
 
 def _made_by(use: Use) -> Origin:

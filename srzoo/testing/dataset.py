@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..contracts import Dataset, Described, Sample, described
+from ..common.facts import described
+from ..contracts import Dataset, Described, Sample
 
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""

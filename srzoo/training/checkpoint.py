@@ -118,12 +118,9 @@ def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = 
         new = made / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
+        purpose = pictures.purpose(parts.run, parts.stage, parts.own_lr)
         config = folders.config_of(
-            parts.ema,
-            parts.recipe.generator,
-            file,
-            parts.recipe.summary,
-            pictures.purpose(parts.run),
+            parts.ema, parts.recipe.generator, file, parts.recipe.summary, purpose
         )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")

@@ -302,6 +302,7 @@ def test_the_sample_is_the_middle_of_the_picture(tmp_path):
 def test_a_trained_run_tells_how_it_was_trained(tiny, tmp_path, facts):
     training.train(recipe.load(tiny(), ["train.steps=16", "summary=waves"]), tmp_path / "run")
     folder = read_folder(tmp_path / "run")
+    assert (folder.config.name, folder.config.purpose) == ("run", "faithful")
     cardtext.new(folder, facts)
     results.write(folder, [row()])
     assert cardtext.problems(folder) == []

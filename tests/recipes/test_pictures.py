@@ -142,6 +142,21 @@ def test_nothing_is_said_that_no_plugin_states(written, train, degradation, purp
     assert ("real photos" in said) is (clean is False)
 
 
+@pytest.mark.parametrize(
+    ("degradation", "own", "purpose"),
+    [("bicubic", True, "real photos"), ("bicubic", False, "faithful"), ("mild", False,
+     "real photos"), ("lanczos", False, None)],
+)  # fmt: skip
+def test_what_was_seen_counts_where_nothing_is_stated(written, degradation, own, purpose):
+    made = written('"pairs"', degradation)
+    assert pictures.purpose(made, 0, [own]) == purpose
+    assert (NOTHING_ELSE in " ".join(provenance.uses(made, purpose))) is (purpose == "faithful")
+
+
+def test_what_is_stated_counts_more_than_what_was_seen(written):
+    assert pictures.purpose(written(PICTURES), 0, [True]) == "faithful"
+
+
 def test_a_clean_degradation_has_its_own_words(written):
     said = " ".join(provenance.uses(written(PICTURES, "clean-lanczos")))
     assert "trained on pictures shrunk by Lanczos and nothing else" in said

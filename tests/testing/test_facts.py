@@ -12,8 +12,8 @@ from srzoo_plugins.losses import L1
 from srzoo_plugins.metrics import PSNRY
 
 import srzoo
-from srzoo import contracts
-from srzoo.contracts import Described, Printed
+from srzoo.common import facts
+from srzoo.contracts import Described, Printed, multiple_of
 from srzoo.testing import Case, dataset, degradation, generator, loss, metric
 
 CLEAN = ("bicubic",)
@@ -61,7 +61,7 @@ def test_the_usual_filters_are_clean(local, name):
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("stated", "message"),
     [
         ({"unit": None}, "unit"), ({"label": 3}, "label"), ({"tolerance": -1}, "tolerance"),
         ({"tolerance": True}, "tolerance"), ({"tolerance": "1 %"}, "tolerance"),
@@ -69,8 +69,8 @@ def test_the_usual_filters_are_clean(local, name):
         ({"short": "two words"}, "short"), ({"short": None}, "short"),
     ],
 )  # fmt: skip
-def test_facts_of_a_metric(local, facts, message):
-    case = local(srzoo.metrics, type("Stated", (PSNRY,), facts))
+def test_facts_of_a_metric(local, stated, message):
+    case = local(srzoo.metrics, type("Stated", (PSNRY,), stated))
     with pytest.raises(AssertionError, match=message):
         metric.states_facts(case)
 
@@ -86,12 +86,12 @@ def test_a_unit_is_stated_on_the_class(local):
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "stated",
     [{"paper": "Lim 2017"}, {"printed": [Printed("x", 4, {})]}, {"printed": ("x",)},
      {"printed": (Printed("x", 4, {}, {"n_blocks": 3}),)}],
 )  # fmt: skip
-def test_papers_of_a_generator(local, facts):
-    case = local(srzoo.generators, type("Stated", (EDSR,), facts))
+def test_papers_of_a_generator(local, stated):
+    case = local(srzoo.generators, type("Stated", (EDSR,), stated))
     with pytest.raises((AssertionError, srzoo.errors.SrzooError), match=r"paper|printed|n_blocks"):
         generator.states_papers(case)
 
@@ -116,7 +116,7 @@ def test_a_dataset_tells_the_truth(told):
 
 def test_a_dataset_may_tell_nothing():
     dataset.describes_itself(Drawn(), {"apart": False})
-    assert contracts.described(Drawn, {}) is None
+    assert facts.described(Drawn, {}) is None
 
 
 def test_what_is_not_stated_claims_nothing():
@@ -126,9 +126,9 @@ def test_what_is_not_stated_claims_nothing():
     class Random:
         deterministic = False
 
-    assert contracts.unit_of(Bare) == contracts.phrase_of(Bare) == ""
-    assert contracts.tolerance_of(Bare, -50.0) == 0.5
-    assert contracts.short_of(Bare, "mine") == contracts.label_of(Bare, "mine") == "mine"
-    assert contracts.clean_of(Bare) is None
-    assert contracts.clean_of(Random) is False
-    assert contracts.multiple_of(torch.nn.Identity()) == 1
+    assert facts.unit_of(Bare) == facts.phrase_of(Bare) == ""
+    assert facts.tolerance_of(Bare, -50.0) == 0.5
+    assert facts.short_of(Bare, "mine") == facts.label_of(Bare, "mine") == "mine"
+    assert facts.clean_of(Bare) is None
+    assert facts.clean_of(Random) is False
+    assert multiple_of(torch.nn.Identity()) == 1
