@@ -32,7 +32,7 @@ default is None, and a ledger from before it was there still counts.
 """
 LONGEST = 2**20
 """Bytes of a line; a longer one is not ours."""
-State = Literal["done", "ours", "unknown"]
+State = Literal["done", "ours", "others"]
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,11 @@ class Ledger:
 
         Returns:
             "done" if it is what this source would become again; "ours" if a batch made it
-            from something else or otherwise, and nobody changed it; else "unknown".
+            from something else or otherwise, and nobody changed it; else "others".
         """
         entry = self._entries.get(self._key(target))
         if entry is None or not entry.describes(target):
-            return "unknown"
+            return "others"
         same = _plain(entry.settings) == _plain(settings) and entry.input.is_still(source)
         return "done" if same else "ours"
 
@@ -212,9 +212,7 @@ class Ledger:
         return target.relative_to(self.folder).as_posix()
 
     def _in_use(self) -> PictureError:
-        return PictureError(
-            f"another run is writing into {self.folder}", "Wait for it, or stop it"
-        )
+        return PictureError(f"another run is writing into {self.folder}", "Wait for it, or stop it")
 
     def _trouble(self, what: str, error: OSError) -> PictureError:
         return PictureError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import defaults
 from ..errors import PictureError
 from ._options import REFERENCE, Running, gathered, json_option, scale_option, strength_option
 from ._output import as_json, printable, table
@@ -29,8 +30,8 @@ PAGES = (".html", ".htm")
               help="The place to look at, in pixels of PHOTO (without one, of the HR file).")
 @scale_option
 @strength_option
-@click.option("-d", "--degradation", default="bicubic", show_default=True, metavar="NAME",
-              help="Makes LR of HR where there is no PHOTO.")
+@click.option("-d", "--degradation", metavar="NAME", default=defaults.DEGRADATION,
+              show_default=True, help="Makes LR of HR where there is no PHOTO.")
 @click.option("-o", "--output", "outputs", multiple=True, required=True, metavar="FILE",
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import defaults
 from ..errors import ArgumentError, PictureError, SrzooError
 from ._options import Factor, Spelled, together
 from ._output import as_json, bars_console, printable, size, table
@@ -199,7 +200,7 @@ def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) 
     from ..recipes import recipe as recipes
 
     if recipe is None:
-        return Use(degradation or "bicubic", settings)
+        return Use(degradation or defaults.DEGRADATION, settings)
     if degradation is not None:
         raise ArgumentError("--degradation and --recipe both name a degradation", "Give one")
     found = recipes.read(recipe).each()[-1].data.degradation

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import defaults
 from ..defaults import ENGINE
 from ..errors import SrzooError
 from ._options import REFERENCE, Running, gathered, json_option, scale_option
@@ -35,7 +36,7 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
 @click.option("--lr", metavar="DIR",
               help="The set's LR pictures; without --data photos, for metrics that need no HR.")
 @scale_option
-@click.option("--metric", "metrics", multiple=True, default=("psnr_y", "ssim_y"),
+@click.option("--metric", "metrics", multiple=True, default=defaults.METRICS,
               show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
 @click.option("-d", "--degradation", metavar="NAME",
               help="Makes the LR pictures, also where a set has some; without it they are the"

@@ -15,12 +15,11 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from .. import images
+from .. import defaults, images
 from ..common import devices
-from ..defaults import ENGINE
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
-from ..evaluating.evaluation import DEGRADATION, metric
+from ..evaluating.evaluation import metric
 from ..exporting import engine as engines
 from ..images import places, sheet
 from ..images.places import Place
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Tile, Upscaler
 
-METRICS = ("psnr_y", "ssim_y")
 SEED = 1
 """Of the degradation; as for ``srzoo evaluate``."""
 PART = 2_048
@@ -120,9 +118,9 @@ def compare(
     *,
     scale: int | None = None,
     crop: Place | None = None,
-    degradation: str = DEGRADATION,
-    metrics: Sequence[str] = METRICS,
-    engine: str = ENGINE,
+    degradation: str = defaults.DEGRADATION,
+    metrics: Sequence[str] = defaults.METRICS,
+    engine: str = defaults.ENGINE,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common.facts import label_of, unit_of
 from ..defaults import ENGINE
+from ..evaluating.naming import class_of, short
 from ..images import sheet
 from .comparison import LOOK
 
@@ -26,13 +28,13 @@ NARROWEST = 180
 def note(found: Comparison, one: Shown) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if one.name == "HR" and found.higher:
-        return " / ".join(name.partition("_")[0].upper() for name in found.higher)
+        return " / ".join(label_of(class_of(name), short(name)) for name in found.higher)
     return " / ".join(_value(name, value) for name, value in one.values.items())
 
 
 def _value(name: str, value: float) -> str:
     shown = f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-    return f"{shown} dB" if name.startswith("psnr") else shown
+    return f"{shown} {unit_of(class_of(name))}".rstrip()
 
 
 def sentences(found: Comparison) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
+from .. import defaults
 from ..common import strict
 from ..errors import SrzooError
 from ..plugins import kinds
@@ -324,4 +325,4 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
 
 def _metrics(recipe: Recipe) -> Iterator[Fault]:
     if not recipe.train.metrics:
-        yield Fault("", "has no train.metrics", 'Give train.metrics = ["psnr_y"]')
+        yield Fault("", "has no train.metrics", f'Give train.metrics = ["{defaults.METRICS[0]}"]')

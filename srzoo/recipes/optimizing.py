@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from .. import defaults
 from ..common import strict
 from ..plugins.registry import Use
 
@@ -123,8 +124,6 @@ class Task:
 
 ADVERSARIAL, TASK = "adversarial", "task"
 """The tables of a recipe in which a game may stand."""
-GAN = "gan"
-"""The task that the table ``adversarial`` stands for."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Adversarial:
     """
 
     discriminator: Use
-    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    loss: Use = field(default_factory=lambda: Use(defaults.ADVERSARIAL_LOSS))
     weight: float = 1e-3
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
@@ -162,4 +161,4 @@ class Adversarial:
         """The same as a task."""
         own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
         del own["optimizer"], own["schedule"]
-        return Task(Use(GAN, own), self.optimizer, self.schedule)
+        return Task(Use(defaults.GAME, own), self.optimizer, self.schedule)

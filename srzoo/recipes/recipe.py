@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import defaults
 from ..common import strict
 from ..errors import ModelError, SrzooError
 from ..models import locate
 from ..plugins.registry import Use
 from . import checks
 from .changes import changed, set_all
-from .optimizing import ADVERSARIAL, GAN, TASK
+from .optimizing import ADVERSARIAL, TASK
 from .optimizing import Adversarial as Adversarial
 from .optimizing import Group as Group
 from .optimizing import Optimizer as Optimizer
@@ -77,7 +78,7 @@ class Data:
 
     train: Sets
     validation: Sets
-    degradation: Use = field(default_factory=lambda: Use("bicubic"))
+    degradation: Use = field(default_factory=lambda: Use(defaults.DEGRADATION))
     lr_crop: int = 48
     batch: int = 16
     draw: Literal["pictures", "area", "detail"] = "pictures"
@@ -201,7 +202,7 @@ class Train:
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     keep: int = 2
-    metrics: tuple[Use, ...] = (Use("psnr_y"), Use("ssim_y"))
+    metrics: tuple[Use, ...] = tuple(map(Use, defaults.METRICS))
     release: Literal["best", "last"] = "best"
 
 
@@ -242,7 +243,7 @@ class Recipe:
                 f"there is a table adversarial, and a task {self.task.use.name!r}",
                 "Take one of them out: a run has one task",
             )
-        if self.task and self.task.use.name == GAN:
+        if self.task and self.task.use.name == defaults.GAME:
             # Frozen, but for its own making: whoever asks for the game looks in one place.
             object.__setattr__(self, "adversarial", Adversarial.read(self.task))
             object.__setattr__(self, "task", None)

@@ -72,12 +72,12 @@ def test_what_changed_is_not_done(out):
     stat = target.stat()
     target.write_bytes(b"RESULT")  # somebody else's now
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_001))
-    assert state() == "unknown"
+    assert state() == "others"
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns // 10**9 * 10**9))  # a USB stick
     assert state() == "done"
     target.unlink()
-    assert state() == "unknown"
-    assert Ledger(out).state(out / "new.png", source, SETTINGS) == "unknown"
+    assert state() == "others"
+    assert Ledger(out).state(out / "new.png", source, SETTINGS) == "others"
 
 
 def test_cut_off_anywhere_it_knows_what_came_before(out):
@@ -276,7 +276,7 @@ def test_damage_in_the_middle_hides_no_other_line(out, rubbish):
         (out / NAME).write_bytes(b"".join([whole[0], damage, *whole[2:]]))
         book = Ledger(out)
         known = [book.state(target, source, SETTINGS) for source, target in made]
-        assert known == ["done", "unknown", "done", "done"]
+        assert known == ["done", "others", "done", "done"]
         with book.opened():
             make(book, "1.png")
         assert Ledger(out).state(made[1][1], made[1][0], SETTINGS) == "done"
@@ -294,7 +294,7 @@ def test_a_line_of_the_wrong_kind_calls_nothing_done(out, damage):
     if damage.keys() & {"source"}:
         return
     (out / NAME).write_text(json.dumps(lines(out)[0] | damage) + "\n")
-    assert Ledger(out).state(target, source, SETTINGS) in ("unknown", "ours")
+    assert Ledger(out).state(target, source, SETTINGS) in ("others", "ours")
 
 
 def test_a_ledger_that_cannot_be_read_or_written_is_one_line(out, monkeypatch):
