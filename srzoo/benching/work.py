@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,4 +27,4 @@ def per_pixel(folder: ModelFolder, scale: int) -> int:
     side = on_grid(SIDE, multiple_of(generator))
     with FlopCounterMode(display=False) as counter:
         generator(torch.zeros(1, 3, side, side), scale)
-    return int(cast("Any", counter).get_total_flops()) // 2 // side**2
+    return counter.get_total_flops() // 2 // side**2

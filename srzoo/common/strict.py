@@ -100,8 +100,8 @@ def _placed(where: str) -> Generator[None]:
 
 def plain(value: object) -> Any:
     """The opposite of :func:`parse`: dictionaries, lists, strings and numbers; None is left out."""
-    if hasattr(value, "plain"):
-        return cast("Any", value).plain()
+    if known := getattr(value, "plain", None):
+        return known()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         given = (field.name for field in dataclasses.fields(value) if field.init)
         pairs = ((name, getattr(value, name)) for name in given)

@@ -184,7 +184,7 @@ def _compiled(value: object, seen: set[int]) -> Iterator[bytes]:
                 yield f"class {base.__qualname__}\n".encode()
                 yield from _members(vars(base), seen)
     elif isinstance(value, staticmethod | classmethod):
-        yield from _compiled(cast("Any", value).__func__, seen)
+        yield from _compiled(cast("staticmethod[..., Any]", value).__func__, seen)
     elif isinstance(value, property):
         yield from _compiled(value.fget, seen)
     elif isinstance(value, types.MethodType):

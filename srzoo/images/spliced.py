@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -65,4 +65,4 @@ def spliced(file: BinaryIO, parts: list[Part]) -> BinaryIO:
         file: able to seek; it is read while the result is.
         parts: in their order.
     """
-    return cast("Any", io.BufferedReader(_Spliced(file, parts), 2**18))
+    return io.BufferedReader(_Spliced(file, parts), 2**18)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from types import ModuleType
+from typing import cast
 
 from ..errors import HubError, ModelError, PluginConflictError, did_you_mean
 from ..plugins import kinds
@@ -18,7 +19,7 @@ def package_files(name: str) -> list[Path]:
     found: list[Path] = []
     for plugin in kinds.cards:
         package = kinds.cards.get(f"{plugin.dist}:{plugin.name}")
-        for root in cast("Any", package).__path__:
+        for root in cast("ModuleType", package).__path__:
             found += sorted(Path(root).glob(f"*/{name}"))
     return found
 

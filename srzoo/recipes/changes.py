@@ -146,9 +146,10 @@ def _reach(
             table[place] = copy.deepcopy(change.value)
             return True
         inner = table[place] = _opened(table[place])
-        return isinstance(inner, dict | list) and _reach(
-            cast("Any", inner), _opened(base[int(key)]), rest, change, stage, own=True
-        )
+        if not isinstance(inner, dict | list):
+            return False
+        inner = cast("dict[str, Any] | list[Any]", inner)
+        return _reach(inner, _opened(base[int(key)]), rest, change, stage, own=True)
     if key not in table:
         if own:
             if not (_alike(base, table) or key in SHARED):
@@ -165,7 +166,7 @@ def _reach(
     if not isinstance(inner, dict | list):
         return True  # wrong in itself, as the check will say
     inner = cast("dict[str, Any] | list[Any]", inner)
-    under = _opened(cast("Any", base).get(key)) if isinstance(base, dict) else None
+    under = _opened(cast("dict[str, Any]", base).get(key)) if isinstance(base, dict) else None
     alone = own or isinstance(inner, list) or "name" in inner
     reached = _reach(inner, under, rest, change, stage, alone)
     if not inner and not own:

@@ -249,9 +249,12 @@ def try_losses(parts: Parts) -> None:
     for number, term in enumerate(parts.terms):
         who = f"losses.{number}, {term.name!r}, cannot judge {_crops(pair)}"
         with _trying(who, "Raise data.lr_crop, or take the loss out"), torch.no_grad():
-            value = cast("Any", term.loss(pair))
-            if not isinstance(value, torch.Tensor) or value.numel() != 1:
-                raise ValueError(f"it gives {type(value).__name__}, and no single number")
+            _is_single(term.loss(pair))
+
+
+def _is_single(value: object) -> None:
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        raise ValueError(f"it gives {type(value).__name__}, and no single number")
 
 
 def try_task(parts: Parts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from timm.optim.muon import Muon, muon
@@ -39,7 +39,7 @@ class BatchedMuon(Muon):
                 done += zip(alike, gradients, strict=True)
         for parameter, _ in done:
             parameter.grad = None  # timm's step passes over it
-        cast("Any", super()).step()
+        super().step()  # pyright: ignore[reportUnknownMemberType]
         for parameter, gradient in done:
             parameter.grad = gradient
         return loss

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import psutil
 
@@ -86,7 +86,7 @@ def _pool(
         # Started among the workers, it would let signals through to those that follow.
         resource_tracker.ensure_running()
     try:
-        sent: bytes = cast("Any", cloudpickle).dumps(crops)
+        sent: bytes = cloudpickle.dumps(crops)  # pyright: ignore[reportUnknownMemberType]
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise SrzooError(
             f"the crops cannot be sent to worker processes: {error}",
