@@ -22,8 +22,7 @@ from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
 from srzoo.exporting import facts
-from srzoo.modelcards import cardsections
-from srzoo.models.folder import ModelFolder, read_folder
+from srzoo.models.folder import ModelFolder, count_parameters, read_folder
 from srzoo.plugins import kinds
 from srzoo.upscaling import guidance, planner
 
@@ -260,7 +259,7 @@ def _figures(cards: str) -> str:
         cells = [
             f"[`{folder.name}`]({cards}/{folder.name}/README.md)",
             guidance.purpose(folder),
-            f"{cardsections.parameters(folder):,}",
+            f"{count_parameters(folder):,}",
             f"{size / 1e6:.1f}",
             *(
                 f"{found[name, 'psnr_y']:.2f} / {found[name, 'ssim_y']:.4f}"

@@ -126,7 +126,7 @@ def _tolerances(
               help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--tolerance", "tolerances", multiple=True, callback=_tolerances,
               metavar="METRIC=SIZE",
-              help="How much worse than claimed. [psnr: 0.02, ssim: 0.001, others: 1 %]")
+              help="How much worse than claimed.  [default: as the metric says, or 1 %]")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.pass_context
 def check(

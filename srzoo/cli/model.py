@@ -67,15 +67,14 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
         return
     for key, value in _facts(found).items():
         click.echo(f"{key:<10} {value}")
-    readme = found.path / "README.md"
-    if readme.is_file():
+    if (found.path / "README.md").is_file():
         from rich.console import Console
         from rich.markdown import Markdown
 
-        text = readme.read_text(encoding="utf-8", errors="replace")
-        body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+        from ..modelcards import cardcheck
+
         click.echo()
-        Console(width=80).print(Markdown(body, hyperlinks=False))
+        Console(width=80).print(Markdown(cardcheck.prose(found), hyperlinks=False))
 
 
 # fmt: off
