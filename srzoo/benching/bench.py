@@ -17,6 +17,7 @@ from ..common import strict
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, exports
 from ..exporting.runner import ExportRunner
+from ..models import scales
 from ..plugins import kinds
 from ..upscaling import planner
 from . import machine, work
@@ -199,9 +200,10 @@ def bench(
     Raises:
         PluginError: there is no such engine.
         DeviceError: an engine that was asked for is not installed.
-        ModelError: one that was asked for cannot run the model; or the scale is none of its.
+        ModelError: one that was asked for cannot run the model.
+        PictureError: the scale is none of the model's.
     """
-    factor = _factor(folder, scale)
+    factor = scales.choose(folder.name, folder.config.scales, scale)
     names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
     for name in names:
         kinds.engines.find(name)  # raises before any work
@@ -300,16 +302,4 @@ def _packages(format: str) -> tuple[str, ...]:
     """What a format needs besides what writes ONNX."""
     return tuple(
         name for name in kinds.formats.create(format).packages if name not in exports.WRITING
-    )
-
-
-def _factor(folder: ModelFolder, scale: int | None) -> int:
-    scales = folder.config.scales
-    if scale is None and len(scales) == 1:
-        return scales[0]
-    if scale in scales:
-        return scale
-    choices = ", ".join(map(str, scales))
-    raise ModelError(
-        f"{folder.name} can enlarge by {choices}", f"Choose one with --scale: {choices}"
     )

@@ -19,6 +19,7 @@ from PIL import Image
 from .. import images
 from ..errors import ModelError, PictureError, SrzooError
 from ..images import Picture
+from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
 from .planner import SMALLEST, Estimate, Plan, Tile
@@ -327,17 +328,7 @@ class Upscaler:
         Raises:
             PictureError: the model does not enlarge by that, or can do several.
         """
-        if scale is None and len(self.scales) == 1:
-            return self.scales[0]
-        if scale in self.scales:
-            return scale
-        choices = ", ".join(map(str, self.scales))
-        raise PictureError(
-            f"{self.name} enlarges by {choices}, not by {scale}"
-            if scale is not None
-            else f"{self.name} can enlarge by {choices}",
-            f"Choose the scale: {choices}",
-        )
+        return scales.choose(self.name, self.scales, scale)
 
 
 def _share(strength: object) -> float:
