@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import click
 
 from ..errors import PictureError, SrzooError, did_you_mean
-from ._output import amount, memory_option
+from ._amounts import amount, memory_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PictureError
-from ._output import as_json, printable
+from ._console import as_json, printable
 
 if TYPE_CHECKING:
     from ..batches.making import Options

@@ -9,8 +9,8 @@ import click
 
 from ..errors import ModelError
 from ..plugins import kinds
+from ._console import as_json, printable
 from ._options import Spelled, either, json_option, model_option, scale_option
-from ._output import as_json, printable
 
 if TYPE_CHECKING:
     from ..contracts import Format

@@ -13,8 +13,7 @@ import click
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview, _streams
 from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
-from ._output import progress_bars
-from ._telling import Teller
+from ._telling import Teller, pictures_bars
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
@@ -234,7 +233,7 @@ def _run(work: Batch, maker: Maker, teller: Teller, at_a_time: int | None) -> No
     count = 1 if work.alone else at_a_time or pipeline.default_jobs()
     with (
         work.opened(),
-        nullcontext() if teller.quiet else progress_bars(len(work.todo)) as begin,
+        nullcontext() if teller.quiet else pictures_bars(len(work.todo)) as begin,
         # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
         closing(pipeline.run(work.jobs, maker, count, begin)) as told,
     ):

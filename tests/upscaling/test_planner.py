@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srzoo import images
-from srzoo.cli._output import memory_size
+from srzoo.cli._amounts import memory_size
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -370,7 +370,7 @@ import numpy as np, srzoo
 from pathlib import Path
 from srzoo.batches import batch, pipeline
 from srzoo.batches.making import Maker, Options
-from srzoo.upscaling import memory
+from srzoo.common import memory
 
 folder, out, format, at_a_time, room = sys.argv[1:]
 upscaler = srzoo.load("bicubic-x2")
