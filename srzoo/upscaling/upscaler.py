@@ -300,7 +300,7 @@ class Upscaler:
         """One pass over a picture, whole."""
         made: list[NDArray[Any]] = []
         for source in _sources(picture, gray=gray):
-            height, width = (side * plan.scale for side in source.size)
+            width, height = (side * plan.scale for side in source.size)
             out = np.empty((height, width, *source.channels), source.pixels.dtype)
             for _ in self._stitcher.bands(source, plan, tick, out):
                 pass
