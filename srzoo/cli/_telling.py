@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..batches.making import Maker, Outcome
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
+    from ..upscaling.sizing import Route
     from ..upscaling.upscaler import Progress
     from ._options import Telling
 
@@ -74,8 +75,7 @@ class Teller:
 
     def _cut(self, maker: Maker, job: Job) -> None:
         try:
-            ready = maker.prepare(job)
-            plans = maker.upscaler.plans(ready.route, format=job.format, streamed=ready.streamed)
+            plans = maker.foresee(job).plans
         except Exception:  # noqa: BLE001
             return  # it will be told in its turn
         for plan in plans:
@@ -102,20 +102,20 @@ class Teller:
             as_json(_facts(outcome) | ({"dry_run": True} if self.dry else {}), err=self.piped)
         elif self.quiet:
             return
-        elif outcome.before and outcome.after:
+        elif outcome.route:
             if self.verbose or self.dry or not self.piped:
-                click.echo(f"{printable(job.target)}  {self._sizes(outcome)}", err=self.piped)
+                told = self._sizes(outcome.route, outcome.seconds)
+                click.echo(f"{printable(job.target)}  {told}", err=self.piped)
             for note in outcome.notes:
                 click.echo(f"  note: {printable(note)}", err=self.piped)
         elif job.kept and (self.verbose or self.dry):
             click.echo(f"{printable(job.target)}  {job.kept}", err=not self.dry)
 
-    def _sizes(self, outcome: Outcome) -> str:
-        sizes = " to ".join(
-            "{}x{}".format(*size) for size in (outcome.before, outcome.after) if size
-        )
-        route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
-        return f"{sizes}{route}  {'about ' if self.dry else ''}{outcome.seconds:.1f} s"
+    def _sizes(self, route: Route, seconds: float) -> str:
+        sizes = "{}x{} to {}x{}".format(*route.source, *route.size)
+        # Where the way to the size says more than the sizes do.
+        way = f" ({route})" if route.resized or len(route.passes) != 1 else ""
+        return f"{sizes}{way}  {'about ' if self.dry else ''}{seconds:.1f} s"
 
     def summary(self) -> int:
         """How many there were of each kind, why those that failed did; gives the exit code."""
@@ -157,20 +157,15 @@ class Teller:
         return f"{', '.join(parts)}, peak memory {memory.peak() / 1e9:.1f} GB"
 
 
-def _worth(outcome: Outcome) -> bool:
-    """Whether a picture's way to its size says more than the sizes do."""
-    return outcome.route is not None and (outcome.route.resized or len(outcome.route.passes) != 1)
-
-
 def _facts(outcome: Outcome) -> dict[str, object]:
     job = outcome.job
     return {
         "input": str(job.source),
         "page": job.page,
         "output": None if outcome.problem else str(job.target),
-        "from": outcome.before,
-        "to": outcome.after,
-        "route": str(outcome.route) if outcome.route else None,
+        "from": outcome.route and outcome.route.source,
+        "to": outcome.route and outcome.route.size,
+        "route": outcome.route and str(outcome.route),
         "seconds": round(outcome.seconds, 3),
         "notes": outcome.notes,
         "skipped": job.kept,

@@ -69,7 +69,7 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from ..batches import making, naming
+    from ..batches import forecast, making, naming
     from ..models import locate
     from ..upscaling import guidance
 
@@ -97,9 +97,10 @@ def upscale(
     if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
     if work.todo:
-        ready = _load(folder, running, options, work, teller)
+        ways = forecast.ways(work.todo, options, scales)
+        ready = _load(folder, running, options, forecast.pixels(work.todo, ways), teller)
         advise = partial(guidance.advice, folder)
-        maker = making.Maker(ready, options, work, advise, dry=dry_run)
+        maker = making.Maker(ready, options, work, advise, dry=dry_run, ways=ways)
         (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
     else:
         for job in work.jobs:
@@ -134,8 +135,8 @@ def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | 
     """How a picture comes to its size, from its header."""
     from .. import images
 
-    asked = images.Asked(options.max_pixels, page, options.force_damaged)
-    return options.sizing.plan(images.read_header(source, asked).size, scales)
+    header = images.read_header(source, options.asked(page))
+    return options.sizing.plan(header.size, scales)
 
 
 def _plan(
@@ -151,7 +152,6 @@ def _plan(
     reading: Reading,
 ) -> Batch:
     """Which picture becomes which file."""
-    from .. import images
     from ..batches import batch, naming
     from ..models import locate
 
@@ -177,7 +177,7 @@ def _plan(
         ),
         names=names,
         pages=reading.page,
-        asked=images.Asked(options.max_pixels, force_damaged=options.force_damaged),
+        asked=options.asked(),
     )
 
 
@@ -198,14 +198,12 @@ def _check_quality(work: Batch, writing: Writing, teller: Teller) -> None:
 
 
 def _load(
-    folder: ModelFolder, running: Running, options: Options, work: Batch, teller: Teller
+    folder: ModelFolder, running: Running, options: Options, pixels: int, teller: Teller
 ) -> Upscaler:
-    """The model, run by an engine that is worth its preparation for so much work."""
-    from ..batches import forecast
+    """The model, run by an engine that is worth its preparation for so many pixels."""
     from ..exporting import engine as engines
     from ..upscaling import loading
 
-    pixels = forecast.work(work.todo, options, folder.config.scales)
     chosen = engines.choose(
         folder, running.engine, device=running.device, precision=running.precision, work=pixels
     )

@@ -214,7 +214,7 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
     each = ", ".join(
         f"{folder.name} by {' or '.join(map(str, folder.config.scales))}" for folder in folders
     )
-    common = set.intersection(*(set(folder.config.scales) for folder in folders))
+    common = {s for s in folders[0].config.scales if all(s in f.config.scales for f in folders)}
     if scale is not None and scale not in common:
         raise ModelError(f"not every model enlarges by {scale}: {each}", "Leave out those")
     if not common:

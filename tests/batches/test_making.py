@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,10 @@ def noisy(kind: str, side: int = 300) -> Picture:
 class Tight(Upscaler):
     """One that has no memory for any result as a whole."""
 
-    def plans(self, route, itemsize=1, *, streamed=False, **more):
-        if not streamed:
+    def plans(self, way):
+        if not way.streamed:
             raise MemoryBudgetError("the result is too large", "write a TIFF")
-        return super().plans(route, itemsize, streamed=True, **more)
+        return super().plans(way)
 
 
 def tight(runner=None, **options) -> Tight:
@@ -70,7 +71,7 @@ def test_what_does_not_fit_is_streamed_to_the_same_pixels(tmp_path, kind, sizing
     streamed = maker(tight(), options).make(job(source, tmp_path / "streamed.tif"))
     assert streamed.problem is None, str(streamed.problem)
     assert STREAMED in streamed.notes
-    assert streamed.after == whole.after
+    assert streamed.route == whole.route
     assert (tmp_path / "streamed.tif").read_bytes()[:4] == b"II+\0"
     one, other = (images.read(tmp_path / name) for name in ("whole.tif", "streamed.tif"))
     assert np.array_equal(one.pixels, other.pixels)
@@ -91,13 +92,12 @@ def test_what_cannot_be_streamed_is_refused_with_what_would_do(tmp_path):
 class Asked(Upscaler):
     """Has memory for pictures of up to three bytes a pixel, and notes what it is asked."""
 
-    def plans(self, route, itemsize=1, *, streamed=False, channels=3, held=False, **more):
-        self.__dict__.setdefault("asked", []).append((itemsize, channels, held, more.get("format")))
-        if itemsize * channels > 3 and not streamed:
+    def plans(self, way):
+        asked = way.itemsize, way.channels, way.held, way.format
+        self.__dict__.setdefault("asked", []).append(asked)
+        if way.itemsize * way.channels > 3 and not way.streamed:
             raise MemoryBudgetError("the result is too large", "Give --memory 9GB or more")
-        return super().plans(
-            route, itemsize, streamed=streamed, channels=channels, held=held, **more
-        )
+        return super().plans(way)
 
 
 @pytest.mark.parametrize("kind", ["rgb alpha", "rgb 16", "gray alpha 16"])
@@ -123,24 +123,23 @@ def test_what_others_may_come_to_is_left_to_them(tmp_path):
     images.write(noisy("rgb"), tmp_path / "a.tif", "tiff")
     one = maker()
     assert one.room() > 0
-    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    one.fetch(ready)
-    assert one.fits(ready, 0)
+    item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    one.fetch(item)
+    assert one.fits(item, 0)
     one.upscaler.memory = memory.used() + SLACK + 50_000_000
-    assert one.fits(ready, 10_000_000)
-    assert not one.fits(ready, 100_000_000)
+    assert one.fits(item, 10_000_000)
+    assert not one.fits(item, 100_000_000)
 
 
 def test_the_weight_of_a_picture_is_what_it_has_proved_to_be(tmp_path):
     images.write(noisy("rgb alpha 16"), tmp_path / "a.tif", "tiff")
     one = maker()
-    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    before = ready.weight
-    one.fetch(ready)
-    assert (ready.itemsize, ready.channels) == (2, 4)
-    assert ready.weight == before  # the header told of them
-    ready.itemsize = 1
-    assert ready.weight == before // 2
+    item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    before = item.weight
+    one.fetch(item)
+    assert (item.way.itemsize, item.way.channels) == (2, 4)
+    assert item.weight == before  # the header told of them
+    assert replace(item.way, itemsize=1).weight == before // 2
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):
