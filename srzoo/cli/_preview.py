@@ -112,7 +112,7 @@ def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
         chosen = engines.choose(folder, device=running.device, precision=running.precision)
         engine = engines.TORCH if chosen.prepares else chosen.name
     return loading.load(
-        folder.path,
+        folder,
         engine=engine,
         device=running.device,
         precision=running.precision,

@@ -212,7 +212,7 @@ def _load(
         chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
     teller.engine(folder, chosen, pixels)
     return loading.load(
-        folder.path,
+        folder,
         engine=chosen.name if teller.dry else running.engine,
         device=running.device,
         precision=running.precision,

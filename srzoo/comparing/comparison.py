@@ -161,7 +161,7 @@ def compare(
     ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
         model = loading.load(
-            folder.path, engine=engine, device=on, precision=precision,
+            folder, engine=engine, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         start = time.perf_counter()

@@ -15,7 +15,7 @@ from test_pipeline import Double, double
 from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
-from srzoo.batches.making import BLENDED, Maker, Options, hopeless
+from srzoo.batches.making import BLENDED, Maker, Options, hopeless, way
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -249,3 +249,39 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
     assert str(large).startswith("1500x1500 to 3000x3000 (x2): about ")
     large = forecast.of([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker(tight()))
     assert "streamed into a tiled BigTIFF" in str(large)
+
+
+def test_a_plan_that_does_not_fit_any_more_is_made_again(tmp_path, monkeypatch):
+    drawn(90, 80).save(tmp_path / "a.png")
+    todo, one, count = job(tmp_path / "a.png", tmp_path / "b.png"), maker(), 0
+    plans = one.upscaler.plans
+
+    def counted(way):
+        nonlocal count
+        count += 1
+        return plans(way)
+
+    monkeypatch.setattr(one.upscaler, "plans", counted)
+    assert one.foresee(todo) is one.foresee(todo)
+    assert count == 1
+    assert one.make(todo).problem is None
+    assert count == 1
+    monkeypatch.setattr(one.upscaler, "still_fit", lambda *_: False)
+    assert one.make(todo).problem is None
+    assert count == 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_a_picture_that_was_replaced_since_is_made_as_it_is_now(tmp_path, mode):
+    """Between the forecast of a long run and its turn another may have taken its name."""
+    todo, options = job(tmp_path / "a.png", tmp_path / "b.png"), Options(Sizing.parse("3"))
+    drawn(90, 80).save(todo.source)
+    ways = {todo: way(todo, options, (2,))}
+    drawn(20, 40).convert(mode).save(todo.source)
+    outcome = maker(options=options, ways=ways).make(todo)
+    assert outcome.problem is None
+    assert outcome.route.source == (20, 40)
+    made = images.read(todo.target)
+    assert made.size == outcome.route.size == (60, 120)
+    maker(options=options).make(job(todo.source, tmp_path / "c.png"))
+    assert np.array_equal(made.pixels, images.read(tmp_path / "c.png").pixels)
