@@ -95,7 +95,7 @@ def _target(
     else:
         target = Path(output)
     job = batch.Job(source, target, images.format_of(target))
-    job = batch.judged(job, existing.overwrite, existing.skip_existing)
+    job = batch.judge(job, existing.overwrite, existing.skip_existing)
     if job.problem:
         raise job.problem
     outputs.check_folder(target.parent)
