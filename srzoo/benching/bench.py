@@ -18,6 +18,7 @@ from ..defaults import ENGINE as DEFAULT
 from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, exports, facts
+from ..models import scales
 from ..plugins import kinds
 from ..upscaling import planner
 from . import machine, work
@@ -203,9 +204,10 @@ def bench(
     Raises:
         PluginError: there is no such engine.
         DeviceError: an engine that was asked for is not installed.
-        ModelError: one that was asked for cannot run the model; or the scale is none of its.
+        ModelError: one that was asked for cannot run the model.
+        PictureError: the scale is none of the model's.
     """
-    factor = _factor(folder, scale)
+    factor = scales.choose(folder.name, folder.config.scales, scale)
     names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
     for name in names:
         kinds.engines.find(name)  # raises before any work
@@ -303,15 +305,3 @@ def _within(way: _Way, budget: int) -> _Way:
 def _running(packages: Iterable[str]) -> tuple[str, ...]:
     """Those of the packages that run something, and do not only write ONNX."""
     return tuple(name for name in packages if name not in exports.WRITING)
-
-
-def _factor(folder: ModelFolder, scale: int | None) -> int:
-    scales = folder.config.scales
-    if scale is None and len(scales) == 1:
-        return scales[0]
-    if scale in scales:
-        return scale
-    choices = ", ".join(map(str, scales))
-    raise ModelError(
-        f"{folder.name} can enlarge by {choices}", f"Choose one with --scale: {choices}"
-    )

@@ -16,7 +16,7 @@ import click
 
 from ..defaults import ENGINE
 from ..errors import PictureError, SrzooError, did_you_mean
-from ._output import amount, memory_option
+from ._amounts import amount, memory_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

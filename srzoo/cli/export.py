@@ -9,12 +9,11 @@ import click
 
 from ..errors import ModelError
 from ..plugins import kinds
+from ._console import as_json, printable
 from ._options import Spelled, either, json_option, model_option, scale_option
-from ._output import as_json, printable
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat
-    from ..models.folder import ModelFolder
 
 
 class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -59,10 +58,10 @@ def export(
     srzoo export runs/mine --to ncnn -o app/assets/mine.param
     """
     from ..exporting import about, exports
-    from ..models import locate
+    from ..models import locate, scales
 
     folder = locate.find(either(model, model_))
-    factor = _factor(folder, scale)
+    factor = scales.choose(folder.name, folder.config.scales, scale)
     format = exports.need(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
     path = output or Path(f"{folder.name}{several}{format.suffix}")
@@ -89,22 +88,6 @@ def export(
     click.echo(
         f"checked against torch: at most {off} level{'' if off == 1 else 's'} of 255 apart,"
         f" {differing:.2%} of the values differ"
-    )
-
-
-def _factor(folder: ModelFolder, scale: int | None) -> int:
-    """The scale that is asked for, or the only one."""
-    scales = folder.config.scales
-    if scale is None and len(scales) == 1:
-        return scales[0]
-    if scale in scales:
-        return scale
-    choices = ", ".join(map(str, scales))
-    raise ModelError(
-        f"{folder.name} enlarges by {choices}, and a file by one"
-        if scale is None
-        else f"{folder.name} enlarges by {choices}, not by {scale}",
-        f"Choose with --scale: {choices}",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
+from ._console import progress_bars
 from ._options import Spelled
-from ._output import bars_console
 
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
@@ -189,16 +188,11 @@ def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
     if quiet or not _speaks():
         yield Watch()
         return
-    if not sys.stderr.isatty():
-        yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (TextColumn("steps"), BarColumn(bar_width=16), MofNCompleteColumn(), Left(),
-               TextColumn("{task.description}", markup=False))  # fmt: skip
-    with Progress(*columns, console=bars_console(), transient=True,
-                  redirect_stdout=sys.stdout.isatty()) as bars:  # fmt: skip
+    columns = ("steps", 16, "done", "left", "{task.description}")
+    with progress_bars(*columns) as bars:
+        if bars is None:
+            yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
+            return
         task = bars.add_task("", total=steps)
 
         def stepped(step: int, losses: dict[str, float], speed: float, wait: float) -> None:

@@ -31,7 +31,7 @@ DEFAULT_MODEL = "edsr-x4"
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | ModelFolder = DEFAULT_MODEL,
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -45,7 +45,8 @@ def load(
     """Make a model ready: folder, network, weights, engine.
 
     Args:
-        model: a released name ("edsr-x4") or a model folder; a folder that exists wins.
+        model: a released name ("edsr-x4") or a model folder; a folder that exists wins. One
+            that has been found already is not looked for again.
         device: auto, cpu, cuda or mps.
         precision: auto, fp32, bf16 or fp16.
         tile: "auto", "off", or a side in LR pixels (from 16).
@@ -69,7 +70,7 @@ def load(
         DeviceError: there is no such device.
     """
     device = str(device)
-    folder = locate.find(model)
+    folder = model if isinstance(model, ModelFolder) else locate.find(model)
     kinds.generators.find(folder.config.generator)
     chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)
     make = partial(_runner, folder, chosen.name, device, precision, asked=engine != "auto")

@@ -82,7 +82,7 @@ def test_several_scales(srzoo_cli, here):
     folders.save(net, here / "both", generator="mdsr", args=args)
     result = srzoo_cli("export", "./both", "--to", "onnx")
     assert result.code == 2
-    assert "both enlarges by 2, 3, and a file by one. Choose with --scale: 2, 3." in result.err
+    assert "both can enlarge by 2, 3. Choose the scale: 2, 3." in result.err
     result = srzoo_cli("export", "./both", "--to", "onnx", "--scale", "3", "--no-fold", "--json")
     found = json.loads(result.out)
     assert found["files"] == ["both-x3.onnx"]

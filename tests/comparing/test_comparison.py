@@ -178,7 +178,7 @@ def test_models_with_several_scales(soft):
     several, one = locate.find(soft), locate.find("bicubic-x4")
     assert comparison.common_scale([several, one], None) == 4
     assert comparison.common_scale([several], 3) == 3
-    with pytest.raises(ModelError, match="--scale: 2, 3, 4"):
+    with pytest.raises(PictureError, match="every model can enlarge by 2, 3, 4. Choose the scale"):
         comparison.common_scale([several, several], None)
 
 
