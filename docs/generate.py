@@ -1,4 +1,4 @@
-"""Write the generated documentation anew: cli.md, models.md, performance.md, README's models.
+"""Write what is generated anew: cli.md, models.md, modules.md, performance.md, README's models.
 
 A test compares them with what is here. The models' figures are those of their cards. performance.md
 is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
@@ -10,6 +10,7 @@ is made from docs/performance.json, which is what ``srzoo bench`` printed; to me
 Run: python docs/generate.py
 """
 
+import ast
 import json
 import textwrap
 from pathlib import Path
@@ -20,9 +21,8 @@ from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
 from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
-from srzoo.exporting.runner import ExportRunner
-from srzoo.modelcards import cardsections
-from srzoo.models.folder import ModelFolder, read_folder
+from srzoo.exporting import facts
+from srzoo.models.folder import ModelFolder, count_parameters, read_folder
 from srzoo.plugins import kinds
 from srzoo.upscaling import guidance, planner
 
@@ -154,20 +154,17 @@ def _line(row: Row, plain: Row | None) -> str:
 
 def _auto(report: Report) -> str:
     """The rule that chooses an engine, with the speeds it goes by and those measured here."""
-    found = {plugin.name: kinds.engines.get(plugin.name) for plugin in kinds.engines}
-    speeds = {
-        name: kind.speed
-        for name, kind in found.items()
-        if isinstance(kind, type) and issubclass(kind, ExportRunner)
-    }
+    found = {plugin.name: facts.of(plugin).speed for plugin in kinds.engines}
+    speeds = {name: speed for name, speed in found.items() if speed}
     largest = max(row.size for row in report.rows)
     seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}
     lines = [
         "## Which engine `auto` takes\n",
         "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
-        "1. A graphics card, or a precision other than float32: torch.",
-        "2. On a CPU, the installed engine with the highest `speed`. That is a figure in the"
-        " engine's own source: how many times as fast as plain torch it was when it was measured.",
+        "1. Engines that do not state the device, or the precision, are out. Where there may be a"
+        " graphics card, that is the device. So is one that is slower than torch's own engine.",
+        "2. Of the others, the installed engine with the highest `speed`. That is a figure that the"
+        " engine states: how many times as fast as plain torch it was when it was measured.",
         "3. One that the model cannot be exported for, or whose export was found to give another"
         " picture, is passed over.",
         "4. torch, where no other is left.\n",
@@ -196,6 +193,25 @@ def _wrapped(line: str) -> str:
         for part in line.rstrip("\n").split("\n")
     ]  # fmt: skip
     return "\n".join(lines) + end
+
+
+def modules() -> str:
+    """Every module of the core, by its docstring's first line."""
+    parts = [f"# The modules of srzoo\n\n{MADE}"]
+    top = HERE.parent / "srzoo"
+    rooms = [top, *sorted(path.parent for path in top.rglob("__init__.py") if path.parent != top)]
+    for room in rooms:
+        name = ".".join(room.relative_to(top.parent).parts)
+        parts.append(f"## {name}\n\n{_first_line(room / '__init__.py')}\n")
+        files = [path for path in sorted(room.glob("*.py")) if not path.name.startswith("__")]
+        lines = [f"| `{path.stem}` | {_first_line(path)} |" for path in files]
+        parts.append("\n".join(["| module | |", "|---|---|", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def _first_line(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("|", "\\|")
 
 
 def models() -> str:
@@ -243,7 +259,7 @@ def _figures(cards: str) -> str:
         cells = [
             f"[`{folder.name}`]({cards}/{folder.name}/README.md)",
             guidance.purpose(folder),
-            f"{cardsections.parameters(folder):,}",
+            f"{count_parameters(folder):,}",
             f"{size / 1e6:.1f}",
             *(
                 f"{found[name, 'psnr_y']:.2f} / {found[name, 'ssim_y']:.4f}"
@@ -259,6 +275,7 @@ def _figures(cards: str) -> str:
 PAGES = {
     "cli.md": cli,
     "models.md": models,
+    "modules.md": modules,
     "performance.md": performance,
     "../README.md": readme,
 }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from . import engines
     from .errors import SrzooError
     from .evaluating.evaluation import evaluate
     from .modelcards.publishing import push
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
         datasets,
         degradations,
         discriminators,
-        engines,
-        formats,
+        export_formats,
         generators,
         importers,
         losses,
@@ -59,7 +59,7 @@ _HOMES = {
 } | dict.fromkeys(
     (
         "adversarial_losses", "blocks", "cards", "commands", "datasets", "degradations",
-        "discriminators", "engines", "formats", "generators", "importers", "losses", "metrics",
+        "discriminators", "export_formats", "generators", "importers", "losses", "metrics",
         "tasks",
     ),
     "plugins.kinds",
@@ -80,7 +80,7 @@ __all__ = [
     "discriminators",
     "engines",
     "evaluate",
-    "formats",
+    "export_formats",
     "generators",
     "importers",
     "list_models",
@@ -97,6 +97,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "engines":
+        return import_module(".engines", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -3,16 +3,18 @@
 import pytest
 
 from srzoo.errors import DeviceError
+from srzoo.exporting import facts
 from srzoo.testing import CHECKS, cases
 
-SLOW = "torch-compile"
-"""A minute of compiling."""
+LONG = 30.0
+"""Seconds of a first use, such as of compiling, that make a case slow."""
 
 
 def pairs():
     for kind, checks in CHECKS.items():
         for case in cases(kind):
-            marks = [pytest.mark.slow] if case.name.endswith(SLOW) else []
+            slow = kind == "engine" and facts.find(case.name).first_use > LONG
+            marks = [pytest.mark.slow] if slow else []
             for check in checks:
                 name = f"{case}-{check.__name__}"
                 yield pytest.param(kind, check, case, id=name, marks=marks)
@@ -29,6 +31,6 @@ def test_contract(kind, check, case, one_cache, monkeypatch):
     try:
         check(case)
     except DeviceError as error:
-        if kind not in ("engine", "format"):
+        if kind not in ("engine", "export-format"):
             raise
         pytest.skip(str(error))

@@ -9,7 +9,9 @@ import pytest
 from helpers import ROOT
 
 
-@pytest.mark.parametrize("page", ["cli.md", "models.md", "performance.md", "../README.md"])
+@pytest.mark.parametrize(
+    "page", ["cli.md", "models.md", "modules.md", "performance.md", "../README.md"]
+)
 def test_generated_docs_are_up_to_date(page):
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
     generate = importlib.util.module_from_spec(spec)

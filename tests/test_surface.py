@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-PUBLIC = ("srzoo", "srzoo.contracts", "srzoo.building", "srzoo.testing", "srzoo.errors")
-EXEMPT = {"torch", "mnn", "ncnn", "onnx", "openvino"}  # until srzoo.engines is there
+PUBLIC = (
+    "srzoo", "srzoo.contracts", "srzoo.building", "srzoo.engines", "srzoo.testing", "srzoo.errors",
+)  # fmt: skip
 TYPED = ROOT / "tests/typed"
 
 
@@ -76,8 +77,6 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
 def test_the_zoos_plugins_import_what_is_public(path):
-    if path.relative_to(ROOT / "plugins").parts[0] in EXEMPT:
-        pytest.skip("an engine")
     assert not list(private(path))
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from srzoo import building
-from srzoo.contracts import Sample
+from srzoo.contracts import Described, Sample
 from srzoo.errors import SrzooError, did_you_mean
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class Folder:
             raise SrzooError(f"no picture of {self.path} is left", "Change include or exclude")
         self.names = names
         self.smaller = tuple(smaller)
+
+    @staticmethod
+    def describe(args: Mapping[str, Any]) -> Described:
+        """It has HR pictures alone."""
+        return Described(own_lr=False)
 
     @property
     def fingerprint(self) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from srzoo import building
-from srzoo.contracts import Sample
+from srzoo.contracts import Described, Sample
 from srzoo.errors import SrzooError, did_you_mean
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Hub:
             )
         if not len(self._rows):
             raise SrzooError(f"split {split!r} of {repo} is empty", "Choose another split")
+
+    @staticmethod
+    def describe(args: Mapping[str, Any]) -> Described:
+        """It has HR pictures alone, and the name of its repository."""
+        return Described(own_lr=False, name=str(args.get("repo", "")))
 
     @property
     def fingerprint(self) -> str:

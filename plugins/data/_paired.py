@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from srzoo import building
-from srzoo.contracts import Sample
+from srzoo.contracts import Described, Sample
 from srzoo.errors import PictureError, SrzooError
 
 NAMED_AT_MOST = 3
+BICUBIC = "bicubic"
+"""What folders of pictures that were shrunk so are called: ``DIV2K_train_LR_bicubic``."""
 
 
 class Paired:
@@ -23,6 +27,8 @@ class Paired:
         hr: folder of the HR pictures.
         lr: folder of the LR pictures.
         scale: how many times larger the HR pictures are.
+        clean: whether the LR pictures are the HR ones made smaller, and nothing else; None: where
+            their folder is called so, as ``LR_bicubic`` is.
 
     Raises:
         SrzooError: a picture has no partner or several; the first few are named.
@@ -30,7 +36,10 @@ class Paired:
 
     examples = ()
 
-    def __init__(self, *, hr: str | Path, lr: str | Path, scale: int) -> None:
+    def __init__(
+        self, *, hr: str | Path, lr: str | Path, scale: int, clean: bool | None = None
+    ) -> None:
+        del clean  # for :meth:`describe`
         if scale < 1:
             raise SrzooError(f"scale is {scale}", "Give a whole number from 1")
         self.hr, self.lr, self.scale = Path(hr).expanduser(), Path(lr).expanduser(), scale
@@ -46,6 +55,18 @@ class Paired:
                     f"Give partners the same name, or LR names the ending x{scale}",
                 )
         self.names = [(name, small[stem]) for stem, name in large.items()]
+
+    @staticmethod
+    def describe(args: Mapping[str, Any]) -> Described:
+        """Its LR pictures are its own, whatever made them."""
+        folder, clean = str(args.get("lr", "")), args.get("clean")
+        by_name = BICUBIC in folder
+        return Described(
+            own_lr=True,
+            clean=by_name if clean is None else bool(clean),
+            lr=f"`lr = {PurePosixPath(folder).name}`",
+            phrase=f"shrunk by {BICUBIC}" if by_name else "",
+        )
 
     @property
     def fingerprint(self) -> str:

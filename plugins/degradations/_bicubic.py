@@ -23,6 +23,8 @@ class Bicubic:
     """
 
     deterministic = True
+    clean = True
+    phrase = "shrunk by bicubic"
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Make the LR picture.

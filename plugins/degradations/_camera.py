@@ -66,6 +66,7 @@ class Unknown:
     """
 
     deterministic = False
+    clean = False
 
     def __init__(self, *, sigma: Sequence[float] = (0.3, 0.9)) -> None:
         self.sigma = _steps.limits("sigma", sigma, 0.05)
@@ -89,6 +90,7 @@ class _Camera:
     """
 
     deterministic = False
+    clean = False
     varied = False
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srzoo import degradations
+from srzoo.contracts import clean_of, phrase_of
 from srzoo.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Mixed:
             )
         self.choices = [degradations.build(choice) for choice in choices]
         self.chances = np.array(given) / sum(given)
+        self.clean = all(clean_of(choice) is True for choice in self.choices)
+        self.phrase = " or ".join(dict.fromkeys(filter(None, map(phrase_of, self.choices))))
         self.deterministic = len(self.choices) == 1 and self.choices[0].deterministic
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:

@@ -75,6 +75,7 @@ class Realistic:
     """
 
     deterministic = False
+    clean = False
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from srzoo import building
-from srzoo.contracts import Sample
+from srzoo.contracts import Described, Sample
 from srzoo.errors import PictureError, SrzooError
 
 from . import _archives, _download
@@ -78,6 +79,19 @@ class DIV2K:
                 f"Run: srzoo data get div2k --track {self.track} --split {self.split}"
                 f" --to {self.root}",
             )
+
+    @staticmethod
+    def describe(args: Mapping[str, Any]) -> Described:
+        """Its LR pictures are a track's."""
+        track = str(args.get("track", ""))
+        clean = track.startswith("bicubic_")
+        return Described(
+            own_lr=True,
+            clean=clean,
+            lr=f"`track = {track}`",
+            phrase="shrunk by bicubic" if clean else "",
+            name="DIV2K",
+        )
 
     @property
     def fingerprint(self) -> str:

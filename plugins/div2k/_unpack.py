@@ -10,12 +10,13 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from srzoo import building
 from srzoo.errors import SrzooError
 
 from ._archives import Archive
 
 CHUNK = 1 << 20
+ASIDE = ".srzoo-"
+"""What the name of an unfinished folder begins with."""
 ENCRYPTED = 0x1
 UNSAFE = re.compile(r"^[/\\]|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|\0")
 
@@ -41,7 +42,7 @@ def unpack(file: Path, to: Path, archive: Archive) -> None:
         SrzooError: it is damaged, would write outside its folder, or lacks pictures.
         OSError: the disk is full or cannot be written.
     """
-    aside = Path(tempfile.mkdtemp(prefix=building.TEMPORARY, dir=to))
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=to))
     try:
         with zipfile.ZipFile(file) as pack:
             members = _pictures(pack, archive)

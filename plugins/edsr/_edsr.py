@@ -6,8 +6,47 @@ from typing import Any
 from torch import Tensor, nn
 
 from srzoo import building
+from srzoo.contracts import Printed
 
 from ._body import body
+
+PAPER = "https://arxiv.org/abs/1707.02921"
+PRINTED = (
+    Printed(
+        f"EDSR baseline x2, [Lim et al. 2017]({PAPER})",
+        2,
+        {
+            "Set5": "37.99 / .9604",
+            "Set14": "33.57 / .9175",
+            "BSD100": "32.16 / .8994",
+            "Urban100": "31.98 / .9272",
+        },
+        {"n_resblocks": 16, "n_feats": 64},
+    ),
+    Printed(
+        f"EDSR baseline x4, [Lim et al. 2017]({PAPER})",
+        4,
+        {
+            "Set5": "32.09 / .8938",
+            "Set14": "28.58 / .7813",
+            "BSD100": "27.57 / .7357",
+            "Urban100": "26.04 / .7849",
+        },
+        {"n_resblocks": 16, "n_feats": 64},
+    ),
+    Printed(
+        f"EDSR x4, [Lim et al. 2017]({PAPER})",
+        4,
+        {
+            "Set5": "32.46 / .8968",
+            "Set14": "28.80 / .7876",
+            "BSD100": "27.71 / .7420",
+            "Urban100": "26.64 / .8033",
+        },
+        {"n_resblocks": 32, "n_feats": 256, "res_scale": 0.1},
+    ),
+)
+"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
 class EDSR(nn.Module):
@@ -24,6 +63,8 @@ class EDSR(nn.Module):
         block: any registered block, by name or with arguments: ``{"name": "rcab", ...}``.
     """
 
+    paper = PAPER
+    printed = PRINTED
     linear_tail = True
     examples = (
         {},

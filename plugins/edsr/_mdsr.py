@@ -10,6 +10,8 @@ from srzoo import building
 from ._blocks import ResidualBlock
 from ._body import body
 
+PAPER = "https://arxiv.org/abs/1707.02921"
+
 
 class MDSR(nn.Module):
     """One network for several scales (Lim et al. 2017, section 3.3, figure 5).
@@ -26,6 +28,7 @@ class MDSR(nn.Module):
         block: any registered block for the body, by name or with arguments.
     """
 
+    paper = PAPER
     linear_tail = True
     examples = ({}, {"n_resblocks": 2, "n_feats": 16, "scales": [2, 3]})
 

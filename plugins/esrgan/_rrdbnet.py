@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srzoo.contracts import Printed
+
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -42,6 +44,23 @@ class RRDB(nn.Module):
         return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
+PAPER = "https://arxiv.org/abs/1809.00219"
+PRINTED = (
+    Printed(
+        f"RRDB (PSNR) x4, [Wang et al. 2018]({PAPER})",
+        4,
+        {
+            "Set5": "32.73 / .9011",
+            "Set14": "28.99 / .7917",
+            "BSD100": "27.85 / .7455",
+            "Urban100": "27.03 / .8153",
+        },
+        {"n_blocks": 23},
+    ),
+)
+"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+
+
 class RRDBNet(nn.Module):
     """ESRGAN's generator, x4: 23 blocks, 16.7 M parameters.
 
@@ -53,6 +72,8 @@ class RRDBNet(nn.Module):
         growth: channels that a dense convolution adds.
     """
 
+    paper = PAPER
+    printed = PRINTED
     scales = (4,)
     examples = ({"n_blocks": 1, "n_feats": 8, "growth": 4}, {"n_blocks": 2, "n_feats": 6})
 

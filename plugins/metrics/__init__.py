@@ -59,6 +59,9 @@ class PSNRY:
     higher_is_better = True
     reference = True
     thread_safe = True
+    unit = "dB"
+    label = "PSNR"
+    tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -83,6 +86,9 @@ class PSNRRGB:
     higher_is_better = True
     reference = True
     thread_safe = True
+    unit = "dB"
+    label = "PSNR"
+    tolerance = 0.02
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -107,6 +113,8 @@ class SSIMY:
     higher_is_better = True
     reference = True
     thread_safe = True
+    label = "SSIM"
+    tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave
@@ -129,6 +137,8 @@ class SSIMRGB:
     higher_is_better = True
     reference = True
     thread_safe = True
+    label = "SSIM"
+    tolerance = 0.001
 
     def __init__(self, *, shave: int | None = None) -> None:
         self.shave = shave

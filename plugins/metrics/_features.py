@@ -53,6 +53,7 @@ class FeatureDistance:
             torch.tensor(self._net.pretrained_cfg[name]).reshape(1, 3, 1, 1)
             for name in ("mean", "std")
         )
+        self.short = f"feature_distance_{backbone}"
         source = "timm's weights" if weights is None else Path(weights).name
         self.protocol = (
             f"squared distance of unit-length features of {backbone} ({source}), stages"

@@ -33,6 +33,7 @@ class PyIQA:
         self._device = device
         self.higher_is_better = not self._metric.lower_better
         self.reference = self._metric.metric_mode == "FR"
+        self.short = metric
         version = getattr(pyiqa, "__version__", "")
         self.protocol = (
             f"{metric} of pyiqa {version}".rstrip()

@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from srzoo.engines import INPUT, OUTPUT, USE_ANOTHER, ExportRunner
 from srzoo.errors import ModelError
-from srzoo.exporting.about import INPUT, OUTPUT
-from srzoo.exporting.exports import INSTEAD
-from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
@@ -51,7 +49,7 @@ class MNN:
                  "--bizCode", about]
             )  # fmt: skip
         if not path.exists():
-            raise ModelError("MNN cannot convert this network", INSTEAD)
+            raise ModelError("MNN cannot convert this network", USE_ANOTHER)
 
     def about(self, path: Path) -> str:
         """The ``bizCode``."""
@@ -88,8 +86,10 @@ class _Session:
 class Engine(ExportRunner):
     """Runs models with MNN, on the CPU in float32."""
 
-    format = "mnn"
-    speed = 5.3
+    export_format = "mnn"
+    speed = 4.8
+    packages = MNN.packages
+    extra = MNN.extra
 
 
 @contextlib.contextmanager

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from srzoo.engines import USE_ANOTHER, ExportRunner, UnfinishedError
 from srzoo.errors import ModelError
-from srzoo.exporting.exports import INSTEAD, UnfinishedError
-from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
@@ -55,13 +54,13 @@ class NCNN:
                 cwd=work, capture_output=True, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             if told.returncode < 0:
-                raise UnfinishedError(f"pnnx was stopped by signal {-told.returncode}", INSTEAD)
+                raise UnfinishedError(f"pnnx was stopped by signal {-told.returncode}", USE_ANOTHER)
             param = work / "net.ncnn.param"
             text = param.read_text(encoding="ascii") if param.exists() else ""
             magic, counts, *layers = text.split("\n") if text else ("", "0 0")
             # What pnnx knows and ncnn does not keeps a name with a dot, like pnnx.Expression.
             if told.returncode or not text or any("." in line.split(" ")[0] for line in layers):
-                raise ModelError("pnnx cannot convert this network", INSTEAD)
+                raise ModelError("pnnx cannot convert this network", USE_ANOTHER)
             count, blobs = map(int, counts.split())
             lines = [magic, f"{count + 1} {blobs}", f"Noop {about} 0 0", *layers]
             path.write_text("\n".join(lines), encoding="ascii")
@@ -124,5 +123,7 @@ class _Session:
 class Engine(ExportRunner):
     """Runs models with ncnn, on the CPU in float32."""
 
-    format = "ncnn"
-    speed = 2.3
+    export_format = "ncnn"
+    speed = 2.0
+    packages = NCNN.packages
+    extra = NCNN.extra

@@ -12,10 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from srzoo.engines import INPUT, USE_ANOTHER, ExportRunner
 from srzoo.errors import ModelError
-from srzoo.exporting.about import INPUT
-from srzoo.exporting.exports import INSTEAD
-from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
@@ -64,14 +62,14 @@ class _Session:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except _failures() as error:
-            raise ModelError(f"ONNX Runtime cannot load {path.name}", INSTEAD) from error
+            raise ModelError(f"ONNX Runtime cannot load {path.name}", USE_ANOTHER) from error
         self.about = str(self._session.get_modelmeta().custom_metadata_map.get("srzoo", ""))
 
     def __call__(self, x: F32) -> F32:
         try:
             return self._session.run(None, {INPUT: x})[0]
         except _failures() as error:
-            raise ModelError("ONNX Runtime fails on a picture", INSTEAD) from error
+            raise ModelError("ONNX Runtime fails on a picture", USE_ANOTHER) from error
 
 
 def _onnxruntime() -> Any:
@@ -95,5 +93,7 @@ def _failures() -> tuple[type[Exception], ...]:
 class Engine(ExportRunner):
     """Runs models with ONNX Runtime, on the CPU in float32."""
 
-    format = "onnx"
-    speed = 2.2
+    export_format = "onnx"
+    speed = 2.7
+    packages = ONNX.packages
+    extra = ONNX.extra

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
+from srzoo.engines import USE_ANOTHER, ExportRunner
 from srzoo.errors import ModelError
-from srzoo.exporting.exports import INSTEAD
-from srzoo.exporting.runner import ExportRunner
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
@@ -43,7 +42,7 @@ class OpenVINO:
         try:
             model: Any = openvino.Core().read_model(str(onnx))
         except RuntimeError as error:
-            raise ModelError("OpenVINO cannot convert this network", INSTEAD) from error
+            raise ModelError("OpenVINO cannot convert this network", USE_ANOTHER) from error
         model.set_rt_info(about, ["srzoo"])
         openvino.save_model(model, str(path), compress_to_fp16=False)
 
@@ -96,5 +95,7 @@ class _Session:
 class Engine(ExportRunner):
     """Runs models with OpenVINO, on the CPU in float32."""
 
-    format = "openvino"
-    speed = 3.1
+    export_format = "openvino"
+    speed = 4.6
+    packages = OpenVINO.packages
+    extra = OpenVINO.extra

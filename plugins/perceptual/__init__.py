@@ -73,6 +73,7 @@ class Perceptual:
     """
 
     reference = True
+    card_args = ("backbone",)
     examples = (
         {"backbone": "vgg11", "layers": ("relu2_1",), "weights": "random"},
         {"backbone": "tf_efficientnet_lite0", "layers": ("blocks.1",), "weights": "random"},

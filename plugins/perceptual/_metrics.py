@@ -29,6 +29,7 @@ class _OnFeatures(ABC):
     """A frozen backbone, and the two pictures in its layers, in full precision."""
 
     reference = True
+    card_args = ("backbone",)
 
     def __init__(
         self,

@@ -21,6 +21,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srzoo import generators
+from srzoo.contracts import Printed
+
+PAPER = "https://arxiv.org/abs/1501.00092"
+PRINTED = (
+    Printed(
+        f"SRCNN x4, [Dong et al. 2016]({PAPER})",
+        4,
+        {
+            "Set5": "30.48 / .8628",
+            "Set14": "27.49 / .7503",
+            "BSD100": "26.90 / .7101",
+            "Urban100": "24.52 / .7221",
+        },
+    ),
+)
+"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
 class SRCNN(nn.Module):
@@ -31,6 +47,8 @@ class SRCNN(nn.Module):
         n_feats: filters of the first layer; the second has half as many.
     """
 
+    paper = PAPER
+    printed = PRINTED
     examples = ({}, {"scale": 2, "n_feats": 8}, {"scale": 3, "n_feats": 8})
 
     def __init__(self, *, scale: int = 4, n_feats: int = 64) -> None:

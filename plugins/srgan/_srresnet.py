@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from srzoo import building
+from srzoo.contracts import Printed
 
 
 class ResidualBNBlock(nn.Module):
@@ -33,6 +34,25 @@ class ResidualBNBlock(nn.Module):
         return x + self.body(x)
 
 
+PAPER = "https://arxiv.org/abs/1609.04802"
+PRINTED = (
+    Printed(
+        f"SRResNet x4, [Ledig et al. 2017]({PAPER})",
+        4,
+        {"Set5": "32.05 / .902", "Set14": "28.49 / .818", "BSD100": "27.58 / .762"},
+        {"n_resblocks": 16, "n_feats": 64},
+    ),
+    Printed(
+        f"SRGAN x4, [Ledig et al. 2017]({PAPER})",
+        4,
+        {"Set5": "29.40 / .847", "Set14": "26.02 / .740"},
+        {"n_resblocks": 16, "n_feats": 64},
+        adversarial=True,
+    ),
+)
+"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+
+
 class SRResNet(nn.Module):
     """SRGAN's generator (Ledig et al. 2017, figure 4): 9x9 ends, BN, PReLU; 1.55 M parameters.
 
@@ -43,6 +63,8 @@ class SRResNet(nn.Module):
         block: any registered block, by name or with arguments.
     """
 
+    paper = PAPER
+    printed = PRINTED
     examples = (
         {},
         {"n_resblocks": 2, "n_feats": 16, "scale": 2},

@@ -54,6 +54,7 @@ class SRGANRRDB(nn.Module):
         scale: 2, 3, 4 or 8; the report's is 4.
     """
 
+    paper = "https://arxiv.org/abs/1809.00219"
     examples = ({}, {"n_rrdbs": 1, "n_feats": 8, "growth": 4, "scale": 2})
 
     def __init__(

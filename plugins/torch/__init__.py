@@ -1,7 +1,7 @@
 """The torch engine: runs a model folder with PyTorch on a CPU, a CUDA card or Apple's MPS.
 
-The work itself is done by ``srzoo.networks``. Half precision, and any device but the CPU, is tried
-on one tile against float32 on the CPU before it is used.
+The work itself is done by ``srzoo.engines.ModuleRunner``. Half precision, and any device but the
+CPU, is tried on one tile against float32 on the CPU before it is used.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import copy
 import shutil
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from srzoo import building
+from srzoo.engines import ModuleRunner, find_device, for_inference, trial_picture
 from srzoo.errors import DeviceError, FallbackWarning
-from srzoo.exporting.trial import drawn
-from srzoo.models.folder import read_folder
-from srzoo.networks import devices, folders
-from srzoo.networks.lean import Lean, lean
-from srzoo.networks.runner import ModuleRunner, count
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TILE = 48
@@ -32,72 +30,78 @@ rounding of the type comes to (bfloat16 has steps of half a level to begin with)
 COMPILERS = "c++", "g++", "clang++", "cl"
 
 
-def prepare(*, folder: Path, device: str = "auto", precision: str = "auto") -> ModuleRunner:
-    """Build the network, load its weights, and move it to a device.
+class Engine(ModuleRunner):
+    """Runs models with PyTorch, on a CPU, a CUDA card or Apple's MPS.
+
+    In float32, or on the CPU, with a FallbackWarning where what was asked for gave other values
+    than float32 on the CPU.
 
     Args:
         folder: the model's.
         device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps.
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
-    Returns:
-        The runner; in float32, or on the CPU, with a FallbackWarning where what was asked for
-        gave other values than float32 on the CPU.
-
     Raises:
         DeviceError: the device is not there.
     """
-    network = folders.build(read_folder(folder))
-    parameters = count(network)  # before some are folded into others
-    runner = _checked(lean(network), devices.find(device), _dtype(precision))
-    runner.parameters = parameters
-    return runner
+
+    devices = ("cpu", "cuda", "mps")
+    precisions = tuple(DTYPES)
+    speed = 3.2
+    packages: ClassVar[Mapping[str, str]] = {"torch": "torch"}
+
+    def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
+        network = building.network(folder)
+        parameters = sum(each.numel() for each in network.parameters())
+        model = for_inference(network)  # some parameters are folded into others
+        super().__init__(model, *_right(model, find_device(device), _dtype(precision)))
+        self.parameters = parameters
 
 
-def compiled(*, folder: Path, device: str = "auto", precision: str = "auto") -> ModuleRunner:
+class CompiledEngine(Engine):
     """The same through ``torch.compile``: a minute to begin with, then faster for some networks.
+
+    Args:
+        folder: the model's.
+        device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps.
+        precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
         DeviceError: the device is not there, or there is no C++ compiler.
     """
-    where = devices.find(device)
-    if where.type == "cpu" and not any(map(shutil.which, COMPILERS)):
-        raise DeviceError(
-            "torch.compile needs a C++ compiler, and there is none", "Use --engine torch"
-        )
-    runner = prepare(folder=folder, device=device, precision=precision)
-    model = runner.model
-    if isinstance(model, Lean):  # its tail runs in blocks, whose shapes are too many
-        model.generator.features = _compile(cast("Any", model.generator).features)
-    else:
-        model.forward = _compile(model.forward)
-    return runner
+
+    speed = 0.0
+    first_use = 60.0
+
+    def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
+        if find_device(device).type == "cpu" and not any(map(shutil.which, COMPILERS)):
+            raise DeviceError(
+                "torch.compile needs a C++ compiler, and there is none", "Use --engine torch"
+            )
+        super().__init__(folder=folder, device=device, precision=precision)
+        self.compile()
 
 
-def _compile(function: Any) -> Any:
-    return cast("Any", torch.compile)(function, dynamic=True)
-
-
-def _checked(model: nn.Module, device: torch.device, dtype: torch.dtype) -> ModuleRunner:
+def _right(
+    model: nn.Module, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.device, torch.dtype]:
     """The first of: as asked for, in float32 there, in float32 on the CPU, that is right."""
     cpu, single = torch.device("cpu"), torch.float32
-    asked = device, dtype
-    for where, kind in dict.fromkeys([asked, (device, single), (cpu, single)]):
+    for where, kind in dict.fromkeys([(device, dtype), (device, single)]):
         if (where, kind) == (cpu, single):
-            runner = ModuleRunner(model)
-        else:
-            runner = ModuleRunner(copy.deepcopy(model), where, kind)
-            if fault := _fault(runner, ModuleRunner(copy.deepcopy(model)), OFF[kind]):
-                name = f"{str(kind).removeprefix('torch.')} on {where}"
-                warnings.warn(f"{name} is not used: {fault}", FallbackWarning, stacklevel=3)
-                continue
-        return runner
-    raise AssertionError  # the last one is not checked
+            break
+        tried = ModuleRunner(copy.deepcopy(model), where, kind)
+        fault = _fault(tried, ModuleRunner(copy.deepcopy(model)), OFF[kind])
+        if fault is None:
+            return where, kind
+        name = f"{str(kind).removeprefix('torch.')} on {where}"
+        warnings.warn(f"{name} is not used: {fault}", FallbackWarning, stacklevel=3)
+    return cpu, single  # what the others are held against
 
 
 def _fault(runner: ModuleRunner, reference: ModuleRunner, allowed: float) -> str | None:
     """What is wrong with a runner's values on one tile, if anything."""
-    x = drawn(TILE, TILE)
+    x = trial_picture(TILE, TILE)
     for scale in cast("tuple[int, ...]", reference.model.scales):
         try:
             y = runner(x, scale)

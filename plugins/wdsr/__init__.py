@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from srzoo import building
+from srzoo.contracts import Printed
 
 
 def normed(inputs: int, outputs: int, kernel_size: int) -> nn.Module:
@@ -86,6 +87,18 @@ class WideB(nn.Module):
         return x + self.body(x) * self.res_scale
 
 
+PAPER = "https://arxiv.org/abs/1808.08718"
+PRINTED = (
+    Printed(
+        f"WDSR (small) x4, [Yu et al. 2018]({PAPER})",
+        4,
+        {"Set5": "32.22", "BSD100": "27.61", "Urban100": "26.21"},
+        {"n_resblocks": 16, "n_feats": 32},
+    ),
+)
+"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+
+
 class WDSR(nn.Module):
     """Wide-activation network; the defaults are the paper's small WDSR-A (1.20 M at x4).
 
@@ -96,6 +109,8 @@ class WDSR(nn.Module):
         block: "wide_a", "wide_b" or any registered block, by name or with arguments.
     """
 
+    paper = PAPER
+    printed = PRINTED
     linear_tail = True
     tail_reach = 2
     examples = (

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +16,7 @@ from typing import BinaryIO
 from .. import images
 from ..common import files, troubles
 from ..errors import PictureError, SrzooError
-from . import naming, tree
+from . import collisions, naming, tree
 from .ledger import Ledger, Settings
 from .naming import Names
 from .outputs import longest_name, sweep
@@ -104,18 +103,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Rules:
-    """How results are named, and what happens to files that exist."""
+    """How results are named."""
 
     into: Path | None
     single: Path | None
     names: Names
     format: str | None
-    overwrite: bool
-    skip_existing: bool
-    settings: Settings
-    ledger: Ledger | None
-    pages: Pages = None
-    asked: images.Asked = field(default_factory=images.Asked)
+    pages: Pages
+    asked: images.Asked
 
 
 def plan(
@@ -163,17 +158,10 @@ def plan(
     single = Path(output) if output and into is None else None
     names = names or Names(model)
     rules = _Rules(
-        into=into,
-        single=single,
-        names=names,
-        format=_format(single, names, format),
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        settings=settings or {},
-        ledger=Ledger(into) if into and (many or pages == ALL) else None,
-        pages=pages,
-        asked=asked or images.Asked(),
+        into, single, names, _format(single, names, format), pages, asked or images.Asked()
     )
+    ledger = Ledger(into) if into and (many or pages == ALL) else None
+    settings = settings or {}
     trees = [
         tree.look_into(path, (model, *known), recursive, into)
         if os.path.isdir(path)
@@ -186,18 +174,21 @@ def plan(
     pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
     jobs = [job for source, place in pictures for job in _jobs(source, place, rules)]
     jobs, made = _without_results(jobs, inputs) if into is None else (jobs, [])
-    _refuse_collisions([job for job in jobs if not job.problem], into)
+    collisions.refuse([job for job in jobs if not job.problem], into)
     # By what they are on the disk: links, and names that differ only in case there.
     taken = {identity for job in jobs if (identity := _identity(job.source))}
-    jobs = [_judge(job, rules, taken) for job in jobs]
+    jobs = [
+        judge(job, overwrite, skip_existing, inputs=taken, settings=settings, ledger=ledger)
+        for job in jobs
+    ]
     jobs += [Job(path, path, "png", why) for found in trees for path, why in found.problems]
     return Batch(
         jobs,
         skipped=[path for found in trees for path in found.results] + made,
         links=[path for found in trees for path in found.links],
         left=left,
-        ledger=rules.ledger,
-        settings=rules.settings,
+        ledger=ledger,
+        settings=settings,
     )
 
 
@@ -283,13 +274,23 @@ def _without_results(jobs: list[Job], inputs: list[Path]) -> tuple[list[Job], li
     return [job for job in jobs if job.source not in made], made
 
 
-def judged(job: Job, overwrite: bool, skip_existing: bool) -> Job:
-    """A single job with what stands in its way; see :func:`plan`."""
-    rules = _Rules(None, job.target, Names(""), None, overwrite, skip_existing, {}, None)
-    return _judge(job, rules, set())
+def judge(
+    job: Job,
+    overwrite: bool,
+    skip_existing: bool,
+    *,
+    inputs: Collection[tuple[int, int]] = (),
+    settings: Settings | None = None,
+    ledger: Ledger | None = None,
+) -> Job:
+    """A job with what stands in its way.
 
-
-def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
+    Args:
+        job: what is to be done.
+        overwrite, skip_existing, settings: as for :func:`plan`.
+        inputs: the files that no result may replace, as the system numbers them.
+        ledger: of the output folder.
+    """
     source, target = job.source, job.target
     if job.problem:
         return replace(job, problem=_unseen(source) or job.problem)
@@ -317,13 +318,13 @@ def _judge(job: Job, rules: _Rules, inputs: set[tuple[int, int]]) -> Job:
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:
         return cannot(f"{target} is an input too", "Choose another place with -o")
-    settings = {**rules.settings, **job.settings}
-    state = rules.ledger.state(target, source, settings) if rules.ledger else None
+    wanted = {**(settings or {}), **job.settings}
+    state = ledger.state(target, source, wanted) if ledger else None
     if state == "done":
         return replace(job, kept="done before")
-    if rules.skip_existing:
+    if skip_existing:
         return replace(job, kept="exists")
-    if rules.overwrite or state == "ours":
+    if overwrite or state == "ours":
         return job
     return cannot(
         f"{target} exists", "Give --overwrite to replace it, or --skip-existing to leave it"
@@ -351,47 +352,3 @@ def _unseen(source: Path) -> PictureError | None:
     except OSError as error:
         return PictureError(f"cannot read {source}: {error.strerror}", troubles.mend(error))
     return None
-
-
-def _refuse_collisions(jobs: list[Job], into: Path | None) -> None:
-    """Refuse two results of one name, also where only some file systems see one name."""
-    owners: dict[tuple[str, str], Job] = {}
-    folders: dict[tuple[str, str], Job] = {}
-    for job in jobs:
-        for key in _names_above(job, into):
-            folders.setdefault(key, job)
-        key = _key(job.target, into)
-        other = owners.setdefault(key, job)
-        if other is not job and other.source == job.source:
-            what = f"all pages of {job.source} would become {job.target}"
-            raise PictureError(what, "Write {page} into --name")
-        if other is not job:
-            raise PictureError(
-                f"{other.source} and {job.source} would both become {job.target}"
-                + (f" (or {other.target})" if other.target != job.target else ""),
-                "Rename one, or give them one at a time with -o",
-            )
-    for key, job in owners.items():
-        if key in folders:
-            raise PictureError(
-                f"{job.source} would become {job.target}, the folder of {folders[key].target}",
-                "Rename one, or give them one at a time with -o",
-            )
-
-
-def _key(path: Path, into: Path | None) -> tuple[str, str]:
-    """Equal for paths that some file system takes for one: case, and é as one sign or two."""
-    if into is None:
-        # These folders exist, and are different whatever their names are like.
-        base, name = os.path.realpath(path.parent), path.name
-    else:
-        base, name = "", str(path.relative_to(into))
-    return base, unicodedata.normalize("NFC", name.casefold())
-
-
-def _names_above(job: Job, into: Path | None) -> Iterator[tuple[str, str]]:
-    if into is not None:
-        for folder in job.target.parents:
-            if folder == into:
-                break
-            yield _key(folder, into)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .. import images
 from ..errors import PictureError, SrzooError
-from .making import Outcome
+from .making import Outcome, way
 
 if TYPE_CHECKING:
+    from ..upscaling.work import Way
     from .batch import Job
-    from .making import Maker, Ready
+    from .making import Item, Maker
     from .options import Options
 
 SAMPLE = 100
@@ -35,14 +36,14 @@ class Forecast:
     pictures: int
     seconds: float
     bytes: int
-    alone: Ready | None = None
+    alone: Item | None = None
 
     def __str__(self) -> str:
         what = f"{self.pictures} pictures"
         if self.alone:
-            route = self.alone.route
+            route = self.alone.way.route
             what = "{}x{} to {}x{}".format(*route.source, *route.size) + f" ({route})"
-            what += ", streamed into a tiled BigTIFF" if self.alone.streamed else ""
+            what += ", streamed into a tiled BigTIFF" if self.alone.way.streamed else ""
         return f"{what}: about {told(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
@@ -54,25 +55,25 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
         maker: what will do it; its model is tried on a small tile.
         always: however little there is to do.
     """
-    sample = todo[:: max(1, -(-len(todo) // SAMPLE))]
-    found: list[Ready] = []
+    sample = _sample(todo)
+    found: list[Item] = []
     for job in sample:
         try:
-            found.append(maker.prepare(job))
+            found.append(maker.foresee(job))
         except Exception:  # noqa: BLE001
             continue  # it will be told in its turn
-    pixels = sum(ready.route.source[0] * ready.route.source[1] for ready in found)
+    pixels = sum(math.prod(item.way.route.source) for item in found)
     if not found or not (always or pixels * len(todo) >= LITTLE * len(sample)):
         return None
     try:
-        parts = [maker.upscaler.estimate(ready.route) for ready in found]
+        seconds = sum(maker.upscaler.seconds(item.plans) for item in found)
     except Exception:  # noqa: BLE001 - the first picture will tell of it
         return None
     share = len(todo) / len(sample)
     return Forecast(
         round(len(found) * share),
-        share * sum(part.seconds for part in parts),
-        int(share * sum(part.bytes for part in parts)),
+        share * seconds,
+        int(share * sum(item.way.result for item in found)),
         found[0] if len(todo) == 1 else None,
     )
 
@@ -93,8 +94,8 @@ def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
             yield settled
             continue
         try:
-            route = maker.prepare(job).route
-            seconds = maker.upscaler.estimate(route).seconds
+            item = maker.prepare(job)
+            seconds = maker.upscaler.seconds(item.plans)
         except SrzooError as error:
             yield Outcome(job, problem=error)
             continue
@@ -102,30 +103,41 @@ def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
             what = f"cannot enlarge {job.source}: {type(error).__name__}: {error}"
             yield Outcome(job, problem=PictureError(what, "Leave it out"))
             continue
-        yield Outcome(job, route.source, route.size, seconds, route=route)
+        yield Outcome(job, item.way.route, seconds)
 
 
-def work(todo: list[Job], options: Options, scales: tuple[int, ...]) -> int:
-    """How many pixels the model will be given, over all pictures and passes; reads headers.
+def ways(todo: list[Job], options: Options, scales: tuple[int, ...]) -> dict[Job, Way]:
+    """The ways of some of the pictures, from their headers; no model is needed.
 
-    What cannot be read counts nothing. No model is needed.
+    What cannot be read is left out.
     """
-    sample = todo[:: max(1, -(-len(todo) // SAMPLE))]
-    pixels = 0
-    for job in sample:
+    found: dict[Job, Way] = {}
+    for job in _sample(todo):
         try:
-            if job.data:
-                job.data.seek(0)
-            asked = images.Asked(options.max_pixels, job.page, options.force_damaged)
-            size = images.read_header(job.data or job.source, asked).size
-            route = options.sizing.plan(size, scales)
+            found[job] = way(job, options, scales)
         except Exception:  # noqa: BLE001 - it will be told in its turn
             continue
-        area = size[0] * size[1]
-        for scale in route.passes:
-            pixels += area
+    return found
+
+
+def pixels(todo: list[Job], ways: Mapping[Job, Way]) -> int:
+    """How many pixels the model will be given, over all pictures and passes.
+
+    Args:
+        todo: what is to be done.
+        ways: as :func:`ways` found them.
+    """
+    found = 0
+    for each in ways.values():
+        area = math.prod(each.route.source)
+        for scale in each.route.passes:
+            found += area
             area *= scale**2
-    return round(pixels * len(todo) / max(1, len(sample)))
+    return round(found * len(todo) / max(1, len(_sample(todo))))
+
+
+def _sample(todo: list[Job]) -> list[Job]:
+    return todo[:: max(1, -(-len(todo) // SAMPLE))]
 
 
 def _size(bytes: int) -> str:

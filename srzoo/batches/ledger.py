@@ -32,7 +32,7 @@ default is None, and a ledger from before it was there still counts.
 """
 LONGEST = 2**20
 """Bytes of a line; a longer one is not ours."""
-State = Literal["done", "ours", "unknown"]
+State = Literal["done", "ours", "others"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Ledger:
         folder: the output folder, which need not exist.
 
     Raises:
-        PictureError: there is a ledger that cannot be read.
+        PictureError: there is a ledger that cannot be read, or another run is writing into it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +119,10 @@ class Ledger:
             if os.path.exists(self.path) and not self.path.is_file():
                 raise OSError(errno.EEXIST, "it is no file")
             with self.path.open("rb") as file:
-                self._read(file)
+                try:
+                    self._read(file)
+                except PermissionError:  # Windows lets nobody read what another has locked
+                    raise self._in_use() from None
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -146,11 +149,11 @@ class Ledger:
 
         Returns:
             "done" if it is what this source would become again; "ours" if a batch made it
-            from something else or otherwise, and nobody changed it; else "unknown".
+            from something else or otherwise, and nobody changed it; else "others".
         """
         entry = self._entries.get(self._key(target))
         if entry is None or not entry.describes(target):
-            return "unknown"
+            return "others"
         same = _plain(entry.settings) == _plain(settings) and entry.input.is_still(source)
         return "done" if same else "ours"
 
@@ -168,9 +171,7 @@ class Ledger:
             raise self._trouble("write", error) from error
         try:
             if files.lock(handle) is False or os.fstat(handle).st_size != self._size:
-                raise PictureError(
-                    f"another run is writing into {self.folder}", "Wait for it, or stop it"
-                )
+                raise self._in_use()
             self._handle = handle
             yield
         finally:
@@ -209,6 +210,9 @@ class Ledger:
 
     def _key(self, target: Path) -> str:
         return target.relative_to(self.folder).as_posix()
+
+    def _in_use(self) -> PictureError:
+        return PictureError(f"another run is writing into {self.folder}", "Wait for it, or stop it")
 
     def _trouble(self, what: str, error: OSError) -> PictureError:
         return PictureError(

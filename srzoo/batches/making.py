@@ -6,10 +6,9 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,7 +17,7 @@ from ..common import memory, troubles
 from ..errors import MemoryBudgetError, PictureError, SrzooError
 from ..images import tiff
 from ..upscaling.sizing import Route
-from ..upscaling.work import decoder, encoder
+from ..upscaling.work import Way
 from . import ledger, outputs
 from .batch import Batch, Job
 from .ledger import Entry, Input, Ledger, Settings
@@ -37,74 +36,76 @@ HOPELESS = {*troubles.FULL, errno.EROFS}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job: sizes as (width, height), or the reason of the failure.
+    """What became of one job: how its picture came to its size, or why it did not.
 
     Attributes:
-        route: how the picture came to its size.
+        route: from which size to which; None where nothing was made.
         advice: what was noticed about the picture.
         begun: False if it was not tried, as an earlier failure made it hopeless.
     """
 
     job: Job
-    before: tuple[int, int] | None = None
-    after: tuple[int, int] | None = None
+    route: Route | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     problem: SrzooError | None = None
-    route: Route | None = None
     advice: str | None = None
     begun: bool = True
 
 
 @dataclass
-class Ready:
-    """A job that nothing stands against. What is assumed of its picture is made true by reading.
+class Item:
+    """A picture on its way. What is assumed of it is made true by reading.
 
     Attributes:
-        exact: whether tiles give what the whole picture would.
-        streamed: whether the result does not fit into memory as a whole.
-        itemsize: bytes of a value.
-        channels: 1 to 4, alpha counted.
-        lossless: whether it comes from a WebP without loss.
-        plans: how each pass is cut, once that is known for good.
+        way: to its size, as far as memory is concerned.
+        plans: how each pass is cut.
+        seconds: that it took so far.
+        picture: once it is read; its result, once that is made.
+        input: which picture it was, for the ledger.
+        times: of access and of change, in nanoseconds, to keep.
+        advice: what was noticed about it.
     """
 
     job: Job
-    route: Route
-    exact: bool
-    streamed: bool
-    seconds: float
-    itemsize: int = 1
-    channels: int = 3
-    lossless: bool = False
-    plans: tuple[Plan, ...] = ()
+    way: Way
+    plans: tuple[Plan, ...]
+    seconds: float = 0.0
+    picture: Picture | None = None
+    input: Input | None = None
+    times: tuple[int, int] | None = None
+    advice: str | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether tiles give what the whole picture would."""
+        return all(plan.exact for plan in self.plans)
 
     @property
     def weight(self) -> int:
         """Bytes of the picture and its result, and in decoder and encoder."""
-        (width, height), (across, down) = self.route.source, self.route.size
-        value = self.channels * self.itemsize
-        read = width * height * value + decoder(self.route.source, value, self.reads)
-        copies = encoder(
-            self.route.size, self.channels, self.itemsize, self.job.format, lossless=self.lossless
-        )
-        return read + across * down * value + copies
+        return self.way.weight
 
     @property
-    def reads(self) -> str | None:
-        """What the file is, by its ending, as decoders are told apart."""
-        return images.key_of(self.job.source)
+    def decoded(self) -> Picture:
+        """The picture; it has been read."""
+        assert self.picture is not None
+        return self.picture
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A decoded picture, which one it was, and its times (ns: of access, of change) to keep."""
+def way(job: Job, options: Options, scales: tuple[int, ...]) -> Way:
+    """A picture's way to its size, from its header.
 
-    picture: Picture
-    input: Input | None
-    advice: str | None
-    seconds: float
-    times: tuple[int, int] | None = None
+    Raises:
+        PictureError: it is no picture, there is no way, or the format cannot hold the result.
+    """
+    if job.data:
+        job.data.seek(0)
+    header = images.read_header(job.data or job.source, options.asked(job.page))
+    route = options.sizing.plan(header.size, scales)
+    images.check_writable(job.target, route.size, job.format)
+    reads = images.key_of(job.source)
+    return Way(route, header.bits // 8, header.channels, format=job.format, reads=reads)
 
 
 class Maker:
@@ -117,6 +118,7 @@ class Maker:
         advise: is asked about pictures until it has something to say; folders are
             mostly of one kind.
         dry: write nothing and create no folder: it only says what would be made.
+        ways: what :func:`way` found for some of the jobs: their headers are not read again.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Maker:
         advise: Advise | None = None,
         *,
         dry: bool = False,
+        ways: Mapping[Job, Way] | None = None,
     ) -> None:
         self.upscaler = upscaler
         self.options = options
@@ -137,18 +140,22 @@ class Maker:
         self._advised = False
         self._bare = 0  # bytes of the process with its model, and no pictures
         self._planned = False
+        self._ways = dict(ways or {})
+        self._foreseen: dict[Job, Item] = {}
 
     def make(self, job: Job, begin: Callable[[Job], Progress] | None = None) -> Outcome:
         """Take all steps; a failure is an outcome."""
         if settled := self.settled(job):
             return settled
         try:
-            ready = self.prepare(job)
-            fetched = self.fetch(ready)
+            item = self.prepare(job)
+            self.fetch(item)
             progress = begin(job) if begin else None
-            if not self._fits_whole(ready):
-                return self._streamed(ready, fetched, progress)
-            return self.store(ready, fetched, *self.enlarge(ready, fetched, progress))
+            self._fit_alone(item)
+            if item.way.streamed:
+                return self._streamed(item, progress)
+            self.enlarge(item, progress)
+            return self.store(item)
         except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
             return self.failed(job, error)
 
@@ -170,70 +177,70 @@ class Maker:
         """The outcome of a job for which nothing is to be done."""
         return Outcome(job, problem=job.problem) if job.problem or job.kept else None
 
-    def prepare(self, job: Job) -> Ready:
+    def foresee(self, job: Job) -> Item:
+        """What :meth:`prepare` finds, and will give back when it is asked the next time."""
+        if job not in self._foreseen:
+            self._foreseen[job] = self.prepare(job)
+        return self._foreseen[job]
+
+    def prepare(self, job: Job) -> Item:
         """Refuse what cannot be done: that costs no decoding and no computing."""
+        if item := self._foreseen.pop(job, None):
+            return item
         start = time.perf_counter()
-        if job.data:
-            job.data.seek(0)
-        asked = images.Asked(self.options.max_pixels, job.page, self.options.force_damaged)
-        header = images.read_header(job.data or job.source, asked)
-        route = self.options.sizing.plan(header.size, self.upscaler.scales)
-        images.check_writable(job.target, route.size, job.format)
-        ready = Ready(
-            job, route, exact=True, streamed=False, seconds=0.0, itemsize=header.bits // 8,
-            channels=header.channels,
-        )  # fmt: skip
+        found = self._ways.pop(job, None) or way(job, self.options, self.upscaler.scales)
         before = memory.used()
-        plan = partial(self.upscaler.plans, route, ready.itemsize, channels=ready.channels)
-        try:
-            plans = plan(format=job.format, reads=ready.reads)
-        except MemoryBudgetError:
-            if job.format != "tiff":
-                raise
-            plans, ready.streamed = plan(streamed=True, reads=ready.reads), True
-        if plans and not self._planned:
+        item = self._planned_item(Item(job, found, ()))
+        if item.plans and not self._planned:
             self._bare += max(0, memory.used() - before)
             self._planned = True
-        ready.exact = all(plan.exact for plan in plans)
         if job.sink is None:
             (outputs.check_folder if self.dry else outputs.make_folder)(job.target.parent)
-        ready.seconds = time.perf_counter() - start
-        return ready
+        item.seconds = time.perf_counter() - start
+        return item
 
-    def fits(self, ready: Ready, beside: int = 0) -> bool:
-        """Whether a picture that is read can be computed exactly, as what it has proved to be.
-
-        Args:
-            ready: the job.
-            beside: bytes that others may come to, which are being read or written.
-        """
-        reserve = max(0, self._bare + beside - memory.used())
-        try:
-            ready.plans = self._plans(ready, reserve=reserve)
-        except MemoryBudgetError:
-            return False
-        return all(plan.exact for plan in ready.plans)
-
-    def _fits_whole(self, ready: Ready) -> bool:
-        """Plan again for a picture that is read; False if its result has to be streamed.
+    def _planned_item(self, item: Item) -> Item:
+        """The same, cut to be made whole, or to be streamed where only that fits.
 
         Raises:
             MemoryBudgetError: it does not fit, and cannot be streamed.
         """
-        try:
-            ready.plans, ready.streamed = self._plans(ready), False
-        except MemoryBudgetError:
-            if ready.job.format != "tiff":
-                raise
-            ready.plans, ready.streamed = self._plans(ready, streamed=True), True
-        ready.exact = all(plan.exact for plan in ready.plans)
-        return not ready.streamed
+        for streamed in (False, True):
+            item.way = replace(item.way, streamed=streamed)
+            try:
+                item.plans = self.upscaler.plans(item.way)
+            except MemoryBudgetError:
+                if streamed or item.job.format != "tiff":
+                    raise
+            else:
+                break
+        return item
 
-    def _plans(self, ready: Ready, *, streamed: bool = False, reserve: int = 0) -> tuple[Plan, ...]:
-        return self.upscaler.plans(
-            ready.route, ready.itemsize, channels=ready.channels, streamed=streamed, held=True,
-            format=ready.job.format, reserve=reserve, lossless=ready.lossless,
-        )  # fmt: skip
+    def _fit_alone(self, item: Item) -> None:
+        """Plan a picture that is read again, unless it fits as it is planned.
+
+        Raises:
+            MemoryBudgetError: it does not fit, and cannot be streamed.
+        """
+        # Without the decoder's copies what had to be streamed may fit as a whole.
+        if item.way.streamed or not self.upscaler.still_fit(item.plans, item.way):
+            self._planned_item(item)
+
+    def fits(self, item: Item, beside: int = 0) -> bool:
+        """Whether a picture that is read can be computed exactly, as what it has proved to be.
+
+        Args:
+            item: the picture.
+            beside: bytes that others may come to, which are being read or written.
+        """
+        reserve = max(0, self._bare + beside - memory.used())
+        item.way = replace(item.way, reserve=reserve)
+        if not self.upscaler.still_fit(item.plans, item.way):
+            try:
+                item.plans = self.upscaler.plans(item.way)
+            except MemoryBudgetError:
+                return False
+        return item.exact
 
     def room(self) -> int:
         """Bytes that pictures may take which are read ahead or not written yet."""
@@ -242,26 +249,38 @@ class Maker:
             return int(0.3 * memory.free())
         return (self.upscaler.memory - self._bare) // 2
 
-    def fetch(self, ready: Ready) -> Fetched:
+    def fetch(self, item: Item) -> None:
         """Decode the picture."""
         start = time.perf_counter()
-        job = ready.job
-        times = self._times(job)  # before it is read, which changes the one of access
-        input = ledger.taken(job.source) if self.ledger is not None else None
+        job, options = item.job, self.options
+        item.times = self._times(job)  # before it is read, which changes the one of access
+        item.input = ledger.taken(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
-        options = self.options
         picture = images.read(
             job.data or job.source, max_pixels=options.max_pixels, page=job.page,
             force_damaged=options.force_damaged,
         )  # fmt: skip
-        ready.itemsize, ready.channels = picture.pixels.itemsize, picture.channels
+        self._proved(item, picture)
+        item.advice = self._advice(job, picture) if item.way.route.passes else None
+        item.picture = images.stripped(picture) if options.strip else picture
+        item.seconds += time.perf_counter() - start
+
+    def _proved(self, item: Item, picture: Picture) -> None:
+        """Have a picture's way begin with what was read; other plans than those are void."""
+        assumed, job = item.way, item.job
+        itemsize, channels = picture.pixels.itemsize, picture.channels
+        route = assumed.route
+        if picture.size != route.source:  # another picture has taken its place meanwhile
+            route = self.options.sizing.plan(picture.size, self.upscaler.scales)
+            images.check_writable(job.target, route.size, job.format)
+        if (route, itemsize, channels) != (assumed.route, assumed.itemsize, assumed.channels):
+            item.plans = ()
         kept = job.format == "webp" and self.options.quality is None
-        ready.lossless = picture.lossless and kept
-        advice = self._advice(job, picture) if ready.route.passes else None
-        if self.options.strip:
-            picture = images.stripped(picture)
-        return Fetched(picture, input, advice, ready.seconds + time.perf_counter() - start, times)
+        item.way = replace(
+            assumed, route=route, itemsize=itemsize, channels=channels, held=True,
+            lossless=picture.lossless and kept,
+        )  # fmt: skip
 
     def _times(self, job: Job) -> tuple[int, int] | None:
         if job.data or not self.options.keep_times:
@@ -285,36 +304,34 @@ class Maker:
         self._advised = advice is not None
         return advice
 
-    def enlarge(
-        self, ready: Ready, fetched: Fetched, progress: Progress | None
-    ) -> tuple[Picture, float]:
-        """Run the model; give back the result, and the seconds it took."""
+    def enlarge(self, item: Item, progress: Progress | None) -> None:
+        """Run the model: the picture becomes its result."""
         start = time.perf_counter()
-        result = self.upscaler.to_size(fetched.picture, ready.route, progress, plans=ready.plans)
-        return result, time.perf_counter() - start
+        route = item.way.route
+        item.picture = self.upscaler.to_size(item.decoded, route, progress, plans=item.plans)
+        item.seconds += time.perf_counter() - start
 
-    def store(self, ready: Ready, fetched: Fetched, result: Picture, seconds: float) -> Outcome:
+    def store(self, item: Item) -> Outcome:
         """Encode and write the result; it takes its name when it is whole and in the ledger."""
         start = time.perf_counter()
-        job = ready.job
+        job = item.job
         try:
-            with self._published(job, fetched) as file:
-                written = images.write(
-                    self._stamped(result), file, job.format, self.options.quality
-                )
+            with self._published(item) as file:
+                result = self._stamped(item.decoded)
+                written = images.write(result, file, job.format, self.options.quality)
         except Exception as error:  # noqa: BLE001 - as in make
             return self.failed(job, error)
-        seconds += fetched.seconds + time.perf_counter() - start
-        return self._outcome(ready, fetched, written.lost, seconds)
+        item.seconds += time.perf_counter() - start
+        return self._outcome(item, written.lost)
 
-    def _streamed(self, ready: Ready, fetched: Fetched, progress: Progress | None) -> Outcome:
+    def _streamed(self, item: Item, progress: Progress | None) -> Outcome:
         """Compute and write at once, from top to bottom."""
         start = time.perf_counter()
-        job, picture = ready.job, self._stamped(fetched.picture)
-        strips = self.upscaler.strips(picture, ready.route, progress)
-        with self._published(job, fetched) as file:
+        picture, route = self._stamped(item.decoded), item.way.route
+        strips = self.upscaler.strips(picture, route, progress, plans=item.plans)
+        with self._published(item) as file:
             writer = tiff.Writer(
-                file, ready.route.size, picture, picture.pixels.dtype, tile=tiff.TILE, big=True
+                file, route.size, picture, picture.pixels.dtype, tile=tiff.TILE, big=True
             )
             with contextlib.closing(writer):
                 for rows in strips:
@@ -324,42 +341,33 @@ class Maker:
                         colour = rows[:, :, 0] if picture.pixels.ndim == 2 else rows[:, :, :-1]
                         writer.put(colour, rows[:, :, -1])
                 writer.finish()
-        seconds = fetched.seconds + time.perf_counter() - start
+        item.seconds += time.perf_counter() - start
         lost = (*picture.lost, "written as a tiled BigTIFF: the whole did not fit into memory")
-        return self._outcome(ready, fetched, lost, seconds)
+        return self._outcome(item, lost)
 
-    def _outcome(
-        self, ready: Ready, fetched: Fetched, lost: tuple[str, ...], seconds: float
-    ) -> Outcome:
-        notes = lost if ready.exact else (*lost, BLENDED)
-        return Outcome(
-            ready.job,
-            ready.route.source,
-            ready.route.size,
-            seconds,
-            notes,
-            route=ready.route,
-            advice=fetched.advice,
-        )
+    def _outcome(self, item: Item, lost: tuple[str, ...]) -> Outcome:
+        notes = lost if item.exact else (*lost, BLENDED)
+        return Outcome(item.job, item.way.route, item.seconds, notes, advice=item.advice)
 
     def _stamped(self, picture: Picture) -> Picture:
         if not self.options.provenance:
             return picture
         return images.stamped(picture, self.upscaler.name, invented=self.options.invented)
 
-    def _published(self, job: Job, fetched: Fetched) -> AbstractContextManager[BinaryIO]:
+    def _published(self, item: Item) -> AbstractContextManager[BinaryIO]:
+        job = item.job
         if job.sink is not None:
             return outputs.to_sink(job.target, job.sink)
-        if self.ledger is None or fetched.input is None:
-            return outputs.to_file(job.target, times=fetched.times)
-        book, input = self.ledger, fetched.input
+        if self.ledger is None or item.input is None:
+            return outputs.to_file(job.target, times=item.times)
+        book, input = self.ledger, item.input
 
         def record(stat: os.stat_result) -> None:
             settings = {**self.settings, **job.settings}
             source = str(job.source)
             book.record(job.target, Entry(source, input, settings, stat.st_size, stat.st_mtime_ns))
 
-        return outputs.to_file(job.target, record, fetched.times)
+        return outputs.to_file(job.target, record, item.times)
 
 
 def not_begun(job: Job, reason: SrzooError) -> Outcome:

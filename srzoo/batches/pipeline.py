@@ -10,11 +10,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import MemoryBudgetError, SrzooError
-from .making import Fetched, Maker, Outcome, Ready, hopeless, not_begun
+from .making import Item, Maker, Outcome, hopeless, not_begun
 
 if TYPE_CHECKING:
     from ..upscaling.upscaler import Progress
@@ -68,13 +67,8 @@ def _in_turn(jobs: list[Job], maker: Maker, begin: Begin | None) -> Generator[Ou
         yield outcome
 
 
-@dataclass
-class _Item:
-    """A picture that is being read."""
-
-    job: Job
-    ready: Ready
-    fetched: Future[Fetched]
+Reading = tuple[Item, Future[None]]
+"""A picture that is being read."""
 
 
 class _Line:
@@ -86,7 +80,7 @@ class _Line:
         self.count = count
         self.begin = begin
         self.room = maker.room()
-        self.ahead: deque[_Item | Outcome] = deque()
+        self.ahead: deque[Reading | Outcome] = deque()
         self.behind: deque[tuple[Future[Outcome], int]] = deque()
         self.readers = ThreadPoolExecutor(count, "srzoo-read")
         self.writers = ThreadPoolExecutor(count, "srzoo-write")
@@ -117,18 +111,18 @@ class _Line:
     def _read_ahead(self) -> None:
         """Begin to read what comes next, as long as all that is on its way fits."""
         while self.todo and len(self.ahead) < self.count:
-            item = self._begun(self.todo[0])
-            if item is None:
+            begun = self._begun(self.todo[0])
+            if begun is None:
                 return
             self.todo.popleft()
-            self.ahead.append(item)
+            self.ahead.append(begun)
 
-    def _begun(self, job: Job) -> _Item | Outcome | None:
+    def _begun(self, job: Job) -> Reading | Outcome | None:
         """Begin to read one picture; None if it has to wait until nothing else is in memory."""
         if settled := self.maker.settled(job):
             return settled
         try:
-            ready = self.maker.prepare(job)
+            item = self.maker.prepare(job)
         except MemoryBudgetError:
             return None
         except SrzooError as error:
@@ -136,56 +130,58 @@ class _Line:
         except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
             return self.maker.failed(job, error)
         # With less memory other tiles would be taken: the same result only if they are exact.
-        if ready.streamed or not ready.exact or self._held() + ready.weight > self.room:
+        if item.way.streamed or not item.exact or self._held() + item.weight > self.room:
             return None
-        return _Item(job, ready, self.readers.submit(self.maker.fetch, ready))
+        return item, self.readers.submit(self.maker.fetch, item)
 
     def _held(self) -> int:
         """Bytes of all pictures and results on their way."""
-        ahead = sum(item.ready.weight for item in self.ahead if isinstance(item, _Item))
+        ahead = sum(each[0].weight for each in self.ahead if not isinstance(each, Outcome))
         return ahead + sum(weight for future, weight in self.behind if not future.done())
 
-    def _compute(self, item: _Item | Outcome) -> None:
-        if isinstance(item, Outcome):
-            self._settle(item)
+    def _compute(self, begun: Reading | Outcome) -> None:
+        if isinstance(begun, Outcome):
+            self._settle(begun)
             return
-        ready = item.ready
+        item, reading = begun
         try:
-            fetched = item.fetched.result()
-            if not self.maker.fits(ready, self._held()):
-                self._take_back(item)
+            reading.result()
+            if not self.maker.fits(item, self._held()):
+                self._take_back(begun)
                 return
-            begun = self.begin(ready.job) if self.begin else None
-            result, seconds = self.maker.enlarge(ready, fetched, begun)
+            self.maker.enlarge(item, self.begin(item.job) if self.begin else None)
         except (MemoryBudgetError, MemoryError):
-            self._take_back(item)  # alone it may fit
+            self._take_back(begun)  # alone it may fit
             return
         except SrzooError as error:
-            self._settle(Outcome(ready.job, problem=error))
+            self._settle(Outcome(item.job, problem=error))
             return
         except Exception as error:  # noqa: BLE001 - as above
-            self._settle(self.maker.failed(ready.job, error))
+            self._settle(self.maker.failed(item.job, error))
             return
-        writing = self.writers.submit(self.maker.store, ready, fetched, result, seconds)
-        self.behind.append((writing, ready.weight))
+        self.behind.append((self.writers.submit(self.maker.store, item), item.weight))
 
     def _settle(self, outcome: Outcome) -> None:
         future: Future[Outcome] = Future()
         future.set_result(outcome)
         self.behind.append((future, 0))
 
-    def _take_back(self, first: _Item) -> None:
+    def _take_back(self, first: Reading) -> None:
         """Memory is short: from here on one picture after the other."""
-        items = [first, *self.ahead]
-        wait([item.fetched for item in items if isinstance(item, _Item)])
-        self.todo.extendleft(item.job for item in reversed(items))
+        begun = [first, *self.ahead]
+        wait([each[1] for each in begun if not isinstance(each, Outcome)])
+        self.todo.extendleft(map(_job, reversed(begun)))
         self.ahead.clear()
         self.room = 0
 
     def _give_up(self, reason: SrzooError) -> None:
         """What has not been computed will not be; what has been is still written if it can."""
-        self.todo.extendleft(item.job for item in reversed(self.ahead))
+        self.todo.extendleft(map(_job, reversed(self.ahead)))
         self.ahead.clear()
         for job in self.todo:
             self._settle(self.maker.settled(job) or not_begun(job, reason))
         self.todo.clear()
+
+
+def _job(begun: Reading | Outcome) -> Job:
+    return begun.job if isinstance(begun, Outcome) else begun[0].job

@@ -7,16 +7,18 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..common import strict
+from ..defaults import ENGINE as DEFAULT
+from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
-from ..exporting import convert, exports
-from ..exporting.runner import ExportRunner
+from ..exporting import convert, exports, facts
+from ..models import scales
 from ..plugins import kinds
 from ..plugins.packages import versions
 from ..upscaling import planner
@@ -32,7 +34,7 @@ Size = tuple[int, int]
 
 PLAIN_TORCH = "plain torch (eager, NCHW)"
 """The baseline: the network as it was trained, on the whole picture, in PyTorch."""
-UNFOLDED, UNFOLDED_FORMAT = "OpenVINO, unfolded", "openvino"
+UNFOLDED = f"{UNFOLDED_FORMAT}, unfolded"
 """The other one: what people take to be fast on a CPU."""
 
 
@@ -129,27 +131,30 @@ class _Bench:
         """Make an engine ready: the export that it uses is kept. None if it cannot be."""
         task = Task(ENGINE, name, str(self.folder.path), self.scale)
         try:
-            kind = kinds.engines.get(name)
-            if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
-                return _Way(name, task, ("torch",), asked)
-            made = convert.kept(self.folder, self.scale, kind.format)
-            if made.record.refused:
-                raise ModelError(made.record.refused, "Leave this engine out")
+            stated = facts.find(name)
+            stated.need(name, "cpu", "auto")
+            if command := facts.missing(name):
+                raise DeviceError(f"{name} is not installed", f"Install it: {command}")
+            if stated.export_format:
+                made = convert.kept(self.folder, self.scale, stated.export_format)
+                if made.record.refused:
+                    raise ModelError(made.record.refused, "Leave this engine out")
         except (DeviceError, ModelError, PluginError) as error:
             self._miss(name, None, error, asked)
             return None
-        return _Way(name, task, _packages(kind.format), asked)
+        return _Way(name, task, _running(stated.packages), asked)
 
     def unfolded(self, place: Path) -> _Way | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
-        path = place / f"model{kinds.formats.create(UNFOLDED_FORMAT).suffix}"
+        format = kinds.export_formats.create(UNFOLDED_FORMAT)
+        path, packages = place / f"model{format.suffix}", _running(format.packages)
         try:
             convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
         except (DeviceError, ModelError) as error:
             self._miss(UNFOLDED, None, error, False)
             return None
         task = Task(FILE, UNFOLDED_FORMAT, str(self.folder.path), self.scale, file=str(path))
-        return _Way(UNFOLDED, task, _packages(UNFOLDED_FORMAT), False)
+        return _Way(UNFOLDED, task, packages, False)
 
     def take(self, way: _Way, size: Size) -> None:
         """One measurement, unless the way has failed at this size."""
@@ -200,9 +205,10 @@ def bench(
     Raises:
         PluginError: there is no such engine.
         DeviceError: an engine that was asked for is not installed.
-        ModelError: one that was asked for cannot run the model; or the scale is none of its.
+        ModelError: one that was asked for cannot run the model.
+        PictureError: the scale is none of the model's.
     """
-    factor = _factor(folder, scale)
+    factor = scales.choose(folder.name, folder.config.scales, scale)
     names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
     for name in names:
         kinds.engines.find(name)  # raises before any work
@@ -213,9 +219,9 @@ def bench(
             lambda name=name: run.engine(name, engines is not None) for name in names
         ]
         if baseline:
-            task = Task(PLAIN, "torch", str(folder.path), factor)
+            task = Task(PLAIN, DEFAULT, str(folder.path), factor)
             makers += [
-                lambda: _Way(PLAIN_TORCH, task, ("torch",), False),
+                lambda: _Way(PLAIN_TORCH, task, _running(facts.find(DEFAULT).packages), False),
                 lambda: run.unfolded(Path(place)),
             ]
         ways: list[_Way] = []
@@ -297,20 +303,6 @@ def _within(way: _Way, budget: int) -> _Way:
     return replace(way, name=name, task=replace(way.task, memory=budget), asked=False)
 
 
-def _packages(format: str) -> tuple[str, ...]:
-    """What a format needs besides what writes ONNX."""
-    return tuple(
-        name for name in kinds.formats.create(format).packages if name not in exports.WRITING
-    )
-
-
-def _factor(folder: ModelFolder, scale: int | None) -> int:
-    scales = folder.config.scales
-    if scale is None and len(scales) == 1:
-        return scales[0]
-    if scale in scales:
-        return scale
-    choices = ", ".join(map(str, scales))
-    raise ModelError(
-        f"{folder.name} can enlarge by {choices}", f"Choose one with --scale: {choices}"
-    )
+def _running(packages: Iterable[str]) -> tuple[str, ...]:
+    """Those of the packages that run something, and do not only write ONNX."""
+    return tuple(name for name in packages if name not in exports.WRITING)

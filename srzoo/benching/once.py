@@ -146,7 +146,7 @@ def _file(task: Task) -> Run:
     """The whole picture through an exported file."""
     from ..plugins import kinds
 
-    session = kinds.formats.create(task.name).open(Path(task.file), memory.cores())
+    session = kinds.export_formats.create(task.name).open(Path(task.file), memory.cores())
 
     def run(picture: U8) -> U8:
         x: F32 = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)

@@ -6,22 +6,20 @@ import itertools
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Callable
 
 import click
 
 from .. import __version__
 from ..common import troubles
-from ..errors import FallbackWarning, MissingPluginError, PluginError, SrzooError, did_you_mean
+from ..errors import MissingPluginError, PluginError, SrzooError, did_you_mean
 from ..plugins import kinds
 from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
-from ._output import printable
+from ._console import printable, warnings_in_a_line
 
 BAD_INPUT = 2
 A_PART_FAILED = 1
-_PYTHONS = warnings.formatwarning
 
 
 class Commands(click.Group):
@@ -114,11 +112,13 @@ def _answers(arguments: list[str]) -> bool:
 
 
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
-    formatted, warnings.formatwarning = warnings.formatwarning, _formatted
+    if _answers(arguments):
+        streams.for_machines()
     try:
-        if _answers(arguments):
-            streams.for_machines()
-        code: object = root.main(arguments, prog_name="srzoo", standalone_mode=False, obj=streams)
+        with warnings_in_a_line():
+            code: object = root.main(
+                arguments, prog_name="srzoo", standalone_mode=False, obj=streams
+            )
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -130,8 +130,6 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return A_PART_FAILED  # whoever read our output has enough
     except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
         return _failed(error, arguments)
-    finally:
-        warnings.formatwarning = formatted
     return code if isinstance(code, int) else 0
 
 
@@ -142,19 +140,6 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         error = SrzooError(troubles.reason(error), troubles.mend(error))
     told = troubles.told(error, f"srzoo {' '.join(arguments)} failed")
     return _say(str(told), BAD_INPUT)
-
-
-def _formatted(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    line: str | None = None,
-) -> str:
-    """Ours in one line; others as Python has them."""
-    if issubclass(category, FallbackWarning):
-        return f"warning: {message}\n"
-    return _PYTHONS(message, category, filename, lineno, line)
 
 
 def _say(text: str, code: int) -> int:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import click
 
+from ..defaults import ENGINE
 from ..errors import PictureError, SrzooError, did_you_mean
-from ._output import amount, memory_option
+from ._amounts import amount, memory_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -188,7 +189,7 @@ def either(
     return given
 
 
-REFERENCE: dict[str, Any] = {"default_map": {"engine": "torch"}}
+REFERENCE: dict[str, Any] = {"default_map": {"engine": ENGINE}}
 """Settings of commands that measure and compare models: by torch, unless another is asked for."""
 
 

@@ -78,7 +78,7 @@ def plan(
         own = format is None and files.is_stream(target)  # a device has no ending
         found = format or ("png" if own else images.format_of(target))
         job = batch.Job(picture, target, found, data=io.BytesIO(), page=asked.page)
-        job = batch.judged(job, overwrite, skip_existing)
+        job = batch.judge(job, overwrite, skip_existing)
     if through and not (job.problem or job.kept):
         data = _Input(_stdin())
         if own:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PictureError
-from ._output import as_json, printable
+from ._console import as_json, printable
 
 if TYPE_CHECKING:
     from ..batches.making import Options
@@ -95,7 +95,7 @@ def _target(
     else:
         target = Path(output)
     job = batch.Job(source, target, images.format_of(target))
-    job = batch.judged(job, existing.overwrite, existing.skip_existing)
+    job = batch.judge(job, existing.overwrite, existing.skip_existing)
     if job.problem:
         raise job.problem
     outputs.check_folder(target.parent)
@@ -104,15 +104,16 @@ def _target(
 
 def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
     """The model, by an engine that needs no preparation for so little work."""
+    from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 
     engine = running.engine
     if engine == "auto":
         chosen = engines.choose(folder, device=running.device, precision=running.precision)
-        engine = engines.TORCH if chosen.prepares else chosen.name
+        engine = ENGINE if chosen.prepares else chosen.name
     return loading.load(
-        folder.path,
+        folder,
         engine=engine,
         device=running.device,
         precision=running.precision,

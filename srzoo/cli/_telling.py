@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from ._output import as_json, peak_memory, printable
+from ..common import memory
+from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
     from ..batches.making import Maker, Outcome
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
+    from ..upscaling.sizing import Route
+    from ..upscaling.upscaler import Progress
     from ._options import Telling
 
 LONG = 10.0
@@ -45,14 +50,14 @@ class Teller:
     def note(self, text: str) -> None:
         """Something about the whole run."""
         if not self.quiet:
-            click.echo(f"note: {text}", err=True)
+            to_stderr(f"note: {text}")
 
     def engine(self, folder: ModelFolder, chosen: Choice, work: int | None = None) -> None:
         """Which engine it is and why; and that its first use takes longer, if it is used."""
         if self.verbose:
-            click.echo(f"engine: {chosen.name} ({printable(chosen.why)})", err=True)
+            to_stderr(f"engine: {chosen.name} ({chosen.why})")
         if chosen.prepares and work != 0 and not self.quiet:
-            click.echo(f"preparing {folder.name} for {chosen.name}, once ...", err=True)
+            to_stderr(f"preparing {folder.name} for {chosen.name}, once ...")
 
     def before(self, maker: Maker) -> None:
         """The estimate, where it takes long; and how the first picture is cut."""
@@ -64,24 +69,22 @@ class Teller:
             self._cut(maker, self.work.todo[0])
         found = forecast.of(self.work.todo, maker, always=self.verbose)
         if found and (self.verbose or found.seconds >= LONG):
-            click.echo(str(found), err=True)
+            to_stderr(found)
         if self.verbose and self.work.ledger:
-            click.echo(f"ledger: {printable(self.work.ledger.path)}", err=True)
+            to_stderr(f"ledger: {self.work.ledger.path}")
 
     def _cut(self, maker: Maker, job: Job) -> None:
         try:
-            ready = maker.prepare(job)
-            plans = maker.upscaler.plans(ready.route, format=job.format, streamed=ready.streamed)
+            plans = maker.foresee(job).plans
         except Exception:  # noqa: BLE001
             return  # it will be told in its turn
         for plan in plans:
             height, width = plan.tile
             exact = "exact" if plan.exact else "blended"
-            click.echo(
+            to_stderr(
                 f"x{plan.scale}: {plan.tiles} tile{'s' * (plan.tiles > 1)} of {width}x{height} with"
                 f" {plan.margin or plan.edge} pixels more on each side ({exact}), at most"
-                f" {plan.bytes / 1e9:.2f} GB",
-                err=True,
+                f" {plan.bytes / 1e9:.2f} GB"
             )
 
     def tell(self, outcome: Outcome) -> None:
@@ -90,7 +93,7 @@ class Teller:
         self.seconds += outcome.seconds
         if outcome.advice and not (self.advised or self.quiet):
             self.advised = True
-            click.echo(f"warning: {printable(job.source)}: {printable(outcome.advice)}", err=True)
+            to_stderr(f"warning: {job.source}: {outcome.advice}")
         if outcome.problem:
             self.failed.append(outcome)
         else:
@@ -99,20 +102,20 @@ class Teller:
             as_json(_facts(outcome) | ({"dry_run": True} if self.dry else {}), err=self.piped)
         elif self.quiet:
             return
-        elif outcome.before and outcome.after:
+        elif outcome.route:
             if self.verbose or self.dry or not self.piped:
-                click.echo(f"{printable(job.target)}  {self._sizes(outcome)}", err=self.piped)
+                told = self._sizes(outcome.route, outcome.seconds)
+                click.echo(f"{printable(job.target)}  {told}", err=self.piped)
             for note in outcome.notes:
                 click.echo(f"  note: {printable(note)}", err=self.piped)
         elif job.kept and (self.verbose or self.dry):
             click.echo(f"{printable(job.target)}  {job.kept}", err=not self.dry)
 
-    def _sizes(self, outcome: Outcome) -> str:
-        sizes = " to ".join(
-            "{}x{}".format(*size) for size in (outcome.before, outcome.after) if size
-        )
-        route = f" ({outcome.route})" if outcome.route and _worth(outcome) else ""
-        return f"{sizes}{route}  {'about ' if self.dry else ''}{outcome.seconds:.1f} s"
+    def _sizes(self, route: Route, seconds: float) -> str:
+        sizes = "{}x{} to {}x{}".format(*route.source, *route.size)
+        # Where the way to the size says more than the sizes do.
+        way = f" ({route})" if route.resized or len(route.passes) != 1 else ""
+        return f"{sizes}{way}  {'about ' if self.dry else ''}{seconds:.1f} s"
 
     def summary(self) -> int:
         """How many there were of each kind, why those that failed did; gives the exit code."""
@@ -122,12 +125,12 @@ class Teller:
         fails = "would fail" if self.dry else "failed"
         for outcome in self.failed:
             if outcome.begun:
-                click.echo(f"{fails}: {printable(outcome.problem)}", err=True)
+                to_stderr(f"{fails}: {outcome.problem}")
         if self.work.left and not self.quiet:
             click.echo(printable(self.work.left), err=self.json or self.piped)
         if left:
             again = "Mend that, and give the same command again"
-            click.echo(f"not begun for that reason: {len(left)} more. {again}.", err=True)
+            to_stderr(f"not begun for that reason: {len(left)} more. {again}.")
         return 1 if self.failed else 0
 
     def _counted(self, failed: int, left: int) -> str:
@@ -151,12 +154,7 @@ class Teller:
             parts += [f"{count} {what}"] * bool(count)
         if self.dry:
             return f"{', '.join(parts)}; nothing is written"
-        return f"{', '.join(parts)}, peak memory {peak_memory() / 1e9:.1f} GB"
-
-
-def _worth(outcome: Outcome) -> bool:
-    """Whether a picture's way to its size says more than the sizes do."""
-    return outcome.route is not None and (outcome.route.resized or len(outcome.route.passes) != 1)
+        return f"{', '.join(parts)}, peak memory {memory.peak() / 1e9:.1f} GB"
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:
@@ -165,11 +163,35 @@ def _facts(outcome: Outcome) -> dict[str, object]:
         "input": str(job.source),
         "page": job.page,
         "output": None if outcome.problem else str(job.target),
-        "from": outcome.before,
-        "to": outcome.after,
-        "route": str(outcome.route) if outcome.route else None,
+        "from": outcome.route and outcome.route.source,
+        "to": outcome.route and outcome.route.size,
+        "route": outcome.route and str(outcome.route),
         "seconds": round(outcome.seconds, 3),
         "notes": outcome.notes,
         "skipped": job.kept,
         "error": str(outcome.problem) if outcome.problem else None,
     }
+
+
+@contextmanager
+def pictures_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
+    """Pictures done, tiles of the one at work, and time left; None where there is no terminal."""
+    with progress_bars("{task.description}", 24, "done", "left") as bars:
+        if bars is None:
+            yield None
+            return
+        overall = bars.add_task("pictures", total=jobs, visible=jobs > 1)
+        current = bars.add_task("", total=None)
+        started = False
+
+        def begin(job: Job) -> Progress:
+            nonlocal started
+            if started:
+                bars.advance(overall)
+            started = True
+            name = job.source.name
+            label = printable(name if len(name) <= 30 else f"{name[:27]}...")
+            bars.reset(current, description=label, total=None)
+            return lambda done, total: bars.update(current, completed=done, total=total)
+
+        yield begin

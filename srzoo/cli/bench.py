@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import SrzooError
+from ._amounts import memory_option
+from ._console import as_json, printable, progress_bar, say, table
 from ._options import Spelled, either, model_option, scale_option
-from ._output import as_json, memory_option, printable, table
-from .evaluate import progress_bar, say
 
 if TYPE_CHECKING:
     from ..benching.bench import Report, Row

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from ._output import as_json, printable, size, table
+from ._console import as_json, printable, size, table
 
 KINDS = "exports", "pixels", "hub", "litter"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import SrzooError
+from ._console import as_json, progress_bar, say, table, to_stderr
 from ._options import OVERWRITE, Spelled, either, model_option
-from ._output import as_json, table
-from .evaluate import finite, progress_bar, say
 
 
 @click.group()
@@ -53,7 +52,7 @@ def new(
         license=license, datasets=datasets, data_license=data_license, author=author,
         picture=picture, picture_credit=picture_credit, papers=papers,
     )  # fmt: skip
-    click.echo(f"written: {cardtext.new(found, facts, force=overwrite)}", err=True)
+    to_stderr(f"written: {cardtext.new(found, facts, force=overwrite)}")
     for problem in cardtext.problems(found):
         say(problem)
 
@@ -80,7 +79,7 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
         return
     read = claims.read(found)
     if json_:
-        as_json(finite([asdict(claim) for claim in read]))
+        as_json([asdict(claim) for claim in read])
         return
     if not read:
         click.echo(_none(found.name))
@@ -126,7 +125,7 @@ def _tolerances(
               help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--tolerance", "tolerances", multiple=True, callback=_tolerances,
               metavar="METRIC=SIZE",
-              help="How much worse than claimed. [psnr: 0.02, ssim: 0.001, others: 1 %]")
+              help="How much worse than claimed.  [default: as the metric says, or 1 %]")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.pass_context
 def check(
@@ -148,7 +147,7 @@ def check(
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:
-        as_json(finite([asdict(check) for check in checks]))
+        as_json([asdict(check) for check in checks])
     elif not checks:
         click.echo(_none(found.name))
     else:
@@ -161,9 +160,9 @@ def check(
     for c in checks:
         if c.protocol != c.claim.protocol:
             text = f"note: {c.claim.data}, {c.claim.label}: the card's protocol is"
-            click.echo(f"{text} {c.claim.protocol!r}, measured now: {c.protocol!r}", err=True)
+            to_stderr(f"{text} {c.claim.protocol!r}, measured now: {c.protocol!r}")
     if lacks := cardtext.problems(found):
-        click.echo(f"note: the card lacks something: {' '.join(lacks)}", err=True)
+        to_stderr(f"note: the card lacks something: {' '.join(lacks)}")
     ctx.exit(0 if all(c.holds for c in checks) else 1)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import defaults
 from ..errors import PictureError
+from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import REFERENCE, Running, gathered, json_option, scale_option, strength_option
-from ._output import as_json, printable, table
-from .evaluate import finite, progress_bar, say
 
 if TYPE_CHECKING:
     from ..comparing.comparison import Comparison
@@ -29,8 +29,8 @@ PAGES = (".html", ".htm")
               help="The place to look at, in pixels of PHOTO (without one, of the HR file).")
 @scale_option
 @strength_option
-@click.option("-d", "--degradation", default="bicubic", show_default=True, metavar="NAME",
-              help="Makes LR of HR where there is no PHOTO.")
+@click.option("-d", "--degradation", metavar="NAME", default=defaults.DEGRADATION,
+              show_default=True, help="Makes LR of HR where there is no PHOTO.")
 @click.option("-o", "--output", "outputs", multiple=True, required=True, metavar="FILE",
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")
@@ -55,7 +55,6 @@ def compare(
     """
     from ..comparing import comparison
     from ..images.places import Place
-    from ..models import locate
 
     running.check()
     for output in outputs:
@@ -70,8 +69,7 @@ def compare(
     for output in outputs:
         _write(found, output)
     if json_:
-        ran = running.ran([locate.find(model) for model in models])
-        as_json(finite(_facts(found, outputs) | ran))
+        as_json(_facts(found, outputs))
     else:
         _tell(found, outputs)
 
@@ -133,6 +131,9 @@ def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
             if one.model
         ],
         "protocols": found.protocols,
+        "engine": ", ".join(found.engines),
+        "device": found.device,
+        "precision": found.precision,
     }
 
 
@@ -156,4 +157,4 @@ def _tell(found: Comparison, outputs: tuple[Path, ...]) -> None:
         say(said)
     say(f"The crop: {found.asked} (--crop {found.asked} shows it again).")
     for output in outputs:
-        click.echo(f"written: {printable(output)}", err=True)
+        to_stderr(f"written: {output}")

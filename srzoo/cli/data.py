@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import defaults
 from ..errors import ArgumentError, PictureError, SrzooError
+from ._console import as_json, printable, progress_bars, size, table, to_stderr
 from ._options import Factor, Spelled, together
-from ._output import as_json, bars_console, printable, size, table
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from ..contracts import Degradation
     from ..plugins.registry import Use
 
@@ -76,21 +79,11 @@ def get(
 @contextmanager
 def _downloads() -> Generator[Report | None]:
     """Bytes, speed and time left on stderr; nothing where that is no terminal."""
-    from rich import progress
-
-    console = bars_console()
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=20),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, progress.TaskID] = {}
+    with progress_bars("{task.description}", 20, "bytes", "speed", "left") as bars:
+        if bars is None:
+            yield None
+            return
+        tasks: dict[str, TaskID] = {}
 
         def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
@@ -189,7 +182,7 @@ def degrade(
     done = len(jobs) - len(failed)
     click.echo(f"{done} picture{'' if done == 1 else 's'} in {target}")
     for error in failed:
-        click.echo(f"failed: {error}", err=True)
+        to_stderr(f"failed: {error}")
     ctx.exit(1 if failed else 0)
 
 
@@ -199,7 +192,7 @@ def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) 
     from ..recipes import recipe as recipes
 
     if recipe is None:
-        return Use(degradation or "bicubic", settings)
+        return Use(degradation or defaults.DEGRADATION, settings)
     if degradation is not None:
         raise ArgumentError("--degradation and --recipe both name a degradation", "Give one")
     found = recipes.read(recipe).each()[-1].data.degradation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._output import as_json, printable, table
+from ._console import as_json, printable, table
 
 if TYPE_CHECKING:
     from ..common.devices import Device

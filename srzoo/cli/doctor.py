@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._output import as_json, printable
+from ._console import as_json, printable, say
 from .devices import tell as tell_devices
-from .evaluate import say
 
 if TYPE_CHECKING:
     from ..upkeep.doctor import Report

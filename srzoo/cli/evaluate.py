@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import sys
-import textwrap
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
+from .. import defaults
+from ..defaults import ENGINE
 from ..errors import SrzooError
+from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import REFERENCE, Running, gathered, json_option, scale_option
-from ._output import as_json, bars_console, printable, table
 
 if TYPE_CHECKING:
-    from ..evaluating.evaluation import Progress, Report, Result
+    from ..evaluating.evaluation import Report, Result
 
-USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
+USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
 """What need not be told."""
 
 
@@ -34,7 +32,7 @@ USUAL = {"engine": ("torch",), "device": ("auto", "cpu"), "precision": ("auto", 
 @click.option("--lr", metavar="DIR",
               help="The set's LR pictures; without --data photos, for metrics that need no HR.")
 @scale_option
-@click.option("--metric", "metrics", multiple=True, default=("psnr_y", "ssim_y"),
+@click.option("--metric", "metrics", multiple=True, default=defaults.METRICS,
               show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
 @click.option("-d", "--degradation", metavar="NAME",
               help="Makes the LR pictures, also where a set has some; without it they are the"
@@ -92,13 +90,13 @@ def evaluate(
         # Before they are shown: whoever reads the table may close the pipe in the middle of it.
         for at, folder in enumerate(folders if write_card and not failed else ()):
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
-            click.echo(f"written: {results.write(folder, rows)}", err=True)
+            to_stderr(f"written: {results.write(folder, rows)}")
     finally:
         _tell(report, running.ran(folders) if folders else {}, json_)
     for each in failed:
-        click.echo(f"left out: {printable(each.what)}", err=True)
+        to_stderr(f"left out: {each.what}")
     if failed and write_card:
-        click.echo("no card is written: it would have figures of some pictures alone", err=True)
+        to_stderr("no card is written: it would have figures of some pictures alone")
     ctx.exit(1 if failed else 0)
 
 
@@ -109,7 +107,7 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, running: Running) -> None:
             "a card has what the model makes of sets that have a name",
             "Leave --write-card out, or --sr and --lr",
         )
-    if running.engine != "torch" or running.precision not in ("auto", "fp32"):
+    if running.engine != ENGINE or running.precision not in ("auto", "fp32"):
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 
@@ -118,7 +116,7 @@ def _tell(report: Report, by: dict[str, str], json_: bool) -> None:
         from dataclasses import asdict
 
         rows = [asdict(row) | {"count": len(row.pictures)} for row in report.rows]
-        as_json(finite({"rows": rows} | by))
+        as_json({"rows": rows} | by)
         return
     from ..evaluating.results import shown
 
@@ -168,31 +166,3 @@ def _data(row: Result) -> str:
 
 def _millions(parameters: int | None) -> str:
     return "?" if parameters is None else f"{parameters / 1e6:.2f} M" if parameters else "0"
-
-
-def say(text: str) -> None:
-    """Print a sentence in lines of 80 columns."""
-    click.echo(textwrap.fill(text, 80, subsequent_indent="  ", break_on_hyphens=False))
-
-
-def finite(value: object) -> object:
-    """The same with null for infinity (identical pictures' PSNR), which JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}  # pyright: ignore
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]  # pyright: ignore
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def progress_bar() -> Generator[Progress | None]:
-    """Pictures done and time left on stderr; nothing where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(bar_width=40), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=bars_console(), transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -9,26 +9,25 @@ import click
 
 from ..errors import ModelError
 from ..plugins import kinds
+from ._console import as_json, printable
 from ._options import Spelled, either, json_option, model_option, scale_option
-from ._output import as_json, printable
 
 if TYPE_CHECKING:
-    from ..contracts import Format
-    from ..models.folder import ModelFolder
+    from ..contracts import ExportFormat
 
 
 class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """The name of a registered format."""
+    """The name of a registered export format."""
 
     name = "format"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Every name."""
-        return "|".join(kinds.formats.names())
+        return "|".join(kinds.export_formats.names())
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name, if there is such a format."""
-        return kinds.formats.find(value).name
+        return kinds.export_formats.find(value).name
 
 
 # fmt: off
@@ -59,10 +58,10 @@ def export(
     srzoo export runs/mine --to ncnn -o app/assets/mine.param
     """
     from ..exporting import about, exports
-    from ..models import locate
+    from ..models import locate, scales
 
     folder = locate.find(either(model, model_))
-    factor = _factor(folder, scale)
+    factor = scales.choose(folder.name, folder.config.scales, scale)
     format = exports.need(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
     path = output or Path(f"{folder.name}{several}{format.suffix}")
@@ -92,23 +91,7 @@ def export(
     )
 
 
-def _factor(folder: ModelFolder, scale: int | None) -> int:
-    """The scale that is asked for, or the only one."""
-    scales = folder.config.scales
-    if scale is None and len(scales) == 1:
-        return scales[0]
-    if scale in scales:
-        return scale
-    choices = ", ".join(map(str, scales))
-    raise ModelError(
-        f"{folder.name} enlarges by {choices}, and a file by one"
-        if scale is None
-        else f"{folder.name} enlarges by {choices}, not by {scale}",
-        f"Choose with --scale: {choices}",
-    )
-
-
-def _files(path: Path, to: str, format: Format, overwrite: bool) -> list[Path]:
+def _files(path: Path, to: str, format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
     if path.suffix != format.suffix:
         raise ModelError(f"{path} is no name for {to}", f"Let it end in {format.suffix}")

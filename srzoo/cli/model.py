@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._console import as_json, table, to_stderr
 from ._options import either, model_option, together
-from ._output import as_json, table
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -35,7 +35,7 @@ def list_(pattern: str, json_: bool) -> None:
     if json_:
         as_json([_facts(found) for found in models])
     elif not models:
-        click.echo(f"no model matches {pattern!r}; see: srzoo model list", err=True)
+        to_stderr(f"no model matches {pattern!r}; see: srzoo model list")
     else:
         table(
             ("model", "scale", "MB", "for", "in one line"),
@@ -67,15 +67,14 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
         return
     for key, value in _facts(found).items():
         click.echo(f"{key:<10} {value}")
-    readme = found.path / "README.md"
-    if readme.is_file():
+    if (found.path / "README.md").is_file():
         from rich.console import Console
         from rich.markdown import Markdown
 
-        text = readme.read_text(encoding="utf-8", errors="replace")
-        body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+        from ..modelcards import cardcheck
+
         click.echo()
-        Console(width=80).print(Markdown(body, hyperlinks=False))
+        Console(width=80).print(Markdown(cardcheck.prose(found), hyperlinks=False))
 
 
 # fmt: off
@@ -102,7 +101,7 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
 
     source, folder = together(given, {"MODEL": model_, "FOLDER": output})
     found = packing.pack(locate.find(source), Path(folder), dtype)
-    click.echo(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)", err=True)
+    to_stderr(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)")
 
 
 def _facts(found: ModelFolder) -> dict[str, object]:

@@ -6,7 +6,7 @@ import inspect
 
 import click
 
-from ._output import as_json, table
+from ._console import as_json, table
 
 SIDES = {"generator": 24, "discriminator": 128}
 """The side of the picture that the layer table is made with."""

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from ._console import as_json, progress_bar, table
 from ._options import model_option, together
-from ._output import as_json, table
-from .evaluate import progress_bar
 
 
 # fmt: off

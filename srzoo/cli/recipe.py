@@ -15,7 +15,7 @@ def list_() -> None:
     """List the recipes that are here; one without weights yet is a plan."""
     from ..models import locate
     from ..recipes import recipe
-    from ._output import table
+    from ._console import table
 
     models = locate.list_models()
     rows = [

@@ -6,8 +6,8 @@ import re
 
 import click
 
+from ._console import as_json, table, to_stderr
 from ._options import Factor
-from ._output import as_json, table
 
 SCALE = re.compile(r"x\d+")
 KNOWN = re.compile(r"srzoo|super-resolution|image-to-image|safetensors|region:.*|license:.*|x\d+")
@@ -38,7 +38,7 @@ def search(
         as_json([asdict(model) for model in found])
         return
     if not found:
-        click.echo("no such model on the Hub; fewer words or options may find one", err=True)
+        to_stderr("no such model on the Hub; fewer words or options may find one")
         return
     rows = [
         (

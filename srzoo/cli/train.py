@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
+from ._console import progress_bars
 from ._options import Spelled
-from ._output import bars_console
 
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
@@ -55,7 +54,7 @@ def train(
     plan = recipes.load(recipe, overrides)
     folder = output or Path("runs") / name
     if dry_run:
-        _describe(plan, data)
+        _describe(plan, data, quiet=quiet)
         return
     from .. import training
 
@@ -97,12 +96,20 @@ def _speaks() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _describe(plan: Recipe, data: Path | None) -> None:
-    """The recipe, and what each stage of it uses; all of it is built and tried for that."""
+def _describe(plan: Recipe, data: Path | None, *, quiet: bool) -> None:
+    """The recipe, and what each stage of it uses; all of it is built and tried for that.
+
+    That is a TOML file with comments; what is odd is said on stderr.
+    """
     from ..training import checks
 
+    def say(word: str) -> None:
+        if word and not quiet:
+            click.echo(word, err=True)
+
     click.echo(plan.to_toml())
-    checked = checks.check(plan, data)
+    with _watch(plan.steps, quiet=quiet) as watch:
+        checked = checks.check(plan, data, watch.on_decoding, say=say)
     recipes = plan.each()
     for number, (part, built) in enumerate(zip(recipes, checked.stages, strict=True)):
         if plan.stages:
@@ -111,9 +118,7 @@ def _describe(plan: Recipe, data: Path | None) -> None:
             click.echo(f"#   {name:<13} {value}")
     if len(recipes) > 1:
         click.echo(f"# {plan.steps:,} steps in all")
-    for word in (checked.taken_over, *checked.words):
-        if word:
-            click.echo(f"# {word}")
+    say(checked.taken_over)
 
 
 def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
@@ -183,16 +188,11 @@ def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
     if quiet or not _speaks():
         yield Watch()
         return
-    if not sys.stderr.isatty():
-        yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (TextColumn("steps"), BarColumn(bar_width=16), MofNCompleteColumn(), Left(),
-               TextColumn("{task.description}", markup=False))  # fmt: skip
-    with Progress(*columns, console=bars_console(), transient=True,
-                  redirect_stdout=sys.stdout.isatty()) as bars:  # fmt: skip
+    columns = ("steps", 16, "done", "left", "{task.description}")
+    with progress_bars(*columns) as bars:
+        if bars is None:
+            yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
+            return
         task = bars.add_task("", total=steps)
 
         def stepped(step: int, losses: dict[str, float], speed: float, wait: float) -> None:

@@ -13,8 +13,7 @@ import click
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview, _streams
 from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
-from ._output import progress_bars
-from ._telling import Teller
+from ._telling import Teller, pictures_bars
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
@@ -70,7 +69,7 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from ..batches import making, naming
+    from ..batches import forecast, making, naming
     from ..models import locate
     from ..upscaling import guidance
 
@@ -98,9 +97,10 @@ def upscale(
     if work.alone and work.jobs[0].problem:
         raise work.jobs[0].problem
     if work.todo:
-        ready = _load(folder, running, options, work, teller)
+        ways = forecast.ways(work.todo, options, scales)
+        ready = _load(folder, running, options, forecast.pixels(work.todo, ways), teller)
         advise = partial(guidance.advice, folder)
-        maker = making.Maker(ready, options, work, advise, dry=dry_run)
+        maker = making.Maker(ready, options, work, advise, dry=dry_run, ways=ways)
         (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
     else:
         for job in work.jobs:
@@ -135,8 +135,8 @@ def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | 
     """How a picture comes to its size, from its header."""
     from .. import images
 
-    asked = images.Asked(options.max_pixels, page, options.force_damaged)
-    return options.sizing.plan(images.read_header(source, asked).size, scales)
+    header = images.read_header(source, options.asked(page))
+    return options.sizing.plan(header.size, scales)
 
 
 def _plan(
@@ -152,7 +152,6 @@ def _plan(
     reading: Reading,
 ) -> Batch:
     """Which picture becomes which file."""
-    from .. import images
     from ..batches import batch, naming
     from ..models import locate
 
@@ -178,7 +177,7 @@ def _plan(
         ),
         names=names,
         pages=reading.page,
-        asked=images.Asked(options.max_pixels, force_damaged=options.force_damaged),
+        asked=options.asked(),
     )
 
 
@@ -199,23 +198,22 @@ def _check_quality(work: Batch, writing: Writing, teller: Teller) -> None:
 
 
 def _load(
-    folder: ModelFolder, running: Running, options: Options, work: Batch, teller: Teller
+    folder: ModelFolder, running: Running, options: Options, pixels: int, teller: Teller
 ) -> Upscaler:
-    """The model, run by an engine that is worth its preparation for so much work."""
-    from ..batches import forecast
+    """The model, run by an engine that is worth its preparation for so many pixels."""
+    from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 
-    pixels = forecast.work(work.todo, options, folder.config.scales)
     chosen = engines.choose(
         folder, running.engine, device=running.device, precision=running.precision, work=pixels
     )
     if teller.dry and chosen.prepares:
         # No export is made for a look; torch, which would make it, tells about how long it takes.
-        chosen = engines.Choice(engines.TORCH, f"{chosen.name} is not prepared for a dry run")
+        chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for a dry run")
     teller.engine(folder, chosen, pixels)
     return loading.load(
-        folder.path,
+        folder,
         engine=chosen.name if teller.dry else running.engine,
         device=running.device,
         precision=running.precision,
@@ -234,7 +232,7 @@ def _run(work: Batch, maker: Maker, teller: Teller, at_a_time: int | None) -> No
     count = 1 if work.alone else at_a_time or pipeline.default_jobs()
     with (
         work.opened(),
-        nullcontext() if teller.quiet else progress_bars(len(work.todo)) as begin,
+        nullcontext() if teller.quiet else pictures_bars(len(work.todo)) as begin,
         # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
         closing(pipeline.run(work.jobs, maker, count, begin)) as told,
     ):

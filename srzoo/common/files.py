@@ -28,7 +28,8 @@ HOUR, DAY = 3600, 24 * 3600
 REFUSED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES,
            errno.EEXIST}  # fmt: skip
 """How file systems (FAT, network shares) say that they cannot do such a thing at all."""
-_MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})-\w+$")
+MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})-\w+")
+"""An unfinished file's or folder's name: the process that makes it, and where that runs."""
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(in|out|err))|/proc/(?:self|(\d+))/fd/(\d+)")
 
 
@@ -203,25 +204,27 @@ def sync(handle: int) -> None:
 def lock(handle: int) -> bool | None:
     """Lock an open file for this process, until it is closed or the process has gone.
 
+    The lock is the system's own, on Windows too; there nobody else can read the first byte.
+
     Returns:
         False if another process holds it; None where no file can be locked.
     """
+    from filelock import lock_descriptor
+
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock_descriptor(handle, blocking=False)
     except OSError:
         return None  # a file system that knows no locks
-    return True
 
 
 def made_name(start: str = TEMPORARY) -> str:
     """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
-    return f"{start}{os.getpid()}-{here()}-{os.urandom(4).hex()}"
+    return f"{prefix(start)}{os.urandom(4).hex()}"
+
+
+def prefix(start: str = TEMPORARY) -> str:
+    """What such a name begins with."""
+    return f"{start}{os.getpid()}-{here()}-"
 
 
 def sweep(folder: Path, most: int | None = None) -> None:
@@ -238,9 +241,10 @@ def sweep(folder: Path, most: int | None = None) -> None:
         for count, entry in enumerate(entries):
             if count == most:
                 return
-            match = _MADE.match(entry.name)
-            if match and _gone(entry, int(match[1]), match[2]):
-                remove(Path(entry.path))
+            if made := MADE.fullmatch(entry.name):
+                changed = entry.stat(follow_symlinks=False).st_mtime
+                if has_gone(int(made[1]), made[2], changed):
+                    remove(Path(entry.path))
 
 
 def remove(path: Path) -> None:
@@ -252,19 +256,18 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def _gone(entry: os.DirEntry[str], process: int, host: str) -> bool:
-    changed = entry.stat(follow_symlinks=False).st_mtime
-    return gone(process, changed) if host == here() else time.time() - changed > DAY
-
-
-def gone(process: int, changed: float) -> bool:
-    """Whether a process of this machine, by its number, is no more the one that made something.
+def has_gone(process: int, where: str, changed: float) -> bool:
+    """Whether a process is no more the one that made something; elsewhere, after a day.
 
     Args:
-        process: the number.
+        process: its number.
+        where: the machine or container in which that means something, as :func:`here` tells it.
         changed: when what it made was last changed, in seconds since 1970.
     """
     import psutil
+
+    if where != here():
+        return time.time() - changed > DAY
 
     try:
         other = psutil.Process(process)

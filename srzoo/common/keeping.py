@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import weakref
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -28,9 +27,6 @@ SEAL = "seal"
 """The key of a sealed file that holds the sha256 of all the others."""
 LARGEST = 32 << 20
 """Bytes of a sealed file: a larger one is none of ours."""
-OLD = 24 * 3600.0
-"""Seconds after which what another machine left unfinished is litter."""
-OURS = re.compile(rf"{re.escape(files.TEMPORARY)}(?P<pid>\d+)-(?P<here>[0-9a-f]{{8}})-\w+")
 FILES = re.compile(rf"{re.escape(files.TEMPORARY)}\w{{8}}(\.\w+)?")
 """Unfinished files as they were named before they told their process; a ledger is none."""
 LOST = errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
@@ -126,7 +122,7 @@ def making(parent: Path) -> Generator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
     with tempfile.TemporaryDirectory(
-        dir=parent, prefix=prefix(), ignore_cleanup_errors=True
+        dir=parent, prefix=files.prefix(), ignore_cleanup_errors=True
     ) as name:
         yield Path(name)
 
@@ -139,14 +135,9 @@ def aside(owner: object) -> Path:
     """
     parent = Path(tempfile.gettempdir())
     sweep(parent)
-    made = Path(tempfile.mkdtemp(dir=parent, prefix=prefix()))
+    made = Path(tempfile.mkdtemp(dir=parent, prefix=files.prefix()))
     weakref.finalize(owner, shutil.rmtree, made, ignore_errors=True)
     return made
-
-
-def prefix() -> str:
-    """What the name of an unfinished folder begins with: it tells which process makes it."""
-    return f"{files.TEMPORARY}{os.getpid()}-{files.here()}-"
 
 
 def sync(path: Path) -> None:
@@ -212,7 +203,7 @@ def sweep(parent: Path) -> None:
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif OURS.fullmatch(path.name) or FILES.fullmatch(path.name):
+                elif files.MADE.fullmatch(path.name) or FILES.fullmatch(path.name):
                     path.unlink()
 
 
@@ -223,7 +214,5 @@ def is_litter(path: Path) -> bool:
         OSError: it is not there any more.
     """
     changed = path.stat().st_mtime
-    maker = OURS.fullmatch(path.name)
-    if maker and maker["here"] == files.here():
-        return files.gone(int(maker["pid"]), changed)
-    return time.time() - changed > OLD
+    made = files.MADE.fullmatch(path.name)
+    return files.has_gone(int(made[1]) if made else 0, made[2] if made else "", changed)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ..errors import SrzooError, did_you_mean
@@ -36,7 +37,8 @@ def _parse(kind: Any, value: object, where: str) -> object:
     if hasattr(kind, "of"):
         if not isinstance(value, str | Mapping):
             raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
-        return kind.of(value)
+        with _placed(where):
+            return kind.of(value)
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, value, where)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -71,7 +73,7 @@ def _dataclass(kind: Any, value: object, where: str) -> object:
         raise SrzooError(f"{where} is {value!r}", "Give a table of keys and values")
     values = cast("Mapping[str, object]", value)
     hints = get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     for key in values:
         if key not in fields:
             raise SrzooError(f"{where} has an unknown key {key!r}", did_you_mean(key, fields))
@@ -82,9 +84,18 @@ def _dataclass(kind: Any, value: object, where: str) -> object:
         )
         if name not in values and not optional:
             raise SrzooError(f"{where} has no {name!r}", "Add it")
-    return kind(
-        **{key: _parse(hints[key], item, f"{where}: {key}") for key, item in values.items()}
-    )
+    found = {key: _parse(hints[key], item, f"{where}: {key}") for key, item in values.items()}
+    with _placed(where):
+        return kind(**found)
+
+
+@contextmanager
+def _placed(where: str) -> Generator[None]:
+    """Errors of what reads or checks itself say where it is."""
+    try:
+        yield
+    except SrzooError as error:
+        raise type(error)(f"{where}: {error.what}", error.fix) from error
 
 
 def plain(value: object) -> Any:
@@ -92,7 +103,8 @@ def plain(value: object) -> Any:
     if known := getattr(value, "plain", None):
         return known()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        given = (field.name for field in dataclasses.fields(value) if field.init)
+        pairs = ((name, getattr(value, name)) for name in given)
         return {name: plain(item) for name, item in pairs if item is not None}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in cast("Mapping[str, object]", value).items()}

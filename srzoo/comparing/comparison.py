@@ -15,15 +15,15 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from .. import images
+from .. import defaults, images
 from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
-from ..evaluating.evaluation import DEGRADATION, metric
+from ..evaluating.evaluation import metric
 from ..exporting import engine as engines
 from ..images import places, sheet
 from ..images.places import Place
-from ..models import locate
+from ..models import locate, scales
 from ..plugins import kinds
 from ..upscaling import loading
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Tile, Upscaler
 
-METRICS = ("psnr_y", "ssim_y")
 SEED = 1
 """Of the degradation; as for ``srzoo evaluate``."""
 PART = 2_048
@@ -119,9 +118,9 @@ def compare(
     *,
     scale: int | None = None,
     crop: Place | None = None,
-    degradation: str = DEGRADATION,
-    metrics: Sequence[str] = METRICS,
-    engine: str = "torch",
+    degradation: str = defaults.DEGRADATION,
+    metrics: Sequence[str] = defaults.METRICS,
+    engine: str = defaults.ENGINE,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,
@@ -161,7 +160,7 @@ def compare(
     ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
         model = loading.load(
-            folder.path, engine=engine, device=on, precision=precision,
+            folder, engine=engine, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         start = time.perf_counter()
@@ -206,22 +205,20 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
     """The factor that all models can enlarge by.
 
     Raises:
-        ModelError: there is none, or several and none is named, or not the named one.
+        ModelError: there is none, or not the named one.
+        PictureError: there are several, and none is named.
     """
     if not folders:
         raise ModelError("there is no model to compare", "Name some with -m")
-    common = {s for s in folders[0].config.scales if all(s in f.config.scales for f in folders)}
-    if scale in common or (scale is None and len(common) == 1):
-        return scale or next(iter(common))
     each = ", ".join(
         f"{folder.name} by {' or '.join(map(str, folder.config.scales))}" for folder in folders
     )
-    if scale is not None:
+    common = {s for s in folders[0].config.scales if all(s in f.config.scales for f in folders)}
+    if scale is not None and scale not in common:
         raise ModelError(f"not every model enlarges by {scale}: {each}", "Leave out those")
-    if common:
-        fix = f"Name one with --scale: {', '.join(map(str, sorted(common)))}"
-        raise ModelError(f"the models have several scales in common: {each}", fix)
-    raise ModelError(f"the models enlarge by different factors: {each}", "Compare those of one")
+    if not common:
+        raise ModelError(f"the models enlarge by different factors: {each}", "Compare those of one")
+    return scales.choose("every model", sorted(common), scale)
 
 
 def _names(folders: Sequence[ModelFolder], models: Sequence[str | Path]) -> list[str]:

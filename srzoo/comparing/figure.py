@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..exporting.engine import TORCH
+from ..common.facts import label_of, unit_of
+from ..defaults import ENGINE
+from ..evaluating.naming import class_of, short
 from ..images import sheet
 from .comparison import LOOK
 
@@ -26,13 +28,13 @@ NARROWEST = 180
 def note(found: Comparison, one: Shown) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if one.name == "HR" and found.higher:
-        return " / ".join(name.partition("_")[0].upper() for name in found.higher)
+        return " / ".join(label_of(class_of(name), short(name)) for name in found.higher)
     return " / ".join(_value(name, value) for name, value in one.values.items())
 
 
 def _value(name: str, value: float) -> str:
     shown = f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-    return f"{shown} dB" if name.startswith("psnr") else shown
+    return f"{shown} {unit_of(class_of(name))}".rstrip()
 
 
 def sentences(found: Comparison) -> list[str]:
@@ -58,7 +60,7 @@ def sentences(found: Comparison) -> list[str]:
 def _run_by(found: Comparison) -> str | None:
     """Which engine, device and precision, where any is not the usual."""
     usual = found.device in ("auto", "cpu") and found.precision in ("auto", "fp32")
-    if not found.engines or (found.engines == (TORCH,) and usual):
+    if not found.engines or (found.engines == (ENGINE,) and usual):
         return None
     others = [f"on {found.device}"] if found.device not in ("auto", "cpu") else []
     others += [f"in {found.precision}"] if found.precision not in ("auto", "fp32") else []

@@ -131,7 +131,7 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
     )
     height, width = by * height, by * width
     shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.plain, found.made)]
-    panels = [sheet.Panel(shown[0], "bicubic"), sheet.Panel(shown[1], model)]
+    panels = [sheet.Panel(shown[0], sheet.HEADS[1]), sheet.Panel(shown[1], model)]
     return sheet.render(
         [panels],
         sheet.Style((max(width, 180), height), gap=12, margin=24, title=18, note=15, line=24),

@@ -8,6 +8,10 @@ a test, has an attribute ``examples``: a tuple of argument dictionaries.
 
 A plugin need not inherit from its contract: type checkers compare what it has. Attributes are facts
 that are read: a class attribute, one set in ``__init__`` or a property will do.
+
+Some kinds state facts of themselves besides (a metric's ``unit``, a degradation's ``clean``): the
+core asks for them, and knows no plugin by its name. All may be left out; what counts then is said
+of each kind, and claims nothing. :mod:`srzoo.common.facts` asks.
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..common.facts import Described as Described
+from ..common.facts import Printed as Printed
+from ..common.facts import clean_of as clean_of
+from ..common.facts import phrase_of as phrase_of
 from ._facts import fact
 from ._module import Module, nn_module
+from ._running import Engine, ExportFormat, Runner, Session
 from ._training import AdversarialLoss, Loss, Pair, Task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -38,25 +45,29 @@ __all__ = [
     "Block",
     "Dataset",
     "Degradation",
+    "Described",
     "Discriminator",
     "Engine",
-    "Format",
+    "ExportFormat",
     "Generator",
     "Importer",
     "Loss",
     "Metric",
     "Module",
     "Pair",
+    "Printed",
     "Runner",
     "Sample",
     "Session",
     "SplitGenerator",
     "Task",
+    "clean_of",
     "fact",
     "has_linear_tail",
     "multiple_of",
     "nn_module",
     "on_grid",
+    "phrase_of",
     "splits",
 ]
 
@@ -84,6 +95,9 @@ class Generator(Module, Protocol):
     it is given are multiples of that, and every tile starts on the grid.
 
     One that splits into a body and a tail may be a :class:`SplitGenerator` besides.
+
+    Facts for cards, on the class: ``paper``, the address of the paper that it comes from, and
+    ``printed``, a tuple of :class:`Printed`.
     """
 
     @fact
@@ -184,6 +198,10 @@ class Dataset(Protocol):
     its sample; ``key(index) -> str``, which changes when this picture does and names its place,
     so that one more picture costs no second decode of the others; and ``size(index)``, height
     and width of ``hr``, from the file's header.
+
+    A fact for cards: a static method ``describe(args) -> Described``, which gets the arguments of
+    a use, defaults among them, and looks at no files. Without it nothing is known: a card does not
+    say then that pictures were merely shrunk.
     """
 
     @fact
@@ -204,6 +222,10 @@ class Degradation(Protocol):
     Attributes:
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
+
+    Facts for cards: ``clean = True`` where LR is HR made smaller by a usual filter, and has no
+    other flaw; ``phrase``, how LR came about, as after "pictures": "shrunk by bicubic". Without
+    ``clean``, one that draws chance is not clean, and of the others nothing is claimed.
     """
 
     @fact
@@ -224,6 +246,11 @@ class Metric(Protocol):
 
     One that threads may call at the same time states ``thread_safe = True``: then several pictures
     are measured at once. Without it there is one call at a time.
+
+    Further facts, and what counts without them. On the class: ``unit`` of its values, such as "dB"
+    (none), and ``label``, a word to stand over them in a picture (its name in tables). There or on
+    what is built: ``tolerance``, how much worse than claimed a value may be when a card is checked
+    (a hundredth of it), and ``short``, a word for a card's ``type`` (the plugin's name).
     """
 
     @fact
@@ -235,45 +262,6 @@ class Metric(Protocol):
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
         """Compare two uint8 pictures H x W x 3 of one size."""
-        ...
-
-
-class Runner(Protocol):
-    """A model made ready by an engine; numpy at its edges.
-
-    Attributes:
-        reach: as in :class:`Generator`.
-        multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
-        model: the ``nn.Module`` that runs, or None where the engine has none.
-        parameters: of the network as it was trained; None where the engine does not show it.
-    """
-
-    @property
-    def reach(self) -> int | None: ...  # noqa: D102
-    @property
-    def multiple(self) -> int: ...  # noqa: D102
-    @property
-    def model(self) -> Any: ...  # noqa: D102
-    @property
-    def parameters(self) -> int | None: ...  # noqa: D102
-
-    def __call__(self, x: F32, scale: int) -> F32:
-        """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped; H and W on the grid.
-
-        The result is the caller's, to be written over. Threads may call it at the same time.
-        """
-        ...
-
-    def bytes_per_pixel(self, scale: int) -> int:
-        """Working memory, in bytes, that each LR pixel of a call needs at its peak."""
-        ...
-
-    def bytes_aside(self, scale: int) -> int:
-        """Working memory, in bytes, that a call needs besides, whatever its size."""
-        ...
-
-    def free_memory(self) -> int | None:
-        """Bytes free on the device it runs on; None where that is the host."""
         ...
 
 
@@ -295,63 +283,6 @@ def multiple_of(network: object) -> int:
 def on_grid(length: int, multiple: int) -> int:
     """The least multiple that is no less."""
     return -(-length // multiple) * multiple
-
-
-class Session(Protocol):
-    """An exported file, opened."""
-
-    def __call__(self, x: F32) -> F32:
-        """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size on its grid from its smallest.
-
-        There is one call at a time. The result may lie in the engine's memory until the next.
-        """
-        ...
-
-
-class Format(Protocol):
-    """A file format that other programs run networks in; built without arguments.
-
-    Attributes:
-        suffix: of the file, like ".onnx".
-        beside: suffixes of the files that stand beside it, alike in name; most formats: ``()``.
-        packages: what has to be installed besides onnx and onnxscript: distributions, and the
-            module each one brings.
-        extra: the extra of srzoo, or of the plugin's own package, that brings them.
-    """
-
-    suffix: str
-    beside: tuple[str, ...]
-    packages: Mapping[str, str]
-    extra: str
-
-    def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
-
-        Raises:
-            ModelError: the converter does not take the network; this is remembered for a week.
-            UnfinishedError: (of ``srzoo.exporting.exports``) it failed for another reason, as
-                when its program was killed.
-        """
-        ...
-
-    def about(self, path: Path) -> str:
-        """The line that :meth:`write` put into the file; no torch."""
-        ...
-
-    def open(self, path: Path, threads: int) -> Session:
-        """Make the file ready to run on a CPU, in float32; no torch."""
-        ...
-
-
-class Engine(Protocol):
-    """A way to run a model folder on some hardware."""
-
-    def __call__(self, *, folder: Path, device: str, precision: str) -> Runner:
-        """Make the model folder at ``folder`` ready.
-
-        ``device`` is auto, cpu, cuda, cuda:N or mps; ``precision`` is auto, fp32, bf16 or fp16.
-        """
-        ...
 
 
 class Importer(Protocol):

@@ -33,6 +33,9 @@ class Loss(Protocol):
 
     Attributes:
         reference: False for a loss that does not look at ``pair.hr``.
+
+    A fact for cards, on the class: ``card_args``, the names of arguments without which its name
+    says little, such as a backbone: a card has them where they are the defaults, too.
     """
 
     @fact

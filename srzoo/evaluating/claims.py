@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..common.facts import tolerance_of
 from ..errors import ModelError, SrzooError
 from ..models.folder import ModelFolder
+from ..models.readme import README
 from ..upscaling import loading
 from . import layouts, results, sets
 from .evaluation import Progress, Value, evaluate, metric
@@ -16,10 +18,7 @@ from .evaluation import Progress, Value, evaluate, metric
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-TOLERANCES = {"psnr": 0.02, "ssim": 0.001}
-"""How much worse a measured value may be than the claim, by how the metric's name begins."""
-RELATIVE = 0.01
-"""The same for all other metrics, as a part of the claim."""
+    from ..contracts import Metric
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def read(folder: ModelFolder) -> list[Claim]:
     Raises:
         ModelError: the card cannot be read, its metadata is broken, or claims no number.
     """
-    path = folder.path / results.README
+    path = folder.path / README
     return [_claim(result, path) for result in results.read(folder)]
 
 
@@ -84,17 +83,19 @@ def check(
     Args:
         folder: the model.
         root: a folder that holds the sets of pictures; None for ``$SRZOO_DATA``.
-        tolerances: how much worse a metric may be than claimed, where not the usual.
+        tolerances: how much worse a metric may be than claimed, where not as it states itself.
         progress: is told (pictures done, pictures in all), for each set anew.
 
     Raises:
         SrzooError: a set of pictures is missing, or is not as it was for the claim.
     """
     groups: dict[tuple[Any, ...], list[Claim]] = {}
+    judges: dict[str, Metric] = {}
     for claim in read(folder):
         how = claim.dataset, claim.scale, claim.degradation, claim.seed, claim.self_ensemble
         groups.setdefault(how, []).append(claim)
-        metric(claim.metric, root)  # one that is not there is found before any work
+        if claim.metric not in judges:  # one that is not there is found before any work
+            judges[claim.metric] = metric(claim.metric, root)
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
     model = loading.load(folder.path)
     found: list[Check] = []
@@ -120,7 +121,10 @@ def check(
                 f"Look into {places[claim.dataset]}",
             )
         values = {value.metric: value for value in row.values}
-        found += [_compared(claim, values[claim.metric], tolerances or {}) for claim in claims]
+        for claim in claims:
+            usual = tolerance_of(judges[claim.metric], claim.value)
+            tolerance = (tolerances or {}).get(claim.metric, usual)
+            found.append(_compared(claim, values[claim.metric], tolerance))
     return found
 
 
@@ -131,19 +135,13 @@ def _place(dataset: str, root: Path | None) -> Path:
     return sets.named(dataset, root)
 
 
-def _compared(claim: Claim, value: Value, tolerances: Mapping[str, float]) -> Check:
-    tolerance = tolerances.get(claim.metric, _tolerance(claim))
+def _compared(claim: Claim, value: Value, tolerance: float) -> Check:
     worse = claim.value - value.value
     if not value.higher_is_better:
         worse = -worse
     # Also false where either is not a number; two infinite values are equal.
     holds = worse <= tolerance or value.value == claim.value
     return Check(claim, value.value, tolerance, holds, value.protocol)
-
-
-def _tolerance(claim: Claim) -> float:
-    known = [size for name, size in TOLERANCES.items() if claim.metric.startswith(name)]
-    return known[0] if known else abs(claim.value) * RELATIVE
 
 
 def _claim(result: EvalResult, path: Path) -> Claim:
@@ -163,7 +161,7 @@ def _claim(result: EvalResult, path: Path) -> Claim:
         degradation=data.get("degradation"),
         seed=data.get("seed"),
         self_ensemble=bool(args.get("self_ensemble", False)),
-        metric=result.metric_type,
+        metric=results.metric_of(result),
         value=float(value),
         protocol=str(args.get("protocol", "")),
     )

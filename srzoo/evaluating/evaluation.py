@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import defaults
 from ..common import devices
+from ..common.facts import short_of
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..upscaling import loading
@@ -26,14 +28,11 @@ from .measuring import Measured, measure
 from .naming import metric as metric
 from .naming import place_in as place_in
 from .naming import short as short
-from .naming import without_reference
+from .naming import use_of, without_reference
 from .sets import Failed, PictureSet
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation, Metric
-
-DEGRADATION = "bicubic"
-"""What makes LR pictures unless another is named: the papers' choice."""
 
 Progress = Callable[[int, int], None]
 
@@ -48,6 +47,7 @@ class Value:
         protocol: one line that says exactly what was measured.
         higher_is_better: which way is up.
         each: the value of each picture.
+        short: a word for the metric, for a card's type; empty where the plugin's name will do.
     """
 
     metric: str
@@ -55,6 +55,7 @@ class Value:
     protocol: str
     higher_is_better: bool
     each: tuple[float, ...]
+    short: str = ""
 
     @property
     def label(self) -> str:
@@ -114,11 +115,11 @@ def evaluate(
     sr: Sequence[str | Path] = (),
     lr: str | Path | None = None,
     scale: int | None = None,
-    metrics: Sequence[str] = ("psnr_y", "ssim_y"),
+    metrics: Sequence[str] = defaults.METRICS,
     self_ensemble: bool = False,
     degradation: str | None = None,
     seed: int = 1,
-    engine: str = "torch",
+    engine: str = defaults.ENGINE,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,
@@ -169,7 +170,7 @@ def evaluate(
         )
         for model in models
     ]  # fmt: skip
-    made_by = degradation or DEGRADATION
+    made_by = degradation or defaults.DEGRADATION
     # Each model with the sets it is measured on: what is missing is found before any work.
     work = _found(ready, data, sr, lr, scale, makes_lr=degradation is not None)
     if not keep_going and (missing := [each.what for w in work for each in w.found.missing]):
@@ -247,7 +248,8 @@ class _Work:
 
 def _value(name: str, judge: Metric, each: tuple[float, ...]) -> Value:
     mean = sum(each) / len(each) if each else math.nan
-    return Value(name, mean, judge.protocol, judge.higher_is_better, each)
+    short = short_of(judge, use_of(name).name)
+    return Value(name, mean, judge.protocol, judge.higher_is_better, each, short)
 
 
 def _check(

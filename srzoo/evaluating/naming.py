@@ -7,13 +7,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from ..errors import SrzooError
+from ..errors import PluginError, SrzooError
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes.data_folder import placed
 
 if TYPE_CHECKING:
     from ..contracts import Metric
+
+WHAT = "metric"
+"""The argument that ``NAME/WHAT`` sets."""
 
 
 def metric(name: str, root: Path | None = None) -> Metric:
@@ -30,7 +33,15 @@ def metric(name: str, root: Path | None = None) -> Metric:
         SrzooError: it is none of these.
         PluginError: there is no such metric, or it has no such argument.
     """
-    return kinds.metrics.build(placed(_use(name), root))
+    return kinds.metrics.build(placed(use_of(name), root))
+
+
+def class_of(name: str) -> object:
+    """A metric's class, for what it states; None where there is none of that name."""
+    try:
+        return kinds.metrics.get(use_of(name).name)
+    except PluginError:
+        return None
 
 
 def short(name: str) -> str:
@@ -40,14 +51,14 @@ def short(name: str) -> str:
     """
     if not name.startswith("{"):
         return name
-    use = _use(name)
+    use = use_of(name)
     told = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
     return f"{use.name} ({', '.join(told)})" if told else use.name
 
 
 def place_in(name: str) -> str | None:
     """An argument that names a place on this machine, which would say nothing elsewhere."""
-    values = _use(name).args.values()
+    values = use_of(name).args.values()
     return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)
 
 
@@ -55,7 +66,22 @@ def _is_path(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and ("/" in value or os.sep in value)
 
 
-def _use(name: str) -> Use:
+def name_of(use: Use) -> str:
+    """The name that :func:`use_of` reads."""
+    if not use.args:
+        return use.name
+    what = use.args.get(WHAT)
+    if len(use.args) == 1 and isinstance(what, str):
+        return f"{use.name}/{what}"
+    return json.dumps(use.plain())
+
+
+def use_of(name: str) -> Use:
+    """The plugin and its arguments that a name stands for.
+
+    Raises:
+        SrzooError: it begins like JSON, and is none.
+    """
     if name.startswith("{"):
         try:
             found: object = json.loads(name)
@@ -65,7 +91,7 @@ def _use(name: str) -> Use:
             ) from error
         return Use.of(cast("dict[str, Any]", found))
     plugin, _, what = name.partition("/")
-    return Use(plugin, {"metric": what} if what else {})
+    return Use(plugin, {WHAT: what} if what else {})
 
 
 def without_reference() -> list[str]:

@@ -7,26 +7,34 @@ as it is, byte for byte.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common import files
 from ..errors import ModelError, SrzooError
+from ..models import readme
 from ..models.folder import ModelFolder
+from ..models.readme import README
+from ..plugins.registry import Use
 from .evaluation import Result, place_in
+from .naming import name_of, use_of
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
-README = "README.md"
+    from ..models.readme import Readme
+
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 TABLE = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
-METADATA = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?\r?\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-INDEX = "model-index:"
+INDEX = "model-index"
+METRIC = "metric"
+"""The argument of a result that says how its metric is built, where its type does not."""
 DIGITS = 4
 
 
@@ -54,18 +62,19 @@ def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
         SrzooError: a value is not finite.
     """
     path = folder.path / README
-    text = _text(path) if path.exists() else f"# {folder.name}\n"
-    line_break = "\r\n" if "\r\n" in text else "\n"
-    if not METADATA.match(text):
-        text = line_break.join(["---", "library_name: srzoo", "---", "", text])
-    before = _parsed(text, path)
-    found = {_key(result): result for result in before.eval_results or []}
+    card = readme.read(folder.path) if path.exists() else readme.parse(f"# {folder.name}\n", path)
+    line_break = "\r\n" if "\r\n" in card.text else "\n"
+    if card.block is None:
+        text = line_break.join(["---", "library_name: srzoo", "---", "", card.text])
+        card = readme.parse(text, path)
+    before = card.data
+    found = {_key(result): _with_short_type(result) for result in card.results}
     found |= {_key(result): result for row in rows for result in _eval_results(row)}
     results = list(found.values())
     index = _index(before.model_name or folder.name, results)
-    text = _with_index(text, index.replace("\n", line_break))
+    text = _with_index(card, index.replace("\n", line_break))
     text = _with_table(text, _table(results).replace("\n", line_break), path)
-    _expect_only_results_changed(before, _parsed(text, path), results, path)
+    _expect_only_results_changed(before, readme.parse(text, path).data, results, path)
     try:
         with files.replacing(path) as file:
             file.write(text.encode())
@@ -82,9 +91,7 @@ def read(folder: ModelFolder) -> list[EvalResult]:
     Raises:
         ModelError: the card cannot be read, or its metadata is broken.
     """
-    path = folder.path / README
-    text = _text(path)
-    return (_parsed(text, path).eval_results or []) if METADATA.match(text) else []
+    return readme.read(folder.path).results
 
 
 def shown(value: object) -> str:
@@ -98,6 +105,23 @@ def label(result: EvalResult) -> tuple[str, str]:
     """What was measured on, and by which metric, as tables have it."""
     data = " ".join(filter(None, (result.dataset_name, result.dataset_config)))
     return data, result.metric_name or result.metric_type
+
+
+def metric_of(result: EvalResult) -> str:
+    """The name by which a result's metric is built, as :func:`naming.metric` reads it."""
+    stated: object = (result.metric_args or {}).get(METRIC)
+    if isinstance(stated, dict) and isinstance(cast("dict[str, object]", stated).get("name"), str):
+        return name_of(Use.of(cast("dict[str, Any]", stated)))
+    return result.metric_type
+
+
+def _with_short_type(result: EvalResult) -> EvalResult:
+    """A result as it is written today: before, the whole JSON of a metric was its type."""
+    if not result.metric_type.startswith("{"):
+        return result
+    use = use_of(result.metric_type)
+    args = {**(result.metric_args or {}), METRIC: use.plain()}
+    return replace(result, metric_type=use.name, metric_args=args)
 
 
 def check_metric(name: str) -> None:
@@ -133,6 +157,10 @@ def _eval_results(row: Result) -> list[EvalResult]:
             )
         check_metric(value.metric)
         args: dict[str, Any] = {"protocol": value.protocol}
+        use = use_of(value.metric)
+        short = value.short or use.name
+        if short != value.metric:
+            args[METRIC] = use.plain()
         if row.self_ensemble:
             args["self_ensemble"] = True
         found.append(
@@ -143,7 +171,7 @@ def _eval_results(row: Result) -> list[EvalResult]:
                 dataset_name=row.dataset,
                 dataset_config=_config(row),
                 dataset_args=data,
-                metric_type=value.metric,
+                metric_type=short,
                 metric_name=f"{value.label}{', self-ensemble' if row.self_ensemble else ''}",
                 metric_value=round(value.value, DIGITS),
                 metric_args=args,
@@ -153,26 +181,9 @@ def _eval_results(row: Result) -> list[EvalResult]:
 
 
 def _key(result: EvalResult) -> tuple[str, ...]:
-    return *label(result), result.metric_type
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read the card {path}: {error}", "Restore the file") from error
-
-
-def _parsed(text: str, path: Path) -> ModelCardData:
-    import yaml
-    from huggingface_hub import ModelCard
-
-    try:
-        return cast("ModelCardData", ModelCard(text.removeprefix("\ufeff")).data)
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise ModelError(
-            f"the metadata of {path} cannot be read: {error}", "Correct the block between the ---"
-        ) from error
+    name = metric_of(result)
+    how = json.dumps(use_of(name).plain(), sort_keys=True) if name.startswith("{") else name
+    return *label(result), how
 
 
 def _index(name: str, results: list[EvalResult]) -> str:
@@ -183,20 +194,11 @@ def _index(name: str, results: list[EvalResult]) -> str:
     return f"{data.to_yaml()}\n"
 
 
-def _with_index(text: str, index: str) -> str:
+def _with_index(card: Readme, index: str) -> str:
     """The card's text with another ``model-index``, at its place or at the metadata's end."""
-
-    def replaced(block: re.Match[str]) -> str:
-        lines = block[1].splitlines(keepends=True)
-        start = next((at for at, line in enumerate(lines) if line.startswith(INDEX)), len(lines))
-        end = start + 1
-        while end < len(lines) and lines[end].startswith((" ", "\t", "-")):
-            end += 1
-        before, metadata, after = block[0].partition(block[1])
-        metadata = "".join([*lines[:start], index, *lines[end:]])
-        return f"{before}{metadata}{after}"
-
-    return METADATA.sub(replaced, text, count=1)
+    assert card.block
+    place = readme.entry(card, INDEX) or slice(card.block.stop, card.block.stop)
+    return f"{card.text[: place.start]}{index}{card.text[place.stop :]}"
 
 
 def _with_table(text: str, table: str, path: Path) -> str:
@@ -235,5 +237,5 @@ def _expect_only_results_changed(
     if old != new or found != {_key(result): result for result in results}:
         raise ModelError(
             f"the metadata of {path} is laid out in a way that results cannot be written into",
-            f"Write {INDEX} as a block of its own, or take it out, and write the results again",
+            f"Write {INDEX}: as a block of its own, or take it out, and write the results again",
         )

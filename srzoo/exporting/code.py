@@ -45,7 +45,9 @@ def digest(config: Config, format: str) -> str:
     dists = {plugin.dist for plugin in made_of} | set(config.owners)
     # A block that no argument names may be a default: all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
-    used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [kinds.formats.find(format)]
+    used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [
+        kinds.export_formats.find(format)
+    ]
     places = {place for plugin in used for place in _places(plugin.target)}
     for dist in dists - {LOCAL_DIST, OWN_DIST}:
         places |= {place for name in packages.top_level(dist) for place in _places(name)}

@@ -36,7 +36,7 @@ from ..networks import folders
 from ..networks.lean import Folded, normalise
 from . import exports
 from .about import INPUT, OUTPUT, About
-from .exports import AGAIN, INSTEAD, DiffersError, Export, Record, UnfinishedError
+from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
 from .trial import drawn
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def kept(model: ModelFolder, scale: int, format: str, place: Path | None = None)
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
@@ -129,7 +129,7 @@ def write(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         path: the file, in a folder that exists; what stands there is replaced when the new one
             is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
@@ -177,7 +177,7 @@ def _write(
             raise DiffersError(
                 f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
                 " values differ",
-                INSTEAD,
+                USE_ANOTHER,
             )
         keeping.sync(place)
         for suffix in (*target.beside, target.suffix):
@@ -189,7 +189,9 @@ def _opened(model: ModelFolder, format: str, made: Path) -> Session:
     try:
         return exports.need(format).open(made, threads=1)
     except (ModelError, RuntimeError) as error:
-        raise ModelError(f"{format} cannot load what it made of {model.name}", INSTEAD) from error
+        raise ModelError(
+            f"{format} cannot load what it made of {model.name}", USE_ANOTHER
+        ) from error
 
 
 @contextlib.contextmanager
@@ -206,7 +208,7 @@ def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
         what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
         if isinstance(error, ModelError) and not _passes(error):
             raise
-        raise UnfinishedError(what, INSTEAD) from error
+        raise UnfinishedError(what, USE_ANOTHER) from error
 
 
 def _passes(error: BaseException | None) -> bool:
@@ -270,7 +272,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
             known = type(_root(error)).__module__.startswith(f"{torch.__name__}.")
             kind = ModelError if known else UnfinishedError
             what = f"torch cannot export {about.model}: {_reason(error)}"
-            raise kind(what, INSTEAD) from error
+            raise kind(what, USE_ANOTHER) from error
         program.model.metadata_props["srzoo"] = about.to_json()
         program.save(str(path), external_data=False)
 
@@ -331,11 +333,13 @@ def differences(
         try:
             got = session(x)
         except RuntimeError as error:
-            raise ModelError(f"the exported file fails on {across}x{down}", INSTEAD) from error
+            raise ModelError(f"the exported file fails on {across}x{down}", USE_ANOTHER) from error
         if got.shape != want.shape:
-            raise DiffersError(f"the exported file gave {got.shape} and not {want.shape}", INSTEAD)
+            raise DiffersError(
+                f"the exported file gave {got.shape} and not {want.shape}", USE_ANOTHER
+            )
         if not np.isfinite(got).all():
-            raise DiffersError("the exported file gave values that are not finite", INSTEAD)
+            raise DiffersError("the exported file gave values that are not finite", USE_ANOTHER)
         apart = np.abs(_levels(got) - _levels(want))
         off, total = max(off, int(apart.max())), total + apart.size
         count += int(np.count_nonzero(apart))

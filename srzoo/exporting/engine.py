@@ -1,4 +1,7 @@
-"""Which engine runs a model: the one that is asked for, or the fastest that is installed."""
+"""Which engine runs a model: the one that is asked for, or the fastest that is installed.
+
+Engines are asked what they state (:mod:`srzoo.exporting.facts`); none is imported to choose one.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..common import devices, memory
-from ..errors import BrokenPluginError, DeviceError
+from ..defaults import ENGINE
+from ..errors import DeviceError, PluginError
 from ..plugins import kinds
-from . import exports
-from .runner import ExportRunner
+from . import exports, facts
+from .facts import Facts
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
 
-TORCH = "torch"
-"""The engine that can run every model on every device."""
 VARIABLE = "SRZOO_ENGINE"
 """The environment variable that ``auto`` looks at first."""
-EXPORTING = 8.0
-"""Seconds that it takes, at least, to export even a small network, check it and measure it."""
 PER_PARAMETER, PER_PIXEL = 0.07e-9, 6e-6
 """Seconds of one core of a CPU, in torch, for an LR pixel: for each parameter, and besides."""
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -54,17 +54,17 @@ def choose(
 ) -> Choice:
     """The engine for a model: any by name; ``auto`` is the fastest that is installed and can.
 
-    The rule: a GPU, or a precision other than float32, is torch's. On a CPU the engines that are
-    installed are taken in the order of their measured ``speed``; one that a model cannot be
-    exported for, or whose export was found to differ, is passed over; torch comes last. Where no
-    export is kept, and one cannot be, or torch does the work before one would be made, another
-    engine takes its place whose export is kept; or torch.
+    The rule: of the engines that state the device and the precision and are installed, the one with
+    the highest ``speed``, if that is more than that of the default engine. One that a model cannot
+    be exported for, or whose export was found to differ, is passed over; the default engine comes
+    last. Where no export is kept, and one cannot be, or the default engine does the work before one
+    would be made, another engine takes its place whose export is kept; or the default engine.
 
     Args:
         folder: the model's.
         engine: a name, or "auto".
-        device: auto, cpu, cuda or mps.
-        precision: auto, fp32, bf16 or fp16.
+        device: auto, which is the graphics card if there may be one, cpu, cuda or mps.
+        precision: auto, which is fp32, fp32, bf16 or fp16.
         work: LR pixels that there are to enlarge, over all passes; None if that is unknown.
 
     Raises:
@@ -73,37 +73,60 @@ def choose(
     if engine == "auto":
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
-        return _chosen(folder, engine, "asked for")
-    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        return Choice(TORCH, f"the only one for {device} and {precision}")
-    if device == "auto" and devices.has_gpu():
-        return Choice(TORCH, "the one that uses the graphics card")
+        return _chosen(folder, engine)
     passed: list[str] = []
-    able: list[Choice] = []
-    for name, kind in _by_speed(passed):
-        if exports.missing(kind.format):
-            continue
-        found = [exports.find(folder, scale, kind.format) for scale in folder.config.scales]
-        refused = [made.record.refused for made in found if made and made.record.refused]
-        if refused:
-            passed.append(f"{name} is passed over: {refused[0]}")
+    able: list[tuple[Choice, Facts]] = []
+    for name, stated in _by_speed(_kind(device), precision, passed):
+        kept = _kept(folder, stated.export_format)
+        if isinstance(kept, str):
+            passed.append(f"{name} is passed over: {kept}")
         else:
-            able.append(Choice(name, "the fastest that is installed", prepares=not all(found)))
+            prepares = not kept if stated.export_format else stated.first_use > 0
+            able.append((Choice(name, "the fastest that is installed", prepares), stated))
     if not able:
-        none = "no faster one is installed: pip install srzoo[fast]"
-        return Choice(TORCH, "; ".join(passed) or none)
-    first = able[0]
-    if not first.prepares or not (why := _not_exported(folder, work)):
+        return Choice(ENGINE, "; ".join(passed) or _alone(device, precision))
+    first, stated = able[0]
+    if not first.prepares or not (why := _not_prepared(folder, work, stated)):
         return first
-    kept = next((choice for choice in able if not choice.prepares), None)
-    return Choice(kept.name, f"its export is kept, and {why}") if kept else Choice(TORCH, why)
+    for choice, its in able:
+        if not choice.prepares:
+            ready = "its export is kept" if its.export_format else "it is ready"
+            return Choice(choice.name, f"{ready}, and {why}")
+    return Choice(ENGINE, why)
 
 
-def _not_exported(folder: ModelFolder, work: int | None) -> str | None:
-    """Why no export is made for some work, if it is so."""
-    if work is not None and seconds(folder, work) < EXPORTING:
-        return f"torch enlarges {work:,} pixels before an export would be made"
-    if why := exports.unwritable(folder):
+def _kind(device: str) -> str:
+    """The kind of device that a name means; for auto a card, if there may be one."""
+    kind = device.partition(":")[0]
+    if kind != "auto":
+        return kind
+    return ("mps" if sys.platform == "darwin" else "cuda") if devices.has_gpu() else "cpu"
+
+
+def _alone(device: str, precision: str) -> str:
+    """Why the default engine is taken where no other is able."""
+    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
+        return f"the only one for {device} and {precision}"
+    if device == "auto" and devices.has_gpu():
+        return "the one that uses the graphics card"
+    return "no faster one is installed: pip install srzoo[fast]"
+
+
+def _kept(folder: ModelFolder, format: str) -> bool | str:
+    """Whether the exports of a model are kept; or why one was refused."""
+    if not format:
+        return False
+    found = [exports.find(folder, scale, format) for scale in folder.config.scales]
+    refused = [made.record.refused for made in found if made and made.record.refused]
+    return refused[0] if refused else all(found)
+
+
+def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
+    """Why an engine is not made ready for some work, if it is so."""
+    if work is not None and seconds(folder, work) < stated.first_use:
+        made = "an export would be made" if stated.export_format else "another one is ready"
+        return f"{ENGINE} enlarges {work:,} pixels before {made}"
+    if stated.export_format and (why := exports.unwritable(folder)):
         return f"no export can be kept: {why}"
     return None
 
@@ -118,30 +141,42 @@ def seconds(folder: ModelFolder, work: int) -> float:
     return work * (PER_PIXEL + PER_PARAMETER * parameters) / memory.cores()
 
 
-def _chosen(folder: ModelFolder, name: str, why: str) -> Choice:
-    if name.startswith(TORCH):
-        return Choice(name, why)
-    kind = kinds.engines.get(name)
-    if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
-        return Choice(name, why)
-    there = all(exports.find(folder, scale, kind.format) for scale in folder.config.scales)
-    return Choice(name, why, prepares=not there)
+def _chosen(folder: ModelFolder, name: str) -> Choice:
+    format = facts.find(name).export_format
+    return Choice(name, "asked for", prepares=bool(format) and _kept(folder, format) is False)
 
 
-def _by_speed(passed: list[str]) -> list[tuple[str, type[ExportRunner]]]:
-    """The engines that run exports, the fastest first; ``passed`` is told of broken ones."""
-    found: list[tuple[str, type[ExportRunner]]] = []
-    for plugin in kinds.engines:
-        if plugin.name.startswith(TORCH):
-            continue  # importing these takes seconds
+def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
+    """The installed engines that are faster than the default one; ``passed`` is told of broken."""
+    found: list[tuple[str, Facts]] = []
+    least = _speed_of_default()
+    for name in dict.fromkeys(kinds.engines.names()):
         try:
-            kind = kinds.engines.get(plugin.name)
-        except BrokenPluginError as error:
-            passed.append(f"{plugin.name} is passed over: {error.what}")
+            stated = facts.find(name)
+            able = kind in stated.devices and stated.can(kind, _number(precision))
+            if name == ENGINE or not able or stated.speed <= least or _missing(name, stated):
+                continue
+        except PluginError as error:
+            passed.append(f"{name} is passed over: {error.what}")
             continue
-        if isinstance(kind, type) and issubclass(kind, ExportRunner):
-            found.append((plugin.name, kind))
+        found.append((name, stated))
     return sorted(found, key=lambda pair: -pair[1].speed)
+
+
+def _number(precision: str) -> str:
+    return devices.PRECISIONS[1] if precision == "auto" else precision
+
+
+def _speed_of_default() -> float:
+    try:
+        return 0.0 if facts.missing(ENGINE) else facts.find(ENGINE).speed
+    except PluginError:
+        return 0.0
+
+
+def _missing(name: str, stated: Facts) -> str | None:
+    """How to install what an engine, and the export format that it runs, needs."""
+    return facts.missing(name) or (stated.export_format and exports.missing(stated.export_format))
 
 
 def check(engine: str, device: str, precision: str) -> None:
@@ -173,15 +208,7 @@ def check(engine: str, device: str, precision: str) -> None:
 
 
 def _check_engine(engine: str, device: str, precision: str) -> None:
-    kinds.engines.find(engine)
-    if engine.startswith(TORCH):
-        return  # importing it takes seconds
-    kind = kinds.engines.get(engine)
-    if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
-        return  # whatever it is, it says itself what it cannot do
-    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        raise DeviceError(
-            f"{engine} runs on cpu in fp32, not on {device} in {precision}",
-            f"Use --engine {TORCH}",
-        )
-    exports.need(kind.format)
+    stated = facts.find(engine)
+    stated.need(engine, device, precision)
+    if command := _missing(engine, stated):
+        raise DeviceError(f"{engine} is not installed", f"Install it: {command}")

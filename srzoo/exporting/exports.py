@@ -16,34 +16,35 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..common import files, keeping, strict
 from ..common.keeping import Part
+from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models.folder import read_folder
 from ..plugins import kinds
 from ..plugins.packages import version
-from ..plugins.registry import LOCAL_DIST
-from . import code
+from . import code, facts
 
 if TYPE_CHECKING:
-    from ..contracts import Format
+    from ..contracts import ExportFormat
     from ..models.folder import ModelFolder
 
 VERSION = 2
 """Goes up when exports of the same model come out different."""
 WRITING = {"onnx": "onnx", "onnxscript": "onnxscript"}
 """What torch needs to write ONNX: distributions, and the module each one brings."""
-INSTEAD = "Use another format, or --engine torch"
+USE_ANOTHER = f"Use another format, or --engine {ENGINE}"
 """What mends an export that cannot be made."""
 RECORD = "export.json"
 STEM = "model"
 NAME = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<format>.+)-[0-9a-f]{16}")
 """Of a kept export's folder."""
+EXPORTING = 8.0
+"""Seconds that it takes, at least, to export even a small network, check it and measure it."""
 AGAIN = 7 * 24 * 3600.0
 """Seconds after which a network that a format could not express is tried again."""
 ROOM = 16 << 20
@@ -104,17 +105,12 @@ class Export:
 
 def missing(format: str) -> str | None:
     """How to install what a format needs, or None if it is all there."""
-    found = kinds.formats.create(format)
-    modules = [*found.packages.values(), *WRITING.values()]
-    if all(util.find_spec(module) for module in modules):
-        return None
-    dist = kinds.formats.find(format).dist
-    if dist == LOCAL_DIST:
-        return f"pip install {' '.join([*found.packages, *WRITING])}"
-    return f'pip install "{dist}[{found.extra}]"'
+    found = kinds.export_formats.create(format)
+    dist = kinds.export_formats.find(format).dist
+    return facts.to_install({**found.packages, **WRITING}, found.extra, dist)
 
 
-def need(format: str) -> Format:
+def need(format: str) -> ExportFormat:
     """A format whose packages are installed.
 
     Raises:
@@ -122,7 +118,7 @@ def need(format: str) -> Format:
     """
     if command := missing(format):
         raise DeviceError(f"{format} is not installed", f"Install it: {command}")
-    return kinds.formats.create(format)
+    return kinds.export_formats.create(format)
 
 
 def root() -> Path:
@@ -136,7 +132,7 @@ def folder_of(model: ModelFolder, scale: int, format: str, place: Path | None = 
     Raises:
         PluginError: the model's generator is not installed.
     """
-    config, packages = model.config, kinds.formats.create(format).packages
+    config, packages = model.config, kinds.export_formats.create(format).packages
     owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *WRITING]
     what = {
         "network": [config.generator, config.args, config.weights and config.weights.sha256],
@@ -156,7 +152,7 @@ def find(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         sure: compare every byte with what was written, and not the sizes alone.
         place: the folder with the exports, if it is not the cache's.
     """
@@ -165,18 +161,18 @@ def find(
 
 def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
     """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
-    facts = keeping.unsealed(folder / RECORD) or {}
-    parts = keeping.read_parts(facts.pop("parts", None))
-    model = facts.pop("model", None)
+    told = keeping.unsealed(folder / RECORD) or {}
+    parts = keeping.read_parts(told.pop("parts", None))
+    model = told.pop("model", None)
     if parts is None or not isinstance(model, str):
         return None
     try:
-        record = strict.parse(Record, facts, str(folder / RECORD))
+        record = strict.parse(Record, told, str(folder / RECORD))
     except SrzooError:
         return None
     if record.until and not 0 <= record.until - time.time() <= AGAIN:
         return None
-    kind = kinds.formats.create(format)
+    kind = kinds.export_formats.create(format)
     names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
     whole = record.refused or names <= {part.name for part in parts}
     if not whole or not keeping.intact(folder, parts, sure=sure):
@@ -198,7 +194,7 @@ def keep(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered format.
+        format: a registered export format.
         make: writes the file it is given, and says what it found.
         place: the folder with the exports, if it is not the cache's.
 
@@ -206,23 +202,23 @@ def keep(
         UnwritableError: the cache cannot be written, or is full.
     """
     folder = folder_of(model, scale, format, place)
-    suffix = kinds.formats.create(format).suffix
+    suffix = kinds.export_formats.create(format).suffix
     try:
         with keeping.making(folder.parent) as made:
             new = made / "new"
             new.mkdir()
             record = make(new / f"{STEM}{suffix}")
-            facts: dict[str, Any] = {
+            sealed: dict[str, Any] = {
                 **asdict(record),
                 "model": str(model.path.absolute()),
                 "parts": keeping.listed(keeping.parts(new)),
             }
-            (new / RECORD).write_bytes(keeping.sealed(facts))
+            (new / RECORD).write_bytes(keeping.sealed(sealed))
             found = _place(new, folder, format)
     except OSError as error:
         raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
-            "Set SRZOO_CACHE to a folder that can be written, or use --engine torch",
+            f"Set SRZOO_CACHE to a folder that can be written, or use --engine {ENGINE}",
         ) from error
     _forget(folder)
     return found

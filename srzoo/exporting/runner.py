@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..common import keeping, memory
-from ..errors import DeviceError, FallbackWarning, ModelError
+from ..defaults import ENGINE
+from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
-from . import about, exports
-from .exports import UnfinishedError, UnwritableError
+from . import about, exports, facts
+from .exports import EXPORTING, UnfinishedError, UnwritableError
 
 if TYPE_CHECKING:
     from ..contracts import F32, Session
@@ -24,37 +26,44 @@ if TYPE_CHECKING:
 class ExportRunner:
     """A model folder as an exported file, made at the first use and kept.
 
-    An engine plugin is a subclass that names its format. Threads may share one: a session belongs
-    to one call at a time, which takes all cores as it is, and what comes out is copied where it
-    lies in the engine's memory. Where the cache cannot be written, the export is in a temporary
-    folder until this has gone, and a FallbackWarning says so.
+    An engine may be a subclass that names its export format. Threads may share one: a session
+    belongs to one call at a time, which takes all cores as it is, and what comes out is copied
+    where it lies in the engine's memory. Where the cache cannot be written, the export is in a
+    temporary folder until this has gone, and a FallbackWarning says so.
+
+    The facts of :class:`~srzoo.contracts.Engine` are those of an engine that lets its export format
+    open the file, on the CPU. One for another device states ``devices`` and ``precisions`` of its
+    own, and overrides :meth:`open`, perhaps :meth:`free_memory`.
 
     Attributes:
-        format: a registered format.
-        speed: how many times faster than plain torch on a CPU; the ``auto`` engine takes the
-            fastest. See docs/performance.md for the measurement.
+        export_format: a registered export format.
+        speed: 0 where nobody has measured it; see docs/performance.md.
         model: there is no ``nn.Module``.
+        device, precision: what was asked for; "auto" is the first precision that it states.
 
     Args:
         folder: the model's.
-        device: auto or cpu.
-        precision: auto or fp32.
+        device: auto, or of a kind that it states.
+        precision: auto, or one that it states.
 
     Raises:
         DeviceError: it is not installed, or cannot do what is asked for.
         ModelError: the model cannot be exported, or its export does not do the same.
     """
 
-    format: ClassVar[str]
-    speed: ClassVar[float]
+    export_format: ClassVar[str]
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    speed: ClassVar[float] = 0.0
+    first_use: ClassVar[float] = EXPORTING
+    packages: ClassVar[Mapping[str, str]] = {}
+    extra: ClassVar[str] = ""
     model = None
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
-        if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-            raise DeviceError(
-                f"this engine runs on cpu in fp32, not on {device} in {precision}",
-                "Use --engine torch",
-            )
+        facts.of_class(type(self), "this engine").need("this engine", device, precision)
+        self.device = device
+        self.precision = self.precisions[0] if precision == "auto" else precision
         self._folder = read_folder(folder)
         self._lock = threading.RLock()
         self._aside: Path | None = None
@@ -69,7 +78,7 @@ class ExportRunner:
             raise ModelError(
                 f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
                 f" {told.smallest} and more",
-                "Use --engine torch",
+                f"Use --engine {ENGINE}",
             )
         with self._lock:
             return _owned(session(x))
@@ -91,36 +100,40 @@ class ExportRunner:
         """None: it works in the host's memory."""
         return None
 
+    def open(self, path: Path) -> Session:
+        """Make an export ready to run; here its format does it, on the CPU."""
+        return exports.need(self.export_format).open(path, memory.cores())
+
     def _at(self, scale: int) -> tuple[Session, About, Record]:
         with self._lock:
             if scale not in self._sessions:
-                self._sessions[scale] = self._open(self._found(scale))
+                self._sessions[scale] = self._opened(self._found(scale))
             return self._sessions[scale]
 
-    def _open(self, made: Export) -> tuple[Session, About, Record]:
+    def _opened(self, made: Export) -> tuple[Session, About, Record]:
         if made.record.refused:
-            raise ModelError(made.record.refused, "Use --engine torch")
+            raise ModelError(made.record.refused, f"Use --engine {ENGINE}")
         try:
-            format = exports.need(self.format)
+            format = exports.need(self.export_format)
             told = about.parse(format.about(made.path), str(made.path))
-            session = format.open(made.path, memory.cores())
+            session = self.open(made.path)
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnfinishedError(
-                f"{self.format} does not work here: {first}", "Use --engine torch"
+                f"{self.export_format} does not work here: {first}", f"Use --engine {ENGINE}"
             ) from error
         exports.used(made)
         return session, told, made.record
 
     def _found(self, scale: int) -> Export:
         """The export of a scale: kept, or made now; in a temporary folder if need be."""
-        made = exports.find(self._folder, scale, self.format, sure=True)
+        made = exports.find(self._folder, scale, self.export_format, sure=True)
         if made:
             return made
         from . import convert
 
         try:
-            return convert.kept(self._folder, scale, self.format)
+            return convert.kept(self._folder, scale, self.export_format)
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
@@ -128,9 +141,9 @@ class ExportRunner:
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
                 f"there is no folder for an export: {error.strerror or error}",
-                "Use --engine torch",
+                f"Use --engine {ENGINE}",
             ) from error
-        return convert.kept(self._folder, scale, self.format, place)
+        return convert.kept(self._folder, scale, self.export_format, place)
 
 
 def _owned(y: F32) -> F32:

@@ -7,7 +7,6 @@ when a picture is written. Where Pillow alone knows them (TIFF, images in memory
 from __future__ import annotations
 
 import io
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,10 +18,11 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .picture import Picture
+from .xmp import orientation as told_by_xmp
 
 ORIENTATION = 0x0112
-UPRIGHT = re.compile(rb"tiff:Orientation\s{0,9}(?:=\s{0,9}[\"']|>)\s{0,9}([1-8])")
-"""How XMP tells it: by an attribute, or an element."""
+XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
+"""Where Pillow keeps XMP."""
 DPI_X, DPI_Y, DPI_UNIT = 0x011A, 0x011B, 0x0128
 CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 MAKER_NOTE = 0x927C
@@ -36,7 +36,7 @@ WRITTEN = DESCRIPTIVE | {CAMERA, GPS, DPI_X, DPI_Y, DPI_UNIT}
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes of what a field type counts; of rationals, half of it, for the order of bytes."""
 RATIONALS = (5, 10)
-SHORT, LONG, RATIONAL = 3, 4, 5
+SHORT, LONG, RATIONAL, LONG8 = 3, 4, 5, 16
 BELOW = {0: (CAMERA, GPS), CAMERA: (INTEROP,)}
 """Which directories stand in which; no others are followed, so there are no loops."""
 MOST = 1000
@@ -125,35 +125,55 @@ def packed(found: Fields) -> bytes | None:
     if not found.entries:
         return None
     head = (b"II*\0" if found.order == "<" else b"MM\0*") + struct.pack(f"{found.order}I", 8)
-    return b"Exif\0\0" + head + _packed(found.entries, found.order, 8)
+    return b"Exif\0\0" + head + packed_directory(found.entries, found.order, 8)
 
 
-def _packed(entries: Directory, order: str, at: int) -> bytes:
-    """A directory that begins at an offset, with all that it points to."""
+def packed_directory(entries: Directory, order: str, at: int, *, big: bool = False) -> bytes:
+    """A TIFF's directory, with all that it points to behind it.
+
+    Args:
+        entries: by their tags.
+        order: of bytes, as in ``struct``.
+        at: the offset that it is written at, an even one.
+        big: whether it is a BigTIFF's.
+    """
     lines: list[bytes] = []
     behind = io.BytesIO()
-    place = at + 2 + 12 * len(entries) + 4
+    several, code = ("Q", "Q") if big else ("H", "I")
+    room = struct.calcsize(f"={code}")
+    place = at + struct.calcsize(f"={several}") + (4 + 2 * room) * len(entries) + room
     for tag, entry in sorted(entries.items()):
         where = place + behind.tell()
         if isinstance(entry, dict):
-            kind, count, value = LONG, 1, struct.pack(f"{order}I", where)
-            behind.write(_packed(entry, order, where))
+            kind, count, value = LONG8 if big else LONG, 1, struct.pack(f"{order}{code}", where)
+            behind.write(packed_directory(entry, order, where, big=big))
         else:
             kind, count, value = entry
-            if len(value) > 4:
+            if len(value) > room:
                 behind.write(value + bytes(len(value) % 2))
-                value = struct.pack(f"{order}I", where)
-        lines.append(struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0"))
-    return struct.pack(f"{order}H", len(lines)) + b"".join(lines) + bytes(4) + behind.getvalue()
+                value = struct.pack(f"{order}{code}", where)
+        lines.append(struct.pack(f"{order}HH{code}", tag, kind, count) + value.ljust(room, b"\0"))
+    head = struct.pack(f"{order}{several}", len(lines))
+    return head + b"".join(lines) + bytes(room) + behind.getvalue()  # no further page
+
+
+def numbers(kind: int, *values: int) -> Entry:
+    """A field of whole numbers in little-endian order: SHORT, LONG or LONG8."""
+    width = {SHORT: 2, LONG: 4, LONG8: 8}[kind]
+    return kind, len(values), np.array(values, f"<u{width}").tobytes()
 
 
 def exif_from(image: Image.Image, lost: list[str]) -> Image.Exif:
     """An image's EXIF data as Pillow reads them; none, and said, where it cannot."""
+    # Pillow looks into XMP for an orientation by a pattern, and finds it in captions, too.
+    xmp = {key: image.info.pop(key) for key in XMP_NAMES if key in image.info}
     try:
         return image.getexif()
     except UNFORESEEN as error:
         lost.append(_damaged(error))
         return Image.Exif()
+    finally:
+        image.info.update(xmp)
 
 
 def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
@@ -162,8 +182,8 @@ def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
         value: object = exif.get(ORIENTATION)
     except UNFORESEEN:
         return 1
-    if value is None and (told := UPRIGHT.search(xmp or b"")):
-        return int(told[1])
+    if value is None and xmp:
+        return told_by_xmp(xmp)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

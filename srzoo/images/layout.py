@@ -206,7 +206,7 @@ def _check_kind(
         raise PictureError(f"its compression ({name}) is not read", OTHERWISE)
     formats = {int(each) for each in directory.numbers(ifd.SAMPLE_FORMAT, MOST)} or {1}
     if bad := formats - {1, 4} - ({2} if photometric == LAB else set()):
-        name = INTERNALS.get(min(bad), "unknown")
+        name = INTERNALS.get(min(bad), "no name")
         raise PictureError(f"it has {name} values of {max(bits)} bits", CONVERT)
     if max(bits) > 16:
         raise PictureError(f"it has {max(bits)} bits a channel", CONVERT)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from . import ifd
+from .exif import LONG, SHORT, Directory, numbers, packed_directory
 from .layout import BLACK
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FAX = {2: "tiff_ccitt", 3: "group3", 4: "group4"}
 """CCITT's compressions, and how Pillow calls them."""
+SHORTS = ifd.BITS, 530, ifd.EXTRA, ifd.COMPRESSION, ifd.PHOTOMETRIC
+"""Tags whose numbers have 16 bits."""
 END_OF_FAX = "000000000001" * 2
 """What stands at the end of group 4's."""
 
@@ -43,32 +46,23 @@ def small_tiff(
             gray where they say nothing else.
         tables: of JPEG.
     """
-    numbers: dict[int, Any] = {
-        ifd.WIDTH: width, ifd.HEIGHT: sum(rows), ifd.BITS: 8, ifd.PHOTOMETRIC: BLACK,
-        ifd.SAMPLES: 1, ifd.ROWS: rows[0], ifd.PLANAR: 1,
-    } | fields  # fmt: skip
     body = b"".join(parts)
     lengths = [len(part) for part in parts]
-    places = list(itertools.accumulate(lengths[:-1], initial=8))
-    numbers |= {ifd.OFFSETS: places, ifd.COUNTS: lengths}
-    entries: list[bytes] = []
-    beyond = body + bytes(len(body) % 2)
-    for tag, value in sorted([*numbers.items(), *([(ifd.JPEG_TABLES, tables)] if tables else [])]):
-        kind, size = (7, 1) if tag == ifd.JPEG_TABLES else (4, 4)
-        if tag in (ifd.BITS, 530, ifd.EXTRA, ifd.COMPRESSION, ifd.PHOTOMETRIC):
-            kind, size = 3, 2
-        if kind == 7:
-            count, data = len(value), value
-        else:
-            several: NDArray[Any] = np.atleast_1d(np.array(value, f"<u{size}"))
-            count, data = len(several), several.tobytes()
-        if len(data) > 4:
-            where = struct.pack("<I", 8 + len(beyond))
-            beyond += data + bytes(len(data) % 2)
-            data = where
-        entries.append(struct.pack("<HHI", tag, kind, count) + data.ljust(4, b"\0"))
-    head = struct.pack("<2sHI", b"II", 42, 8 + len(beyond))
-    return head + beyond + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    told: dict[int, Any] = {
+        ifd.WIDTH: width, ifd.HEIGHT: sum(rows), ifd.BITS: 8, ifd.PHOTOMETRIC: BLACK,
+        ifd.SAMPLES: 1, ifd.ROWS: rows[0], ifd.PLANAR: 1,
+    } | fields | {
+        ifd.OFFSETS: list(itertools.accumulate(lengths[:-1], initial=8)), ifd.COUNTS: lengths,
+    }  # fmt: skip
+    entries: Directory = {
+        tag: numbers(SHORT if tag in SHORTS else LONG, *np.atleast_1d(value).tolist())
+        for tag, value in told.items()
+    }
+    if tables:
+        entries[ifd.JPEG_TABLES] = (7, len(tables), tables)
+    body += bytes(len(body) % 2)
+    at = 8 + len(body)
+    return struct.pack("<2sHI", b"II", 42, at) + body + packed_directory(entries, "<", at)
 
 
 def opened(small: bytes) -> NDArray[Any]:

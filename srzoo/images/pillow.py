@@ -89,7 +89,7 @@ class PillowFormat(Format):
         found.exif = metadata.exif_from(image, found.lost)
         found.xmp = _as_bytes(image.info.get("xmp"))
         found.iptc = metadata.iptc_of(image.info)
-        found.turn = metadata.orientation(found.exif)
+        found.turn = metadata.orientation(found.exif, found.xmp)
         return found
 
     def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> decoding.Decoded:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..contracts import on_grid
 from ..errors import PictureError
 
 if TYPE_CHECKING:
@@ -24,12 +25,25 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Place:
-    """A rectangle of pixels: its left top corner, and its size."""
+    """A rectangle of pixels: its left top corner, and its size.
+
+    Corners are counted from the left top one of the picture; a place may lie beyond its edges.
+    """
 
     x: int
     y: int
     width: int
     height: int
+
+    @property
+    def right(self) -> int:
+        """The first column behind it."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row below it."""
+        return self.y + self.height
 
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
@@ -50,12 +64,16 @@ class Place:
         return place
 
     def of(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """This part of a picture H x W or H x W x 3; a view."""
-        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
+        """This part of a picture H x W or H x W x C; a view."""
+        return pixels[self.y : self.bottom, self.x : self.right]
 
     def moved(self, x: int, y: int) -> Place:
         """The same size, so many pixels to the right and down."""
         return Place(self.x + x, self.y + y, self.width, self.height)
+
+    def inside(self, outer: Place, by: int = 1) -> Place:
+        """The same place in an array that holds ``outer`` alone, enlarged so many times."""
+        return self.moved(-outer.x, -outer.y).times(by)
 
     def times(self, by: int) -> Place:
         """The same place in a picture enlarged so many times."""
@@ -64,7 +82,7 @@ class Place:
     def divided(self, by: int) -> Place:
         """The pixels of a picture so many times smaller that this place touches."""
         x, y = self.x // by, self.y // by
-        right, bottom = -(-(self.x + self.width) // by), -(-(self.y + self.height) // by)
+        right, bottom = -(-self.right // by), -(-self.bottom // by)
         return Place(x, y, right - x, bottom - y)
 
     def snapped(self, unit: int) -> Place:
@@ -72,11 +90,15 @@ class Place:
         width, height = max(1, self.width // unit), max(1, self.height // unit)
         return Place(self.x // unit, self.y // unit, width, height).times(unit)
 
-    def grown(self, by: int, size: tuple[int, int]) -> Place:
-        """With so many pixels more on each side, cut to a picture of (width, height)."""
-        x, y = max(0, self.x - by), max(0, self.y - by)
-        right = min(size[0], self.x + self.width + by)
-        bottom = min(size[1], self.y + self.height + by)
+    def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Place:
+        """With ``by`` pixels more on each side, at most ``edge`` beyond a picture (width, height).
+
+        On a grid of ``multiple`` pixels, which ``edge`` keeps to, it consists of whole cells.
+        """
+        x = max(-edge, (self.x - by) // multiple * multiple)
+        y = max(-edge, (self.y - by) // multiple * multiple)
+        right = on_grid(min(size[0] + edge, self.right + by), multiple)
+        bottom = on_grid(min(size[1] + edge, self.bottom + by), multiple)
         return Place(x, y, right - x, bottom - y)
 
     def aligned(self, by: int) -> Place:
@@ -90,7 +112,7 @@ class Place:
         Raises:
             PictureError: a part of it lies outside.
         """
-        if self.x + self.width > whole.width or self.y + self.height > whole.height:
+        if self.right > whole.width or self.bottom > whole.height:
             size = whole.divided(unit)
             raise PictureError(
                 f"the place {self.divided(unit)} leaves the picture, which has"

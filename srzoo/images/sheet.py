@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,8 +26,10 @@ HEADS = ("LR", "bicubic", "SR", "HR")
 WIDEST = 2_000
 """No sheet is wider than this, in pixels."""
 INK, QUIET, FRAME, EDGE = (20, 20, 20), (96, 96, 96), (214, 38, 38), (205, 205, 205)
-ELSEWHERE = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
-"""Fonts of Linux, macOS and Windows for letters that Pillow's own font lacks."""
+LATIN = "Aaeg09"
+"""What a font for texts has."""
+SAMPLE = 20
+"""The size at which letters are looked at."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _write(
     text = shortened(text, size, room - bold)
     letters = font(text, size)
     for shift in range(1 + bold):  # the font has no bold: the same again, a pixel to the right
-        pen.text((place[0] + shift, place[1]), printable(text, size), fill=ink, font=letters)
+        pen.text((place[0] + shift, place[1]), printable(text), fill=ink, font=letters)
 
 
 def fitted(pixels: U8, room: tuple[int, int]) -> U8:
@@ -221,53 +223,88 @@ def wrapped(text: str, size: int, room: int) -> list[str]:
 
 def length(text: str, size: int) -> float:
     """How many pixels wide a line is."""
-    return font(text, size).getlength(printable(text, size))
+    return font(text, size).getlength(printable(text))
 
 
 def font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """The font that has most letters of a text: Pillow's own, or one of the system."""
-    best = _font("", size)
-    for name in ELSEWHERE:
-        if not (missing := _lacking(best, text)):
+    """The font that has most letters of a text: Pillow's own, or one that matplotlib knows."""
+    return _font(_file(_odd(text)), size)
+
+
+@lru_cache
+def _file(odd: str) -> str:
+    """The font file that has most of some letters; none for Pillow's own font."""
+    best, missing = "", _lacking("", odd)
+    for name in _others() if missing else ():
+        if _lacking(name, LATIN):
+            continue  # of signs alone
+        if (lacking := _lacking(name, odd)) < missing:
+            best, missing = name, lacking
+        if not missing:
             break
-        try:
-            other = _font(name, size)
-        except OSError:
-            continue
-        if _lacking(other, text) < missing:
-            best = other
     return best
 
 
-def printable(text: str, size: int) -> str:
+@cache
+def _others() -> tuple[str, ...]:
+    """Files of upright fonts of ordinary weight, those without serifs first."""
+    try:
+        import matplotlib
+        from matplotlib.font_manager import fontManager
+    except ImportError:
+        return ()
+    # Its own are for formulas, but for one; what is called last resort draws boxes.
+    own = matplotlib.get_data_path()
+    found = {
+        (each.name != "DejaVu Sans", "Sans" not in each.name, each.name, each.fname)
+        for each in fontManager.ttflist
+        if (each.style, each.variant, each.stretch) == ("normal", "normal", "normal")
+        and each.weight in (400, "normal", "regular")
+        and (each.name == "DejaVu Sans" or not each.fname.startswith(own))
+        and not each.name.replace(" ", "").lower().startswith((".", "lastresort"))
+    }
+    return tuple(file for *_, file in sorted(found))
+
+
+def printable(text: str) -> str:
     """The text as its font can print it: without the accents it lacks, and ? for the rest."""
-    letters = font(text, size)
-    if not _lacking(letters, text):
+    name = _file(_odd(text))
+    if not _lacking(name, text):
         return text
     shown = ""
     for letter in unicodedata.normalize("NFC", text):
-        if _lacking(letters, letter):
+        if _lacking(name, letter):
             letter = unicodedata.normalize("NFKD", letter)[0]
-        if _lacking(letters, letter):
+        if _lacking(name, letter):
             letter = "" if unicodedata.combining(letter) else "?"
         shown += letter
     return shown
 
 
-@cache
+@lru_cache(16)  # each keeps its file open
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
     # With a size, Pillow's own font is a FreeType one as well.
     found = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
     return cast("ImageFont.FreeTypeFont", found)
 
 
-def _lacking(letters: ImageFont.FreeTypeFont, text: str) -> int:
+def _odd(text: str) -> str:
+    """The letters of a text that a font may lack."""
+    return "".join(sorted({letter for letter in text if not " " <= letter <= "~"}))
+
+
+def _lacking(name: str, letters: str) -> int:
     """How many letters are drawn as the box that stands for those a font has not, or not at all."""
-    odd = (letter for letter in text if not " " <= letter <= "~")
-    return sum(not letter.isprintable() or _is_box(letters, letter) for letter in odd)
+    return sum(not letter.isprintable() or _is_box(name, letter) for letter in letters)
 
 
 @cache
-def _is_box(letters: ImageFont.FreeTypeFont, letter: str) -> bool:
+def _is_box(name: str, letter: str) -> bool:
+    if " " <= letter <= "~" and not name:
+        return False
+    try:
+        letters = _font(name, SAMPLE)
+    except OSError:  # no font, or gone
+        return True
     drawn, box = (cast("Any", letters.getmask(text)) for text in (letter, "\uffff"))
     return bytes(drawn) == bytes(box)

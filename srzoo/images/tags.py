@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 from PIL import Image
 
-from . import ifd, metadata
+from . import exif, ifd, metadata
 from .exif import DESCRIPTIVE, DPI_UNIT, DPI_X, DPI_Y
 from .ifd import Directory
 from .pages import Page, number
@@ -77,7 +78,7 @@ def _data(page: Page, tag: int, damaged: set[int]) -> bytes | None:
 
 def _exif(page: Page, damaged: set[int]) -> Image.Exif:
     """The EXIF data: those fields that are as they have to be."""
-    main: dict[int, tuple[int, int, bytes]] = {}
+    main: exif.Directory = {}
     for tag in KINDS:
         field = _holder(page, tag).fields.get(tag)
         data = _data(page, tag, damaged)
@@ -85,43 +86,35 @@ def _exif(page: Page, damaged: set[int]) -> Image.Exif:
             main[tag] = (field.kind, field.many, data)
         elif data:
             damaged.add(tag)
-    nested = {
-        tag: _nested(page, tag, damaged)
-        for tag in (metadata.CAMERA, metadata.GPS)
-        if tag in _holder(page, tag)
-    }
-    exif = Image.Exif()
-    order = page.directory.file.order
-    if data := _block(order, main, {tag: each for tag, each in nested.items() if each[0]}):
-        exif.load(b"Exif\0\0" + data)
-    return exif
+    for tag in (metadata.CAMERA, metadata.GPS):
+        if tag in _holder(page, tag) and (inner := _nested(page, tag, damaged)):
+            main[tag] = inner
+    found = Image.Exif()
+    if data := exif.packed(exif.Fields(page.directory.file.order, main)):
+        found.load(data)
+    return found
 
 
-Fields = dict[int, tuple[int, int, bytes]]
-
-
-def _nested(page: Page, pointer: int, damaged: set[int]) -> tuple[Fields, Fields]:
-    """The fields of a directory inside; and those of EXIF's own one in it."""
+def _nested(page: Page, pointer: int, damaged: set[int]) -> exif.Directory:
+    """The fields of a directory inside, with EXIF's own one in it."""
     holder = _holder(page, pointer)
     try:
         directory = holder.file.directory(number(holder, pointer))
     except ValueError:
         damaged.add(pointer)
-        return {}, {}
+        return {}
     fields = _fields(directory, damaged)
     fields.pop(metadata.INTEROP, None)
-    inner: Fields = {}
-    if metadata.INTEROP in directory:
-        try:
+    if fields and metadata.INTEROP in directory:
+        with contextlib.suppress(ValueError):  # an offset into nowhere, as many programs leave it
             at = number(directory, metadata.INTEROP)
-            inner = _fields(holder.file.directory(at), damaged)
-        except ValueError:
-            inner = {}  # an offset into nowhere, as many programs leave it
-    return fields, inner
+            if inner := _fields(holder.file.directory(at), damaged):
+                fields[metadata.INTEROP] = inner
+    return fields
 
 
-def _fields(directory: Directory, damaged: set[int]) -> Fields:
-    found: Fields = {}
+def _fields(directory: Directory, damaged: set[int]) -> exif.Directory:
+    found: exif.Directory = {}
     size = 0
     for tag, field in directory.fields.items():
         length = directory.file.sizes[field.kind] * field.many
@@ -134,33 +127,6 @@ def _fields(directory: Directory, damaged: set[int]) -> Fields:
         else:
             found[tag] = (field.kind, field.many, data)
     return found
-
-
-def _block(order: str, main: Fields, nested: dict[int, tuple[Fields, Fields]]) -> bytes:
-    """EXIF data: a small TIFF of directories alone, in the order of bytes that they came in."""
-    out = bytearray(struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 0))
-
-    def put(fields: Fields) -> int:
-        lines: list[bytes] = []
-        for tag, (kind, count, data) in sorted(fields.items()):
-            if len(data) > 4:
-                where = struct.pack(f"{order}I", len(out))
-                out.extend(data + bytes(len(data) % 2))
-                data = where
-            lines.append(struct.pack(f"{order}HHI", tag, kind, count) + data.ljust(4, b"\0"))
-        at = len(out)
-        out.extend(struct.pack(f"{order}H", len(lines)) + b"".join(lines) + bytes(4))
-        return at
-
-    whole = dict(main)
-    for pointer, (fields, inner) in nested.items():
-        if inner:
-            fields[metadata.INTEROP] = (4, 1, struct.pack(f"{order}I", put(inner)))
-        whole[pointer] = (4, 1, struct.pack(f"{order}I", put(fields)))
-    if not whole:
-        return b""
-    struct.pack_into(f"{order}I", out, 4, put(whole))
-    return bytes(out)
 
 
 def _iptc(page: Page, damaged: set[int]) -> bytes | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..common import files
 from ..errors import PictureError
-from .exif import Directory, Entry, fields, swapped
+from .exif import LONG, LONG8, SHORT, Directory, fields, numbers, packed_directory, swapped
 from .metadata import sized, with_layout
 from .picture import Picture
 
@@ -31,7 +31,6 @@ LEVEL = 2
 """Of deflate: higher ones take twice as long and save nothing after the predictor."""
 CLASSIC = 3_500_000_000
 """Bytes of pixels from which a file is a BigTIFF: its offsets have 64 bits."""
-SHORT, LONG, LONG8 = 3, 4, 16
 ICC, XMP, IPTC = 34675, 700, 33723
 
 
@@ -120,8 +119,10 @@ class Writer:
             self._flush()
         if self.done != self.size[1]:
             raise ValueError(f"{self.done} rows of {self.size[1]}")
+        where = self.file.seek(0, os.SEEK_END)
+        where += self.file.write(bytes(where % 2))
         entries = self._metadata() | self._layout()
-        where = self._directory(entries)
+        self.file.write(packed_directory(entries, "<", where, big=self.big))
         self.file.seek(8 if self.big else 4)
         self.file.write(struct.pack("<Q" if self.big else "<I", where))
         self.file.seek(0, os.SEEK_END)
@@ -135,24 +136,24 @@ class Writer:
         wide = LONG8 if self.big else LONG
         where, counts = zip(*self.parts, strict=True)
         found: Directory = {
-            256: _field(LONG, self.size[0]),
-            257: _field(LONG, self.size[1]),
-            258: _field(SHORT, *[8 * self.dtype.itemsize] * self.channels),
-            259: _field(SHORT, 8),  # deflate
-            262: _field(SHORT, 1 if colours == 1 else 2),  # black is zero, or RGB
-            274: _field(SHORT, 1),
-            277: _field(SHORT, self.channels),
-            284: _field(SHORT, 1),
-            317: _field(SHORT, 2),  # horizontal predictor
+            256: numbers(LONG, self.size[0]),
+            257: numbers(LONG, self.size[1]),
+            258: numbers(SHORT, *[8 * self.dtype.itemsize] * self.channels),
+            259: numbers(SHORT, 8),  # deflate
+            262: numbers(SHORT, 1 if colours == 1 else 2),  # black is zero, or RGB
+            274: numbers(SHORT, 1),
+            277: numbers(SHORT, self.channels),
+            284: numbers(SHORT, 1),
+            317: numbers(SHORT, 2),  # horizontal predictor
         }
         if self.tile:
-            found |= {322: _field(LONG, self.tile), 323: _field(LONG, self.tile)}
-            found |= {324: _field(wide, *where), 325: _field(wide, *counts)}
+            found |= {322: numbers(LONG, self.tile), 323: numbers(LONG, self.tile)}
+            found |= {324: numbers(wide, *where), 325: numbers(wide, *counts)}
         else:
-            found |= {278: _field(LONG, self.rows)}
-            found |= {273: _field(wide, *where), 279: _field(wide, *counts)}
+            found |= {278: numbers(LONG, self.rows)}
+            found |= {273: numbers(wide, *where), 279: numbers(wide, *counts)}
         if self.like.alpha is not None:
-            found[338] = _field(SHORT, 2)  # alpha that is not multiplied in
+            found[338] = numbers(SHORT, 2)  # alpha that is not multiplied in
         return found
 
     def _metadata(self) -> Directory:
@@ -170,37 +171,6 @@ class Writer:
         if like.iptc:
             found[IPTC] = (7, len(like.iptc), like.iptc)
         return found
-
-    def _directory(self, entries: Directory) -> int:
-        """Write a directory and all it points to; give back where it begins."""
-        inline = 8 if self.big else 4
-        code = "Q" if self.big else "I"
-        lines: list[bytes] = []
-        for tag, entry in sorted(entries.items()):
-            if isinstance(entry, dict):
-                where = self._directory(entry)
-                entry = _field(LONG8 if self.big else LONG, where)
-            kind, count, data = entry
-            if len(data) > inline:
-                where = self._even()
-                self.file.write(data)
-                data = struct.pack(f"<{code}", where)
-            lines.append(struct.pack(f"<HH{code}", tag, kind, count) + data.ljust(inline, b"\0"))
-        where = self._even()
-        self.file.write(struct.pack("<Q" if self.big else "<H", len(lines)) + b"".join(lines))
-        self.file.write(bytes(inline))  # no further page
-        return where
-
-    def _even(self) -> int:
-        self.file.seek(0, os.SEEK_END)
-        if self.file.tell() % 2:
-            self.file.write(b"\0")
-        return self.file.tell()
-
-
-def _field(kind: int, *values: int) -> Entry:
-    dtype = {SHORT: "<u2", LONG: "<u4", LONG8: "<u8"}[kind]
-    return kind, len(values), np.array(values, np.uint64).astype(dtype).tobytes()
 
 
 def _exif_entries(exif: bytes) -> Directory:

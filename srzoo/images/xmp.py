@@ -64,6 +64,8 @@ SEMANTICS = {
 }  # fmt: skip
 """What such a list calls what."""
 
+SIDES = (b"2", b"3", b"4", b"5", b"6", b"7", b"8")
+"""Orientations that turn or mirror a picture."""
 MOVES = ("MotionPhoto", "MicroVideo", "MicroVideoOffset", "VideoLength")
 """What is not 0 where there is a video."""
 
@@ -122,6 +124,20 @@ def _undeclared(xmp: bytes, spaces: set[str]) -> bytes:
     return packet.edited((start, end, b"") for prefix, _, start, end in ours if prefix in unused)
 
 
+def orientation(xmp: bytes) -> int:
+    """How a packet says that the picture has to be turned, 1 to 8 as in EXIF; 1 if it does not."""
+    try:
+        packet = parsed(xmp)
+    except UnreadableError:
+        return 1
+    told = [packet.value(each).strip() for each in _orientations(packet)]
+    return next((int(value) for value in told if value in SIDES), 1)
+
+
+def _orientations(packet: Packet) -> list[Property]:
+    return [each for each in packet.properties if (each.space, each.name) == (TIFF, "Orientation")]
+
+
 def xmp_of(xmp: bytes, lost: list[str]) -> bytes | None:
     """A packet to keep: upright like EXIF's, and without what points to what is gone.
 
@@ -131,13 +147,8 @@ def xmp_of(xmp: bytes, lost: list[str]) -> bytes | None:
     lost += [sentence for sentence in told if sentence not in lost]
     if packet is None:
         return None
-    turned = [
-        (*each.inner, b"1")
-        for each in packet.properties
-        if (each.space, each.name) == (TIFF, "Orientation")
-        and packet.value(each).strip() in (b"2", b"3", b"4", b"5", b"6", b"7", b"8")
-    ]
-    return packet.edited(turned)
+    turned = [each for each in _orientations(packet) if packet.value(each).strip() in SIDES]
+    return packet.edited((*each.inner, b"1") for each in turned)
 
 
 def sized(xmp: bytes, size: tuple[int, int]) -> bytes:

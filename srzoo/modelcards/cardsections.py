@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..models.folder import ModelFolder, count_parameters
+from ..recipes import pictures
 from ..recipes.recipe import RECIPE, Recipe
 from . import provenance
 from .cardcheck import SAMPLE, TO_DO
@@ -25,7 +26,7 @@ class Facts:
         author: who made the model.
         picture, picture_credit: a photo to show what the model does, and its title, author
             and licence.
-        papers: links.
+        papers: links; the generator's own if there are none.
     """
 
     license: str | None = None
@@ -56,11 +57,11 @@ def marked(name: str, text: str) -> str:
     return f"<!-- {name} -->\n\n{text}\n\n<!-- /{name} -->"
 
 
-def repos(recipe: Recipe | None) -> tuple[str, ...]:
-    """The data sets on the Hub that a recipe names."""
+def set_names(recipe: Recipe | None) -> tuple[str, ...]:
+    """What a recipe's sets of pictures are called, where they have a name of their own."""
     parts = recipe.each() if recipe else []
-    names = [source.use.args.get("repo") for part in parts for source in part.data.train.each]
-    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+    told = [pictures.describe(source.use) for part in parts for source in part.data.train.each]
+    return tuple(dict.fromkeys(facts.name for facts in told if facts and facts.name))
 
 
 def _title(folder: ModelFolder, facts: Facts) -> str:
@@ -77,8 +78,9 @@ def _title(folder: ModelFolder, facts: Facts) -> str:
     ]
     if facts.author:
         lines.append(f"Made by {facts.author}.")
-    if facts.papers:
-        lines.append(f"Papers: {', '.join(f'<{link}>' for link in facts.papers)}")
+    papers = facts.papers or tuple(filter(None, [provenance.paper_of(config.generator)]))
+    if papers:
+        lines.append(f"Papers: {', '.join(f'<{link}>' for link in papers)}")
     return "\n\n".join(lines)
 
 
@@ -131,7 +133,7 @@ def _when(folder: ModelFolder, recipe: Recipe | None) -> str:
     elif recipe is None:
         said = [f"{TO_DO}: which pictures it is for, and which not"]
     else:
-        said = provenance.uses(recipe)
+        said = provenance.uses(recipe, folder.config.purpose)
     return "\n".join(["## When to use it, and when not", "", *(f"* {line}" for line in said)])
 
 
@@ -145,7 +147,7 @@ def _measured(folder: ModelFolder, recipe: Recipe | None) -> str:
         "",
         marked("results", f"{TO_DO}: results ({how})"),
     ]
-    printed = provenance.printed(folder.config, provenance.is_adversarial(recipe))
+    printed = provenance.printed(folder.config, pictures.is_adversarial(recipe))
     if printed:
         other = ", for weights of their own, trained on other data" * bool(folder.config.weights)
         sets = list(dict.fromkeys(name for network in printed for name in network.figures))
@@ -168,7 +170,7 @@ def _training(folder: ModelFolder, facts: Facts, recipe: Recipe | None, log: Log
     if folder.config.weights is None:
         said = ["Nothing was trained: there are no weights.", f"Licence: {weights}."]
     else:
-        names = facts.datasets or repos(recipe)
+        names = facts.datasets or set_names(recipe)
         data = ", ".join(names) or f"{TO_DO}: the names of the sets of pictures"
         terms = facts.data_license or f"{TO_DO}: the licence of the training pictures"
         terms = terms.rstrip().removesuffix(".")  # whole sentences end with one full stop
@@ -194,7 +196,7 @@ def _limits(folder: ModelFolder, recipe: Recipe | None) -> str:
             "Pictures that became small in another way than its training pictures come out worse"
             " than the figures above say.",
         ]
-    if provenance.is_adversarial(recipe):
+    if pictures.is_adversarial(recipe):
         said.append("It invents texture: no use as evidence, nor to measure anything in.")
     lines = "\n".join(f"* {line}" for line in said)
     return f"## Limits\n\n{lines}\n\n{marked('own words', OWN_WORDS)}"

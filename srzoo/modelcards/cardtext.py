@@ -12,25 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import images
+from .. import defaults, images
 from ..common import files
 from ..errors import ModelError, SrzooError
 from ..evaluating import results
-from ..evaluating.evaluation import DEGRADATION
-from ..evaluating.results import INDEX, METADATA, README
+from ..evaluating.results import INDEX
 from ..images import sheet
-from ..models import hub
+from ..models import hub, readme
 from ..models.folder import ModelFolder
+from ..models.readme import README
 from ..plugins import kinds
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from ..upscaling import loading
 from . import cardsections, provenance
-from .cardcheck import SAMPLE, problems, prose, tags, text_of
-from .cardsections import Facts, repos
+from .cardcheck import SAMPLE, problems, prose, tags
+from .cardsections import Facts, set_names
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
+
+    from ..models.readme import Readme
 
 __all__ = ["Facts", "draw_sample", "new", "problems", "prose"]
 
@@ -61,8 +63,8 @@ def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
             "a picture and its credit come together",
             'Give --picture FILE and --picture-credit "TITLE by AUTHOR, LICENCE"',
         )
-    before = results.read(folder) if path.exists() else []
-    old = text_of(folder) if path.exists() else ""
+    old = readme.read(folder.path) if path.exists() else None
+    before = old.results if old else []
     recipe = recipes.read(folder.path / RECIPE) if (folder.path / RECIPE).is_file() else None
     text = _text(folder, facts, recipe, old)
     _expect_results(text, before, path)
@@ -94,18 +96,20 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
     height, width = (min(side, 2 * sheet.SIDE) // scale * scale for side in hr.shape[:2])
     top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
     hr = np.ascontiguousarray(hr[top : top + height, left : left + width])
-    lr = kinds.degradations.build(DEGRADATION)(hr, scale, np.random.default_rng(0))
+    lr = kinds.degradations.build(defaults.DEGRADATION)(hr, scale, np.random.default_rng(0))
     sr = loading.load(folder.path).array(lr, scale)
     sheet.draw(folder.path / SAMPLE, [(folder.name, (lr, sr, hr))])
     return folder.path / SAMPLE
 
 
-def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, old: str) -> str:
+def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme | None) -> str:
     """The whole card, in the line breaks of the old one."""
+    old = card.text if card else ""
     kept = {name: block for name in KEPT if (block := _block(old, name))}
     if facts.picture or not (folder.path / SAMPLE).is_file():
         kept.pop("sample", None)
-    index = _index_of(old)
+    place = readme.entry(card, INDEX) if card else None
+    index = old[place] if place else ""
     log = provenance.read_log(folder.path / provenance.LOG)
     body = cardsections.body(folder, facts, recipe, log)
     text = f"---\n{_metadata(folder, facts, recipe)}\n---\n\n{body}\n"
@@ -121,7 +125,9 @@ def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, old: str) ->
 def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> str:
     from huggingface_hub import ModelCardData
 
-    known = [name for name in (facts.datasets or repos(recipe)) if re.fullmatch(r"[\w./-]+", name)]
+    known = [
+        name for name in (facts.datasets or set_names(recipe)) if re.fullmatch(r"[\w./-]+", name)
+    ]
     start = hub.parse(recipe.init) if recipe and recipe.init else None
     if start and recipe and Path(recipe.init or "").exists():
         start = None  # runs/NAME, a folder
@@ -142,20 +148,10 @@ def _block(text: str, name: str) -> str:
     return found[0] if found else ""
 
 
-def _index_of(text: str) -> str:
-    """The metadata's ``model-index`` as it is written, to its last line break."""
-    block = METADATA.match(text)
-    found = re.search(rf"^{INDEX}.*\n(?:[ \t-].*\n)*", block[1], re.MULTILINE) if block else None
-    return found[0] if found else ""
-
-
 def _expect_results(text: str, before: list[EvalResult], path: Path) -> None:
     """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
-    from huggingface_hub import ModelCard
-
-    data: Any = ModelCard(text).data
-    if (data.eval_results or []) != before:
+    if readme.parse(text, path).results != before:
         raise ModelError(
             f"the results in {path} are laid out in a way that they cannot be kept",
-            f"Write {INDEX} as a block of its own, or take it out and measure again",
+            f"Write {INDEX}: as a block of its own, or take it out and measure again",
         )

@@ -1,31 +1,27 @@
 """How a model came about, in sentences for its card: from its recipe and its training log.
 
-No plugin is known by name here: what a plugin does is the first line of its docstring, and
-what papers print for their networks stands in ``papers.toml``.
+No plugin is known by name here: what a plugin does is the first line of its docstring, and what
+else a card tells of it is what it states of itself.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath
-from typing import Any, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from ..common import strict
+from .. import defaults
+from ..contracts import Printed
 from ..errors import PluginError
-from ..evaluating.evaluation import DEGRADATION
-from ..models.folder import Config
+from ..models.folder import REAL_PHOTOS, Config, Purpose
 from ..plugins import kinds
-from ..plugins.registry import Registry, Use
+from ..plugins.registry import Use
+from ..recipes import pictures
+from ..recipes.pictures import shown, shown_use
 from ..recipes.recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Sets, Weighted
 
 LOG = "log.jsonl"
-PAPERS = Path(__file__).with_name("papers.toml")
-OWN_LR = ("track", "lr")
-"""Arguments of datasets that bring LR pictures of their own."""
 DRAWN = {
     "pictures": "",
     "area": ", drawn by area",
@@ -73,50 +69,36 @@ def read_log(path: Path) -> Log | None:
     return Log(steps, seconds / 3600, tuple(validation), stages) if steps else None
 
 
-def lr_pictures(recipe: Recipe) -> tuple[str, bool]:
-    """What made the LR pictures, in words, and whether that was bicubic shrinking and no more."""
-    sets = recipe.data.train.each
-    found = [_lr_of(source.use, recipe) for source in sets]
-    texts = dict.fromkeys(text for text, _ in found)
-    return "; others ".join(texts), all(plain for _, plain in found)
+def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
+    """When to use what such a recipe trains, and when not.
 
-
-def _lr_of(use: Use, recipe: Recipe) -> tuple[str, bool]:
-    data = recipe.data
-    args = _effective(kinds.datasets, use)
-    for name in OWN_LR:
-        if args.get(name) is not None:
-            text = f"the data set's own (`{name} = {_shown(args[name])}`)"
-            return text, DEGRADATION in str(args[name])
-    name = data.degradation.name
-    args = _effective(kinds.degradations, data.degradation)
-    given = Use(name, {key: value for key, value in args.items() if value is not None})
-    return f"made by {_use(given)}{_says(name)}", name == DEGRADATION
-
-
-def is_adversarial(recipe: Recipe | None) -> bool:
-    """Whether any stage plays against a discriminator."""
-    return recipe is not None and any(part.adversarial for part in recipe.each())
-
-
-def uses(recipe: Recipe) -> list[str]:
-    """When to use what such a recipe trains, and when not."""
-    made, plain = lr_pictures(recipe.each()[-1])
-    if plain:
+    Args:
+        recipe: what trained it.
+        purpose: what the model says of itself, who saw the pictures.
+    """
+    made = pictures.lr_pictures(recipe.each()[-1])
+    clean = made.clean if made.clean is not None or not purpose else purpose != REAL_PHOTOS
+    if clean:
         found = [
             "**Use it** for clean pictures that are too small: it was trained on pictures"
-            " shrunk by bicubic and nothing else.",
+            f" {made.phrase or 'that were made smaller'} and nothing else.",
             "**Not** for JPEG photos with visible blocks, nor for noisy or blurred ones: it has"
             " seen no such flaws, and makes them sharper too.",
+        ]
+    elif clean is None:
+        found = [
+            "**Use it** for pictures that became small as those that it was trained on. Its LR"
+            f" pictures were {made.text}.",
+            "**Not** for pictures with other flaws: it has not seen them.",
         ]
     else:
         found = [
             "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
-            f" pictures were {made}.",
+            f" pictures were {made.text}.",
             "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
             " flaw, and a model trained on bicubic alone is better at them.",
         ]
-    if is_adversarial(recipe):
+    if pictures.is_adversarial(recipe):
         found.append(
             "**Not** for measuring, forensics or medicine: it was trained against a"
             " discriminator, and part of the detail that it shows is invented."
@@ -128,9 +110,9 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     """How a recipe trains, and what the log says of it, one point each."""
     found: list[str] = []
     if recipe.init:
-        found.append(f"Starts from the weights of `{_shown(recipe.init)}`.")
+        found.append(f"Starts from the weights of `{shown(recipe.init)}`.")
     parts = recipe.each()
-    game = is_adversarial(recipe)
+    game = pictures.is_adversarial(recipe)
     points = [_stage(part, game) for part in parts]
     common = [point for point in points[0] if all(point in other for other in points)]
     found += common
@@ -153,7 +135,7 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
 def _stage(recipe: Recipe, game: bool) -> list[str]:
     """What is to be said of a stage of a run that has a game, or has none."""
     data = recipe.data
-    made, _ = lr_pictures(recipe)
+    made = pictures.lr_pictures(recipe).text
     alone = "the task's alone" if recipe.task else "the adversarial one alone"
     found = [
         f"Pictures: {_sets(data.train)}; validated on {_sets(data.validation)}.",
@@ -163,7 +145,7 @@ def _stage(recipe: Recipe, game: bool) -> list[str]:
         f"Losses: {', '.join(map(_loss, recipe.losses)) or alone}.",
     ]
     if recipe.task:
-        found.append(f"Task: {_use(recipe.task.use)}.")
+        found.append(f"Task: {shown_use(recipe.task.use)}.")
     if recipe.adversarial:
         found.append(_game(recipe.adversarial))
     elif game:
@@ -220,17 +202,24 @@ def _game(game: Adversarial) -> str:
     own += f"; the generator moves in each {game.d_steps}th step" if game.d_steps > 1 else ""
     own += f"; alone for {game.start:,} steps first" if game.start else ""
     return (
-        f"Adversarial loss: {_use(game.loss)} with weight {game.weight:g}, against the"
-        f" discriminator {_use(game.discriminator)}{own}."
+        f"Adversarial loss: {shown_use(game.loss)} with weight {game.weight:g}, against the"
+        f" discriminator {shown_use(game.discriminator)}{own}."
     )
 
 
 def _loss(loss: Weighted) -> str:
-    args, effective = loss.use.args, _effective(kinds.losses, loss.use)
-    if "backbone" in effective:  # a card has to name it, also where it is the default
-        args = {"backbone": effective["backbone"], **args}
+    effective = pictures.effective(kinds.losses, loss.use)
+    args = {name: effective[name] for name in _card_args(loss.use) if name in effective}
     weight = f" with weight {loss.weight:g}" if loss.weight != 1 else ""
-    return f"{_use(Use(loss.use.name, args))}{weight}"
+    return f"{shown_use(Use(loss.use.name, {**args, **loss.use.args}))}{weight}"
+
+
+def _card_args(use: Use) -> tuple[str, ...]:
+    """Arguments that a card has even where they are the defaults."""
+    try:
+        return tuple(getattr(kinds.losses.get(use.name), "card_args", ()))
+    except PluginError:
+        return ()
 
 
 def _optimizer(optimizer: Optimizer) -> str:
@@ -268,45 +257,12 @@ def _list(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:,}" for value in values)
 
 
-def _use(use: Use) -> str:
-    """A plugin and its arguments: `folder` (path = photos)."""
-    args = ", ".join(f"{name} = {_shown(value)}" for name, value in use.args.items())
-    return f"`{use.name}`{f' ({args})' if args else ''}"
-
-
 def _sets(sets: Sets) -> str:
     """Data sets, with the weights that they have."""
     return " and ".join(
-        _use(source.use) + (f" with weight {source.weight:g}" if source.weight else "")
+        shown_use(source.use) + (f" with weight {source.weight:g}" if source.weight else "")
         for source in sets.each
     )
-
-
-def _shown(value: object) -> str:
-    """An argument's value; of a path on somebody's machine only its end."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, cast("list[object]", value)))
-    text = str(value)
-    return PurePath(text).name if text.startswith("~") or PurePath(text).is_absolute() else text
-
-
-def _says(degradation: str) -> str:
-    """The first line of a plugin's docstring, after a colon."""
-    try:
-        doc = inspect.getdoc(kinds.degradations.get(degradation))
-    except PluginError:
-        return ""
-    return f": {doc.splitlines()[0].rstrip('.')}" if doc else ""
-
-
-def _effective(registry: Registry[Any], use: Use) -> dict[str, Any]:
-    """A use's arguments and the defaults of the others; without these if it is not installed."""
-    try:
-        parameters = registry.signature(use.name).parameters.values()
-    except PluginError:
-        return dict(use.args)
-    known = {each.name: each.default for each in parameters if each.default is not each.empty}
-    return known | dict(use.args)
 
 
 def _span(hours: float) -> str:
@@ -315,31 +271,33 @@ def _span(hours: float) -> str:
     return f"{hours * 60:.0f} minutes" if hours >= 1 / 30 else f"{hours * 3600:.1f} seconds"
 
 
-@dataclass(frozen=True)
-class Network:
-    """A paper's network, and what was measured with it, by set of pictures."""
-
-    name: str
-    generator: str
-    scale: int
-    figures: Mapping[str, str]
-    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    adversarial: bool = False
-    baseline: bool = False
-
-
-def printed(config: Config, adversarial: bool) -> list[Network]:
+def printed(config: Config, adversarial: bool) -> list[Printed]:
     """What papers print for the very network of a model, and for the baseline at its scales."""
-    entries: list[object] = tomllib.loads(PAPERS.read_text(encoding="utf-8"))["network"]
-    known = [strict.parse(Network, entry, PAPERS.name) for entry in entries]
-    own = _effective(kinds.generators, Use(config.generator, config.args))
-    found: list[Network] = []
-    for network in known:
-        if network.generator != config.generator or network.adversarial != adversarial:
-            continue
-        wanted = _effective(kinds.generators, Use(network.generator, network.args))
-        scales = {key: value for key, value in own.items() if key in ("scale", "scales")}
-        if network.scale in config.scales and wanted | scales == own:
-            found.append(network)
-    beside = {network.scale for network in found}
-    return [*found, *(n for n in known if n.baseline and n.scale in beside and n not in found)]
+    own = pictures.effective(kinds.generators, Use(config.generator, config.args))
+    scales = {key: value for key, value in own.items() if key in ("scale", "scales")}
+    found = [
+        each
+        for each in _printed_of(config.generator)
+        if each.adversarial == adversarial
+        and each.scale in config.scales
+        and pictures.effective(kinds.generators, Use(config.generator, each.args)) | scales == own
+    ]
+    beside = {each.scale for each in found}
+    baseline = _printed_of(defaults.BASELINE) if found else ()
+    return [*found, *(each for each in baseline if each.scale in beside and each not in found)]
+
+
+def paper_of(generator: str) -> str | None:
+    """The address of the paper that a generator comes from, if it states one."""
+    return _stated(generator, "paper", None)
+
+
+def _printed_of(generator: str) -> tuple[Printed, ...]:
+    return _stated(generator, "printed", ())
+
+
+def _stated(generator: str, fact: str, default: Any) -> Any:
+    try:
+        return getattr(kinds.generators.get(generator), fact, default)
+    except PluginError:
+        return default

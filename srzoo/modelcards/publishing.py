@@ -8,14 +8,16 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import HubError
-from ..evaluating import claims, results
+from ..evaluating import claims
 from ..models import hub, locate
-from ..models.folder import CONFIG, ModelFolder
+from ..models.folder import CONFIG, ModelFolder, fit_name
+from ..models.readme import README
+from ..upscaling import guidance
 from . import cardcheck
 
 if TYPE_CHECKING:
@@ -140,10 +142,22 @@ def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[P
         stage = Path(root)
         for name in names:
             shutil.copyfile(folder.path / name, stage / name)
-        card = stage / results.README
+        _complete(folder, stage / CONFIG)
+        card = stage / README
         text = card.read_bytes().replace(UNCHECKED.encode(), b"")
         card.write_bytes(text if checked else text + UNCHECKED.encode())
         yield stage
+
+
+def _complete(folder: ModelFolder, config: Path) -> None:
+    """Have config.json say name and purpose, which a folder made before it did does not.
+
+    On the Hub's side and in its cache a folder has no name to tell them by.
+    """
+    own = folder.config
+    if not (own.name and own.purpose):
+        name, purpose = own.name or fit_name(folder.name), guidance.purpose(folder)
+        config.write_text(replace(own, name=name, purpose=purpose).to_json(), encoding="utf-8")
 
 
 def _send(

@@ -2,27 +2,38 @@
 
 ``config.json`` is the only truth for how a model is built::
 
-    {"srzoo": 1, "summary": "...", "generator": "edsr", "args": {"scale": 4},
-     "scales": [4], "requires": [],
+    {"srzoo": 1, "name": "edsr-x4", "purpose": "faithful", "summary": "...",
+     "generator": "edsr", "args": {"scale": 4}, "scales": [4], "requires": [],
      "weights": {"file": "model.safetensors", "sha256": "...", "dtype": "float16"}}
 
-``weights`` is null for a generator without parameters.
+``weights`` is null for a generator without parameters. In folders made before there was a
+``purpose``, what else lies there tells it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, Literal, cast
 
 from ..common import strict
 from ..errors import ModelError, SrzooError
 from ..plugins import packages
 
+Purpose = Literal["faithful", "perceptual", "real photos"]
+"""What a model is for: clean pictures, with nothing invented; clean pictures, lifelike and partly
+invented; pictures with noise, blur or JPEG blocks."""
+FAITHFUL: Final = "faithful"
+PERCEPTUAL: Final = "perceptual"
+REAL_PHOTOS: Final = "real photos"
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 CONFIG = "config.json"
 CONFIG_VERSION = 1
+NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors in a weights file that are no parameters."""
 
@@ -47,6 +58,8 @@ class Config:
         summary: what the model is for, in one line.
         requires: distributions, besides srzoo, whose plugins the model is made of, as
             ``package==version``, the one that it was made with. Older models have no version.
+        name: the model's own, as it was made or published; empty if that is not known.
+        purpose: what the model is for; None if that is not known.
     """
 
     generator: str
@@ -55,6 +68,8 @@ class Config:
     weights: WeightsFile | None
     summary: str = ""
     requires: tuple[str, ...] = field(default=())
+    name: str = ""
+    purpose: Purpose | None = None
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -75,8 +90,13 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """The name of the folder, as in ``photo-NAME.jpg``."""
-        return self.path.resolve().name
+        """What the model is called here, as in ``photo-NAME.jpg``.
+
+        That is what its folder is called, as whoever has it chose; its own name where that is a
+        commit, as in the Hub's cache.
+        """
+        folder = self.path.resolve().name
+        return self.config.name or folder if COMMIT.fullmatch(folder) else folder
 
 
 def read_folder(path: Path) -> ModelFolder:
@@ -119,9 +139,16 @@ def _config(data: object, file: Path) -> Config:
             f"{file} names weights outside its folder: {config.weights.file!r}",
             "Put them beside it and give the bare file name",
         )
+    if config.name and not fit_name(config.name):
+        raise ModelError(f"{file}: name is {config.name!r}", "Give what a file may be called")
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config
+
+
+def fit_name(name: str) -> str:
+    """The name if a model may be called so, on any system and on the Hub; else an empty one."""
+    return "" if NOT_IN_NAMES.search(name) or name in (".", "..") else name
 
 
 def count_parameters(folder: ModelFolder) -> int | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..common import files
 from ..errors import HubError
-from .folder import CONFIG, read_folder
+from .folder import COMMIT, CONFIG, read_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -29,7 +29,6 @@ BESIDES = ("README.md", "recipe.toml", "log.jsonl", "curves.png", "sample.png")
 """What a model folder may hold besides config.json and the weights."""
 FORCED = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-COMMIT = re.compile(r"[0-9a-f]{40}")
 TAG = "srzoo"
 """The tag that our cards set, and that a search asks for."""
 TIMEOUT = 10.0

@@ -11,7 +11,7 @@ from torch import nn
 from ..common import keeping
 from ..contracts import Generator, nn_module
 from ..errors import ModelError
-from ..models.folder import CONFIG, Config, ModelFolder, WeightsFile, read_folder
+from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
 from ..plugins import kinds, packages
 from ..plugins.registry import LOCAL_DIST, OWN_DIST, Use
 from . import weights
@@ -52,6 +52,7 @@ def save(
     generator: str,
     args: dict[str, Any],
     summary: str = "",
+    purpose: Purpose | None = None,
     dtype: str = "float32",
 ) -> ModelFolder:
     """Write a network as a new model folder, whole or not at all.
@@ -62,6 +63,7 @@ def save(
         generator: the plugin's name.
         args: its arguments, as JSON can hold them.
         summary: what the model is for, in one line.
+        purpose: the same in a word; None if it is not known.
         dtype: float32, float16 or bfloat16, on disk.
 
     Raises:
@@ -73,14 +75,21 @@ def save(
         new = made / path.name
         new.mkdir()
         file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None
-        config = config_of(module, Use(generator, args), file, summary)
+        config = config_of(
+            module, Use(generator, args), file, summary, purpose, fit_name(path.name)
+        )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         keeping.place(new, path)
     return read_folder(path)
 
 
 def config_of(
-    module: nn.Module, generator: Use, weights: WeightsFile | None, summary: str
+    module: nn.Module,
+    generator: Use,
+    weights: WeightsFile | None,
+    summary: str,
+    purpose: Purpose | None = None,
+    name: str = "",
 ) -> Config:
     """The config.json of a network that ``generator`` has built."""
     return Config(
@@ -90,6 +99,8 @@ def config_of(
         weights=weights,
         summary=summary,
         requires=_owners(module),
+        name=name,
+        purpose=purpose,
     )
 
 

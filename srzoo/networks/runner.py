@@ -60,6 +60,14 @@ class ModuleRunner:
         y: Tensor = self.model(picture.contiguous(memory_format=torch.channels_last), scale)
         return y.float().cpu().numpy()
 
+    def compile(self) -> None:
+        """Put the network through ``torch.compile``, which compiles at the first calls."""
+        if isinstance(self.model, Lean):  # its tail runs in blocks, whose shapes are too many
+            inner = cast("Any", self.model.generator)
+            inner.features = _compiled(inner.features)
+        else:
+            self.model.forward = _compiled(self.model.forward)
+
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory for each LR pixel, measured once on a small picture."""
         return self._measured(scale).per_pixel
@@ -77,6 +85,10 @@ class ModuleRunner:
     def free_memory(self) -> int | None:
         """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
         return torch.cuda.mem_get_info(self._device)[0] if self._device.type == "cuda" else None
+
+
+def _compiled(function: Any) -> Any:
+    return cast("Any", torch).compile(function, dynamic=True)
 
 
 def count(model: nn.Module) -> int:

@@ -25,8 +25,8 @@ tasks: Registry[contracts.Task] = Registry("task", "srzoo.tasks")
 datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
 degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
 metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics")
-engines: Registry[contracts.Runner] = Registry("engine", "srzoo.engines")
-formats: Registry[contracts.Format] = Registry("format", "srzoo.formats")
+engines: Registry[contracts.Engine] = Registry("engine", "srzoo.engines")
+export_formats: Registry[contracts.ExportFormat] = Registry("export-format", "srzoo.export_formats")
 importers: Registry[contracts.Importer] = Registry("importer", "srzoo.importers")
 cards: Registry[ModuleType] = Registry("card", "srzoo.cards")
 commands: Registry[click.Command] = Registry("command", "srzoo.commands")
@@ -35,7 +35,7 @@ KINDS: dict[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         generators, discriminators, blocks, losses, adversarial_losses, tasks,
-        datasets, degradations, metrics, engines, formats, importers, cards, commands,
+        datasets, degradations, metrics, engines, export_formats, importers, cards, commands,
     )
 }  # fmt: skip
 

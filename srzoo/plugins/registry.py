@@ -306,7 +306,7 @@ class Registry(Generic[T]):
         return self._metadata
 
     def _describe(self, entry: EntryPoint) -> Plugin:
-        name, version = _name_and_version(entry.dist) if entry.dist else ("unknown", "")
+        name, version = _name_and_version(entry.dist) if entry.dist else ("unnamed", "")
         return Plugin(self.kind, entry.name, entry.value, name, version)
 
     def _missing(self, name: str, short: str) -> tuple[str, str]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
+from .. import defaults
 from ..common import strict
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..plugins.registry import Registry, Use
-from .optimizing import OPTIMIZERS
+from .optimizing import ADVERSARIAL, OPTIMIZERS
 
 if TYPE_CHECKING:
     from .optimizing import Optimizer, Schedule
@@ -87,7 +88,6 @@ RANGES = (
     Range("watchdog.rollbacks", 0),
     Range("watchdog.patience", 1),
     Range("watchdog.window", 1),
-    Range("task.optimizer.lr", 0),
 )
 
 OPTIMIZER_RANGES = (
@@ -159,7 +159,10 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
 def faults(recipe: Recipe) -> Iterator[Fault]:
     """What makes no sense, in one stage."""
     for rule in (_finite, _in_range, _optimizers, _schedules, _turns, _losses, _metrics):
-        yield from rule(recipe)
+        for fault in rule(recipe):
+            table, dot, key = fault.place.partition(".")
+            table = recipe.beside_in if table == ADVERSARIAL else table
+            yield replace(fault, place=f"{table}{dot}{key}")
 
 
 def _finite(recipe: Recipe) -> Iterator[Fault]:
@@ -197,10 +200,8 @@ def _at(recipe: Recipe, place: str) -> float | None:
 
 def _optimizers(recipe: Recipe) -> Iterator[Fault]:
     yield from _optimizer(recipe.optimizer, "optimizer")
-    if recipe.adversarial and recipe.adversarial.optimizer:
-        yield from _optimizer(recipe.adversarial.optimizer, "adversarial.optimizer")
-    if recipe.task and recipe.task.optimizer:
-        yield from _optimizer(recipe.task.optimizer, "task.optimizer")
+    if recipe.beside and recipe.beside.optimizer:
+        yield from _optimizer(recipe.beside.optimizer, f"{recipe.beside_in}.optimizer")
 
 
 def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
@@ -244,10 +245,8 @@ def _unused(
 def _schedules(recipe: Recipe) -> Iterator[Fault]:
     steps = recipe.train.steps
     yield from _schedule(recipe.schedule, "schedule", steps)
-    if recipe.adversarial and recipe.adversarial.schedule:
-        yield from _schedule(recipe.adversarial.schedule, "adversarial.schedule", steps)
-    if recipe.task and recipe.task.schedule:
-        yield from _schedule(recipe.task.schedule, "task.schedule", steps)
+    if recipe.beside and recipe.beside.schedule:
+        yield from _schedule(recipe.beside.schedule, f"{recipe.beside_in}.schedule", steps)
 
 
 def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
@@ -326,4 +325,4 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
 
 def _metrics(recipe: Recipe) -> Iterator[Fault]:
     if not recipe.train.metrics:
-        yield Fault("", "has no train.metrics", 'Give train.metrics = ["psnr_y"]')
+        yield Fault("", "has no train.metrics", f'Give train.metrics = ["{defaults.METRICS[0]}"]')

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from .. import defaults
 from ..common import strict
 from ..plugins.registry import Use
 
@@ -112,7 +113,7 @@ class Task:
         own: dict[str, Any] = {}
         for key, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
             if key in args:
-                own[key] = strict.parse(kind, args.pop(key), f"task: {key}")
+                own[key] = strict.parse(kind, args.pop(key), key)
         return cls(Use.of(args), **own)
 
     def plain(self) -> dict[str, Any]:
@@ -121,8 +122,8 @@ class Task:
         return {**self.use.plain(), **{k: strict.plain(v) for k, v in own.items() if v}}
 
 
-GAN = "gan"
-"""The task that the table ``adversarial`` stands for."""
+ADVERSARIAL, TASK = "adversarial", "task"
+"""The tables of a recipe in which a game may stand."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Adversarial:
     """
 
     discriminator: Use
-    loss: Use = field(default_factory=lambda: Use("vanilla"))
+    loss: Use = field(default_factory=lambda: Use(defaults.ADVERSARIAL_LOSS))
     weight: float = 1e-3
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
@@ -153,11 +154,11 @@ class Adversarial:
     def read(cls, task: Task) -> Adversarial:
         """A game that is written as a task."""
         table = {key: value for key, value in task.plain().items() if key != "name"}
-        return strict.parse(cls, table, "task")
+        return strict.parse(cls, table, TASK)
 
     @property
     def task(self) -> Task:
         """The same as a task."""
         own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
         del own["optimizer"], own["schedule"]
-        return Task(Use(GAN, own), self.optimizer, self.schedule)
+        return Task(Use(defaults.GAME, own), self.optimizer, self.schedule)

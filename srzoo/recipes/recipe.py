@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import defaults
 from ..common import strict
 from ..errors import ModelError, SrzooError
 from ..models import locate
 from ..plugins.registry import Use
 from . import checks
 from .changes import changed, set_all
-from .optimizing import GAN
+from .optimizing import ADVERSARIAL, TASK
 from .optimizing import Adversarial as Adversarial
 from .optimizing import Group as Group
 from .optimizing import Optimizer as Optimizer
@@ -77,7 +78,7 @@ class Data:
 
     train: Sets
     validation: Sets
-    degradation: Use = field(default_factory=lambda: Use("bicubic"))
+    degradation: Use = field(default_factory=lambda: Use(defaults.DEGRADATION))
     lr_crop: int = 48
     batch: int = 16
     draw: Literal["pictures", "area", "detail"] = "pictures"
@@ -201,7 +202,7 @@ class Train:
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     keep: int = 2
-    metrics: tuple[Use, ...] = (Use("psnr_y"), Use("ssim_y"))
+    metrics: tuple[Use, ...] = tuple(map(Use, defaults.METRICS))
     release: Literal["best", "last"] = "best"
 
 
@@ -218,6 +219,7 @@ class Recipe:
         average_stages: from how many stages, counted from the last, the mean of the released
             weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
         summary: what the model is for, in one line.
+        beside_in: the table in which the task was written.
     """
 
     generator: Use
@@ -233,6 +235,7 @@ class Recipe:
     average_stages: int = 1
     summary: str = ""
     task: Task | None = None
+    beside_in: str = field(default=TASK, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.task and self.adversarial:
@@ -240,10 +243,12 @@ class Recipe:
                 f"there is a table adversarial, and a task {self.task.use.name!r}",
                 "Take one of them out: a run has one task",
             )
-        if self.task and self.task.use.name == GAN:
+        if self.task and self.task.use.name == defaults.GAME:
             # Frozen, but for its own making: whoever asks for the game looks in one place.
             object.__setattr__(self, "adversarial", Adversarial.read(self.task))
             object.__setattr__(self, "task", None)
+        elif self.adversarial:
+            object.__setattr__(self, "beside_in", ADVERSARIAL)
 
     def each(self) -> list[Recipe]:
         """A recipe without stages for each stage; the recipe itself if it has none.
@@ -253,12 +258,20 @@ class Recipe:
         """
         if not self.stages:
             return [self]
-        common = strict.plain(self)
-        del common["stages"], common["average_stages"]
         return [
-            strict.parse(Recipe, changed(common, stage.changes), f"stage {stage.name!r}")
+            strict.parse(Recipe, changed(self._for(stage), stage.changes), f"stage {stage.name!r}")
             for stage in self.stages
         ]
+
+    def _for(self, stage: Stage) -> dict[str, Any]:
+        """What a stage changes, with a game as the stage writes it, or else as it was written."""
+        common = strict.plain(self)
+        del common["stages"], common["average_stages"]
+        tables = [name for name in (ADVERSARIAL, TASK) if name in stage.changes]
+        if self.adversarial and (*tables, self.beside_in)[0] == TASK:
+            del common[ADVERSARIAL]
+            common[TASK] = self.adversarial.task.plain()
+        return common
 
     @property
     def beside(self) -> Task | None:

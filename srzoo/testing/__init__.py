@@ -21,7 +21,7 @@ from . import (
     degradation,
     discriminator,
     engine,
-    format,
+    export_format,
     generator,
     loss,
     metric,
@@ -34,7 +34,7 @@ from .dataset import check_dataset
 from .degradation import check_degradation
 from .discriminator import check_discriminator
 from .engine import check_engine
-from .format import check_format
+from .export_format import check_export_format
 from .generator import check_generator
 from .loss import check_loss
 from .metric import check_metric
@@ -50,7 +50,7 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "degradation": degradation.CHECKS,
     "metric": metric.CHECKS,
     "engine": engine.CHECKS,
-    "format": format.CHECKS,
+    "export-format": export_format.CHECKS,
 }
 
 __all__ = [
@@ -63,7 +63,7 @@ __all__ = [
     "check_degradation",
     "check_discriminator",
     "check_engine",
-    "check_format",
+    "check_export_format",
     "check_generator",
     "check_loss",
     "check_metric",

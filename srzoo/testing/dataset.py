@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from ..contracts import Dataset, Sample
+from ..common.facts import described
+from ..contracts import Dataset, Described, Sample
 
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""
@@ -122,6 +124,18 @@ def goes_to_another_process(dataset: Dataset) -> None:
     assert _same(copy[0], dataset[0]), "a pickled copy gives another picture"
 
 
+def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
+    """What its class tells of these arguments, if it tells anything, is what is in it."""
+    facts: object = described(type(dataset), args)
+    if facts is None:
+        return
+    assert isinstance(facts, Described), f"describe gave {facts!r}, which is no Described"
+    for index in _some(dataset):
+        own = dataset[index].lr is not None
+        what = "has LR pictures of its own" if facts.own_lr else "has none of its own"
+        assert own == facts.own_lr, f"describe says that it {what}, and dataset[{index}] differs"
+
+
 CHECKS: tuple[Callable[[Dataset], None], ...] = (
     has_pictures,
     gives_samples,
@@ -134,11 +148,18 @@ CHECKS: tuple[Callable[[Dataset], None], ...] = (
 )
 
 
-def check_dataset(dataset: Dataset) -> None:
+def check_dataset(dataset: Dataset, args: Mapping[str, Any] | None = None) -> None:
     """Run every dataset check on a built dataset.
+
+    Args:
+        dataset: a small one.
+        args: what it was built with, its defaults among them; None leaves out what it tells of
+            itself.
 
     Raises:
         AssertionError: the first promise that is broken.
     """
     for check in CHECKS:
         check(dataset)
+    if args is not None:
+        describes_itself(dataset, args)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
 
 SCALES = (2, 3, 4)
+FILTERS = tuple(filter_ for filter_ in Image.Resampling if filter_ != Image.Resampling.NEAREST)
+CLEAN = 2.0
+"""Levels, on average, by which a clean LR picture may differ from those of all these filters."""
 
 
 def _degradation(case: Case) -> Degradation:
@@ -102,6 +105,30 @@ def says_whether_it_is_deterministic(case: Case) -> None:
         assert len(results) > 1, f"{case} gives the same for every seed: deterministic = True?"
 
 
+def says_whether_it_is_clean(case: Case) -> None:
+    """``clean`` means HR made smaller: near the usual filters, and the same for every seed."""
+    degradation = _degradation(case)
+    phrase: object = getattr(degradation, "phrase", "")
+    assert isinstance(phrase, str), f"{case}.phrase is {phrase!r}, and no text"
+    clean: object = getattr(degradation, "clean", False)
+    assert isinstance(clean, bool), f"{case}.clean is {clean!r}, and no bool"
+    if not clean:
+        return
+    hr = _photo(96, 128)
+    for scale in (2, 4):
+        size = hr.shape[1] // scale, hr.shape[0] // scale
+        usual = [
+            np.asarray(Image.fromarray(hr).resize(size, filter_), np.float64) for filter_ in FILTERS
+        ]
+        for seed in range(4):
+            lr = _result(degradation, hr, scale, seed).astype(np.float64)
+            away = min(float(np.abs(lr - each).mean()) for each in usual)
+            assert away < CLEAN, (
+                f"{case} says that it is clean, and x{scale} is {away:.1f} levels off an LR picture"
+                " that was merely made smaller"
+            )
+
+
 def keeps_the_brightness(case: Case) -> None:
     """A flat colour stays that colour, on the average over seeds."""
     degradation = _degradation(case)
@@ -148,6 +175,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     leaves_the_picture_alone,
     all_chance_comes_from_rng,
     says_whether_it_is_deterministic,
+    says_whether_it_is_clean,
     keeps_the_brightness,
     lies_over_the_picture,
 )

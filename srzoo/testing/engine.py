@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common import devices
+from ..errors import BrokenPluginError, DeviceError
+from ..exporting import facts
 from ..exporting.trial import drawn
 from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST
 from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
     from ..contracts import F32, Runner
 
 THREADS, PICTURES = 4, 24
+OFF = {"fp32": 1, "fp16": 2, "bf16": 8}
+"""Levels of 8 bits that a value may be off, in the precision that "auto" means."""
 SIZES = (SMALLEST, SMALLEST), (SMALLEST, 61), (47, 33), (85, 70)
 ODD = (1, 1), (1, 9), (7, 5), (SMALLEST + 1, 3), (97, 41)
 
@@ -41,6 +49,51 @@ def _reference() -> Runner:
 
 def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
+
+
+def _stated(name: str) -> facts.Facts:
+    return facts.of_class(kinds.engines.get(name), f"engine {name}")
+
+
+def _off(name: str) -> int:
+    return OFF[next(iter(_stated(name).precisions), "fp32")]
+
+
+def states_its_facts(case: Case) -> None:
+    """They are of the right kinds, and the file beside an installed engine has the same."""
+    plugin = kinds.engines.find(case.name)
+    try:
+        stated = _stated(case.name)
+        found = None if plugin.dist == LOCAL_DIST else facts.in_file(plugin)
+    except BrokenPluginError as error:
+        raise AssertionError(str(error)) from None
+    assert stated.devices, f"{case} states no devices"
+    assert stated.precisions, f"{case} states no precisions"
+    assert not stated.export_format or stated.export_format in kinds.export_formats.names(), (
+        f"{case} runs {stated.export_format}, which is no registered export format"
+    )
+    if plugin.dist == LOCAL_DIST:
+        return
+    assert found or not stated.speed, (
+        f"{case} states a speed, and its package has no {facts.FILE} with [{plugin.name}]: auto"
+        " never takes it"
+    )
+    for each in fields(facts.Facts) if found else ():
+        one, other = (getattr(each_of, each.name) for each_of in (stated, found))
+        assert one == other, f"{case}.{each.name} is {one!r}, and in {facts.FILE} {other!r}"
+
+
+def refuses_what_it_does_not_state(case: Case) -> None:
+    """A device or a precision that it does not state is a DeviceError."""
+    stated = _stated(case.name)
+    asked = [(kind, "auto") for kind in devices.KINDS[1:]]
+    asked += [("auto", precision) for precision in devices.PRECISIONS[1:]]
+    for device, precision in asked:
+        if stated.can(device, precision):
+            continue
+        with registered() as folder, contextlib.suppress(DeviceError):
+            kinds.engines.build(case.name, folder=folder.path, device=device, precision=precision)
+            raise AssertionError(f"{case} states no {device} in {precision}, and takes it")
 
 
 def tells_what_it_is(case: Case) -> None:
@@ -63,7 +116,7 @@ def gives_what_torch_gives(case: Case) -> None:
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
         assert y.dtype == np.float32, f"{case} gave {y.dtype}"
         off = int(np.abs(_levels(y) - _levels(_reference()(x, SCALE))).max())
-        assert off <= 1, f"{case} is off by {off} levels at {width}x{height}"
+        assert off <= _off(case.name), f"{case} is off by {off} levels at {width}x{height}"
 
 
 def odd_sizes(case: Case) -> None:
@@ -73,7 +126,7 @@ def odd_sizes(case: Case) -> None:
         picture = np.ascontiguousarray(_levels(drawn(height, width))[0].transpose(1, 2, 0))
         y, want = (u.array(picture.astype(np.uint8)).astype(np.int16) for u in (mine, torchs))
         off = int(np.abs(y - want).max())
-        assert off <= 1, f"{case} is off by {off} levels at {width}x{height}"
+        assert off <= _off(case.name), f"{case} is off by {off} levels at {width}x{height}"
 
 
 def deterministic(case: Case) -> None:
@@ -130,6 +183,8 @@ def memory_is_plausible(case: Case) -> None:
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (
+    states_its_facts,
+    refuses_what_it_does_not_state,
     tells_what_it_is,
     gives_what_torch_gives,
     odd_sizes,

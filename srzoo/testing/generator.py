@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..contracts import Generator, has_linear_tail, nn_module, splits
+from ..contracts import Generator, Printed, has_linear_tail, nn_module, splits
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
+from ..plugins.registry import Use
 from ..upscaling.upscaler import SMALLEST, Upscaler
 from ._case import (
     Case,
@@ -45,6 +47,19 @@ def is_a_generator(case: Case) -> None:
     reach: object = net.reach
     assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
     grid(case, net)
+
+
+def states_papers(case: Case) -> None:
+    """``paper`` is an address; each of ``printed`` is of a network that it can build."""
+    kind: Any = kinds.generators.get(case.name)
+    paper: object = getattr(kind, "paper", "")
+    fine = isinstance(paper, str) and (not paper or paper.startswith(("https://", "http://")))
+    assert fine, f"{case}.paper is {paper!r}, and no address"
+    printed: object = getattr(kind, "printed", ())
+    assert isinstance(printed, tuple), f"{case}.printed is {printed!r}, and no tuple"
+    for each in cast("tuple[object, ...]", printed):
+        assert isinstance(each, Printed), f"{case}.printed has {each!r}, which is no Printed"
+        kinds.generators.check_use(Use(case.name, each.args))
 
 
 @torch.no_grad()
@@ -193,6 +208,7 @@ def tiled_equals_whole(case: Case) -> None:
 
 CHECKS: tuple[Callable[[Case], None], ...] = (
     is_a_generator,
+    states_papers,
     shape_at_each_scale,
     one_pixel,
     scale_may_be_left_out,

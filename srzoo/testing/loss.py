@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -30,6 +30,16 @@ def a_scalar(case: Case) -> None:
     value = loss(_pair())
     assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}"
     assert value.isfinite(), f"{case} gave {value}"
+
+
+def card_args_are_arguments(case: Case) -> None:
+    """``card_args``, if it states them, are a tuple of its arguments' names."""
+    names: object = getattr(kinds.losses.get(case.name), "card_args", ())
+    assert isinstance(names, tuple), f"{case}.card_args is {names!r}, and no tuple"
+    unknown = set(cast("tuple[object, ...]", names)) - {
+        *kinds.losses.signature(case.name).parameters
+    }
+    assert not unknown, f"{case}.card_args has {unknown}, and it has no such argument"
 
 
 def gradient_reaches_sr(case: Case) -> None:
@@ -64,6 +74,7 @@ def gradient_at_a_perfect_output_is_finite(case: Case) -> None:
 
 CHECKS: tuple[Callable[[Case], None], ...] = (
     a_scalar,
+    card_args_are_arguments,
     gradient_reaches_sr,
     lowest_for_a_perfect_output,
     gradient_at_a_perfect_output_is_finite,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -42,6 +43,23 @@ def is_a_metric(case: Case) -> None:
     protocol: object = metric.protocol
     assert isinstance(protocol, str), f"{case}.protocol is {protocol!r}"
     assert len(protocol.strip().splitlines()) == 1, f"{case}.protocol is not one line"
+
+
+def states_facts(case: Case) -> None:
+    """What it states for cards and pictures is what they can hold; all of it may be missing."""
+    metric: Any = _metric(case)
+    for name in ("unit", "label"):
+        fact: object = getattr(metric, name, "")
+        assert isinstance(fact, str), f"{case}.{name} is {fact!r}, and no text"
+        same = fact == getattr(cast("object", kinds.metrics.get(case.name)), name, "")
+        assert same, f"{case}.{name} is not stated on the class, where it is asked for"
+    tolerance: object = getattr(metric, "tolerance", None)
+    number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+    fine = tolerance is None or (number and 0 <= cast("float", tolerance) < np.inf)
+    assert fine, f"{case}.tolerance is {tolerance!r}, and no number from 0"
+    short: object = getattr(metric, "short", "")
+    fine = isinstance(short, str) and re.fullmatch(r"[\w.+-]*", short) is not None
+    assert fine, f"{case}.short is {short!r}: a card's type is a word of letters, digits, _ . + -"
 
 
 def gives_one_number(case: Case) -> None:
@@ -86,6 +104,7 @@ def refuses_other_sizes(case: Case) -> None:
 
 CHECKS: tuple[Callable[[Case], None], ...] = (
     is_a_metric,
+    states_facts,
     gives_one_number,
     worse_is_worse,
     refuses_other_sizes,

@@ -40,12 +40,6 @@ class Mark:
     host: str
     since: str
 
-    def has_gone(self, changed: float) -> bool:
-        """Whether that process is no more; of another machine's, whether a day has passed."""
-        if self.here == files.here():
-            return files.gone(self.process, changed)
-        return time.time() - changed > files.DAY
-
 
 @contextlib.contextmanager
 def alone(out: Path) -> Generator[None]:
@@ -68,6 +62,9 @@ def alone(out: Path) -> Generator[None]:
                 if _is_at(handle, out / NAME):
                     (out / NAME).unlink()
             os.close(handle)
+            if os.name == "nt":  # an open file stays there, and so does one that another opened
+                with contextlib.suppress(OSError):
+                    (out / NAME).unlink()
     finally:
         for folder in made:
             with contextlib.suppress(OSError):
@@ -80,10 +77,13 @@ def _taken(out: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     for _ in range(TRIES):
         handle = os.open(path, flags, 0o666)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, handle)
             locked = files.lock(handle)
             mark = _read(handle)
-            left = mark is not None and mark.has_gone(os.fstat(handle).st_mtime)
+            left = mark is not None and files.has_gone(
+                mark.process, mark.here, os.fstat(handle).st_mtime
+            )
             if locked is False and left and mark and mark.here == files.here():
                 # Processes that it had started are there still, and have its files open.
                 if _is_at(handle, path):
@@ -92,9 +92,8 @@ def _taken(out: Path) -> int:
                 raise _in_use(out, mark)
             elif _is_at(handle, path):  # whoever had it may have taken it away meanwhile
                 _write(handle)
-                return os.dup(handle)  # of one lock with it
-        finally:
-            os.close(handle)
+                stack.pop_all()
+                return handle
     raise _in_use(out, None)
 
 

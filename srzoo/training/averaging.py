@@ -69,4 +69,7 @@ def _save(module: nn.Module, config: Config, path: Path) -> None:
     if path.exists():  # the same end again, after resuming from before it
         shutil.rmtree(path)
     args = dict(config.args)
-    folders.save(module, path, generator=config.generator, args=args, summary=config.summary)
+    folders.save(
+        module, path, generator=config.generator, args=args, summary=config.summary,
+        purpose=config.purpose,
+    )  # fmt: skip

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from ..common import files, keeping
 from ..contracts import nn_module
 from ..errors import FallbackWarning, SrzooError
-from ..models.folder import CONFIG, Config, WeightsFile, read_folder
+from ..models.folder import CONFIG, Config, WeightsFile, fit_name, read_folder
 from ..networks import folders, weights
 from ..networks.folders import WEIGHTS
+from ..recipes import pictures
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import optimizers
@@ -118,7 +119,10 @@ def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = 
         new = made / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
-        config = folders.config_of(parts.ema, parts.recipe.generator, file, parts.recipe.summary)
+        purpose = pictures.purpose(parts.run, parts.stage, parts.own_lr)
+        config = folders.config_of(
+            parts.ema, parts.recipe.generator, file, parts.recipe.summary, purpose
+        )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
@@ -161,8 +165,9 @@ def _point(run: Path, config: Config, name: str) -> None:
     assert config.weights
     before = _named(run)
     entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
+    model = replace(config, weights=entry, name=fit_name(run.resolve().name))
     with files.replacing(run / CONFIG) as file:
-        file.write(replace(config, weights=entry).to_json().encode())
+        file.write(model.to_json().encode())
     if before and before.file != name:
         (run / before.file).unlink(missing_ok=True)
 

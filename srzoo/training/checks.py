@@ -8,7 +8,7 @@ the run will build it; then losses and metrics are tried on the smallest that th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +26,10 @@ from ..recipes.data_folder import placed
 from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
 from . import datachange, leaks, tasks
+from .decode import large_enough
 from .parts import Parts, assemble
 from .watch import Watch
 
-NAMED_AT_MOST = 5
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
 """Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
 
@@ -72,7 +72,7 @@ def begin(
     there: Path | None,
     first: int,
     watch: Watch,
-) -> None:
+) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
     Args:
@@ -84,18 +84,20 @@ def begin(
         first: the stage that it goes on in.
         watch: is told.
 
+    Returns:
+        What was said of the pictures.
+
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
     with accelerator.main_process_first():
-        checked = check(run, data, watch.on_decoding, first)
-    words = list(checked.words)
+        checked = check(run, data, watch.on_decoding, first, watch.on_word)
     if there:
-        words += datachange.told(datachange.read(there.resolve().parents[1]), checked.data)
-    for word in words:
-        watch.on_word(word)
+        for word in datachange.told(datachange.read(there.resolve().parents[1]), checked.data):
+            watch.on_word(word)
     if accelerator.is_main_process:
         datachange.write(out, checked.data)
+    return checked.words
 
 
 def check(
@@ -103,8 +105,16 @@ def check(
     data: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     first: int = 0,
+    say: Callable[[str], None] | None = None,
 ) -> Checked:
     """Build every stage from ``first`` on, and try what it is made of.
+
+    Args:
+        run: the whole recipe.
+        data: stands for ``{data}`` in the recipe.
+        progress: is told (pictures done, pictures in all) while pictures are decoded.
+        first: the stage to begin with.
+        say: is told each of the words as soon as it is found.
 
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
@@ -115,14 +125,23 @@ def check(
     _headers(run, recipes, data, first, checked)
     known: dict[str, Stage] = {}
     sets: dict[str, Any] = {}
+    tried: set[str] = set()
+
+    def tell(word: str) -> None:
+        if word not in checked.words:  # stages share pictures
+            checked.words.append(word)
+            if say:
+                say(word)
+
     for number in range(first, len(recipes)):
         key = _key(recipes[number])
         if key not in known:
             with _in_stage(run, number):
-                parts = assemble(run, data, progress, number)
-                try_losses(parts)
-                try_task(parts)
-                try_metrics(parts)
+                parts = assemble(run, data, progress, number, say=tell)
+                for attempt, about in _attempts(recipes[number]):
+                    if about not in tried:
+                        attempt(parts)
+                        tried.add(about)
             known[key] = _facts(parts)
             pictures = recipes[number].data
             sets[f"t{strict.plain(pictures.train)}"] = parts.crops.pixels
@@ -132,7 +151,8 @@ def check(
         checked.stages.append(known[key])
     trained = [pixels for key, pixels in sets.items() if key.startswith("t")]
     held_out = [pixels for key, pixels in sets.items() if key.startswith("v")]
-    checked.words.extend(leaks.told(trained, held_out))
+    for word in leaks.told(trained, held_out):
+        tell(word)
     return checked
 
 
@@ -157,6 +177,18 @@ def _key(recipe: Recipe) -> str:
     return json.dumps(plain, sort_keys=True, default=str)
 
 
+def _attempts(recipe: Recipe) -> Iterator[tuple[Callable[[Parts], None], str]]:
+    """What is tried of a stage, and the same words for stages where it is the same."""
+    crop = recipe.data.lr_crop, recipe.train.fold
+    pictures = recipe.data.validation, recipe.data.degradation, recipe.data.skip_bad
+    for attempt, about in (
+        (try_losses, (recipe.losses, crop)),
+        (try_task, (recipe.beside, crop, recipe.data.batch)),
+        (try_metrics, (recipe.train.metrics, pictures)),
+    ):
+        yield attempt, f"{attempt.__name__} {strict.plain(about)}"
+
+
 def _facts(parts: Parts) -> Stage:
     def count(network: Any) -> int:
         return sum(parameter.numel() for parameter in network.parameters())
@@ -176,7 +208,7 @@ def _headers(
     generator: Any = kinds.generators.build(run.generator)
     largest = max(generator.scales)
     built: dict[str, Any] = {}
-    sizes: dict[str, list[tuple[str, int, int]]] = {}
+    sizes: dict[str, list[tuple[str, tuple[int, int]]]] = {}
     for number in range(first, len(recipes)):
         pictures = recipes[number].data
         for place, sets in (("train", pictures.train), ("validation", pictures.validation)):
@@ -192,8 +224,8 @@ def _headers(
                         large_enough(sizes[key], pictures.lr_crop * largest)
 
 
-def _sizes(dataset: Any) -> Iterator[tuple[str, int, int]]:
-    """Name, height and width of each picture by its header, of a dataset that tells them."""
+def _sizes(dataset: Any) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Name, and height and width, of each picture by its header, where a dataset tells them."""
     size = getattr(dataset, "size", None)
     if not callable(size):
         return
@@ -201,32 +233,10 @@ def _sizes(dataset: Any) -> Iterator[tuple[str, int, int]]:
     name = name if callable(name) else "picture {}".format
     for index in range(len(dataset)):
         try:
-            height, width = cast("tuple[int, int]", size(index))
+            found = cast("tuple[int, int]", size(index))
         except SrzooError:
             continue  # whoever decodes it names it, or leaves it out
-        yield str(name(index)), height, width
-
-
-def large_enough(sizes: Sequence[tuple[str, int, int]], side: int) -> None:
-    """Refuse pictures that are smaller than a crop, all at once.
-
-    Args:
-        sizes: name, height and width of each.
-        side: of a crop, in HR pixels.
-
-    Raises:
-        SrzooError: some are; the first few are named.
-    """
-    small = [f"{name} ({width}x{height})" for name, height, width in sizes
-             if min(height, width) < side]  # fmt: skip
-    if not small:
-        return
-    more = f" and {len(small) - NAMED_AT_MOST} more" if len(small) > NAMED_AT_MOST else ""
-    raise SrzooError(
-        f"{len(small)} of {len(sizes)} pictures are smaller than a crop of {side}x{side} pixels:"
-        f" {', '.join(small[:NAMED_AT_MOST])}{more}",
-        "Lower data.lr_crop, or exclude them",
-    )
+        yield str(name(index)), found
 
 
 def try_losses(parts: Parts) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import FallbackWarning, PictureError, SrzooError
+from ..errors import FallbackWarning, PictureError
 from ..recipes.recipe import CHOICE
 from .decode import large_enough
-from .sets import shrunk, told
+from .sets import shrunk
 from .shares import Shares
 
 if TYPE_CHECKING:
@@ -65,15 +65,8 @@ class Crops:
         self._degradation = degradation
         self._seed = seed
         self._skipped: frozenset[tuple[int, int]] = frozenset()
-        side = data.lr_crop * max(scales)
-        small: list[SrzooError] = []
-        for number, name in enumerate(pixels.names):
-            try:
-                large_enough(pixels.size(number), side, name)
-            except PictureError as error:
-                small.append(error)
-        if small:
-            raise told(small, len(pixels))
+        named = [(name, pixels.size(number)) for number, name in enumerate(pixels.names)]
+        large_enough(named, data.lr_crop * max(scales))
         self._shares = Shares(pixels, seed)
 
     @property

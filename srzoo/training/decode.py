@@ -32,6 +32,8 @@ OWN = "-lr"
 """What the key of an LR picture ends in that the data set itself brings."""
 SHARE = 2
 """``cache = "auto"`` keeps what takes no more than the free disk over this."""
+LOWER = "Lower data.lr_crop, exclude them, or set data.skip_bad = true"
+"""What mends many pictures that are smaller than a crop."""
 TRIAL = 32
 """LR pixels a side of the noise that shows whether a degradation is what it was."""
 
@@ -123,13 +125,11 @@ class Decoder:
             if size is None:
                 continue
             self._sizes[index] = size
-            try:
-                large_enough(size, self._side, self._named(index))
-            except PictureError as error:
+            if error := too_small(size, self._side, self._named(index)):
                 small.append(error)
                 self._fault(index, error)
         if small and not skip_bad:
-            raise told(small, len(self._source))
+            raise told(small, len(self._source), LOWER)
         self._probe()
 
     def _named(self, index: int) -> str:
@@ -181,10 +181,8 @@ class Decoder:
         for index in todo:  # of a set that could not tell before
             place = self._found.places.get(self._keys[index])
             if index not in self._bad and (place or index in self._sizes):
-                try:
-                    size = place.size if place else self._sizes[index]
-                    large_enough(size, self._side, self._named(index))
-                except PictureError as error:
+                size = place.size if place else self._sizes[index]
+                if error := too_small(size, self._side, self._named(index)):
                     self._fault(index, error)
 
     def _fetch(
@@ -318,22 +316,34 @@ class Decoder:
             yield Row(self._number, index, key, self._named(index), size, hr, lr, own)
 
 
-def large_enough(size: tuple[int, int], side: int, name: str) -> None:
-    """Refuse a picture that is smaller than a crop.
+def too_small(size: tuple[int, int], side: int, name: str) -> PictureError | None:
+    """What is to be said of a picture that is smaller than a crop.
 
     Args:
         size: height and width.
         side: of a crop, in HR pixels.
         name: of the picture.
+    """
+    if min(size) >= side:
+        return None
+    return PictureError(
+        f"{name} has {size[1]}x{size[0]} pixels, a crop needs {side}",
+        "Lower data.lr_crop, or exclude the picture",
+    )
+
+
+def large_enough(pictures: Sequence[tuple[str, tuple[int, int]]], side: int) -> None:
+    """Refuse pictures that are smaller than a crop, all at once.
+
+    Args:
+        pictures: name, and height and width, of each.
+        side: of a crop, in HR pixels.
 
     Raises:
-        PictureError: it is smaller.
+        PictureError: some are; the first few are named.
     """
-    if min(size) < side:
-        raise PictureError(
-            f"{name} has {size[1]}x{size[0]} pixels, a crop needs {side}",
-            "Lower data.lr_crop, or exclude the picture",
-        )
+    if small := [error for name, size in pictures if (error := too_small(size, side, name))]:
+        raise told(small, len(pictures), LOWER)
 
 
 def free_bytes(folder: Path) -> int:

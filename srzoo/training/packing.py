@@ -45,7 +45,7 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
     with keeping.making(path) as place:
         small = folders.save(
             module, place / path.name, generator=config.generator, args=dict(config.args),
-            summary=config.summary, dtype=dtype,
+            summary=config.summary, purpose=config.purpose, dtype=dtype,
         )  # fmt: skip
         checkpoint.publish(small.path, path)
     checkpoint.rename_weights(path)

@@ -58,6 +58,7 @@ class Parts:
         opponents: the optimisers of the task's networks, by their names.
         metrics: what validation measures, by name; the first tells the best checkpoint.
         taken_over: what came from the recipe's ``init``, in words.
+        own_lr: for each data set, whether it has LR pictures of its own.
     """
 
     run: Recipe
@@ -75,6 +76,7 @@ class Parts:
     validation: Pixels
     metrics: dict[str, Metric]
     taken_over: str
+    own_lr: tuple[bool, ...] = ()
 
     @property
     def trained(self) -> list[nn.Parameter]:
@@ -180,6 +182,7 @@ def assemble(
         validation=validation,
         metrics=judges,
         taken_over=taken_over,
+        own_lr=tuple(group.own_lr for group in pixels.groups),
     )
 
 

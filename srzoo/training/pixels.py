@@ -35,10 +35,12 @@ class Group:
     Attributes:
         count: how many there are.
         weight: the set's share of the crops, or None for that of its pictures.
+        own_lr: whether any of them has an LR picture of its own.
     """
 
     count: int
     weight: float | None = None
+    own_lr: bool = False
 
 
 class Pixels:
@@ -61,7 +63,8 @@ class Pixels:
         self.names = [row.name for row in rows]
         self.keys = [row.key for row in rows]
         counts = Counter(row.source for row in rows)
-        self.groups = [Group(counts[n], source.weight) for n, source in enumerate(sets)]
+        own = {row.source for row in rows if row.own}
+        self.groups = [Group(counts[n], set_.weight, n in own) for n, set_ in enumerate(sets)]
         self.__setstate__(self.__dict__)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -263,7 +263,10 @@ def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
     return found
 
 
-def told(faults: Sequence[SrzooError], total: int) -> SrzooError:
+CORRECT = "Correct or exclude them, or set data.skip_bad = true"
+
+
+def told(faults: Sequence[SrzooError], total: int, fix: str = CORRECT) -> SrzooError:
     """One error for all that is wrong with pictures: the first few, and how many there are."""
     first = faults[0]
     if len(faults) == 1:
@@ -273,7 +276,7 @@ def told(faults: Sequence[SrzooError], total: int) -> SrzooError:
     return PictureError(
         f"{len(faults)} of {total} pictures are bad: {shown}"
         + (f"; and {more} more" if more > 0 else ""),
-        "Correct or exclude them, or set data.skip_bad = true",
+        fix,
     )
 
 

@@ -79,21 +79,26 @@ def _train(recipe: Recipe, out: Path, data: Path | None, begun: Start, speaker: 
     for word in begun.words:
         speaker.on_word(word)
     outcome = Outcome(progress.step, complete=True)
+    said: list[str] = []
+
+    def say(word: str) -> None:
+        if word not in said:  # when all stages were checked
+            speaker.on_word(word)
+
     for stage, part in enumerate(recipe.each()):
         if stage < progress.stage:
             continue  # done before
         accelerator = accelerator_for(part)
         if stage == progress.stage:  # the first that is left: all of them, before any step
-            checks.begin(accelerator, recipe, out, data, there, stage, speaker)
+            said = checks.begin(accelerator, recipe, out, data, there, stage, speaker)
         init: Path | None = None
         if stage > progress.stage:
             # From what the stage before released; its checkpoints are of other networks.
             there, init, progress = None, out, replace(progress, stage=stage, best=None)
         with accelerator.main_process_first():  # the others find the pictures decoded
             parts = assemble(
-                recipe, data, speaker.on_decoding, stage, init, accelerator.device,
-                speaker.on_word,
-            )  # fmt: skip
+                recipe, data, speaker.on_decoding, stage, init, accelerator.device, say
+            )
         if recipe.stages:
             speaker.on_word(f"stage {recipe.stages[stage].name}: {part.train.steps} steps")
         if there and progress.step:

@@ -26,11 +26,10 @@ from ..benching import machine
 from ..common import devices, files, memory
 from ..common.devices import Device
 from ..errors import PluginError, SrzooError
-from ..exporting import exports
-from ..exporting.engine import TORCH
-from ..exporting.runner import ExportRunner
+from ..exporting import exports, facts
 from ..models import locate
 from ..plugins import kinds, packages
+from ..plugins.registry import Plugin
 from ..upscaling import loading
 
 VARIABLES = re.compile(
@@ -40,8 +39,8 @@ VARIABLES = re.compile(
 """Those of the environment that change what srzoo does."""
 SECRET = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL", re.IGNORECASE)
 HIDDEN = "(set, not shown)"
-SLOW = f"{TORCH}-compile"
-"""An engine that is not tried: it compiles for a minute."""
+LONG = 30.0
+"""Seconds: an engine whose first use takes more, as it compiles, is not tried."""
 PATIENCE = 120.0
 """Seconds for one engine."""
 OFF = 0.1
@@ -56,9 +55,10 @@ class Engine:
         name: of the plugin.
         devices, precisions: what it can be asked for.
         version: of what it runs on.
-        missing: the command that installs it; "" where it is there.
+        missing: the command that installs it, or the device that is not here; "" for nothing.
         seconds: that a small picture took, the start of Python counted; None if it was not tried.
         problem: why it does not work.
+        first_use: seconds that it states for its first use.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Engine:
     missing: str = ""
     seconds: float | None = None
     problem: str = ""
+    first_use: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,34 +143,36 @@ def all_devices() -> list[Device]:
 def engines() -> list[Engine]:
     """Every engine that is registered, installed or not; none is tried."""
     found: list[Engine] = []
+    here = list(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
     for plugin in kinds.engines:
-        name = plugin.name
-        if name.startswith(TORCH):
-            there = tuple(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
-            version = packages.versions(["torch"]).get("torch", "")
-            missing = "" if version else "pip install torch"
-            found.append(Engine(name, there, devices.PRECISIONS[1:], version, missing))
-            continue
         try:
-            kind: Any = kinds.engines.get(f"{plugin.dist}:{name}")
+            found.append(_engine(plugin, here))
         except PluginError as error:
-            found.append(Engine(name, (), (), problem=str(error)))
-            continue
-        if not (isinstance(kind, type) and issubclass(kind, ExportRunner)):
-            found.append(Engine(name, (), (), plugin.version))
-            continue
-        needs = kinds.formats.create(kind.format).packages
-        version = next(iter(packages.versions(needs).values()), "")
-        missing = exports.missing(kind.format) or ""
-        found.append(Engine(name, ("cpu",), ("fp32",), version, missing))
+            found.append(Engine(plugin.name, (), (), problem=str(error)))
     return found
+
+
+def _engine(plugin: Plugin, here: list[str]) -> Engine:
+    """What an engine states, held against the kinds of device that are here."""
+    stated = facts.of(plugin)
+    able = tuple(kind for kind in here if kind in stated.devices)
+    version = next(iter(packages.versions(stated.packages).values()), plugin.version)
+    missing = facts.to_install(stated.packages, stated.extra, plugin.dist)
+    if not missing and stated.export_format:
+        missing = exports.missing(stated.export_format)
+    if not missing and stated.devices and not able:
+        missing = f"no {' or '.join(stated.devices)} here"
+    return Engine(
+        plugin.name, able, stated.precisions, "" if missing else version, missing or "",
+        first_use=stated.first_use,
+    )  # fmt: skip
 
 
 def tried(engine: Engine) -> Engine:
     """The same, after it has enlarged a small picture in a process of its own."""
     from dataclasses import replace
 
-    if engine.missing or engine.problem or engine.name == SLOW:
+    if engine.missing or engine.problem or engine.first_use > LONG:
         return engine
     start = time.perf_counter()
     command = [sys.executable, "-m", "srzoo.upkeep.doctor", engine.name]

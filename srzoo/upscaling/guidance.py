@@ -1,40 +1,27 @@
-"""Which model for which picture: what a model is for, and a word where a photo needs another.
-
-From what lies in the model's folder alone; no plugin is imported.
-"""
+"""Which model for which picture: what a model is for, and a word where a photo needs another."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast, get_args
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from ..errors import SrzooError
-from ..models import locate
-from ..models.folder import ModelFolder, read_folder
-from ..recipes import recipe
-from ..recipes.recipe import RECIPE, Recipe
+from ..models import locate, readme
+from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, ModelFolder, Purpose, read_folder
+from ..recipes import pictures
+from ..recipes import recipe as recipes
+from ..recipes.recipe import RECIPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..images import Picture
-    from ..plugins.registry import Use
 
-Purpose = Literal["faithful", "perceptual", "real photos"]
-
-CLEAN = "bicubic"
-"""What makes LR pictures that are small and have no other flaw."""
-OWN_LR = ("track", "lr")
-"""Arguments of datasets that bring LR pictures of their own."""
-TAGS: dict[str, Purpose] = {
-    "faithful": "faithful",
-    "perceptual": "perceptual",
-    "real-photos": "real photos",
-}
+TAGS: dict[str, Purpose] = {name.replace(" ", "-"): name for name in get_args(Purpose)}
+"""Those of cards that tell a purpose."""
 COARSE = 25.0
 """Mean step of a JPEG's brightness table, from which blocks can show: quality 78 and less."""
 VISIBLE = 1.0
@@ -46,21 +33,24 @@ SIDE = 2048
 def purpose(folder: ModelFolder) -> Purpose:
     """What a model is for.
 
-    "faithful": clean pictures, nothing invented; "perceptual": clean pictures, lifelike and
-    partly invented; "real photos": pictures with noise, blur or JPEG blocks. A tag of that
-    name on the card tells it, or else the recipe.
+    Its config.json says it. In folders made before it did, a tag of that name on the card tells,
+    or else the recipe. Of what nothing tells, nothing is promised: it is "faithful", or
+    "perceptual" where it was trained against a discriminator.
     """
-    for tag in _tags(folder.path / "README.md"):
+    if folder.config.purpose:
+        return folder.config.purpose
+    for tag in _tags(folder):
         if tag in TAGS:
             return TAGS[tag]
+    if not (folder.path / RECIPE).is_file():
+        return FAITHFUL
     try:
-        found = recipe.read(folder.path / RECIPE)
-        last = found.each()[-1]
-        if not _clean(last):
-            return "real photos"
-        return "perceptual" if any(part.adversarial for part in found.each()) else "faithful"
+        made = recipes.read(folder.path / RECIPE)
+        if stated := pictures.purpose(made):
+            return stated
+        return PERCEPTUAL if pictures.is_adversarial(made) else FAITHFUL
     except SrzooError:
-        return "faithful"  # without a recipe, or with one of another srzoo
+        return FAITHFUL  # a recipe of another srzoo
 
 
 def blocking(file: Path | BinaryIO, picture: Picture) -> bool:
@@ -75,7 +65,7 @@ def blocking(file: Path | BinaryIO, picture: Picture) -> bool:
 
 def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str | None:
     """One sentence where a model trained on clean pictures is given JPEG blocks, else None."""
-    if folder.config.weights is None or purpose(folder) == "real photos":
+    if folder.config.weights is None or purpose(folder) == REAL_PHOTOS:
         return None
     if not blocking(file, picture):
         return None
@@ -92,35 +82,17 @@ def _for_real_photos(folder: ModelFolder) -> list[str]:
             other = read_folder(path)
         except SrzooError:
             continue
-        if set(other.config.scales) & set(folder.config.scales) and purpose(other) == "real photos":
+        if set(other.config.scales) & set(folder.config.scales) and purpose(other) == REAL_PHOTOS:
             found.append(name)
     return sorted(found)
 
 
-def _clean(part: Recipe) -> bool:
-    """Whether LR pictures were made by bicubic shrinking and nothing else."""
-    return all(_clean_set(source.use, part) for source in part.data.train.each)
-
-
-def _clean_set(use: Use, part: Recipe) -> bool:
-    for name in OWN_LR:
-        if use.args.get(name) is not None:
-            return CLEAN in str(use.args[name])
-    return part.data.degradation.name == CLEAN
-
-
-def _tags(path: Path) -> list[str]:
-    """The tags in a card's front matter."""
+def _tags(folder: ModelFolder) -> list[str]:
+    """The tags in a card's metadata; none where they cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return readme.read(folder.path).data.tags or []
+    except SrzooError:
         return []
-    front = text.split("\n---", 1)[0] if text.startswith("---") else ""
-    inline = re.search(r"^tags:\s*\[(.*?)\]", front, re.MULTILINE | re.DOTALL)
-    if inline:
-        return [tag.strip(" \"'\n") for tag in inline[1].split(",")]
-    listed = re.search(r"^tags:\s*\n((?:\s*-\s.*\n?)+)", front, re.MULTILINE)
-    return re.findall(r"-\s+[\"']?([^\"'\n]+)", listed[1]) if listed else []
 
 
 def _mean_step(file: Path | BinaryIO) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import images
-from ..errors import FallbackWarning, ModelError, SrzooError
+from ..defaults import ENGINE
+from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, SrzooError
 from ..exporting import engine as engines
-from ..exporting.engine import TORCH
 from ..exporting.exports import UnfinishedError
 from ..exporting.lazy import LazyRunner
 from ..models import locate
@@ -31,13 +31,13 @@ DEFAULT_MODEL = "edsr-x4"
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | ModelFolder = DEFAULT_MODEL,
     *,
     device: str = "auto",
     precision: str = "auto",
     tile: Tile = "auto",
     memory: int | None = None,
-    engine: str = "torch",
+    engine: str = ENGINE,
     strength: float = 1.0,
     work: int | None = None,
     lazy: bool = False,
@@ -45,7 +45,8 @@ def load(
     """Make a model ready: folder, network, weights, engine.
 
     Args:
-        model: a released name ("edsr-x4") or a model folder; a folder that exists wins.
+        model: a released name ("edsr-x4") or a model folder; a folder that exists wins. One
+            that has been found already is not looked for again.
         device: auto, cpu, cuda or mps.
         precision: auto, fp32, bf16 or fp16.
         tile: "auto", "off", or a side in LR pixels (from 16).
@@ -69,7 +70,7 @@ def load(
         DeviceError: there is no such device.
     """
     device = str(device)
-    folder = locate.find(model)
+    folder = model if isinstance(model, ModelFolder) else locate.find(model)
     kinds.generators.find(folder.config.generator)
     chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)
     make = partial(_runner, folder, chosen.name, device, precision, asked=engine != "auto")
@@ -89,16 +90,16 @@ def _runner(
     """What an engine makes of a model; another's, if ``auto`` took one that cannot."""
     try:
         return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
-    except UnfinishedError as error:
-        if asked:
+    except (UnfinishedError, DeviceError, PluginError) as error:
+        if asked or engine == ENGINE:
             raise
         warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
-        again = TORCH
+        again = ENGINE
     except ModelError:
         again = engines.choose(folder, device=device, precision=precision).name
         if asked or again == engine:
             raise
-    return _runner(folder, again, device, precision, asked=again == TORCH)
+    return _runner(folder, again, device, precision, asked=again == ENGINE)
 
 
 def upscale(

@@ -53,7 +53,8 @@ class Plan:
         multiple: the grid: tiles begin on it, and the network sees whole cells of it alone.
         exact: True if the tiles give exactly what the whole picture would.
         bytes: what the process will take at its peak, estimated.
-        working: how many of them a tile takes, and has given back when the next one begins.
+        taken: how many of them tiles and strips take.
+        working: how many of those a tile takes, and has given back when the next one begins.
         area: LR pixels that go through the network, margins and edges counted.
         tiles: how many there are.
     """
@@ -64,39 +65,14 @@ class Plan:
     edge: int
     exact: bool
     bytes: int
+    taken: int
     working: int
     area: int
     tiles: int
     multiple: int = 1
 
 
-NO_TILES = Plan(1, (0, 0), 0, 0, exact=True, bytes=0, working=0, area=0, tiles=0)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a piece of work comes to.
-
-    Attributes:
-        seconds: of computing; reading and writing are not counted.
-        size: (width, height) of the result.
-        bytes: of the result as it is in memory; files are smaller.
-    """
-
-    seconds: float
-    size: tuple[int, int]
-    bytes: int
-
-
-@dataclass(frozen=True)
-class _Room:
-    """Bytes that tiles may take, of the process's memory and of the device's own."""
-
-    process: int
-    device: int | None = None
-
-    def holds(self, plan: Plan) -> bool:
-        return plan.bytes <= self.process and (self.device is None or plan.bytes <= self.device)
+NO_TILES = Plan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, area=0, tiles=0)
 
 
 def plans(
@@ -125,6 +101,50 @@ def plans(
     raise MemoryBudgetError(
         f"{what} {gb(error.needed)} and may use {gb(error.budget)}", ", ".join(ways)
     )
+
+
+def still_fit(
+    plans: tuple[Plan, ...], way: Way, runner: Runner, *, memory: int | None = None
+) -> bool:
+    """Whether a picture can be made as it was planned, with the memory that there is by now.
+
+    Args:
+        plans: of the passes; none for a way without any.
+        way: as it has proved to be: a picture that is held, others that memory is left to.
+        runner, memory: as for :func:`plan`.
+    """
+    if len(plans) != len(way.route.passes):
+        return False
+    process, there = used(), _on_device(runner) if plans else None
+    budget = _budget(process, memory)
+    taken = [plan.taken for plan in plans] or [0]
+    return all(
+        _peak(work, bytes, process) <= budget and (there is None or bytes <= there)
+        for work, bytes in zip(way.works, taken, strict=True)
+    )
+
+
+def _budget(process: int, memory: int | None) -> int:
+    """Bytes that the whole process may take; it has ``process`` of them."""
+    return process + int(0.6 * free()) if memory is None else memory
+
+
+def _on_device(runner: Runner) -> int | None:
+    """Bytes that tiles may take of a device's own memory, if it has one."""
+    there = runner.free_memory()
+    return None if there is None else int(0.8 * there)
+
+
+def _fixed(work: Work, process: int) -> int:
+    """Bytes that the process has while tiles come and go."""
+    return process + SLACK + work.standing
+
+
+def _peak(work: Work, taken: int, process: int) -> int:
+    """What the process will have at most, if tiles and strips take so much."""
+    # Decoders and encoders make copies when there are no tiles, and the first no result either.
+    aside = max(work.encoded, work.decoded - work.kept)
+    return _fixed(work, process) + max(taken, aside)
 
 
 def _planned(
@@ -161,27 +181,25 @@ def plan(
     Raises:
         TooLargeError: not even small tiles fit into the memory it may use.
     """
+    # Asked first: a model may be loaded for it, and is counted then.
+    facts = Facts.of(runner, work) if runner else None
+    there = _on_device(runner) if runner else None
     process = used()
-    fixed = process + SLACK + work.standing
-    # Decoders and encoders make copies when there are no tiles, and the first no result either.
-    aside = max(work.encoded, work.decoded - work.kept)
-    budget = process + int(0.6 * free()) if memory is None else memory
-    if runner is None:
-        found, room, free_there = NO_TILES, _Room(budget - fixed), None
-    else:
-        free_there = runner.free_memory()
-        on_device = None if free_there is None else int(0.8 * free_there)
-        room = usual = _Room(budget - fixed, on_device)
-        if on_device is None and memory is None and tile == "auto":
-            usual = _Room(min(room.process, WORKING_MEMORY))
-        found = _cut(work, Facts.of(runner, work), tile, usual)
-    peak = fixed + max(found.bytes, aside)
-    if not room.holds(found) or peak > budget:
-        if runner is not None:  # the least that there is
-            found = _cut(work, Facts.of(runner, work), tile, _Room(0))
-        least = fixed + max(found.bytes, aside)
-        there = room.device is None or found.bytes <= room.device
-        raise TooLargeError(peak, budget, least, None if there else free_there)
+    budget = _budget(process, memory)
+    room = budget - _fixed(work, process)
+    if there is not None:
+        room = min(room, there)
+    elif memory is None and tile == "auto":
+        room = min(room, WORKING_MEMORY)
+    found = _cut(work, facts, tile, room) if facts else NO_TILES
+    peak = _peak(work, found.taken, process)
+    if peak > budget or (there is not None and found.taken > there):
+        if facts:  # the least that there is
+            found = _cut(work, facts, tile, 0)
+        least = _peak(work, found.taken, process)
+        lacking = runner.free_memory() if runner and there is not None else None
+        on_device = there is not None and found.taken > there
+        raise TooLargeError(peak, budget, least, lacking if on_device else None)
     return replace(found, bytes=peak)
 
 
@@ -204,11 +222,6 @@ class TooLargeError(MemoryBudgetError):
         self.budget = budget
         self.least = least
         self.device = device
-
-
-def area(work: Work, runner: Runner, *, tile: Tile = "auto") -> int:
-    """LR pixels that go through the network if memory is plenty."""
-    return _cut(work, Facts.of(runner, work), tile, _Room(WORKING_MEMORY)).area
 
 
 def gb(amount: int, *, above: bool = False) -> str:
@@ -262,10 +275,10 @@ class Facts:
         return on_grid(SMALLEST, self.multiple)
 
 
-def _cut(work: Work, facts: Facts, tile: Tile, room: _Room) -> Plan:
-    """The plan that computes least and fits into ``room``, or the one that takes least memory.
+def _cut(work: Work, facts: Facts, tile: Tile, room: int) -> Plan:
+    """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
 
-    Its ``bytes`` are those of the tiles and strips alone.
+    Its ``bytes`` are not known yet.
     """
     width, height = work.size
     whole = _costs(work, facts, (height, width), margin=facts.seen, exact=True)
@@ -276,7 +289,7 @@ def _cut(work: Work, facts: Facts, tile: Tile, room: _Room) -> Plan:
         exact = facts.reach is not None and facts.reach <= side
         margin = facts.seen if exact else BLEND
         return _costs(work, facts, (side, side), margin=margin, exact=exact)
-    if tile == "off" or room.holds(whole):
+    if tile == "off" or whole.taken <= room:
         return whole
     exact = _tiled(work, facts, exact=True) if facts.reach is not None else []
     if found := _best(exact, room):
@@ -284,16 +297,16 @@ def _cut(work: Work, facts: Facts, tile: Tile, room: _Room) -> Plan:
     blended = _tiled(work, facts, exact=False)
     if found := _best(blended, room):
         return found
-    return min((whole, *exact, *blended), key=lambda found: found.bytes)
+    return min((whole, *exact, *blended), key=lambda found: found.taken)
 
 
-def _best(plans: list[Plan], room: _Room) -> Plan | None:
+def _best(plans: list[Plan], room: int) -> Plan | None:
     """Of those that fit the one that computes least, or None."""
-    fitting = [found for found in plans if room.holds(found)]
+    fitting = [found for found in plans if found.taken <= room]
     least = min((found.area for found in fitting), default=0)
     # Of those that are hardly slower, the one that takes least memory.
     near = (found for found in fitting if found.area <= SPARE * least)
-    return min(near, key=lambda found: found.bytes, default=None)
+    return min(near, key=lambda found: found.taken, default=None)
 
 
 def _tiled(work: Work, facts: Facts, *, exact: bool) -> list[Plan]:
@@ -319,7 +332,7 @@ def _parts(length: int, facts: Facts) -> list[int]:
 
 
 def _costs(work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exact: bool) -> Plan:
-    """The plan with these tiles; ``bytes`` are those of a tile and the strips."""
+    """The plan with these tiles; its ``bytes`` are not known yet."""
     width, height = work.size
     rows, columns = min(tile[0], height), min(tile[1], width)
     halves = [own // 2 for own, all_ in ((rows, height), (columns, width)) if own < all_]
@@ -343,7 +356,8 @@ def _costs(work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exac
         margin=margin if halves else 0,
         edge=edge,
         exact=exact or not halves,
-        bytes=taken,
+        bytes=0,
+        taken=taken,
         working=working,
         area=area,
         tiles=down * across,

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import PictureError, did_you_mean
+from ..models.scales import choose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,12 +123,8 @@ class Sizing:
             PictureError: no scale is asked for and the model has several; or it cannot enlarge.
         """
         if not (self.scale or self.size or self.side):
-            if len(scales) != 1:
-                raise PictureError(
-                    f"the model can enlarge by {_list(scales)}",
-                    f"Choose the scale: {_list(scales)}",
-                )
-            return Route((scales[0],), (size[0] * scales[0], size[1] * scales[0]), size)
+            factor = choose("the model", scales, None)
+            return Route((factor,), (size[0] * factor, size[1] * factor), size)
         target = self._target(size)
         needed = max(target[0] / size[0], target[1] / size[1])
         return Route(_passes(needed, scales), target, size)
@@ -174,7 +171,8 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
         return ()
     enlarging = sorted(scale for scale in scales if scale > 1)
     if not enlarging:
-        raise PictureError(f"the model enlarges by {_list(scales)} alone", "Choose another model")
+        alone = ", ".join(map(str, scales))
+        raise PictureError(f"the model enlarges by {alone} alone", "Choose another model")
     most = math.ceil(math.log(needed) / math.log(enlarging[0]) - 1e-9)
     choices = [
         passes
@@ -183,10 +181,6 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
         if math.prod(passes) >= needed
     ]
     return min(choices, key=lambda passes: (math.prod(passes), len(passes)))
-
-
-def _list(scales: Sequence[int]) -> str:
-    return ", ".join(map(str, scales))
 
 
 def rows_held(source: tuple[int, int], size: tuple[int, int]) -> int:

@@ -12,9 +12,10 @@ import numpy as np
 from ..common import memory
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
+from ..images.places import Place
 from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
-from .tiles import Box, Source
+from .tiles import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,33 +77,33 @@ class Stitcher:
         if not plan.exact:
             yield from self._blended(source, plan, tick, out)
             return
-        factor, width = plan.scale, source.size[1]
+        factor, width = plan.scale, source.size[0]
         for row in tiles.rows_of(source.size, plan):
-            strip = Box(row[0].top, row[0].bottom, 0, width)
-            above, below = strip.top * factor, strip.bottom * factor
+            strip = Place(0, row[0].y, width, row[0].height)
+            above, below = strip.y * factor, strip.bottom * factor
             if out is None:
                 shape = (below - above, width * factor, *source.channels)
                 band = np.empty(shape, source.pixels.dtype)
             else:
                 band = out[above:below]
-            for box in row:
-                self._fill(band[box.within(strip, factor)], source, box, plan)
+            for own in row:
+                self._fill(own.inside(strip, factor).of(band), source, own, plan)
                 self._tidy(plan)
                 tick()
             yield band
             del band  # before the next one is made
 
-    def _fill(self, target: NDArray[Any], source: Source, box: Box, plan: Plan) -> None:
+    def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: Plan) -> None:
         """Put an exact tile where it belongs."""
-        grown = box.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
-        tiles.put(self._tile(source, box, grown, plan.scale), target)
+        grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
+        tiles.put(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
         self, source: Source, plan: Plan, tick: Ticks, out: NDArray[Any] | None
     ) -> Iterator[NDArray[Any]]:
         """The same where tiles overlap: sums of weighted tiles, given out once complete."""
         factor, margin = plan.scale, plan.margin
-        height, width = source.size
+        width, height = source.size
         channels = 1 if source.gray or not source.channels else 3
         total, first = np.zeros((0, width * factor, channels), np.float32), 0
         for row in tiles.rows_of(source.size, plan):
@@ -110,12 +111,13 @@ class Stitcher:
             last = row[0].grown(margin, source.size).bottom
             more = np.zeros(((last - first) * factor - len(total), *total.shape[1:]), np.float32)
             total = np.concatenate([total, more])
-            strip = Box(first, last, 0, width)
-            for box in row:
-                used = box.grown(margin, source.size)
-                grown = box.grown(margin + LOOK, source.size, plan.edge, plan.multiple)
+            strip = Place(0, first, width, last - first)
+            for own in row:
+                used = own.grown(margin, source.size)
+                grown = own.grown(margin + LOOK, source.size, plan.edge, plan.multiple)
                 y = self._tile(source, used, grown, factor)
-                total[used.within(strip, factor)] += y * tiles.ramps(used, box, margin, factor)
+                sums = used.inside(strip, factor).of(total)
+                sums += y * tiles.ramps(used, own, margin, factor)
                 del y  # before the next one is made
                 self._tidy(plan)
                 tick()
@@ -129,19 +131,18 @@ class Stitcher:
             yield band
             del band
 
-    def _tile(self, source: Source, box: Box, grown: Box, factor: int) -> F32:
-        """Float32 sH x sW x C of a box, of which the network sees ``grown``."""
+    def _tile(self, source: Source, own: Place, grown: Place, factor: int) -> F32:
+        """Float32 sH x sW x C of a place, of which the network sees ``grown``."""
         value = source.constant(grown) if source.flat else None
         if value is not None:
-            height, width = (box.bottom - box.top) * factor, (box.right - box.left) * factor
-            return np.full((height, width, 1), value, np.float32)
+            return np.full((own.height * factor, own.width * factor, 1), value, np.float32)
         start = time.perf_counter()
         x = source.cut(grown)
-        y = self._run(x, factor)[box.within(grown, factor)]
+        y = own.inside(grown, factor).of(self._run(x, factor))
         if x.shape[2] == 1:
             y = y.mean(axis=2, keepdims=True)
-        seen = Box(box.top - LOOK, box.bottom + LOOK, box.left - LOOK, box.right + LOOK)
-        around = x[seen.within(grown)]
+        seen = Place(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
+        around = seen.inside(grown).of(x)
         y = tiles.bounded(y, around, source, factor)
         if self.strength < 1:
             plain = tiles.bounded(bicubic.enlarged(around, factor), around, source, factor)
@@ -195,12 +196,12 @@ class Stitcher:
         trial = Stitcher(self.runner, self.name, self.strength)
         multiple, found = multiple_of(self.runner), (1, 0.0)
         for side in (on_grid(side, multiple) for side in PROBES):
-            source, box = Source(np.zeros((side, side, 3), np.uint8)), Box(0, side, 0, side)
+            source, whole = Source(np.zeros((side, side, 3), np.uint8)), Place(0, 0, side, side)
             edge = on_grid(LOOK, multiple)
             tries: list[tuple[int, float]] = []
             for _ in range(2):  # the first warms up, and the machine may be busy
                 trial._spent.clear()
-                trial._tile(source, box, box.grown(edge, source.size, edge), scale)
+                trial._tile(source, whole, whole.grown(edge, source.size, edge), scale)
                 tries.append(trial._spent[scale])
             found = min(tries)
             if found[1] > 0.05:

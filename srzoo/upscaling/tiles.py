@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts import on_grid
+from ..images.places import Place
 from . import alpha as alpha_
 from .planner import LOOK
 
@@ -22,43 +22,13 @@ DEEPEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
 """The value of white, for each type of whole numbers."""
 
 
-@dataclass(frozen=True)
-class Box:
-    """A half-open rectangle of LR pixels; it may go beyond the picture's edges."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Box:
-        """``by`` pixels more on each side, at most ``edge`` beyond a picture (height, width).
-
-        On a grid of ``multiple`` pixels, which ``edge`` keeps to, it consists of whole cells.
-        """
-        height, width = size
-        return Box(
-            max(-edge, (self.top - by) // multiple * multiple),
-            on_grid(min(height + edge, self.bottom + by), multiple),
-            max(-edge, (self.left - by) // multiple * multiple),
-            on_grid(min(width + edge, self.right + by), multiple),
-        )
-
-    def within(self, outer: Box, factor: int = 1) -> tuple[slice, slice]:
-        """Rows and columns of this box in an array that holds ``outer``, ``factor`` times."""
-        return (
-            slice((self.top - outer.top) * factor, (self.bottom - outer.top) * factor),
-            slice((self.left - outer.left) * factor, (self.right - outer.left) * factor),
-        )
-
-
-def rows_of(size: tuple[int, int], plan: Plan) -> Iterator[list[Box]]:
-    """The tiles of a picture (height, width), one row of them after the other."""
+def rows_of(size: tuple[int, int], plan: Plan) -> Iterator[list[Place]]:
+    """The tiles of a picture (width, height), one row of them after the other."""
     rows, columns = plan.tile
-    for top in range(0, size[0], rows):
+    for y in range(0, size[1], rows):
         yield [
-            Box(top, min(top + rows, size[0]), left, min(left + columns, size[1]))
-            for left in range(0, size[1], columns)
+            Place(x, y, min(columns, size[0] - x), min(rows, size[1] - y))
+            for x in range(0, size[0], columns)
         ]
 
 
@@ -91,48 +61,39 @@ class Source:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.pixels.shape[0], self.pixels.shape[1]
+        """Width and height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
 
-    def cut(self, box: Box) -> F32:
-        """The pixels of a box, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
-        rows = _mirrored(box.top, box.bottom, self.size[0])
-        columns = _mirrored(box.left, box.right, self.size[1])
-        inside = Box(
-            int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
-        )
+    def cut(self, place: Place) -> F32:
+        """The pixels of a place, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
+        columns = _mirrored(place.x, place.right, self.size[0])
+        rows = _mirrored(place.y, place.bottom, self.size[1])
+        left, top = int(columns.min()), int(rows.min())
+        inside = Place(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
         if self.alpha is None:
             x = as_floats(self._some(inside))
         else:
             x = self._extended(inside, self.alpha)
-        if box == inside:
+        if place == inside:
             return x
-        return x[rows[:, None] - inside.top, columns - inside.left]
+        return x[rows[:, None] - top, columns - left]
 
-    def _some(self, box: Box) -> NDArray[Any]:
-        part = self.pixels[box.top : box.bottom, box.left : box.right]
+    def _some(self, place: Place) -> NDArray[Any]:
+        part = place.of(self.pixels)
         return part[:, :, :1] if self.gray else part
 
-    def _extended(self, box: Box, alpha: NDArray[Any]) -> F32:
-        part = alpha[box.top : box.bottom, box.left : box.right]
-        if part.min() == DEEPEST.get(alpha.dtype, 1):
-            return as_floats(self._some(box))
+    def _extended(self, place: Place, alpha: NDArray[Any]) -> F32:
+        if place.of(alpha).min() == DEEPEST.get(alpha.dtype, 1):
+            return as_floats(self._some(place))
         # Blocks lie on one grid over the whole picture: every tile sees the same ones.
-        outer = box.grown(alpha_.BLOCK, self.size)
-        outer = Box(
-            outer.top - outer.top % alpha_.BLOCK,
-            min(self.size[0], outer.bottom + -outer.bottom % alpha_.BLOCK),
-            outer.left - outer.left % alpha_.BLOCK,
-            min(self.size[1], outer.right + -outer.right % alpha_.BLOCK),
-        )
-        around = alpha[outer.top : outer.bottom, outer.left : outer.right]
-        filled = alpha_.extended(as_floats(self._some(outer)), as_floats(around)[:, :, 0])
-        return filled[box.within(outer)]
+        outer = place.grown(alpha_.BLOCK, self.size, multiple=alpha_.BLOCK)
+        around = as_floats(outer.of(alpha))[:, :, 0]
+        filled = alpha_.extended(as_floats(self._some(outer)), around)
+        return place.inside(outer).of(filled)
 
-    def constant(self, box: Box) -> float | None:
-        """The one value of a box, or None if there are several."""
-        inside = box.grown(0, self.size)
-        part = self.pixels[inside.top : inside.bottom, inside.left : inside.right]
+    def constant(self, place: Place) -> float | None:
+        """The one value of a place, or None if there are several."""
+        part = place.grown(0, self.size).of(self.pixels)
         if part.min() != part.max():
             return None
         return float(as_floats(part[:1, :1])[0, 0, 0])
@@ -154,14 +115,14 @@ def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
 
 def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
     """The picture itself in strips, colour extended under transparency, for a resize alone."""
-    height, width = source.size
+    width, height = source.size
     for top in range(0, height, rows):
-        box = Box(top, min(top + rows, height), 0, width)
+        strip = Place(0, top, width, min(rows, height - top))
         if source.alpha is None:
-            yield source.pixels[box.top : box.bottom]
+            yield strip.of(source.pixels)
         else:
-            band = np.empty((box.bottom - top, width, *source.channels), source.pixels.dtype)
-            put(source.cut(box), band)
+            band = np.empty((strip.height, width, *source.channels), source.pixels.dtype)
+            put(source.cut(strip), band)
             yield band
 
 
@@ -244,7 +205,7 @@ def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:
     return found
 
 
-def ramps(grown: Box, box: Box, margin: int, factor: int) -> F32:
+def ramps(grown: Place, own: Place, margin: int, factor: int) -> F32:
     """Weights for a blended tile, sH x sW x 1: with its neighbours' they add up to one."""
 
     def ramp(low: int, own_low: int, own_high: int, high: int) -> F32:
@@ -256,6 +217,6 @@ def ramps(grown: Box, box: Box, margin: int, factor: int) -> F32:
             weight = np.minimum(weight, (own_high + margin - at) / (2 * margin))
         return np.clip(weight, 0, 1).astype(np.float32)
 
-    rows = ramp(grown.top, box.top, box.bottom, grown.bottom)
-    columns = ramp(grown.left, box.left, box.right, grown.right)
+    rows = ramp(grown.y, own.y, own.bottom, grown.bottom)
+    columns = ramp(grown.x, own.x, own.right, grown.right)
     return (rows[:, None] * columns[None, :])[:, :, None]

@@ -6,7 +6,6 @@ picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arith
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,13 +18,14 @@ from PIL import Image
 from .. import images
 from ..errors import ModelError, PictureError, SrzooError
 from ..images import Picture
+from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
-from .planner import SMALLEST, Estimate, Plan, Tile
+from .planner import SMALLEST, Plan, Tile
 from .sizing import Route
 from .stitching import Progress, Stitcher, Ticks
 from .tiles import DEEPEST, Source
-from .work import Way, Work
+from .work import Way
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,7 +185,12 @@ class Upscaler:
         return replace(picture, pixels=pixels, alpha=alpha)
 
     def strips(
-        self, picture: Picture, to: int | Route | None = None, progress: Progress | None = None
+        self,
+        picture: Picture,
+        to: int | Route | None = None,
+        progress: Progress | None = None,
+        *,
+        plans: tuple[Plan, ...] = (),
     ) -> Iterator[NDArray[Any]]:
         """The result from top to bottom, some rows at a time: exactly those of the whole.
 
@@ -193,6 +198,7 @@ class Upscaler:
             picture: what to enlarge; with it, and one strip, memory stays as it is.
             to: a scale, or the way to a size.
             progress: is told (tiles done, tiles in all).
+            plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
 
         Returns:
             Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
@@ -201,7 +207,7 @@ class Upscaler:
             MemoryBudgetError: at once, before any work.
         """
         route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
-        plans = self._plans_for(picture, route, streamed=True)
+        plans = plans or self._plans_for(picture, route, streamed=True)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
         return self._rows(picture, route, plans, tick, gray=_is_gray(picture))
 
@@ -227,58 +233,30 @@ class Upscaler:
             MemoryBudgetError: not even small tiles fit into the memory it may use.
         """
         route = _straight(size, self.factor(scale))
-        return self.plans(route, itemsize, streamed=streamed, channels=channels)[0]
+        return self.plans(Way(route, itemsize, channels, streamed))[0]
 
-    def plans(
-        self,
-        route: Route,
-        itemsize: int = 1,
-        *,
-        streamed: bool = False,
-        channels: int = 3,
-        held: bool = False,
-        format: str | None = None,
-        reserve: int = 0,
-        reads: str | None = None,
-        lossless: bool = False,
-    ) -> tuple[Plan, ...]:
-        """How each pass of a way to a size will be cut.
-
-        Args:
-            route: the way.
-            itemsize: bytes of a value: 1 or 2.
-            streamed: whether the result is written as it is made.
-            channels: 1 to 4, alpha counted.
-            held: whether the picture is in memory already, and the result only has to be made.
-            format: a key of ``images.FORMATS``, if it is known what is written: encoders differ.
-            reserve: bytes left to others in this process.
-            reads: the key of a format, if it is known what is read.
-            lossless: whether it is written without loss, where the format can do both.
+    def plans(self, way: Way) -> tuple[Plan, ...]:
+        """How each pass of a picture's way to its size will be cut.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
+        return planner.plans(self._mixed(way), self._engine, tile=self.tile, memory=self.memory)
 
-        mixed = 0 < self.strength < 1
-        way = Way(
-            route, itemsize, channels, streamed, held, format, reserve, mixed, reads, lossless
-        )
-        return planner.plans(way, self._engine, tile=self.tile, memory=self.memory)
+    def still_fit(self, plans: tuple[Plan, ...], way: Way) -> bool:
+        """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
+        return planner.still_fit(plans, self._mixed(way), self._engine, memory=self.memory)
 
-    def estimate(self, route: Route, itemsize: int = 1, *, channels: int = 3) -> Estimate:
-        """How long a way to a size takes, by the tiles that ran so far or by a small one."""
-        seconds, size = 0.0, route.source
-        for scale in route.passes:
-            work = Work(size, scale, channels, itemsize)
-            area = planner.area(work, self._engine, tile=self.tile)
-            seconds += area * self._stitcher.pace(scale)
-            size = size[0] * scale, size[1] * scale
-        return Estimate(seconds, route.size, math.prod(route.size) * channels * itemsize)
+    def seconds(self, plans: tuple[Plan, ...]) -> float:
+        """How long computing takes, by the tiles that ran so far or by a small one."""
+        return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
+
+    def _mixed(self, way: Way) -> Way:
+        return replace(way, mixed=True) if 0 < self.strength < 1 else way
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
-        return self.plans(
-            route, picture.pixels.itemsize, streamed=streamed, channels=picture.channels, held=True
-        )
+        itemsize = picture.pixels.itemsize
+        return self.plans(Way(route, itemsize, picture.channels, streamed, held=True))
 
     def _rows(
         self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks, *, gray: bool
@@ -299,7 +277,7 @@ class Upscaler:
         """One pass over a picture, whole."""
         made: list[NDArray[Any]] = []
         for source in _sources(picture, gray=gray):
-            height, width = (side * plan.scale for side in source.size)
+            width, height = (side * plan.scale for side in source.size)
             out = np.empty((height, width, *source.channels), source.pixels.dtype)
             for _ in self._stitcher.bands(source, plan, tick, out):
                 pass
@@ -327,17 +305,7 @@ class Upscaler:
         Raises:
             PictureError: the model does not enlarge by that, or can do several.
         """
-        if scale is None and len(self.scales) == 1:
-            return self.scales[0]
-        if scale in self.scales:
-            return scale
-        choices = ", ".join(map(str, self.scales))
-        raise PictureError(
-            f"{self.name} enlarges by {choices}, not by {scale}"
-            if scale is not None
-            else f"{self.name} can enlarge by {choices}",
-            f"Choose the scale: {choices}",
-        )
+        return scales.choose(self.name, self.scales, scale)
 
 
 def _share(strength: object) -> float:

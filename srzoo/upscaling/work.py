@@ -7,6 +7,7 @@ encoder's copies stand in the place of the tiles.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,25 @@ class Way:
     lossless: bool = False
 
     @property
+    def weight(self) -> int:
+        """Bytes of the picture and its result, and in decoder and encoder."""
+        picture = math.prod(self.route.source) * self.channels * self.itemsize
+        return picture + self.result + self._decoder() + self._encoder()
+
+    @property
+    def result(self) -> int:
+        """Bytes of the result as it is in memory; files are smaller."""
+        return math.prod(self.route.size) * self.channels * self.itemsize
+
+    def _decoder(self) -> int:
+        return decoder(self.route.source, self.channels * self.itemsize, self.reads)
+
+    def _encoder(self) -> int:
+        return encoder(
+            self.route.size, self.channels, self.itemsize, self.format, lossless=self.lossless
+        )
+
+    @property
     def works(self) -> list[Work]:
         """What is to be done: one work for each pass, or one where there is none."""
         route, channels, itemsize = self.route, self.channels, self.itemsize
@@ -132,12 +152,8 @@ class Way:
                     kept=made * value + (0 if self.held or number == 0 else first),
                     strips=(1 + (channels in (2, 4))) * in_strips,
                     passing=_passing(route, channels, itemsize, self.streamed) if last else 0,
-                    decoded=0 if self.held or number else decoder(route.source, value, self.reads),
-                    encoded=encoder(
-                        route.size, channels, itemsize, self.format, lossless=self.lossless
-                    )
-                    if writes
-                    else 0,
+                    decoded=0 if self.held or number else self._decoder(),
+                    encoded=self._encoder() if writes else 0,
                     reserve=self.reserve,
                     mixed=self.mixed,
                 )

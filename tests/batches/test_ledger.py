@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from srzoo.batches import ledger
@@ -70,12 +72,12 @@ def test_what_changed_is_not_done(out):
     stat = target.stat()
     target.write_bytes(b"RESULT")  # somebody else's now
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_001))
-    assert state() == "unknown"
+    assert state() == "others"
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns // 10**9 * 10**9))  # a USB stick
     assert state() == "done"
     target.unlink()
-    assert state() == "unknown"
-    assert Ledger(out).state(out / "new.png", source, SETTINGS) == "unknown"
+    assert state() == "others"
+    assert Ledger(out).state(out / "new.png", source, SETTINGS) == "others"
 
 
 def test_cut_off_anywhere_it_knows_what_came_before(out):
@@ -140,6 +142,83 @@ with Ledger(Path({str(out)!r})).opened():
         pass  # what it read is no longer all
 
 
+LOCKS = """
+import sys, time
+from pathlib import Path
+from srzoo.batches.ledger import Ledger
+with Ledger(Path(sys.argv[1])).opened():
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_dead_process_blocks_nobody(out):
+    command = [sys.executable, "-c", LOCKS, str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(PictureError, match="another run"), Ledger(out).opened():
+            pass
+        other.kill()
+        other.wait()
+        with Ledger(out).opened():
+            pass
+
+
+def test_a_folder_without_locks_is_written_all_the_same(out, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock, "lock_descriptor", refuse)
+    with (book := Ledger(out)).opened():
+        make(book, "a.png")
+    assert Ledger(out).targets == {"a.png"}
+
+
+def test_a_ledger_that_another_has_locked_is_another_run_s(out, monkeypatch):
+    """Windows refuses to read what is locked."""
+    with (book := Ledger(out)).opened():
+        make(book, "a.png")
+    monkeypatch.setattr(Ledger, "_read", lambda *_: (_ for _ in ()).throw(PermissionError(13, "")))
+    with pytest.raises(PictureError, match="another run is writing into"):
+        Ledger(out)
+
+
+def test_a_run_of_an_srzoo_before_filelock_is_seen(out):
+    fcntl = pytest.importorskip("fcntl")
+    with Ledger(out).opened():
+        pass
+    with (out / NAME).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(PictureError, match="another run"), Ledger(out).opened():
+            pass
+
+
+BEFORE = (
+    b'{"target": "a.png", "source": "%s", "input": {"size": 7, "mtime_ns": 1700000000000000001,'
+    b' "ctime_ns": 1700000000000000002, "sha256":'
+    b' "2cea274d0bedc39ec4ab6ba9e59ec889e3ed6fb56a1cf088a64d9b383378dc97"},'
+    b' "output": {"size": 6, "mtime_ns": 1700000001000000003},'
+    b' "settings": {"model": "m", "scale": 2, "quality": null}, "srzoo": "0.1.0"}\n'
+)
+"""A line as it was written before filelock came."""
+
+
+def test_a_ledger_of_before_goes_on(out):
+    out.mkdir()
+    source, target = out.parent / "a.jpg", out / "a.png"
+    source.write_bytes(b"picture")
+    target.write_bytes(b"result")
+    os.utime(target, ns=(1700000001000000003,) * 2)
+    before = BEFORE % str(source).encode()
+    (out / NAME).write_bytes(before)
+    book = Ledger(out)
+    assert book.state(target, source, SETTINGS) == "done"
+    with book.opened():
+        make(book, "b.png")
+    assert (out / NAME).read_bytes().startswith(before)
+    assert Ledger(out).targets == {"a.png", "b.png"}
+
+
 def test_a_full_disk_leaves_no_half_line(out, monkeypatch):
     book = Ledger(out)
     with book.opened():
@@ -197,7 +276,7 @@ def test_damage_in_the_middle_hides_no_other_line(out, rubbish):
         (out / NAME).write_bytes(b"".join([whole[0], damage, *whole[2:]]))
         book = Ledger(out)
         known = [book.state(target, source, SETTINGS) for source, target in made]
-        assert known == ["done", "unknown", "done", "done"]
+        assert known == ["done", "others", "done", "done"]
         with book.opened():
             make(book, "1.png")
         assert Ledger(out).state(made[1][1], made[1][0], SETTINGS) == "done"
@@ -215,7 +294,7 @@ def test_a_line_of_the_wrong_kind_calls_nothing_done(out, damage):
     if damage.keys() & {"source"}:
         return
     (out / NAME).write_text(json.dumps(lines(out)[0] | damage) + "\n")
-    assert Ledger(out).state(target, source, SETTINGS) in ("unknown", "ours")
+    assert Ledger(out).state(target, source, SETTINGS) in ("others", "ours")
 
 
 def test_a_ledger_that_cannot_be_read_or_written_is_one_line(out, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from test_pipeline import Double, double
 from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
-from srzoo.batches.making import BLENDED, Maker, Options, hopeless
+from srzoo.batches.making import BLENDED, Maker, Options, hopeless, way
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -48,10 +49,10 @@ def noisy(kind: str, side: int = 300) -> Picture:
 class Tight(Upscaler):
     """One that has no memory for any result as a whole."""
 
-    def plans(self, route, itemsize=1, *, streamed=False, **more):
-        if not streamed:
+    def plans(self, way):
+        if not way.streamed:
             raise MemoryBudgetError("the result is too large", "write a TIFF")
-        return super().plans(route, itemsize, streamed=True, **more)
+        return super().plans(way)
 
 
 def tight(runner=None, **options) -> Tight:
@@ -70,7 +71,7 @@ def test_what_does_not_fit_is_streamed_to_the_same_pixels(tmp_path, kind, sizing
     streamed = maker(tight(), options).make(job(source, tmp_path / "streamed.tif"))
     assert streamed.problem is None, str(streamed.problem)
     assert STREAMED in streamed.notes
-    assert streamed.after == whole.after
+    assert streamed.route == whole.route
     assert (tmp_path / "streamed.tif").read_bytes()[:4] == b"II+\0"
     one, other = (images.read(tmp_path / name) for name in ("whole.tif", "streamed.tif"))
     assert np.array_equal(one.pixels, other.pixels)
@@ -91,13 +92,12 @@ def test_what_cannot_be_streamed_is_refused_with_what_would_do(tmp_path):
 class Asked(Upscaler):
     """Has memory for pictures of up to three bytes a pixel, and notes what it is asked."""
 
-    def plans(self, route, itemsize=1, *, streamed=False, channels=3, held=False, **more):
-        self.__dict__.setdefault("asked", []).append((itemsize, channels, held, more.get("format")))
-        if itemsize * channels > 3 and not streamed:
+    def plans(self, way):
+        asked = way.itemsize, way.channels, way.held, way.format
+        self.__dict__.setdefault("asked", []).append(asked)
+        if way.itemsize * way.channels > 3 and not way.streamed:
             raise MemoryBudgetError("the result is too large", "Give --memory 9GB or more")
-        return super().plans(
-            route, itemsize, streamed=streamed, channels=channels, held=held, **more
-        )
+        return super().plans(way)
 
 
 @pytest.mark.parametrize("kind", ["rgb alpha", "rgb 16", "gray alpha 16"])
@@ -123,24 +123,23 @@ def test_what_others_may_come_to_is_left_to_them(tmp_path):
     images.write(noisy("rgb"), tmp_path / "a.tif", "tiff")
     one = maker()
     assert one.room() > 0
-    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    one.fetch(ready)
-    assert one.fits(ready, 0)
+    item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    one.fetch(item)
+    assert one.fits(item, 0)
     one.upscaler.memory = memory.used() + SLACK + 50_000_000
-    assert one.fits(ready, 10_000_000)
-    assert not one.fits(ready, 100_000_000)
+    assert one.fits(item, 10_000_000)
+    assert not one.fits(item, 100_000_000)
 
 
 def test_the_weight_of_a_picture_is_what_it_has_proved_to_be(tmp_path):
     images.write(noisy("rgb alpha 16"), tmp_path / "a.tif", "tiff")
     one = maker()
-    ready = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    before = ready.weight
-    one.fetch(ready)
-    assert (ready.itemsize, ready.channels) == (2, 4)
-    assert ready.weight == before  # the header told of them
-    ready.itemsize = 1
-    assert ready.weight == before // 2
+    item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
+    before = item.weight
+    one.fetch(item)
+    assert (item.way.itemsize, item.way.channels) == (2, 4)
+    assert item.weight == before  # the header told of them
+    assert replace(item.way, itemsize=1).weight == before // 2
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):
@@ -250,3 +249,39 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
     assert str(large).startswith("1500x1500 to 3000x3000 (x2): about ")
     large = forecast.of([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker(tight()))
     assert "streamed into a tiled BigTIFF" in str(large)
+
+
+def test_a_plan_that_does_not_fit_any_more_is_made_again(tmp_path, monkeypatch):
+    drawn(90, 80).save(tmp_path / "a.png")
+    todo, one, count = job(tmp_path / "a.png", tmp_path / "b.png"), maker(), 0
+    plans = one.upscaler.plans
+
+    def counted(way):
+        nonlocal count
+        count += 1
+        return plans(way)
+
+    monkeypatch.setattr(one.upscaler, "plans", counted)
+    assert one.foresee(todo) is one.foresee(todo)
+    assert count == 1
+    assert one.make(todo).problem is None
+    assert count == 1
+    monkeypatch.setattr(one.upscaler, "still_fit", lambda *_: False)
+    assert one.make(todo).problem is None
+    assert count == 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_a_picture_that_was_replaced_since_is_made_as_it_is_now(tmp_path, mode):
+    """Between the forecast of a long run and its turn another may have taken its name."""
+    todo, options = job(tmp_path / "a.png", tmp_path / "b.png"), Options(Sizing.parse("3"))
+    drawn(90, 80).save(todo.source)
+    ways = {todo: way(todo, options, (2,))}
+    drawn(20, 40).convert(mode).save(todo.source)
+    outcome = maker(options=options, ways=ways).make(todo)
+    assert outcome.problem is None
+    assert outcome.route.source == (20, 40)
+    made = images.read(todo.target)
+    assert made.size == outcome.route.size == (60, 120)
+    maker(options=options).make(job(todo.source, tmp_path / "c.png"))
+    assert np.array_equal(made.pixels, images.read(tmp_path / "c.png").pixels)

@@ -13,6 +13,7 @@ import time
 import warnings
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_overlapping_changes_no_byte_and_no_order(tmp_path, at_a_time):
     assert len(contents(tmp_path / "one")) == 60 - 9
 
     def told(outcomes):
-        return [(o.job.source, o.before, o.after, o.notes, str(o.problem)) for o in outcomes]
+        return [(o.job.source, o.route, o.notes, str(o.problem)) for o in outcomes]
 
     assert told(first) == told(second)
     assert [o.job.source for o in first] == [o.job.source for o in second]
@@ -134,7 +135,7 @@ class Slow:
             raise MemoryBudgetError("too much")
         return Prepared(job, self.weight)
 
-    def fits(self, _ready, _beside) -> bool:
+    def fits(self, _item, _beside) -> bool:
         return True
 
     def fetch(self, ready):
@@ -142,18 +143,17 @@ class Slow:
         if ready.job.source.name[0] == "b":
             raise PictureError("broken")
         self.hold(ready.weight)
-        return ready.job.source
+        ready.fetched = ready.job.source
 
-    def enlarge(self, ready, fetched, _progress):
-        assert fetched == ready.job.source
+    def enlarge(self, ready, _progress):
+        assert ready.fetched == ready.job.source
         self.computing.add(threading.get_ident())
         self.nap()
         if ready.job.source.name[0] == "x":
             self.hold(-ready.weight)
             raise PictureError("cannot be computed")
-        return fetched, 0.0
 
-    def store(self, ready, _fetched, _result, _seconds) -> Outcome:
+    def store(self, ready) -> Outcome:
         self.nap()
         self.hold(-ready.weight)
         index = int(ready.job.source.name[1:])
@@ -161,20 +161,20 @@ class Slow:
             problem = PictureError("cannot write")
             problem.__cause__ = OSError(28 if index == self.full_at else 5, "trouble")
             return Outcome(ready.job, problem=problem)
-        return Outcome(ready.job, (1, 1), (2, 2))
+        return Outcome(ready.job)
 
     def make(self, job: Job, begin=None) -> Outcome:
         try:
             ready = self.prepare(job)
-            fetched = self.fetch(ready)
-            self.enlarge(ready, fetched, begin(job) if begin else None)
+            self.fetch(ready)
+            self.enlarge(ready, begin(job) if begin else None)
         except PictureError as error:
             return Outcome(job, problem=error)
-        return self.store(ready, fetched, None, 0)
+        return self.store(ready)
 
 
 class Prepared:
-    exact, streamed = True, False
+    exact, way = True, SimpleNamespace(streamed=False)
 
     def __init__(self, job: Job, weight: int) -> None:
         self.job = job
@@ -233,12 +233,12 @@ def test_stopped_early_what_is_being_written_is_finished(tmp_path):
     count = 0
 
     class Stops(Maker):
-        def enlarge(self, ready, fetched, progress):
+        def enlarge(self, item, progress):
             nonlocal count
             count += 1
             if count == 15:
                 raise KeyboardInterrupt
-            return super().enlarge(ready, fetched, progress)
+            super().enlarge(item, progress)
 
     with pytest.raises(KeyboardInterrupt), work.opened():
         list(pipeline.run(work.jobs, Stops(double(), Options(), work), 3))
@@ -260,7 +260,7 @@ def test_memory_that_is_short_makes_it_go_alone(tmp_path):
     class Short(Maker):
         said = 0
 
-        def fits(self, ready, beside):
+        def fits(self, item, beside):
             self.said += 1
             return self.said != 4
 
@@ -328,30 +328,30 @@ def test_what_changed_is_made_again_and_nothing_else(tmp_path):
     os.utime(good[1].source)  # touched only
     good[2].target.unlink()
     found = {o.job.source: o for o in go(inputs, tmp_path / "out", 2)}
-    again = [source for source, o in found.items() if o.after]
+    again = [source for source, o in found.items() if o.route]
     assert set(again) == {good[0].source, good[2].source}
-    assert found[good[0].source].after == (14, 10)
+    assert found[good[0].source].route.size == (14, 10)
     for job in good[3:]:
         assert job.target.stat().st_mtime_ns == before[job.target]
     other = go(inputs, tmp_path / "out", 2, settings={"model": "other"})
-    assert len([o for o in other if o.after]) == len(good)
+    assert len([o for o in other if o.route]) == len(good)
 
 
 def test_strangers_files_are_left_alone(tmp_path):
     inputs = tree(tmp_path / "in", 12)
     found = go(inputs, tmp_path / "out", 2)
-    good = [o.job for o in found if o.after]
+    good = [o.job for o in found if o.route]
     good[0].target.write_bytes(b"somebody else's")
     drawn(9, 9).save(good[1].source)  # ours, and out of date
     again = {o.job.source: o for o in go(inputs, tmp_path / "out", 2)}
     assert "exists" in str(again[good[0].source].problem)
-    assert again[good[1].source].after
+    assert again[good[1].source].route
     drawn(8, 8).save(good[1].source)
     again = {o.job.source: o for o in go(inputs, tmp_path / "out", 2, skip_existing=True)}
     assert again[good[0].source].job.kept == again[good[1].source].job.kept == "exists"
     assert good[0].target.read_bytes() == b"somebody else's"
     again = {o.job.source: o for o in go(inputs, tmp_path / "out", 2, overwrite=True)}
-    assert {s for s, o in again.items() if o.after} == {good[0].source, good[1].source}
+    assert {s for s, o in again.items() if o.route} == {good[0].source, good[1].source}
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def test_a_full_disk(tmp_path, small_disk, at_a_time):
         pixels = noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)
         batch.images.write(batch.images.Picture(pixels), tmp_path / f"in/{i:02}.png", "png")
     found = go(tmp_path / "in", small_disk / "out", at_a_time)
-    made = [o for o in found if o.after]
+    made = [o for o in found if o.route]
     assert 1 <= len(made) <= 10
     failed = [o for o in found if o.problem and o.begun]
     assert "No space left on device" in str(failed[0].problem)

@@ -48,7 +48,8 @@ def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[maki
 
     def failing(real):
         def fails(*arguments, **options):
-            sizes = [getattr(a, "size", None) or getattr(a, "source", a) for a in arguments]
+            found = [getattr(a, "route", a) for a in arguments]
+            sizes = [getattr(a, "size", None) or getattr(a, "source", a) for a in found]
             odd = ((22, 15), (44, 30))
             if any(size in odd or "2.png" in str(size) for size in map(_plain, sizes)):
                 raise error

@@ -168,7 +168,7 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
         (("--size", "8x512"), "from 16 to 20000"),
         (("--size", "64x64", "--size", "big"), "--size big"),
         (("--rounds", "0"), "--rounds"),
-        (("--scale", "3"), "small-x2 can enlarge by 2. Choose one with --scale: 2."),
+        (("--scale", "3"), "small-x2 enlarges by 2, not by 3. Choose the scale: 2."),
     ],
 )
 def test_refusals_come_before_the_work(srzoo_cli, model, counted, monkeypatch, arguments, message):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srzoo.exporting import convert, exports
+from srzoo.exporting import convert, facts
 from srzoo.networks import folders
 from srzoo.plugins import kinds
 
@@ -82,19 +82,19 @@ def test_several_scales(srzoo_cli, here):
     folders.save(net, here / "both", generator="mdsr", args=args)
     result = srzoo_cli("export", "./both", "--to", "onnx")
     assert result.code == 2
-    assert "both enlarges by 2, 3, and a file by one. Choose with --scale: 2, 3." in result.err
+    assert "both can enlarge by 2, 3. Choose the scale: 2, 3." in result.err
     result = srzoo_cli("export", "./both", "--to", "onnx", "--scale", "3", "--no-fold", "--json")
     found = json.loads(result.out)
     assert found["files"] == ["both-x3.onnx"]
     assert found["about"]["folded"] is False
-    session = kinds.formats.create("onnx").open(Path("both-x3.onnx"), 1)
+    session = kinds.export_formats.create("onnx").open(Path("both-x3.onnx"), 1)
     assert session(np.zeros((1, 3, 7, 5), np.float32)).shape == (1, 3, 21, 15)
 
 
 def test_a_missing_extra_is_named(srzoo_cli, monkeypatch):
-    find_spec = exports.util.find_spec
+    find_spec = facts.util.find_spec
     monkeypatch.setattr(
-        exports.util, "find_spec", lambda name: None if name == "MNN" else find_spec(name)
+        facts.util, "find_spec", lambda name: None if name == "MNN" else find_spec(name)
     )
     result = srzoo_cli("export", "bicubic-x2", "--to", "mnn")
     assert result.code == 2

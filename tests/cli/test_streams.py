@@ -43,7 +43,7 @@ def prepare(*, folder, device="auto", precision="auto"):
     import atexit
     atexit.register(noise, "at exit")
     import srzoo_plugins.torch
-    return srzoo_plugins.torch.prepare(folder=folder, device=device, precision=precision)
+    return srzoo_plugins.torch.Engine(folder=folder, device=device, precision=precision)
 """
 
 

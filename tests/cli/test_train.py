@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tomllib
 
 import pytest
 from PIL import Image
@@ -84,6 +85,26 @@ def test_dry_run_says_what_each_stage_uses(srzoo_cli, files):
         assert f"1 {loss}\n" in text
         assert "folder (path={data}/train, exclude=held.txt): 3 pictures" in text
     assert "# 24 steps in all" in told[1]
+
+
+def test_dry_run_says_what_a_run_would_say(srzoo_cli, files):
+    (files / "pictures/train/bad.png").write_bytes(b"no picture")
+    shutil.copy(files / "pictures/train/3.png", files / "pictures/train/2.png")
+    start = ("train", "mine.toml", "--data", "pictures", "--set", "data.skip_bad=true")
+    srzoo_cli(*start, "--set", "train.steps=1", "-o", "first")
+    command = (*start, "--set", "init=first", "--set", "generator.n_feats=9")
+    result = srzoo_cli(*command, "--dry-run")
+    words = [
+        "left out 1 of 4 pictures: bad.png",
+        "1 of 1 validation pictures are trained on, such as 3.png",
+        "WARNING: only",
+    ]
+    assert [word for word in words if word not in result.err] == []
+    assert len(result.err.splitlines()) == len(words)
+    assert tomllib.loads(result.out)["init"] == "first"
+    said = srzoo_cli(*command, "--set", "train.steps=1").out
+    assert [line for line in result.err.splitlines() if line not in said] == []
+    assert srzoo_cli(*command, "--dry-run", "--quiet").err == ""
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def dead() -> int:
 
 
 def test_the_litter_of_processes_that_have_gone(tmp_path):
-    here, old = files.here(), time.time() - 2 * keeping.OLD
+    here, old = files.here(), time.time() - 2 * files.DAY
     names = {
         f".srzoo-{dead()}-{here}-aaaaaaaa": (None, False),
         f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (None, True),

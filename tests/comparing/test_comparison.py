@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 
@@ -177,7 +178,7 @@ def test_models_with_several_scales(soft):
     several, one = locate.find(soft), locate.find("bicubic-x4")
     assert comparison.common_scale([several, one], None) == 4
     assert comparison.common_scale([several], 3) == 3
-    with pytest.raises(ModelError, match="--scale: 2, 3, 4"):
+    with pytest.raises(PictureError, match="every model can enlarge by 2, 3, 4. Choose the scale"):
         comparison.common_scale([several, several], None)
 
 
@@ -339,6 +340,27 @@ def test_a_sheet_says_what_was_measured():
     said = " ".join(figure.sentences(found))
     assert "LR was made of HR by bicubic." in said
     assert "psnr_y: PSNR in dB." in said
+
+
+def test_a_metric_names_its_unit():
+    class Blocks:
+        """A third party's."""
+
+        unit = "blocks"
+        label = "Blocks a side"
+
+    srzoo.metrics.register("psnr_blocks", Blocks)
+    srzoo.metrics.register("psnr_bare", type("Bare", (), {"__doc__": "Nothing is stated."}))
+    try:
+        one = Shown("a", "m", np.zeros((8, 8, 3), np.uint8), {"psnr_blocks": 3.0, "psnr_bare": 9.0})
+        found = made(1, Place(0, 0, 40, 40))
+        assert figure.note(found, one) == "3.0000 blocks / 9.0000"
+        higher = {'{"name": "psnr_blocks", "size": 3}': True, "psnr_bare": True, "gone": False}
+        found = dataclasses.replace(found, higher=higher)
+        assert figure.note(found, found.pictures[-1]) == "Blocks a side / psnr_bare / gone"
+    finally:
+        srzoo.metrics.unregister("psnr_blocks")
+        srzoo.metrics.unregister("psnr_bare")
 
 
 def test_odd_names_are_drawn():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers import drawn
@@ -159,5 +162,37 @@ def test_fitted_pictures_fit(width, height):
      ("\udcff", "?"), ("写x", "?x")],
 )  # fmt: skip
 def test_letters_that_no_font_has(text, shown, monkeypatch):
-    monkeypatch.setattr(sheet, "ELSEWHERE", ("no such font",))
-    assert sheet.printable(text, 18) == shown
+    monkeypatch.setattr(sheet, "_others", lambda: ("no such font",))
+    sheet._file.cache_clear()
+    assert sheet.printable(text) == shown
+    sheet._file.cache_clear()
+
+
+@pytest.mark.parametrize("text", ["Müller", "Ελλάδα", "Привет"])
+def test_matplotlib_s_fonts_have_what_pillow_s_lacks(text):
+    pytest.importorskip("matplotlib")
+    assert sheet.printable(text) == text
+    assert "DejaVuSans" in str(sheet.font(text, 18).path)
+
+
+def test_no_font_of_boxes_or_signs_is_taken():
+    """matplotlib brings one that has a box for every letter there is."""
+    pytest.importorskip("matplotlib")
+    names = [Path(name).name for name in sheet._others()]
+    assert not any(name.startswith(("LastResort", "cm", "STIX")) for name in names)
+    assert sheet.printable("x\U000e0fff") == "x?"
+
+
+def test_without_matplotlib_it_is_pillow_s_font(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for cached in (sheet._others, sheet._file):
+        cached.cache_clear()
+    assert sheet._others() == ()
+    assert sheet.printable("Müller x写") == "Muller x?"
+    for cached in (sheet._others, sheet._file):
+        cached.cache_clear()
+
+
+def test_ordinary_names_need_no_list_of_fonts(monkeypatch):
+    monkeypatch.setattr(sheet, "_others", lambda: pytest.fail("fonts were looked for"))
+    assert sheet.length("edsr-x4 (1).png", 18) > 50

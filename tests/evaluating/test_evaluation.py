@@ -262,6 +262,90 @@ def test_no_place_of_this_machine_gets_into_a_card(copy):
     assert (claim.metric, claim.label) == (kept, "feature_distance")
 
 
+SHAVED = json.dumps({"name": "psnr_rgb", "shave": 10})
+
+
+@pytest.mark.parametrize(
+    ("name", "short", "type_", "how"),
+    [
+        ("psnr_y", "psnr_y", "psnr_y", None),
+        ("pyiqa/niqe", "niqe", "niqe", {"name": "pyiqa", "metric": "niqe"}),
+        (SHAVED, "", "psnr_rgb", {"name": "psnr_rgb", "shave": 10}),
+        (SHAVED, "psnr_rgb_10", "psnr_rgb_10", {"name": "psnr_rgb", "shave": 10}),
+    ],
+)
+def test_a_figure_has_a_word_for_its_type(copy, name, short, type_, how):
+    results.write(copy, [row(values=(Value(name, 2.0, "p", True, (2.0,), short),))])
+    (found,) = results.read(copy)
+    assert found.metric_type == type_
+    assert found.metric_args.get("metric") == how
+    (claim,) = claims.read(copy)
+    assert claim.metric == name
+    results.write(copy, [row(values=(Value(name, 3.0, "p", True, (3.0,), short),))])
+    assert [claim.value for claim in claims.read(copy)] == [3.0]
+
+
+def test_a_figure_of_before_types_were_words_is_replaced(copy):
+    """Its type was the metric's JSON, in whatever spacing."""
+    results.write(copy, [row(values=(Value(SHAVED, 2.0, "p", True, (2.0,)),)), row()])
+    readme = copy.path / "README.md"
+    compact = SHAVED.replace(" ", "")
+    how = "        metric:\n          name: psnr_rgb\n          shave: 10\n"
+    text = readme.read_text()
+    assert how in text
+    readme.write_text(text.replace("type: psnr_rgb\n", f"type: '{compact}'\n").replace(how, ""))
+    assert {claim.metric for claim in claims.read(copy)} == {compact, "psnr_y"}
+    results.write(copy, [row(values=(Value("ssim_y", 1.0, "p", True, (1.0,)),))])
+    assert compact not in readme.read_text()
+    assert {claim.metric for claim in claims.read(copy)} == {SHAVED, "psnr_y", "ssim_y"}
+    results.write(copy, [row(values=(Value(SHAVED, 4.0, "p", True, (4.0,)),))])
+    values = {claim.metric: claim.value for claim in claims.read(copy)}
+    assert values[SHAVED] == 4.0
+    assert len(claims.read(copy)) == 3
+
+
+class Blocks:
+    """A third party's metric, with a tolerance of its own."""
+
+    higher_is_better = False
+    reference = False
+    protocol = "blocks"
+    unit = "blocks"
+    label = "Blocks"
+    short = "blocks"
+
+    def __init__(self, *, size: int = 8, tolerance: float | None = None):
+        self.size = size
+        if tolerance is not None:
+            self.tolerance = tolerance
+
+    def __call__(self, sr, hr, scale):
+        return float(self.size)
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "claimed", "holds"),
+    [
+        (None, 7.95, True),
+        (None, 7.9, False),
+        (0.2, 7.9, True),
+        (0.0, 8.0, True),
+        (0.0, 7.99, False),
+    ],
+)
+def test_a_metric_says_how_much_worse_it_may_be(copy, data, tolerance, claimed, holds):
+    srzoo.metrics.register("blocks", Blocks)
+    try:
+        args = {} if tolerance is None else {"tolerance": tolerance}
+        name = json.dumps({"name": "blocks", "size": 8, **args})
+        results.write(copy, [row(values=(Value(name, claimed, "p", False, (claimed,)),))])
+        (check,) = [c for c in claims.check(copy, root=data) if "blocks" in c.claim.metric]
+        assert check.holds is holds
+        assert check.tolerance == (claimed * 0.01 if tolerance is None else tolerance)
+    finally:
+        srzoo.metrics.unregister("blocks")
+
+
 def row(**changes):
     """A result as ``evaluate`` gives it."""
     value = Value("psnr_y", 30.123456, "how it was measured: exactly", True, (30.123456,))

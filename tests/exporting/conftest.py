@@ -26,11 +26,11 @@ def model(tmp_path, cache):
 @pytest.fixture
 def pair(monkeypatch):
     """A format and an engine of somebody else, in this process."""
-    kinds.formats.register("pair", Pair)
+    kinds.export_formats.register("pair", Pair)
     kinds.engines.register("pair", PairEngine)
     monkeypatch.setattr(Pair, "written", 0)
     monkeypatch.setattr(Pair, "brighter", 0.0)
     monkeypatch.setattr(convert, "measured", lambda *_: (1000, 2000))
     yield Pair
-    kinds.formats.unregister("pair")
+    kinds.export_formats.unregister("pair")
     kinds.engines.unregister("pair")

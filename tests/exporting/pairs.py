@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from srzoo.exporting.runner import ExportRunner
+from srzoo.engines import ExportRunner
 from srzoo.networks import folders
 from srzoo.plugins import kinds
 
@@ -30,14 +30,14 @@ class Pair:
         path.with_suffix(".two").write_text("2")
 
     def about(self, path):
-        return kinds.formats.create("onnx").about(path)
+        return kinds.export_formats.create("onnx").about(path)
 
     def open(self, path, threads):
         assert path.with_suffix(".two").read_text() == "2"
-        session = kinds.formats.create("onnx").open(path, threads)
+        session = kinds.export_formats.create("onnx").open(path, threads)
         return lambda x: session(x) + np.float32(Pair.brighter / 255)
 
 
 class PairEngine(ExportRunner):
-    format = "pair"
+    export_format = "pair"
     speed = 1000.0

@@ -10,6 +10,7 @@ import pytest
 from helpers import drawn
 
 from srzoo.common import devices
+from srzoo.engines import ModuleRunner
 from srzoo.errors import FallbackWarning, ModelError
 from srzoo.exporting import convert, engine, exports
 from srzoo.exporting.exports import Record
@@ -26,7 +27,10 @@ def _no_card(monkeypatch):
 
 def kept(model, format):
     def make(path):
-        for suffix in (kinds.formats.create(format).suffix, *kinds.formats.create(format).beside):
+        for suffix in (
+            kinds.export_formats.create(format).suffix,
+            *kinds.export_formats.create(format).beside,
+        ):
             path.with_suffix(suffix).write_text("x")
         return Record()
 
@@ -42,14 +46,14 @@ def test_torch_does_little_work_sooner(model, cache, pair):
         chosen = engine.choose(model, work=work)
         assert (chosen.name, chosen.prepares) == ("pair", True)
     assert engine.choose(model, "pair", work=1).name == "pair"  # asked for
-    assert type(loading.load(model.path, engine="auto", work=10).runner).__name__ == "ModuleRunner"
+    assert isinstance(loading.load(model.path, engine="auto", work=10).runner, ModuleRunner)
     assert not list(cache.iterdir())
 
 
 def test_an_export_that_is_kept_is_used_at_once(model, cache, pair):
-    kept(model, "ncnn")
+    kept(model, "openvino")
     chosen = engine.choose(model, work=10_000)
-    assert (chosen.name, chosen.prepares) == ("ncnn", False)  # not the fastest; but ready
+    assert (chosen.name, chosen.prepares) == ("openvino", False)  # not the fastest; but ready
     assert "its export is kept" in chosen.why
     assert engine.choose(model, work=10**9).name == "pair"
     kept(model, "pair")
@@ -90,7 +94,7 @@ def test_auto_takes_torch_where_no_export_can_be_kept(model, pair, closed):
     assert chosen.name == "torch"
     assert "no export can be kept: " in chosen.why
     made = loading.load(model.path, engine="auto")
-    assert type(made.runner).__name__ == "ModuleRunner"
+    assert isinstance(made.runner, ModuleRunner)
     assert pair.written == 0
 
 
@@ -115,7 +119,7 @@ def test_auto_goes_on_where_an_export_is_not_finished(model, cache, pair, monkey
     monkeypatch.setattr(convert, "_to_onnx", lambda *_: None)
     with pytest.warns(FallbackWarning, match="pair is not used: .*bad day"):
         made = loading.load(model.path, engine="auto")
-    assert type(made.runner).__name__ == "ModuleRunner"
+    assert isinstance(made.runner, ModuleRunner)
     with pytest.raises(ModelError, match="bad day"):
         loading.load(model.path, engine="pair")
 

@@ -269,7 +269,7 @@ def test_a_result_in_an_engines_memory_is_copied(model, cache, pair, monkeypatch
         def run(x):
             shape = 1, 3, 2 * x.shape[2], 2 * x.shape[3]
             y = np.frombuffer(buffer, np.float32, int(np.prod(shape))).reshape(shape)
-            y[:] = kinds.formats.create("onnx").open(path, 1)(x)
+            y[:] = kinds.export_formats.create("onnx").open(path, 1)(x)
             return y
 
         return run

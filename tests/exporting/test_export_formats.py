@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from srzoo.errors import DeviceError, ModelError
-from srzoo.exporting import about, convert, exports
+from srzoo.exporting import about, convert, facts
 from srzoo.exporting.convert import DIFFERING, OFF, AtScale
 from srzoo.exporting.trial import drawn
 from srzoo.models.folder import read_folder
@@ -26,7 +26,7 @@ NAME = "röntgen & Co \u00bb1\u00ab"
 
 
 def test_these_are_all():
-    assert kinds.formats.names() == FORMATS
+    assert kinds.export_formats.names() == FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def written(model, tmp_path_factory):
 
     def write(format):
         if format not in made:
-            suffix = kinds.formats.create(format).suffix
+            suffix = kinds.export_formats.create(format).suffix
             path = tmp_path_factory.mktemp(format) / f"a b.c{suffix}"
             made[format] = path, convert.write(model, 3, format, path)
         return made[format]
@@ -54,7 +54,7 @@ def written(model, tmp_path_factory):
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_written(format, written):
     path, (off, differing) = written(format)
-    kind = kinds.formats.create(format)
+    kind = kinds.export_formats.create(format)
     want = sorted(f"a b.c{suffix}" for suffix in (kind.suffix, *kind.beside))
     assert sorted(file.name for file in path.parent.iterdir()) == want
     assert off <= OFF
@@ -66,7 +66,7 @@ def test_it_says_what_it_is_without_torch(format, written, model):
     path, _ = written(format)
     code = (
         "import sys; from pathlib import Path; from srzoo.plugins import kinds\n"
-        "print(kinds.formats.create(sys.argv[1]).about(Path(sys.argv[2])))\n"
+        "print(kinds.export_formats.create(sys.argv[1]).about(Path(sys.argv[2])))\n"
         "assert 'torch' not in sys.modules"
     )
     told = subprocess.run(
@@ -85,7 +85,7 @@ def test_it_says_what_it_is_without_torch(format, written, model):
 def test_any_size_gives_the_same_as_torch(format, written, model):
     """Sizes that it was neither exported with nor checked on, down to the smallest."""
     path, _ = written(format)
-    session = kinds.formats.create(format).open(path, 1)
+    session = kinds.export_formats.create(format).open(path, 1)
     net = AtScale(folders.build(model), 3, False)
     for height, width in ((5, 5), (5, 201), (201, 6), (33, 47), (150, 143)):
         x = drawn(height, width)
@@ -103,7 +103,7 @@ def test_any_size_gives_the_same_as_torch(format, written, model):
 def test_a_result_is_its_owners(format, written):
     """It stays as it is while others are made, and may be written over."""
     path, _ = written(format)
-    session = kinds.formats.create(format).open(path, 1)
+    session = kinds.export_formats.create(format).open(path, 1)
     sides = (40, 40, 25, 60)
     results = [session(drawn(side, side)) for side in sides]
     for y in results:
@@ -114,7 +114,7 @@ def test_a_result_is_its_owners(format, written):
 
 def test_unfolded(model, tmp_path):
     convert.write(model, 3, "onnx", tmp_path / "a.onnx", fold=False)
-    told = kinds.formats.create("onnx").about(tmp_path / "a.onnx")
+    told = kinds.export_formats.create("onnx").about(tmp_path / "a.onnx")
     assert not about.parse(told, "a.onnx").folded
 
 
@@ -133,7 +133,7 @@ class Brighter:
         path.write_bytes(onnx.read_bytes())
 
     def open(self, path, threads):
-        session = kinds.formats.create("onnx").open(path, threads)
+        session = kinds.export_formats.create("onnx").open(path, threads)
         return lambda x: session(x) + np.float32(3 / 255)
 
 
@@ -169,13 +169,13 @@ class Empty(Brighter):
     ],
 )
 def test_what_is_wrong_is_not_written(model, tmp_path, kind, message):
-    kinds.formats.register("wrong", kind)
+    kinds.export_formats.register("wrong", kind)
     (tmp_path / "a.bright").write_text("mine")
     try:
         with pytest.raises(ModelError, match=message):
             convert.write(model, 3, "wrong", tmp_path / "a.bright")
     finally:
-        kinds.formats.unregister("wrong")
+        kinds.export_formats.unregister("wrong")
     assert [path.name for path in tmp_path.iterdir()] == ["a.bright"]
     assert (tmp_path / "a.bright").read_text() == "mine"
 
@@ -206,14 +206,14 @@ def test_a_network_that_torch_cannot_export(tmp_path, capfd):
 
 
 def test_a_missing_package_is_named(model, monkeypatch, tmp_path):
-    find_spec = exports.util.find_spec
+    find_spec = facts.util.find_spec
     monkeypatch.setattr(
-        exports.util, "find_spec", lambda name: None if name == "ncnn" else find_spec(name)
+        facts.util, "find_spec", lambda name: None if name == "ncnn" else find_spec(name)
     )
     with pytest.raises(DeviceError, match=r'ncnn is not installed.*pip install "srzoo\[ncnn\]"'):
         convert.write(model, 3, "ncnn", tmp_path / "a.param")
     monkeypatch.setattr(
-        exports.util, "find_spec", lambda name: None if name == "onnx" else find_spec(name)
+        facts.util, "find_spec", lambda name: None if name == "onnx" else find_spec(name)
     )
     with pytest.raises(DeviceError, match=r'pip install "srzoo\[mnn\]"'):
         convert.write(model, 3, "mnn", tmp_path / "a.mnn")
@@ -222,7 +222,7 @@ def test_a_missing_package_is_named(model, monkeypatch, tmp_path):
 
 def test_stdout_stays_silent(written, model, tmp_path, capfd):
     path, _ = written("mnn")
-    mnn = kinds.formats.create("mnn")
+    mnn = kinds.export_formats.create("mnn")
     mnn.about(path)
     mnn.open(path, 1)(drawn(9, 9))
     convert.write(model, 3, "mnn", tmp_path / "a.mnn")
@@ -242,6 +242,6 @@ def test_every_network_in_every_format(case, format, tmp_path):
     net = seeded(kinds.generators, case)
     name = case.name.rpartition(":")[2]
     folder = folders.save(net, tmp_path / name, generator=name, args=case.args)
-    path = tmp_path / f"a{kinds.formats.create(format).suffix}"
+    path = tmp_path / f"a{kinds.export_formats.create(format).suffix}"
     convert.write(read_folder(folder.path), net.scales[-1], format, path)
-    assert json.loads(kinds.formats.create(format).about(path))["model"] == name
+    assert json.loads(kinds.export_formats.create(format).about(path))["model"] == name

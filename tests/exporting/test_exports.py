@@ -122,7 +122,7 @@ def test_auto_goes_on_to_the_next(tmp_path, cache, pair, monkeypatch):
     model = saved(tmp_path / "other")
     made = loading.load(model.path, engine="auto")
     assert type(made.runner).__name__ == "Engine"
-    assert made.runner.format == "mnn"
+    assert made.runner.export_format == "mnn"
 
 
 def test_damaged_weights_are_not_held_against_the_export(model, cache, pair):

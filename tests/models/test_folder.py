@@ -61,6 +61,37 @@ def test_save_then_read_gives_the_same(small):
     assert not list(small.path.parent.glob(".srzoo-*"))
 
 
+def test_names(small, tmp_path):
+    """The folder's name counts, but where it is a commit of the Hub's."""
+    assert (small.name, small.config.name, small.config.purpose) == ("small", "small", None)
+    copy = shutil.copytree(small.path, tmp_path / "mine")
+    assert read_folder(copy).name == "mine"
+    commit = shutil.copytree(small.path, tmp_path / "0123456789abcdef0123456789abcdef01234567")
+    assert read_folder(commit).name == "small"
+    odd = shutil.copytree(small.path, tmp_path / 'a: "b"')
+    net = folders.build(read_folder(odd))
+    saved = folders.save(net, tmp_path / "c:d", generator="edsr", args=small.config.args)
+    assert (saved.name, saved.config.name) == ("c:d", "")
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "../up"}, {"name": ".."}, {"name": "a\x1b[2Jb"}, {"name": 3},
+               {"purpose": "art"}, {"purpose": ""}],
+)  # fmt: skip
+def test_names_and_purposes_that_are_refused(small, change):
+    edit(small, **change)
+    with pytest.raises(ModelError, match=next(iter(change))):
+        read_folder(small.path)
+
+
+def test_a_config_of_before_there_were_names_is_read(small):
+    values = json.loads((small.path / "config.json").read_text())
+    del values["name"], values["purpose"]
+    (small.path / "config.json").write_text(json.dumps(values))
+    found = read_folder(small.path)
+    assert (found.name, found.config.name, found.config.purpose) == ("small", "", None)
+
+
 def test_save_never_overwrites(small):
     net = folders.build(small)
     with pytest.raises(ModelError, match="exists"):

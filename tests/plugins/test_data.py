@@ -73,7 +73,7 @@ def test_a_tree_in_order(tree):
 
 def test_smaller_pictures_come_after_the_others(tree):
     whole, dataset = Folder(path=tree), Folder(path=tree, smaller=[0.8, 0.5])
-    suite.check_dataset(dataset)
+    suite.check_dataset(dataset, {"path": tree, "smaller": [0.8, 0.5]})
     assert [s.name for s in dataset] == [*ALL, *(f"{n} x{f}" for f in (0.8, 0.5) for n in ALL)]
     assert [s.hr.shape[:2] for s in dataset] == [(31, 45)] * 4 + [(25, 36)] * 4 + [(16, 22)] * 4
     for one, small in zip(whole, list(dataset)[4:8], strict=True):
@@ -260,7 +260,7 @@ def test_the_benchmarks_as_pairs(data):
     folder = data / "benchmarks/Set14/x3"
     dataset = Paired(hr=folder / "HR", lr=folder / "LR", scale=3)
     assert len(dataset) == 14
-    suite.check_dataset(dataset)
+    suite.check_dataset(dataset, {"lr": str(folder / "LR")})
 
 
 def test_missing_partners_are_named(pairs):
@@ -346,7 +346,7 @@ def test_hub_with_the_real_library(tmp_path):
     drawn().save(tmp_path / "a.png")
     drawn(mode="L").save(tmp_path / "b.png")
     dataset = Hub(repo=str(tmp_path), split="train")
-    suite.check_dataset(dataset)
+    suite.check_dataset(dataset, {"repo": str(tmp_path)})
     assert [s.name for s in dataset] == ["train/000000", "train/000001"]
 
 

@@ -97,7 +97,8 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("track", NAMES)
 def test_every_track(root, track, split):
     dataset = DIV2K(root=root, track=track, split=split, first=3)
-    suite.check_dataset(dataset)
+    suite.check_dataset(dataset, {"track": track})
+    assert DIV2K.describe({"track": track}).clean == track.startswith("bicubic")
     sample = dataset[0]
     scale = int(track[-1])
     assert sample.hr.shape == (24, 48, 3)

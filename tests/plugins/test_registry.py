@@ -186,7 +186,8 @@ def test_what_is_installed_is_in_order():
 def test_every_kind_of_the_design_has_a_registry():
     assert set(kinds.KINDS) == {
         "generator", "discriminator", "block", "loss", "adversarial-loss", "task",
-        "dataset", "degradation", "metric", "engine", "format", "importer", "card", "command",
+        "dataset", "degradation", "metric", "engine", "export-format", "importer", "card",
+        "command",
     }  # fmt: skip
     with pytest.raises(SrzooError, match="mean generator"):
         kinds.kind("generater")

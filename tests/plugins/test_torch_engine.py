@@ -12,10 +12,9 @@ import torch
 
 import srzoo
 from srzoo.cli import _main
+from srzoo.engines import ModuleRunner, trial_picture
 from srzoo.errors import DeviceError, FallbackWarning
-from srzoo.exporting.trial import drawn
 from srzoo.networks import folders
-from srzoo.networks.runner import ModuleRunner
 
 
 @pytest.fixture
@@ -31,9 +30,9 @@ def folder(tmp_path):
 def test_half_precision_that_is_right_is_used(folder, precision):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        runner = srzoo_plugins.torch.prepare(folder=folder, precision=precision)
-    x = drawn(20, 30)
-    y, want = runner(x, 2), srzoo_plugins.torch.prepare(folder=folder)(x, 2)
+        runner = srzoo_plugins.torch.Engine(folder=folder, precision=precision)
+    x = trial_picture(20, 30)
+    y, want = runner(x, 2), srzoo_plugins.torch.Engine(folder=folder)(x, 2)
     assert next(runner.model.parameters()).dtype == srzoo_plugins.torch.DTYPES[precision]
     assert 0 < np.abs(y - want).max() < 8 / 255
 
@@ -54,7 +53,7 @@ def test_half_precision_that_is_wrong_is_not(folder, monkeypatch, spoil, says):
 
     monkeypatch.setattr(ModuleRunner, "__call__", call)
     with pytest.warns(FallbackWarning, match=f"bfloat16 on cpu is not used: .*{says}"):
-        runner = srzoo_plugins.torch.prepare(folder=folder, precision="bf16")
+        runner = srzoo_plugins.torch.Engine(folder=folder, precision="bf16")
     assert next(runner.model.parameters()).dtype == torch.float32
 
 
@@ -68,12 +67,12 @@ def test_an_operation_that_is_missing_falls_back(folder, monkeypatch):
 
     monkeypatch.setattr(ModuleRunner, "__call__", call)
     with pytest.warns(FallbackWarning, match="not implemented for 'Half'$"):
-        srzoo_plugins.torch.prepare(folder=folder, precision="fp16")
+        srzoo_plugins.torch.Engine(folder=folder, precision="fp16")
 
 
 def test_float32_is_not_tried(folder, monkeypatch):
     monkeypatch.setattr(ModuleRunner, "__call__", lambda *_: pytest.fail("tried"))
-    srzoo_plugins.torch.prepare(folder=folder)
+    srzoo_plugins.torch.Engine(folder=folder)
 
 
 def test_the_command_says_it_in_one_line(folder, photo, srzoo_cli, monkeypatch):

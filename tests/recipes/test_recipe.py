@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import srzoo
@@ -178,6 +180,51 @@ def test_toml_there_and_back(tiny, tmp_path):
 def test_mistakes_say_where_and_what_was_meant(tiny, change, message):
     with pytest.raises(SrzooError, match=message):
         recipe.load(tiny(), [change])
+
+
+def as_written(change: str, stage: bool) -> str:
+    return f"stages=['first', {{name='later', {change}}}]" if stage else change
+
+
+@pytest.mark.parametrize("stage", [False, True])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "weight=-1", "weight=nan", "weight='a'", "d_steps=0", "d_steps=13", "d_steps=1.5",
+        "start=-1", "start=12", "dsteps=2", "loss='lsgn'", "optimizer={lr=-1}",
+        "optimizer={lr=inf}", "optimizer={lrr=1}", "optimizer={betas=[]}",
+        "optimizer={momentum=0.5}", "optimizer={groups=[{match='a', lr=-1}]}",
+        "schedule={warmup=13}", "schedule={name='step', at=[12]}", "schedule={name='step'}",
+        "schedule={name='cosin'}", "schedule={floor=0.5}",
+    ],
+)  # fmt: skip
+def test_a_game_is_held_to_the_same_rules_in_both_tables(tiny, fault, stage):
+    said = []
+    for table in ("adversarial={", "task={name='gan', "):
+        change = f"{table}discriminator='srgan', {fault}}}"
+        with pytest.raises(SrzooError) as caught:
+            recipe.load(tiny(), [as_written(change, stage)])
+        said.append(str(caught.value))
+    where = "stage 'later'" if stage else "tiny.toml"
+    assert where in said[0]
+    assert said[1] == re.sub(r"\badversarial\b(?!-)", "task", said[0])
+    assert ("task" in said[1]) != ("lsgn" in fault)
+
+
+@pytest.mark.parametrize("base", ["adversarial={", "task={name='gan', "])
+def test_a_stage_changes_a_game_however_both_write_it(tiny, base):
+    def later(change: str) -> recipe.Recipe:
+        game = base + "discriminator='srgan', weight=0.5}"
+        return recipe.load(tiny(), [game, as_written(change, stage=True)]).each()[1]
+
+    for table in ("adversarial", "task"):
+        game = later(f"{table}={{d_steps=2}}").adversarial
+        assert (game.d_steps, game.weight, game.discriminator.name) == (2, 0.5, "srgan")
+        with pytest.raises(SrzooError, match=f"stage 'later': {table}.d_steps is 0"):
+            later(f"{table}={{d_steps=0}}")
+    assert later("task={name='gan', discriminator='patchgan'}").adversarial.weight == 1e-3
+    other = later("task={name='distillation', teacher='edsr-x2'}")
+    assert (other.adversarial, other.task.use.name) == (None, "distillation")
 
 
 def test_missing_parts(tiny, tmp_path):

@@ -55,7 +55,7 @@ def killed(out: Path, *fork: str) -> None:
     with another(out, *fork) as process:
         os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
-        while not files.gone(process, time.time()):
+        while not files.has_gone(process, files.here(), time.time()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         with alone(out):  # while its child lives

@@ -99,7 +99,7 @@ def later(*changes: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["data={train='small'}"], r"'later': 4 of 6 pictures .* 24x24.*small0 \(72x20\), small1"),
+        (["data={train='small'}"], "'later': 4 of 6 .*small0 has 72x20 pixels.* 24; small1.*Lower"),
         (["data={lr_crop=40}"], "'later': .*a crop needs 80|'later': 6 of 6 pictures"),
         (["data={train={name='folder', path='/none'}}"], "'later': the folder /none does not"),
         (["losses=[{name='perceptual', weights='/none.safetensors'}]"], "'later': .*none"),
@@ -134,17 +134,43 @@ def test_stages_that_are_alike_are_built_once(plugins, monkeypatch):
     )
     built = []
     whole = checks.assemble
-    monkeypatch.setattr(checks, "assemble", lambda *args: built.append(args[3]) or whole(*args))
+
+    def noted(*args, **options):
+        built.append(args[3])
+        return whole(*args, **options)
+
+    monkeypatch.setattr(checks, "assemble", noted)
     checked = checks.check(recipe.load(plugins(), [stages]))
     assert built == [0, 2]
     assert len(checked.stages) == 3
     assert {stage.training for stage in checked.stages} == {COUNT}
 
 
+def test_what_stages_share_is_tried_once(plugins, monkeypatch):
+    """A metric on a whole picture, which the network has to enlarge, is what takes the time."""
+    tried = []
+    attempts = checks._attempts
+
+    def noted(recipe):
+        for attempt, about in attempts(recipe):
+            yield lambda parts, name=attempt.__name__: tried.append((name, parts.stage)), about
+
+    monkeypatch.setattr(checks, "_attempts", noted)
+    stages = (
+        "stages=['a', {name='b', losses=['mse']}, {name='c', data={lr_crop=14}},"
+        " {name='d', train={metrics=['psnr_y']}}]"
+    )
+    checks.check(recipe.load(plugins(), [stages]))
+    assert tried == [
+        ("try_losses", 0), ("try_task", 0), ("try_metrics", 0), ("try_losses", 1),
+        ("try_losses", 2), ("try_task", 2), ("try_metrics", 3),
+    ]  # fmt: skip
+
+
 def test_checks_change_no_weight(plugins, tmp_path, monkeypatch):
     plan = recipe.load(plugins(), ["losses=['l1', 'windows']", "data.lr_crop=16"])
     training.train(plan, tmp_path / "checked")
-    monkeypatch.setattr(checks, "begin", lambda *_: None)
+    monkeypatch.setattr(checks, "begin", lambda *_: [])
     training.train(plan, tmp_path / "bare")
     states = [tmp_path / run / "model.safetensors" for run in ("checked", "bare")]
     assert states[0].read_bytes() == states[1].read_bytes()
@@ -182,6 +208,24 @@ def test_validation_pictures_that_are_trained_on_are_said(tiny, tmp_path, qualit
     assert [word for word in words if "are trained on" in word] == words
     assert len(words) == bool(said)
     assert all(word.startswith(f"{said} validation pictures") for word in words)
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_words_on_pictures_are_said_once(tiny, tmp_path, dry):
+    """Though two stages have them, and the run builds what the check has built."""
+    photos(tmp_path / "train", 4)
+    (tmp_path / "train/9.png").write_bytes(b"no picture")
+    where = f"data.train={{name='folder', path='{tmp_path / 'train'}'}}"
+    stages = "stages=['a', {name='b', data={lr_crop=13}}]"
+    plan = recipe.load(tiny(), [where, "data.skip_bad=true", "train.steps=2", stages])
+    words: list[str] = []
+    if dry:
+        checks.check(plan, say=words.append)
+    else:
+        words = words_of(plan, tmp_path / "run")
+    assert [word.partition(":")[0] for word in words if "left out" in word] == [
+        "left out 1 of 5 pictures"
+    ]
 
 
 def test_data_that_changed_since_the_stop_is_said_once(tiny, tmp_path):
@@ -231,12 +275,16 @@ def test_an_edited_degradation_makes_its_pictures_anew(tiny, tmp_path):
     plan, found = tiny(), []
     for made in (Shrink, Edited, Shrink):
         srzoo.degradations.register("mine", made)
+        edited = recipe.load(plan, ["data.degradation=mine", "train.steps=1"])
         try:
-            parts = training.assemble(recipe.load(plan, ["data.degradation=mine"]))
+            words = words_of(edited, tmp_path / f"run{len(found)}")
+            parts = training.assemble(edited)
         finally:
             srzoo.degradations.unregister("mine")
         found.append(np.array(parts.validation.lr(0, 2)))
         hr = parts.validation.hr(0)
         first = 0 if made is Shrink else 1
         assert np.array_equal(found[-1], hr[first::2, first::2])
+        anew = [word for word in words if "other pictures than before" in word]
+        assert len(anew) == (len(found) == 2), "the third time what was made first is there still"
     assert not np.array_equal(found[0], found[1])

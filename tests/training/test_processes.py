@@ -110,6 +110,16 @@ def test_stopped_in_two_and_resumed_in_one(tiny, tmp_path):
     near(*(tmp_path / n / "checkpoints/000000012" for n in ("run", "one")))
 
 
+def test_stopped_in_one_and_resumed_in_two(tiny, tmp_path):
+    """All that was kept counts: averaged weights, momentum and the discriminator too."""
+    changes = [*SGD, GAME, "optimizer.momentum=0.9"]
+    training.train(recipe.load(tiny(), [*changes, "train.steps=9"]), tmp_path / "run")
+    said = two(tiny(), tmp_path / "run", *changes)
+    assert "going on from step 9" in said[0]
+    training.train(recipe.load(tiny(), changes), tmp_path / "one")
+    near(*(tmp_path / n / "checkpoints/000000012" for n in ("run", "one")))
+
+
 def test_both_go_back_if_one_is_not_finite(tiny, tmp_path):
     poison = 'losses=[{name="l1"}, {name="poison"}]'
     said = two(tiny(), tmp_path / "run", *SGD, poison, second="POISON=11")

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srzoo.images.places import Place
 from srzoo.upscaling.alpha import BLOCK, NOTHING, extended
-from srzoo.upscaling.tiles import Box, Source
+from srzoo.upscaling.tiles import Source
 
 
 def picture(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,10 +35,10 @@ def test_a_part_is_as_in_the_whole(seed, top, left, height, width):
     """So tiles and strips agree, wherever they are cut."""
     colour, alpha = ((255 * plane).astype(np.uint8) for plane in picture(211, 243, seed))
     source = Source(colour, alpha)
-    all_ = source.cut(Box(0, 211, 0, 243))
-    box = Box(min(top, 210), min(top + height, 211), min(left, 242), min(left + width, 243))
-    part = source.cut(box)
-    assert np.array_equal(part, all_[box.top : box.bottom, box.left : box.right])
+    all_ = source.cut(Place(0, 0, 243, 211))
+    left, top = min(left, 242), min(top, 210)
+    place = Place(left, top, min(width, 243 - left), min(height, 211 - top))
+    assert np.array_equal(source.cut(place), place.of(all_))
 
 
 def test_only_what_is_near_matters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ srzoo = 1
 [generator]
 name = "edsr"
 [data]
-train = {{ name = "folder", path = "x"{own} }}
+train = {{ {train} }}
 validation = "folder"
-degradation = "{degradation}"
+degradation = {degradation}
 [[losses]]
 name = "l1"
 [train]
@@ -49,8 +50,20 @@ def model(tmp_path):
     return make
 
 
-def written(degradation="bicubic", game="", own=""):
-    return RECIPE.format(degradation=degradation, game=game, own=own)
+FOLDER = 'name = "folder", path = "x"'
+
+
+def written(degradation="bicubic", game="", train=FOLDER):
+    made_by = degradation if degradation.startswith("{") else f'"{degradation}"'
+    return RECIPE.format(degradation=made_by, game=game, train=train)
+
+
+def div2k(track):
+    return written(train=f'name = "div2k", root = "x", track = "{track}"')
+
+
+def paired(more):
+    return written(train=f'name = "paired", hr = "x", scale = 4, {more}')
 
 
 @pytest.mark.parametrize(
@@ -60,8 +73,14 @@ def written(degradation="bicubic", game="", own=""):
         (written(game=GAME), "perceptual"),
         (written("mixed"), "real photos"),
         (written("mixed", GAME), "real photos"),
-        (written(own=', track = "wild_x4"'), "real photos"),
-        (written(own=', track = "bicubic_x4"'), "faithful"),
+        (div2k("realistic_wild_x4"), "real photos"),
+        (div2k("bicubic_x4"), "faithful"),
+        (written(train='name = "div2k", root = "x"'), "faithful"),
+        (paired('lr = "phone"'), "real photos"),
+        (paired('lr = "LR_bicubic/X4"'), "faithful"),
+        (paired('lr = "small", clean = true'), "faithful"),
+        (written('{ name = "mixed", choices = ["bicubic"] }'), "faithful"),
+        (written("not-installed"), "faithful"),
         (None, "faithful"),
         ("srzoo = 99", "faithful"),
     ],
@@ -70,9 +89,37 @@ def test_the_recipe_tells_what_a_model_is_for(model, recipe, expected):
     assert guidance.purpose(model("a", recipe)) == expected
 
 
-@pytest.mark.parametrize("tags", ["tags: [x, perceptual]", 'tags:\n- x\n- "perceptual"\n'])
+@pytest.mark.parametrize(
+    "tags",
+    ["tags: [x, perceptual]", 'tags:\n- x\n- "perceptual"\n', "tags: [x, perceptual]  # mine",
+     "tags:\n- x  # one\n# between\n- perceptual # the other", "tags:\n  - x\n  - 'perceptual'",
+     "{tags: [perceptual]}".removeprefix("{").removesuffix("}"), "tags: [\n  perceptual,\n  x]"],
+)  # fmt: skip
 def test_a_tag_counts_more(model, tags):
     assert guidance.purpose(model("a", written("mixed"), tags)) == "perceptual"
+
+
+def test_metadata_that_cannot_be_read_tell_nothing(model):
+    assert guidance.purpose(model("a", written("mixed"), "tags: [perceptual")) == "real photos"
+
+
+def test_a_comment_behind_a_tag_is_none_of_it(model):
+    found = model("a", tags="tags:\n- real-photos  # of phones")
+    assert guidance.purpose(found) == "real photos"
+
+
+def test_config_json_counts_most(model):
+    found = model("a", written("mixed"), "tags: [perceptual]")
+    values = json.loads((found.path / "config.json").read_text())
+    (found.path / "config.json").write_text(json.dumps({**values, "purpose": "faithful"}))
+    assert guidance.purpose(read_folder(found.path)) == "faithful"
+
+
+def test_every_released_model_says_its_name_and_purpose():
+    for name in locate.list_models():
+        config = locate.find(name).config
+        assert config.name == name
+        assert config.purpose
 
 
 def test_every_released_model_has_a_purpose():

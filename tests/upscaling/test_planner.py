@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srzoo import images
-from srzoo.cli._output import memory_size
+from srzoo.cli._amounts import memory_size
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -102,10 +102,10 @@ def test_encoders_and_decoders_need_room_too():
     upscaler = Upscaler(Sharpen(), (2,), "a", memory=budget(200_000_000))
     assert upscaler.plan((2000, 1500))
     route = Sizing().plan((2000, 1500), (2,))
-    assert upscaler.plans(route, format="png")
+    assert upscaler.plans(Way(route, format="png"))
     assert "TIFF" in refusal(upscaler, route, format="webp", channels=4)
     large = Sizing().plan((5000, 4000), (2,))
-    assert upscaler.plans(large, streamed=True, held=True)
+    assert upscaler.plans(Way(large, streamed=True, held=True))
     refusal(upscaler, large, streamed=True)
 
 
@@ -129,7 +129,7 @@ def test_two_passes_and_a_resize():
 
 def refusal(upscaler: Upscaler, route: Route, **options) -> str:
     with pytest.raises(MemoryBudgetError) as info:
-        upscaler.plans(route, **options)
+        upscaler.plans(Way(route, **options))
     return str(info.value)
 
 
@@ -139,9 +139,9 @@ def test_a_refusal_names_a_setting_that_works():
     said = refusal(upscaler, route, held=True)
     assert "8000x6000 picture to 16000x12000 (x2) needs about" in said
     assert "or write a TIFF (-o NAME.tif)" in said
-    assert upscaler.plans(route, streamed=True, held=True)
+    assert upscaler.plans(Way(route, streamed=True, held=True))
     upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
-    assert upscaler.plans(route, held=True)
+    assert upscaler.plans(Way(route, held=True))
 
 
 def test_a_refusal_does_not_name_what_does_not_help():
@@ -197,9 +197,7 @@ def test_what_a_refusal_advises_is_accepted(
     route = Sizing.parse(scale).plan(size, (2,))
 
     def plans(streamed: bool = streamed):
-        return upscaler.plans(
-            route, itemsize, streamed=streamed, channels=channels, held=held, format=format
-        )
+        return upscaler.plans(Way(route, itemsize, channels, streamed, held, format))
 
     try:
         plans()
@@ -287,7 +285,7 @@ def test_control_groups_of_version_1(groups):
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_ulimit_counts(limit):
     code = (
-        "import resource; from srzoo.upscaling import memory;"
+        "import resource; from srzoo.common import memory;"
         f" resource.setrlimit(resource.{limit}, (3 * 10**9, resource.RLIM_INFINITY));"
         "print(memory.free())"
     )
@@ -370,7 +368,7 @@ import numpy as np, srzoo
 from pathlib import Path
 from srzoo.batches import batch, pipeline
 from srzoo.batches.making import Maker, Options
-from srzoo.upscaling import memory
+from srzoo.common import memory
 
 folder, out, format, at_a_time, room = sys.argv[1:]
 upscaler = srzoo.load("bicubic-x2")

@@ -25,6 +25,7 @@ from srzoo.networks.runner import ModuleRunner, Needs
 from srzoo.upscaling import tiles
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
+from srzoo.upscaling.work import Way
 
 
 class Untouchable:
@@ -66,9 +67,9 @@ def test_no_network_is_asked_where_none_is_needed(channels, dtype, strength, siz
     before = copy.deepcopy(picture)
     route = sizing.plan(picture.size, upscaler.scales)
     assert route.passes == ()
-    assert upscaler.plans(route, format="png") == ()
-    assert upscaler.plans(route, streamed=True) == ()
-    assert upscaler.estimate(route).seconds == 0
+    assert upscaler.plans(Way(route, format="png")) == ()
+    assert upscaler.plans(Way(route, streamed=True)) == ()
+    assert upscaler.seconds(()) == 0
     whole = upscaler.to_size(picture, route)
     rows = np.concatenate(list(upscaler.strips(picture, route)))
     planes = whole.pixels if whole.alpha is None else np.dstack([whole.pixels, whole.alpha])
@@ -306,5 +307,6 @@ def test_threads_share_the_notes_of_speed():
     with ThreadPoolExecutor(8) as pool:
         route = Sizing(scale=2).plan((100, 100), (2,))
         fresh = Upscaler(Sharpen(), (2,), "a")
-        times = list(pool.map(lambda _: fresh.estimate(route).seconds, range(8)))
+        plans = fresh.plans(Way(route))
+        times = list(pool.map(lambda _: fresh.seconds(plans), range(8)))
     assert all(0 < time < 60 for time in times)

@@ -1,4 +1,4 @@
-"""What every format has to keep."""
+"""What every export format has to keep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Written:
     """A file in a format, in a folder that goes when the process does."""
 
     def __init__(self, name: str) -> None:
-        self.kind = kinds.formats.create(name)
+        self.kind = kinds.export_formats.create(name)
         self.path = keeping.aside(self) / f"a b{self.kind.suffix}"
         with registered() as folder:
             convert.write(folder, SCALE, name, self.path)  # compares it with torch
@@ -92,8 +92,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
 )
 
 
-def check_format(case: Case) -> None:
-    """Run every format check on one case; its name is all that counts.
+def check_export_format(case: Case) -> None:
+    """Run every export format check on one case; its name is all that counts.
 
     Raises:
         AssertionError: the first promise that is broken.

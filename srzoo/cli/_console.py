@@ -1,0 +1,159 @@
+"""The one place where commands print: tables, JSON, sentences, progress, and words on stderr.
+
+What is asked for goes to stdout; all else (notes, warnings, progress) to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, cast
+
+import click
+
+from ..errors import FallbackWarning
+from . import _streams
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
+_PYTHONS = warnings.formatwarning
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
+    """Print a table; ``right`` names the columns to align right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(
+            column,
+            justify="right" if column in right.split() else "left",
+            no_wrap=column == columns[0],
+            overflow="fold",
+        )
+    for row in rows:
+        made.add_row(*map(printable, row))
+    console = Console(highlight=False, markup=False)
+    console.print(made, width=None if console.is_terminal else 100)
+
+
+def as_json(value: object, *, err: bool = False) -> None:
+    """Print one JSON document on one line, on stdout where nothing else is then.
+
+    Infinity (identical pictures' PSNR), which JSON cannot hold, becomes null.
+    """
+    streams = _streams.current()
+    words = streams.err if err else streams.out
+    value = _finite(value)
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(words.encoding)
+    except UnicodeEncodeError:  # a file name that is no UTF-8, or a terminal that is none
+        text = json.dumps(value)
+    text = _streams.CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    click.echo(text, file=cast("IO[str]", words))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}  # pyright: ignore
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]  # pyright: ignore
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def printable(value: object) -> str:
+    r"""The text on one line that any terminal can show: ``a\nb`` for a line end in a name."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def say(text: str) -> None:
+    """Print a sentence in lines of 80 columns."""
+    click.echo(textwrap.fill(text, 80, subsequent_indent="  ", break_on_hyphens=False))
+
+
+def to_stderr(text: object) -> None:
+    """Print a line on stderr, beside what is asked for on stdout."""
+    click.echo(printable(text), err=True)
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+
+
+@contextmanager
+def progress_bars(*columns: str | int) -> Generator[Progress | None]:
+    """Progress bars on stderr; None where that is no terminal.
+
+    Args:
+        columns: what each bar shows: the width of the bar itself, "done" (3/7), "bytes",
+            "speed" (bytes a second), "left" (time), or a text such as "{task.description}".
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(
+        *map(_column, columns),
+        console=Console(file=cast("IO[str]", _streams.current().err.for_bars())),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # what goes elsewhere must not come here
+    ) as bars:
+        yield bars
+
+
+def _column(what: str | int) -> ProgressColumn:
+    from rich import progress
+
+    if isinstance(what, int):
+        return progress.BarColumn(bar_width=what)
+    kinds = {
+        "done": progress.MofNCompleteColumn,
+        "bytes": progress.DownloadColumn,
+        "speed": progress.TransferSpeedColumn,
+        "left": progress.TimeRemainingColumn,
+    }
+    return kinds[what]() if what in kinds else progress.TextColumn(what, markup=False)
+
+
+@contextmanager
+def progress_bar() -> Generator[Callable[[int, int], None] | None]:
+    """One bar: how many are done of how many; None where stderr is no terminal."""
+    with progress_bars(40, "done", "left") as bars:
+        if bars is None:
+            yield None
+            return
+        task = bars.add_task("", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def warnings_in_a_line() -> Generator[None]:
+    """Print our own warnings in one line, and others as Python has them."""
+    before, warnings.formatwarning = warnings.formatwarning, _formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _formatted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    if issubclass(category, FallbackWarning):
+        return f"warning: {message}\n"
+    return _PYTHONS(message, category, filename, lineno, line)

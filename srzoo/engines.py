@@ -1,0 +1,75 @@
+"""What authors of engines and of export formats need, and the registry of engines.
+
+>>> import srzoo
+>>> srzoo.engines.create("torch", folder=Path("runs/mine"))   # doctest: +SKIP
+>>> srzoo.engines.registry.names()                            # doctest: +SKIP
+>>> srzoo.engines.register("mine", MyEngine)                  # doctest: +SKIP
+
+An engine is any class that keeps :class:`Engine`; :class:`ExportRunner` is the base of those that
+run an exported file, and :class:`ModuleRunner` of those that run an ``nn.Module``. The names that
+need torch import it when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .contracts import Engine, ExportFormat, Runner, Session, on_grid
+from .exporting.about import INPUT, OUTPUT, About
+from .exporting.exports import USE_ANOTHER, UnfinishedError
+from .exporting.facts import FILE, Facts
+from .exporting.runner import ExportRunner
+from .exporting.trial import drawn as trial_picture
+from .plugins.kinds import engines as registry
+
+if TYPE_CHECKING:
+    from .networks.devices import find as find_device
+    from .networks.lean import lean as for_inference
+    from .networks.runner import ModuleRunner
+
+_TORCH = {
+    "ModuleRunner": ("runner", "ModuleRunner"),
+    "find_device": ("devices", "find"),
+    "for_inference": ("lean", "lean"),
+}
+"""What imports torch: modules of ``networks``, and the names there."""
+
+create = registry.create
+register = registry.register
+unregister = registry.unregister
+
+__all__ = [
+    "FILE",
+    "INPUT",
+    "OUTPUT",
+    "USE_ANOTHER",
+    "About",
+    "Engine",
+    "ExportFormat",
+    "ExportRunner",
+    "Facts",
+    "ModuleRunner",
+    "Runner",
+    "Session",
+    "UnfinishedError",
+    "create",
+    "find_device",
+    "for_inference",
+    "on_grid",
+    "register",
+    "registry",
+    "trial_picture",
+    "unregister",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _TORCH[name]
+    return getattr(import_module(f".networks.{module}", __package__), there)
+
+
+def __dir__() -> list[str]:
+    return __all__

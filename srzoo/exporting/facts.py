@@ -1,0 +1,173 @@
+"""What is known of an engine before it is imported: the file engines.toml in its package.
+
+It is found from the entry point's target alone; neither the package nor its parents are imported.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib import util
+from pathlib import Path
+from typing import cast
+
+from ..common import devices, strict
+from ..defaults import ENGINE
+from ..errors import BrokenPluginError, DeviceError, SrzooError
+from ..plugins import kinds
+from ..plugins.registry import LOCAL_DIST, Plugin
+
+FILE = "engines.toml"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an engine states of itself; the defaults are those of one that states nothing.
+
+    Attributes:
+        devices: kinds of device that it computes on: cpu, cuda, mps; () for unknown.
+        precisions: fp32, bf16, fp16; the first is what "auto" means; () for unknown.
+        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device;
+            0 for not measured: then ``auto`` never takes it.
+        first_use: seconds that the first use takes more than others, at least.
+        export_format: the registered export format that it runs, or "".
+        packages: what has to be installed: distributions, and the module each one brings.
+        extra: the extra of the plugin's own package that brings them, or "".
+    """
+
+    devices: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    speed: float = 0.0
+    first_use: float = 0.0
+    export_format: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict[str, str])
+    extra: str = ""
+
+    def can(self, device: str, precision: str) -> bool:
+        """Whether it takes a device and a precision, "auto" included; True where it is unknown."""
+        kind = device.partition(":")[0]
+        return (kind == "auto" or not self.devices or kind in self.devices) and (
+            precision == "auto" or not self.precisions or precision in self.precisions
+        )
+
+    def need(self, name: str, device: str, precision: str) -> None:
+        """Refuse a device or a precision that it does not state, for the engine of a name.
+
+        Raises:
+            DeviceError: it does not.
+        """
+        if not self.can(device, precision):
+            runs = f"{' or '.join(self.devices)} in {' or '.join(self.precisions)}"
+            raise DeviceError(
+                f"{name} runs on {runs}, not on {device} in {precision}", f"Use --engine {ENGINE}"
+            )
+
+
+def find(name: str) -> Facts:
+    """The facts of a registered engine.
+
+    Raises:
+        PluginError: there is no such engine, or what it states is wrong.
+    """
+    return of(kinds.engines.find(name))
+
+
+def of(plugin: Plugin) -> Facts:
+    """The facts of an engine: those in the file, or of the class that this process registered.
+
+    Raises:
+        BrokenPluginError: what it states is wrong.
+    """
+    if plugin.dist == LOCAL_DIST:
+        return of_class(kinds.engines.get(plugin.name), str(plugin))
+    return in_file(plugin) or Facts()
+
+
+def of_class(engine: object, where: str) -> Facts:
+    """The facts that a class states as attributes; ``where`` is what errors begin with.
+
+    Raises:
+        BrokenPluginError: they are wrong.
+    """
+    names = [each.name for each in fields(Facts) if hasattr(engine, each.name)]
+    return _parsed({name: getattr(engine, name) for name in names}, where)
+
+
+def in_file(plugin: Plugin) -> Facts | None:
+    """The facts of an installed engine, as the file beside it has them; None without any.
+
+    Raises:
+        BrokenPluginError: they are wrong.
+    """
+    path = _file(plugin.target)
+    if path is None:
+        return None
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BrokenPluginError(f"{path} cannot be read: {error}", "Correct it") from None
+    return _parsed(told[plugin.name], f"{path}: {plugin.name}") if plugin.name in told else None
+
+
+def missing(name: str) -> str | None:
+    """How to install what an engine needs, or None if it is all there.
+
+    Raises:
+        PluginError: there is no such engine, or what it states is wrong.
+    """
+    plugin = kinds.engines.find(name)
+    facts = of(plugin)
+    return to_install(facts.packages, facts.extra, plugin.dist)
+
+
+def to_install(packages: Mapping[str, str], extra: str, dist: str) -> str | None:
+    """The command that installs packages, by an extra of ``dist`` if it has one; None if there."""
+    if all(util.find_spec(module.partition(".")[0]) for module in packages.values()):
+        return None
+    if dist == LOCAL_DIST or not extra:
+        return f"pip install {' '.join(packages)}"
+    return f'pip install "{dist}[{extra}]"'
+
+
+def _file(target: str) -> Path | None:
+    """The file that is nearest to the module of a target, "package.module:Name"."""
+    top, *inner = target.partition(":")[0].split(".")
+    try:
+        spec = util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return None  # broken: whoever imports it will say so
+    for place in (spec and spec.submodule_search_locations) or ():
+        folder, found = Path(place), None
+        for part in ("", *inner):
+            folder /= part
+            if (folder / FILE).is_file():
+                found = folder / FILE
+        if found:
+            return found
+    return None
+
+
+def _parsed(told: object, where: str) -> Facts:
+    try:
+        facts = strict.parse(Facts, told, where)
+        _check(facts, where)
+    except SrzooError as error:
+        raise BrokenPluginError(error.what, error.fix) from None
+    return facts
+
+
+def _check(facts: Facts, where: str) -> None:
+    for name, given, known in (
+        ("devices", facts.devices, devices.KINDS[1:]),
+        ("precisions", facts.precisions, devices.PRECISIONS[1:]),
+    ):
+        if wrong := [one for one in given if one not in known]:
+            raise SrzooError(f"{where}: {name} has {wrong[0]!r}", f"Use some of {', '.join(known)}")
+    for name, number in (("speed", facts.speed), ("first_use", facts.first_use)):
+        if not (math.isfinite(number) and number >= 0):
+            raise SrzooError(f"{where}: {name} is {number}", "Give a number from 0")
+    modules = cast("Mapping[str, object]", facts.packages).values()
+    if not all(isinstance(module, str) for module in modules):
+        raise SrzooError(f"{where}: packages has a module that is no text", "Write its name")

@@ -1,0 +1,116 @@
+"""A model's README.md: the metadata at its beginning, and the prose.
+
+The metadata are read by huggingface_hub, which is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+README = "README.md"
+FENCE = "---"
+
+
+@dataclass(frozen=True)
+class Readme:
+    """A card, read.
+
+    Attributes:
+        path: of the file.
+        text: the whole of it.
+        block: where the YAML lies in the text; None for a card without metadata.
+        data: a ``ModelCardData``, empty for such a card.
+        prose: what comes after the metadata.
+    """
+
+    path: Path
+    text: str
+    block: slice | None
+    data: Any
+    prose: str
+
+    @property
+    def results(self) -> list[EvalResult]:
+        """What was measured, by the metadata."""
+        return self.data.eval_results or []
+
+
+def read(folder: Path) -> Readme:
+    """Read the card of a model folder.
+
+    Raises:
+        ModelError: there is none, it cannot be read, or its metadata are broken.
+    """
+    path = folder / README
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} has no {README}", f"Write it: srzoo card new {folder}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot read the card {path}: {error}", "Restore the file") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Readme:
+    """The card that a text is; ``path`` is for errors.
+
+    Raises:
+        ModelError: its metadata are broken.
+    """
+    import yaml
+    from huggingface_hub import ModelCard, ModelCardData
+
+    block = _block(text)
+    if block is None:
+        return Readme(path, text, None, ModelCardData(), text)
+    try:
+        card: Any = ModelCard(text.removeprefix("\ufeff"))
+        return Readme(path, text, block, card.data, card.text)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ModelError(
+            f"the metadata of {path} cannot be read: {error}", "Correct the block between the ---"
+        ) from error
+
+
+def _block(text: str) -> slice | None:
+    """Where the YAML lies: between a first line and another one that are both ``---``."""
+    first, *lines = text.removeprefix("\ufeff").split("\n")
+    if first.rstrip() != FENCE or not lines:
+        return None
+    start = at = text.index("\n") + 1
+    for line in lines:
+        if line.rstrip() == FENCE:
+            return slice(start, at)
+        at += len(line) + 1
+    return None
+
+
+def entry(card: Readme, key: str) -> slice | None:
+    """Where an entry of the metadata lies in the text, with its last line break.
+
+    None where there is none of that key, or not in a block of its own lines.
+    """
+    import yaml
+
+    if card.block is None:
+        return None
+    mapping: Any = cast("Any", yaml).compose(card.text[card.block], Loader=yaml.SafeLoader)
+    places: list[tuple[Any, Any]] = [] if mapping is None or mapping.flow_style else mapping.value
+    marks: list[int] = [name.start_mark.index for name, _ in places if name.value == key]
+    if not marks:
+        return None
+    start = end = card.block.start + marks[0]
+    for line in card.text[start : card.block.stop].split("\n")[:-1]:
+        if end > start and not line.startswith((" ", "\t", "-")):
+            break
+        end += len(line) + 1
+    return slice(start, end)

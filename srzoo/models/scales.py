@@ -1,0 +1,29 @@
+"""Which of a model's scales is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import PictureError
+
+
+def choose(name: str, scales: Sequence[int], scale: int | None) -> int:
+    """The scale that is asked for, or the only one there is.
+
+    Args:
+        name: of the model, for messages.
+        scales: the factors it enlarges by.
+        scale: what is asked for; None leaves it to a model that has but one.
+
+    Raises:
+        PictureError: it does not enlarge by that, or by several and none is asked for.
+    """
+    if scale is not None and scale in scales:
+        return scale
+    if scale is None and len(scales) == 1:
+        return scales[0]
+    choices = ", ".join(map(str, scales))
+    what = f"{name} can enlarge by {choices}"
+    if scale is not None:
+        what = f"{name} enlarges by {choices}, not by {scale}"
+    raise PictureError(what, f"Choose the scale: {choices}")

@@ -1,0 +1,150 @@
+"""What a recipe's LR pictures are, and so what its model is for: as its plugins state it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, cast
+
+from ..common.facts import clean_of, described, phrase_of
+from ..contracts import Described
+from ..errors import BrokenPluginError, PluginError, SrzooError
+from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
+from ..plugins import kinds
+from ..plugins.registry import Registry, Use
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where LR pictures come from.
+
+    Attributes:
+        text: what made them, in words.
+        clean: whether they are HR made smaller, and nothing else; None if nobody says.
+        phrase: how they came about, as after "pictures", where that is known.
+    """
+
+    text: str
+    clean: bool | None
+    phrase: str = ""
+
+
+def lr_pictures(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
+    """What made the LR pictures of a recipe without stages, of all its sets.
+
+    Args:
+        recipe: whose.
+        own_lr: for each set, whether LR pictures of its own were seen, if they were looked at.
+    """
+    sets = zip_longest(recipe.data.train.each, own_lr)
+    found = [_of_set(source.use, recipe.data.degradation, own) for source, own in sets if source]
+    stated = {origin.clean for origin in found}
+    clean = False if False in stated else None if None in stated else True
+    phrases = dict.fromkeys(origin.phrase for origin in found if origin.phrase)
+    text = "; others ".join(dict.fromkeys(origin.text for origin in found))
+    return Origin(text, clean, " or ".join(phrases))
+
+
+def is_adversarial(recipe: Recipe | None) -> bool:
+    """Whether any stage plays against a discriminator."""
+    return recipe is not None and any(part.adversarial for part in recipe.each())
+
+
+def purpose(
+    recipe: Recipe, stage: int | None = None, own_lr: Sequence[bool] = ()
+) -> Purpose | None:
+    """What a model is for that a recipe trains; None where its plugins do not tell.
+
+    Args:
+        recipe: of the whole run.
+        stage: the last of its stages that counts, from 0; None for all.
+        own_lr: as for :func:`lr_pictures`, of that stage.
+    """
+    stages = recipe.each()[: None if stage is None else stage + 1]
+    clean = lr_pictures(stages[-1], own_lr).clean
+    if clean is None:
+        return None
+    if not clean:
+        return REAL_PHOTOS
+    return PERCEPTUAL if any(map(is_adversarial, stages)) else FAITHFUL
+
+
+def describe(use: Use) -> Described | None:
+    """What a dataset tells of itself; None if it tells nothing, or is not installed."""
+    try:
+        dataset = kinds.datasets.get(use.name)
+        return _told(use.name, dataset, effective(kinds.datasets, use))
+    except PluginError:
+        return None
+
+
+def _told(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
+    try:
+        return described(dataset, args)
+    except Exception as error:  # a third party's class may raise anything at all
+        raise BrokenPluginError(f"dataset {name!r}: {error}", "Upgrade it") from error
+
+
+def _of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
+    facts = describe(use)
+    if facts is None and seen is not None:
+        facts = Described(own_lr=seen)
+    if facts and facts.own_lr:
+        which = f" ({facts.lr})" if facts.lr else f" (`{use.name}`)"
+        return Origin(f"the data set's own{which}", facts.clean, facts.phrase)
+    made = _made_by(degradation)
+    if facts:
+        return made
+    # Nobody says whether the set has LR pictures of its own, which nothing is known of.
+    text = f"{made.text}, where the data set `{use.name}` has none of its own"
+    return Origin(text, None if made.clean else made.clean, made.phrase)
+
+
+def _made_by(use: Use) -> Origin:
+    args = effective(kinds.degradations, use)
+    given = Use(use.name, {key: value for key, value in args.items() if value is not None})
+    text = f"made by {shown_use(given)}{_says(use.name)}"
+    try:
+        degradation = kinds.degradations.build(use)
+    except (SrzooError, ValueError):
+        return Origin(text, None)  # not installed, or built in another way
+    return Origin(text, clean_of(degradation), phrase_of(degradation))
+
+
+def _says(degradation: str) -> str:
+    """The first line of a plugin's docstring, after a colon."""
+    try:
+        doc = inspect.getdoc(kinds.degradations.get(degradation))
+    except PluginError:
+        return ""
+    return f": {doc.splitlines()[0].rstrip('.')}" if doc else ""
+
+
+def effective(registry: Registry[Any], use: Use) -> dict[str, Any]:
+    """A use's arguments and the defaults of the others; without these if it is not installed."""
+    try:
+        parameters = registry.signature(use.name).parameters.values()
+    except PluginError:
+        return dict(use.args)
+    known = {each.name: each.default for each in parameters if each.default is not each.empty}
+    return known | dict(use.args)
+
+
+def shown_use(use: Use) -> str:
+    """A plugin and its arguments: `folder` (path = photos)."""
+    args = ", ".join(f"{name} = {shown(value)}" for name, value in use.args.items())
+    return f"`{use.name}`{f' ({args})' if args else ''}"
+
+
+def shown(value: object) -> str:
+    """An argument's value; of a path on somebody's machine only its end."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, cast("list[object]", value)))
+    text = str(value)
+    return PurePath(text).name if text.startswith("~") or PurePath(text).is_absolute() else text

@@ -1,0 +1,64 @@
+"""The engine suite says which promise about an engine's facts is broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from own_engine import OwnEngine
+
+from srzoo.exporting import facts
+from srzoo.plugins import kinds
+from srzoo.testing import Case
+from srzoo.testing import engine as suite
+
+CASE = Case("own")
+
+
+@pytest.fixture
+def own():
+    """A class of this test's own, registered."""
+    made = type("Own", (OwnEngine,), {})
+    kinds.engines.register("own", made)
+    yield made
+    kinds.engines.unregister("own")
+
+
+def test_a_sound_one_passes(own):
+    suite.states_its_facts(CASE)
+    suite.refuses_what_it_does_not_state(CASE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("devices", (), "states no devices"),
+        ("precisions", (), "states no precisions"),
+        ("devices", ("gpu",), "devices has 'gpu'"),
+        ("speed", -2, "speed is -2"),
+        ("export_format", "nowhere", "runs nowhere, which is no registered export format"),
+    ],
+)
+def test_wrong_facts(own, name, value, says):
+    setattr(own, name, value)
+    with pytest.raises(AssertionError, match=says):
+        suite.states_its_facts(CASE)
+
+
+def test_one_that_takes_what_it_does_not_state(own):
+    own.__init__ = lambda self, *, folder, device="auto", precision="auto": None
+    with pytest.raises(AssertionError, match="states no cuda in auto, and takes it"):
+        suite.refuses_what_it_does_not_state(CASE)
+
+
+@pytest.mark.parametrize("name", ["devices", "precisions", "speed", "first_use", "packages"])
+def test_a_file_that_says_something_else(monkeypatch, name):
+    right = facts.find("mnn")
+    suite.states_its_facts(Case("mnn"))
+    other = {"devices": ("mps",), "precisions": ("fp16",), "packages": {}}.get(name, 77.0)
+    monkeypatch.setattr(facts, "in_file", lambda _: replace(right, **{name: other}))
+    with pytest.raises(AssertionError, match=rf"mnn\(\)\.{name} is .*, and in engines.toml"):
+        suite.states_its_facts(Case("mnn"))
+    monkeypatch.setattr(facts, "in_file", lambda _: None)
+    with pytest.raises(AssertionError, match="has no engines.toml with .mnn.: auto never takes it"):
+        suite.states_its_facts(Case("mnn"))
