@@ -212,9 +212,7 @@ class Ledger:
         return target.relative_to(self.folder).as_posix()
 
     def _in_use(self) -> PictureError:
-        return PictureError(
-            f"another run is writing into {self.folder}", "Wait for it, or stop it"
-        )
+        return PictureError(f"another run is writing into {self.folder}", "Wait for it, or stop it")
 
     def _trouble(self, what: str, error: OSError) -> PictureError:
         return PictureError(
