@@ -56,19 +56,18 @@ def test_a_dry_run_looks_at_headers_once_too(srzoo_cli, tmp_path, steps):
     assert dict(steps) == {"find": 1, "read_header": 2, "plans": 2}
 
 
-@pytest.mark.parametrize("suffix", sorted(images.READABLE))
-def test_what_comes_through_a_pipe_is_told_by_its_first_bytes(tmp_path, suffix):
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "ICO", "AVIF"]
+)
+def test_what_comes_through_a_pipe_is_told_by_its_first_bytes(kind):
     """As reading would tell: so it is decoded once."""
-    path = tmp_path / f"a{suffix}"
+    data = io.BytesIO()
+    drawn(40, 30).save(data, kind)
     try:
-        drawn(40, 30).save(path)
-    except (ValueError, OSError, KeyError) as error:
-        pytest.skip(f"Pillow does not write it: {error}")
-    try:
-        picture = images.read(path)
+        picture = images.read(data)
     except PictureError as error:
         pytest.skip(str(error))
-    assert images.read_format(io.BytesIO(path.read_bytes())) == picture.format
+    assert images.read_format(data) == picture.format
 
 
 def test_a_picture_from_a_pipe_is_decoded_once(srzoo_cli, tmp_path, steps, monkeypatch):
