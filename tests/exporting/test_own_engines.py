@@ -136,6 +136,12 @@ def test_one_that_takes_long_to_begin_is_for_much_work(model, cache, monkeypatch
     )
 
 
+def test_one_that_states_no_device_is_not_taken(model, cache, monkeypatch):
+    monkeypatch.setattr(OwnEngine, "devices", ())
+    with registered(own=OwnEngine):
+        assert engine.choose(model).name != "own"
+
+
 @pytest.mark.parametrize(
     "error", [DeviceError("the driver is too old"), BrokenPluginError("it cannot be imported")]
 )
