@@ -15,10 +15,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .contracts import Engine, ExportFormat, Runner, Session, on_grid
+from .contracts import Engine, ExportFormat, Runner, Session
 from .exporting.about import INPUT, OUTPUT, About
 from .exporting.exports import USE_ANOTHER, UnfinishedError
-from .exporting.facts import FILE, Facts
+from .exporting.facts import Facts
 from .exporting.runner import ExportRunner
 from .exporting.trial import drawn as trial_picture
 from .plugins.kinds import engines as registry
@@ -40,7 +40,6 @@ register = registry.register
 unregister = registry.unregister
 
 __all__ = [
-    "FILE",
     "INPUT",
     "OUTPUT",
     "USE_ANOTHER",
@@ -56,7 +55,6 @@ __all__ = [
     "create",
     "find_device",
     "for_inference",
-    "on_grid",
     "register",
     "registry",
     "trial_picture",

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..common.amounts import duration
 from ..errors import PictureError, SrzooError
 from .making import Outcome, way
 
@@ -44,7 +45,7 @@ class Forecast:
             route = self.alone.way.route
             what = "{}x{} to {}x{}".format(*route.source, *route.size) + f" ({route})"
             what += ", streamed into a tiled BigTIFF" if self.alone.way.streamed else ""
-        return f"{what}: about {told(self.seconds)}, {_size(self.bytes)} uncompressed"
+        return f"{what}: about {duration(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
 def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
@@ -142,10 +143,3 @@ def _sample(todo: list[Job]) -> list[Job]:
 
 def _size(bytes: int) -> str:
     return f"{bytes / 1e6:.0f} MB" if bytes < 1e9 else f"{bytes / 1e9:.1f} GB"
-
-
-def told(seconds: float) -> str:
-    """A time as it is told: 12 s, 3 min, 1.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -82,11 +82,7 @@ def plan(
     if through and not (job.problem or job.kept):
         data = _Input(_stdin())
         if own:
-            picture_read = images.read(
-                data, max_pixels=asked.max_pixels, page=asked.page,
-                force_damaged=asked.force_damaged,
-            )  # fmt: skip
-            job = replace(job, format=picture_read.format)
+            job = replace(job, format=images.read_format(data))
         job = replace(job, data=data)
     return batch.Batch([job])
 

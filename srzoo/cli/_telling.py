@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..common import memory
+from ..common.amounts import duration
 from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
@@ -135,12 +136,10 @@ class Teller:
 
     def _counted(self, failed: int, left: int) -> str:
         """How many there were of each kind, in a line."""
-        from ..batches.forecast import told
-
         done, links, results = self.count["done"], len(self.work.links), len(self.work.skipped)
         many = f"{done} picture{'' if done == 1 else 's'}"
         if self.dry:
-            parts = [f"{many} would be made in about {told(self.seconds)}"]
+            parts = [f"{many} would be made in about {duration(self.seconds)}"]
         else:
             parts = [f"{many} in {time.perf_counter() - self.start:.1f} s"]
         for count, what in (

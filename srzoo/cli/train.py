@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
+from ..common.amounts import duration
 from ._console import progress_bars
 from ._options import Spelled
 
@@ -164,13 +165,11 @@ def _values(values: dict[str, float]) -> str:
 
 def _line(line: dict[str, Any], steps: int) -> str:
     """Fifty steps in a line: losses, rate, speed, share of waiting, and the time that is left."""
-    from ..batches.forecast import told
-
     speed = line["steps_per_second"]
     left = (steps - line["step"]) / speed if speed else 0
     return (
         f"step {line['step']}/{steps}  {_values(line['losses'])}  lr {line['lr']:.3g}"
-        f"  {speed:.2f}/s  waiting {line['waiting']:.1%}  {told(left)} left"
+        f"  {speed:.2f}/s  waiting {line['waiting']:.1%}  {duration(left)} left"
     )
 
 

@@ -23,13 +23,13 @@ class Runner(Protocol):
         parameters: of the network as it was trained; None where the engine does not show it.
     """
 
-    @property
+    @fact
     def reach(self) -> int | None: ...
-    @property
+    @fact
     def multiple(self) -> int: ...
-    @property
+    @fact
     def model(self) -> Any: ...
-    @property
+    @fact
     def parameters(self) -> int | None: ...
 
     def __call__(self, x: F32, scale: int) -> F32:

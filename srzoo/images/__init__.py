@@ -26,6 +26,7 @@ from .picture import stripped as stripped
 from .pillow import from_pil as from_pil
 from .pillow import to_pil as to_pil
 from .reading import read as read
+from .reading import read_format as read_format
 from .reading import read_header as read_header
 from .reading import read_size as read_size
 from .tiff import Put as Put

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import PictureError
 from .format import DAMAGED, HEAD, MAX_PIXELS, Asked, Format, Header
-from .formats import READABLE, known
+from .formats import FORMATS, READABLE, known
 from .picture import Picture, called
 
 
@@ -23,6 +23,19 @@ def read_header(file: Path | BinaryIO, asked: Asked | None = None) -> Header:
     """
     with _opened(file) as (format, opened):
         return format.header(opened, asked or Asked())
+
+
+def read_format(file: Path | BinaryIO) -> str:
+    """The format that the result of a picture takes by itself, from the file's first bytes.
+
+    Returns:
+        A key of ``images.FORMATS``: the picture's own, or the one that takes its place.
+
+    Raises:
+        PictureError: missing, or no picture.
+    """
+    with _opened(file) as (format, _):
+        return format.key if format.key in FORMATS else format.successor
 
 
 def read_size(file: Path | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

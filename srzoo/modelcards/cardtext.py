@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,12 +30,13 @@ from .cardcheck import SAMPLE, problems, prose, tags
 from .cardsections import Facts, set_names
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
+    from huggingface_hub import EvalResult, ModelCardData
 
     from ..models.readme import Readme
 
 __all__ = ["Facts", "draw_sample", "new", "problems", "prose"]
 
+TEMPLATE = Path(__file__).with_name("card.md")
 KEPT = ("results", "sample", "own words")
 """What stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
 ORDER = ["license", "library_name", "pipeline_tag", "tags", "datasets", "base_model"]
@@ -104,6 +105,8 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
 
 def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme | None) -> str:
     """The whole card, in the line breaks of the old one."""
+    from huggingface_hub import ModelCard
+
     old = card.text if card else ""
     kept = {name: block for name in KEPT if (block := _block(old, name))}
     if facts.picture or not (folder.path / SAMPLE).is_file():
@@ -111,8 +114,10 @@ def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme
     place = readme.entry(card, INDEX) if card else None
     index = old[place] if place else ""
     log = provenance.read_log(folder.path / provenance.LOG)
-    body = cardsections.body(folder, facts, recipe, log)
-    text = f"---\n{_metadata(folder, facts, recipe)}\n---\n\n{body}\n"
+    metadata: Any = _metadata(folder, facts, recipe)
+    values = cardsections.values(folder, facts, recipe, log)
+    made = cast("Any", ModelCard).from_template(metadata, template_path=str(TEMPLATE), **values)
+    text = f"---\n{metadata.to_yaml(original_order=ORDER)}\n---\n{made.text}\n"
     if "\r\n" in old:
         text = text.replace("\n", "\r\n")
     for name, block in kept.items():
@@ -122,7 +127,7 @@ def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme
     return text.replace(end, f"{line_break}{index}---{line_break}", 1) if index else text
 
 
-def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> str:
+def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     known = [
@@ -131,7 +136,7 @@ def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> str:
     start = hub.parse(recipe.init) if recipe and recipe.init else None
     if start and recipe and Path(recipe.init or "").exists():
         start = None  # runs/NAME, a folder
-    data: Any = ModelCardData(
+    return ModelCardData(
         license=facts.license,
         library_name="srzoo",
         pipeline_tag="image-to-image",
@@ -139,7 +144,6 @@ def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> str:
         datasets=known or None,
         base_model=start.repo if start else None,
     )
-    return data.to_yaml(original_order=ORDER)
 
 
 def _block(text: str, name: str) -> str:

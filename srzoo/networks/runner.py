@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
-from ..contracts import multiple_of, on_grid
+from ..contracts import SplitGenerator, multiple_of, on_grid
 from .lean import BLOCK, Lean
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ModuleRunner:
     def compile(self) -> None:
         """Put the network through ``torch.compile``, which compiles at the first calls."""
         if isinstance(self.model, Lean):  # its tail runs in blocks, whose shapes are too many
-            inner = cast("Any", self.model.generator)
+            inner = cast("SplitGenerator", self.model.generator)
             inner.features = _compiled(inner.features)
         else:
             self.model.forward = _compiled(self.model.forward)
@@ -88,7 +88,7 @@ class ModuleRunner:
 
 
 def _compiled(function: Any) -> Any:
-    return cast("Any", torch).compile(function, dynamic=True)
+    return torch.compile(function, dynamic=True)  # pyright: ignore[reportUnknownMemberType]
 
 
 def count(model: nn.Module) -> int:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from .._version import __version__
 from ..benching import machine
 from ..common import devices, files, memory
 from ..common.devices import Device
+from ..defaults import ENGINE
 from ..errors import PluginError, SrzooError
 from ..exporting import exports, facts
 from ..models import locate
@@ -133,7 +133,7 @@ def examine(*, try_engines: bool = True) -> Report:
 def all_devices() -> list[Device]:
     """What models can run on; torch is imported where it may find more than a processor."""
     mac = sys.platform == "darwin"
-    if (mac or devices.cards()) and util.find_spec("torch"):
+    if (mac or devices.cards()) and not facts.missing(ENGINE):
         from ..networks import devices as torch_devices
 
         return torch_devices.found()

@@ -25,12 +25,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import drawn
 
 from srzoo.errors import SrzooError
+from srzoo.exporting import facts
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
 
 COMPLETE = {"_SRZOO_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
-SLOW = ("torch-compile",)
-"""Engines that are made for many pictures."""
+LONG = 30.0
+"""Seconds of a first use: such engines are made for many pictures."""
 
 
 @dataclass
@@ -57,7 +58,7 @@ def commands(model: str, place: Path) -> dict[str, Command]:
         found[f"completing '{words}'"] = Command(srzoo, "import click", COMPLETE | place_of_word)
     drawn(128, 128).save(place / "small.png")
     for name in kinds.engines.names():
-        if name in SLOW:
+        if facts.find(name).first_use > LONG:
             continue
         try:
             loading.load(model, engine=name)  # the export is kept

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 
 import pytest
 from helpers import drawn
 
 from srzoo import images
+from srzoo.cli import _pipe
+from srzoo.errors import PictureError
 from srzoo.models import locate
 from srzoo.upscaling import planner
 
@@ -51,3 +54,27 @@ def test_a_dry_run_looks_at_headers_once_too(srzoo_cli, tmp_path, steps):
         drawn(30, 20).save(tmp_path / f"{name}.png")
     assert srzoo_cli("upscale", tmp_path, "-m", "bicubic-x2", "--dry-run", "-o", "out/").code == 0
     assert dict(steps) == {"find": 1, "read_header": 2, "plans": 2}
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "ICO", "AVIF"]
+)
+def test_what_comes_through_a_pipe_is_told_by_its_first_bytes(kind):
+    """As reading would tell: so it is decoded once."""
+    data = io.BytesIO()
+    drawn(40, 30).save(data, kind)
+    try:
+        picture = images.read(data)
+    except PictureError as error:
+        pytest.skip(str(error))
+    assert images.read_format(data) == picture.format
+
+
+def test_a_picture_from_a_pipe_is_decoded_once(srzoo_cli, tmp_path, steps, monkeypatch):
+    drawn(30, 20).save(tmp_path / "a.webp", lossless=True)
+    monkeypatch.setattr(_pipe, "_stdin", (tmp_path / "a.webp").read_bytes)
+    sent = io.BytesIO()
+    monkeypatch.setattr(_pipe, "_stdout", lambda: sent)
+    assert srzoo_cli("upscale", "-", "-m", "bicubic-x2", "-o", "-").code == 0
+    assert dict(steps) == dict.fromkeys(steps, 1)
+    assert sent.getvalue()[8:12] == b"WEBP"

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import drawn
+from helpers import ROOT, drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own_engine import CardEngine, OwnEngine
 
 import srzoo
+from srzoo.benching.bench import _Bench
 from srzoo.common import devices
 from srzoo.defaults import ENGINE
 from srzoo.errors import BrokenPluginError, DeviceError, FallbackWarning
 from srzoo.exporting import engine, exports, facts
 from srzoo.exporting.exports import Record
 from srzoo.plugins import kinds
+from srzoo.upkeep import doctor
 from srzoo.upscaling import loading
 
 
@@ -132,6 +136,12 @@ def test_one_that_takes_long_to_begin_is_for_much_work(model, cache, monkeypatch
     )
 
 
+def test_one_that_states_no_device_is_not_taken(model, cache, monkeypatch):
+    monkeypatch.setattr(OwnEngine, "devices", ())
+    with registered(own=OwnEngine):
+        assert engine.choose(model).name != "own"
+
+
 @pytest.mark.parametrize(
     "error", [DeviceError("the driver is too old"), BrokenPluginError("it cannot be imported")]
 )
@@ -198,3 +208,37 @@ def test_the_registry_has_a_public_name():
         assert getattr(srzoo.engines, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = srzoo.engines.nothing
+
+
+def test_the_doctor_and_the_bench_ask_what_it_states(model, cache, monkeypatch):
+    with registered(card=CardEngine, own=OwnEngine):
+        found = {one.name: one for one in doctor.engines()}
+        bench = _Bench(model, 2, None)
+        assert bench.engine("card", asked=False) is None
+        assert bench.engine("own", asked=False) is not None
+        with pytest.raises(DeviceError, match="card runs on cuda in fp16, not on cpu"):
+            bench.engine("card", asked=True)
+    assert [(gone.engine, "not on cpu" in gone.why) for gone in bench.left_out] == [("card", True)]
+    assert (found["own"].devices, found["own"].missing) == (("cpu",), "")
+    assert (found["card"].devices, found["card"].missing) == ((), "no cuda here")
+    assert doctor.tried(found["card"]) == found["card"]
+    long = replace(found["own"], first_use=60.0)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("tried"))
+    assert doctor.tried(long) == long  # it would compile for a minute
+
+
+@pytest.mark.parametrize("name", ["torch", "mnn", "ncnn", "onnx", "openvino"])
+def test_the_zoos_engines_import_what_is_public(name):
+    public = {f"srzoo.{room}" for room in ("building", "contracts", "engines", "errors")}
+    for path in (ROOT / "plugins" / name).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                found = {node.module}
+                if node.module == "srzoo":
+                    found = {f"srzoo.{each.name}" for each in node.names}
+            elif isinstance(node, ast.Import):
+                found = {each.name for each in node.names}
+            else:
+                continue
+            inside = {each for each in found if each.partition(".")[0] == "srzoo"}
+            assert inside <= public, path

@@ -20,7 +20,7 @@ from srzoo import training
 from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
-from srzoo.modelcards import cardtext, provenance
+from srzoo.modelcards import cardtext, provenance, publishing
 from srzoo.modelcards.cardtext import Facts
 from srzoo.models import locate
 from srzoo.models.folder import Config, ModelFolder, read_folder
@@ -480,3 +480,19 @@ def test_prose_is_for_reading(good):
     path.unlink()
     with pytest.raises(ModelError, match="has no README.md.*srzoo card new"):
         cardtext.prose(good)
+
+
+def test_what_is_pushed_says_its_name_and_purpose(good):
+    """Also a folder of before config.json did; one that does goes up byte for byte."""
+    file = good.path / "config.json"
+    values = json.loads(file.read_text())
+    del values["name"], values["purpose"]
+    file.write_text(json.dumps(values))
+    names = ["config.json", "README.md"]
+    with publishing._staged(read_folder(good.path), names, True) as stage:
+        config = read_folder(stage).config
+        assert (config.name, config.purpose) == ("waves-x2", "faithful")
+        file.write_bytes((stage / "config.json").read_bytes() + b"\n")
+    with publishing._staged(read_folder(good.path), names, True) as stage:
+        assert (stage / "config.json").read_bytes() == file.read_bytes()
+    assert json.loads(file.read_text()).keys() >= values.keys()

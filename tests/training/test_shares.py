@@ -248,7 +248,7 @@ def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
 
 def test_cards_tell_of_every_data_set(tiny, two):
     from srzoo.modelcards import cardsections, provenance
-    from srzoo.upscaling import guidance
+    from srzoo.recipes import pictures
 
     photos, pairs = two
     plan = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
@@ -256,6 +256,6 @@ def test_cards_tell_of_every_data_set(tiny, two):
     assert "`folder` (path = photos) with weight 3 and `paired`" in told
     assert "made by `bicubic`" in told
     assert "others the data set's own (`lr = lr`)" in told
-    assert not provenance.lr_pictures(plan)[1]  # one of them is not clean
-    assert not guidance._clean(plan)
-    assert cardsections.repos(plan) == ()
+    assert pictures.lr_pictures(plan).clean is False  # one of them is not clean
+    assert pictures.purpose(plan) == "real photos"
+    assert cardsections.set_names(plan) == ()

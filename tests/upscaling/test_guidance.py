@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -120,6 +122,16 @@ def test_every_released_model_says_its_name_and_purpose():
         config = locate.find(name).config
         assert config.name == name
         assert config.purpose
+
+
+def test_a_purpose_that_is_stated_costs_no_imports():
+    code = (
+        "import sys\nfrom srzoo.models import locate\nfrom srzoo.upscaling import guidance\n"
+        "for name in locate.list_models(): guidance.purpose(locate.find(name))\n"
+        "heavy = [n for n in sys.modules if n in ('huggingface_hub', 'yaml', 'torch') or"
+        " n.startswith('srzoo_plugins')]\nassert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_released_model_has_a_purpose():
