@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,12 +12,14 @@ from torch import Tensor, nn
 import srzoo
 from srzoo import building
 from srzoo.contracts import (
+    F32,
     U8,
     AdversarialLoss,
     Block,
     Dataset,
     Degradation,
     Discriminator,
+    Engine,
     Generator,
     Loss,
     Metric,
@@ -212,6 +215,38 @@ class Off:
         return float(np.abs(sr.astype(float) - hr).mean()) * scale
 
 
+class Fast:
+    """An engine."""
+
+    devices = ("cuda",)
+    precisions = ("fp16", "fp32")
+    speed = 3.0
+    reach = 4
+    multiple = 1
+    model = None
+    parameters = None
+
+    def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
+        self.folder, self.device, self.precision = folder, device, precision
+
+    def __call__(self, x: F32, scale: int) -> F32:
+        """Every pixel repeated."""
+        return x.repeat(scale, 2).repeat(scale, 3)
+
+    def bytes_per_pixel(self, scale: int) -> int:
+        """Of the result."""
+        return 12 * scale**2
+
+    def bytes_aside(self, scale: int) -> int:
+        """None."""
+        del scale
+        return 0
+
+    def free_memory(self) -> int | None:
+        """That of the host."""
+        return None
+
+
 block: Block = SiLU(channels=8)
 block = Attention(channels=8, window=4)
 block = Inherited(channels=8)
@@ -224,6 +259,7 @@ task: Task = Play()
 dataset: Dataset = Noise()
 degradation: Degradation = Nearest()
 metric: Metric = Off()
+engine: Engine = Fast(folder=Path())
 
 edsr = srzoo.generators.create("edsr")
 adam = torch.optim.Adam(edsr.parameters())
@@ -239,4 +275,5 @@ number: float = srzoo.metrics.build({"name": "psnr_rgb"})(picture, picture, 1)
 sample: Sample = srzoo.datasets.create("folder", path="photos")[0]
 srzoo.blocks.register("silu", SiLU)
 srzoo.metrics.register("off", Off)
+srzoo.engines.register("fast", Fast)
 trained: Generator = building.network("edsr-x4")
