@@ -9,11 +9,8 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from ..errors import SrzooError
-from ..models import locate, readme
+from ..models import locate
 from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, ModelFolder, Purpose, read_folder
-from ..recipes import pictures
-from ..recipes import recipe as recipes
-from ..recipes.recipe import RECIPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +36,21 @@ def purpose(folder: ModelFolder) -> Purpose:
     """
     if folder.config.purpose:
         return folder.config.purpose
+    return _told_elsewhere(folder)
+
+
+def _told_elsewhere(folder: ModelFolder) -> Purpose:
+    from ..recipes import pictures  # what most models need not wait for
+    from ..recipes import recipe as recipes
+
     for tag in _tags(folder):
         if tag in TAGS:
             return TAGS[tag]
-    if not (folder.path / RECIPE).is_file():
+    file = folder.path / recipes.RECIPE
+    if not file.is_file():
         return FAITHFUL
     try:
-        made = recipes.read(folder.path / RECIPE)
+        made = recipes.read(file)
         if stated := pictures.purpose(made):
             return stated
         return PERCEPTUAL if pictures.is_adversarial(made) else FAITHFUL
@@ -89,6 +94,8 @@ def _for_real_photos(folder: ModelFolder) -> list[str]:
 
 def _tags(folder: ModelFolder) -> list[str]:
     """The tags in a card's metadata; none where they cannot be read."""
+    from ..models import readme
+
     try:
         return readme.read(folder.path).data.tags or []
     except SrzooError:
