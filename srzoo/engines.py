@@ -25,13 +25,13 @@ from .plugins.kinds import engines as registry
 
 if TYPE_CHECKING:
     from .networks.devices import find as find_device
-    from .networks.lean import lean as for_inference
+    from .networks.inference import lean as for_inference
     from .networks.runner import ModuleRunner
 
 _TORCH = {
     "ModuleRunner": ("runner", "ModuleRunner"),
     "find_device": ("devices", "find"),
-    "for_inference": ("lean", "lean"),
+    "for_inference": ("inference", "for_inference"),
 }
 """What imports torch: modules of ``networks``, and the names there."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from srzoo.common import keeping
+from srzoo.common import kept_folders
 from srzoo.contracts import Sample
 
 ROOT = Path(__file__).parents[1]
@@ -57,8 +57,8 @@ class Sharpen:
 def sealed_again(checkpoint: Path) -> None:
     """A checkpoint's files were changed on purpose: they are what they have to be."""
     (checkpoint / "parts.json").unlink()
-    found = keeping.listed(keeping.parts(checkpoint))
-    (checkpoint / "parts.json").write_bytes(keeping.sealed({"parts": found}))
+    found = kept_folders.listed(kept_folders.parts(checkpoint))
+    (checkpoint / "parts.json").write_bytes(kept_folders.sealed({"parts": found}))
 
 
 COUNT = 6

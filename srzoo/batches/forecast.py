@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..common.amounts import duration
 from ..errors import PictureError, SrzooError
-from .making import Outcome, way
+from .one_picture import Outcome, way
 
 if TYPE_CHECKING:
-    from ..upscaling.work import Way
+    from ..upscaling.memory_needs import Way
     from .batch import Job
-    from .making import Item, Maker
+    from .one_picture import Item, Maker
     from .options import Options
 
 SAMPLE = 100

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from ..errors import MemoryBudgetError, SrzooError
-from .making import Item, Maker, Outcome, hopeless, not_begun
+from .one_picture import Item, Maker, Outcome, hopeless, not_begun
 
 if TYPE_CHECKING:
     from ..upscaling.upscaler import Progress

@@ -12,8 +12,8 @@ from ..errors import PictureError
 from ._console import as_json, printable
 
 if TYPE_CHECKING:
-    from ..batches.making import Options
     from ..batches.naming import Names
+    from ..batches.one_picture import Options
     from ..images import Asked
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Upscaler

@@ -15,7 +15,7 @@ from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
-    from ..batches.making import Maker, Outcome
+    from ..batches.one_picture import Maker, Outcome
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route

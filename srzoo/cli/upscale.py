@@ -17,8 +17,8 @@ from ._telling import Teller, pictures_bars
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
-    from ..batches.making import Maker, Options
     from ..batches.naming import Names
+    from ..batches.one_picture import Maker, Options
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
     from ..upscaling.upscaler import Upscaler
@@ -69,7 +69,7 @@ def upscale(
     where it was when the same command is given again with the same -o FOLDER.
     Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
-    from ..batches import forecast, making, naming
+    from ..batches import forecast, naming, one_picture
     from ..models import locate
     from ..upscaling import guidance
 
@@ -100,11 +100,11 @@ def upscale(
         ways = forecast.ways(work.todo, options, scales)
         ready = _load(folder, running, options, forecast.pixels(work.todo, ways), teller)
         advise = partial(guidance.advice, folder)
-        maker = making.Maker(ready, options, work, advise, dry=dry_run, ways=ways)
+        maker = one_picture.Maker(ready, options, work, advise, dry=dry_run, ways=ways)
         (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
     else:
         for job in work.jobs:
-            teller.tell(making.Outcome(job, problem=job.problem))
+            teller.tell(one_picture.Outcome(job, problem=job.problem))
     ctx.exit(teller.summary())
 
 
@@ -113,12 +113,12 @@ def _options(
 ) -> Options:
     """How pictures are made; refuses sizes that the model cannot come to."""
     from .. import images
-    from ..batches import making
+    from ..batches import one_picture
     from ..upscaling import guidance, sizing
 
     size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
     size.plan((1000, 1000), folder.config.scales)  # raises where there is no way
-    return making.Options(
+    return one_picture.Options(
         sizing=size,
         quality=writing.quality,
         strip=writing.strip,

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .whole import CHUNK, Written, send
+from .checked_file import CHUNK, Written, send
 
 TEMPORARY = ".srzoo-"
 """What the names of unfinished files begin with."""

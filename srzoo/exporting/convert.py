@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from .. import contracts
 from .._version import __version__
-from ..common import keeping
+from ..common import kept_folders
 from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid
 from ..errors import ModelError
 from ..networks import folders
-from ..networks.lean import Folded, normalise
+from ..networks.inference import Folded, normalise
 from . import exports
 from .about import INPUT, OUTPUT, About
 from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
@@ -164,7 +164,7 @@ def _write(
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
     reach = cast("contracts.Generator", generator).reach
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
-    with keeping.making(path.parent) as place, _one, _interruptible():
+    with kept_folders.making(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
         with _blaming(model, format, place):
             _to_onnx(net, about, onnx)
@@ -179,7 +179,7 @@ def _write(
                 " values differ",
                 USE_ANOTHER,
             )
-        keeping.sync(place)
+        kept_folders.sync(place)
         for suffix in (*target.beside, target.suffix):
             os.replace(made.with_suffix(suffix), path.with_suffix(suffix))
     return off, differing

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..common import files, keeping, strict
-from ..common.keeping import Part
+from ..common import files, kept_folders, strict
+from ..common.kept_folders import Part
 from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models.folder import read_folder
@@ -161,8 +161,8 @@ def find(
 
 def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
     """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
-    told = keeping.unsealed(folder / RECORD) or {}
-    parts = keeping.read_parts(told.pop("parts", None))
+    told = kept_folders.unsealed(folder / RECORD) or {}
+    parts = kept_folders.read_parts(told.pop("parts", None))
     model = told.pop("model", None)
     if parts is None or not isinstance(model, str):
         return None
@@ -175,7 +175,7 @@ def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
     kind = kinds.export_formats.create(format)
     names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
     whole = record.refused or names <= {part.name for part in parts}
-    if not whole or not keeping.intact(folder, parts, sure=sure):
+    if not whole or not kept_folders.intact(folder, parts, sure=sure):
         return None
     return Export(folder / f"{STEM}{kind.suffix}", record, model, parts)
 
@@ -204,16 +204,16 @@ def keep(
     folder = folder_of(model, scale, format, place)
     suffix = kinds.export_formats.create(format).suffix
     try:
-        with keeping.making(folder.parent) as made:
+        with kept_folders.making(folder.parent) as made:
             new = made / "new"
             new.mkdir()
             record = make(new / f"{STEM}{suffix}")
             sealed: dict[str, Any] = {
                 **asdict(record),
                 "model": str(model.path.absolute()),
-                "parts": keeping.listed(keeping.parts(new)),
+                "parts": kept_folders.listed(kept_folders.parts(new)),
             }
-            (new / RECORD).write_bytes(keeping.sealed(sealed))
+            (new / RECORD).write_bytes(kept_folders.sealed(sealed))
             found = _place(new, folder, format)
     except OSError as error:
         raise UnwritableError(
@@ -228,13 +228,13 @@ def _place(new: Path, folder: Path, format: str) -> Export:
     """Give a complete folder its name, or give back what a faster process has put there."""
     if found := read(folder, format, sure=True):
         return found
-    keeping.sync(new)
+    kept_folders.sync(new)
     try:
         new.rename(folder)  # which takes no name that somebody else has
     except OSError:
         if found := read(folder, format, sure=True):
             return found
-        keeping.place(new, folder)  # in the place of a damaged one
+        kept_folders.place(new, folder)  # in the place of a damaged one
     for wait in (0, 0.1, 1):  # others may be about to replace the damaged one, too
         time.sleep(wait)
         if found := read(folder, format):

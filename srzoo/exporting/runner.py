@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..common import keeping, memory
+from ..common import kept_folders, memory
 from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
@@ -137,7 +137,7 @@ class ExportRunner:
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
-            place = self._aside = self._aside or keeping.aside(self)
+            place = self._aside = self._aside or kept_folders.aside(self)
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
                 f"there is no folder for an export: {error.strerror or error}",

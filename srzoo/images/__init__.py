@@ -29,7 +29,7 @@ from .reading import read as read
 from .reading import read_format as read_format
 from .reading import read_header as read_header
 from .reading import read_size as read_size
-from .tiff import Put as Put
-from .tiff import streaming as streaming
+from .tiff.tiffwriter import Put as Put
+from .tiff.tiffwriter import streaming as streaming
 from .writing import check_writable as check_writable
 from .writing import write as write

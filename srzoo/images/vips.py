@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import PictureError
-from . import heif, profiles
+from . import profiles
+from .bmff import heif
 from .format import FINE
 from .picture import Picture, called
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ..common import keeping
+from ..common import kept_folders
 from ..contracts import Generator, nn_module
 from ..errors import ModelError
 from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
@@ -71,7 +71,7 @@ def save(
     """
     if path.exists():
         raise ModelError(f"{path} exists", "Choose another folder")
-    with keeping.making(path.parent) as made:
+    with kept_folders.making(path.parent) as made:
         new = made / path.name
         new.mkdir()
         file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None
@@ -79,7 +79,7 @@ def save(
             module, Use(generator, args), file, summary, purpose, fit_name(path.name)
         )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        keeping.place(new, path)
+        kept_folders.place(new, path)
     return read_folder(path)
 
 

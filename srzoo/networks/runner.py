@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
 from ..contracts import SplitGenerator, multiple_of, on_grid
-from .lean import BLOCK, Lean
+from .inference import BLOCK, Lean
 
 if TYPE_CHECKING:
     from ..contracts import F32
@@ -34,7 +34,7 @@ class ModuleRunner:
     """A network on a device; float32 arrays 1 x 3 x H x W in, 1 x 3 x sH x sW out.
 
     Args:
-        model: the network, or what :func:`srzoo.networks.lean.lean` made of it.
+        model: the network, or what :func:`srzoo.networks.inference.lean` made of it.
         device: where it runs; None for the CPU.
         dtype: in which type.
     """

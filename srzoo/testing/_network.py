@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common import keeping
+from ..common import kept_folders
 from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
 from ..plugins import kinds
@@ -55,7 +55,7 @@ def _saved() -> Path:
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         network = Network()
-    return folders.save(network, keeping.aside(_owner) / NAME, generator=NAME, args={}).path
+    return folders.save(network, kept_folders.aside(_owner) / NAME, generator=NAME, args={}).path
 
 
 @contextlib.contextmanager

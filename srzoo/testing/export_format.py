@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import keeping
+from ..common import kept_folders
 from ..exporting import about, convert
 from ..exporting.trial import drawn
 from ..plugins import kinds
@@ -29,7 +29,7 @@ class _Written:
 
     def __init__(self, name: str) -> None:
         self.kind = kinds.export_formats.create(name)
-        self.path = keeping.aside(self) / f"a b{self.kind.suffix}"
+        self.path = kept_folders.aside(self) / f"a b{self.kind.suffix}"
         with registered() as folder:
             convert.write(folder, SCALE, name, self.path)  # compares it with torch
 
@@ -79,9 +79,9 @@ def deterministic(case: Case) -> None:
 def stays_as_it_is(case: Case) -> None:
     """Opening and running a file changes nothing in its folder."""
     made = _written(case.name)
-    before = keeping.parts(made.path.parent)
+    before = kept_folders.parts(made.path.parent)
     made.session()(drawn(20, 20))
-    assert keeping.parts(made.path.parent) == before, f"{case} changed its files"
+    assert kept_folders.parts(made.path.parent) == before, f"{case} changed its files"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (

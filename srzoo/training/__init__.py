@@ -11,14 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .callbacks import Outcome, Watch
     from .loop import fit
     from .parts import Parts, assemble
     from .stages import train
-    from .watch import Outcome, Watch
 
-__all__ = ["Outcome", "Parts", "Watch", "assemble", "fit", "train"]
+__all__ = ["Callbacks", "Outcome", "Parts", "assemble", "fit", "train"]
 _HOMES = {
-    "Outcome": "watch", "Parts": "parts", "Watch": "watch", "assemble": "parts",
+    "Outcome": "callbacks", "Parts": "parts", "Callbacks": "callbacks", "assemble": "parts",
     "fit": "loop", "train": "stages",
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..common import files, keeping
+from ..common import files, kept_folders
 from ..contracts import nn_module
 from ..errors import FallbackWarning, SrzooError
 from ..models.folder import CONFIG, Config, WeightsFile, fit_name, read_folder
@@ -75,7 +75,7 @@ class Progress:
             OSError, ValueError, KeyError, TypeError: it is damaged.
         """
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
-        if keeping.SEAL in facts and keeping.unsealed(checkpoint / PROGRESS) is None:
+        if kept_folders.SEAL in facts and kept_folders.unsealed(checkpoint / PROGRESS) is None:
             raise ValueError(f"{PROGRESS} is damaged")
         best, step = facts["best"], int(facts["step"])
         before = [step] * int(facts.get("rollbacks", 0))  # of earlier versions: a number
@@ -91,7 +91,7 @@ class Progress:
     def write(self, checkpoint: Path) -> None:
         """Put it into a checkpoint's folder."""
         with files.replacing(checkpoint / PROGRESS) as file:
-            file.write(keeping.sealed(asdict(self)))
+            file.write(kept_folders.sealed(asdict(self)))
 
 
 def folder_of(run: Path, step: int) -> Path:
@@ -115,7 +115,7 @@ def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = 
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     final = folder_of(run, progress.step)
-    with keeping.making(root) as made:
+    with kept_folders.making(root) as made:
         new = made / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
@@ -126,10 +126,10 @@ def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = 
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
-        parts_ = keeping.listed(keeping.parts(new))
-        (new / PARTS).write_bytes(keeping.sealed({"parts": parts_}))
+        parts_ = kept_folders.listed(kept_folders.parts(new))
+        (new / PARTS).write_bytes(kept_folders.sealed({"parts": parts_}))
         progress.write(new)  # the one that changes later, when a run goes back
-        keeping.place(new, final)  # the same step again, after resuming from before it
+        kept_folders.place(new, final)  # the same step again, after resuming from before it
     return final
 
 
@@ -215,12 +215,12 @@ def sound(run: Path) -> Iterator[Path]:
 
 def _is_whole(checkpoint: Path) -> bool:
     """Whether a checkpoint is what was written; those of earlier versions cannot tell."""
-    sealed = keeping.unsealed(checkpoint / PROGRESS) is not None
-    facts = keeping.unsealed(checkpoint / PARTS)
+    sealed = kept_folders.unsealed(checkpoint / PROGRESS) is not None
+    facts = kept_folders.unsealed(checkpoint / PARTS)
     if facts is None:
         return not sealed and not (checkpoint / PARTS).exists() and _is_old(checkpoint)
-    parts = keeping.read_parts(facts.get("parts"))
-    return sealed and parts is not None and keeping.intact(checkpoint, parts)
+    parts = kept_folders.read_parts(facts.get("parts"))
+    return sealed and parts is not None and kept_folders.intact(checkpoint, parts)
 
 
 def _is_old(checkpoint: Path) -> bool:
@@ -229,7 +229,7 @@ def _is_old(checkpoint: Path) -> bool:
         Progress.read(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-    return keeping.SEAL not in text
+    return kept_folders.SEAL not in text
 
 
 def prune(run: Path, keep: int, best: int | None) -> None:
@@ -237,9 +237,9 @@ def prune(run: Path, keep: int, best: int | None) -> None:
     for old in found(run)[:-keep]:
         if int(old.name) != best:
             # Renamed first: what a kill leaves of it is no checkpoint.
-            with keeping.making(old.parent) as gone:
+            with kept_folders.making(old.parent) as gone:
                 old.rename(gone / old.name)
-    keeping.sweep(run / FOLDER)
+    kept_folders.sweep(run / FOLDER)
 
 
 def progress(checkpoint: Path) -> Progress:

@@ -25,10 +25,10 @@ from ..plugins import kinds
 from ..recipes.data_folder import placed
 from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
-from . import datachange, leaks, tasks
+from . import data_changes, leaks, tasks
+from .callbacks import Watch
 from .decode import large_enough
 from .parts import Parts, assemble
-from .watch import Watch
 
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
 """Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
@@ -61,7 +61,7 @@ class Checked:
     stages: list[Stage] = field(default_factory=list["Stage"])
     taken_over: str = ""
     words: list[str] = field(default_factory=list[str])
-    data: datachange.State = field(default_factory=dict[str, Any])
+    data: data_changes.State = field(default_factory=dict[str, Any])
 
 
 def begin(
@@ -93,10 +93,10 @@ def begin(
     with accelerator.main_process_first():
         checked = check(run, data, watch.on_decoding, first, watch.on_word)
     if there:
-        for word in datachange.told(datachange.read(there.resolve().parents[1]), checked.data):
+        for word in data_changes.told(data_changes.read(there.resolve().parents[1]), checked.data):
             watch.on_word(word)
     if accelerator.is_main_process:
-        datachange.write(out, checked.data)
+        data_changes.write(out, checked.data)
     return checked.words
 
 
@@ -218,7 +218,9 @@ def _headers(
                     with _in_stage(run, number):
                         built[key] = kinds.datasets.build(placed(use, data))
                         sizes[key] = list(_sizes(built[key]))
-                        checked.data[key] = datachange.state(built[key], f"data.{place}", use.name)
+                        checked.data[key] = data_changes.state(
+                            built[key], f"data.{place}", use.name
+                        )
                 if place == "train" and not pictures.skip_bad:
                     with _in_stage(run, number):
                         large_enough(sizes[key], pictures.lr_crop * largest)

@@ -14,18 +14,18 @@ import torch
 from ..common import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .careful import Careful, numbers
+from .callbacks import Outcome, Watch
 from .checkpoint import Progress
+from .guarded_metrics import Careful, numbers
 from .optimizers import set_rates
 from .parts import Parts
 from .processes import agreed, everyones, mean, stop_signal
-from .report import SHEET, Report
+from .run_log import SHEET, Report
 from .saving import release, saving, settle, write
 from .schedule import ema_decay, factor
 from .step import Run, take
 from .supply import supply, workers_for
 from .validate import first_is_better, validate
-from .watch import Outcome, Watch
 from .watchdog import Doubts, NotFinite, Watchdog
 
 LOG_EVERY = 50

@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import fmean, harmonic_mean
 from typing import Any
 
-from ..common import files, keeping
+from ..common import files, kept_folders
 from ..errors import ModelError
 from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
 from ..recipes.recipe import RECIPE
-from . import checkpoint, report
+from . import checkpoint, run_log
 
 LOG_BYTES = 200_000
 """What a published log may take."""
@@ -42,7 +42,7 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         raise ModelError(f"{path} is no folder", "Name another one")
     module, config = folders.build(source), source.config
     path.mkdir(parents=True, exist_ok=True)
-    with keeping.making(path) as place:
+    with kept_folders.making(path) as place:
         small = folders.save(
             module, place / path.name, generator=config.generator, args=dict(config.args),
             summary=config.summary, purpose=config.purpose, dtype=dtype,
@@ -51,10 +51,10 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
     checkpoint.rename_weights(path)
     if (recipe := source.path / RECIPE).is_file():
         _write(path / RECIPE, recipe.read_bytes())
-    if (log := source.path / report.LOG).is_file():
-        lines = thinned(report.read(log))
-        _write(path / report.LOG, _text(lines))
-        report.draw_curves(lines, path / report.CURVES)
+    if (log := source.path / run_log.LOG).is_file():
+        lines = thinned(run_log.read(log))
+        _write(path / run_log.LOG, _text(lines))
+        run_log.draw_curves(lines, path / run_log.CURVES)
     return read_folder(path)
 
 

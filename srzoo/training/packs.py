@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common import files, keeping
-from ..common.whole import send
+from ..common import files, kept_folders
+from ..common.checked_file import send
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -95,15 +95,15 @@ class Packs:
     def __init__(self, kept: Path | None = None) -> None:
         self.places: dict[str, Place] = {}
         self.names: dict[str, str] = {}
-        self._parts: dict[Path, tuple[keeping.Part, ...]] = {}
+        self._parts: dict[Path, tuple[kept_folders.Part, ...]] = {}
         with contextlib.suppress(OSError):
             for folder in sorted(kept.iterdir()) if kept else ():
                 if not folder.name.startswith(files.TEMPORARY) and folder.is_dir():
                     self._read(folder)
 
     def _read(self, folder: Path) -> None:
-        facts: dict[str, Any] = keeping.unsealed(folder / INDEX) or {}
-        parts = keeping.read_parts(facts.get("parts"))
+        facts: dict[str, Any] = kept_folders.unsealed(folder / INDEX) or {}
+        parts = kept_folders.read_parts(facts.get("parts"))
         if facts.get("version") != VERSION or not parts:
             return
         self._parts[folder] = parts
@@ -131,7 +131,7 @@ class Packs:
         self.places = {key: at for key, at in self.places.items() if at.pack not in lost}
 
 
-def intact(pack: Path, parts: tuple[keeping.Part, ...]) -> bool:
+def intact(pack: Path, parts: tuple[kept_folders.Part, ...]) -> bool:
     """Whether a pack's bytes are those that were written; they are read once in a process."""
     try:
         state = (pack / DATA).stat()
@@ -141,9 +141,9 @@ def intact(pack: Path, parts: tuple[keeping.Part, ...]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _intact(pack: Path, parts: tuple[keeping.Part, ...], _size: int, _changed: int) -> bool:
+def _intact(pack: Path, parts: tuple[kept_folders.Part, ...], _size: int, _changed: int) -> bool:
     # A run of several stages opens the same packs for each of them.
-    return keeping.intact(pack, parts)
+    return kept_folders.intact(pack, parts)
 
 
 class Writer:
@@ -200,14 +200,14 @@ class Writer:
         os.truncate(self._new / DATA, self._size)  # a picture that did not fit
         if not self._rows:
             return
-        parts = keeping.listed([keeping.Part(DATA, self._size, self._hash.hexdigest())])
+        parts = kept_folders.listed([kept_folders.Part(DATA, self._size, self._hash.hexdigest())])
         facts = {"version": VERSION, "about": self._about, "places": self._rows,
                  "names": self._names, "parts": parts}  # fmt: skip
-        (self._new / INDEX).write_bytes(keeping.sealed(facts))
+        (self._new / INDEX).write_bytes(kept_folders.sealed(facts))
         name = hashlib.sha256("\n".join(sorted(self._rows)).encode()).hexdigest()[:24]
         final = root() / name
         try:
-            keeping.place(self._new, final)
+            kept_folders.place(self._new, final)
         except OSError:  # another process may have been faster
             if not (final / INDEX).is_file():
                 raise
@@ -223,7 +223,7 @@ def writing(about: str) -> Generator[Writer]:
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    with keeping.making(root()) as folder:
+    with kept_folders.making(root()) as folder:
         writer = Writer(folder, about)
         try:
             yield writer

@@ -16,10 +16,10 @@ from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes.recipe import CHOICE
 from . import packs
+from .callbacks import Watch
 from .decode import Decoder, kept_keys, marks
 from .packs import Packs, Place, Row
 from .sets import Source, shrunk, told, whole
-from .watch import Watch
 
 if TYPE_CHECKING:
     from ..contracts import U8

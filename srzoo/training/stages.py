@@ -13,15 +13,15 @@ from ..common import files, troubles
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
-from .alone import alone
+from .callbacks import Outcome, Watch
 from .checkpoint import Progress
 from .loop import fit, judged
 from .parts import assemble
 from .processes import accelerator_for, agreed
-from .report import Report
+from .run_lock import alone
+from .run_log import Report
 from .starting import Start, set_aside, start
 from .step import Run, prepare
-from .watch import Outcome, Watch
 
 
 def train(

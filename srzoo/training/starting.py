@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ..common import files, keeping, strict
+from ..common import files, kept_folders, strict
 from ..errors import SrzooError
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, trackers
 from .checkpoint import Progress
-from .report import CURVES, LOG, SHEET
+from .run_log import CURVES, LOG, SHEET
 
 BRANCHES = "branches"
 """The folder of what was set aside; each branch is called STEP-N, after where it leaves the run."""
@@ -277,13 +277,13 @@ def _branch(out: Path, step: int) -> Path:
     number = 1
     while (branch := root / f"{step:09d}-{number}").exists():
         number += 1
-    with keeping.making(root) as made:
+    with kept_folders.making(root) as made:
         new = made / branch.name
         new.mkdir()
         for name in (LOG, CURVES, SHEET, RECIPE):
             if (out / name).is_file():
                 shutil.copy2(out / name, new / name)
-        keeping.place(new, branch)
+        kept_folders.place(new, branch)
     return branch
 
 

@@ -22,8 +22,8 @@ from PIL import Image
 from ..common import files, strict, troubles
 from ..errors import SrzooError, did_you_mean
 from ..recipes.recipe import Recipe
-from .report import SHEET
-from .watch import Watch
+from .callbacks import Watch
+from .run_log import SHEET
 
 RUN = "trackers.json"
 """Beside the log: by which name a tracker knows the run, so that it goes on with it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common import files, keeping
+from ..common import files, kept_folders
 from ..errors import SrzooError
 from ..exporting import exports
 from ..models.folder import read_folder
@@ -70,7 +70,7 @@ def pictures() -> list[Pictures]:
     """Decoded pictures by data set, the largest first."""
     sets: dict[str, list[tuple[Entry, int]]] = {}
     for entry in _pixels():
-        facts = keeping.unsealed(entry.path / "index.json") or {}
+        facts = kept_folders.unsealed(entry.path / "index.json") or {}
         name = str(facts.get("about") or "of an earlier srzoo, or damaged")
         sets.setdefault(name, []).append((entry, len(facts.get("names", ()))))
     found = [
@@ -153,7 +153,7 @@ def _pixels() -> Iterator[Entry]:
 def _litter() -> Iterator[Entry]:
     for place in (exports.root(), files.cache() / PIXELS):
         for path in _listed(place):
-            if path.name.startswith(files.TEMPORARY) and keeping.is_litter(path):
+            if path.name.startswith(files.TEMPORARY) and kept_folders.is_litter(path):
                 yield Entry(LITTER, path.name, path, _size(path), _time(path), needed=False)
 
 

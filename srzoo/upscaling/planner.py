@@ -16,7 +16,7 @@ from ..common.memory import free as free
 from ..common.memory import used
 from ..contracts import multiple_of, on_grid
 from ..errors import MemoryBudgetError
-from .work import FILL, Way, Work
+from .memory_needs import FILL, Way, Work
 
 if TYPE_CHECKING:
     from ..contracts import Runner

@@ -21,11 +21,11 @@ from ..images import Picture
 from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
+from .memory_needs import Way
 from .planner import SMALLEST, Plan, Tile
 from .sizing import Route
 from .stitching import Progress, Stitcher, Ticks
 from .tiles import DEEPEST, Source
-from .work import Way
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

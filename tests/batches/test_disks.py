@@ -25,7 +25,7 @@ from srzoo import images
 from srzoo.batches import batch, ledger, outputs
 from srzoo.cli import _pipe
 from srzoo.common import files
-from srzoo.common.whole import Written, send
+from srzoo.common.checked_file import Written, send
 from srzoo.errors import PictureError
 
 FORMATS = ["jpg", "png", "webp", "tiff", "avif"]

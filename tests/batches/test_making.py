@@ -15,7 +15,7 @@ from test_pipeline import Double, double
 from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
-from srzoo.batches.making import BLENDED, Maker, Options, hopeless, way
+from srzoo.batches.one_picture import BLENDED, Maker, Options, hopeless, way
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 from helpers import drawn
 
-from srzoo.batches import batch, ledger, making, outputs, pipeline
+from srzoo.batches import batch, ledger, one_picture, outputs, pipeline
 from srzoo.batches.batch import Job
-from srzoo.batches.making import Maker, Options, Outcome
+from srzoo.batches.one_picture import Maker, Options, Outcome
 from srzoo.errors import MemoryBudgetError, PictureError
 from srzoo.models import locate
 from srzoo.upscaling.sizing import Sizing
@@ -430,7 +430,7 @@ def test_a_digest_of_what_is_made_is_not_of_how(tmp_path):
     for i, options in enumerate([{}, {"tile": 16}, {"tile": "off"}, {"memory": 2 * 10**9}]):
         out = tmp_path / f"{i}"
         work = batch.plan([inputs], str(out), model="double", known=[], recursive=True)
-        maker = making.Maker(double(**options), Options(), work)
+        maker = one_picture.Maker(double(**options), Options(), work)
         with work.opened():
             list(pipeline.run(work.jobs, maker, 1 + i))
         digests.add(hashlib.sha256(repr(sorted(contents(out).items())).encode()).hexdigest())

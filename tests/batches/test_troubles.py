@@ -17,7 +17,7 @@ import pytest
 from helpers import Sharpen, drawn
 
 from srzoo import images
-from srzoo.batches import batch, forecast, making, pipeline, tree
+from srzoo.batches import batch, forecast, one_picture, pipeline, tree
 from srzoo.common import files, troubles
 from srzoo.errors import MemoryBudgetError, PictureError, SrzooError
 from srzoo.upscaling.upscaler import Upscaler
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, count: int = 5) -> Path:
     return place
 
 
-def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[making.Outcome]:
+def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[one_picture.Outcome]:
     """A batch in which one step of the picture that is 22 pixels wide fails."""
     work = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
     upscaler = Upscaler(Sharpen(), (2,), "double")
@@ -64,7 +64,7 @@ def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[maki
         patch.setattr(upscaler, step, failing(getattr(upscaler, step)))
     elif step != "advise":
         patch.setattr(images, step, failing(getattr(images, step)))
-    maker = making.Maker(upscaler, making.Options(), work, advise)
+    maker = one_picture.Maker(upscaler, one_picture.Options(), work, advise)
     with patch.context(), work.opened():
         assert forecast.of(work.todo, maker, always=True) or step in ("read_header", "plans")
         with closing(pipeline.run(work.jobs, maker, at_a_time)) as told:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import drawn
 
 from srzoo.batches import batch, pipeline
-from srzoo.batches.making import Maker, Options
+from srzoo.batches.one_picture import Maker, Options
 from srzoo.upscaling import loading
 
 

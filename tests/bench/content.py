@@ -21,7 +21,7 @@ import numpy as np
 from srzoo import images, training
 from srzoo.plugins import kinds
 from srzoo.recipes import recipe
-from srzoo.training import report
+from srzoo.training import run_log
 
 FILES = {
     "vgg16": "{data}/backbones/vgg16_hed_features.fp16.safetensors",
@@ -75,7 +75,7 @@ def main(data: Path, steps: int, only: tuple[str, ...]) -> None:
         plan = replace(plan, train=replace(plan.train, steps=steps, evaluate_every=steps))
         with tempfile.TemporaryDirectory() as place:
             found = training.train(plan, Path(place) / "run", data=data)
-            lines = report.read(Path(place) / "run" / report.LOG)
+            lines = run_log.read(Path(place) / "run" / run_log.LOG)
         speeds = [line["steps_per_second"] for line in lines if "steps_per_second" in line]
         values = " ".join(f"{key} {value:.4g}" for key, value in found.values.items())
         click.echo(f"{name:<26} {len(speeds) / sum(speeds):.2f} s a step  {values}")

@@ -19,7 +19,7 @@ import click
 
 from srzoo import training
 from srzoo.recipes import recipe
-from srzoo.training import report
+from srzoo.training import run_log
 
 MUON = 'optimizer={name = "muon", lr = 5e-4, momentum = 0.95}'
 BLOCKS = ["blocks.0", "blocks.1", "blocks.2", "blocks.4"]
@@ -47,7 +47,7 @@ def main(data: Path, steps: int, only: tuple[str, ...]) -> None:
 def _train(name: str, plan: recipe.Recipe, out: Path, steps: int, data: Path) -> None:
     plan = replace(plan, train=replace(plan.train, steps=steps, evaluate_every=steps, ema=0.99))
     found = training.train(plan, out, data=data)
-    lines = report.read(out / report.LOG)
+    lines = run_log.read(out / run_log.LOG)
     speeds = [line["steps_per_second"] for line in lines if "steps_per_second" in line]
     values = " ".join(f"{key} {value:.4g}" for key, value in found.values.items())
     click.echo(f"{name:<20} {len(speeds) / sum(speeds):.2f} s a step  {values}")

@@ -16,7 +16,7 @@ import click
 
 from srzoo import training
 from srzoo.recipes import recipe
-from srzoo.training import report
+from srzoo.training import run_log
 
 COMMON = [
     "stages=[]", "data.lr_crop=32", "data.batch=16", "data.draw=pictures", "optimizer.name=muon",
@@ -48,7 +48,7 @@ def main(data: Path, steps: int, only: tuple[str, ...]) -> None:
             found = training.train(plan, Path(place) / "run", data=data)
             speeds = [
                 line["steps_per_second"]
-                for line in report.read(Path(place) / "run" / report.LOG)
+                for line in run_log.read(Path(place) / "run" / run_log.LOG)
                 if "steps_per_second" in line
             ]
         step = len(speeds) / sum(speeds)

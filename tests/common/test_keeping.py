@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo.common import files, keeping
+from srzoo.common import files, kept_folders
 
 FACTS = {"refused": None, "off": 1, "differing": 2.1e-05, "parts": [{"name": "ä", "size": 3}]}
 VALUES = st.recursive(
@@ -23,22 +23,22 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text().filter(lambda key: key != keeping.SEAL), VALUES))
+@given(st.dictionaries(st.text().filter(lambda key: key != kept_folders.SEAL), VALUES))
 def test_what_is_sealed_is_read(tmp_path_factory, facts):
     path = tmp_path_factory.mktemp("seal") / "a"
-    path.write_bytes(keeping.sealed(facts))
-    assert keeping.unsealed(path) == facts
+    path.write_bytes(kept_folders.sealed(facts))
+    assert kept_folders.unsealed(path) == facts
 
 
-@given(st.integers(0, len(keeping.sealed(FACTS)) - 2), st.integers(1, 255))
+@given(st.integers(0, len(kept_folders.sealed(FACTS)) - 2), st.integers(1, 255))
 def test_every_byte_of_a_sealed_file_counts(tmp_path_factory, place, change):
     path = tmp_path_factory.mktemp("seal") / "a"
-    content = bytearray(keeping.sealed(FACTS))
+    content = bytearray(kept_folders.sealed(FACTS))
     content[place] ^= change
     path.write_bytes(content)
-    assert keeping.unsealed(path) in (None, FACTS)  # a blank may be a line end
+    assert kept_folders.unsealed(path) in (None, FACTS)  # a blank may be a line end
     path.write_bytes(content[:place])
-    assert keeping.unsealed(path) is None
+    assert kept_folders.unsealed(path) is None
 
 
 @pytest.mark.parametrize(
@@ -48,28 +48,28 @@ def test_every_byte_of_a_sealed_file_counts(tmp_path_factory, place, change):
 )  # fmt: skip
 def test_what_is_none_of_ours(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    assert keeping.unsealed(tmp_path / "a") is None
-    assert keeping.unsealed(tmp_path) is None
+    assert kept_folders.unsealed(tmp_path / "a") is None
+    assert kept_folders.unsealed(tmp_path) is None
 
 
 def test_a_folder_is_what_was_listed(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"")
-    parts = keeping.parts(tmp_path)
-    assert keeping.read_parts(json.loads(json.dumps(keeping.listed(parts)))) == parts
-    assert keeping.intact(tmp_path, parts)
+    parts = kept_folders.parts(tmp_path)
+    assert kept_folders.read_parts(json.loads(json.dumps(kept_folders.listed(parts)))) == parts
+    assert kept_folders.intact(tmp_path, parts)
     (tmp_path / "a").write_bytes(b"two")
-    assert not keeping.intact(tmp_path, parts)
-    assert keeping.intact(tmp_path, parts, sure=False)
+    assert not kept_folders.intact(tmp_path, parts)
+    assert kept_folders.intact(tmp_path, parts, sure=False)
     (tmp_path / "a").unlink()
-    assert not keeping.intact(tmp_path, parts, sure=False)
+    assert not kept_folders.intact(tmp_path, parts, sure=False)
     os.mkfifo(tmp_path / "b2")
-    assert keeping.unsealed(tmp_path / "b2") is None
+    assert kept_folders.unsealed(tmp_path / "b2") is None
     (tmp_path / "b").unlink()
     (tmp_path / "b2").rename(tmp_path / "b")
-    assert not keeping.intact(tmp_path, parts[1:])
+    assert not kept_folders.intact(tmp_path, parts[1:])
     for wrong in (None, 3, [3], [{"name": 1}], [{"name": "a", "size": "x", "sha256": ""}]):
-        assert keeping.read_parts(wrong) is None
+        assert kept_folders.read_parts(wrong) is None
 
 
 def dead() -> int:
@@ -102,7 +102,7 @@ def test_the_litter_of_processes_that_have_gone(tmp_path):
     for name in plain:
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (old, old))
-    with keeping.making(tmp_path) as made:
+    with kept_folders.making(tmp_path) as made:
         assert made.parent == tmp_path
         left = {path.name for path in tmp_path.iterdir()} - {made.name}
     assert left == {n for n, (_, stays) in names.items() if stays} | {n for n in plain if plain[n]}
@@ -121,10 +121,10 @@ def test_a_file_system_that_refuses_fsync(tmp_path, monkeypatch):
 
     refuse(errno.ENOSPC)
     with pytest.raises(OSError, match="No space"):
-        keeping.place(tmp_path / "new", tmp_path / "final")
+        kept_folders.place(tmp_path / "new", tmp_path / "final")
     assert not (tmp_path / "final").exists()
     refuse(errno.EINVAL)
-    keeping.place(tmp_path / "new", tmp_path / "final")
+    kept_folders.place(tmp_path / "new", tmp_path / "final")
     assert (tmp_path / "final/a").read_text() == "x"
 
 
@@ -135,5 +135,5 @@ def test_files_and_names_are_synced_before_a_folder_takes_its_name(tmp_path, mon
     monkeypatch.setattr(
         os, "fsync", lambda h: (done.append((tmp_path / "final").exists()), fsync(h))
     )
-    keeping.place(tmp_path / "new", tmp_path / "final")
+    kept_folders.place(tmp_path / "new", tmp_path / "final")
     assert done == [False, False, True]  # the file, its folder, the folder of the name

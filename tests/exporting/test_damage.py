@@ -14,7 +14,7 @@ import pytest
 from helpers import drawn
 from pairs import saved
 
-from srzoo.common import keeping
+from srzoo.common import kept_folders
 from srzoo.errors import ModelError
 from srzoo.exporting import convert, exports
 from srzoo.exporting.exports import Record, UnfinishedError
@@ -112,7 +112,7 @@ def test_a_record_of_wrong_values_is_none(model, cache, pair, facts):
         return Record()
 
     path = exports.keep(model, 2, "pair", make).path.with_name("export.json")
-    path.write_bytes(keeping.sealed({**keeping.unsealed(path), **facts}))
+    path.write_bytes(kept_folders.sealed({**kept_folders.unsealed(path), **facts}))
     assert exports.find(model, 2, "pair") is None
 
 

@@ -13,7 +13,8 @@ from PIL import Image, ImageCms
 
 import srzoo
 from srzoo import images
-from srzoo.images import png, profiles, vips
+from srzoo.images import profiles, vips
+from srzoo.images.png.pngwriter import pngwriter
 
 PATCHES = [
     (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 128, 0), (0, 200, 190), (200, 30, 160),
@@ -168,7 +169,7 @@ def test_lab_becomes_srgb(tmp_path):
 def with_chunks(path, *chunks: tuple[bytes, bytes]) -> None:
     """Put chunks right behind a PNG's header."""
     data = path.read_bytes()
-    path.write_bytes(data[:33] + b"".join(png.chunk(*each) for each in chunks) + data[33:])
+    path.write_bytes(data[:33] + b"".join(pngwriter.chunk(*each) for each in chunks) + data[33:])
 
 
 def gamma(value: float) -> tuple[bytes, bytes]:
@@ -241,7 +242,7 @@ def test_cicp_stays_in_a_png(tmp_path, deep, icc):
     picture = images.Picture(pixels.astype(np.uint16) * 257 if deep else pixels, icc=icc, cicp=code)
     assert images.write(picture, tmp_path / "a.png", "png").lost == ()
     data = (tmp_path / "a.png").read_bytes()
-    assert 0 < data.index(png.chunk(b"cICP", bytes(code))) < data.index(b"IDAT")
+    assert 0 < data.index(pngwriter.chunk(b"cICP", bytes(code))) < data.index(b"IDAT")
     again = images.read(tmp_path / "a.png")
     assert (again.cicp, again.icc, again.lost) == (code, icc, ())
     assert np.array_equal(again.pixels, picture.pixels)

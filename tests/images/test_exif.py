@@ -35,7 +35,7 @@ def holding(data: bytes, format: str = "jpg") -> io.BytesIO:
     if format == "png":  # Pillow reads what it writes there
         images.write(images.Picture(np.asarray(drawn(40, 30))), out, "png")
         png = out.getvalue()
-        return io.BytesIO(png[:33] + images.png.chunk(b"eXIf", data[6:]) + png[33:])
+        return io.BytesIO(png[:33] + pngwriter.chunk(b"eXIf", data[6:]) + png[33:])
     drawn(40, 30).save(out, name)
     if format == "webp":  # its own container, since Pillow looks into what it writes
         body = out.getvalue()[12:]

@@ -18,7 +18,8 @@ from PIL import Image, ImageCms
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images import av1, boxes, heif, profiles, vips
+from srzoo.images import profiles, vips
+from srzoo.images.bmff import av1, boxes, heif
 
 CASES = ROOT.parent / "shared" / "cases"
 KINDS = ("avif", "heic")

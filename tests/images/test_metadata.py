@@ -314,7 +314,7 @@ def test_metadata_behind_the_pixels_of_a_png(tmp_path):
         picture = images.Picture(pixels.astype(np.uint16) * 257 if deep else pixels)
         images.write(picture, tmp_path / "a.png", "png")
         data = (tmp_path / "a.png").read_bytes()
-        chunk = images.png.chunk
+        chunk = pngwriter.chunk
         behind = chunk(b"eXIf", full_exif(6).tobytes()[6:])
         behind += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
         behind += chunk(b"tEXt", b"Title\0behind")

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images import tiff
+from srzoo.images.tiff.tiffwriter import tiffwriter
 
 
 def pattern(width, height, mode, dtype):
@@ -82,7 +82,7 @@ def test_ordinary_tiffs(tmp_path, mode, dtype, size):
 
 
 def test_a_large_tiff_is_a_big_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff, "CLASSIC", 1000)
+    monkeypatch.setattr(tiffwriter, "CLASSIC", 1000)
     planes, picture = pattern(200, 200, "RGB", np.uint8)
     images.write(picture, tmp_path / "a.tif", "tiff")
     assert (tmp_path / "a.tif").read_bytes()[:4] == b"II+\0"
@@ -156,7 +156,7 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     like = images.Picture(np.zeros((4, 4, 3), np.uint8))
-    monkeypatch.setattr(tiff.Writer, "_flush", full)
+    monkeypatch.setattr(tiffwriter.Writer, "_flush", full)
     with (
         pytest.raises(PictureError, match=r"cannot write .*a\.tif: No space left"),
         images.streaming(tmp_path / "a.tif", (40, 300), like) as put,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from srzoo.training import report
+from srzoo.training import run_log
 
 
 @pytest.fixture
@@ -13,6 +13,6 @@ def quick(monkeypatch):
     """One thread, and no curves: neither matters here."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(report, "draw_curves", lambda *_: None)
+    monkeypatch.setattr(run_log, "draw_curves", lambda *_: None)
     yield
     torch.set_num_threads(threads)

@@ -17,14 +17,14 @@ from srzoo import training
 from srzoo.common import files
 from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
-from srzoo.training import alone as module
+from srzoo.training import run_lock as module
 from srzoo.training import stages
-from srzoo.training.alone import alone
+from srzoo.training.run_lock import alone
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock and fork")
 
 HOLD = (
-    "import os, sys, time; from pathlib import Path; from srzoo.training.alone import alone\n"
+    "import os, sys, time; from pathlib import Path; from srzoo.training.run_lock import alone\n"
     "with alone(Path(sys.argv[1])):\n"
     "    child = os.fork() if sys.argv[2:] else 1\n"
     "    print(child, flush=True) if child else None\n"

@@ -17,7 +17,7 @@ import srzoo
 from srzoo import training
 from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
-from srzoo.training import checkpoint, datachange, loop, report, validate
+from srzoo.training import checkpoint, data_changes, loop, run_log, validate
 
 
 def log(run: Path) -> list[dict]:
@@ -233,10 +233,10 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
 
 def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
     words = []
-    made = report.Report(tmp_path, 0, words.append)
+    made = run_log.Report(tmp_path, 0, words.append)
     made.warned(1, "one")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    size = (tmp_path / report.LOG).stat().st_size
+    size = (tmp_path / run_log.LOG).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
     try:
         made.warned(2, "two")
@@ -244,24 +244,24 @@ def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     made.warned(4, "four")
-    assert [line["step"] for line in report.read(tmp_path / report.LOG)] == [1, 4]
+    assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1, 4]
     assert len(words) == 1
     assert "a line of the log is missing" in words[0]
 
 
 @pytest.mark.parametrize("torn", ["{", "3", "[]", "{}", '{"step": "x"}', "\ufffd", "[" * 9999])
 def test_lines_that_are_none_are_passed_over(tmp_path, torn):
-    (tmp_path / report.LOG).write_text(f'{{"step": 1}}\n{torn}\n{{"step": 2}}\n')
-    assert [line["step"] for line in report.read(tmp_path / report.LOG)] == [1, 2]
-    report.Report(tmp_path, 1)
-    assert [line["step"] for line in report.read(tmp_path / report.LOG)] == [1]
+    (tmp_path / run_log.LOG).write_text(f'{{"step": 1}}\n{torn}\n{{"step": 2}}\n')
+    assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1, 2]
+    run_log.Report(tmp_path, 1)
+    assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1]
 
 
 def test_any_other_oserror_is_one_line(tiny, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "data.json")
 
-    monkeypatch.setattr(datachange, "write", full)
+    monkeypatch.setattr(data_changes, "write", full)
     with pytest.raises(SrzooError, match=r"cannot go on in .*run: data.json: No space left"):
         training.train(recipe.load(tiny()), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -306,7 +306,7 @@ def test_crops_go_to_another_process(photos, cache):
 
 def test_another_process_reads_no_pack_to_check_it(photos, monkeypatch):
     state = pickle.dumps(crops(opened(folder(photos))))
-    monkeypatch.setattr("srzoo.common.keeping.sha256", lambda path: pytest.fail("hashed"))
+    monkeypatch.setattr("srzoo.common.kept_folders.sha256", lambda path: pytest.fail("hashed"))
     cut(pickle.loads(state))
 
 
@@ -315,8 +315,10 @@ def test_packs_are_checked_once_in_a_process(photos, monkeypatch):
     opened(folder(photos))
     packs._intact.cache_clear()
     seen = []
-    real = packs.keeping.sha256
-    monkeypatch.setattr("srzoo.common.keeping.sha256", lambda path: seen.append(path) or real(path))
+    real = packs.kept_folders.sha256
+    monkeypatch.setattr(
+        "srzoo.common.kept_folders.sha256", lambda path: seen.append(path) or real(path)
+    )
     first = opened(folder(photos))
     opened(folder(photos))
     assert len(seen) == 1

@@ -20,8 +20,8 @@ from srzoo import training
 from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
 from srzoo.training import checkpoint
-from srzoo.training.alone import alone
 from srzoo.training.processes import accelerator_for
+from srzoo.training.run_lock import alone
 
 LIMIT = 120
 """Seconds that a set of processes may take before the test ends them and fails."""

@@ -18,7 +18,7 @@ from torch import nn
 import srzoo
 from srzoo import training
 from srzoo.recipes import recipe
-from srzoo.training import checkpoint, loop, report, step
+from srzoo.training import checkpoint, loop, run_log, step
 from srzoo.training.processes import accelerator_for
 
 GAME = (
@@ -279,7 +279,7 @@ def test_averages_are_those_of_one_tensor_at_a_time(sizes, seed, decay):
 )
 def test_logged_means_are_the_means_of_the_values(rows):
     """Of those batches that have a value; in whatever order they have them."""
-    told = report.Report(None, 0)
+    told = run_log.Report(None, 0)
     for row in rows:
         values = {name: torch.tensor(value) for name, value in row.items()}
         told.add(values, dict(reversed(values.items())))

@@ -14,7 +14,7 @@ from PIL import Image
 import srzoo
 from srzoo.images import Picture
 from srzoo.networks import folders
-from srzoo.networks.lean import lean
+from srzoo.networks.inference import lean
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.planner import SLACK
 from srzoo.upscaling.sizing import Sizing
@@ -90,7 +90,7 @@ def test_what_inference_runs_takes_any_size(kind, args):
 
 @pytest.mark.parametrize(("kind", "args"), NETWORKS, ids=IDS)
 def test_a_tail_in_blocks_is_the_tail(kind, args, monkeypatch):
-    monkeypatch.setattr("srzoo.networks.lean.BLOCK", 20)
+    monkeypatch.setattr("srzoo.networks.inference.BLOCK", 20)
     net, ready = network(kind, **args), lean(network(kind, **args))
     x = torch.rand(1, 3, 96, 72)
     with torch.no_grad():

@@ -18,12 +18,12 @@ from srzoo.cli._amounts import memory_size
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
+from srzoo.upscaling import memory_needs as work_
 from srzoo.upscaling import planner
-from srzoo.upscaling import work as work_
+from srzoo.upscaling.memory_needs import Way, Work
 from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
-from srzoo.upscaling.work import Way, Work
 
 
 def budget(room: int) -> int:
@@ -367,7 +367,7 @@ import sys
 import numpy as np, srzoo
 from pathlib import Path
 from srzoo.batches import batch, pipeline
-from srzoo.batches.making import Maker, Options
+from srzoo.batches.one_picture import Maker, Options
 from srzoo.common import memory
 
 folder, out, format, at_a_time, room = sys.argv[1:]

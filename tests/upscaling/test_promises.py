@@ -23,9 +23,9 @@ from srzoo.images import Picture
 from srzoo.networks import folders
 from srzoo.networks.runner import ModuleRunner, Needs
 from srzoo.upscaling import tiles
+from srzoo.upscaling.memory_needs import Way
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
-from srzoo.upscaling.work import Way
 
 
 class Untouchable:

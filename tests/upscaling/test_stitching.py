@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw
 import srzoo
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
+from srzoo.upscaling.memory_needs import Way
 from srzoo.upscaling.planner import BLEND, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
-from srzoo.upscaling.work import Way
 
 RED = (220, 30, 20)
 

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from .. import heif, profiles
+from .. import profiles
+from ..bmff import heif
 from ..format import DAMAGED, Asked
 from ..picture import Picture
 from ..pillow import Found, PillowFormat

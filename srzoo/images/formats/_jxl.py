@@ -8,7 +8,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from .. import boxes
+from ..bmff import boxes
 
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"

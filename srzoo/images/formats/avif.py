@@ -12,7 +12,8 @@ import numpy as np
 from PIL import AvifImagePlugin, Image
 
 from ...errors import PictureError
-from .. import boxes, heif, vips
+from .. import vips
+from ..bmff import boxes, heif
 from ..decoding import Decoded
 from ..format import FINE, Asked, Memory
 from ..picture import PHOTO, Picture, called, coloured, shallow

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import layers
 from ..format import Asked, Header, check_page, check_size
-from ..gifblocks import Blocks, scan
+from ..gif.gifblocks import Blocks, scan
 from ..picture import Picture
 from ..pillow import ANIMATED, Found, PillowFormat, alone
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from .. import boxes, heif
+from ..bmff import boxes, heif
 from ..decoding import Decoded, split
 from ..format import FINE, Asked, Memory, check_size
 from ..picture import Picture

@@ -12,8 +12,9 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import PictureError
-from .. import decoding, jpegcheck, jpegfile, metadata, xmp, xmppacket
+from .. import decoding, metadata, xmp, xmppacket
 from ..format import DAMAGED, FINE, Asked, Memory
+from ..jpeg import jpegcheck, jpegfile
 from ..picture import Picture
 from ..pillow import Found, PillowFormat, saved
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import layers, png, pngpixels, pngtexts, profiles
+from .. import layers, profiles
 from ..format import Asked, Header, Memory, check_page, check_size
 from ..picture import Picture
 from ..pillow import ANIMATED, APART, SIDEWAYS, Found, PillowFormat, alone, saved
-from ..pngchunks import Chunks, scan
+from ..png import pngpixels, pngtexts, pngwriter
+from ..png.pngchunks import Chunks, scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class PNG(PillowFormat):
 
     def recognises(self, head: bytes, suffix: str) -> bool:
         """It begins with PNG's signature."""
-        return head.startswith(png.SIGNATURE)
+        return head.startswith(pngwriter.SIGNATURE)
 
     def header(self, file: BinaryIO, asked: Asked) -> Header:
         """What the chunks tell."""
@@ -71,7 +72,7 @@ class PNG(PillowFormat):
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode: 8 bits by Pillow, 16 by srzoo, as Pillow cannot."""
         if picture.pixels.dtype == np.uint16:
-            png.write_16_bits(picture, file)
+            pngwriter.write_16_bits(picture, file)
             return
         from PIL.PngImagePlugin import PngInfo
 
@@ -79,7 +80,7 @@ class PNG(PillowFormat):
         if picture.cicp:
             info.add(b"cICP", bytes(picture.cicp))
         if picture.xmp:
-            info.add_itxt(png.XMP_KEYWORD, picture.xmp.decode("utf-8", "replace"))
+            info.add_itxt(pngwriter.XMP_KEYWORD, picture.xmp.decode("utf-8", "replace"))
         for keyword, text in picture.texts:
             info.add_itxt(keyword, text)
         # Run lengths: four times as fast as the default, and as small for photos
@@ -131,7 +132,7 @@ def _profile(chunks: Chunks, found: Found, gray: bool) -> bytes | None:
         found.lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
     if found.cicp:
         return None  # numbers tell the colours, and go before whatever else does
-    implied, problem = png.implied_profile(chunks.data, gray)
+    implied, problem = pngwriter.implied_profile(chunks.data, gray)
     if problem:
         found.lost.append(problem)
     return implied

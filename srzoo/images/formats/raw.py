@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from .. import pages, tags
 from ..format import DAMAGED, Asked, Format, Header, check_page, check_size
 from ..picture import Picture
 from ..pillow import Found, PillowFormat
+from ..tiff import pages, tags
 
 if TYPE_CHECKING:
     from ..picture import Pixels

@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from .. import decoding, layout, pages, profiles, tags, tiff, vips
+from .. import decoding, profiles, vips
 from ..format import Asked, Header, Memory, check_page, check_size
-from ..inks import Colours
 from ..picture import PHOTO, Picture, to_8_bits
 from ..pillow import SIDEWAYS, PillowFormat, alone
-from ..strips import Parts
+from ..tiff import layout, pages, tags, tiffwriter
+from ..tiff.inks import Colours
+from ..tiff.strips import Parts
 from .raw import Raw
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class TIFF(PillowFormat):
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode: deflate, in strips."""
-        tiff.save(picture, file)
+        tiffwriter.save(picture, file)
 
 
 def _decoded(

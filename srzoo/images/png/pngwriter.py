@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .profiles import PRIMARIES, gray_profile, matrix_profile
+from ..profiles import PRIMARIES, gray_profile, matrix_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .picture import Picture
+    from ..picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = 0.45455

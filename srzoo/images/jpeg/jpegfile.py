@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import PictureError
-from .spliced import Part, spliced
+from ...errors import PictureError
+from ..spliced import Part, spliced
 
 SOI, EOI, SOS, DNL, DRI, COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xDD, 0xFE
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}

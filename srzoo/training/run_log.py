@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from ..common import files, troubles, whole
+from ..common import checked_file, files, troubles
 from ..errors import SrzooError
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class Report:
         try:
             with self._path.open("ab", buffering=0) as file:
                 end = file.tell()
-                whole.send(file, json.dumps(line).encode() + b"\n")
+                checked_file.send(file, json.dumps(line).encode() + b"\n")
             self._failed = False
         except OSError as error:
             if end is not None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from ..errors import PictureError
-from .decoding import array
-from .layers import CLEAR, KEEP, Layer
-from .layers import RESTORE as BEFORE
-from .pngchunks import damaged
+from ...errors import PictureError
+from ..decoding import array
+from ..layers import CLEAR, KEEP, Layer
+from ..layers import RESTORE as BEFORE
+from ..png.pngchunks import damaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

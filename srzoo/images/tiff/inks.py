@@ -12,7 +12,7 @@ from .layout import ICC_LAB, INKS, ITU_LAB, JPEG, LAB, OLD_JPEG, PALETTE, WEBP, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .picture import Pixels
+    from ..picture import Pixels
     from .strips import Samples
 
 COEFFICIENTS, REFERENCE, DECODE = 529, 532, 433

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from ..common import files
-from ..errors import PictureError
-from .exif import LONG, LONG8, SHORT, Directory, fields, numbers, packed_directory, swapped
-from .metadata import sized, with_layout
-from .picture import Picture
+from ...common import files
+from ...errors import PictureError
+from ..exif import LONG, LONG8, SHORT, Directory, fields, numbers, packed_directory, swapped
+from ..metadata import sized, with_layout
+from ..picture import Picture
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from .picture import Pixels
+    from ..picture import Pixels
 
 TILE = 256
 LEVEL = 2

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ..errors import PictureError
+from ...errors import PictureError
 from . import ifd
 from .layout import (
     BLACK,

@@ -7,10 +7,10 @@ import zlib
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ..errors import PictureError
-from .format import MEND
-from .layers import Layer
-from .png import ALPHA, GRAY_ALPHA, SIGNATURE
+from ...errors import PictureError
+from ..format import MEND
+from ..layers import Layer
+from .pngwriter import ALPHA, GRAY_ALPHA, SIGNATURE
 
 LARGEST = 2**24
 """Bytes of a chunk that is no pixels; a larger one is dropped."""

@@ -7,11 +7,12 @@ import struct
 
 from PIL import Image
 
-from . import exif, ifd, metadata
-from .exif import DESCRIPTIVE, DPI_UNIT, DPI_X, DPI_Y
+from .. import exif, metadata
+from ..exif import DESCRIPTIVE, DPI_UNIT, DPI_X, DPI_Y
+from ..pillow import Found
+from . import ifd
 from .ifd import Directory
 from .pages import Page, number
-from .pillow import Found
 
 ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 TEXT, RATING, DPI = {1, 2, 6, 7}, {3}, {5}

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 from PIL import Image
 
-from ..errors import PictureError
-from . import decoding, vips
-from .png import SIGNATURE, chunk
+from ...errors import PictureError
+from .. import decoding, vips
 from .pngchunks import ENDLESS, Chunks, Head, Part
 from .pngrows import Rows
+from .pngwriter import SIGNATURE, chunk
 
 if TYPE_CHECKING:
-    from .picture import Pixels
+    from ..picture import Pixels
 
 HALVES = {2: ((0, 2),), 4: ((0, 4),), 6: ((0, 3), (3, 6)), 8: ((0, 4), (4, 8))}
 """How the bytes of a pixel of 16 bits are shared out to pictures of 8, by their number."""

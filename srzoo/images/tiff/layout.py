@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import PictureError
+from ...errors import PictureError
 from . import ifd
 from .ifd import Directory
 

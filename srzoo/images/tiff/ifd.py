@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import PictureError
+from ...errors import PictureError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..common import files, keeping
+from ..common import files, kept_folders
 
 if TYPE_CHECKING:
     from ..contracts import Dataset
@@ -36,12 +36,12 @@ def write(run: Path, now: State) -> None:
     """Keep the state of a run's data, over that of the same sets before."""
     run.mkdir(parents=True, exist_ok=True)
     with files.replacing(run / FILE) as file:
-        file.write(keeping.sealed({"sets": {**read(run), **now}}))
+        file.write(kept_folders.sealed({"sets": {**read(run), **now}}))
 
 
 def read(run: Path) -> State:
     """The state that was kept; empty if there is none, or it is damaged."""
-    found = (keeping.unsealed(run / FILE) or {}).get("sets")
+    found = (kept_folders.unsealed(run / FILE) or {}).get("sets")
     return cast("State", found) if isinstance(found, dict) else {}
 
 

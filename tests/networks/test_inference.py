@@ -16,8 +16,8 @@ from torch import nn
 import srzoo
 from srzoo.models import locate
 from srzoo.networks import folders
-from srzoo.networks import lean as leans
-from srzoo.networks.lean import Folded, Lean, lean, normalise
+from srzoo.networks import inference as leans
+from srzoo.networks.inference import Folded, Lean, lean, normalise
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.upscaler import Upscaler
 

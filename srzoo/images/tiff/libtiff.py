@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from ..exif import LONG, SHORT, Directory, numbers, packed_directory
 from . import ifd
-from .exif import LONG, SHORT, Directory, numbers, packed_directory
 from .layout import BLACK
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from . import metadata
-from .format import DAMAGED
-from .pillow import Found
-from .png import XMP_KEYWORD
+from .. import metadata
+from ..format import DAMAGED
+from ..pillow import Found
 from .pngchunks import Chunks
+from .pngwriter import XMP_KEYWORD
 
 ROOM = 2**25
 """Bytes that all compressed metadata of a file may become."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from .. import images
 from ..common import memory, troubles
 from ..errors import MemoryBudgetError, PictureError, SrzooError
-from ..images import tiff
+from ..images.tiff import tiffwriter
+from ..upscaling.memory_needs import Way
 from ..upscaling.sizing import Route
-from ..upscaling.work import Way
 from . import ledger, outputs
 from .batch import Batch, Job
 from .ledger import Entry, Input, Ledger, Settings
@@ -330,8 +330,8 @@ class Maker:
         picture, route = self._stamped(item.decoded), item.way.route
         strips = self.upscaler.strips(picture, route, progress, plans=item.plans)
         with self._published(item) as file:
-            writer = tiff.Writer(
-                file, route.size, picture, picture.pixels.dtype, tile=tiff.TILE, big=True
+            writer = tiffwriter.Writer(
+                file, route.size, picture, picture.pixels.dtype, tile=tiffwriter.TILE, big=True
             )
             with contextlib.closing(writer):
                 for rows in strips:

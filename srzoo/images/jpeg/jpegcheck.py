@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from . import decoding
+from .. import decoding
+from ..spliced import Part
 from .jpegfile import ARITHMETIC, Layout, Scan
-from .spliced import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""AVIF and HEIC: what their boxes and AV1's own data tell besides the pixels."""

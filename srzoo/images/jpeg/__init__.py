@@ -1,0 +1,1 @@
+"""JPEG files: segments, and whether all data are there."""

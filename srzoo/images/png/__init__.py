@@ -1,0 +1,1 @@
+"""PNG files: chunks, texts, rows and pixels, read and written."""

@@ -1,0 +1,1 @@
+"""TIFF files: directories, pages, tags and pixels, read without trust, and written."""
