@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, Report, Row
+from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, BenchReport, Row
 from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
@@ -82,13 +82,13 @@ def cli() -> str:
 def performance() -> str:
     """The engines' speed and memory, as Markdown, from docs/performance.json."""
     text = (HERE / "performance.json").read_text(encoding="utf-8")
-    report = strict.parse(Report, json.loads(text), "docs/performance.json")
+    report = strict.parse(BenchReport, json.loads(text), "docs/performance.json")
     sizes = list(dict.fromkeys(row.size for row in report.rows))
     tables = [_table(report, size) for size in sizes]
     return "\n".join([_measured(report, sizes), *tables, READING, _auto(report)])
 
 
-def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
+def _measured(report: BenchReport, sizes: list[tuple[int, int]]) -> str:
     """On what, and with which command."""
     there = report.machine
     versions = [f"{name} {version}" for name, version in report.versions.items()]
@@ -96,7 +96,7 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
     asked = [f"--size {width}x{height}" for width, height in sizes]
     names = dict.fromkeys(row.engine for row in report.rows)
     engines = ",".join(name for name in names if name in kinds.engines.names())
-    within = f" --memory {planner.gb(report.budget)}" if report.budget else ""
+    within = f" --memory {planner.format_gb(report.budget)}" if report.budget else ""
     lines = [
         f"# Performance\n\n{MADE}",
         f"`{report.model}` x{report.scale} in float32 on **{there.cpu}**"
@@ -121,7 +121,7 @@ def _measured(report: Report, sizes: list[tuple[int, int]]) -> str:
     return "\n".join(map(_wrapped, lines))
 
 
-def _table(report: Report, size: tuple[int, int]) -> str:
+def _table(report: BenchReport, size: tuple[int, int]) -> str:
     """One size, the fastest first."""
     rows = sorted((row for row in report.rows if row.size == size), key=lambda row: row.seconds)
     plain = next((row for row in rows if row.engine == PLAIN_TORCH), None)
@@ -152,7 +152,7 @@ def _line(row: Row, plain: Row | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _auto(report: Report) -> str:
+def _auto(report: BenchReport) -> str:
     """The rule that chooses an engine, with the speeds it goes by and those measured here."""
     found = {plugin.name: facts.of(plugin).speed for plugin in kinds.engines}
     speeds = {name: speed for name, speed in found.items() if speed}

@@ -25,7 +25,7 @@ from .plugins.kinds import engines as registry
 
 if TYPE_CHECKING:
     from .networks.devices import find as find_device
-    from .networks.inference import lean as for_inference
+    from .networks.inference import for_inference as for_inference
     from .networks.runner import ModuleRunner
 
 _TORCH = {

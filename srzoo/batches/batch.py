@@ -113,7 +113,7 @@ class _Rules:
     asked: images.Asked
 
 
-def plan(
+def plan_batch(
     inputs: list[Path],
     output: str | None,
     *,

@@ -14,7 +14,7 @@ from .one_picture import Outcome, way
 if TYPE_CHECKING:
     from ..upscaling.memory_needs import Way
     from .batch import Job
-    from .one_picture import Item, Maker
+    from .one_picture import Item, PictureMaker
     from .options import Options
 
 SAMPLE = 100
@@ -48,7 +48,7 @@ class Forecast:
         return f"{what}: about {duration(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
-def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
+def forecast(todo: list[Job], maker: PictureMaker, always: bool = False) -> Forecast | None:
     """A forecast; None where there is little to do, or nothing can be known.
 
     Args:
@@ -79,7 +79,7 @@ def of(todo: list[Job], maker: Maker, always: bool = False) -> Forecast | None:
     )
 
 
-def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
+def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[Outcome]:
     """What a run would come to, from the pictures' headers; nothing is written.
 
     Args:
@@ -91,7 +91,7 @@ def dry(jobs: list[Job], maker: Maker) -> Generator[Outcome]:
         Damage behind a header is not seen.
     """
     for job in jobs:
-        if settled := maker.settled(job):
+        if settled := maker.skipped(job):
             yield settled
             continue
         try:

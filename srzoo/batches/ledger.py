@@ -36,7 +36,7 @@ State = Literal["done", "ours", "others"]
 
 
 @dataclass(frozen=True)
-class Input:
+class InputSnapshot:
     """Which picture it was: times of change in nanoseconds, and what it held."""
 
     size: int
@@ -62,7 +62,7 @@ class Entry:
     """One picture that was made: from what, how, and what its file looked like."""
 
     source: str
-    input: Input
+    input: InputSnapshot
     settings: Settings
     size: int
     mtime_ns: int
@@ -79,7 +79,7 @@ class Entry:
         return stat.st_size == self.size and (apart == 0 or coarse)
 
 
-def taken(source: Path) -> Input:
+def snapshot(source: Path) -> InputSnapshot:
     """Which picture a file is now; to be called before it is decoded.
 
     Raises:
@@ -88,7 +88,7 @@ def taken(source: Path) -> Input:
     try:
         # In this order a change at any moment shows in the time, or in the digest.
         stat = source.stat()
-        return Input(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, _digest(source))
+        return InputSnapshot(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, _digest(source))
     except OSError as error:
         raise PictureError(f"cannot read {source}: {error.strerror}", "Restore the file") from error
 
@@ -239,7 +239,7 @@ def _parse(line: bytes) -> tuple[str, Entry] | None:
         output = found["output"]
         entry = Entry(
             str(found["source"]),
-            Input(**found["input"]),
+            InputSnapshot(**found["input"]),
             dict(found["settings"]),
             int(output["size"]),
             int(output["mtime_ns"]),

@@ -20,12 +20,12 @@ from ..upscaling.memory_needs import Way
 from ..upscaling.sizing import Route
 from . import ledger, outputs
 from .batch import Batch, Job
-from .ledger import Entry, Input, Ledger, Settings
+from .ledger import Entry, InputSnapshot, Ledger, Settings
 from .options import Options as Options
 
 if TYPE_CHECKING:
     from ..images import Picture
-    from ..upscaling.planner import Plan
+    from ..upscaling.planner import TilePlan
     from ..upscaling.upscaler import Progress, Upscaler
 
     Advise = Callable[[Path | BinaryIO, Picture], str | None]
@@ -69,10 +69,10 @@ class Item:
 
     job: Job
     way: Way
-    plans: tuple[Plan, ...]
+    plans: tuple[TilePlan, ...]
     seconds: float = 0.0
     picture: Picture | None = None
-    input: Input | None = None
+    input: InputSnapshot | None = None
     times: tuple[int, int] | None = None
     advice: str | None = None
 
@@ -102,13 +102,13 @@ def way(job: Job, options: Options, scales: tuple[int, ...]) -> Way:
     if job.data:
         job.data.seek(0)
     header = images.read_header(job.data or job.source, options.asked(job.page))
-    route = options.sizing.plan(header.size, scales)
+    route = options.sizing.route(header.size, scales)
     images.check_writable(job.target, route.size, job.format)
     reads = images.key_of(job.source)
     return Way(route, header.bits // 8, header.channels, format=job.format, reads=reads)
 
 
-class Maker:
+class PictureMaker:
     """Makes pictures. All but :meth:`fetch` and :meth:`store` is for one thread only.
 
     Args:
@@ -145,7 +145,7 @@ class Maker:
 
     def make(self, job: Job, begin: Callable[[Job], Progress] | None = None) -> Outcome:
         """Take all steps; a failure is an outcome."""
-        if settled := self.settled(job):
+        if settled := self.skipped(job):
             return settled
         try:
             item = self.prepare(job)
@@ -168,12 +168,12 @@ class Maker:
         if job.sink is not None and isinstance(error, BrokenPipeError):
             raise error
         what = f"cannot enlarge {job.source}"
-        return Outcome(job, problem=troubles.told(error, what, self._logs()))
+        return Outcome(job, problem=troubles.explain(error, what, self._logs()))
 
     def _logs(self) -> Path | None:
         return self.ledger.folder if self.ledger else None
 
-    def settled(self, job: Job) -> Outcome | None:
+    def skipped(self, job: Job) -> Outcome | None:
         """The outcome of a job for which nothing is to be done."""
         return Outcome(job, problem=job.problem) if job.problem or job.kept else None
 
@@ -254,7 +254,7 @@ class Maker:
         start = time.perf_counter()
         job, options = item.job, self.options
         item.times = self._times(job)  # before it is read, which changes the one of access
-        item.input = ledger.taken(job.source) if self.ledger is not None else None
+        item.input = ledger.snapshot(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
         picture = images.read(
@@ -272,7 +272,7 @@ class Maker:
         itemsize, channels = picture.pixels.itemsize, picture.channels
         route = assumed.route
         if picture.size != route.source:  # another picture has taken its place meanwhile
-            route = self.options.sizing.plan(picture.size, self.upscaler.scales)
+            route = self.options.sizing.route(picture.size, self.upscaler.scales)
             images.check_writable(job.target, route.size, job.format)
         if (route, itemsize, channels) != (assumed.route, assumed.itemsize, assumed.channels):
             item.plans = ()
@@ -378,7 +378,7 @@ def not_begun(job: Job, reason: SrzooError) -> Outcome:
     return Outcome(job, problem=problem, begun=False)
 
 
-def hopeless(outcome: Outcome) -> SrzooError | None:
+def stops_all(outcome: Outcome) -> SrzooError | None:
     """The problem, if it is one that all later pictures would have too: a full disk."""
     error: BaseException | None = outcome.problem
     while error is not None:

@@ -35,7 +35,7 @@ def to_file(
     """
     try:
         start = files.PART if record else files.TEMPORARY
-        with files.replacing(target, record, start, times=times) as file:
+        with files.atomic_write(target, record, start, times=times) as file:
             yield file
     except OSError as error:
         raise _cannot(target, error) from error

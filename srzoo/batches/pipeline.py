@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from ..errors import MemoryBudgetError, SrzooError
-from .one_picture import Item, Maker, Outcome, hopeless, not_begun
+from .one_picture import Item, Outcome, PictureMaker, not_begun, stops_all
 
 if TYPE_CHECKING:
     from ..upscaling.upscaler import Progress
@@ -33,7 +33,7 @@ def default_jobs() -> int:
 
 
 def run(
-    jobs: list[Job], maker: Maker, at_a_time: int = 1, begin: Begin | None = None
+    jobs: list[Job], maker: PictureMaker, at_a_time: int = 1, begin: Begin | None = None
 ) -> Generator[Outcome]:
     """Do the jobs; a failure is an outcome and does not stop the others.
 
@@ -56,14 +56,14 @@ def run(
     return _Line(jobs, maker, at_a_time, begin).outcomes()
 
 
-def _in_turn(jobs: list[Job], maker: Maker, begin: Begin | None) -> Generator[Outcome]:
+def _in_turn(jobs: list[Job], maker: PictureMaker, begin: Begin | None) -> Generator[Outcome]:
     reason: SrzooError | None = None
     for job in jobs:
         if reason:
-            yield maker.settled(job) or not_begun(job, reason)
+            yield maker.skipped(job) or not_begun(job, reason)
             continue
         outcome = maker.make(job, begin)
-        reason = hopeless(outcome)
+        reason = stops_all(outcome)
         yield outcome
 
 
@@ -74,7 +74,9 @@ Reading = tuple[Item, Future[None]]
 class _Line:
     """The pictures on their way. Only reading and writing leaves the caller's thread."""
 
-    def __init__(self, jobs: list[Job], maker: Maker, count: int, begin: Begin | None) -> None:
+    def __init__(
+        self, jobs: list[Job], maker: PictureMaker, count: int, begin: Begin | None
+    ) -> None:
         self.todo = deque(jobs)
         self.maker = maker
         self.count = count
@@ -93,7 +95,7 @@ class _Line:
                 enough = not self.ahead or len(self.behind) > self.count
                 if self.behind and (enough or self.behind[0][0].done()):
                     outcome = self.behind.popleft()[0].result()
-                    if reason := hopeless(outcome):
+                    if reason := stops_all(outcome):
                         self._give_up(reason)
                     yield outcome
                 elif self.ahead:
@@ -101,7 +103,7 @@ class _Line:
                 else:
                     # Too large to have others beside it, and now there are none.
                     outcome = self.maker.make(self.todo.popleft(), self.begin)
-                    if reason := hopeless(outcome):
+                    if reason := stops_all(outcome):
                         self._give_up(reason)
                     yield outcome
         finally:
@@ -119,7 +121,7 @@ class _Line:
 
     def _begun(self, job: Job) -> Reading | Outcome | None:
         """Begin to read one picture; None if it has to wait until nothing else is in memory."""
-        if settled := self.maker.settled(job):
+        if settled := self.maker.skipped(job):
             return settled
         try:
             item = self.maker.prepare(job)
@@ -179,7 +181,7 @@ class _Line:
         self.todo.extendleft(map(_job, reversed(self.ahead)))
         self.ahead.clear()
         for job in self.todo:
-            self._settle(self.maker.settled(job) or not_begun(job, reason))
+            self._settle(self.maker.skipped(job) or not_begun(job, reason))
         self.todo.clear()
 
 

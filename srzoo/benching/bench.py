@@ -24,7 +24,7 @@ from ..plugins.packages import versions
 from ..upscaling import planner
 from . import machine, work
 from .machine import Machine
-from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Found, Problem, Task
+from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Measurement, MeasurementTask, Problem
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -70,7 +70,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """What was measured, on what.
 
     Attributes:
@@ -105,7 +105,7 @@ class _Way:
     """An engine or a baseline; ``asked`` for by name, so that what fails is an error."""
 
     name: str
-    task: Task
+    task: MeasurementTask
     packages: tuple[str, ...]
     asked: bool
 
@@ -119,7 +119,7 @@ class _Bench:
         self.progress = progress
         self.done = 0
         self.left_out: list[LeftOut] = []
-        self.best: dict[tuple[str, Size], Found] = {}
+        self.best: dict[tuple[str, Size], Measurement] = {}
 
     def tick(self, total: int) -> None:
         """One step more is done."""
@@ -129,7 +129,7 @@ class _Bench:
 
     def engine(self, name: str, asked: bool) -> _Way | None:
         """Make an engine ready: the export that it uses is kept. None if it cannot be."""
-        task = Task(ENGINE, name, str(self.folder.path), self.scale)
+        task = MeasurementTask(ENGINE, name, str(self.folder.path), self.scale)
         try:
             stated = facts.find(name)
             stated.need(name, "cpu", "auto")
@@ -153,7 +153,9 @@ class _Bench:
         except (DeviceError, ModelError) as error:
             self._miss(UNFOLDED, None, error, False)
             return None
-        task = Task(FILE, UNFOLDED_FORMAT, str(self.folder.path), self.scale, file=str(path))
+        task = MeasurementTask(
+            FILE, UNFOLDED_FORMAT, str(self.folder.path), self.scale, file=str(path)
+        )
         return _Way(UNFOLDED, task, packages, False)
 
     def take(self, way: _Way, size: Size) -> None:
@@ -166,7 +168,7 @@ class _Bench:
             self._miss(way.name, size, error, way.asked)
             return
         old = self.best.get((way.name, size), found)
-        self.best[way.name, size] = Found(
+        self.best[way.name, size] = Measurement(
             min(found.seconds, old.seconds), max(found.memory, old.memory)
         )
 
@@ -186,7 +188,7 @@ def bench(
     memory: int | None = None,
     baseline: bool = False,
     progress: Progress | None = None,
-) -> Report:
+) -> BenchReport:
     """Measure engines on the CPU: from an array to an array, with the tiles that a user gets.
 
     Exports are made before and do not count. Every round goes through everything, so that the
@@ -219,7 +221,7 @@ def bench(
             lambda name=name: run.engine(name, engines is not None) for name in names
         ]
         if baseline:
-            task = Task(PLAIN, DEFAULT, str(folder.path), factor)
+            task = MeasurementTask(PLAIN, DEFAULT, str(folder.path), factor)
             makers += [
                 lambda: _Way(PLAIN_TORCH, task, _running(facts.find(DEFAULT).packages), False),
                 lambda: run.unfolded(Path(place)),
@@ -234,7 +236,7 @@ def bench(
         total = run.done + rounds * (1 + len(ways) * len(sizes))
         product = math.inf
         for _ in range(rounds):
-            product = min(product, measured(Task(PRODUCT)).seconds)
+            product = min(product, measured(MeasurementTask(PRODUCT)).seconds)
             run.tick(total)
             for size in sizes:
                 for way in ways:
@@ -248,7 +250,7 @@ def bench(
         if (way.name, size) in run.best
     ]
     packages = dict.fromkeys(["numpy", *(name for way in ways for name in way.packages)])
-    return Report(
+    return BenchReport(
         srzoo=__version__,
         model=folder.name,
         scale=factor,
@@ -263,7 +265,7 @@ def bench(
     )
 
 
-def measured(task: Task) -> Found:
+def measured(task: MeasurementTask) -> Measurement:
     """A task's result.
 
     Raises:
@@ -282,10 +284,10 @@ def measured(task: Task) -> Found:
     if "what" in data:
         problem = strict.parse(Problem, data, "the measurement")
         raise ModelError(problem.what, problem.fix)
-    return strict.parse(Found, data, "the measurement")
+    return strict.parse(Measurement, data, "the measurement")
 
 
-def _row(name: str, size: Size, found: Found, scale: int, each: int, peak: float) -> Row:
+def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak: float) -> Row:
     pixels = math.prod(size)
     return Row(
         engine=name,
@@ -299,7 +301,7 @@ def _row(name: str, size: Size, found: Found, scale: int, each: int, peak: float
 
 def _within(way: _Way, budget: int) -> _Way:
     """An engine that has less memory than it would take; where that is not enough, so be it."""
-    name = f"{way.name}, {planner.gb(budget)}"
+    name = f"{way.name}, {planner.format_gb(budget)}"
     return replace(way, name=name, task=replace(way.task, memory=budget), asked=False)
 
 

@@ -34,7 +34,7 @@ PRODUCTS, SIDE = 8, 2048
 
 
 @dataclass(frozen=True)
-class Task:
+class MeasurementTask:
     """What is measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurement:
     """What came out.
 
     Attributes:
@@ -82,10 +82,10 @@ def main() -> None:
     """Do what the command line says."""
     own = descriptors.own_text()  # engines print to stdout, some of them at the very end
     bare = memory.peak()
-    task = strict.parse(Task, json.loads(sys.argv[1]), "the task")
+    task = strict.parse(MeasurementTask, json.loads(sys.argv[1]), "the task")
     try:
         seconds = _product() if task.kind == PRODUCT else _timed(task)
-        found: Found | Problem = Found(seconds, memory.peak() - bare)
+        found: Measurement | Problem = Measurement(seconds, memory.peak() - bare)
     except SrzooError as error:
         found = Problem(error.what, error.fix)
     own.write(json.dumps(asdict(found)) + "\n")
@@ -102,7 +102,7 @@ def _product() -> float:
     return min(times)
 
 
-def _timed(task: Task) -> float:
+def _timed(task: MeasurementTask) -> float:
     """Seconds from an array to an array; what is loaded once does not count."""
     run = {ENGINE: _engine, PLAIN: _plain, FILE: _file}[task.kind](task)
     width, height = task.size
@@ -115,7 +115,7 @@ def _timed(task: Task) -> float:
     return min(times)
 
 
-def _engine(task: Task) -> Run:
+def _engine(task: MeasurementTask) -> Run:
     """With the tiles that a user gets."""
     from ..upscaling import loading
 
@@ -123,7 +123,7 @@ def _engine(task: Task) -> Run:
     return lambda picture: upscaler.array(picture, task.scale)
 
 
-def _plain(task: Task) -> Run:
+def _plain(task: MeasurementTask) -> Run:
     """As anyone would write it: the whole picture through the network that was trained."""
     import torch
 
@@ -142,7 +142,7 @@ def _plain(task: Task) -> Run:
     return run
 
 
-def _file(task: Task) -> Run:
+def _file(task: MeasurementTask) -> Run:
     """The whole picture through an exported file."""
     from ..plugins import kinds
 

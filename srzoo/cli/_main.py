@@ -138,7 +138,7 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
         error = SrzooError(troubles.reason(error), troubles.mend(error))
-    told = troubles.told(error, f"srzoo {' '.join(arguments)} failed")
+    told = troubles.explain(error, f"srzoo {' '.join(arguments)} failed")
     return _say(str(told), BAD_INPUT)
 
 

@@ -42,7 +42,7 @@ def path(name: str) -> Path:
     return Path(os.path.abspath(name)) if Path(name) == Path(PIPE) else Path(name)
 
 
-def plan(
+def plan_pipe(
     inputs: tuple[str, ...],
     output: str | None,
     format: str | None,

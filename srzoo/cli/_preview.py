@@ -48,7 +48,7 @@ def run(
     picture = images.read(
         source, max_pixels=asked.max_pixels, page=asked.page, force_damaged=asked.force_damaged
     )
-    route = options.sizing.plan(picture.size, folder.config.scales)
+    route = options.sizing.route(picture.size, folder.config.scales)
     model = _load(folder, running, options)
     found = preview.preview(model, picture, options.sizing)
     outputs.make_folder(target.parent)

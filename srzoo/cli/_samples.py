@@ -74,7 +74,7 @@ def draw(
         rows.append(row)
     image = render(rows, Style((SIDE, SIDE), margin=8))
     try:
-        with files.replacing(sheet) as file:
+        with files.atomic_write(sheet) as file:
             image.save(file, "PNG")
     except OSError as error:
         raise PictureError(

@@ -15,7 +15,7 @@ from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
-    from ..batches.one_picture import Maker, Outcome
+    from ..batches.one_picture import Outcome, PictureMaker
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
@@ -60,7 +60,7 @@ class Teller:
         if chosen.prepares and work != 0 and not self.quiet:
             to_stderr(f"preparing {folder.name} for {chosen.name}, once ...")
 
-    def before(self, maker: Maker) -> None:
+    def before(self, maker: PictureMaker) -> None:
         """The estimate, where it takes long; and how the first picture is cut."""
         from ..batches import forecast
 
@@ -68,13 +68,13 @@ class Teller:
             return
         if self.verbose and self.work.todo:
             self._cut(maker, self.work.todo[0])
-        found = forecast.of(self.work.todo, maker, always=self.verbose)
+        found = forecast.forecast(self.work.todo, maker, always=self.verbose)
         if found and (self.verbose or found.seconds >= LONG):
             to_stderr(found)
         if self.verbose and self.work.ledger:
             to_stderr(f"ledger: {self.work.ledger.path}")
 
-    def _cut(self, maker: Maker, job: Job) -> None:
+    def _cut(self, maker: PictureMaker, job: Job) -> None:
         try:
             plans = maker.foresee(job).plans
         except Exception:  # noqa: BLE001

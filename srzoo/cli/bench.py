@@ -13,7 +13,7 @@ from ._console import as_json, printable, progress_bar, say, table
 from ._options import Spelled, either, model_option, scale_option
 
 if TYPE_CHECKING:
-    from ..benching.bench import Report, Row
+    from ..benching.bench import BenchReport, Row
 
 LEAST, MOST = 16, 20_000
 """Sides of the pictures, in pixels."""
@@ -96,7 +96,7 @@ def bench(
         _tell(report)
 
 
-def _tell(report: Report) -> None:
+def _tell(report: BenchReport) -> None:
     from ..benching.bench import PLAIN_TORCH
 
     plain = {row.size: row for row in report.rows if row.engine == PLAIN_TORCH}

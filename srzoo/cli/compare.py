@@ -102,7 +102,7 @@ def _write(found: Comparison, output: Path) -> None:
         images.write(sheet, output, images.format_of(output))
         return
     try:
-        with files.replacing(output) as file:
+        with files.atomic_write(output) as file:
             file.write(page.render(found).encode("utf-8"))
     except OSError as error:
         raise PictureError(

@@ -11,7 +11,7 @@ from ._console import as_json, printable, say
 from .devices import tell as tell_devices
 
 if TYPE_CHECKING:
-    from ..upkeep.doctor import Report
+    from ..upkeep.doctor import Diagnosis
 
 
 @click.command()
@@ -34,7 +34,7 @@ def doctor(ctx: click.Context, json_: bool) -> None:
     ctx.exit(1 if report.problems else 0)
 
 
-def _tell(report: Report) -> None:
+def _tell(report: Diagnosis) -> None:
     _list("versions", report.versions)
     _list("picture libraries", report.libraries)
     threads, cores = report.cores

@@ -14,7 +14,7 @@ from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import REFERENCE, Running, gathered, json_option, scale_option
 
 if TYPE_CHECKING:
-    from ..evaluating.evaluation import Report, Result
+    from ..evaluating.evaluation import Evaluation, Result
 
 USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
 """What need not be told."""
@@ -111,7 +111,7 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, running: Running) -> None:
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 
-def _tell(report: Report, by: dict[str, str], json_: bool) -> None:
+def _tell(report: Evaluation, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 

@@ -18,7 +18,7 @@ from ._options import Spelled
 
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
-    from ..training import Watch
+    from ..training import Callbacks
     from ..training.checks import Stage
 
 
@@ -174,9 +174,9 @@ def _line(line: dict[str, Any], steps: int) -> str:
 
 
 @contextmanager
-def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
+def _watch(steps: int, *, quiet: bool = False) -> Generator[Callbacks]:
     """Progress with time left on a terminal; elsewhere a line every 50 steps."""
-    from ..training import Watch
+    from ..training import Callbacks
 
     def evaluated(step: int, values: dict[str, float]) -> None:
         click.echo(f"step {step}  {_values(values)}")
@@ -185,12 +185,12 @@ def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
         click.echo(_line(line, steps))
 
     if quiet or not _speaks():
-        yield Watch()
+        yield Callbacks()
         return
     columns = ("steps", 16, "done", "left", "{task.description}")
     with progress_bars(*columns) as bars:
         if bars is None:
-            yield Watch(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
+            yield Callbacks(on_evaluation=evaluated, on_word=click.echo, on_log=logged)
             return
         task = bars.add_task("", total=steps)
 
@@ -201,4 +201,4 @@ def _watch(steps: int, *, quiet: bool = False) -> Generator[Watch]:
         def decoding(done: int, total: int) -> None:
             bars.update(task, description=f"decoding picture {done} of {total}")
 
-        yield Watch(stepped, evaluated, click.echo, decoding)
+        yield Callbacks(stepped, evaluated, click.echo, decoding)

@@ -18,7 +18,7 @@ from ._telling import Teller, pictures_bars
 if TYPE_CHECKING:
     from ..batches.batch import Batch
     from ..batches.naming import Names
-    from ..batches.one_picture import Maker, Options
+    from ..batches.one_picture import Options, PictureMaker
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
     from ..upscaling.upscaler import Upscaler
@@ -100,7 +100,7 @@ def upscale(
         ways = forecast.ways(work.todo, options, scales)
         ready = _load(folder, running, options, forecast.pixels(work.todo, ways), teller)
         advise = partial(guidance.advice, folder)
-        maker = one_picture.Maker(ready, options, work, advise, dry=dry_run, ways=ways)
+        maker = one_picture.PictureMaker(ready, options, work, advise, dry=dry_run, ways=ways)
         (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
     else:
         for job in work.jobs:
@@ -117,7 +117,7 @@ def _options(
     from ..upscaling import guidance, sizing
 
     size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
-    size.plan((1000, 1000), folder.config.scales)  # raises where there is no way
+    size.route((1000, 1000), folder.config.scales)  # raises where there is no way
     return one_picture.Options(
         sizing=size,
         quality=writing.quality,
@@ -136,7 +136,7 @@ def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | 
     from .. import images
 
     header = images.read_header(source, options.asked(page))
-    return options.sizing.plan(header.size, scales)
+    return options.sizing.route(header.size, scales)
 
 
 def _plan(
@@ -161,9 +161,9 @@ def _plan(
         if options.keep_times:
             raise click.UsageError("--keep-times is for files, and - is a pipe.")
         naming.check_ending(Path(output or ""), format)
-        return _pipe.plan(inputs, output, format, existing.overwrite, existing.skip_existing,
+        return _pipe.plan_pipe(inputs, output, format, existing.overwrite, existing.skip_existing,
                           reading.one())  # fmt: skip
-    return batch.plan(
+    return batch.plan_batch(
         [_pipe.path(name) for name in inputs],
         output,
         model=folder.name,
@@ -225,7 +225,7 @@ def _load(
     )
 
 
-def _run(work: Batch, maker: Maker, teller: Teller, at_a_time: int | None) -> None:
+def _run(work: Batch, maker: PictureMaker, teller: Teller, at_a_time: int | None) -> None:
     from ..batches import pipeline
 
     teller.before(maker)
@@ -242,11 +242,11 @@ def _run(work: Batch, maker: Maker, teller: Teller, at_a_time: int | None) -> No
             teller.tell(outcome)
 
 
-def _tell(work: Batch, maker: Maker, teller: Teller) -> None:
+def _tell(work: Batch, maker: PictureMaker, teller: Teller) -> None:
     """What a run would make; it writes nothing."""
     from ..batches import forecast
 
-    for outcome in forecast.dry(work.jobs, maker):
+    for outcome in forecast.dry_run(work.jobs, maker):
         if work.alone and outcome.problem:
             raise outcome.problem
         teller.tell(outcome)

@@ -20,7 +20,7 @@ CHUNK = 2**20
 """Bytes that are read back at a time."""
 
 
-class Written(io.RawIOBase):
+class CheckedFile(io.RawIOBase):
     """An open file without a descriptor, which may be written and read anywhere.
 
     CRC-32 is enough for what happens to files by accident. Reading back took less than 1 ms a
@@ -126,7 +126,7 @@ class Written(io.RawIOBase):
 
     def _put(self, at: int, view: memoryview) -> None:
         self._raw.seek(at)
-        send(self._raw, view)
+        write_all(self._raw, view)
 
     def _read(self, at: int, size: int) -> bytes:
         self._raw.seek(at)
@@ -139,7 +139,7 @@ class Written(io.RawIOBase):
         return OSError(error.errno, f"{error.strerror or error}{self._where}", self.name)
 
 
-def send(sink: BinaryIO, data: bytes | memoryview) -> None:
+def write_all(sink: BinaryIO, data: bytes | memoryview) -> None:
     """Write all of it into something that may take a part at a time.
 
     Raises:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .checked_file import CHUNK, Written, send
+from .checked_file import CHUNK, CheckedFile, write_all
 
 TEMPORARY = ".srzoo-"
 """What the names of unfinished files begin with."""
@@ -34,7 +34,7 @@ _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(in|out|err))|/proc/(?:self|(\d+)
 
 
 @contextlib.contextmanager
-def replacing(
+def atomic_write(
     path: Path,
     record: Callable[[os.stat_result], None] | None = None,
     start: str = TEMPORARY,
@@ -57,7 +57,7 @@ def replacing(
         OSError: the place cannot be written, is full, or is a folder, a socket or a disk.
     """
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    part = target.with_name(made_name(start))
+    part = target.with_name(temporary_name(start))
     try:
         if (sink := _stream(path)) is not None:
             with sink, spooled(sink, str(path)) as file:
@@ -69,7 +69,7 @@ def replacing(
         handle = os.open(part, flags, 0o666)
         try:
             with open(handle, "r+b", buffering=0) as raw:
-                file = Written(cast("BinaryIO", raw), str(path))
+                file = CheckedFile(cast("BinaryIO", raw), str(path))
                 yield cast("BinaryIO", file)
                 sync(handle)
                 file.check()
@@ -93,8 +93,8 @@ def whole(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
         OSError: as for :func:`replacing`.
     """
     if isinstance(file, Path):
-        return replacing(file)
-    if isinstance(file, Written):
+        return atomic_write(file)
+    if isinstance(file, CheckedFile):
         return contextlib.nullcontext(cast("BinaryIO", file))
     name = getattr(file, "name", None)
     return spooled(file, name if isinstance(name, str) else "the picture")
@@ -117,12 +117,12 @@ def spooled(sink: BinaryIO, name: str) -> Generator[BinaryIO]:
     except OSError:  # no folder for temporary files: in memory, then
         raw, where = cast("BinaryIO", io.BytesIO()), ""
     with raw:
-        file = Written(raw, name, where)
+        file = CheckedFile(raw, name, where)
         yield cast("BinaryIO", file)
         file.check()
         raw.seek(0)
         while chunk := raw.read(CHUNK):
-            send(sink, chunk)
+            write_all(sink, chunk)
         sink.flush()
 
 
@@ -217,14 +217,14 @@ def lock(handle: int) -> bool | None:
         return None  # a file system that knows no locks
 
 
-def made_name(start: str = TEMPORARY) -> str:
+def temporary_name(start: str = TEMPORARY) -> str:
     """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
     return f"{prefix(start)}{os.urandom(4).hex()}"
 
 
 def prefix(start: str = TEMPORARY) -> str:
     """What such a name begins with."""
-    return f"{start}{os.getpid()}-{here()}-"
+    return f"{start}{os.getpid()}-{machine_id()}-"
 
 
 def sweep(folder: Path, most: int | None = None) -> None:
@@ -266,7 +266,7 @@ def has_gone(process: int, where: str, changed: float) -> bool:
     """
     import psutil
 
-    if where != here():
+    if where != machine_id():
         return time.time() - changed > DAY
 
     try:
@@ -282,7 +282,7 @@ def has_gone(process: int, where: str, changed: float) -> bool:
 
 
 @functools.cache
-def here() -> str:
+def machine_id() -> str:
     """This machine, and on Linux this container: process numbers mean something in it alone."""
     import platform
 

@@ -113,7 +113,7 @@ def intact(folder: Path, parts: Iterable[Part], *, sure: bool = True) -> bool:
 
 
 @contextlib.contextmanager
-def making(parent: Path) -> Generator[Path]:
+def new_folder(parent: Path) -> Generator[Path]:
     """A temporary folder beside what will be kept; what killed processes left there goes.
 
     Raises:
@@ -127,7 +127,7 @@ def making(parent: Path) -> Generator[Path]:
         yield Path(name)
 
 
-def aside(owner: object) -> Path:
+def temporary_folder(owner: object) -> Path:
     """A folder among the machine's temporary ones, which goes when ``owner`` does.
 
     Raises:

@@ -40,7 +40,7 @@ MENDS = {
 """What mends an OSError, by its number."""
 
 
-def told(error: Exception, what: str, folder: Path | None = None) -> SrzooError:
+def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooError:
     """An error of any kind as one that says what is wrong and what mends it.
 
     Args:

@@ -47,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Shown:
+class ComparedImage:
     """One of the pictures that are compared.
 
     Attributes:
@@ -90,7 +90,7 @@ class Comparison:
     source: str
     scale: int
     degradation: str | None
-    pictures: tuple[Shown, ...]
+    pictures: tuple[ComparedImage, ...]
     part: Place
     crop: Place
     asked: Place
@@ -154,7 +154,7 @@ def compare(
     part = whole if high is not None else _part_to_compute(lr, factor, place, whole)
     _check_memory(part, len(models) + 2)
     judges = {name: metric(name) for name in metrics} if high is not None else {}
-    shown: list[Shown] = []
+    shown: list[ComparedImage] = []
     names = _names(folders, models)
     on = devices.named(device)
     ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
@@ -167,7 +167,7 @@ def compare(
         pixels = _enlarged(model, lr, factor, part)
         seconds = time.perf_counter() - start
         values = {n: judge(pixels, high, factor) for n, judge in judges.items()}
-        shown.append(Shown(name, str(models[number - 1]), pixels, values, seconds))
+        shown.append(ComparedImage(name, str(models[number - 1]), pixels, values, seconds))
         if progress:
             progress(number, len(models))
     stack = [one.pixels for one in shown]
@@ -176,10 +176,10 @@ def compare(
     if place:
         found = place.moved(-part.x, -part.y)
     else:
-        found = places.telling(stack, _side(part)).snapped(frame)
-    shown.insert(0, Shown("LR", None, _lr_of(lr, factor, part), {}))
+        found = places.most_detailed_place(stack, _side(part)).snapped(frame)
+    shown.insert(0, ComparedImage("LR", None, _lr_of(lr, factor, part), {}))
     if high is not None:
-        shown.append(Shown("HR", None, high, {}))
+        shown.append(ComparedImage("HR", None, high, {}))
     result = Comparison(
         source=Path(photo or hr or "").name,
         scale=factor,
@@ -257,7 +257,7 @@ def _part_to_compute(lr: U8, scale: int, place: Place | None, whole: Place) -> P
         return whole
     if place:
         return _around(place.divided(scale), side, whole.divided(scale)).times(scale)
-    return places.telling([lr], side).times(scale)
+    return places.most_detailed_place([lr], side).times(scale)
 
 
 def _side(part: Place) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..contracts import U8
-    from .comparison import Comparison, Shown
+    from .comparison import ComparedImage, Comparison
 
 OVERVIEW = (720, 200)
 """The widest and the narrowest overview beside the crops."""
@@ -25,7 +25,7 @@ NARROWEST = 180
 """A crop's place, for its name and values to be read, in pixels."""
 
 
-def note(found: Comparison, one: Shown) -> str:
+def note(found: Comparison, one: ComparedImage) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if one.name == "HR" and found.higher:
         return " / ".join(label_of(class_of(name), short(name)) for name in found.higher)
@@ -67,13 +67,13 @@ def _run_by(found: Comparison) -> str | None:
     return " ".join(["Run by", ", ".join(found.engines), *others]) + "."
 
 
-def is_best(found: Comparison, one: Shown) -> bool:
+def is_best(found: Comparison, one: ComparedImage) -> bool:
     """Whether no other model has a better first value."""
     first = next(iter(one.values), None)
     return one.model is not None and first is not None and one.values[first] == found.best(first)
 
 
-def crop_of(found: Comparison, one: Shown) -> U8:
+def crop_of(found: Comparison, one: ComparedImage) -> U8:
     """The place to look at as one picture shows it, at the size of the results."""
     if one.name != "LR":
         return found.crop.of(one.pixels)

@@ -17,7 +17,7 @@ from .comparison import LOOK
 
 if TYPE_CHECKING:
     from ..contracts import U8
-    from .comparison import Comparison, Shown
+    from .comparison import ComparedImage, Comparison
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SCRIPT = Path(__file__).with_name("page.js")
@@ -62,7 +62,7 @@ def render(found: Comparison) -> str:
     return text.encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
 
 
-def _figure(found: Comparison, one: Shown, picture: str) -> str:
+def _figure(found: Comparison, one: ComparedImage, picture: str) -> str:
     """One picture, of which the page shows the crop before its script runs."""
     name, value = html.escape(one.name), html.escape(figure.note(found, one))
     crop = found.crop

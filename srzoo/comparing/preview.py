@@ -78,8 +78,8 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     """
     icc = picture.icc if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
     pixels = images.rgb(picture)
-    route = sizing.plan(picture.size, model.scales)
-    place = look(pixels, side(route))
+    route = sizing.route(picture.size, model.scales)
+    place = detailed_place(pixels, side(route))
     margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
     grown = place.grown(margin, route.source).aligned(places.GRID)
     small = np.ascontiguousarray(grown.of(pixels))
@@ -99,14 +99,14 @@ def side(route: Route) -> int:
     return max(SMALLEST, math.floor(SIDE / factor))
 
 
-def look(pixels: U8, side: int) -> Place:
+def detailed_place(pixels: U8, side: int) -> Place:
     """The square with the most detail, of a large picture found in a smaller one."""
     height, width = pixels.shape[:2]
     by = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
     if by == 1:
-        return places.telling([pixels], side)
+        return places.most_detailed_place([pixels], side)
     small = np.asarray(Image.fromarray(pixels).reduce(by))
-    found = places.telling([small], max(1, side // by)).times(by)
+    found = places.most_detailed_place([small], max(1, side // by)).times(by)
     wide, tall = min(side, width), min(side, height)
     return Place(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
 

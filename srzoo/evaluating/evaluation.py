@@ -29,7 +29,7 @@ from .naming import metric as metric
 from .naming import place_in as place_in
 from .naming import short as short
 from .naming import use_of, without_reference
-from .sets import Failed, PictureSet
+from .sets import FailedPicture, PictureSet
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation, Metric
@@ -93,17 +93,17 @@ class Result:
     pictures: tuple[str, ...]
     values: tuple[Value, ...]
     lr: str | None = None
-    failed: tuple[Failed, ...] = ()
+    failed: tuple[FailedPicture, ...] = ()
 
 
 @dataclass(frozen=True)
-class Report:
+class Evaluation:
     """What :func:`evaluate` found: for each model in turn, and each folder, a row for each set."""
 
     rows: tuple[Result, ...]
 
     @property
-    def failed(self) -> tuple[Failed, ...]:
+    def failed(self) -> tuple[FailedPicture, ...]:
         """The pictures that could not be measured, each once."""
         return tuple(dict.fromkeys(failed for row in self.rows for failed in row.failed))
 
@@ -127,7 +127,7 @@ def evaluate(
     root: Path | None = None,
     keep_going: bool = False,
     progress: Progress | None = None,
-) -> Report:
+) -> Evaluation:
     """Measure models on sets of pictures.
 
     HR pictures are cropped to a multiple of the scale, gray counts as R = G = B, and
@@ -192,7 +192,7 @@ def evaluate(
             each.scale or 1, step, keep_going=keep_going,
         )  # fmt: skip
         rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
-    return Report(tuple(rows))
+    return Evaluation(tuple(rows))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import PictureError, SrzooError
 from .judging import Judged, Judging
-from .sets import Failed
+from .sets import FailedPicture
 
 if TYPE_CHECKING:
     from ..contracts import U8, Metric
@@ -30,7 +30,7 @@ class Measured:
 
     seconds: float = 0.0
     values: dict[int, dict[str, float]] = field(default_factory=dict[int, dict[str, float]])
-    failed: list[Failed] = field(default_factory=list[Failed])
+    failed: list[FailedPicture] = field(default_factory=list[FailedPicture])
 
 
 def measure(
@@ -71,7 +71,7 @@ def measure(
         if not keep_going:
             raise error
         errors.append(error)
-        found.failed.append(Failed(files[at].name, _told(error, files[at])))
+        found.failed.append(FailedPicture(files[at].name, _told(error, files[at])))
 
     reader = ThreadPoolExecutor(1, "srzoo-reader")
     try:

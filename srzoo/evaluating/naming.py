@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from ..errors import PluginError, SrzooError
 from ..plugins import kinds
 from ..plugins.registry import Use
-from ..recipes.data_folder import placed
+from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:
     from ..contracts import Metric
@@ -33,7 +33,7 @@ def metric(name: str, root: Path | None = None) -> Metric:
         SrzooError: it is none of these.
         PluginError: there is no such metric, or it has no such argument.
     """
-    return kinds.metrics.build(placed(use_of(name), root))
+    return kinds.metrics.build(fill_in_data_folder(use_of(name), root))
 
 
 def class_of(name: str) -> object:

@@ -76,7 +76,7 @@ def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
     text = _with_table(text, _table(results).replace("\n", line_break), path)
     _expect_only_results_changed(before, readme.parse(text, path).data, results, path)
     try:
-        with files.replacing(path) as file:
+        with files.atomic_write(path) as file:
             file.write(text.encode())
     except OSError as error:
         raise ModelError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedPicture:
     """A picture that could not be measured, and why, in a sentence that names it."""
 
     picture: str
@@ -43,7 +43,7 @@ class PictureSet:
     name: str
     hr: tuple[Path, ...] | None
     lr: tuple[Path, ...] | None
-    missing: tuple[Failed, ...] = ()
+    missing: tuple[FailedPicture, ...] = ()
     root: Path | None = None
 
     @property
@@ -280,7 +280,7 @@ def _matched(
             f"Names begin alike: {first.name}, {first.stem}_x{scale or 4}.png, one for each",
         )
     missing = tuple(
-        Failed(
+        FailedPicture(
             path.name,
             f"{path} has no {what} in {place}"
             if not (several := matched.doubtful[path.name])

@@ -33,7 +33,7 @@ from ..common import kept_folders
 from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid
 from ..errors import ModelError
 from ..networks import folders
-from ..networks.inference import Folded, normalise
+from ..networks.inference import Folded, fold_norms
 from . import exports
 from .about import INPUT, OUTPUT, About
 from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
@@ -157,14 +157,14 @@ def _write(
     fold: bool = True,
 ) -> tuple[int, float]:
     target = exports.need(format)
-    normalise(generator.requires_grad_(False))
+    fold_norms(generator.requires_grad_(False))
     folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
     multiple = multiple_of(generator)
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
     reach = cast("contracts.Generator", generator).reach
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
-    with kept_folders.making(path.parent) as place, _one, _interruptible():
+    with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
         with _blaming(model, format, place):
             _to_onnx(net, about, onnx)

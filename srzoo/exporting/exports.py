@@ -204,7 +204,7 @@ def keep(
     folder = folder_of(model, scale, format, place)
     suffix = kinds.export_formats.create(format).suffix
     try:
-        with kept_folders.making(folder.parent) as made:
+        with kept_folders.new_folder(folder.parent) as made:
             new = made / "new"
             new.mkdir()
             record = make(new / f"{STEM}{suffix}")

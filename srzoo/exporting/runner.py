@@ -137,7 +137,7 @@ class ExportRunner:
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
-            place = self._aside = self._aside or kept_folders.aside(self)
+            place = self._aside = self._aside or kept_folders.temporary_folder(self)
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
                 f"there is no folder for an export: {error.strerror or error}",

@@ -122,7 +122,7 @@ class Place:
         return self
 
 
-def telling(pictures: Sequence[U8], side: int) -> Place:
+def most_detailed_place(pictures: Sequence[U8], side: int) -> Place:
     """A square with much detail on which the pictures differ.
 
     Of each pixel, the gradient of the mean picture times how far the pictures lie apart; the

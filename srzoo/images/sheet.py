@@ -89,7 +89,7 @@ def draw(path: Path, rows: Sequence[tuple[str, Sequence[U8]]]) -> None:
             ]
         )
     sheet = render(panels, Style((SIDE, SIDE)))
-    with files.replacing(path) as file:
+    with files.atomic_write(path) as file:
         sheet.save(file, "PNG")
 
 

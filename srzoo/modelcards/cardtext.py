@@ -70,7 +70,7 @@ def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
     text = _text(folder, facts, recipe, old)
     _expect_results(text, before, path)
     try:
-        with files.replacing(path) as file:
+        with files.atomic_write(path) as file:
             file.write(text.encode())
             if facts.picture:  # an error here leaves the old card as well
                 draw_sample(folder, facts.picture)

@@ -92,7 +92,7 @@ def push(
         files = {name: (stage / name).stat().st_size for name in names}
         if dry_run:
             return Pushed(ref.repo, files, None, _page(ref), changed=True)
-        with hub.told(ref):
+        with hub.translate_errors(ref):
             commit, changed = _send(stage, ref, private, tag, message or f"srzoo: {folder.name}")
     return Pushed(ref.repo, files, commit, _page(ref), changed)
 

@@ -87,7 +87,7 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
         )
     if to is not None and Path(to).exists():
         raise HubError(f"{to} exists", "Choose another folder")
-    with told(found):
+    with translate_errors(found):
         folder = _fetch(found, force)
     _check(folder, found)
     return _copied(folder, Path(to)) if to is not None else folder
@@ -182,7 +182,7 @@ def _copied(folder: Path, to: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchHit:
     """A model that a search found: "org/repo", its tags, and what the Hub counts."""
 
     repo: str
@@ -199,7 +199,7 @@ def search(
     scale: int | None = None,
     generator: str | None = None,
     limit: int = 100,
-) -> list[Found]:
+) -> list[SearchHit]:
     """Find models that srzoo can use on the Hub, by the tags that their cards set.
 
     Args:
@@ -213,12 +213,12 @@ def search(
         HubError: the Hub cannot be asked.
     """
     tags = [TAG, *([f"x{scale}"] if scale else []), *([generator] if generator else [])]
-    with told(None):
+    with translate_errors(None):
         models = api().list_models(
             filter=tags, author=author, search=words or None, limit=limit, full=True
         )
         return [
-            Found(
+            SearchHit(
                 model.id,
                 tuple(model.tags or ()),
                 model.downloads or 0,
@@ -230,7 +230,7 @@ def search(
 
 
 @contextmanager
-def told(ref: Reference | None) -> Generator[None]:
+def translate_errors(ref: Reference | None) -> Generator[None]:
     """Turn everything that the client raises into a :class:`HubError` that says what mends it.
 
     Args:

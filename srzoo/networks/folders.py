@@ -71,7 +71,7 @@ def save(
     """
     if path.exists():
         raise ModelError(f"{path} exists", "Choose another folder")
-    with kept_folders.making(path.parent) as made:
+    with kept_folders.new_folder(path.parent) as made:
         new = made / path.name
         new.mkdir()
         file = weights.save(module, new / WEIGHTS, dtype) if module.state_dict() else None

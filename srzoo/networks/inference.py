@@ -25,7 +25,7 @@ SMALLEST = 8
 """Side of the picture that tells how many channels the features have."""
 
 
-def lean(generator: nn.Module) -> nn.Module:
+def for_inference(generator: nn.Module) -> nn.Module:
     """A generator, made ready for inference; it is used up.
 
     Args:
@@ -37,13 +37,13 @@ def lean(generator: nn.Module) -> nn.Module:
         pictures of any size, whatever the grid.
     """
     generator = generator.eval().requires_grad_(False)
-    normalise(generator)
+    fold_norms(generator)
     if not splits(generator):
         return any_size(generator)
-    return Lean(generator)
+    return InferenceNetwork(generator)
 
 
-def normalise(generator: nn.Module) -> None:
+def fold_norms(generator: nn.Module) -> None:
     """Weight norm computed once, batch norm folded into the convolution it follows; in place.
 
     Batch norm is found where it stands behind a convolution in an ``nn.Sequential``.
@@ -136,7 +136,7 @@ def _probed(generator: nn.Module, scale: int) -> tuple[int, int]:
     return f.shape[1], side // f.shape[2]
 
 
-class Lean(nn.Module):
+class InferenceNetwork(nn.Module):
     """Features of the whole picture or tile, then the tail block by block.
 
     Args:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.profiler import profile
 
 from ..contracts import SplitGenerator, multiple_of, on_grid
-from .inference import BLOCK, Lean
+from .inference import BLOCK, InferenceNetwork
 
 if TYPE_CHECKING:
     from ..contracts import F32
@@ -34,7 +34,7 @@ class ModuleRunner:
     """A network on a device; float32 arrays 1 x 3 x H x W in, 1 x 3 x sH x sW out.
 
     Args:
-        model: the network, or what :func:`srzoo.networks.inference.lean` made of it.
+        model: the network, or what :func:`srzoo.networks.inference.for_inference` made of it.
         device: where it runs; None for the CPU.
         dtype: in which type.
     """
@@ -48,7 +48,7 @@ class ModuleRunner:
         self.parameters = count(model)
         self._device = device or torch.device("cpu")
         self._dtype = dtype
-        self._needs: dict[int, Needs] = {}
+        self._needs: dict[int, MemoryNeeds] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
         self.reach = cast("int | None", model.reach)
         self.multiple = multiple_of(model)
@@ -62,7 +62,9 @@ class ModuleRunner:
 
     def compile(self) -> None:
         """Put the network through ``torch.compile``, which compiles at the first calls."""
-        if isinstance(self.model, Lean):  # its tail runs in blocks, whose shapes are too many
+        if isinstance(
+            self.model, InferenceNetwork
+        ):  # its tail runs in blocks, whose shapes are too many
             inner = cast("SplitGenerator", self.model.generator)
             inner.features = _compiled(inner.features)
         else:
@@ -76,10 +78,10 @@ class ModuleRunner:
         """Working memory besides: that of a block of the tail."""
         return self._measured(scale).aside
 
-    def _measured(self, scale: int) -> Needs:
+    def _measured(self, scale: int) -> MemoryNeeds:
         with _MEASURING:
             if scale not in self._needs:
-                self._needs[scale] = needs(self.model, scale, self._device, self._dtype)
+                self._needs[scale] = measure_memory(self.model, scale, self._device, self._dtype)
             return self._needs[scale]
 
     def free_memory(self) -> int | None:
@@ -97,7 +99,7 @@ def count(model: nn.Module) -> int:
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryNeeds:
     """Bytes of working memory: for each LR pixel of a call, and for any call besides."""
 
     per_pixel: int
@@ -105,7 +107,9 @@ class Needs:
 
 
 @torch.inference_mode()
-def needs(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype) -> Needs:
+def measure_memory(
+    model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype
+) -> MemoryNeeds:
     """What a network takes at its peak, measured on a small picture, its result included."""
     if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
         model, device = copy.deepcopy(model).to("cpu"), torch.device("cpu")
@@ -113,15 +117,17 @@ def needs(model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype
     x = torch.zeros(1, 3, side, side, device=device, dtype=dtype)
     x = x.contiguous(memory_format=torch.channels_last)
     measured = _on_cuda if device.type == "cuda" else _on_cpu
-    if not isinstance(model, Lean):
-        return Needs((measured(lambda: model(x, scale).float(), device) + x.nbytes) // side**2)
+    if not isinstance(model, InferenceNetwork):
+        return MemoryNeeds(
+            (measured(lambda: model(x, scale).float(), device) + x.nbytes) // side**2
+        )
     f = model.features(x, scale)
     result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # in float32 too, at the end
     body = measured(lambda: model.features(x, scale), device) + x.nbytes
     tail = measured(lambda: model.reconstruct(f, scale), device)
     # When the tail runs there are features and the result, and one block of the tail.
     standing = f.nbytes + x.nbytes + result * side**2
-    return Needs(max(body, standing) // side**2, tail * BLOCK**2 // side**2)
+    return MemoryNeeds(max(body, standing) // side**2, tail * BLOCK**2 // side**2)
 
 
 def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:

@@ -14,7 +14,7 @@ DATA_VARIABLE = "SRZOO_DATA"
 """Names the folder; its ``benchmarks`` hold the sets that have a short name."""
 
 
-def placed(use: Use, root: Path | None) -> Use:
+def fill_in_data_folder(use: Use, root: Path | None) -> Use:
     """A plugin's use with ``{data}`` filled in.
 
     Args:

@@ -55,7 +55,9 @@ def _saved() -> Path:
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         network = Network()
-    return folders.save(network, kept_folders.aside(_owner) / NAME, generator=NAME, args={}).path
+    return folders.save(
+        network, kept_folders.temporary_folder(_owner) / NAME, generator=NAME, args={}
+    ).path
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class _Written:
 
     def __init__(self, name: str) -> None:
         self.kind = kinds.export_formats.create(name)
-        self.path = kept_folders.aside(self) / f"a b{self.kind.suffix}"
+        self.path = kept_folders.temporary_folder(self) / f"a b{self.kind.suffix}"
         with registered() as folder:
             convert.write(folder, SCALE, name, self.path)  # compares it with torch
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .callbacks import Outcome, Watch
+    from .callbacks import Callbacks, Outcome
     from .loop import fit
     from .parts import Parts, assemble
     from .stages import train

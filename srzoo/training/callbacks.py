@@ -15,7 +15,7 @@ def _no_decoding(_done: int, _total: int) -> None: ...
 
 
 @dataclass
-class Watch:
+class Callbacks:
     """What a caller may be told while a run goes on; with several processes, by the first.
 
     Attributes:

@@ -42,7 +42,7 @@ DAMAGED = "damaged-"
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunState:
     """How far a run is.
 
     Attributes:
@@ -68,7 +68,7 @@ class Progress:
         return len(self.rolled_back)
 
     @classmethod
-    def read(cls, checkpoint: Path) -> Progress:
+    def read(cls, checkpoint: Path) -> RunState:
         """What a checkpoint says of itself.
 
         Raises:
@@ -90,7 +90,7 @@ class Progress:
 
     def write(self, checkpoint: Path) -> None:
         """Put it into a checkpoint's folder."""
-        with files.replacing(checkpoint / PROGRESS) as file:
+        with files.atomic_write(checkpoint / PROGRESS) as file:
             file.write(kept_folders.sealed(asdict(self)))
 
 
@@ -103,7 +103,7 @@ Scalers = Mapping[str, torch.amp.GradScaler]
 """Of the losses, by the network, with fp16."""
 
 
-def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = None) -> Path:
+def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = None) -> Path:
     """Write a checkpoint whole, and give back its folder.
 
     Args:
@@ -115,7 +115,7 @@ def save(parts: Parts, run: Path, progress: Progress, scalers: Scalers | None = 
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     final = folder_of(run, progress.step)
-    with kept_folders.making(root) as made:
+    with kept_folders.new_folder(root) as made:
         new = made / final.name
         new.mkdir()
         file = weights.save(parts.ema, new / WEIGHTS)
@@ -146,7 +146,7 @@ def publish(checkpoint: Path, run: Path) -> None:
         return
     name = f"model-{config.weights.sha256[:12]}.safetensors"
     content = (checkpoint / WEIGHTS).read_bytes()
-    with files.replacing(run / name) as file:
+    with files.atomic_write(run / name) as file:
         file.write(content)
     _point(run, config, name)
 
@@ -155,7 +155,7 @@ def rename_weights(run: Path) -> None:
     """Give the weights of a finished run the usual name, model.safetensors."""
     config = read_folder(run).config
     if config.weights and config.weights.file != WEIGHTS:
-        with files.replacing(run / WEIGHTS) as file:
+        with files.atomic_write(run / WEIGHTS) as file:
             file.write((run / config.weights.file).read_bytes())
         _point(run, config, WEIGHTS)
 
@@ -166,7 +166,7 @@ def _point(run: Path, config: Config, name: str) -> None:
     before = _named(run)
     entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
     model = replace(config, weights=entry, name=fit_name(run.resolve().name))
-    with files.replacing(run / CONFIG) as file:
+    with files.atomic_write(run / CONFIG) as file:
         file.write(model.to_json().encode())
     if before and before.file != name:
         (run / before.file).unlink(missing_ok=True)
@@ -186,7 +186,7 @@ def found(run: Path) -> list[Path]:
     return sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
 
 
-def known_best(run: Path, progress: Progress) -> Progress:
+def known_best(run: Path, progress: RunState) -> RunState:
     """Forget a best checkpoint that is not there: it was another run's, or is set aside."""
     if progress.best is None or progress.best[0] == progress.step:
         return progress
@@ -226,7 +226,7 @@ def _is_whole(checkpoint: Path) -> bool:
 def _is_old(checkpoint: Path) -> bool:
     try:
         text = (checkpoint / PROGRESS).read_text(encoding="utf-8")
-        Progress.read(checkpoint)
+        RunState.read(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return kept_folders.SEAL not in text
@@ -237,19 +237,19 @@ def prune(run: Path, keep: int, best: int | None) -> None:
     for old in found(run)[:-keep]:
         if int(old.name) != best:
             # Renamed first: what a kill leaves of it is no checkpoint.
-            with kept_folders.making(old.parent) as gone:
+            with kept_folders.new_folder(old.parent) as gone:
                 old.rename(gone / old.name)
     kept_folders.sweep(run / FOLDER)
 
 
-def progress(checkpoint: Path) -> Progress:
+def progress(checkpoint: Path) -> RunState:
     """How far a run was at a checkpoint.
 
     Raises:
         SrzooError: the checkpoint is damaged.
     """
     try:
-        return Progress.read(checkpoint)
+        return RunState.read(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _no_resuming(checkpoint, error) from error
 
@@ -261,7 +261,7 @@ def _no_resuming(checkpoint: Path, error: Exception) -> SrzooError:
     )
 
 
-def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Progress:
+def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> RunState:
     """Bring all parts to the state they had at a checkpoint, in place.
 
     Args:
@@ -276,7 +276,7 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> Prog
         if not _is_whole(checkpoint):
             raise ValueError("it is damaged")
         tensors = safetensors.torch.load((checkpoint / STATE).read_bytes())
-        there = Progress.read(checkpoint)
+        there = RunState.read(checkpoint)
         if there.stage != parts.stage or there.step < parts.start:
             raise ValueError(f"it was made in stage {there.stage + 1} of another recipe")
         before = recipes.read(checkpoint / RECIPE).each()[there.stage]

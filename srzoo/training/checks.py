@@ -22,11 +22,11 @@ from ..contracts import Pair
 from ..errors import SrzooError
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
-from ..recipes.data_folder import placed
+from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
 from . import data_changes, leaks, tasks
-from .callbacks import Watch
+from .callbacks import Callbacks
 from .decode import large_enough
 from .parts import Parts, assemble
 
@@ -71,7 +71,7 @@ def begin(
     data: Path | None,
     there: Path | None,
     first: int,
-    watch: Watch,
+    watch: Callbacks,
 ) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
@@ -93,7 +93,9 @@ def begin(
     with accelerator.main_process_first():
         checked = check(run, data, watch.on_decoding, first, watch.on_word)
     if there:
-        for word in data_changes.told(data_changes.read(there.resolve().parents[1]), checked.data):
+        for word in data_changes.describe_changes(
+            data_changes.read(there.resolve().parents[1]), checked.data
+        ):
             watch.on_word(word)
     if accelerator.is_main_process:
         data_changes.write(out, checked.data)
@@ -151,7 +153,7 @@ def check(
         checked.stages.append(known[key])
     trained = [pixels for key, pixels in sets.items() if key.startswith("t")]
     held_out = [pixels for key, pixels in sets.items() if key.startswith("v")]
-    for word in leaks.told(trained, held_out):
+    for word in leaks.describe_leaks(trained, held_out):
         tell(word)
     return checked
 
@@ -216,9 +218,9 @@ def _headers(
                 key = json.dumps(strict.plain(use), sort_keys=True, default=str)
                 if key not in built:
                     with _in_stage(run, number):
-                        built[key] = kinds.datasets.build(placed(use, data))
+                        built[key] = kinds.datasets.build(fill_in_data_folder(use, data))
                         sizes[key] = list(_sizes(built[key]))
-                        checked.data[key] = data_changes.state(
+                        checked.data[key] = data_changes.snapshot(
                             built[key], f"data.{place}", use.name
                         )
                 if place == "train" and not pictures.skip_bad:

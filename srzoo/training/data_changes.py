@@ -17,7 +17,7 @@ State = dict[str, Any]
 """Of each data set, by its plugin and arguments: what :func:`state` gives."""
 
 
-def state(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
+def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
     """What tells whether a data set is as it was.
 
     Args:
@@ -35,7 +35,7 @@ def state(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
 def write(run: Path, now: State) -> None:
     """Keep the state of a run's data, over that of the same sets before."""
     run.mkdir(parents=True, exist_ok=True)
-    with files.replacing(run / FILE) as file:
+    with files.atomic_write(run / FILE) as file:
         file.write(kept_folders.sealed({"sets": {**read(run), **now}}))
 
 
@@ -45,7 +45,7 @@ def read(run: Path) -> State:
     return cast("State", found) if isinstance(found, dict) else {}
 
 
-def told(before: State, now: State) -> list[str]:
+def describe_changes(before: State, now: State) -> list[str]:
     """A sentence for each data set that is not what it was."""
     return [
         _changed(before[key], facts)

@@ -22,7 +22,7 @@ from ..plugins import kinds
 from ..plugins.registry import Use
 from . import packs
 from .packs import Packs, Place, Row
-from .sets import PairError, Source, fits, shrunk, told, whole
+from .sets import PairError, Source, fits, shrunk, summarize_faults, whole
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation, Sample
@@ -129,7 +129,7 @@ class Decoder:
                 small.append(error)
                 self._fault(index, error)
         if small and not skip_bad:
-            raise told(small, len(self._source), LOWER)
+            raise summarize_faults(small, len(self._source), LOWER)
         self._probe()
 
     def _named(self, index: int) -> str:
@@ -343,7 +343,7 @@ def large_enough(pictures: Sequence[tuple[str, tuple[int, int]]], side: int) -> 
         PictureError: some are; the first few are named.
     """
     if small := [error for name, size in pictures if (error := too_small(size, side, name))]:
-        raise told(small, len(pictures), LOWER)
+        raise summarize_faults(small, len(pictures), LOWER)
 
 
 def free_bytes(folder: Path) -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..contracts import U8, Metric
 
 
-class Careful:
+class GuardedMetric:
     """A metric whose failure is kept, and is the value NaN.
 
     Args:

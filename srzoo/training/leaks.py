@@ -20,11 +20,11 @@ ALIKE = 2.0
 """Mean difference in levels up to which two are one picture, such as a file saved once more."""
 
 
-def told(trained: Sequence[Pixels], held_out: Sequence[Pixels]) -> list[str]:
+def describe_leaks(trained: Sequence[Pixels], held_out: Sequence[Pixels]) -> list[str]:
     """A sentence for each validation set that shares pictures with what any stage trains on."""
     words: list[str] = []
     for validation in held_out:
-        found = {name for training in trained for name in shared(training, validation)}
+        found = {name for training in trained for name in pictures_in_both(training, validation)}
         if found:
             words.append(
                 f"{len(found)} of {len(validation)} validation pictures are trained on, such as"
@@ -33,7 +33,7 @@ def told(trained: Sequence[Pixels], held_out: Sequence[Pixels]) -> list[str]:
     return words
 
 
-def shared(training: Pixels, validation: Pixels) -> Iterator[str]:
+def pictures_in_both(training: Pixels, validation: Pixels) -> Iterator[str]:
     """The names of validation pictures that are among the training pictures."""
     by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number in range(len(training)):

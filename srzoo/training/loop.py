@@ -14,19 +14,19 @@ import torch
 from ..common import files, troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .callbacks import Outcome, Watch
-from .checkpoint import Progress
-from .guarded_metrics import Careful, numbers
+from .callbacks import Callbacks, Outcome
+from .checkpoint import RunState
+from .guarded_metrics import GuardedMetric, numbers
 from .optimizers import set_rates
 from .parts import Parts
 from .processes import agreed, everyones, mean, stop_signal
-from .run_log import SHEET, Report
+from .run_log import SHEET, RunLog
 from .saving import release, saving, settle, write
 from .schedule import ema_decay, factor
-from .step import Run, take
-from .supply import supply, workers_for
+from .step import Run, train_step
+from .supply import ready_batches, workers_for
 from .validate import first_is_better, validate
-from .watchdog import Doubts, NotFinite, Watchdog
+from .watchdog import NotFinite, PendingChecks, Watchdog
 
 LOG_EVERY = 50
 REJECTED = "rejected"
@@ -34,8 +34,8 @@ REJECTED = "rejected"
 
 
 def fit(
-    run: Run, out: Path, progress: Progress, watch: Watch, *, more: bool = False
-) -> tuple[Outcome, Progress]:
+    run: Run, out: Path, progress: RunState, watch: Callbacks, *, more: bool = False
+) -> tuple[Outcome, RunState]:
     """Run the steps that are left of a stage; save, evaluate and report on the way.
 
     A checkpoint is written before it is evaluated. A metric, a sheet or a curve that fails is
@@ -84,22 +84,22 @@ def _settings(run: Run) -> Generator[None]:
 
 
 def _steps(
-    run: Run, out: Path, progress: Progress, watch: Watch, more: bool
-) -> tuple[Outcome, Progress]:
+    run: Run, out: Path, progress: RunState, watch: Callbacks, more: bool
+) -> tuple[Outcome, RunState]:
     parts, accelerator = run.parts, run.accelerator
     recipe, plan = parts.recipe, parts.recipe.train
     main = accelerator.is_main_process
-    report = Report(out if main else None, progress.step, watch.on_word)
+    report = RunLog(out if main else None, progress.step, watch.on_word)
     watchdog = Watchdog(recipe.watchdog.patience)
     values: dict[str, float] = {}
     stop = parts.start + plan.steps
-    doubts = Doubts(parts.terms, run.device)
+    doubts = PendingChecks(parts.terms, run.device)
     if _due(parts, progress.step) and progress.evaluated != progress.step:
         # A kill came between the checkpoint and its evaluation.
-        report.leave()
+        report.pause_clock()
         progress, values = _evaluate(run, out, progress, report, watch)
-        report.back()
-    batches = supply(
+        report.resume_clock()
+    batches = ready_batches(
         parts.crops,
         progress.step * plan.accumulate,
         stop * plan.accumulate,
@@ -114,7 +114,7 @@ def _steps(
             parts.foldable.folded = plan.fold and here < plan.steps * (1 - plan.unfolded_share)
             turns = parts.task.turns(here)
             for part in range(plan.accumulate):
-                taken = take(run, report.waited(lambda: next(coming)), turns, asked())
+                taken = train_step(run, report.timed_wait(lambda: next(coming)), turns, asked())
                 doubts.add(step, step * plan.accumulate + part, taken.finite, taken.pair)
                 report.add(taken.losses, taken.facts)
             _average(run, here)
@@ -135,7 +135,7 @@ def _steps(
             stopped = doubts.stop if accelerator.num_processes > 1 else asked()
             if saved or stopped:
                 doubts.settle()
-            report.leave()
+            report.pause_clock()
             values = {}
             if saved:
                 progress = _save(run, out, done, progress)
@@ -146,14 +146,14 @@ def _steps(
             if stopped and not saved:
                 doubts.settle()
                 progress = _save(run, out, done, progress)
-            report.back()
+            report.resume_clock()
             if stopped and (more or not last):
                 watch.on_word(f"stopped at step {done}, which is saved")
                 return Outcome(done, complete=False), progress
     return Outcome(stop, complete=True, values=values), progress
 
 
-def _roll_back(run: Run, out: Path, found: NotFinite, watch: Watch) -> Progress:
+def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunState:
     """Keep the batch to look at, and go back to the last checkpoint without its culprits."""
     parts, accelerator = run.parts, run.accelerator
     first = accelerator.process_index * len(found.pair.sr)
@@ -200,11 +200,11 @@ def _keep_rejected(folder: Path, found: NotFinite, first: int, names: list[str])
     tensors = {"lr": found.pair.lr, "hr": found.pair.hr, "sr": found.pair.sr}
     facts = {"term": str(found.term), "crops": str(found.culprits), "pictures": str(names)}
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with files.replacing(folder / f"{found.step:09d}-{first}.safetensors") as file:
+    with files.atomic_write(folder / f"{found.step:09d}-{first}.safetensors") as file:
         file.write(safetensors.torch.save(whole, facts))
 
 
-def _last_good(run: Run, out: Path, step: int) -> tuple[Path, Progress]:
+def _last_good(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
     """Load the newest checkpoint of this stage, up to a step, whose weights are finite."""
     parts = run.parts
     for there in checkpoint.sound(out):
@@ -244,7 +244,7 @@ def _due(parts: Parts, step: int) -> bool:
     return step > parts.start and (step == stop or step % parts.recipe.train.evaluate_every == 0)
 
 
-def _save(run: Run, out: Path, step: int, progress: Progress) -> Progress:
+def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
     """Write a checkpoint; what follows from it waits for its evaluation, if that is due."""
     now = replace(progress, step=step)
 
@@ -258,13 +258,13 @@ def _save(run: Run, out: Path, step: int, progress: Progress) -> Progress:
 
 
 def _evaluate(
-    run: Run, out: Path, progress: Progress, report: Report, watch: Watch
-) -> tuple[Progress, dict[str, float]]:
+    run: Run, out: Path, progress: RunState, report: RunLog, watch: Callbacks
+) -> tuple[RunState, dict[str, float]]:
     """Judge what was saved last by the first process, while the others wait."""
 
-    def evaluate() -> tuple[Progress, dict[str, float]]:
+    def evaluate() -> tuple[RunState, dict[str, float]]:
         step, best = progress.step, progress.best
-        values = judged(run, out, step, report, watch)
+        values = evaluate_guarded(run, out, step, report, watch)
         first = _first(run.parts)
         if first in values and first_is_better(run.parts, {first: values[first]}, best):
             best = (step, values[first])
@@ -283,19 +283,19 @@ def _first(parts: Parts) -> str:
     return f"{name}_x{parts.scales[0]}" if len(parts.scales) > 1 else name
 
 
-def judged(
-    run: Run, out: Path, step: int, report: Report, watch: Watch, stages: int = 1
+def evaluate_guarded(
+    run: Run, out: Path, step: int, report: RunLog, watch: Callbacks, stages: int = 1
 ) -> dict[str, float]:
     """What validation says, told and drawn; whatever of it fails is told, and left out.
 
     It neither draws from the random numbers of the run nor changes the mode of a network.
     """
     parts, device = run.parts, run.accelerator.device
-    careful = {name: Careful(metric) for name, metric in parts.metrics.items()}
+    careful = {name: GuardedMetric(metric) for name, metric in parts.metrics.items()}
     modes = [(module, module.training) for module in parts.ema.modules()]
 
     def failed(what: str, error: Exception) -> None:
-        say(str(troubles.told(error, f"step {step}: cannot {what}")))
+        say(str(troubles.explain(error, f"step {step}: cannot {what}")))
 
     def say(word: str) -> None:
         report.warned(step, word)

@@ -153,7 +153,7 @@ def set_rates(optimizer: Any, share: float) -> None:
         group["lr"] = group["initial_lr"] * share
 
 
-def trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+def trained_parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     """The parameters that an optimiser moves."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
@@ -227,7 +227,7 @@ def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> 
         other = sorted(set(kept["names"]) ^ set(names))
         raise ValueError(f"it trained other parameters: they differ in {', '.join(other)}")
     place = {number: names.index(name) for number, name in enumerate(kept["names"])}
-    parameters = trained(optimizer)
+    parameters = trained_parameters(optimizer)
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         number, dot, key = name.partition(".")

@@ -42,7 +42,7 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         raise ModelError(f"{path} is no folder", "Name another one")
     module, config = folders.build(source), source.config
     path.mkdir(parents=True, exist_ok=True)
-    with kept_folders.making(path) as place:
+    with kept_folders.new_folder(path) as place:
         small = folders.save(
             module, place / path.name, generator=config.generator, args=dict(config.args),
             summary=config.summary, purpose=config.purpose, dtype=dtype,
@@ -106,5 +106,5 @@ def _text(lines: list[dict[str, Any]]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with files.replacing(path) as file:
+    with files.atomic_write(path) as file:
         file.write(content)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common import files, kept_folders
-from ..common.checked_file import send
+from ..common.checked_file import write_all
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -177,7 +177,7 @@ class Writer:
         start = self._size
         for key, picture in pictures.items():
             rows[key] = (start, picture.shape[0], picture.shape[1])
-            send(self._file, np.ascontiguousarray(picture).data.cast("B"))
+            write_all(self._file, np.ascontiguousarray(picture).data.cast("B"))
             start += picture.size
         for picture in pictures.values():  # all of them are written
             self._hash.update(np.ascontiguousarray(picture).data)
@@ -223,7 +223,7 @@ def writing(about: str) -> Generator[Writer]:
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    with kept_folders.making(root()) as folder:
+    with kept_folders.new_folder(root()) as folder:
         writer = Writer(folder, about)
         try:
             yield writer

@@ -20,7 +20,7 @@ from ..networks.fold import Foldable
 from ..networks.recompute import recompute
 from ..plugins import kinds
 from ..plugins.registry import Use
-from ..recipes.data_folder import placed
+from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe, Weighted
 from . import optimizers, tasks
 from .crops import Crops
@@ -81,7 +81,7 @@ class Parts:
     @property
     def trained(self) -> list[nn.Parameter]:
         """The parameters of the generator that the optimiser moves."""
-        return optimizers.trained(self.optimizer)
+        return optimizers.trained_parameters(self.optimizer)
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -148,7 +148,7 @@ def assemble(
     terms = _terms(recipe.losses, data, device)
     metrics = recipe.train.metrics
     named = zip(_told_apart(metrics), metrics, strict=True)
-    judges = {name: kinds.metrics.build(placed(use, data)) for name, use in named}
+    judges = {name: kinds.metrics.build(fill_in_data_folder(use, data)) for name, use in named}
     task = tasks.build(recipe, data, device)
     opponents = {
         name: optimizers.build(nn_module(network), recipe.opponent, name)
@@ -214,7 +214,11 @@ def _terms(
 ) -> list[Term]:
     names = _told_apart([weighted.use for weighted in losses])
     return [
-        Term(name, weighted.weight, _there(kinds.losses.build(placed(weighted.use, data)), device))
+        Term(
+            name,
+            weighted.weight,
+            _there(kinds.losses.build(fill_in_data_folder(weighted.use, data)), device),
+        )
         for name, weighted in zip(names, losses, strict=True)
     ]
 

@@ -16,10 +16,10 @@ from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes.recipe import CHOICE
 from . import packs
-from .callbacks import Watch
+from .callbacks import Callbacks
 from .decode import Decoder, kept_keys, marks
 from .packs import Packs, Place, Row
-from .sets import Source, shrunk, told, whole
+from .sets import Source, shrunk, summarize_faults, whole
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -189,7 +189,7 @@ def decoded(
     Raises:
         SrzooError: a set is empty, or not of the generator's scale; a picture is bad.
     """
-    speak = say or Watch().on_word
+    speak = say or Callbacks().on_word
     for source in sets:
         if len(source) == 0:
             raise SrzooError(f"{source.label} holds no pictures", "Check its path and lists")
@@ -217,7 +217,7 @@ def decoded(
     faults = [fault for decoder in decoders for fault in decoder.faults]
     everything = sum(map(len, sets))
     if faults and not skip_bad:
-        raise told([error for _, error in faults], everything)
+        raise summarize_faults([error for _, error in faults], everything)
     if faults:
         speak(_left_out(faults, everything))
     rows = [row for decoder in decoders for row in decoder.rows()]

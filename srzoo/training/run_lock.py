@@ -42,7 +42,7 @@ class Mark:
 
 
 @contextlib.contextmanager
-def alone(out: Path) -> Generator[None]:
+def lock_run_folder(out: Path) -> Generator[None]:
     """Have a run's folder for this process alone; folders that were made go if they stay empty.
 
     Raises:
@@ -84,7 +84,7 @@ def _taken(out: Path) -> int:
             left = mark is not None and files.has_gone(
                 mark.process, mark.here, os.fstat(handle).st_mtime
             )
-            if locked is False and left and mark and mark.here == files.here():
+            if locked is False and left and mark and mark.here == files.machine_id():
                 # Processes that it had started are there still, and have its files open.
                 if _is_at(handle, path):
                     path.unlink()
@@ -107,7 +107,7 @@ def _read(handle: int) -> Mark | None:
 
 def _write(handle: int) -> None:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    mark = Mark(os.getpid(), files.here(), platform.node(), since)
+    mark = Mark(os.getpid(), files.machine_id(), platform.node(), since)
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, json.dumps(asdict(mark)).encode())

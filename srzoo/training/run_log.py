@@ -24,7 +24,7 @@ STAGES = "mean_of_stages"
 """Marks the metrics of a mean over stages."""
 
 
-class Report:
+class RunLog:
     """Collects losses and times between two lines of the log.
 
     Args:
@@ -49,10 +49,10 @@ class Report:
         if self._path and self._path.exists():
             lines = read(self._path)
             kept = [line for line in lines if line["step"] <= step and STAGES not in line]
-            with files.replacing(self._path) as file:
+            with files.atomic_write(self._path) as file:
                 file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
 
-    def waited(self, get: Callable[[], T]) -> T:
+    def timed_wait(self, get: Callable[[], T]) -> T:
         """Call ``get``, and count the time as waiting."""
         start = time.perf_counter()
         item = get()
@@ -90,11 +90,11 @@ class Report:
         """Write down what is to be looked at."""
         self._write({"step": step, "warning": word})
 
-    def leave(self) -> None:
+    def pause_clock(self) -> None:
         """What follows, up to :meth:`back`, is not training: its time is not counted."""
         self._left = time.perf_counter()
 
-    def back(self) -> None:
+    def resume_clock(self) -> None:
         """Training goes on."""
         self._since += time.perf_counter() - self._left
 
@@ -121,7 +121,7 @@ class Report:
         try:
             with self._path.open("ab", buffering=0) as file:
                 end = file.tell()
-                checked_file.send(file, json.dumps(line).encode() + b"\n")
+                checked_file.write_all(file, json.dumps(line).encode() + b"\n")
             self._failed = False
         except OSError as error:
             if end is not None:
@@ -207,5 +207,5 @@ def draw_curves(lines: list[dict[str, Any]], path: Path) -> None:
             axes.set_yscale("log")
         axes.set_title(title)
         axes.grid(alpha=0.3)
-    with files.replacing(path) as file:
+    with files.atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=80)

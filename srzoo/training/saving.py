@@ -9,7 +9,7 @@ from pathlib import Path
 from ..common import troubles
 from ..errors import SrzooError
 from . import checkpoint
-from .checkpoint import Progress
+from .checkpoint import RunState
 from .parts import Parts
 from .step import Run
 
@@ -25,20 +25,20 @@ def saving(what: str, left: str) -> Generator[None]:
         ) from error
 
 
-def write(run: Run, out: Path, progress: Progress, left: str) -> None:
+def write(run: Run, out: Path, progress: RunState, left: str) -> None:
     """Write a checkpoint; ``left`` says what is saved if that fails."""
     with saving(f"step {progress.step}", left):
         checkpoint.save(run.parts, out, progress, run.scalers)
 
 
-def settle(run: Run, out: Path, now: Progress) -> None:
+def settle(run: Run, out: Path, now: RunState) -> None:
     """Publish the weights that are the ones to release, and let old checkpoints go."""
     release(run.parts, out, now)
     with saving("room", f"step {now.step} is saved, and stays"):
         checkpoint.prune(out, run.parts.recipe.train.keep, now.best[0] if now.best else None)
 
 
-def release(parts: Parts, out: Path, progress: Progress) -> None:
+def release(parts: Parts, out: Path, progress: RunState) -> None:
     """Make the stage's best checkpoint, or its last, the run's own model folder."""
     best = progress.best if parts.recipe.train.release == "best" else None
     step = best[0] if best else progress.step

@@ -14,7 +14,7 @@ import numpy as np
 from ..contracts import Sample
 from ..errors import PictureError, SrzooError
 from ..plugins import kinds
-from ..recipes.data_folder import placed
+from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:
     from ..contracts import U8, Dataset, Degradation
@@ -254,7 +254,7 @@ def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
     """
     found: list[Source] = []
     for number, source in enumerate(sets.each):
-        use = placed(source.use, data)
+        use = fill_in_data_folder(source.use, data)
         where = f"{place}[{number}]" if len(sets.each) > 1 else place
         args = ", ".join(f"{key}={value}" for key, value in use.args.items())
         about = f"{use.name} ({args})" if args else use.name
@@ -266,7 +266,7 @@ def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
 CORRECT = "Correct or exclude them, or set data.skip_bad = true"
 
 
-def told(faults: Sequence[SrzooError], total: int, fix: str = CORRECT) -> SrzooError:
+def summarize_faults(faults: Sequence[SrzooError], total: int, fix: str = CORRECT) -> SrzooError:
     """One error for all that is wrong with pictures: the first few, and how many there are."""
     first = faults[0]
     if len(faults) == 1:

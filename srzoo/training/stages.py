@@ -13,13 +13,13 @@ from ..common import files, troubles
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
-from .callbacks import Outcome, Watch
-from .checkpoint import Progress
-from .loop import fit, judged
+from .callbacks import Callbacks, Outcome
+from .checkpoint import RunState
+from .loop import evaluate_guarded, fit
 from .parts import assemble
 from .processes import accelerator_for, agreed
-from .run_lock import alone
-from .run_log import Report
+from .run_lock import lock_run_folder
+from .run_log import RunLog
 from .starting import Start, set_aside, start
 from .step import Run, prepare
 
@@ -30,7 +30,7 @@ def train(
     *,
     data: Path | None = None,
     resume: str | Path = "auto",
-    watch: Watch | None = None,
+    watch: Callbacks | None = None,
     track: Sequence[str] = (),
 ) -> Outcome:
     """Train a model into a folder, or go on with a run that is there.
@@ -51,7 +51,7 @@ def train(
             recipe's run or cannot be written, or values that are not finite came back after
             every rollback.
     """
-    watch = watch or Watch()
+    watch = watch or Callbacks()
     if isinstance(recipe, Recipe):
         name = recipe.generator.name
         recipes.check(recipe, "the recipe")
@@ -60,20 +60,22 @@ def train(
     trackers.check(track)
     out = out or Path("runs") / name
     group = accelerator_for(recipe.each()[0])
-    speaker = watch if group.is_main_process else Watch()
+    speaker = watch if group.is_main_process else Callbacks()
     try:
         with ExitStack() as held:
-            agreed(group, lambda: held.enter_context(alone(out)))
+            agreed(group, lambda: held.enter_context(lock_run_folder(out)))
             begun = agreed(group, lambda: start(recipe, out, resume))
             step = begun.progress.step
             names = track if group.is_main_process else ()
-            speaker = held.enter_context(trackers.also(speaker, names, out, recipe, step))
+            speaker = held.enter_context(trackers.with_trackers(speaker, names, out, recipe, step))
             return _train(recipe, out, data, begun, speaker)
     except OSError as error:
-        raise troubles.told(error, f"cannot go on in {out}") from error
+        raise troubles.explain(error, f"cannot go on in {out}") from error
 
 
-def _train(recipe: Recipe, out: Path, data: Path | None, begun: Start, speaker: Watch) -> Outcome:
+def _train(
+    recipe: Recipe, out: Path, data: Path | None, begun: Start, speaker: Callbacks
+) -> Outcome:
     there, progress = begun.there, begun.progress
     averaging.expect(recipe, out, progress.stage)
     for word in begun.words:
@@ -119,8 +121,8 @@ def _train(recipe: Recipe, out: Path, data: Path | None, begun: Start, speaker: 
 
 
 def _placed(
-    accelerator: Any, out: Path, there: Path, progress: Progress, begun: Start, speaker: Watch
-) -> Progress:
+    accelerator: Any, out: Path, there: Path, progress: RunState, begun: Start, speaker: Callbacks
+) -> RunState:
     """Clear the way for what follows a checkpoint, and forget a best one that does not count."""
     if begun.chosen:
         for word in agreed(accelerator, lambda: set_aside(out, there, progress)):
@@ -132,11 +134,11 @@ def _placed(
 
 
 def _keep_recipe(recipe: Recipe, out: Path) -> None:
-    with files.replacing(out / RECIPE) as file:
+    with files.atomic_write(out / RECIPE) as file:
         file.write(recipe.to_toml().encode())
 
 
-def _end(run: Run, out: Path, outcome: Outcome, watch: Watch) -> Outcome:
+def _end(run: Run, out: Path, outcome: Outcome, watch: Callbacks) -> Outcome:
     """What is left to do when a stage is complete, and after the last one."""
     recipe, stage = run.parts.run, run.parts.stage
     if averaging.wanted(recipe, stage):
@@ -148,10 +150,10 @@ def _end(run: Run, out: Path, outcome: Outcome, watch: Watch) -> Outcome:
     return outcome
 
 
-def _average(run: Run, out: Path, step: int, watch: Watch) -> dict[str, float]:
+def _average(run: Run, out: Path, step: int, watch: Callbacks) -> dict[str, float]:
     """Release the mean over the last stages, and give back what validation says of it."""
     parts = run.parts
     checkpoint.publish(averaging.average(parts.run, out, parts.ema), out)
     count = parts.run.average_stages
     watch.on_word(f"the mean of the last {count} stages' weights is released")
-    return judged(run, out, step, Report(out, step, watch.on_word), watch, stages=count)
+    return evaluate_guarded(run, out, step, RunLog(out, step, watch.on_word), watch, stages=count)

@@ -14,7 +14,7 @@ from ..errors import SrzooError
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, trackers
-from .checkpoint import Progress
+from .checkpoint import RunState
 from .run_log import CURVES, LOG, SHEET
 
 BRANCHES = "branches"
@@ -88,7 +88,7 @@ class Start:
     """
 
     there: Path | None = None
-    progress: Progress = field(default_factory=Progress)
+    progress: RunState = field(default_factory=RunState)
     words: tuple[str, ...] = ()
     chosen: bool = False
     same_judge: bool = True
@@ -150,7 +150,7 @@ def _recipe_of(there: Path) -> Recipe | None:
         return None
 
 
-def _is_allowed(change: Change, progress: Progress) -> bool:
+def _is_allowed(change: Change, progress: RunState) -> bool:
     # Steps of a stage that is over say at which step the next one began.
     over = change.key == "train.steps" and progress.stage > (change.stage or 0)
     return change.is_free and not over
@@ -161,14 +161,14 @@ def _listed(changes: list[Change]) -> str:
     return "; ".join(map(str, changes[:TOLD])) + more
 
 
-def _judge(recipe: Recipe, progress: Progress) -> object:
+def _judge(recipe: Recipe, progress: RunState) -> object:
     """What decides the value of a checkpoint."""
     stages = recipe.each()
     part = stages[min(progress.stage, len(stages) - 1)]
     return part.train.metrics[:1], part.data.validation, part.data.degradation
 
 
-def _enough_steps(recipe: Recipe, progress: Progress) -> None:
+def _enough_steps(recipe: Recipe, progress: RunState) -> None:
     stages = recipe.each()
     done = progress.step - sum(part.train.steps for part in stages[: progress.stage])
     steps = stages[progress.stage].train.steps
@@ -229,7 +229,7 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, object]]:
         yield from _leaves(f"{key}.{name}" if key else name, item)
 
 
-def set_aside(out: Path, there: Path, progress: Progress) -> tuple[str, ...]:
+def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
     """Keep what the run made after a checkpoint as a branch, out of the way of what follows.
 
     Of a checkpoint that is none of the run's own, all that the run has made makes way.
@@ -277,7 +277,7 @@ def _branch(out: Path, step: int) -> Path:
     number = 1
     while (branch := root / f"{step:09d}-{number}").exists():
         number += 1
-    with kept_folders.making(root) as made:
+    with kept_folders.new_folder(root) as made:
         new = made / branch.name
         new.mkdir()
         for name in (LOG, CURVES, SHEET, RECIPE):
@@ -291,5 +291,5 @@ def _take_log(out: Path, there: Path) -> None:
     """Let the log be that of the run's own branch which a checkpoint is of, or begin anew."""
     log = there.resolve().parent.parent / LOG
     known = out.resolve() in log.parents and log.is_file()
-    with files.replacing(out / LOG) as file:
+    with files.atomic_write(out / LOG) as file:
         file.write(log.read_bytes() if known else b"")

@@ -16,7 +16,7 @@ from .crops import Batch
 from .parts import Parts
 from .sending import Sender
 from .tasks import GENERATOR
-from .watchdog import Finite, picture_facts
+from .watchdog import FiniteFlags, picture_facts
 
 Values = dict[str, Tensor]
 
@@ -104,7 +104,7 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """What came out of a batch.
 
     Attributes:
@@ -116,11 +116,13 @@ class Taken:
 
     losses: Values
     facts: Values
-    finite: Finite
+    finite: FiniteFlags
     pair: Pair
 
 
-def take(run: Run, batch: Batch, turns: Collection[str] | None = None, stop: bool = False) -> Taken:
+def train_step(
+    run: Run, batch: Batch, turns: Collection[str] | None = None, stop: bool = False
+) -> StepResult:
     """All turns on one batch; the optimisers step once enough batches are accumulated.
 
     Args:
@@ -139,9 +141,9 @@ def take(run: Run, batch: Batch, turns: Collection[str] | None = None, stop: boo
             losses, facts, finite = Values(), picture_facts(pair), Values()
         for name in run.beside:
             if turns is None or name in turns:
-                more, said, sound = _turn(run, name, pair.detach())
+                more, said, sound = _network_turn(run, name, pair.detach())
                 losses, facts, finite = losses | more, facts | said, finite | sound
-    return Taken(losses, facts, Finite(finite, run.accelerator, stop), pair.detach())
+    return StepResult(losses, facts, FiniteFlags(finite, run.accelerator, stop), pair.detach())
 
 
 def _enlarge(run: Run, batch: Batch) -> Pair:
@@ -167,22 +169,26 @@ def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
     task, others = run.parts.task, run.parts.opponents.values()
     losses = {term.name: term.weight * term.loss(pair) for term in run.parts.terms}
     # The bare networks: no wrapper has to synchronise gradients that it does not get.
-    still = (parameter for one in others for parameter in optimizers.trained(one))
+    still = (parameter for one in others for parameter in optimizers.trained_parameters(one))
     with frozen(still), run.accelerator.autocast():
         losses |= task.terms(pair, task.networks)
-    facts, finite = _descend(run, GENERATOR, run.parts.optimizer, run.parts.trained, losses)
+    facts, finite = _backward_and_step(
+        run, GENERATOR, run.parts.optimizer, run.parts.trained, losses
+    )
     return losses, picture_facts(pair) | facts, finite
 
 
-def _turn(run: Run, name: str, pair: Pair) -> tuple[Values, Values, Values]:
+def _network_turn(run: Run, name: str, pair: Pair) -> tuple[Values, Values, Values]:
     optimizer = run.parts.opponents[name]
     with run.accelerator.autocast():
         losses, said = run.parts.task.loss_of(name, run.beside[name], pair)
-    facts, finite = _descend(run, name, optimizer, optimizers.trained(optimizer), losses)
+    facts, finite = _backward_and_step(
+        run, name, optimizer, optimizers.trained_parameters(optimizer), losses
+    )
     return losses, said | facts, finite
 
 
-def _descend(
+def _backward_and_step(
     run: Run,
     who: str,
     optimizer: torch.optim.Optimizer,

@@ -48,7 +48,7 @@ def workers_for(asked: int | None, processes: int = 1) -> int:
 
 
 @contextmanager
-def supply(
+def ready_batches(
     crops: Crops, start: int, stop: int, part: int = 0, parts: int = 1, workers: int = 0
 ) -> Generator[Generator[Batch]]:
     """The batches from ``start`` to before ``stop``, made ahead.
@@ -64,7 +64,7 @@ def supply(
             raised in its place.
     """
     pool, make, depth = _pool(crops, part, parts, workers)
-    with closing(ahead(make, start, stop, pool, depth)) as batches:
+    with closing(prefetch(make, start, stop, pool, depth)) as batches:
         yield batches
 
 
@@ -129,7 +129,7 @@ def _begin(sent: bytes, parent: int) -> None:
     threading.Thread(target=leave_with_parent, daemon=True).start()
 
 
-def ahead(
+def prefetch(
     make: Callable[[int], T], start: int, stop: int, pool: Executor, depth: int = AHEAD
 ) -> Generator[T]:
     """``make(start)``, ``make(start + 1)``, ... made in a pool, a few before they are used.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..contracts import Pair, SplitGenerator, Task, multiple_of, nn_module
 from ..errors import SrzooError
 from ..plugins import kinds
-from ..recipes.data_folder import placed
+from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
 
 GENERATOR = "generator"
@@ -23,7 +23,7 @@ OPPONENT = "opponent"
 """What it calls the optimiser of the first network, as when there was one; then with its name."""
 
 
-class Alone:
+class LossesOnly:
     """The task of a recipe that has none: the generator follows the recipe's losses."""
 
     networks: Mapping[str, Any] = {}
@@ -52,8 +52,8 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
         SrzooError: it cannot be built, or has a network of a name that is taken.
     """
     if not recipe.beside:
-        return Alone()
-    use = placed(recipe.beside.use, data)
+        return LossesOnly()
+    use = fill_in_data_folder(recipe.beside.use, data)
     task = kinds.tasks.build(use)
     for name in task.networks:
         if name in OTHERS or name.startswith(OPPONENT) or "." in name:

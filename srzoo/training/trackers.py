@@ -22,7 +22,7 @@ from PIL import Image
 from ..common import files, strict, troubles
 from ..errors import SrzooError, did_you_mean
 from ..recipes.recipe import Recipe
-from .callbacks import Watch
+from .callbacks import Callbacks
 from .run_log import SHEET
 
 RUN = "trackers.json"
@@ -63,9 +63,9 @@ def check(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def also(
-    watch: Watch, names: Sequence[str], out: Path, recipe: Recipe, step: int
-) -> Generator[Watch]:
+def with_trackers(
+    watch: Callbacks, names: Sequence[str], out: Path, recipe: Recipe, step: int
+) -> Generator[Callbacks]:
     """The same watch, which tells trackers too; in the process that speaks for all.
 
     Args:
@@ -177,7 +177,7 @@ class _Tracker:
             if not self._failed:
                 self._failed = True
                 self._tell(
-                    str(troubles.told(error, f"the tracker {self.name} failed; the run goes on"))
+                    str(troubles.explain(error, f"the tracker {self.name} failed; the run goes on"))
                 )
 
 
@@ -187,7 +187,7 @@ def _id(out: Path) -> str:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads(path.read_text(encoding="utf-8"))["id"])
     made = os.urandom(4).hex()
-    with files.replacing(path) as file:
+    with files.atomic_write(path) as file:
         file.write(json.dumps({"id": made}).encode())
     return made
 

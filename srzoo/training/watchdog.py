@@ -44,7 +44,7 @@ class NotFinite(Exception):  # noqa: N818 - it is caught where the run is rolled
         self.culprits = culprits
 
 
-class Finite:
+class FiniteFlags:
     """Whether some values of a batch are finite, here and in all processes; read later.
 
     Args:
@@ -81,7 +81,7 @@ class Finite:
         return next((name for name, good in named if not good), None), bad, stop
 
 
-class Doubts:
+class PendingChecks:
     """The batches of which nobody has looked yet whether they were finite.
 
     On a CUDA card one batch is left in doubt while the next is on its way, so that the card
@@ -99,9 +99,9 @@ class Doubts:
         self.stop = False
         self._terms = terms
         self._most = 1 if device.type == "cuda" else 0
-        self._open: deque[tuple[int, int, Finite, Pair]] = deque()
+        self._open: deque[tuple[int, int, FiniteFlags, Pair]] = deque()
 
-    def add(self, step: int, batch: int, finite: Finite, pair: Pair) -> None:
+    def add(self, step: int, batch: int, finite: FiniteFlags, pair: Pair) -> None:
         """One more; looks at the oldest if there are too many.
 
         Raises:

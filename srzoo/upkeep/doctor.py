@@ -72,7 +72,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Report:
+class Diagnosis:
     """What was found; nothing private is in it.
 
     Attributes:
@@ -104,7 +104,7 @@ class Report:
     problems: list[str] = field(default_factory=list[str])
 
 
-def examine(*, try_engines: bool = True) -> Report:
+def examine(*, try_engines: bool = True) -> Diagnosis:
     """Look at everything; engines are tried on a small picture, each in its own process."""
     there = machine.here()
     found = [tried(one) if try_engines else one for one in engines()]
@@ -114,7 +114,7 @@ def examine(*, try_engines: bool = True) -> Report:
     problems += [f"{path} {why}" for path, why in folders.items() if why]
     problems += _models()
     whole = devices.cpu()
-    return Report(
+    return Diagnosis(
         versions={"srzoo": __version__, "Python": there.python, **versions()},
         libraries=_libraries(),
         system=there.system,

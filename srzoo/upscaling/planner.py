@@ -42,7 +42,7 @@ SPARE = 1.02
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """How one picture is cut.
 
     Attributes:
@@ -72,12 +72,12 @@ class Plan:
     multiple: int = 1
 
 
-NO_TILES = Plan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, area=0, tiles=0)
+NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, area=0, tiles=0)
 
 
-def plans(
+def plan_passes(
     way: Way, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
-) -> tuple[Plan, ...]:
+) -> tuple[TilePlan, ...]:
     """How each pass of a picture's way is cut; arguments as for :func:`plan`.
 
     Raises:
@@ -90,21 +90,22 @@ def plans(
     what = f"a {width}x{height} picture to {across}x{down} ({way.route}) needs about"
     if error.device is not None:
         raise MemoryBudgetError(
-            f"{what} {gb(error.needed)}, and of the device's memory {gb(error.device)} are free",
+            f"{what} {format_gb(error.needed)}, and of the device's memory"
+            f" {format_gb(error.device)} are free",
             "Use --device cpu" if tile == "auto" else "Use --tile auto, or --device cpu",
         )
-    ways = [f"Give --memory {gb(error.least, above=True)} or more"]
+    ways = [f"Give --memory {format_gb(error.least, above=True)} or more"]
     if not way.streamed and _planned(replace(way, streamed=True), runner, tile, memory)[1] is None:
         ways.append("or write a TIFF (-o NAME.tif), which needs less")
     if tile != "auto":
         ways.append("or --tile auto")
     raise MemoryBudgetError(
-        f"{what} {gb(error.needed)} and may use {gb(error.budget)}", ", ".join(ways)
+        f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(ways)
     )
 
 
 def still_fit(
-    plans: tuple[Plan, ...], way: Way, runner: Runner, *, memory: int | None = None
+    plans: tuple[TilePlan, ...], way: Way, runner: Runner, *, memory: int | None = None
 ) -> bool:
     """Whether a picture can be made as it was planned, with the memory that there is by now.
 
@@ -149,23 +150,23 @@ def _peak(work: Work, taken: int, process: int) -> int:
 
 def _planned(
     way: Way, runner: Runner, tile: Tile, memory: int | None
-) -> tuple[list[Plan], TooLargeError | None]:
+) -> tuple[list[TilePlan], TooLargeError | None]:
     """The plans, and of what stands against them the worst."""
-    found: list[Plan] = []
+    found: list[TilePlan] = []
     refused: list[TooLargeError] = []
     for work in way.works:
         try:
             needed = runner if way.route.passes else None
-            found.append(plan(work, needed, tile=tile, memory=memory))
+            found.append(plan_tiles(work, needed, tile=tile, memory=memory))
         except TooLargeError as error:
             refused.append(error)
     worst = max(refused, key=lambda error: (error.device is not None, error.least), default=None)
     return found, worst
 
 
-def plan(
+def plan_tiles(
     work: Work, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
-) -> Plan:
+) -> TilePlan:
     """How a picture will be cut.
 
     Exact tiles wherever the network's reach is bounded and does not outgrow the tile; else
@@ -215,8 +216,8 @@ class TooLargeError(MemoryBudgetError):
 
     def __init__(self, needed: int, budget: int, least: int, device: int | None = None) -> None:
         super().__init__(
-            f"it needs about {gb(needed)} and may use {gb(budget)}",
-            f"Give --memory {gb(least, above=True)} or more",
+            f"it needs about {format_gb(needed)} and may use {format_gb(budget)}",
+            f"Give --memory {format_gb(least, above=True)} or more",
         )
         self.needed = needed
         self.budget = budget
@@ -224,7 +225,7 @@ class TooLargeError(MemoryBudgetError):
         self.device = device
 
 
-def gb(amount: int, *, above: bool = False) -> str:
+def format_gb(amount: int, *, above: bool = False) -> str:
     """ "1.5GB", as ``--memory`` reads it; rounded up, and a bit more, where it is to be enough."""
     if above:
         return f"{math.ceil(amount * 1.02 / 1e8) / 10:.1f}GB"
@@ -275,7 +276,7 @@ class Facts:
         return on_grid(SMALLEST, self.multiple)
 
 
-def _cut(work: Work, facts: Facts, tile: Tile, room: int) -> Plan:
+def _cut(work: Work, facts: Facts, tile: Tile, room: int) -> TilePlan:
     """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
 
     Its ``bytes`` are not known yet.
@@ -300,7 +301,7 @@ def _cut(work: Work, facts: Facts, tile: Tile, room: int) -> Plan:
     return min((whole, *exact, *blended), key=lambda found: found.taken)
 
 
-def _best(plans: list[Plan], room: int) -> Plan | None:
+def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
     """Of those that fit the one that computes least, or None."""
     fitting = [found for found in plans if found.taken <= room]
     least = min((found.area for found in fitting), default=0)
@@ -309,7 +310,7 @@ def _best(plans: list[Plan], room: int) -> Plan | None:
     return min(near, key=lambda found: found.taken, default=None)
 
 
-def _tiled(work: Work, facts: Facts, *, exact: bool) -> list[Plan]:
+def _tiled(work: Work, facts: Facts, *, exact: bool) -> list[TilePlan]:
     """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
     width, height = work.size
     margin = facts.seen if exact else BLEND
@@ -331,7 +332,9 @@ def _parts(length: int, facts: Facts) -> list[int]:
     return list(dict.fromkeys(max(part, facts.smallest) for part in parts))
 
 
-def _costs(work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exact: bool) -> Plan:
+def _costs(
+    work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exact: bool
+) -> TilePlan:
     """The plan with these tiles; its ``bytes`` are not known yet."""
     width, height = work.size
     rows, columns = min(tile[0], height), min(tile[1], width)
@@ -350,7 +353,7 @@ def _costs(work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exac
     taken = working + rows * work.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
         taken += (rows + 2 * margin) * width * work.scale**2 * work.channels * 4
-    return Plan(
+    return TilePlan(
         scale=work.scale,
         tile=(rows, columns),
         margin=margin if halves else 0,

@@ -112,7 +112,7 @@ class Sizing:
             )
         return cls(side=(name, _length(length, size)))
 
-    def plan(self, size: tuple[int, int], scales: Sequence[int]) -> Route:
+    def route(self, size: tuple[int, int], scales: Sequence[int]) -> Route:
         """The passes for a picture, and its exact size.
 
         Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..contracts import F32, Runner
-    from .planner import Plan
+    from .planner import TilePlan
 
 Progress = Callable[[int, int], None]
 
@@ -69,7 +69,7 @@ class Stitcher:
     def bands(
         self,
         source: Source,
-        plan: Plan,
+        plan: TilePlan,
         tick: Ticks,
         out: NDArray[Any] | None = None,
     ) -> Iterator[NDArray[Any]]:
@@ -93,13 +93,13 @@ class Stitcher:
             yield band
             del band  # before the next one is made
 
-    def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: Plan) -> None:
+    def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: TilePlan) -> None:
         """Put an exact tile where it belongs."""
         grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
         tiles.put(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
-        self, source: Source, plan: Plan, tick: Ticks, out: NDArray[Any] | None
+        self, source: Source, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
     ) -> Iterator[NDArray[Any]]:
         """The same where tiles overlap: sums of weighted tiles, given out once complete."""
         factor, margin = plan.scale, plan.margin
@@ -168,7 +168,7 @@ class Stitcher:
             raise ModelError(f"{self.name} gave values that are not finite", "Use --precision fp32")
         return y[0].transpose(1, 2, 0)
 
-    def _tidy(self, plan: Plan) -> None:
+    def _tidy(self, plan: TilePlan) -> None:
         """Between two tiles: give freed memory back if it would be missing for the next."""
         needed = memory.used() + plan.working + SLACK  # the slack is for within a tile
         if needed <= plan.bytes:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..contracts import F32
-    from .planner import Plan
+    from .planner import TilePlan
 
 DEEPEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
 """The value of white, for each type of whole numbers."""
 
 
-def rows_of(size: tuple[int, int], plan: Plan) -> Iterator[list[Place]]:
+def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Place]]:
     """The tiles of a picture (width, height), one row of them after the other."""
     rows, columns = plan.tile
     for y in range(0, size[1], rows):
@@ -126,7 +126,7 @@ def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
             yield band
 
 
-def handed_on(planes: list[Iterator[NDArray[Any]]], rows: int = 64) -> Iterator[NDArray[Any]]:
+def join_channels(planes: list[Iterator[NDArray[Any]]], rows: int = 64) -> Iterator[NDArray[Any]]:
     """Strips of colours, and of alpha if there is any, as some rows at a time with all channels.
 
     Copies, so that whoever holds them does not hold a strip while the next one is made.

@@ -22,7 +22,7 @@ from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
 from .memory_needs import Way
-from .planner import SMALLEST, Plan, Tile
+from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route
 from .stitching import Progress, Stitcher, Ticks
 from .tiles import DEEPEST, Source
@@ -145,7 +145,7 @@ class Upscaler:
         route: Route,
         progress: Progress | None = None,
         *,
-        plans: tuple[Plan, ...] = (),
+        plans: tuple[TilePlan, ...] = (),
     ) -> Picture:
         """Bring a decoded picture to another size.
 
@@ -190,7 +190,7 @@ class Upscaler:
         to: int | Route | None = None,
         progress: Progress | None = None,
         *,
-        plans: tuple[Plan, ...] = (),
+        plans: tuple[TilePlan, ...] = (),
     ) -> Iterator[NDArray[Any]]:
         """The result from top to bottom, some rows at a time: exactly those of the whole.
 
@@ -226,7 +226,7 @@ class Upscaler:
         *,
         streamed: bool = False,
         channels: int = 3,
-    ) -> Plan:
+    ) -> TilePlan:
         """How a picture of (width, height) LR pixels will be cut, before it is read.
 
         Raises:
@@ -235,31 +235,39 @@ class Upscaler:
         route = _straight(size, self.factor(scale))
         return self.plans(Way(route, itemsize, channels, streamed))[0]
 
-    def plans(self, way: Way) -> tuple[Plan, ...]:
+    def plans(self, way: Way) -> tuple[TilePlan, ...]:
         """How each pass of a picture's way to its size will be cut.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
-        return planner.plans(self._mixed(way), self._engine, tile=self.tile, memory=self.memory)
+        return planner.plan_passes(
+            self._mixed(way), self._engine, tile=self.tile, memory=self.memory
+        )
 
-    def still_fit(self, plans: tuple[Plan, ...], way: Way) -> bool:
+    def still_fit(self, plans: tuple[TilePlan, ...], way: Way) -> bool:
         """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
         return planner.still_fit(plans, self._mixed(way), self._engine, memory=self.memory)
 
-    def seconds(self, plans: tuple[Plan, ...]) -> float:
+    def seconds(self, plans: tuple[TilePlan, ...]) -> float:
         """How long computing takes, by the tiles that ran so far or by a small one."""
         return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
 
     def _mixed(self, way: Way) -> Way:
         return replace(way, mixed=True) if 0 < self.strength < 1 else way
 
-    def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[Plan, ...]:
+    def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[TilePlan, ...]:
         itemsize = picture.pixels.itemsize
         return self.plans(Way(route, itemsize, picture.channels, streamed, held=True))
 
     def _rows(
-        self, picture: Picture, route: Route, plans: tuple[Plan, ...], tick: Ticks, *, gray: bool
+        self,
+        picture: Picture,
+        route: Route,
+        plans: tuple[TilePlan, ...],
+        tick: Ticks,
+        *,
+        gray: bool,
     ) -> Iterator[NDArray[Any]]:
         for plan in plans[:-1]:
             picture = self._pass(picture, plan, tick, gray=gray)
@@ -270,10 +278,10 @@ class Upscaler:
             self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
             for source in sources
         ]
-        strips = tiles.handed_on(planes)
+        strips = tiles.join_channels(planes)
         yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
 
-    def _pass(self, picture: Picture, plan: Plan, tick: Ticks, *, gray: bool) -> Picture:
+    def _pass(self, picture: Picture, plan: TilePlan, tick: Ticks, *, gray: bool) -> Picture:
         """One pass over a picture, whole."""
         made: list[NDArray[Any]] = []
         for source in _sources(picture, gray=gray):

@@ -19,7 +19,7 @@ KNOWN = ["edsr-x4", "bicubic-x2"]
 
 def targets(inputs, output=None, **options) -> list[str]:
     options = {"model": "edsr-x4", "known": KNOWN} | options
-    return [str(job.target) for job in batch.plan(inputs, output, **options).jobs]
+    return [str(job.target) for job in batch.plan_batch(inputs, output, **options).jobs]
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def test_beside_the_input_in_its_own_format(here):
 
 def test_output_is_a_file_for_one_input(here):
     assert targets([Path("in/a.png")], "big.jpg") == ["big.jpg"]
-    assert batch.plan([Path("in/a.png")], "big.jpg", model="m", known=[]).jobs[0].format == "jpg"
+    assert (
+        batch.plan_batch([Path("in/a.png")], "big.jpg", model="m", known=[]).jobs[0].format == "jpg"
+    )
 
 
 @pytest.mark.parametrize("output", ["out/", "in2"])
@@ -67,21 +69,23 @@ def test_results_of_earlier_runs_are_no_inputs(here):
     for name in ("a-edsr-x4.png", "b-bicubic-x2.JPG"):
         drawn(8, 8).save(f"in/{name}")
     drawn(8, 8).save("in/lone-edsr-x4.png")  # no lone.png: somebody's own picture
-    work = batch.plan([Path("in")], None, model="edsr-x4", known=KNOWN)
+    work = batch.plan_batch([Path("in")], None, model="edsr-x4", known=KNOWN)
     assert [job.source.name for job in work.jobs] == ["a.png", "b.JPG", "c.bmp", "lone-edsr-x4.png"]
     assert [path.name for path in work.skipped] == ["a-edsr-x4.png", "b-bicubic-x2.JPG"]
-    asked = batch.plan([Path("in/a-edsr-x4.png")], None, model="edsr-x4", known=KNOWN)
+    asked = batch.plan_batch([Path("in/a-edsr-x4.png")], None, model="edsr-x4", known=KNOWN)
     assert len(asked.jobs) == 1  # by name it is taken all the same
 
 
 def test_existing_files_and_inputs_are_never_replaced_unasked(here):
     drawn(8, 8).save("in/a-edsr-x4.png")
-    jobs = batch.plan([Path("in/a.png")], None, model="edsr-x4", known=KNOWN).jobs
+    jobs = batch.plan_batch([Path("in/a.png")], None, model="edsr-x4", known=KNOWN).jobs
     assert "--overwrite" in str(jobs[0].problem)
-    jobs = batch.plan([Path("in/a.png")], None, model="edsr-x4", known=KNOWN, overwrite=True).jobs
+    jobs = batch.plan_batch(
+        [Path("in/a.png")], None, model="edsr-x4", known=KNOWN, overwrite=True
+    ).jobs
     assert jobs[0].problem is None
     for output in ("in/a.png", "in/../in/a.png", "in/"):
-        jobs = batch.plan(
+        jobs = batch.plan_batch(
             [Path("in/a.png")], output, model="edsr-x4", known=KNOWN, overwrite=True
         ).jobs
         assert "the input itself" in str(jobs[0].problem)
@@ -102,7 +106,7 @@ def test_what_cannot_work_is_said(here):
     with pytest.raises(PictureError, match="is a file, and several"):
         targets([Path("in")], "in/a.png")
     assert "does not exist" in str(
-        batch.plan([Path("no.png")], None, model="m", known=[]).jobs[0].problem
+        batch.plan_batch([Path("no.png")], None, model="m", known=[]).jobs[0].problem
     )
 
 
@@ -148,13 +152,13 @@ def test_hidden_and_linked_folders(trees):
     Path("in/self").symlink_to(".", target_is_directory=True)
     Path("in/linked.png").symlink_to("z.png")
     Path("in/nowhere.png").symlink_to("gone.png")
-    work = batch.plan([Path("in")], "out", model="m", known=[], recursive=True)
+    work = batch.plan_batch([Path("in")], "out", model="m", known=[], recursive=True)
     assert [str(path) for path in work.links] == ["in/round", "in/self"]
     names = [job.source.name for job in work.jobs]
     assert names == ["a.png", "b.JPG", "c.bmp", "linked.png", "nowhere.png", "z.png", "a.png",
                      "b.jpg", "c.webp"]  # fmt: skip
     assert [j.source.name for j in work.jobs if j.problem] == ["nowhere.png"]
-    by_name = batch.plan([Path("in/self")], "out", model="m", known=[])
+    by_name = batch.plan_batch([Path("in/self")], "out", model="m", known=[])
     assert len(by_name.jobs) == 6  # a link that is named is followed
 
 
@@ -182,7 +186,7 @@ def test_a_folder_that_cannot_be_looked_into_is_told(trees, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    work = batch.plan([Path("in")], "out", model="m", known=[], recursive=True)
+    work = batch.plan_batch([Path("in")], "out", model="m", known=[], recursive=True)
     assert len(work.todo) == 5
     assert "cannot look into in/sub: Permission denied" in str(work.jobs[-1].problem)
     with pytest.raises(PictureError, match="cannot look into in/sub"):
@@ -233,7 +237,7 @@ def test_no_input_is_replaced_by_the_result_of_another(here):
     drawn(8, 8).save("in/a.bmp")
     Path("in/a.png").rename("in/other.png")
     Path("in/a.png").symlink_to("other.png")
-    jobs = batch.plan([Path("in/a.bmp"), Path("in/other.png")], "in/", model="m", known=[],
+    jobs = batch.plan_batch([Path("in/a.bmp"), Path("in/other.png")], "in/", model="m", known=[],
                       overwrite=True, format="png", skip_existing=True)  # fmt: skip
     assert "an input too" in str(jobs.jobs[0].problem)
     assert "the input itself" in str(jobs.jobs[1].problem)
@@ -243,20 +247,26 @@ def test_names_that_are_too_long_are_told_before(here):
     long = "ä" * 125 + ".png"  # 254 bytes
     drawn(8, 8).save(f"in/{long}")
     assert "longer than 255 bytes" in str(
-        batch.plan([Path(f"in/{long}")], None, model="m", known=[]).jobs[0].problem
+        batch.plan_batch([Path(f"in/{long}")], None, model="m", known=[]).jobs[0].problem
     )
-    assert batch.plan([Path(f"in/{long}")], "out/", model="m", known=[]).jobs[0].problem is None
-    longer = batch.plan([Path(f"in/{long}")], "out/", model="m", known=[], format="webp").jobs[0]
+    assert (
+        batch.plan_batch([Path(f"in/{long}")], "out/", model="m", known=[]).jobs[0].problem is None
+    )
+    longer = batch.plan_batch(
+        [Path(f"in/{long}")], "out/", model="m", known=[], format="webp"
+    ).jobs[0]
     assert longer.problem is None  # 255
     drawn(8, 8).save(f"in/b{long}")
-    longest = batch.plan([Path(f"in/b{long}")], "out/", model="m", known=[], format="webp").jobs[0]
+    longest = batch.plan_batch(
+        [Path(f"in/b{long}")], "out/", model="m", known=[], format="webp"
+    ).jobs[0]
     assert "longer than 255 bytes" in str(longest.problem)
 
 
 def test_skip_existing(here):
     Path("out").mkdir()
     Path("out/a.png").write_bytes(b"")
-    work = batch.plan([Path("in")], "out", model="m", known=[], skip_existing=True)
+    work = batch.plan_batch([Path("in")], "out", model="m", known=[], skip_existing=True)
     assert [job.kept for job in work.jobs] == ["exists", None, None]
     assert len(work.todo) == 2
 
@@ -266,7 +276,7 @@ def test_a_ledger_is_kept_for_several_in_one_folder_only(here):
         (["in"], "out", True), (["in/a.png", "in/b.JPG"], "out", True), (["in"], None, False),
         (["in/a.png"], "out/", False), (["in/a.png"], "a.png", False),
     ):  # fmt: skip
-        work = batch.plan([Path(name) for name in inputs], output, model="m", known=[])
+        work = batch.plan_batch([Path(name) for name in inputs], output, model="m", known=[])
         assert (work.ledger is not None) == kept
     assert not Path("out").exists()
 
@@ -277,20 +287,20 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    plain = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
+    plain = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
     assert str(plain.left) == (
         "left out: 2 .txt, 1 without ending, 1 .mov; 2 hidden; 2 folders: give -r"
     )
-    deep = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[],
+    deep = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[],
                       recursive=True)  # fmt: skip
     assert str(deep.left) == "left out: 3 .txt, 1 without ending, 1 .mov; 2 hidden"
-    named = batch.plan([tmp_path / "in/b.txt"], None, model="m", known=[])
+    named = batch.plan_batch([tmp_path / "in/b.txt"], None, model="m", known=[])
     assert not named.left
     assert named.jobs[0].problem is None  # what is named is tried
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_bytes(b"")
     with pytest.raises(PictureError, match=r"holds no pictures \(left out: 1 .txt\)"):
-        batch.plan([tmp_path / "texts"], None, model="m", known=[])
+        batch.plan_batch([tmp_path / "texts"], None, model="m", known=[])
 
 
 @given(st.dictionaries(st.sampled_from([".txt", "", ".mov", ".a", ".b", ".c", ".d", ".e"]),

@@ -25,7 +25,7 @@ from srzoo import images
 from srzoo.batches import batch, ledger, outputs
 from srzoo.cli import _pipe
 from srzoo.common import files
-from srzoo.common.checked_file import Written, send
+from srzoo.common.checked_file import CheckedFile, write_all
 from srzoo.errors import PictureError
 
 FORMATS = ["jpg", "png", "webp", "tiff", "avif"]
@@ -57,7 +57,7 @@ def writes(draw):
 @given(writes(), st.integers(1, 7))
 def test_written_anywhere_and_in_parts_it_is_what_any_file_would_be(pieces, most):
     raw, right = Odd(most), io.BytesIO()
-    file = Written(raw, "a")
+    file = CheckedFile(raw, "a")
     for where, data in pieces:
         for each in (file, right):
             if where is not None:
@@ -74,7 +74,7 @@ def test_written_anywhere_and_in_parts_it_is_what_any_file_would_be(pieces, most
 @given(writes(), st.data())
 def test_a_byte_that_is_not_what_was_written_is_seen(pieces, data):
     raw = io.BytesIO()
-    file = Written(raw, "a")
+    file = CheckedFile(raw, "a")
     for where, piece in pieces:
         file.seek(file.tell() if where is None else where)
         file.write(piece)
@@ -96,7 +96,7 @@ def test_a_byte_that_is_not_what_was_written_is_seen(pieces, data):
 
 
 def test_an_error_that_an_encoder_passes_over_is_met_again():
-    file = Written(Odd(room=5), "a.jpg")
+    file = CheckedFile(Odd(room=5), "a.jpg")
     for _ in range(3):
         with contextlib.suppress(OSError):
             file.write(b"1234")
@@ -105,7 +105,7 @@ def test_an_error_that_an_encoder_passes_over_is_met_again():
 
 
 def test_no_encoder_has_a_descriptor(tmp_path):
-    with files.replacing(tmp_path / "a") as file, pytest.raises(io.UnsupportedOperation):
+    with files.atomic_write(tmp_path / "a") as file, pytest.raises(io.UnsupportedOperation):
         file.fileno()
     with files.spooled(io.BytesIO(), "pipe") as file, pytest.raises(io.UnsupportedOperation):
         file.fileno()
@@ -281,9 +281,9 @@ def test_file_systems_that_cannot_do_all(tmp_path, monkeypatch, name, number):
 
     monkeypatch.setattr(os, name, replace if name == "replace" else refusing(number))
     for _ in range(2):
-        with files.replacing(tmp_path / "a") as file:
+        with files.atomic_write(tmp_path / "a") as file:
             file.write(b"whole")
-        work = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m",
+        work = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m",
                                         known=[], overwrite=True)  # fmt: skip
         with work.opened():
             for job in work.todo:
@@ -295,7 +295,7 @@ def test_file_systems_that_cannot_do_all(tmp_path, monkeypatch, name, number):
 
 def test_a_disk_that_is_gone_is_no_refusal(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
-    with pytest.raises(OSError, match="Input/output"), files.replacing(tmp_path / "a") as file:
+    with pytest.raises(OSError, match="Input/output"), files.atomic_write(tmp_path / "a") as file:
         file.write(b"whole")
     assert not list(tmp_path.iterdir())
 
@@ -397,7 +397,7 @@ def test_through_standard_streams(photo, tmp_path):
 
 
 def left_by(process: int, folder: Path, start: str = files.TEMPORARY) -> Path:
-    name = files.made_name(start).replace(f"{start}{os.getpid()}-", f"{start}{process}-")
+    name = files.temporary_name(start).replace(f"{start}{os.getpid()}-", f"{start}{process}-")
     path = folder / name
     path.write_bytes(b"half")
     return path
@@ -449,6 +449,6 @@ def test_send_waits_for_a_pipe_that_does_not(tmp_path):
     thread = threading.Thread(target=reader)
     thread.start()
     with open(write, "wb", buffering=0) as sink:
-        send(sink, data)
+        write_all(sink, data)
     thread.join(60)
     assert found == [data]

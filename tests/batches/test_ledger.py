@@ -26,7 +26,7 @@ def make(book: Ledger, name: str, content: bytes = b"result") -> tuple[Path, Pat
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     stat = target.stat()
-    taken = ledger.taken(source)
+    taken = ledger.snapshot(source)
     book.record(target, Entry(str(source), taken, SETTINGS, stat.st_size, stat.st_mtime_ns))
     return source, target
 
@@ -255,7 +255,7 @@ def test_a_ledger_of_before_counts_where_what_is_missing_is_the_default(out):
         assert Ledger(out).state(target, source, new | other) == "ours"
     with (book := Ledger(out)).opened():
         stat = target.stat()
-        entry = Entry(str(source), ledger.taken(source), new, stat.st_size, stat.st_mtime_ns)
+        entry = Entry(str(source), ledger.snapshot(source), new, stat.st_size, stat.st_mtime_ns)
         book.record(target, entry)
     assert Ledger(out).state(target, source, SETTINGS) == "done"  # and the other way round
     assert Ledger(out).state(target, source, {"model": "m"}) == "ours"

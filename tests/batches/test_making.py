@@ -15,7 +15,7 @@ from test_pipeline import Double, double
 from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
-from srzoo.batches.one_picture import BLENDED, Maker, Options, hopeless, way
+from srzoo.batches.one_picture import BLENDED, Options, PictureMaker, stops_all, way
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -30,8 +30,8 @@ def job(source: Path, target: Path) -> Job:
     return Job(source, target, images.format_of(target))
 
 
-def maker(upscaler=None, options: Options | None = None, **more) -> Maker:
-    return Maker(upscaler or double(), options or Options(), Batch([]), **more)
+def maker(upscaler=None, options: Options | None = None, **more) -> PictureMaker:
+    return PictureMaker(upscaler or double(), options or Options(), Batch([]), **more)
 
 
 def noisy(kind: str, side: int = 300) -> Picture:
@@ -228,7 +228,7 @@ def test_what_ends_a_run(tmp_path, monkeypatch, number, ends):
     monkeypatch.setattr(images.writing, "_encode", write)
     outcome = maker().make(job(tmp_path / "a.png", tmp_path / "b.png"))
     assert outcome.problem is not None
-    assert (hopeless(outcome) is not None) == ends
+    assert (stops_all(outcome) is not None) == ends
 
 
 def test_a_forecast_counts_what_is_to_come(tmp_path):
@@ -236,8 +236,8 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
         drawn(20, 10).save(tmp_path / f"{i}.png")
     (tmp_path / "0.png").write_bytes(b"no picture")
     todo = [job(tmp_path / f"{i}.png", tmp_path / f"out/{i}.png") for i in range(250)]
-    assert forecast.of(todo, maker()) is None
-    found = forecast.of(todo, maker(), always=True)
+    assert forecast.forecast(todo, maker()) is None
+    found = forecast.forecast(todo, maker(), always=True)
     assert found is not None
     assert 240 <= found.pictures <= 250
     assert found.bytes == pytest.approx(250 * 40 * 20 * 3, rel=0.05)
@@ -245,9 +245,9 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
     assert str(found).startswith(f"{found.pictures} pictures: about 0 s, ")
     assert str(found).endswith(" MB uncompressed")
     images.write(noisy("rgb", 1500), tmp_path / "large.tif", "tiff")
-    large = forecast.of([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker())
+    large = forecast.forecast([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker())
     assert str(large).startswith("1500x1500 to 3000x3000 (x2): about ")
-    large = forecast.of([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker(tight()))
+    large = forecast.forecast([job(tmp_path / "large.tif", tmp_path / "b.tif")], maker(tight()))
     assert "streamed into a tiled BigTIFF" in str(large)
 
 

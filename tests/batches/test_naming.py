@@ -126,7 +126,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 def planned(inputs, output=None, pattern=None, **options):
     names = Names("edsr-x4", pattern=pattern)
-    return batch.plan([Path(name) for name in inputs], output, model="edsr-x4", known=[],
+    return batch.plan_batch([Path(name) for name in inputs], output, model="edsr-x4", known=[],
                       names=names, **options)  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_patterns_that_collide_or_contradict(here):
 def test_the_size_of_what_is_no_picture(here):
     Path("in/c.png").write_text("I am no picture")
     names = Names("m", pattern="{stem}-{size}", measure=lambda path, _: _refuse(path))
-    work = batch.plan([Path("in/c.png")], None, model="m", known=[], names=names)
+    work = batch.plan_batch([Path("in/c.png")], None, model="m", known=[], names=names)
     assert "no picture" in str(work.jobs[0].problem)
 
 

@@ -21,7 +21,7 @@ from helpers import drawn
 
 from srzoo.batches import batch, ledger, one_picture, outputs, pipeline
 from srzoo.batches.batch import Job
-from srzoo.batches.one_picture import Maker, Options, Outcome
+from srzoo.batches.one_picture import Options, Outcome, PictureMaker
 from srzoo.errors import MemoryBudgetError, PictureError
 from srzoo.models import locate
 from srzoo.upscaling.sizing import Sizing
@@ -71,9 +71,9 @@ def tree(folder: Path, count: int, seed: int = 0) -> Path:
 
 def go(inputs: Path, out: Path, at_a_time: int, settings=SETTINGS, **options) -> list[Outcome]:
     """What ``srzoo upscale INPUTS -o OUT --recursive`` does."""
-    work = batch.plan([inputs], str(out), model="double", known=[], recursive=True,
+    work = batch.plan_batch([inputs], str(out), model="double", known=[], recursive=True,
                       settings=settings, **options)  # fmt: skip
-    maker = Maker(double(), Options(), work)
+    maker = PictureMaker(double(), Options(), work)
     with work.opened(), closing(pipeline.run(work.jobs, maker, at_a_time)) as told:
         return list(told)
 
@@ -229,10 +229,12 @@ def test_a_full_disk_ends_it_and_each_picture_is_told():
 
 def test_stopped_early_what_is_being_written_is_finished(tmp_path):
     inputs = tree(tmp_path / "in", 40)
-    work = batch.plan([inputs], str(tmp_path / "out"), model="double", known=[], recursive=True)
+    work = batch.plan_batch(
+        [inputs], str(tmp_path / "out"), model="double", known=[], recursive=True
+    )
     count = 0
 
-    class Stops(Maker):
+    class Stops(PictureMaker):
         def enlarge(self, item, progress):
             nonlocal count
             count += 1
@@ -255,9 +257,11 @@ def test_stopped_early_what_is_being_written_is_finished(tmp_path):
 
 def test_memory_that_is_short_makes_it_go_alone(tmp_path):
     inputs = tree(tmp_path / "in", 20)
-    work = batch.plan([inputs], str(tmp_path / "out"), model="double", known=[], recursive=True)
+    work = batch.plan_batch(
+        [inputs], str(tmp_path / "out"), model="double", known=[], recursive=True
+    )
 
-    class Short(Maker):
+    class Short(PictureMaker):
         said = 0
 
         def fits(self, item, beside):
@@ -429,8 +433,8 @@ def test_a_digest_of_what_is_made_is_not_of_how(tmp_path):
     digests = set()
     for i, options in enumerate([{}, {"tile": 16}, {"tile": "off"}, {"memory": 2 * 10**9}]):
         out = tmp_path / f"{i}"
-        work = batch.plan([inputs], str(out), model="double", known=[], recursive=True)
-        maker = one_picture.Maker(double(**options), Options(), work)
+        work = batch.plan_batch([inputs], str(out), model="double", known=[], recursive=True)
+        maker = one_picture.PictureMaker(double(**options), Options(), work)
         with work.opened():
             list(pipeline.run(work.jobs, maker, 1 + i))
         digests.add(hashlib.sha256(repr(sorted(contents(out).items())).encode()).hexdigest())

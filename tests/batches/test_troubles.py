@@ -42,7 +42,7 @@ def folder(tmp_path: Path, count: int = 5) -> Path:
 
 def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[one_picture.Outcome]:
     """A batch in which one step of the picture that is 22 pixels wide fails."""
-    work = batch.plan([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
+    work = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
     upscaler = Upscaler(Sharpen(), (2,), "double")
     patch = pytest.MonkeyPatch()
 
@@ -64,9 +64,9 @@ def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[one_
         patch.setattr(upscaler, step, failing(getattr(upscaler, step)))
     elif step != "advise":
         patch.setattr(images, step, failing(getattr(images, step)))
-    maker = one_picture.Maker(upscaler, one_picture.Options(), work, advise)
+    maker = one_picture.PictureMaker(upscaler, one_picture.Options(), work, advise)
     with patch.context(), work.opened():
-        assert forecast.of(work.todo, maker, always=True) or step in ("read_header", "plans")
+        assert forecast.forecast(work.todo, maker, always=True) or step in ("read_header", "plans")
         with closing(pipeline.run(work.jobs, maker, at_a_time)) as told:
             found = list(told)
     patch.undo()
@@ -182,7 +182,7 @@ def test_the_log_goes_where_it_can(tmp_path, monkeypatch):
     assert troubles.log(error, "a").parent == files.temporary()
     monkeypatch.setattr(files, "temporary", lambda: gone)
     assert troubles.log(error, "a") is None
-    assert "Report it" in str(troubles.told(error, "what"))
+    assert "Report it" in str(troubles.explain(error, "what"))
 
 
 def test_a_log_does_not_grow_without_end(tmp_path, monkeypatch):
@@ -204,12 +204,12 @@ def test_what_failed_is_let_go():
     try:
         fail()
     except KeyError as error:
-        told = troubles.told(error, "cannot")
+        told = troubles.explain(error, "cannot")
     gc.collect()
     assert isinstance(told.__cause__, KeyError)
     assert seen[0]() is None
     budget = MemoryBudgetError("a", "b")
-    assert troubles.told(budget, "cannot") is budget
+    assert troubles.explain(budget, "cannot") is budget
 
 
 def test_no_home_and_no_user(tmp_path, monkeypatch):
@@ -257,7 +257,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
     for number in (errno.EACCES, errno.EIO, errno.ENAMETOOLONG, errno.ESTALE):
         monkeypatch.setattr(tree.os, "scandir", _refusing(number))
         with pytest.raises(SrzooError, match=os.strerror(number)):
-            batch.plan([tmp_path / "in"], None, model="m", known=[])
+            batch.plan_batch([tmp_path / "in"], None, model="m", known=[])
         monkeypatch.undo()
 
 

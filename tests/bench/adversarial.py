@@ -62,7 +62,7 @@ def main(data: Path, steps: int) -> None:
         for number in range(steps + 2):
             batch = parts.crops.batch(number)
             start = time.perf_counter()
-            step.take(run, batch)
+            step.train_step(run, batch)
             times.append(time.perf_counter() - start)
         content, discriminator = case or ("MSE", "none")
         click.echo(f"| {content} | {discriminator} | {statistics.median(times[2:]):.2f} |")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import drawn
 
 from srzoo.batches import batch, pipeline
-from srzoo.batches.one_picture import Maker, Options
+from srzoo.batches.one_picture import Options, PictureMaker
 from srzoo.upscaling import loading
 
 
@@ -42,11 +42,15 @@ def main() -> None:
         upscaler = loading.load(model)
         for at_a_time in dict.fromkeys((1, 2, pipeline.default_jobs())):
             out = Path(name) / f"out{at_a_time}"
-            work = batch.plan([Path(name) / "in"], str(out), model=model, known=[], recursive=True)
+            work = batch.plan_batch(
+                [Path(name) / "in"], str(out), model=model, known=[], recursive=True
+            )
             start = time.perf_counter()
             memory: list[int] = []
             with work.opened():
-                for outcome in pipeline.run(work.jobs, Maker(upscaler, Options(), work), at_a_time):
+                for outcome in pipeline.run(
+                    work.jobs, PictureMaker(upscaler, Options(), work), at_a_time
+                ):
                     assert outcome.problem is None, str(outcome.problem)
                     memory.append(process.memory_info().rss)
             seconds = time.perf_counter() - start

@@ -26,7 +26,7 @@ from srzoo.recipes.recipe import Data
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import decoded
 from srzoo.training.sets import sources
-from srzoo.training.supply import supply
+from srzoo.training.supply import ready_batches
 
 KINDS = {
     "kept": {},
@@ -76,7 +76,7 @@ def crops_of(kind: str) -> Crops:
 def measured(crops: Crops, workers: int, seconds: float) -> tuple[float, float]:
     """Batches a second, and seconds to the first batch."""
     start = time.perf_counter()
-    with supply(crops, 0, 10**9, workers=workers) as batches:
+    with ready_batches(crops, 0, 10**9, workers=workers) as batches:
         next(batches)
         first = time.perf_counter() - start
         for _ in range(4 * max(1, workers)):  # those that were made ahead, and late workers

@@ -100,7 +100,7 @@ def ours(plan: recipe.Recipe, seconds: float) -> dict[str, float]:
             raise Done
 
     with tempfile.TemporaryDirectory() as out, contextlib.suppress(Done):
-        training.train(plan, Path(out) / "run", watch=training.Watch(on_step=stepped))
+        training.train(plan, Path(out) / "run", watch=training.Callbacks(on_step=stepped))
     (first, start), (last, end) = found[min(2, len(found) - 2)], found[-1]
     return {
         "steps_per_second": (last - first) / (end - start),

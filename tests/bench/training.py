@@ -82,7 +82,7 @@ def ours(count: int, fold: bool, seed: int) -> tuple[float, float]:
 
     loop.LOG_EVERY = count
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Done):
-        training.train(plan, Path(folder) / "run", watch=training.Watch(on_step=stepped))
+        training.train(plan, Path(folder) / "run", watch=training.Callbacks(on_step=stepped))
     return found[1]
 
 

@@ -30,11 +30,11 @@ def model(tmp_path, monkeypatch):
 @pytest.fixture
 def counted(monkeypatch):
     """Measurements that are told, and not made."""
-    tasks: list[benching.Task] = []
+    tasks: list[benching.MeasurementTask] = []
 
     def measured(task):
         tasks.append(task)
-        return benching.Found(seconds=1 / len(tasks), memory=1000 * len(tasks))
+        return benching.Measurement(seconds=1 / len(tasks), memory=1000 * len(tasks))
 
     monkeypatch.setattr(benching, "measured", measured)
     return tasks
@@ -85,7 +85,7 @@ def test_libraries_count_and_torch_does_not_where_it_is_not_needed(model):
     """Beside a bare start: an export needs less than what importing torch takes."""
     convert.kept(read_folder(model), 2, "mnn")
     run = {
-        name: benching.measured(benching.Task("engine", name, str(model), 2, (16, 16)))
+        name: benching.measured(benching.MeasurementTask("engine", name, str(model), 2, (16, 16)))
         for name in ("mnn", "torch")
     }
     assert run["mnn"].memory < 100e6 < run["torch"].memory
@@ -144,7 +144,7 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
     def measured(task):
         if task.kind == "plain" and task.size == (999, 999):
             raise srzoo.errors.ModelError("it died", "Try less")
-        return benching.Found(1.0, 1000)
+        return benching.Measurement(1.0, 1000)
 
     monkeypatch.setattr(benching, "measured", measured)
     monkeypatch.setattr(exports, "missing", lambda _format: "pip install it")
@@ -187,8 +187,8 @@ def test_an_engine_that_was_asked_for_has_to_be_there(srzoo_cli, model, monkeypa
 
 
 def test_what_a_process_says_and_that_it_dies_are_errors(model):
-    nowhere = benching.Task("engine", "torch", str(model / "nowhere"), 2, (16, 16))
+    nowhere = benching.MeasurementTask("engine", "torch", str(model / "nowhere"), 2, (16, 16))
     with pytest.raises(srzoo.errors.ModelError, match="no model is called"):
         benching.measured(nowhere)
     with pytest.raises(srzoo.errors.ModelError, match="exit code 1: KeyError: 'nothing'"):
-        benching.measured(benching.Task("nothing", "torch", str(model), 2, (16, 16)))
+        benching.measured(benching.MeasurementTask("nothing", "torch", str(model), 2, (16, 16)))

@@ -80,7 +80,7 @@ def dead() -> int:
 
 
 def test_the_litter_of_processes_that_have_gone(tmp_path):
-    here, old = files.here(), time.time() - 2 * files.DAY
+    here, old = files.machine_id(), time.time() - 2 * files.DAY
     names = {
         f".srzoo-{dead()}-{here}-aaaaaaaa": (None, False),
         f".srzoo-{os.getpid()}-{here}-aaaaaaaa": (None, True),
@@ -102,7 +102,7 @@ def test_the_litter_of_processes_that_have_gone(tmp_path):
     for name in plain:
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (old, old))
-    with kept_folders.making(tmp_path) as made:
+    with kept_folders.new_folder(tmp_path) as made:
         assert made.parent == tmp_path
         left = {path.name for path in tmp_path.iterdir()} - {made.name}
     assert left == {n for n, (_, stays) in names.items() if stays} | {n for n in plain if plain[n]}

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 import srzoo
 from srzoo import images
 from srzoo.comparing import comparison, figure
-from srzoo.comparing.comparison import Comparison, Shown, compare
+from srzoo.comparing.comparison import ComparedImage, Comparison, compare
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError, SrzooError
 from srzoo.images import places, sheet
 from srzoo.images.places import GRID, Place
@@ -108,8 +108,8 @@ def test_crops_show_the_same_place(x, y, width, height):
     hr = np.asarray(drawn(210, 170))[:168, :208]
     part, crop = Place(8, 16, 160, 120), Place(x, y, min(width, 160 - x % 160), height)
     crop = Place(crop.x % 100, crop.y % 60, crop.width, crop.height)
-    pictures = (Shown("LR", None, part.divided(4).of(hr[::4, ::4]), {}),
-                Shown("HR", None, part.of(hr), {}))  # fmt: skip
+    pictures = (ComparedImage("LR", None, part.divided(4).of(hr[::4, ::4]), {}),
+                ComparedImage("HR", None, part.of(hr), {}))  # fmt: skip
     found = Comparison("p", 4, None, pictures, part, crop, crop, hr, (208, 168), {}, {})
     low, high = (figure.crop_of(found, one) for one in pictures)
     there = crop.moved(part.x, part.y)
@@ -228,13 +228,13 @@ def test_the_place_is_where_pictures_differ_and_have_detail():
     second = first.copy()
     second[20:140, 200:280] += 9  # a difference without detail
     second[180:260, 300:380] += 9
-    found = places.telling([first, second], 80)
+    found = places.most_detailed_place([first, second], 80)
     assert abs(found.x - 300) <= 2
     assert abs(found.y - 180) <= 2
-    alone = places.telling([first], 80)
+    alone = places.most_detailed_place([first], 80)
     assert abs(alone.x - 30) <= 2
     assert abs(alone.y - 40) <= 2
-    assert places.telling([first.copy(), second.copy()], 80) == found
+    assert places.most_detailed_place([first.copy(), second.copy()], 80) == found
 
 
 def test_texture_counts_for_more_than_one_hard_edge():
@@ -244,13 +244,13 @@ def test_texture_counts_for_more_than_one_hard_edge():
     second = first.copy()
     second[50:130, 50:130] += 5
     second[:, 348:352] = 180
-    assert places.telling([first, second], 80).x < 60
+    assert places.most_detailed_place([first, second], 80).x < 60
 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
 def test_a_place_is_always_in_the_picture(width, height, side):
-    found = places.telling([np.zeros((height, width, 3), np.uint8)], side)
+    found = places.most_detailed_place([np.zeros((height, width, 3), np.uint8)], side)
     assert found == Place(0, 0, min(width, side), min(height, side))
 
 
@@ -288,11 +288,11 @@ def made(models: int, crop: Place, size=(600, 400), name="photo.png", title="mod
     """A comparison that no model made."""
     hr = np.asarray(drawn(*size))
     lr = np.asarray(Image.fromarray(hr).resize((-(-size[0] // 4), -(-size[1] // 4))))
-    shown = [Shown("LR", None, lr, {})]
+    shown = [ComparedImage("LR", None, lr, {})]
     for number in range(models):
         values = {"psnr_y": 20 + number / 10, "ssim_y": 0.7}
-        shown.append(Shown(title.format(number), "m", hr, values))
-    shown.append(Shown("HR", None, hr, {}))
+        shown.append(ComparedImage(title.format(number), "m", hr, values))
+    shown.append(ComparedImage("HR", None, hr, {}))
     protocols = {"psnr_y": "PSNR in dB, mean over pictures", "ssim_y": "SSIM, mean over pictures"}
     return Comparison(
         name, 4, "bicubic", tuple(shown), Place(0, 0, *size), crop, crop, hr, size,
@@ -352,7 +352,9 @@ def test_a_metric_names_its_unit():
     srzoo.metrics.register("psnr_blocks", Blocks)
     srzoo.metrics.register("psnr_bare", type("Bare", (), {"__doc__": "Nothing is stated."}))
     try:
-        one = Shown("a", "m", np.zeros((8, 8, 3), np.uint8), {"psnr_blocks": 3.0, "psnr_bare": 9.0})
+        one = ComparedImage(
+            "a", "m", np.zeros((8, 8, 3), np.uint8), {"psnr_blocks": 3.0, "psnr_bare": 9.0}
+        )
         found = made(1, Place(0, 0, 40, 40))
         assert figure.note(found, one) == "3.0000 blocks / 9.0000"
         higher = {'{"name": "psnr_blocks", "size": 3}': True, "psnr_bare": True, "gone": False}

@@ -16,7 +16,7 @@ from PIL import Image
 from test_comparison import made
 
 from srzoo.comparing import page
-from srzoo.comparing.comparison import Shown
+from srzoo.comparing.comparison import ComparedImage
 from srzoo.images.places import Place
 
 CROP = Place(200, 120, 160, 160)
@@ -57,7 +57,7 @@ def test_large_pictures_become_jpeg_and_the_page_says_so(monkeypatch):
     # Colours are not halved in resolution: a red line of one pixel stays red.
     line = np.full((64, 64, 3), 255, np.uint8)
     line[:, 31] = (230, 20, 20)
-    red = replace(found, pictures=(*found.pictures[:-1], Shown("HR", None, line, {})))
+    red = replace(found, pictures=(*found.pictures[:-1], ComparedImage("HR", None, line, {})))
     kept = pictures_of(page.render(red))[-1][1].astype(int)
     assert abs(kept - line).mean() < 3
     assert kept[30, 31, 0] - kept[30, 31, 1] > 150

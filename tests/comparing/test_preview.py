@@ -61,14 +61,14 @@ def test_the_place_is_that_of_the_whole_on_a_grid_too(corner):
 
 def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
     photo = picture(900, 700, Place(500, 300, 200, 200)).pixels
-    exact = preview.look(photo, 120)
+    exact = preview.detailed_place(photo, 120)
     monkeypatch.setattr(preview, "LOOKED_AT", 40_000)
     seen = []
-    telling = places.telling
+    telling = places.most_detailed_place
     monkeypatch.setattr(
         places, "telling", lambda p, side: seen.append(p[0].size) or telling(p, side)
     )
-    rough = preview.look(photo, 120)
+    rough = preview.detailed_place(photo, 120)
     assert max(seen) <= 3 * 40_000
     for found in (exact, rough):
         assert (found.width, found.height) == (120, 120)

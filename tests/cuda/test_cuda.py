@@ -46,7 +46,7 @@ def one_step(name: str, stage: int, device: str, changes: list[str], data: Path)
     parts.foldable.folded = part.train.fold
     run = step.prepare(parts, accelerator)
     before = [p.detach().cpu().clone() for p in parts.generator.parameters()]
-    taken = step.take(run, parts.crops.batch(0))
+    taken = step.train_step(run, parts.crops.batch(0))
     odd, bad, _ = taken.finite.look()
     assert not bad, odd
     after = [p.detach().cpu() for p in parts.generator.parameters()]
@@ -69,10 +69,10 @@ def test_a_step_waits_for_nothing_on_the_card(name, data):
     parts = training.assemble(whole, data, stage=last, device=CUDA)
     run = step.prepare(parts, accelerator)
     for number in range(4):  # what is made once may wait: kernels are chosen, buffers are got
-        step.take(run, parts.crops.batch(number))
+        step.train_step(run, parts.crops.batch(number))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        step.take(run, parts.crops.batch(4))
+        step.train_step(run, parts.crops.batch(4))
         loop._average(run, 4)
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -173,7 +173,7 @@ def test_gradient_checkpointing_takes_less_memory_and_changes_nothing(data):
         parts = training.assemble(plan, data, device=CUDA)
         run = step.prepare(parts, accelerator_for(plan.each()[0]))
         torch.cuda.reset_peak_memory_stats()
-        taken = step.take(run, parts.crops.batch(0))
+        taken = step.train_step(run, parts.crops.batch(0))
         return torch.cuda.max_memory_allocated(), float(taken.losses["l1"])
 
     (less, again), (more, once) = peak(True), peak(False)

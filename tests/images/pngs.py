@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from srzoo.images.png.pngwriter.pngrows import PASSES
-from srzoo.images.png.pngwriter.pngwriter import SIGNATURE, chunk
+from srzoo.images.png.pngrows import PASSES
+from srzoo.images.png.pngwriter import SIGNATURE, chunk
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}

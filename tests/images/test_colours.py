@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 import srzoo
 from srzoo import images
 from srzoo.images import profiles, vips
-from srzoo.images.png.pngwriter import pngwriter
+from srzoo.images.png import pngwriter
 
 PATCHES = [
     (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 128, 0), (0, 200, 190), (200, 30, 160),

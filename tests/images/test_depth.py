@@ -87,7 +87,7 @@ def test_a_colour_that_means_transparent(tmp_path, mode):
     data = (tmp_path / "a.png").read_bytes()
     key = b"".join(struct.pack(">H", value) for value in planes[3, 4])
     at = data.index(b"IDAT") - 4
-    from srzoo.images.png.pngwriter.pngwriter import chunk
+    from srzoo.images.png.pngwriter import chunk
 
     (tmp_path / "a.png").write_bytes(data[:at] + chunk(b"tRNS", key) + data[at:])
     picture = images.read(tmp_path / "a.png")

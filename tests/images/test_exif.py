@@ -20,6 +20,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images.exif import CAMERA, GPS, fields, packed
+from srzoo.images.png import pngwriter
 
 CASES = Path(__file__).parent / "cases"
 WRITTEN = ["jpg", "png", "webp", "tiff", "avif"]

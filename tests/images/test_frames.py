@@ -18,7 +18,7 @@ from pngs import ihdr, raw
 from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images.format import Asked
-from srzoo.images.png.pngwriter.pngwriter import SIGNATURE, chunk
+from srzoo.images.png.pngwriter import SIGNATURE, chunk
 from srzoo.images.xmp import EMPTY
 
 WIDTH, HEIGHT = 12, 9

@@ -52,7 +52,7 @@ def made(kind: str, *properties: bytes, pixels: np.ndarray | None = None, **more
 def again(picture: images.Picture, format: str, quality: int | None = None):
     buffer = io.BytesIO()
     written = images.write(picture, buffer, format, quality)
-    return written, images.read(buffer), heif.told(buffer)
+    return written, images.read(buffer), heif.read_facts(buffer)
 
 
 def test_the_case_of_display_p3_keeps_its_colours():
@@ -329,7 +329,7 @@ def test_alpha_that_was_multiplied_in(photo, premultiplied, monkeypatch):
     buffer = io.BytesIO()
     options = {"quality": 100, "subsampling": "4:4:4", "alpha_premultiplied": premultiplied}
     pixels.save(buffer, "AVIF", **options)
-    told = heif.told(buffer)
+    told = heif.read_facts(buffer)
     assert told.premultiplied == premultiplied
     found = images.read(buffer)
     assert np.abs(found.alpha.astype(int) - alpha).max() <= 1
@@ -449,7 +449,7 @@ def test_hostile_counts_cost_no_time(what):
     meta = heiffile.full(b"meta", heiffile.full(b"pitm", b"\0\1"), content)
     data = head + (meta * 30_000 if what == "metas" else meta)
     begun = time.process_time()
-    heif.told(io.BytesIO(data))
+    heif.read_facts(io.BytesIO(data))
     assert time.process_time() - begun < 0.5
 
 

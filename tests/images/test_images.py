@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    monkeypatch.setattr(images.png, "chunk", full)
+    monkeypatch.setattr(images.png.pngwriter, "chunk", full)
     for dtype in (np.uint8, np.uint16):
         with pytest.raises(PictureError, match=r"a\.png: No space left"):
             images.write(images.Picture(np.zeros((4, 4, 3), dtype)), path, "png")

@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from srzoo import __version__, images
 from srzoo.images import metadata
+from srzoo.images.png import pngwriter
 
 WRITTEN = ["jpg", "png", "webp", "tiff", "avif"]
 PLACE = {1: "N", 2: (52.0, 30.0, 15.25), 3: "E", 4: (13.0, 24.0, 18.0), 6: 34.5, 29: "2024:05:01"}

@@ -18,8 +18,8 @@ from pngs import png
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images.png.pngwriter import pngtexts
-from srzoo.images.png.pngwriter.pngwriter import XMP_KEYWORD, chunk
+from srzoo.images.png import pngtexts
+from srzoo.images.png.pngwriter import XMP_KEYWORD, chunk
 
 VALUES = np.asarray(drawn())
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'

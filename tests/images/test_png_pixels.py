@@ -18,7 +18,7 @@ from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images import vips
 from srzoo.images.format import Asked
-from srzoo.images.png.pngwriter.pngwriter import SIGNATURE, chunk
+from srzoo.images.png.pngwriter import SIGNATURE, chunk
 
 KINDS = [(kind, bits) for kind, depths in DEPTHS.items() for bits in depths]
 

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images.tiff.tiffwriter import tiffwriter
+from srzoo.images.tiff import tiffwriter
 
 
 def pattern(width, height, mode, dtype):

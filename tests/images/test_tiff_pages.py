@@ -16,7 +16,7 @@ from tiffs import picture, read, tiff, values
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images.tiff.tiffwriter import pages
+from srzoo.images.tiff import pages
 
 RATIONAL, ASCII = 5, 2
 

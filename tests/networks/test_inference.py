@@ -17,7 +17,7 @@ import srzoo
 from srzoo.models import locate
 from srzoo.networks import folders
 from srzoo.networks import inference as leans
-from srzoo.networks.inference import Folded, Lean, lean, normalise
+from srzoo.networks.inference import Folded, InferenceNetwork, fold_norms, for_inference
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -53,7 +53,7 @@ def trained(name, args) -> nn.Module:
 @cache
 def both(name, *args) -> tuple[nn.Module, nn.Module]:
     """The network as it was trained, and as inference runs it."""
-    return trained(name, dict(args)), lean(trained(name, dict(args)))
+    return trained(name, dict(args)), for_inference(trained(name, dict(args)))
 
 
 @pytest.mark.parametrize(("name", "args"), NETS)
@@ -77,7 +77,7 @@ def test_the_picture_is_the_same(name, args, height, width, block):
 @pytest.mark.parametrize(("name", "args"), LINEAR)
 def test_a_linear_tail_is_one_convolution(name, args, monkeypatch):
     net = trained(name, args)
-    ready = lean(net)
+    ready = for_inference(net)
     seen = []
     original = type(net).reconstruct
 
@@ -106,25 +106,25 @@ def test_one_piece_is_the_same(name, args):
 
 def test_norms_are_gone():
     net = trained("srresnet", {"n_resblocks": 2, "n_feats": 8})
-    normalise(net)
+    fold_norms(net)
     assert not [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     net = trained("srgan_rrdb", {"n_rrdbs": 1, "n_feats": 8, "growth": 4})
-    normalise(net)
+    fold_norms(net)
     assert not [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     net = trained("wdsr", {"n_resblocks": 1, "n_feats": 8})
-    normalise(net)
+    fold_norms(net)
     assert not [m for m in net.modules() if hasattr(m, "parametrizations")]
 
 
 def test_a_norm_that_follows_no_convolution_stays():
     net = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)).eval()
-    normalise(net)
+    fold_norms(net)
     assert isinstance(net[1], nn.BatchNorm2d)
 
 
 def test_a_network_without_a_tail_is_left_alone():
     net = srzoo.generators.create("srcnn", scale=2)
-    assert lean(net) is net
+    assert for_inference(net) is net
 
 
 def test_the_trained_model_to_eight_bits():
@@ -134,7 +134,7 @@ def test_the_trained_model_to_eight_bits():
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:181, :203]
     want = plain.array(photo)
     for tile in ("off", 100):
-        ready = ModuleRunner(lean(folders.build(folder)))
+        ready = ModuleRunner(for_inference(folders.build(folder)))
         got = Upscaler(ready, (4,), "lean", tile=tile).array(photo)
         assert np.mean(got == want) > 0.9999
         assert np.abs(got.astype(int) - want).max() <= 1
@@ -144,7 +144,10 @@ def test_the_trained_model_to_eight_bits():
 def test_thin_pictures(height):
     folder = locate.find("edsr-x4")
     photo = np.asarray(Image.open("docs/pictures/dandelion.jpg").convert("RGB"))[:height, :150]
-    runners = ModuleRunner(folders.build(folder)), ModuleRunner(lean(folders.build(folder)))
+    runners = (
+        ModuleRunner(folders.build(folder)),
+        ModuleRunner(for_inference(folders.build(folder))),
+    )
     floats = (photo / np.float32(255)).astype(np.float32)
     plain, folded = (Upscaler(runner, (4,), "x").array(floats) for runner in runners)
     assert float(np.abs(plain - folded).max()) < 2e-5
@@ -155,16 +158,16 @@ def test_the_tail_takes_no_memory_by_the_pixel(name):
     net = srzoo.generators.create(name, n_resblocks=1, scale=4)
     plain, ready = (
         ModuleRunner(net),
-        ModuleRunner(lean(srzoo.generators.create(name, n_resblocks=1, scale=4))),
+        ModuleRunner(for_inference(srzoo.generators.create(name, n_resblocks=1, scale=4))),
     )
     assert ready.bytes_per_pixel(4) < 0.25 * plain.bytes_per_pixel(4)
     assert 0 < ready.bytes_aside(4) < 400e6
-    assert isinstance(ready.model, Lean)
+    assert isinstance(ready.model, InferenceNetwork)
 
 
 def test_the_module_is_for_any_batch_and_layout():
     net = trained("edsr", {"n_resblocks": 1, "n_feats": 8})
-    ready = lean(trained("edsr", {"n_resblocks": 1, "n_feats": 8}))
+    ready = for_inference(trained("edsr", {"n_resblocks": 1, "n_feats": 8}))
     x = torch.rand(3, 3, 20, 30)
     for layout in (torch.contiguous_format, torch.channels_last):
         y = ready(x.contiguous(memory_format=layout))

@@ -11,7 +11,7 @@ import srzoo_plugins.torch
 import torch
 
 import srzoo
-from srzoo.cli import _main
+from srzoo.cli import _console
 from srzoo.engines import ModuleRunner, trial_picture
 from srzoo.errors import DeviceError, FallbackWarning
 from srzoo.networks import folders
@@ -80,7 +80,7 @@ def test_the_command_says_it_in_one_line(folder, photo, srzoo_cli, monkeypatch):
     with pytest.warns(FallbackWarning) as told:
         result = srzoo_cli("upscale", photo, "-m", folder, "--precision", "bf16")
     assert result.code == 0
-    warning = _main._formatted(told[0].message, FallbackWarning, "file.py", 1)
+    warning = _console._formatted(told[0].message, FallbackWarning, "file.py", 1)
     assert warning == f"warning: {told[0].message}\n"
 
 

@@ -114,7 +114,7 @@ def test_each_turn_moves_its_own_network_alone(tiny, still):
     networks = {"generator": parts.generator, "discriminator": parts.task.networks["discriminator"]}
     before = {name: weights(network) for name, network in networks.items()}
     for number in range(2):
-        step.take(run, parts.crops.batch(number))
+        step.train_step(run, parts.crops.batch(number))
     for name, network in networks.items():
         assert equal(before[name], weights(network)) == (name == still), name
         assert all(p.requires_grad and p.grad is None for p in network.parameters())
@@ -183,7 +183,7 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
     plan = recipe.load(tiny(), [game, "optimizer.name=sgd", "optimizer.lr=0"])
     parts, same_parts = training.assemble(plan), training.assemble(plan)
     batch = parts.crops.batch(0)
-    step.take(step.prepare(parts, accelerator_for(plan)), batch)
+    step.train_step(step.prepare(parts, accelerator_for(plan)), batch)
 
     twin = same_parts.task.networks["discriminator"]
     with torch.no_grad():
@@ -223,7 +223,7 @@ def test_frozen_weights_of_a_discriminator_stay_frozen(tiny):
     parts = training.assemble(plan)
     run = step.prepare(parts, accelerator_for(plan))
     before = weights(parts.task.networks["discriminator"].backbone)
-    step.take(run, parts.crops.batch(0))
+    step.train_step(run, parts.crops.batch(0))
     backbone = parts.task.networks["discriminator"].backbone
     assert equal(before, weights(backbone))
     assert not any(p.requires_grad for p in backbone.parameters())
@@ -252,7 +252,7 @@ def test_stages_begin_where_the_one_before_was_best(tiny, tmp_path, monkeypatch)
     words = []
     changes = [STAGES, "stages.0.train.evaluate_every=2", "train.keep=20"]
     plan = recipe.load(tiny(), changes)
-    training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+    training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert words == [
         "stage psnr: 6 steps", "stage gan: 6 steps",
         f"12 of 12 tensors taken over from {tmp_path / 'run'}",

@@ -19,7 +19,7 @@ from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
 from srzoo.training import run_lock as module
 from srzoo.training import stages
-from srzoo.training.run_lock import alone
+from srzoo.training.run_lock import lock_run_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock and fork")
 
@@ -55,10 +55,10 @@ def killed(out: Path, *fork: str) -> None:
     with another(out, *fork) as process:
         os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
-        while not files.has_gone(process, files.here(), time.time()):
+        while not files.has_gone(process, files.machine_id(), time.time()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        with alone(out):  # while its child lives
+        with lock_run_folder(out):  # while its child lives
             pass
 
 
@@ -74,12 +74,12 @@ def test_a_second_run_is_refused_before_anything_is_built(tiny, tmp_path, monkey
 
 def test_a_second_run_of_this_process_is_refused(tmp_path):
     with (
-        alone(tmp_path),
+        lock_run_folder(tmp_path),
         pytest.raises(SrzooError, match=f"process {os.getpid()} "),
-        alone(tmp_path),
+        lock_run_folder(tmp_path),
     ):
         pass
-    with alone(tmp_path):
+    with lock_run_folder(tmp_path):
         pass
 
 
@@ -98,8 +98,8 @@ def mark(path: Path, process: int, here: str, age: float = 0.0) -> None:
 
 def test_a_mark_without_a_lock_is_nothing(tmp_path):
     """As a reboot leaves it, even if its number is somebody else's by now."""
-    mark(tmp_path / "run", os.getppid(), files.here())
-    with alone(tmp_path / "run"):
+    mark(tmp_path / "run", os.getppid(), files.machine_id())
+    with lock_run_folder(tmp_path / "run"):
         pass
 
 
@@ -116,26 +116,26 @@ def test_where_nothing_can_be_locked_the_mark_decides(
     tmp_path, monkeypatch, process, here, age, taken
 ):
     monkeypatch.setattr(files, "lock", lambda _: None)
-    mark(tmp_path / "run", process, here or files.here(), age)
+    mark(tmp_path / "run", process, here or files.machine_id(), age)
     expected = pytest.raises(SrzooError, match="in use") if taken else contextlib.nullcontext()
-    with expected, alone(tmp_path / "run"):
+    with expected, lock_run_folder(tmp_path / "run"):
         pass
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"process": "x"}', "[" * 5000])
 def test_a_mark_that_is_damaged_is_nothing(tmp_path, content):
     (tmp_path / module.NAME).write_text(content)
-    with alone(tmp_path):
+    with lock_run_folder(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
 
 
 def test_folders_that_stay_empty_go_again(tmp_path):
-    with alone(tmp_path / "a/b/run"):
+    with lock_run_folder(tmp_path / "a/b/run"):
         assert (tmp_path / "a/b/run").is_dir()
     assert not (tmp_path / "a").exists()
     (tmp_path / "there").mkdir()
-    with alone(tmp_path / "there"):
+    with lock_run_folder(tmp_path / "there"):
         pass
     assert (tmp_path / "there").is_dir()
 

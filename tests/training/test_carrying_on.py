@@ -26,7 +26,7 @@ def log(run: Path) -> list[dict]:
 
 def words_of(plan, run, **arguments) -> list[str]:
     words = []
-    outcome = training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
+    outcome = training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
     assert outcome.complete
     return words
 
@@ -143,7 +143,7 @@ def test_a_failing_metric_leaves_the_network_as_it_was(tiny, tmp_path, monkeypat
         parts.ema.eval()
         raise RuntimeError("no")
 
-    real = loop.take
+    real = loop.train_step
     monkeypatch.setattr(loop, "validate", broken)
     monkeypatch.setattr(
         loop,
@@ -199,7 +199,7 @@ FULL = (
     "def limit(step, values):\n"
     "    size = int(sys.argv[4]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
     "try:\n"
-    "    training.train(plan, Path(sys.argv[3]), watch=training.Watch(on_evaluation=limit))\n"
+    "    training.train(plan, Path(sys.argv[3]), watch=training.Callbacks(on_evaluation=limit))\n"
     "except SrzooError as error:\n"
     "    print(error); sys.exit(3)\n"
 )
@@ -233,7 +233,7 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
 
 def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
     words = []
-    made = run_log.Report(tmp_path, 0, words.append)
+    made = run_log.RunLog(tmp_path, 0, words.append)
     made.warned(1, "one")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     size = (tmp_path / run_log.LOG).stat().st_size
@@ -253,7 +253,7 @@ def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
 def test_lines_that_are_none_are_passed_over(tmp_path, torn):
     (tmp_path / run_log.LOG).write_text(f'{{"step": 1}}\n{torn}\n{{"step": 2}}\n')
     assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1, 2]
-    run_log.Report(tmp_path, 1)
+    run_log.RunLog(tmp_path, 1)
     assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1]
 
 

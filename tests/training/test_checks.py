@@ -178,7 +178,7 @@ def test_checks_change_no_weight(plugins, tmp_path, monkeypatch):
 
 def words_of(plan, out, **options) -> list[str]:
     words: list[str] = []
-    training.train(plan, out, watch=training.Watch(on_word=words.append), **options)
+    training.train(plan, out, watch=training.Callbacks(on_word=words.append), **options)
     return words
 
 

@@ -20,7 +20,7 @@ from srzoo.recipes import recipe
 from srzoo.training.pixels import decoded
 from srzoo.training.schedule import ema_decay, factor
 from srzoo.training.sets import Source
-from srzoo.training.supply import ahead
+from srzoo.training.supply import prefetch
 
 
 def crops(tiny, *changes):
@@ -195,8 +195,8 @@ def test_random_degradations_are_not_kept(tiny):
 
 
 def test_ahead_keeps_the_order_and_raises_in_place():
-    assert list(ahead(lambda n: n * n, 3, 9, ThreadPoolExecutor(1))) == [9, 16, 25, 36, 49, 64]
-    broken = ahead(lambda n: 1 // (5 - n), 3, 9, ThreadPoolExecutor(1))
+    assert list(prefetch(lambda n: n * n, 3, 9, ThreadPoolExecutor(1))) == [9, 16, 25, 36, 49, 64]
+    broken = prefetch(lambda n: 1 // (5 - n), 3, 9, ThreadPoolExecutor(1))
     assert next(broken) == 0
     assert next(broken) == 1
     with pytest.raises(ZeroDivisionError):

@@ -116,7 +116,7 @@ def test_muon_wants_momentum(tiny):
 def test_training_learns(tiny, tmp_path):
     plan = recipe.load(tiny(), ["train.steps=150", "train.evaluate_every=75"])
     seen = []
-    watch = training.Watch(on_evaluation=lambda _, values: seen.append(values["psnr_y"]))
+    watch = training.Callbacks(on_evaluation=lambda _, values: seen.append(values["psnr_y"]))
     training.train(plan, tmp_path / "run", watch=watch)
     assert seen[-1] > 20
     lines = log(tmp_path / "run")
@@ -334,7 +334,7 @@ def test_init_says_what_was_taken_over(tiny, tmp_path):
     plan = recipe.load(tiny(), ["generator.scale=4", "train.steps=1", "data.lr_crop=8"])
     plan = replace(plan, init=str(tmp_path / "x2"))
     words = []
-    training.train(plan, tmp_path / "x4", watch=training.Watch(on_word=words.append))
+    training.train(plan, tmp_path / "x4", watch=training.Callbacks(on_word=words.append))
     assert words == [f"12 of 14 tensors taken over from {tmp_path / 'x2'}; new: tail.0.2"]
     with pytest.raises(SrzooError, match="no tensor of bicubic-x2 fits"):
         training.assemble(replace(plan, init="bicubic-x2"))

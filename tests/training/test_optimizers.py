@@ -148,7 +148,7 @@ def test_groups_have_rates_and_decay_of_their_own():
     )
     optimizer = optimizers.build(net, settings, "generator")
     assert [len(group["params"]) for group in optimizer.param_groups] == [10, 2]
-    assert len(optimizers.trained(optimizer)) == 12
+    assert len(optimizers.trained_parameters(optimizer)) == 12
     optimizers.set_rates(optimizer, 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.005]
     before = {name: p.detach().clone() for name, p in net.named_parameters()}

@@ -422,5 +422,5 @@ def test_the_run_is_told_of_what_was_left_out(tiny, photos):
     words: list[str] = []
     plan = recipe.load(tiny(), [f'data.train={{name="folder", path="{photos}"}}',
                                 "data.skip_bad=true", "train.steps=1"])  # fmt: skip
-    training.train(plan, photos.parent / "run", watch=training.Watch(on_word=words.append))
+    training.train(plan, photos.parent / "run", watch=training.Callbacks(on_word=words.append))
     assert any("left out 1 of 8 pictures: 4.png" in word for word in words)

@@ -21,7 +21,7 @@ from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
 from srzoo.training import checkpoint
 from srzoo.training.processes import accelerator_for
-from srzoo.training.run_lock import alone
+from srzoo.training.run_lock import lock_run_folder
 
 LIMIT = 120
 """Seconds that a set of processes may take before the test ends them and fails."""
@@ -132,7 +132,7 @@ def test_both_go_back_if_one_is_not_finite(tiny, tmp_path):
 
 def test_a_folder_in_use_is_refused_in_all(tiny, tmp_path):
     """By the first one; the others do not wait for it."""
-    with alone(tmp_path / "run"):
+    with lock_run_folder(tmp_path / "run"):
         said = two(tiny(), tmp_path / "run", *SGD, code=1)
     assert all(f"is in use by process {os.getpid()}" in each for each in said), said
 

@@ -47,7 +47,7 @@ def norms(run: step.Run, batches: int) -> list[dict[str, float]]:
     """The gradients' norms of each batch at whose end the optimisers step."""
     found = []
     for number in range(batches):
-        facts = step.take(run, run.parts.crops.batch(number)).facts
+        facts = step.train_step(run, run.parts.crops.batch(number)).facts
         found.append({who: float(facts[f"{who}_gradient"]) for who in BOTH if
                       f"{who}_gradient" in facts})  # fmt: skip
     return found
@@ -95,7 +95,7 @@ def test_an_overflow_leaves_out_its_own_step_alone(tiny):
         lambda gradient: gradient * torch.inf
     )
     before = weights(run)
-    taken = [step.take(run, parts.crops.batch(number)) for number in range(2)]
+    taken = [step.train_step(run, parts.crops.batch(number)) for number in range(2)]
     assert not any(each.finite.look()[1] for each in taken), "with a loss scale it is no fault"
     count = len(list(parts.generator.parameters()))
     moved = [not torch.equal(a, b) for a, b in zip(before, weights(run), strict=True)]
@@ -109,7 +109,7 @@ def test_a_checkpoint_keeps_both_scalers(tiny, tmp_path):
     plan = recipe.load(tiny(), ADDED)
     run = prepared(plan, scalers())
     norms(run, 4)
-    there = checkpoint.save(run.parts, tmp_path, checkpoint.Progress(2), run.scalers)
+    there = checkpoint.save(run.parts, tmp_path, checkpoint.RunState(2), run.scalers)
     again = prepared(plan, scalers(1.0, 1.0))
     checkpoint.load(again.parts, there, again.scalers)
     for who in BOTH:
@@ -121,7 +121,7 @@ def test_a_checkpoint_of_one_scaler_for_both_loads(tiny, tmp_path):
     """As earlier versions wrote them."""
     plan = recipe.load(tiny(), ADDED)
     run = prepared(plan, scalers(2.0**7, 2.0**7))
-    there = checkpoint.save(run.parts, tmp_path, checkpoint.Progress(2), run.scalers)
+    there = checkpoint.save(run.parts, tmp_path, checkpoint.RunState(2), run.scalers)
     state = load_file(there / "state.safetensors")
     one = state.pop("scaler.generator")
     del state["scaler.discriminator"]
@@ -179,7 +179,7 @@ def test_a_nan_among_accumulated_batches_leaves_nothing(poison, tmp_path, monkey
 
     monkeypatch.setattr(loop, "_roll_back", rolled)
     words = []
-    training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+    training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert [word for word in words if "poison is not finite at step 4" in word], words
     assert counts == [(0, [])]
     Poison.crops.clear()
@@ -279,7 +279,7 @@ def test_averages_are_those_of_one_tensor_at_a_time(sizes, seed, decay):
 )
 def test_logged_means_are_the_means_of_the_values(rows):
     """Of those batches that have a value; in whatever order they have them."""
-    told = run_log.Report(None, 0)
+    told = run_log.RunLog(None, 0)
     for row in rows:
         values = {name: torch.tensor(value) for name, value in row.items()}
         told.add(values, dict(reversed(values.items())))

@@ -103,10 +103,10 @@ def near(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(tiny, tmp_path, monkeypatch, plan):
     tiny()
     on_cpu, there = {}, {}
-    watch = training.Watch(on_evaluation=lambda _, values: on_cpu.update(values))
+    watch = training.Callbacks(on_evaluation=lambda _, values: on_cpu.update(values))
     training.train(plan, tmp_path / "cpu", watch=watch)
     with standin(monkeypatch):
-        watch = training.Watch(on_evaluation=lambda _, values: there.update(values))
+        watch = training.Callbacks(on_evaluation=lambda _, values: there.update(values))
         training.train(plan, tmp_path / "there", watch=watch)
     near(state(tmp_path / "cpu", 2), state(tmp_path / "there", 2))
     assert there == pytest.approx(on_cpu, rel=1e-3)
@@ -123,9 +123,9 @@ def test_a_step_waits_for_nothing_on_the_device(tiny, monkeypatch, name):
         accelerator = accelerator_for(plan)
         parts = training.assemble(plan, device=DEVICE)
         made = step.prepare(parts, accelerator)
-        step.take(made, parts.crops.batch(0))  # what is made once may wait
+        step.train_step(made, parts.crops.batch(0))  # what is made once may wait
         with waits(monkeypatch) as seen:
-            step.take(made, parts.crops.batch(1))
+            step.train_step(made, parts.crops.batch(1))
             loop._average(made, 1)
     # The crops are copied from pinned memory on a card, which waits for nothing.
     assert seen == ["aten._to_copy.default"] * 2
@@ -222,7 +222,7 @@ def test_all_of_a_run_stays_there(modular, tmp_path, monkeypatch, ema):
     with standin(monkeypatch):
         seen = devices_at_each_step(monkeypatch)
         plan = recipe.load(modular(), [*changes, *QUICK])
-        training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+        training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert seen == [{DEVICE}] * 6
     assert not [word for word in words if "cannot" in word], words
     assert srzoo.load(tmp_path / "run")
@@ -283,7 +283,7 @@ def test_it_goes_back_there_where_a_loss_is_no_number(tiny, tmp_path, monkeypatc
         plan = recipe.load(tiny(), [*QUICK, GAME, 'losses=[{name="l1"}, {name="poison"}]'])
         words = []
         with standin(monkeypatch):
-            training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+            training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     finally:
         srzoo.losses.unregister("poison")
     assert [word for word in words if "poison is not finite at step 4" in word], words

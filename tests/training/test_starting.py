@@ -37,7 +37,7 @@ def measured(run: Path) -> list[dict]:
 
 def words_of(plan, run, **arguments) -> list[str]:
     words = []
-    training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
+    training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
     return words
 
 
@@ -93,9 +93,9 @@ def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
     values = iter([1.0] * 20)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     facts = json.loads((run / "checkpoints/000000006/progress.json").read_text())
-    progress = checkpoint.Progress.read(run / "checkpoints/000000006")
+    progress = checkpoint.RunState.read(run / "checkpoints/000000006")
     assert facts["best"]
-    checkpoint.Progress(6, (12, 99.0), evaluated=6).write(run / "checkpoints/000000006")
+    checkpoint.RunState(6, (12, 99.0), evaluated=6).write(run / "checkpoints/000000006")
     stopping_at(7, monkeypatch)
     training.train(recipe.load(tiny(), EVERY), run, resume=run / "checkpoints/000000006")
     assert read_folder(run).config.weights.sha256 not in gone
@@ -161,7 +161,7 @@ def test_what_may_change_is_said(tiny, run, change, word):
 def test_a_longer_run_does_the_steps_that_are_left(tiny, run):
     longer = recipe.load(tiny(), [*EVERY, "train.steps=15", "optimizer.lr=1e-3"])
     seen = []
-    watch = training.Watch(on_log=seen.append)
+    watch = training.Callbacks(on_log=seen.append)
     outcome = training.train(longer, run, watch=watch)
     assert (outcome.step, outcome.complete) == (15, True)
     assert seen[-1]["lr"] == 1e-3
@@ -288,6 +288,6 @@ def test_an_earlier_versions_progress_is_read(run):
     facts = json.loads((there / "progress.json").read_text())
     del facts["seal"], facts["rolled_back"], facts["evaluated"]
     (there / "progress.json").write_text(json.dumps(facts | {"rollbacks": 2}))
-    progress = checkpoint.Progress.read(there)
+    progress = checkpoint.RunState.read(there)
     assert (progress.rollbacks, progress.evaluated) == (2, 12)
     shutil.rmtree(run)

@@ -20,7 +20,7 @@ from srzoo.errors import SrzooError
 from srzoo.networks import folders
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.recipes.data_folder import placed
+from srzoo.recipes.data_folder import fill_in_data_folder
 from srzoo.training import step, tasks
 from srzoo.training.processes import accelerator_for
 from srzoo.training.sending import Sender
@@ -153,7 +153,7 @@ def test_a_network_follows_its_own_loss_at_its_own_rate(tiny, two):
     with torch.no_grad():
         lr = Sender()(batch.lr)
         want = 2 * parts.generator(lr).mean()
-    step.take(run, batch)
+    step.train_step(run, batch)
     for network in parts.task.networks.values():
         assert float(network.bias.detach()) == pytest.approx(float(want), rel=1e-4)
         assert network.bias.requires_grad
@@ -184,7 +184,7 @@ def test_the_teacher_stays_and_is_in_no_checkpoint(tiny, teacher, tmp_path, monk
     parts = training.assemble(plan)
     net = parts.task.helpers["teacher"]
     before = [p.detach().clone() for p in net.parameters()]
-    step.take(step.prepare(parts, accelerator_for(plan)), parts.crops.batch(0))
+    step.train_step(step.prepare(parts, accelerator_for(plan)), parts.crops.batch(0))
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
     assert not net.training
     assert not any(p.requires_grad for p in net.parameters())
@@ -277,14 +277,14 @@ def test_a_recipe_with_a_task_reads_back(tiny, tmp_path):
 
 def test_data_stands_in_nested_arguments(tmp_path):
     use = Use("gan", {"discriminator": {"name": "timm", "weights": "{data}/x"}, "n": [1, "{data}"]})
-    found = placed(use, tmp_path).args
+    found = fill_in_data_folder(use, tmp_path).args
     assert found["discriminator"] == {"name": "timm", "weights": f"{tmp_path}/x"}
     assert found["n"] == [1, str(tmp_path)]
 
 
 def test_alone_is_a_task_too():
-    assert tasks.Alone().turns(0) == ("generator",)
-    assert tasks.Alone().terms(None, {}) == {}
+    assert tasks.LossesOnly().turns(0) == ("generator",)
+    assert tasks.LossesOnly().terms(None, {}) == {}
 
 
 @pytest.mark.parametrize("name", ["loop", "step", "parts", "tasks", "checkpoint", "stages"])

@@ -58,7 +58,7 @@ RUN = (
     "from helpers import Drawn; import srzoo; srzoo.datasets.register('drawn', Drawn)\n"
     "from srzoo import training; from srzoo.recipes import recipe\n"
     "plan = recipe.load(sys.argv[2], sys.argv[4:])\n"
-    "watch = training.Watch(on_word=print)\n"
+    "watch = training.Callbacks(on_word=print)\n"
     "print(training.train(plan, Path(sys.argv[3]), watch=watch, track=['wandb']).step)\n"
 )
 

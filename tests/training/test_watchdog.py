@@ -83,7 +83,7 @@ def parts(tiny):
 
 def words_of(plan, run, **arguments):
     words = []
-    training.train(plan, run, watch=training.Watch(on_word=words.append), **arguments)
+    training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
     return words
 
 
@@ -178,7 +178,7 @@ def test_after_so_many_rollbacks_it_ends(parts, tmp_path):
     plan = recipe.load(parts(), [POISON, "watchdog.rollbacks=2"])
     words = []
     with pytest.raises(SrzooError, match=r"poison is not finite at step 1 .*after 2 rollbacks"):
-        training.train(plan, tmp_path / "run", watch=training.Watch(on_word=words.append))
+        training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert len(words) == 2
 
 

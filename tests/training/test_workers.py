@@ -23,7 +23,7 @@ from srzoo import training
 from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
 from srzoo.training import supply as supplying
-from srzoo.training.supply import supply, workers_for
+from srzoo.training.supply import ready_batches, workers_for
 
 pytestmark = pytest.mark.usefixtures("quick")
 LIMIT = 60
@@ -41,7 +41,7 @@ def crops_of(plan):
 
 
 def taken(crops, workers: int, start: int = 0, stop: int = 9, **parts: int) -> list[bytes]:
-    with supply(crops, start, stop, workers=workers, **parts) as batches:
+    with ready_batches(crops, start, stop, workers=workers, **parts) as batches:
         return [
             pickle.dumps((b.lr.tobytes(), b.hr.tobytes(), b.lr.shape, b.scale)) for b in batches
         ]
@@ -118,7 +118,7 @@ def test_an_error_in_a_crop_is_raised_in_its_place(tiny, workers):
 
         def count() -> None:
             nonlocal done
-            with supply(crops, 0, 99, workers=workers) as batches:
+            with ready_batches(crops, 0, 99, workers=workers) as batches:
                 for _ in batches:
                     done += 1
 
@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_is_said_and_not_waited_for(tiny):
     crops = crops_of(recipe.load(tiny()))
 
     def lose_one() -> None:
-        with supply(crops, 0, 10**6, workers=2) as batches:
+        with ready_batches(crops, 0, 10**6, workers=2) as batches:
             next(batches)
             before = time.monotonic()
             workers_of(psutil.Process())[0].kill()
@@ -159,7 +159,7 @@ def test_a_worker_that_is_killed_is_said_and_not_waited_for(tiny):
 def test_a_worker_imports_no_torch(tiny):
     for kind in ("kept", "mixed"):
         pool, make, _ = supplying._pool(crops_of(recipe.load(tiny(), KINDS[kind])), 0, 1, 1)
-        with contextlib.closing(supplying.ahead(make, 0, 3, pool)) as batches:
+        with contextlib.closing(supplying.prefetch(make, 0, 3, pool)) as batches:
             next(batches)
             loaded = pool.submit(eval, "sorted(__import__('sys').modules)").result()
         assert "numpy" in loaded
@@ -178,7 +178,7 @@ def test_eight_workers_wait_at_the_same_time(tiny):
             return np.ascontiguousarray(hr[::scale, ::scale])
 
     def rate(workers: int, count: int) -> float:
-        with supply(crops, 0, 10**6, workers=workers) as batches:
+        with ready_batches(crops, 0, 10**6, workers=workers) as batches:
             for _ in range(3 * workers):  # all of them have come up
                 next(batches)
             start = time.monotonic()
@@ -226,7 +226,7 @@ srzoo.degradations.register("own", Own)
 changes = ["data.degradation=own", "data.workers=2", "train.steps=100000", "train.seed=5",
            "train.evaluate_every=100000", "train.checkpoint_every=100000"]
 training.train(recipe.load({path!r}, changes), Path({out!r}),
-               watch=training.Watch(on_word=lambda word: print(word, flush=True),
+               watch=training.Callbacks(on_word=lambda word: print(word, flush=True),
                                     on_step=lambda *_: print("STEP", flush=True)))
 """
 
@@ -289,7 +289,7 @@ def test_a_signal_while_workers_start_ends_none_of_them(tiny):
     crops = crops_of(recipe.load(tiny()))
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with supply(crops, 0, 30, workers=2) as batches:
+        with ready_batches(crops, 0, 30, workers=2) as batches:
             first = next(batches)
             for worker in workers_of(psutil.Process()):
                 status = Path(f"/proc/{worker.pid}/status")

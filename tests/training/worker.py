@@ -68,7 +68,7 @@ def main(path: str, out: str, *changes: str) -> None:
     srzoo.losses.register("poison", Poison)
     stop_at(int(os.environ.get("STOP_AT", "-1")))
     full_at(int(os.environ.get("FULL_AT", "-1")))
-    watch = training.Watch(on_word=click.echo)
+    watch = training.Callbacks(on_word=click.echo)
     click.echo(training.train(recipe.load(path, changes), Path(out), watch=watch).step)
     group = torch.distributed.distributed_c10d._get_default_group()
     options = group._get_backend(torch.device("cpu")).options

@@ -14,7 +14,7 @@ from PIL import Image
 import srzoo
 from srzoo.images import Picture
 from srzoo.networks import folders
-from srzoo.networks.inference import lean
+from srzoo.networks.inference import for_inference
 from srzoo.networks.runner import ModuleRunner
 from srzoo.upscaling.planner import SLACK
 from srzoo.upscaling.sizing import Sizing
@@ -31,7 +31,7 @@ class Watched(ModuleRunner):
         return super().__call__(x, scale)
 
 
-def upscaler(kind, args, ready=lean, **options) -> Upscaler:
+def upscaler(kind, args, ready=for_inference, **options) -> Upscaler:
     return Upscaler(Watched(ready(network(kind, **args))), (2,), "grid", **options)
 
 
@@ -77,7 +77,7 @@ def test_the_planners_tiles_are_exact(kind, args):
 @pytest.mark.parametrize(("kind", "args"), NETWORKS, ids=IDS)
 def test_what_inference_runs_takes_any_size(kind, args):
     """And gives what the network gives for the picture continued by its mirror image."""
-    net, ready = network(kind, **args), lean(network(kind, **args))
+    net, ready = network(kind, **args), for_inference(network(kind, **args))
     x = torch.rand(2, 3, 13, 37, generator=torch.Generator().manual_seed(0))
     down, across = -13 % net.multiple, -37 % net.multiple
     padded = torch.from_numpy(
@@ -91,7 +91,7 @@ def test_what_inference_runs_takes_any_size(kind, args):
 @pytest.mark.parametrize(("kind", "args"), NETWORKS, ids=IDS)
 def test_a_tail_in_blocks_is_the_tail(kind, args, monkeypatch):
     monkeypatch.setattr("srzoo.networks.inference.BLOCK", 20)
-    net, ready = network(kind, **args), lean(network(kind, **args))
+    net, ready = network(kind, **args), for_inference(network(kind, **args))
     x = torch.rand(1, 3, 96, 72)
     with torch.no_grad():
         assert float((ready(x) - net(x)).abs().max()) < 1e-5
@@ -106,7 +106,7 @@ def test_with_alpha_and_to_other_sizes(height, width, tile, channels, scale):
     planes = np.random.default_rng(1).integers(0, 256, (height, width, 4), np.uint8)
     colours = planes[:, :, 0] if channels < 3 else planes[:, :, :3]
     picture = Picture(colours, planes[:, :, 3] if channels in (2, 4) else None)
-    route = Sizing(scale=scale).plan(picture.size, (2,))
+    route = Sizing(scale=scale).route(picture.size, (2,))
     results = [
         upscaler(Unshuffled, {"cell": 3}, tile=tile).to_size(picture, route)
         for tile in ("off", tile)

@@ -41,7 +41,7 @@ def test_tiles_fit_and_cover(width, height, reach, per_pixel, room, strips):
     runner = Sharpen(reach, per_pixel)
     work = Work((width, height), 2, held=True, strips=strips)
     try:
-        plan = planner.plan(work, runner, memory=budget(room))
+        plan = planner.plan_tiles(work, runner, memory=budget(room))
     except planner.TooLargeError as error:
         assert error.least > error.budget
         return
@@ -60,7 +60,9 @@ def test_tiles_fit_and_cover(width, height, reach, per_pixel, room, strips):
 
 def test_more_memory_is_never_slower():
     areas = [
-        planner.plan(Work((3000, 2000), 4, held=True), Sharpen(36, 8460), memory=budget(room)).area
+        planner.plan_tiles(
+            Work((3000, 2000), 4, held=True), Sharpen(36, 8460), memory=budget(room)
+        ).area
         for room in (100_000_000, 200_000_000, 400_000_000, 1_600_000_000)
     ]
     assert areas == sorted(areas, reverse=True)
@@ -68,7 +70,7 @@ def test_more_memory_is_never_slower():
 
 
 def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
-    plan = planner.plan(Work((20_000, 15_000), 2, held=True), Sharpen(2, 492))
+    plan = planner.plan_tiles(Work((20_000, 15_000), 2, held=True), Sharpen(2, 492))
     assert plan.area < 1.03 * 20_000 * 15_000
     assert plan.tile[0] * plan.tile[1] < 1_000_000
 
@@ -101,16 +103,16 @@ def test_encoders_and_decoders_need_room_too():
     """A tile would fit; WebP's encoder, or a decoder beside a streamed result, does not."""
     upscaler = Upscaler(Sharpen(), (2,), "a", memory=budget(200_000_000))
     assert upscaler.plan((2000, 1500))
-    route = Sizing().plan((2000, 1500), (2,))
+    route = Sizing().route((2000, 1500), (2,))
     assert upscaler.plans(Way(route, format="png"))
     assert "TIFF" in refusal(upscaler, route, format="webp", channels=4)
-    large = Sizing().plan((5000, 4000), (2,))
+    large = Sizing().route((5000, 4000), (2,))
     assert upscaler.plans(Way(large, streamed=True, held=True))
     refusal(upscaler, large, streamed=True)
 
 
 def test_two_passes_and_a_resize():
-    route = Sizing(scale=3).plan((1000, 800), (2,))
+    route = Sizing(scale=3).route((1000, 800), (2,))
     first, second = Way(route).works
     raw = 1000 * 800 * 3
     assert first.size == (1000, 800)
@@ -123,7 +125,7 @@ def test_two_passes_and_a_resize():
     assert second.strips == 1
     assert Way(route, held=True, format="png").works[-1].encoded == int(1.4 * 9 * raw)
     assert Way(route, held=True, format="png", streamed=True).works[-1].encoded == 0
-    (alone,) = Way(Sizing(scale=0.5).plan((1000, 800), (2,)), streamed=True).works
+    (alone,) = Way(Sizing(scale=0.5).route((1000, 800), (2,)), streamed=True).works
     assert (alone.scale, alone.kept) == (1, 0)
 
 
@@ -135,7 +137,7 @@ def refusal(upscaler: Upscaler, route: Route, **options) -> str:
 
 def test_a_refusal_names_a_setting_that_works():
     upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=budget(500_000_000))
-    route = Sizing().plan((8000, 6000), (2,))
+    route = Sizing().route((8000, 6000), (2,))
     said = refusal(upscaler, route, held=True)
     assert "8000x6000 picture to 16000x12000 (x2) needs about" in said
     assert "or write a TIFF (-o NAME.tif)" in said
@@ -146,7 +148,7 @@ def test_a_refusal_names_a_setting_that_works():
 
 def test_a_refusal_does_not_name_what_does_not_help():
     upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=1_000_000)
-    route = Sizing().plan((8000, 6000), (2,))
+    route = Sizing().route((8000, 6000), (2,))
     assert "TIFF" not in refusal(upscaler, route)
     assert "--tile auto" not in refusal(upscaler, route)
     upscaler.tile = "off"
@@ -157,7 +159,7 @@ def test_without_a_limit_it_is_what_is_free(monkeypatch):
     monkeypatch.setattr(planner, "free", lambda: 1_000_000_000)
     upscaler = Upscaler(Sharpen(), (2,), "a")
     assert upscaler.plan((1000, 1000))
-    said = refusal(upscaler, Sizing().plan((8000, 6000), (2,)))
+    said = refusal(upscaler, Sizing().route((8000, 6000), (2,)))
     used = psutil.Process().memory_info().rss / 1e9 + 0.6
     assert float(re.search(r"may use ([\d.]+)GB", said)[1]) == pytest.approx(used, abs=0.02)
 
@@ -194,7 +196,7 @@ def test_what_a_refusal_advises_is_accepted(
     runner = Card(device, reach=reach, per_pixel=per_pixel)
     runner.multiple = multiple
     upscaler = Upscaler(runner, (2,), "a", memory=budget(room), tile=tile, strength=strength)
-    route = Sizing.parse(scale).plan(size, (2,))
+    route = Sizing.parse(scale).route(size, (2,))
 
     def plans(streamed: bool = streamed):
         return upscaler.plans(Way(route, itemsize, channels, streamed, held, format))
@@ -295,15 +297,17 @@ def test_ulimit_counts(limit):
 
 def test_a_device_has_memory_of_its_own():
     card = Card(10**8, per_pixel=1000)
-    plan = planner.plan(Work((2000, 2000), 2, held=True), card)
+    plan = planner.plan_tiles(Work((2000, 2000), 2, held=True), card)
     rows, columns = (side + 2 * plan.margin for side in plan.tile)
     assert rows * columns * 1000 <= 80_000_000
     with pytest.raises(planner.TooLargeError):
-        planner.plan(Work((2000, 2000), 2, held=True), card, tile="off")
+        planner.plan_tiles(Work((2000, 2000), 2, held=True), card, tile="off")
 
 
 def test_edges_are_no_wider_than_the_network_looks():
-    edges = [planner.plan(Work((50, 50), 2), Sharpen(reach)).edge for reach in (0, 2, 5, 36, None)]
+    edges = [
+        planner.plan_tiles(Work((50, 50), 2), Sharpen(reach)).edge for reach in (0, 2, 5, 36, None)
+    ]
     assert edges == [LOOK, 2, 5, EDGE, EDGE]
 
 

@@ -21,7 +21,7 @@ import srzoo
 from srzoo.errors import PictureError, SrzooError
 from srzoo.images import Picture
 from srzoo.networks import folders
-from srzoo.networks.runner import ModuleRunner, Needs
+from srzoo.networks.runner import MemoryNeeds, ModuleRunner
 from srzoo.upscaling import tiles
 from srzoo.upscaling.memory_needs import Way
 from srzoo.upscaling.sizing import Sizing
@@ -103,7 +103,7 @@ def test_gray_in_three_channels_is_gray(height, width, tile, dtype, alpha, reach
     gray = noise(height, width, 2 if alpha else 1, dtype)
     colours = Picture(repeated(gray.pixels), gray.alpha)
     upscaler = Upscaler(Colours(reach), (2,), "a", tile=tile, strength=strength)
-    route = Sizing(scale=scale).plan(gray.size, (2,))
+    route = Sizing(scale=scale).route(gray.size, (2,))
     want, got = upscaler.to_size(gray, route), upscaler.to_size(colours, route)
     assert np.array_equal(got.pixels, repeated(want.pixels))
     assert got.pixels.dtype == gray.pixels.dtype
@@ -286,7 +286,7 @@ def test_threads_that_begin_at_once_measure_one_after_the_other(monkeypatch):
         assert len(measuring) == 1
         time.sleep(0.01)
         measuring.pop()
-        return Needs(7)
+        return MemoryNeeds(7)
 
     monkeypatch.setattr("srzoo.networks.runner.needs", needs)
     runners = [ModuleRunner(srzoo.generators.create("bicubic", scale=2)) for _ in range(8)]
@@ -305,7 +305,7 @@ def test_threads_share_the_notes_of_speed():
     )
     assert seconds > 0
     with ThreadPoolExecutor(8) as pool:
-        route = Sizing(scale=2).plan((100, 100), (2,))
+        route = Sizing(scale=2).route((100, 100), (2,))
         fresh = Upscaler(Sharpen(), (2,), "a")
         plans = fresh.plans(Way(route))
         times = list(pool.map(lambda _: fresh.seconds(plans), range(8)))

@@ -88,16 +88,16 @@ def test_what_cannot(scale, size, message):
     ],
 )  # fmt: skip
 def test_the_way(scale, size, source, scales, passes, target, told):
-    route = Sizing.parse(scale, size).plan(source, scales)
+    route = Sizing.parse(scale, size).route(source, scales)
     assert (route.passes, route.size, str(route)) == (passes, target, told)
     assert route.source == source
 
 
 def test_a_model_with_several_scales_has_none_of_its_own():
     with pytest.raises(PictureError, match="can enlarge by 2, 3. Choose the scale"):
-        Sizing().plan((10, 7), (2, 3))
+        Sizing().route((10, 7), (2, 3))
     with pytest.raises(PictureError, match="enlarges by 1 alone"):
-        Sizing(scale=2).plan((10, 7), (1,))
+        Sizing(scale=2).route((10, 7), (1,))
 
 
 @given(
@@ -105,7 +105,7 @@ def test_a_model_with_several_scales_has_none_of_its_own():
     scale=st.floats(0.01, 40), scales=st.sampled_from([(2,), (3,), (4,), (2, 3, 4), (8,), (1, 2)]),
 )  # fmt: skip
 def test_passes_reach_the_size_and_no_pass_is_too_many(width, height, scale, scales):
-    route = Sizing(scale=scale).plan((width, height), scales)
+    route = Sizing(scale=scale).route((width, height), scales)
     assert all(abs(a - b * scale) <= 0.51 for a, b in zip(route.size, (width, height), strict=True)
                if b * scale >= 1)  # fmt: skip
     reached = math.prod(route.passes) * NEARLY

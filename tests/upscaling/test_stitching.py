@@ -45,7 +45,7 @@ def whole(picture: Picture) -> np.ndarray:
 def test_strips_equal_the_whole(height, width, tile, reach, channels, dtype, scale):
     picture = noise(height, width, channels, dtype)
     upscaler = Upscaler(Sharpen(reach), (2,), "a", tile=tile)
-    route = Sizing(scale=scale).plan(picture.size, (2,))
+    route = Sizing(scale=scale).route(picture.size, (2,))
     rows = list(upscaler.strips(picture, route))
     want = whole(upscaler.to_size(picture, route))
     assert np.array_equal(np.concatenate(rows), want)
@@ -95,7 +95,7 @@ def test_strips_do_what_the_whole_cannot():
 def test_progress_counts_every_tile_of_every_pass():
     seen: list[tuple[int, int]] = []
     upscaler = Upscaler(Sharpen(), (2,), "a", tile=20)
-    route = Sizing(scale=3).plan((50, 30), (2,))
+    route = Sizing(scale=3).route((50, 30), (2,))
     assert route.passes == (2, 2)
     upscaler.to_size(noise(30, 50, 4, "u1"), route, lambda *at: seen.append(at))
     total = 2 * (2 * 3 + 3 * 5)
@@ -106,10 +106,10 @@ def test_a_resize_alone_needs_no_model():
     runner = Sharpen()
     upscaler = Upscaler(runner, (2,), "a")
     picture = noise(60, 80, 4, "u1")
-    smaller = upscaler.to_size(picture, Sizing(size=(40, 30)).plan((80, 60), (2,)))
+    smaller = upscaler.to_size(picture, Sizing(size=(40, 30)).route((80, 60), (2,)))
     assert smaller.size == (40, 30)
     assert runner.sizes == []
-    same = upscaler.to_size(picture, Sizing(scale=1).plan((80, 60), (2,)))
+    same = upscaler.to_size(picture, Sizing(scale=1).route((80, 60), (2,)))
     assert np.array_equal(whole(same), whole(picture))
     assert np.array_equal(same.pixels, picture.pixels)
 
@@ -133,7 +133,7 @@ def test_an_estimate_is_about_right():
             return y
 
     upscaler = Upscaler(Slow(), (2,), "a")
-    route = Sizing(scale=4).plan((100, 100), (2,))
+    route = Sizing(scale=4).route((100, 100), (2,))
     seconds = upscaler.seconds(upscaler.plans(Way(route)))
     assert 1.0 <= seconds <= 6  # 50,000 pixels; the machine may be busy
     assert Way(route).result == 480_000
@@ -227,7 +227,7 @@ def test_a_red_disc_has_no_fringe(models, model, size, hidden):
     """Over white and black each pixel is a mixture of red and the background, and no other."""
     upscaler = models(model)
     picture = disc(hidden)
-    big = upscaler.to_size(picture, Sizing.parse(size=size).plan(picture.size, upscaler.scales))
+    big = upscaler.to_size(picture, Sizing.parse(size=size).route(picture.size, upscaler.scales))
     for background in (0, 255):
         over = on(big, background)
         share = big.alpha[:, :, None] / 255.0

@@ -242,9 +242,9 @@ def test_working_memory_is_measured_once(bicubic, monkeypatch):
 def test_working_memory_is_close_to_the_truth():
     """Of EDSR 16x64 x4 as it was trained; on 256 x 256 it was seen to take 9.2 kB a pixel."""
     from srzoo.models import locate
-    from srzoo.networks.runner import needs
+    from srzoo.networks.runner import measure_memory
 
     folder: ModelFolder = locate.find("edsr-x4")
-    found = needs(folders.build(folder), 4, torch.device("cpu"), torch.float32)
+    found = measure_memory(folders.build(folder), 4, torch.device("cpu"), torch.float32)
     assert 8_000 < found.per_pixel < 14_000
     assert found.aside == 0

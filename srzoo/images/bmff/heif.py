@@ -34,7 +34,7 @@ AUXILIARIES = (
 
 
 @dataclass
-class Told:
+class HeifFacts:
     """What is known of a file's main picture.
 
     Attributes:
@@ -71,10 +71,10 @@ class Told:
         return bool(self.brands) and self.brands[0] in SEQUENCES
 
 
-def told(file: BinaryIO) -> Told:
+def read_facts(file: BinaryIO) -> HeifFacts:
     """What a file's boxes tell; it is positioned as before. What is damaged is passed over."""
     place = file.tell()
-    found = Told()
+    found = HeifFacts()
     try:
         boxes = Boxes(file)
         moving = seen = False
@@ -95,7 +95,7 @@ def told(file: BinaryIO) -> Told:
     return found
 
 
-def _main(boxes: Boxes, meta: Items, found: Told) -> None:
+def _main(boxes: Boxes, meta: Items, found: HeifFacts) -> None:
     """What the items tell of the main one."""
     data, main = meta.data, meta.primary
     tiles = meta.to(b"dimg", main)
@@ -146,7 +146,7 @@ def numbered(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
     Matrix and range stay the encoder's own. The numbers take the place of those that are there, or
     of the profile.
     """
-    told_now = told(io.BytesIO(data))
+    told_now = read_facts(io.BytesIO(data))
     numbers = struct.pack(">2H", *cicp[:2])
     if told_now.nclx:
         at = told_now.nclx[0] + 4
@@ -178,7 +178,7 @@ def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int,
     return crop
 
 
-def _besides(meta: Items, tiles: list[int], found: Told) -> None:
+def _besides(meta: Items, tiles: list[int], found: HeifFacts) -> None:
     """What else is in the file."""
     data, main = meta.data, meta.primary
     parts = {main, *tiles}

@@ -41,7 +41,7 @@ class HEIF(PillowFormat):
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
         """What the reader and the boxes tell."""
         found = super().beside(file, image)
-        told = heif.told(file)
+        told = heif.read_facts(file)
         found.info = found.info | {BOXES: told}
         icc = found.info.get("icc_profile")
         profile = isinstance(icc, bytes) and profiles.space(icc) in ("GRAY", "RGB")
@@ -87,9 +87,9 @@ def known(cicp: tuple[int, int, int, int]) -> bool:
     return cicp[0] in KNOWN_PRIMARIES and cicp[1] in KNOWN_TRANSFERS
 
 
-def whole(found: Found) -> heif.Told:
+def whole(found: Found) -> heif.HeifFacts:
     """What the boxes tell."""
-    return cast("heif.Told", found.info[BOXES])
+    return cast("heif.HeifFacts", found.info[BOXES])
 
 
 def uncovered(pixels: Pixels, alpha: Pixels) -> Pixels:

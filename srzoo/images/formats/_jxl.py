@@ -25,7 +25,7 @@ HDR_OR_SRGB = {8, 13, 16, 18}
 
 
 @dataclass
-class Told:
+class JxlFacts:
     """What the header tells.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Bits:
         return self.choice((0, 0), (1, 0), (2, 4), (18, 6))
 
 
-def told(file: BinaryIO) -> Told:
+def read_facts(file: BinaryIO) -> JxlFacts:
     """What a file tells; it is positioned as before.
 
     Raises:
@@ -86,7 +86,7 @@ def told(file: BinaryIO) -> Told:
     place = file.tell()
     file.seek(0)
     head = file.read(HEAD)
-    found = Told()
+    found = JxlFacts()
     if not head.startswith(CODESTREAM):
         head = _from_boxes(file, found)
     file.seek(place)
@@ -96,7 +96,7 @@ def told(file: BinaryIO) -> Told:
     return found
 
 
-def _from_boxes(file: BinaryIO, found: Told) -> bytes:
+def _from_boxes(file: BinaryIO, found: JxlFacts) -> bytes:
     """The begin of the codestream; what stands beside it goes to ``found``."""
     head = b""
     for kind, start, end in boxes.outermost(file):
@@ -131,7 +131,7 @@ def _unpacked(data: bytes) -> bytes | None:
         return None
 
 
-def _header(bits: _Bits, found: Told) -> None:
+def _header(bits: _Bits, found: JxlFacts) -> None:
     width, height = _size(bits)
     orientation = 1
     if not bits.take(1):
@@ -210,7 +210,7 @@ def _extra(bits: _Bits) -> int:
     return kind
 
 
-def _colours(bits: _Bits, found: Told) -> None:
+def _colours(bits: _Bits, found: JxlFacts) -> None:
     """Colours other than sRGB; they are known in numbers where they have some in ITU-T H.273."""
     found.cicp = None
     profile = bits.take(1)

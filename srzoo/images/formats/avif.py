@@ -59,7 +59,7 @@ class AVIF(HEIF):
         converts itself.
         """
         data = file.read()
-        told = heif.told(io.BytesIO(data))
+        told = heif.read_facts(io.BytesIO(data))
         usual = told.cicp is not None and told.cicp[2] in BT601
         if told.nclx and usual and told.bits == 8 and not told.sequence:
             at = told.nclx[0] + 4
@@ -69,7 +69,7 @@ class AVIF(HEIF):
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
         """As the codec's configuration has it."""
-        return heif.told(file).bits or 8
+        return heif.read_facts(file).bits or 8
 
     def beside(self, file: BinaryIO, image: Image.Image) -> Found:
         """What libavif and the boxes tell."""

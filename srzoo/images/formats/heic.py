@@ -127,7 +127,7 @@ class HEIC(HEIF):
 
 def _readable(file: BinaryIO) -> BinaryIO:
     """The file; a copy with others where libheif would refuse it for the colours it tells."""
-    told = heif.told(file)
+    told = heif.read_facts(file)
     file.seek(0)
     if told.nclx and told.cicp and not known(told.cicp):
         return io.BytesIO(heif.numbered(file.read(), UNTOLD))

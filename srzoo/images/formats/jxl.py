@@ -124,13 +124,13 @@ class JXL(PillowFormat):
         )  # fmt: skip
 
 
-def _told(file: BinaryIO, asked: Asked) -> _jxl.Told:
+def _told(file: BinaryIO, asked: Asked) -> _jxl.JxlFacts:
     """The header.
 
     Raises:
         PictureError: the picture is too large, or animated.
     """
-    told = _jxl.told(file)
+    told = _jxl.read_facts(file)
     check_size(told.size, asked)
     if told.animated:
         raise PictureError(
@@ -140,11 +140,11 @@ def _told(file: BinaryIO, asked: Asked) -> _jxl.Told:
     return told
 
 
-def _bits(told: _jxl.Told) -> int:
+def _bits(told: _jxl.JxlFacts) -> int:
     return 16 if told.bits > 8 and told.gray and not told.floats else 8
 
 
-def _found(told: _jxl.Told) -> Found:
+def _found(told: _jxl.JxlFacts) -> Found:
     """What stands beside the pixels; they are upright already."""
     found = Found(xmp=told.parts.get(b"xml "), lost=list(told.lost))
     exif = told.parts.get(b"Exif", b"")

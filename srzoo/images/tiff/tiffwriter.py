@@ -222,7 +222,7 @@ def streaming(
         ValueError: rows are missing, too many, or not of this picture.
     """
     try:
-        with files.replacing(path) as file:
+        with files.atomic_write(path) as file:
             writer = Writer(file, size, like, dtype, tile=TILE, big=True)
             with contextlib.closing(writer):
                 yield writer.put
