@@ -6,12 +6,14 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import srzoo
 from srzoo import training
@@ -265,3 +267,19 @@ def test_any_other_oserror_is_one_line(tiny, tmp_path, monkeypatch):
     with pytest.raises(SrzooError, match=r"cannot go on in .*run: data.json: No space left"):
         training.train(recipe.load(tiny()), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_begun_by_an_earlier_srzoo_goes_on(tiny, tmp_path, quick):
+    """``begun`` was left at step 6 by the code before the rooms, which came to ``wanted``."""
+    tiny()
+    begun = Path(__file__).with_name("begun")
+    shutil.copytree(begun / "run", tmp_path / "run")
+    plan = recipe.read(tmp_path / "run/recipe.toml")
+    words = words_of(plan, tmp_path / "run")
+    assert not [word for word in words if "chang" in word], words
+    assert [line["step"] for line in log(tmp_path / "run") if "validation" in line] == [6, 12]
+    wanted = load_file(begun / "wanted.safetensors")
+    found = load_file(tmp_path / "run/checkpoints/000000012/model.safetensors")
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():  # the bytes are the same on the same processor
+        assert np.allclose(found[name], tensor, atol=1e-4), name
