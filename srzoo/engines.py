@@ -20,11 +20,11 @@ from .exporting.about import INPUT, OUTPUT, About
 from .exporting.exports import USE_ANOTHER, UnfinishedError
 from .exporting.facts import Facts
 from .exporting.runner import ExportRunner
-from .exporting.trial import drawn as trial_picture
+from .exporting.trial import trial_picture as trial_picture
 from .plugins.kinds import engines as registry
 
 if TYPE_CHECKING:
-    from .networks.devices import find as find_device
+    from .networks.devices import find_device as find_device
     from .networks.inference import for_inference as for_inference
     from .networks.runner import ModuleRunner
 

@@ -58,7 +58,7 @@ def sealed_again(checkpoint: Path) -> None:
     """A checkpoint's files were changed on purpose: they are what they have to be."""
     (checkpoint / "parts.json").unlink()
     found = kept_folders.listed(kept_folders.parts(checkpoint))
-    (checkpoint / "parts.json").write_bytes(kept_folders.sealed({"parts": found}))
+    (checkpoint / "parts.json").write_bytes(kept_folders.seal({"parts": found}))
 
 
 COUNT = 6

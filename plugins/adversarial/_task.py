@@ -68,11 +68,11 @@ class GAN:
         self, name: str, network: Any, pair: Pair
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The discriminator's half, and what it said meanwhile."""
-        heard = Heard(network, self.networks[name].min_size, pair)
+        heard = RecordingDiscriminator(network, self.networks[name].min_size, pair)
         return {name: self.loss.for_discriminator(heard, pair)}, heard.facts()
 
 
-class Heard(nn.Module):
+class RecordingDiscriminator(nn.Module):
     """A discriminator that keeps what it said of real and of made pictures.
 
     Args:

@@ -242,7 +242,7 @@ class PictureMaker:
                 return False
         return item.exact
 
-    def room(self) -> int:
+    def memory_for_waiting(self) -> int:
         """Bytes that pictures may take which are read ahead or not written yet."""
         self._bare = memory.used()
         if self.upscaler.memory is None:

@@ -81,7 +81,7 @@ class _Line:
         self.maker = maker
         self.count = count
         self.begin = begin
-        self.room = maker.room()
+        self.room = maker.memory_for_waiting()
         self.ahead: deque[Reading | Outcome] = deque()
         self.behind: deque[tuple[Future[Outcome], int]] = deque()
         self.readers = ThreadPoolExecutor(count, "srzoo-read")

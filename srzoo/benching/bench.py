@@ -136,7 +136,7 @@ class _Bench:
             if command := facts.missing(name):
                 raise DeviceError(f"{name} is not installed", f"Install it: {command}")
             if stated.export_format:
-                made = convert.kept(self.folder, self.scale, stated.export_format)
+                made = convert.make_kept(self.folder, self.scale, stated.export_format)
                 if made.record.refused:
                     raise ModelError(made.record.refused, "Leave this engine out")
         except (DeviceError, ModelError, PluginError) as error:
@@ -158,7 +158,7 @@ class _Bench:
         )
         return _Way(UNFOLDED, task, packages, False)
 
-    def take(self, way: _Way, size: Size) -> None:
+    def measure(self, way: _Way, size: Size) -> None:
         """One measurement, unless the way has failed at this size."""
         if any((gone.engine, gone.size) == (way.name, size) for gone in self.left_out):
             return
@@ -240,7 +240,7 @@ def bench(
             run.tick(total)
             for size in sizes:
                 for way in ways:
-                    run.take(way, size)
+                    run.measure(way, size)
                     run.tick(total)
     peak, each = 2 * SIDE**3 / product, work.per_pixel(folder, factor)
     rows = [
@@ -254,7 +254,7 @@ def bench(
         srzoo=__version__,
         model=folder.name,
         scale=factor,
-        machine=machine.here(),
+        machine=machine.this_machine(),
         versions=versions(packages),
         rounds=rounds,
         budget=memory,

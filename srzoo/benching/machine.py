@@ -40,7 +40,7 @@ class Machine:
     python: str
 
 
-def here() -> Machine:
+def this_machine() -> Machine:
     """This computer."""
     told = _cpuinfo()
     flags = told.get("flags", told.get("Features", "")).split()

@@ -26,7 +26,7 @@ def devices(json_: bool) -> None:
     from ..benching import machine
     from ..upkeep import doctor
 
-    there, found, engines = machine.here(), doctor.all_devices(), doctor.engines()
+    there, found, engines = machine.this_machine(), doctor.all_devices(), doctor.engines()
     if json_:
         as_json(
             {"machine": asdict(there), "devices": [asdict(one) for one in found],

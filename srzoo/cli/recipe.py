@@ -20,7 +20,7 @@ def list_() -> None:
     models = locate.list_models()
     rows = [
         (name, "released" if name in models else "plan", recipe.read(name).summary)
-        for name in recipe.plans()
+        for name in recipe.recipe_folders()
     ]
     table(("recipe", "weights", "for"), rows)
 

@@ -92,7 +92,7 @@ class CheckedFile(io.RawIOBase):
             if more:
                 self._append(more)
         except OSError as error:
-            self._error = self._error or self._told(error)
+            self._error = self._error or self._named(error)
             raise self._error from error
         self._at += len(view)
         return len(view)
@@ -133,9 +133,9 @@ class CheckedFile(io.RawIOBase):
         return self._raw.read(size)
 
     def _damaged(self) -> OSError:
-        return self._told(OSError(errno.EIO, "what is there is not what was written"))
+        return self._named(OSError(errno.EIO, "what is there is not what was written"))
 
-    def _told(self, error: OSError) -> OSError:
+    def _named(self, error: OSError) -> OSError:
         return OSError(error.errno, f"{error.strerror or error}{self._where}", self.name)
 
 

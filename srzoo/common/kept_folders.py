@@ -42,12 +42,12 @@ class Part:
     sha256: str
 
 
-def sealed(facts: Mapping[str, Any]) -> bytes:
+def seal(facts: Mapping[str, Any]) -> bytes:
     """Facts as JSON with a seal: whatever changes in the file, :func:`unsealed` sees it."""
     return json.dumps({**facts, SEAL: _seal(facts)}).encode() + b"\n"
 
 
-def unsealed(path: Path) -> dict[str, Any] | None:
+def check_seal(path: Path) -> dict[str, Any] | None:
     """The facts of a sealed file, or None if it is missing, damaged, or none of ours."""
     try:
         if not path.is_file():  # a FIFO would be waited for

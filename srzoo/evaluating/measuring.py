@@ -71,7 +71,7 @@ def measure(
         if not keep_going:
             raise error
         errors.append(error)
-        found.failed.append(FailedPicture(files[at].name, _told(error, files[at])))
+        found.failed.append(FailedPicture(files[at].name, _explain(error, files[at])))
 
     reader = ThreadPoolExecutor(1, "srzoo-reader")
     try:
@@ -101,7 +101,7 @@ def measure(
     return found
 
 
-def _told(error: Exception, file: Path) -> str:
+def _explain(error: Exception, file: Path) -> str:
     """What went wrong, with the picture's name in it."""
     if isinstance(error, SrzooError):
         what = error.what

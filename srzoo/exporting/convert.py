@@ -37,7 +37,7 @@ from ..networks.inference import Folded, fold_norms
 from . import exports
 from .about import INPUT, OUTPUT, About
 from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
-from .trial import drawn
+from .trial import trial_picture
 
 if TYPE_CHECKING:
     from ..contracts import F32, Session
@@ -79,7 +79,7 @@ class AtScale(nn.Module):
         return self.tail(cast("SplitGenerator", self.generator).features(picture, self.scale))
 
 
-def kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
+def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
     """The export of a model that an engine uses: the one that is kept, or a new one.
 
     One that is refused is kept too, so that it is not tried again and again: for good if it was
@@ -203,7 +203,7 @@ def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
         raise
     except (ModelError, RuntimeError) as error:
         # Not every converter tells that the disk is full.
-        if shutil.disk_usage(place).free < exports.room(model):
+        if shutil.disk_usage(place).free < exports.disk_space_needed(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
         if isinstance(error, ModelError) and not _passes(error):
@@ -328,7 +328,7 @@ def differences(
     off, count, total = 0, 0, 0
     for height, width in SIZES:
         down, across = (on_grid(max(side, smallest), multiple) for side in (height, width))
-        x = drawn(down, across)
+        x = trial_picture(down, across)
         want: F32 = net(torch.as_tensor(x)).numpy()
         try:
             got = session(x)

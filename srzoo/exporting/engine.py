@@ -84,7 +84,7 @@ def choose(
             prepares = not kept if stated.export_format else stated.first_use > 0
             able.append((Choice(name, "the fastest that is installed", prepares), stated))
     if not able:
-        return Choice(ENGINE, "; ".join(passed) or _alone(device, precision))
+        return Choice(ENGINE, "; ".join(passed) or _why_default(device, precision))
     first, stated = able[0]
     if not first.prepares or not (why := _not_prepared(folder, work, stated)):
         return first
@@ -103,7 +103,7 @@ def _kind(device: str) -> str:
     return ("mps" if sys.platform == "darwin" else "cuda") if devices.has_gpu() else "cpu"
 
 
-def _alone(device: str, precision: str) -> str:
+def _why_default(device: str, precision: str) -> str:
     """Why the default engine is taken where no other is able."""
     if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
         return f"the only one for {device} and {precision}"

@@ -161,7 +161,7 @@ def find(
 
 def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
     """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
-    told = kept_folders.unsealed(folder / RECORD) or {}
+    told = kept_folders.check_seal(folder / RECORD) or {}
     parts = kept_folders.read_parts(told.pop("parts", None))
     model = told.pop("model", None)
     if parts is None or not isinstance(model, str):
@@ -213,7 +213,7 @@ def keep(
                 "model": str(model.path.absolute()),
                 "parts": kept_folders.listed(kept_folders.parts(new)),
             }
-            (new / RECORD).write_bytes(kept_folders.sealed(sealed))
+            (new / RECORD).write_bytes(kept_folders.seal(sealed))
             found = _place(new, folder, format)
     except OSError as error:
         raise UnwritableError(
@@ -242,7 +242,7 @@ def _place(new: Path, folder: Path, format: str) -> Export:
     raise OSError("it vanished while it was made")
 
 
-def room(model: ModelFolder) -> int:
+def disk_space_needed(model: ModelFolder) -> int:
     """Bytes that making an export of a model may take on the disk, files between included."""
     weights = model.config.weights
     with contextlib.suppress(OSError):
@@ -258,7 +258,7 @@ def unwritable(model: ModelFolder) -> str | None:
         place.mkdir(parents=True, exist_ok=True)
         if not os.access(place, os.W_OK | os.X_OK):
             return f"{place} cannot be written"
-        if shutil.disk_usage(place).free < room(model):
+        if shutil.disk_usage(place).free < disk_space_needed(model):
             return f"the disk of {place} is full"
     except OSError as error:
         return f"{place} cannot be written: {error.strerror or error}"
@@ -288,7 +288,7 @@ def _forget(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def used(made: Export) -> None:
+def mark_used(made: Export) -> None:
     """Note that an export is used, for whoever asks which ones still are."""
     with contextlib.suppress(OSError):
         os.utime(made.path.with_name(RECORD))

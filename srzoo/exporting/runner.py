@@ -122,7 +122,7 @@ class ExportRunner:
             raise UnfinishedError(
                 f"{self.export_format} does not work here: {first}", f"Use --engine {ENGINE}"
             ) from error
-        exports.used(made)
+        exports.mark_used(made)
         return session, told, made.record
 
     def _found(self, scale: int) -> Export:
@@ -133,7 +133,7 @@ class ExportRunner:
         from . import convert
 
         try:
-            return convert.kept(self._folder, scale, self.export_format)
+            return convert.make_kept(self._folder, scale, self.export_format)
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
@@ -143,7 +143,7 @@ class ExportRunner:
                 f"there is no folder for an export: {error.strerror or error}",
                 f"Use --engine {ENGINE}",
             ) from error
-        return convert.kept(self._folder, scale, self.export_format, place)
+        return convert.make_kept(self._folder, scale, self.export_format, place)
 
 
 def _owned(y: F32) -> F32:

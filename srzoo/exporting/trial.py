@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..contracts import F32
 
 
-def drawn(height: int, width: int) -> F32:
+def trial_picture(height: int, width: int) -> F32:
     """A picture with slopes, edges, lines and grain: 1 x 3 x H x W, the same every time."""
     rng = np.random.default_rng(height * 1000 + width)
     down: F32 = np.arange(height, dtype=np.float32)[:, None]

@@ -11,7 +11,7 @@ from ..common.devices import Device
 from ..errors import DeviceError
 
 
-def found() -> list[Device]:
+def list_devices() -> list[Device]:
     """All there are, the one that ``auto`` takes first."""
     listed: list[Device] = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -26,7 +26,7 @@ def found() -> list[Device]:
     return [*listed, devices.cpu()]
 
 
-def find(device: object) -> torch.device:
+def find_device(device: object) -> torch.device:
     """The device of a name; ``auto`` is the first card, else mps, else the CPU.
 
     Raises:

@@ -79,12 +79,12 @@ def describe(use: Use) -> Described | None:
     """What a dataset tells of itself; None if it tells nothing, or is not installed."""
     try:
         dataset = kinds.datasets.get(use.name)
-        return _told(use.name, dataset, effective(kinds.datasets, use))
+        return _describe_guarded(use.name, dataset, effective(kinds.datasets, use))
     except PluginError:
         return None
 
 
-def _told(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
+def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
     try:
         return described(dataset, args)
     except Exception as error:  # a third party's class may raise anything at all

@@ -314,7 +314,7 @@ def find(ref: str | Path) -> tuple[str, Path]:
             raise ModelError(f"{path} does not exist", "Check the name")
         return (path.parent.resolve().name if path.name == RECIPE else path.stem), path
     # As for models: a folder wins, but one that only happens to have a recipe's name does not.
-    folder = path if (path / RECIPE).is_file() else plans().get(str(ref))
+    folder = path if (path / RECIPE).is_file() else recipe_folders().get(str(ref))
     if folder is None:
         folder = locate.find(ref).path
     if not (folder / RECIPE).is_file():
@@ -324,7 +324,7 @@ def find(ref: str | Path) -> tuple[str, Path]:
     return folder.resolve().name, folder / RECIPE
 
 
-def plans() -> dict[str, Path]:
+def recipe_folders() -> dict[str, Path]:
     """Every folder of the card packages that holds a recipe, by name."""
     return {path.parent.name: path.parent for path in locate.package_files(RECIPE)}
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..common import devices
 from ..errors import BrokenPluginError, DeviceError
 from ..exporting import facts
-from ..exporting.trial import drawn
+from ..exporting.trial import trial_picture
 from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
@@ -110,7 +110,7 @@ def tells_what_it_is(case: Case) -> None:
 def gives_what_torch_gives(case: Case) -> None:
     """Float32, s times as large, within a level of 8 bits of the network in torch."""
     for height, width in SIZES:
-        x = drawn(height, width)
+        x = trial_picture(height, width)
         y = _runner(case.name)(x, SCALE)
         want = 1, 3, SCALE * height, SCALE * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
@@ -123,7 +123,7 @@ def odd_sizes(case: Case) -> None:
     """Pictures of any size, from one pixel on, are within a level of torch's."""
     mine, torchs = (Upscaler(r, (SCALE,), NAME) for r in (_runner(case.name), _reference()))
     for height, width in ODD:
-        picture = np.ascontiguousarray(_levels(drawn(height, width))[0].transpose(1, 2, 0))
+        picture = np.ascontiguousarray(_levels(trial_picture(height, width))[0].transpose(1, 2, 0))
         y, want = (u.array(picture.astype(np.uint8)).astype(np.int16) for u in (mine, torchs))
         off = int(np.abs(y - want).max())
         assert off <= _off(case.name), f"{case} is off by {off} levels at {width}x{height}"
@@ -132,17 +132,17 @@ def odd_sizes(case: Case) -> None:
 def deterministic(case: Case) -> None:
     """The same picture gives the same values, whatever ran between; it stays as it was."""
     runner = _runner(case.name)
-    x = drawn(47, 33)
+    x = trial_picture(47, 33)
     first = runner(x, SCALE).copy()
-    runner(drawn(61, 18), SCALE)
+    runner(trial_picture(61, 18), SCALE)
     assert np.array_equal(runner(x, SCALE), first), f"{case} is not deterministic"
-    assert np.array_equal(x, drawn(47, 33)), f"{case} changed its picture in place"
+    assert np.array_equal(x, trial_picture(47, 33)), f"{case} changed its picture in place"
 
 
 def a_result_is_its_owners(case: Case) -> None:
     """It stays as it is while others are made, and may be written over."""
     runner = _runner(case.name)
-    pictures = [drawn(side, 40) for side in (40, 40, 25, 60)]
+    pictures = [trial_picture(side, 40) for side in (40, 40, 25, 60)]
     want = [runner(x, SCALE).copy() for x in pictures]
     results = [runner(x, SCALE) for x in pictures]
     for y, right in zip(results, want, strict=True):
@@ -158,7 +158,7 @@ def a_result_is_its_owners(case: Case) -> None:
 def threads_share_it(case: Case) -> None:
     """Many pictures of different sizes, from several threads at once, are as from one."""
     runner = _runner(case.name)
-    pictures = [drawn(SMALLEST + 5 * n, SMALLEST + n * 37 % 90) for n in range(PICTURES)]
+    pictures = [trial_picture(SMALLEST + 5 * n, SMALLEST + n * 37 % 90) for n in range(PICTURES)]
     want = [runner(x, SCALE).copy() for x in pictures]
 
     def run(x: F32) -> F32:

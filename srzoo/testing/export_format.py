@@ -13,7 +13,7 @@ import numpy as np
 
 from ..common import kept_folders
 from ..exporting import about, convert
-from ..exporting.trial import drawn
+from ..exporting.trial import trial_picture
 from ..plugins import kinds
 from ._case import Case
 from ._network import NAME, SCALE, registered
@@ -56,7 +56,7 @@ def takes_any_size(case: Case) -> None:
     """Sizes that it was not exported with, down to the smallest; float32 comes back."""
     session = _written(case.name).session()
     for height, width in SIZES:
-        y = session(drawn(height, width))
+        y = session(trial_picture(height, width))
         want = 1, 3, SCALE * height, SCALE * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
         assert y.dtype == np.float32, f"{case} gave {y.dtype}"
@@ -65,9 +65,9 @@ def takes_any_size(case: Case) -> None:
 def deterministic(case: Case) -> None:
     """The same picture gives the same values, also from the same file in another place."""
     made = _written(case.name)
-    session, x = made.session(), drawn(33, 47)
+    session, x = made.session(), trial_picture(33, 47)
     first = session(x).copy()
-    session(drawn(20, 61))
+    session(trial_picture(20, 61))
     assert np.array_equal(session(x), first), f"{case} is not deterministic"
     with tempfile.TemporaryDirectory() as name:
         place = Path(shutil.copytree(made.path.parent, Path(name) / "else"))
@@ -80,7 +80,7 @@ def stays_as_it_is(case: Case) -> None:
     """Opening and running a file changes nothing in its folder."""
     made = _written(case.name)
     before = kept_folders.parts(made.path.parent)
-    made.session()(drawn(20, 20))
+    made.session()(trial_picture(20, 20))
     assert kept_folders.parts(made.path.parent) == before, f"{case} changed its files"
 
 

@@ -75,7 +75,7 @@ class RunState:
             OSError, ValueError, KeyError, TypeError: it is damaged.
         """
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
-        if kept_folders.SEAL in facts and kept_folders.unsealed(checkpoint / PROGRESS) is None:
+        if kept_folders.SEAL in facts and kept_folders.check_seal(checkpoint / PROGRESS) is None:
             raise ValueError(f"{PROGRESS} is damaged")
         best, step = facts["best"], int(facts["step"])
         before = [step] * int(facts.get("rollbacks", 0))  # of earlier versions: a number
@@ -91,7 +91,7 @@ class RunState:
     def write(self, checkpoint: Path) -> None:
         """Put it into a checkpoint's folder."""
         with files.atomic_write(checkpoint / PROGRESS) as file:
-            file.write(kept_folders.sealed(asdict(self)))
+            file.write(kept_folders.seal(asdict(self)))
 
 
 def folder_of(run: Path, step: int) -> Path:
@@ -127,7 +127,7 @@ def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = 
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
         parts_ = kept_folders.listed(kept_folders.parts(new))
-        (new / PARTS).write_bytes(kept_folders.sealed({"parts": parts_}))
+        (new / PARTS).write_bytes(kept_folders.seal({"parts": parts_}))
         progress.write(new)  # the one that changes later, when a run goes back
         kept_folders.place(new, final)  # the same step again, after resuming from before it
     return final
@@ -215,8 +215,8 @@ def sound(run: Path) -> Iterator[Path]:
 
 def _is_whole(checkpoint: Path) -> bool:
     """Whether a checkpoint is what was written; those of earlier versions cannot tell."""
-    sealed = kept_folders.unsealed(checkpoint / PROGRESS) is not None
-    facts = kept_folders.unsealed(checkpoint / PARTS)
+    sealed = kept_folders.check_seal(checkpoint / PROGRESS) is not None
+    facts = kept_folders.check_seal(checkpoint / PARTS)
     if facts is None:
         return not sealed and not (checkpoint / PARTS).exists() and _is_old(checkpoint)
     parts = kept_folders.read_parts(facts.get("parts"))

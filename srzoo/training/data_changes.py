@@ -36,12 +36,12 @@ def write(run: Path, now: State) -> None:
     """Keep the state of a run's data, over that of the same sets before."""
     run.mkdir(parents=True, exist_ok=True)
     with files.atomic_write(run / FILE) as file:
-        file.write(kept_folders.sealed({"sets": {**read(run), **now}}))
+        file.write(kept_folders.seal({"sets": {**read(run), **now}}))
 
 
 def read(run: Path) -> State:
     """The state that was kept; empty if there is none, or it is damaged."""
-    found = (kept_folders.unsealed(run / FILE) or {}).get("sets")
+    found = (kept_folders.check_seal(run / FILE) or {}).get("sets")
     return cast("State", found) if isinstance(found, dict) else {}
 
 

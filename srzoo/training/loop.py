@@ -19,9 +19,9 @@ from .checkpoint import RunState
 from .guarded_metrics import GuardedMetric, numbers
 from .optimizers import set_rates
 from .parts import Parts
-from .processes import agreed, everyones, mean, stop_signal
+from .processes import gather, mean, on_main_process, stop_signal
 from .run_log import SHEET, RunLog
-from .saving import release, saving, settle, write
+from .saving import explain_failures, finish_checkpoint, release, write
 from .schedule import ema_decay, factor
 from .step import Run, train_step
 from .supply import ready_batches, workers_for
@@ -57,7 +57,7 @@ def fit(
             write(run, out, progress, "nothing is trained yet")
         release(parts, out, progress)  # a kill may have come between checkpoint and release
 
-    agreed(accelerator, begin)
+    on_main_process(accelerator, begin)
     with _settings(run):
         while True:
             parts.crops.skip(progress.skipped)
@@ -164,7 +164,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunSt
             _keep_rejected(out / REJECTED, found, first, names)
         except OSError as trouble:
             watch.on_word(f"the batch is not kept: {troubles.reason(trouble)}")
-    terms, crops = everyones(accelerator, [found.term]), everyones(accelerator, mine)
+    terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
     there, before = _last_good(run, out, found.step)
@@ -186,10 +186,10 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunSt
     )
 
     def keep() -> None:
-        with saving(f"step {progress.step}", "all that was saved before stays"):
+        with explain_failures(f"step {progress.step}", "all that was saved before stays"):
             progress.write(there)
 
-    agreed(accelerator, keep)
+    on_main_process(accelerator, keep)
     watch.on_word(f"{what}: back to step {progress.step}, without them")
     return progress
 
@@ -251,9 +251,9 @@ def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
     def save() -> None:
         write(run, out, now, f"all up to step {progress.step} is saved, and stays")
         if not _due(run.parts, step):
-            settle(run, out, now)
+            finish_checkpoint(run, out, now)
 
-    agreed(run.accelerator, save)
+    on_main_process(run.accelerator, save)
     return now
 
 
@@ -269,12 +269,12 @@ def _evaluate(
         if first in values and first_is_better(run.parts, {first: values[first]}, best):
             best = (step, values[first])
         now = replace(progress, evaluated=step, best=best)
-        with saving("the evaluation", f"step {step} is saved, and stays"):
+        with explain_failures("the evaluation", f"step {step} is saved, and stays"):
             now.write(checkpoint.folder_of(out, step))
-        settle(run, out, now)
+        finish_checkpoint(run, out, now)
         return now, values
 
-    return agreed(run.accelerator, evaluate)
+    return on_main_process(run.accelerator, evaluate)
 
 
 def _first(parts: Parts) -> str:

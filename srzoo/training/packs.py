@@ -102,7 +102,7 @@ class Packs:
                     self._read(folder)
 
     def _read(self, folder: Path) -> None:
-        facts: dict[str, Any] = kept_folders.unsealed(folder / INDEX) or {}
+        facts: dict[str, Any] = kept_folders.check_seal(folder / INDEX) or {}
         parts = kept_folders.read_parts(facts.get("parts"))
         if facts.get("version") != VERSION or not parts:
             return
@@ -203,7 +203,7 @@ class Writer:
         parts = kept_folders.listed([kept_folders.Part(DATA, self._size, self._hash.hexdigest())])
         facts = {"version": VERSION, "about": self._about, "places": self._rows,
                  "names": self._names, "parts": parts}  # fmt: skip
-        (self._new / INDEX).write_bytes(kept_folders.sealed(facts))
+        (self._new / INDEX).write_bytes(kept_folders.seal(facts))
         name = hashlib.sha256("\n".join(sorted(self._rows)).encode()).hexdigest()[:24]
         final = root() / name
         try:

@@ -147,7 +147,7 @@ def assemble(
     held_out = sources(pictures.validation, data, "data.validation")
     terms = _terms(recipe.losses, data, device)
     metrics = recipe.train.metrics
-    named = zip(_told_apart(metrics), metrics, strict=True)
+    named = zip(_distinct_names(metrics), metrics, strict=True)
     judges = {name: kinds.metrics.build(fill_in_data_folder(use, data)) for name, use in named}
     task = tasks.build(recipe, data, device)
     opponents = {
@@ -212,7 +212,7 @@ def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:
 def _terms(
     losses: Sequence[Weighted], data: Path | None, device: torch.device | None
 ) -> list[Term]:
-    names = _told_apart([weighted.use for weighted in losses])
+    names = _distinct_names([weighted.use for weighted in losses])
     return [
         Term(
             name,
@@ -228,7 +228,7 @@ def _there(loss: T, device: torch.device | None) -> T:
     return cast("T", loss.to(device)) if isinstance(loss, nn.Module) else loss
 
 
-def _told_apart(uses: Sequence[Use]) -> list[str]:
+def _distinct_names(uses: Sequence[Use]) -> list[str]:
     """A name for each: two of a kind are told apart by their place."""
     names = [use.name for use in uses]
     return [

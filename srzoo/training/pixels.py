@@ -224,7 +224,7 @@ def decoded(
     for number, source in enumerate(sets):
         if not any(row.source == number for row in rows):
             raise SrzooError(f"no picture of {source.label} is left", "Correct its pictures")
-    return Pixels(_told_apart(rows, sets), sets, degradation, scales)
+    return Pixels(_distinct_names(rows, sets), sets, degradation, scales)
 
 
 def _left_out(faults: Sequence[tuple[str, SrzooError]], total: int) -> str:
@@ -233,7 +233,7 @@ def _left_out(faults: Sequence[tuple[str, SrzooError]], total: int) -> str:
     return f"left out {len(faults)} of {total} pictures: {shown}{more} ({faults[0][1].what})"
 
 
-def _told_apart(rows: list[Row], sets: Sequence[Source]) -> list[Row]:
+def _distinct_names(rows: list[Row], sets: Sequence[Source]) -> list[Row]:
     """The rows with unique names: with those of their sets before them, if need be."""
     if len(sets) == 1 or len({row.name for row in rows}) == len(rows):
         return rows

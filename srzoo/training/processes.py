@@ -69,7 +69,7 @@ def mean(accelerator: Any, values: dict[str, float]) -> dict[str, float]:
     return dict(zip(values, (float(value) for value in over), strict=True))
 
 
-def everyones(accelerator: Any, items: list[T]) -> list[T]:
+def gather(accelerator: Any, items: list[T]) -> list[T]:
     """The items of all processes, in their order."""
     if accelerator.num_processes == 1:
         return items
@@ -77,7 +77,7 @@ def everyones(accelerator: Any, items: list[T]) -> list[T]:
     return utils.gather_object(items)
 
 
-def agreed(accelerator: Any, do: Callable[[], T]) -> T:
+def on_main_process(accelerator: Any, do: Callable[[], T]) -> T:
     """Have the first process do something; all wait for it, and get what it returns or raises.
 
     Raises:

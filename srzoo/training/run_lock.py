@@ -54,7 +54,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
-        handle = _taken(out)
+        handle = _open_locked(out)
         try:
             yield
         finally:
@@ -71,7 +71,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
                 folder.rmdir()
 
 
-def _taken(out: Path) -> int:
+def _open_locked(out: Path) -> int:
     """The open and locked file."""
     path = out / NAME
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)

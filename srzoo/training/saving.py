@@ -15,7 +15,7 @@ from .step import Run
 
 
 @contextmanager
-def saving(what: str, left: str) -> Generator[None]:
+def explain_failures(what: str, left: str) -> Generator[None]:
     """A place that cannot be written is told in words; ``left`` says what there is all the same."""
     try:
         yield
@@ -27,14 +27,14 @@ def saving(what: str, left: str) -> Generator[None]:
 
 def write(run: Run, out: Path, progress: RunState, left: str) -> None:
     """Write a checkpoint; ``left`` says what is saved if that fails."""
-    with saving(f"step {progress.step}", left):
+    with explain_failures(f"step {progress.step}", left):
         checkpoint.save(run.parts, out, progress, run.scalers)
 
 
-def settle(run: Run, out: Path, now: RunState) -> None:
+def finish_checkpoint(run: Run, out: Path, now: RunState) -> None:
     """Publish the weights that are the ones to release, and let old checkpoints go."""
     release(run.parts, out, now)
-    with saving("room", f"step {now.step} is saved, and stays"):
+    with explain_failures("room", f"step {now.step} is saved, and stays"):
         checkpoint.prune(out, run.parts.recipe.train.keep, now.best[0] if now.best else None)
 
 
@@ -45,5 +45,7 @@ def release(parts: Parts, out: Path, progress: RunState) -> None:
     folder = checkpoint.folder_of(out, step)
     # Not there if the run goes on from another run's checkpoint.
     if step > parts.start and folder.is_dir():
-        with saving(f"the model of step {step}", f"step {progress.step} is saved, and stays"):
+        with explain_failures(
+            f"the model of step {step}", f"step {progress.step} is saved, and stays"
+        ):
             checkpoint.publish(folder, out)

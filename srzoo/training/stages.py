@@ -17,7 +17,7 @@ from .callbacks import Callbacks, Outcome
 from .checkpoint import RunState
 from .loop import evaluate_guarded, fit
 from .parts import assemble
-from .processes import accelerator_for, agreed
+from .processes import accelerator_for, on_main_process
 from .run_lock import lock_run_folder
 from .run_log import RunLog
 from .starting import Start, set_aside, start
@@ -63,8 +63,8 @@ def train(
     speaker = watch if group.is_main_process else Callbacks()
     try:
         with ExitStack() as held:
-            agreed(group, lambda: held.enter_context(lock_run_folder(out)))
-            begun = agreed(group, lambda: start(recipe, out, resume))
+            on_main_process(group, lambda: held.enter_context(lock_run_folder(out)))
+            begun = on_main_process(group, lambda: start(recipe, out, resume))
             step = begun.progress.step
             names = track if group.is_main_process else ()
             speaker = held.enter_context(trackers.with_trackers(speaker, names, out, recipe, step))
@@ -110,22 +110,22 @@ def _train(
         run = prepare(parts, accelerator)
         if there:
             progress = checkpoint.load(parts, there, run.scalers)
-            progress = _placed(accelerator, out, there, progress, begun, speaker)
-        agreed(accelerator, partial(_keep_recipe, recipe, out))
+            progress = _clear_the_way(accelerator, out, there, progress, begun, speaker)
+        on_main_process(accelerator, partial(_keep_recipe, recipe, out))
         more = stage < len(recipe.each()) - 1
         outcome, progress = fit(run, out, progress, speaker, more=more)
         if not outcome.complete:
             return outcome
-        outcome = agreed(accelerator, partial(_end, run, out, outcome, speaker))
+        outcome = on_main_process(accelerator, partial(_end, run, out, outcome, speaker))
     return outcome
 
 
-def _placed(
+def _clear_the_way(
     accelerator: Any, out: Path, there: Path, progress: RunState, begun: Start, speaker: Callbacks
 ) -> RunState:
     """Clear the way for what follows a checkpoint, and forget a best one that does not count."""
     if begun.chosen:
-        for word in agreed(accelerator, lambda: set_aside(out, there, progress)):
+        for word in on_main_process(accelerator, lambda: set_aside(out, there, progress)):
             speaker.on_word(word)
     if progress.best and not begun.same_judge:
         progress = replace(progress, best=None)

@@ -70,7 +70,7 @@ def pictures() -> list[Pictures]:
     """Decoded pictures by data set, the largest first."""
     sets: dict[str, list[tuple[Entry, int]]] = {}
     for entry in _pixels():
-        facts = kept_folders.unsealed(entry.path / "index.json") or {}
+        facts = kept_folders.check_seal(entry.path / "index.json") or {}
         name = str(facts.get("about") or "of an earlier srzoo, or damaged")
         sets.setdefault(name, []).append((entry, len(facts.get("names", ()))))
     found = [

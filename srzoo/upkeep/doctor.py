@@ -106,7 +106,7 @@ class Diagnosis:
 
 def examine(*, try_engines: bool = True) -> Diagnosis:
     """Look at everything; engines are tried on a small picture, each in its own process."""
-    there = machine.here()
+    there = machine.this_machine()
     found = [tried(one) if try_engines else one for one in engines()]
     folders = {masked(path): _writable(path) for path in (files.cache(), _temporary())}
     problems = [f"{problem.plugin}: {problem.what}" for problem in kinds.problems()]
@@ -136,7 +136,7 @@ def all_devices() -> list[Device]:
     if (mac or devices.cards()) and not facts.missing(ENGINE):
         from ..networks import devices as torch_devices
 
-        return torch_devices.found()
+        return torch_devices.list_devices()
     return [devices.cpu()]
 
 

@@ -24,7 +24,7 @@ NOTHING = 0.5
 """The colour where nothing visible is near."""
 
 
-def extended(colour: F32, alpha: F32) -> F32:
+def extend_colours(colour: F32, alpha: F32) -> F32:
     """The picture with colours continued under its transparent parts.
 
     Opaque pixels, and pixels that are no less visible than half of their neighbours, stay as

@@ -21,7 +21,7 @@ REACH = 2
 TAPS = 2 * REACH + 1
 
 
-def enlarged(x: F32, factor: int) -> F32:
+def enlarge(x: F32, factor: int) -> F32:
     """The inner part of a picture, enlarged.
 
     Args:
@@ -68,7 +68,7 @@ class Interpolation:
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W to 1 x 3 x sH x sW."""
         planes = np.pad(x[0].transpose(1, 2, 0), ((REACH, REACH), (REACH, REACH), (0, 0)), "edge")
-        return enlarged(planes, scale).transpose(2, 0, 1)[None]
+        return enlarge(planes, scale).transpose(2, 0, 1)[None]
 
     def bytes_per_pixel(self, scale: int) -> int:
         """The picture with what is padded, rows, and the result."""

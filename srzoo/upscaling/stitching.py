@@ -96,7 +96,7 @@ class Stitcher:
     def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: TilePlan) -> None:
         """Put an exact tile where it belongs."""
         grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
-        tiles.put(self._tile(source, own, grown, plan.scale), target)
+        tiles.quantize_into(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
         self, source: Source, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
@@ -126,7 +126,7 @@ class Stitcher:
                 band = np.empty((done, width * factor, *source.channels), source.pixels.dtype)
             else:
                 band = out[first * factor : low * factor]
-            tiles.put(np.clip(total[:done], 0, 1), band)
+            tiles.quantize_into(np.clip(total[:done], 0, 1), band)
             total, first = total[done:].copy(), low
             yield band
             del band
@@ -143,9 +143,11 @@ class Stitcher:
             y = y.mean(axis=2, keepdims=True)
         seen = Place(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
         around = seen.inside(grown).of(x)
-        y = tiles.bounded(y, around, source, factor)
+        y = tiles.clip_to_neighbours(y, around, source, factor)
         if self.strength < 1:
-            plain = tiles.bounded(bicubic.enlarged(around, factor), around, source, factor)
+            plain = tiles.clip_to_neighbours(
+                bicubic.enlarge(around, factor), around, source, factor
+            )
             y *= np.float32(self.strength)
             plain *= np.float32(1 - self.strength)
             y += plain

@@ -88,7 +88,7 @@ class Source:
         # Blocks lie on one grid over the whole picture: every tile sees the same ones.
         outer = place.grown(alpha_.BLOCK, self.size, multiple=alpha_.BLOCK)
         around = as_floats(outer.of(alpha))[:, :, 0]
-        filled = alpha_.extended(as_floats(self._some(outer)), around)
+        filled = alpha_.extend_colours(as_floats(self._some(outer)), around)
         return place.inside(outer).of(filled)
 
     def constant(self, place: Place) -> float | None:
@@ -122,7 +122,7 @@ def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
             yield strip.of(source.pixels)
         else:
             band = np.empty((strip.height, width, *source.channels), source.pixels.dtype)
-            put(source.cut(strip), band)
+            quantize_into(source.cut(strip), band)
             yield band
 
 
@@ -151,7 +151,7 @@ def as_floats(part: NDArray[Any]) -> F32:
     return x[:, :, None] if x.ndim == 2 else x
 
 
-def put(y: F32, target: NDArray[Any]) -> None:
+def quantize_into(y: F32, target: NDArray[Any]) -> None:
     """Values in 0..1 into ``target``, as it keeps them; ``y`` is used up.
 
     Args:
@@ -164,7 +164,7 @@ def put(y: F32, target: NDArray[Any]) -> None:
     np.copyto(target, y if target.ndim == 3 else y[:, :, 0], casting="unsafe")
 
 
-def bounded(y: F32, x: F32, source: Source, factor: int) -> F32:
+def clip_to_neighbours(y: F32, x: F32, source: Source, factor: int) -> F32:
     """Values held near the range of the picture around them, and in 0..1.
 
     A trained network misses some flat colours by several levels. Where the picture is flat the

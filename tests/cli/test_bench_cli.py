@@ -83,7 +83,7 @@ def test_engines_are_measured_within_a_budget_too(srzoo_cli, model, counted):
 @mnn
 def test_libraries_count_and_torch_does_not_where_it_is_not_needed(model):
     """Beside a bare start: an export needs less than what importing torch takes."""
-    convert.kept(read_folder(model), 2, "mnn")
+    convert.make_kept(read_folder(model), 2, "mnn")
     run = {
         name: benching.measured(benching.MeasurementTask("engine", name, str(model), 2, (16, 16)))
         for name in ("mnn", "torch")
@@ -172,7 +172,7 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
     ],
 )
 def test_refusals_come_before_the_work(srzoo_cli, model, counted, monkeypatch, arguments, message):
-    monkeypatch.setattr(benching.convert, "kept", lambda *_: pytest.fail("an export was made"))
+    monkeypatch.setattr(benching.convert, "make_kept", lambda *_: pytest.fail("an export was made"))
     result = srzoo_cli("bench", model, *arguments)
     assert (result.code, result.out) == (2, "")
     assert message in result.err

@@ -77,14 +77,14 @@ def test_engines_are_held_against_what_is_asked(monkeypatch):
 
 
 def test_torchs_devices(monkeypatch):
-    assert torch_devices.find("cpu") == torch.device("cpu")
-    assert torch_devices.found()[-1].name == "cpu"
+    assert torch_devices.find_device("cpu") == torch.device("cpu")
+    assert torch_devices.list_devices()[-1].name == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert torch_devices.find("auto") == torch.device("cuda")
-    assert torch_devices.find(torch.device("cuda", 1)) == torch.device("cuda:1")
+    assert torch_devices.find_device("auto") == torch.device("cuda")
+    assert torch_devices.find_device(torch.device("cuda", 1)) == torch.device("cuda:1")
     with pytest.raises(DeviceError, match="no cuda:2 device here. Use --device cuda or cuda:0"):
-        torch_devices.find("cuda:2")
+        torch_devices.find_device("cuda:2")
 
 
 def test_a_torch_device_loads():

@@ -71,7 +71,7 @@ HARMS = [cut, flipped, scribbled, emptied, zeroed, gone, a_folder, swapped]
 
 def test_a_damaged_export_is_made_anew(model, cache, pair, monkeypatch, tmp_path):
     """Each file in each way; and what is made then is what it was."""
-    made = convert.kept(model, 2, "pair")
+    made = convert.make_kept(model, 2, "pair")
     sound = shutil.copytree(made.path.parent, tmp_path / "sound")
     want = loading.load(model.path, engine="pair").array(PICTURE)
     again = []
@@ -112,7 +112,7 @@ def test_a_record_of_wrong_values_is_none(model, cache, pair, facts):
         return Record()
 
     path = exports.keep(model, 2, "pair", make).path.with_name("export.json")
-    path.write_bytes(kept_folders.sealed({**kept_folders.unsealed(path), **facts}))
+    path.write_bytes(kept_folders.seal({**kept_folders.check_seal(path), **facts}))
     assert exports.find(model, 2, "pair") is None
 
 
@@ -173,10 +173,10 @@ def test_what_a_format_cannot_express_is_tried_again_after_a_week(model, cache, 
 
 def test_what_was_measured_is_remembered(model, cache, pair, monkeypatch):
     pair.brighter = 3.0
-    assert "off by" in (convert.kept(model, 2, "pair").record.refused or "")
+    assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 9 * exports.AGAIN)
-    assert "off by" in (convert.kept(model, 2, "pair").record.refused or "")
+    assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
 
 
 def test_an_interrupt_that_a_converter_swallows(model, cache, pair, monkeypatch):
@@ -206,7 +206,7 @@ def test_a_converter_that_is_killed(model, cache, monkeypatch, tmp_path):
         patch.setattr(convert, "_to_onnx", lambda *args: args[-1].write_bytes(b"x"))
         patch.setattr(srzoo_plugins.ncnn, "_converter", lambda: str(script))
         with pytest.raises(UnfinishedError, match="pnnx was stopped by signal 2"):
-            convert.kept(model, 2, "ncnn")
+            convert.make_kept(model, 2, "ncnn")
     assert exports.find(model, 2, "ncnn") is None
     assert not list(cache.iterdir())
 
@@ -220,7 +220,7 @@ def test_a_measurement_that_is_killed(model, cache, pair, monkeypatch, tmp_path)
     script.chmod(0o755)
     monkeypatch.setattr(convert.sys, "executable", str(script))
     with pytest.raises(UnfinishedError, match="cannot be run: exit code -2"):
-        convert.kept(model, 2, "pair")
+        convert.make_kept(model, 2, "pair")
     assert exports.find(model, 2, "pair") is None
 
 
@@ -274,7 +274,7 @@ def test_a_result_in_an_engines_memory_is_copied(model, cache, pair, monkeypatch
 
         return run
 
-    convert.kept(model, 2, "pair")
+    convert.make_kept(model, 2, "pair")
     monkeypatch.setattr(pair, "open", open_)
     runner = loading.load(model.path, engine="pair").runner
     first = runner(np.full((1, 3, 20, 20), 0.1, np.float32), 2)

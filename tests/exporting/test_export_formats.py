@@ -13,7 +13,7 @@ import torch
 from srzoo.errors import DeviceError, ModelError
 from srzoo.exporting import about, convert, facts
 from srzoo.exporting.convert import DIFFERING, OFF, AtScale
-from srzoo.exporting.trial import drawn
+from srzoo.exporting.trial import trial_picture
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders
 from srzoo.plugins import kinds
@@ -88,7 +88,7 @@ def test_any_size_gives_the_same_as_torch(format, written, model):
     session = kinds.export_formats.create(format).open(path, 1)
     net = AtScale(folders.build(model), 3, False)
     for height, width in ((5, 5), (5, 201), (201, 6), (33, 47), (150, 143)):
-        x = drawn(height, width)
+        x = trial_picture(height, width)
         with torch.no_grad():
             want = net(torch.as_tensor(x)).numpy()
         got = session(x)
@@ -105,11 +105,11 @@ def test_a_result_is_its_owners(format, written):
     path, _ = written(format)
     session = kinds.export_formats.create(format).open(path, 1)
     sides = (40, 40, 25, 60)
-    results = [session(drawn(side, side)) for side in sides]
+    results = [session(trial_picture(side, side)) for side in sides]
     for y in results:
         y *= 2
     for side, y in zip(sides, results, strict=True):
-        np.testing.assert_allclose(y, 2 * session(drawn(side, side)), atol=1e-3)
+        np.testing.assert_allclose(y, 2 * session(trial_picture(side, side)), atol=1e-3)
 
 
 def test_unfolded(model, tmp_path):
@@ -224,7 +224,7 @@ def test_stdout_stays_silent(written, model, tmp_path, capfd):
     path, _ = written("mnn")
     mnn = kinds.export_formats.create("mnn")
     mnn.about(path)
-    mnn.open(path, 1)(drawn(9, 9))
+    mnn.open(path, 1)(trial_picture(9, 9))
     convert.write(model, 3, "mnn", tmp_path / "a.mnn")
     assert capfd.readouterr().out == ""
 

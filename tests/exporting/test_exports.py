@@ -22,8 +22,8 @@ from srzoo.upscaling import loading
 
 
 def test_made_once_and_kept(model, cache, pair):
-    first = convert.kept(model, 2, "pair")
-    assert convert.kept(model, 2, "pair") == first == exports.find(model, 2, "pair")
+    first = convert.make_kept(model, 2, "pair")
+    assert convert.make_kept(model, 2, "pair") == first == exports.find(model, 2, "pair")
     assert pair.written == 1
     assert (first.record.refused, first.record.bytes_per_pixel) == (None, 1000)
     (folder,) = cache.iterdir()
@@ -64,7 +64,7 @@ def test_the_name_changes_with_what_could_change_the_file(tmp_path, model, pair,
 
 @pytest.mark.parametrize("harm", ["{", "[]", '{"refused": 3}', "", None, "model.pair", "model.two"])
 def test_what_is_damaged_is_made_anew(model, cache, pair, harm):
-    made = convert.kept(model, 2, "pair")
+    made = convert.make_kept(model, 2, "pair")
     record = made.path.with_name("export.json")
     if harm is None:
         record.unlink()
@@ -73,7 +73,7 @@ def test_what_is_damaged_is_made_anew(model, cache, pair, harm):
     else:
         record.write_text(harm)
     assert exports.find(model, 2, "pair") is None
-    assert convert.kept(model, 2, "pair") == made
+    assert convert.make_kept(model, 2, "pair") == made
     assert pair.written == 2
     assert len(list(cache.iterdir())) == 1
 
@@ -86,7 +86,7 @@ def test_what_breaks_off_leaves_nothing(model, cache, pair, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Pair, "write", write)
         with pytest.raises(KeyboardInterrupt):
-            convert.kept(model, 2, "pair")
+            convert.make_kept(model, 2, "pair")
     assert exports.find(model, 2, "pair") is None
     assert not list(cache.iterdir())
 
@@ -96,7 +96,7 @@ def test_what_was_killed_is_no_export(model, cache, pair):
     (cache / f"{files.TEMPORARY}dead/new").mkdir(parents=True)
     (cache / f"{files.TEMPORARY}dead/new/model.pair").write_text("half")
     assert exports.find(model, 2, "pair") is None
-    assert convert.kept(model, 2, "pair").record.refused is None
+    assert convert.make_kept(model, 2, "pair").record.refused is None
 
 
 def test_a_wrong_export_is_refused_remembered_and_passed_over(model, cache, pair):
@@ -130,17 +130,17 @@ def test_damaged_weights_are_not_held_against_the_export(model, cache, pair):
     content = file.read_bytes()
     file.write_bytes(content[:-8] + b"\x00" * 8)
     with pytest.raises(WeightsError):
-        convert.kept(model, 2, "pair")
+        convert.make_kept(model, 2, "pair")
     assert exports.find(model, 2, "pair") is None
     file.write_bytes(content)
-    assert convert.kept(model, 2, "pair").record.refused is None
+    assert convert.make_kept(model, 2, "pair").record.refused is None
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, model, pair, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "file"))
     with pytest.raises(ModelError, match=r"cannot keep an export in .*Set SRZOO_CACHE"):
-        convert.kept(model, 2, "pair")
+        convert.make_kept(model, 2, "pair")
     assert pair.written == 0
 
 
@@ -184,7 +184,7 @@ def test_two_processes_at_once(model, cache):
     code = (
         "import sys; from pathlib import Path; from srzoo.models.folder import read_folder; "
         "from srzoo.exporting import convert; "
-        "made = convert.kept(read_folder(Path(sys.argv[1])), 2, 'mnn'); "
+        "made = convert.make_kept(read_folder(Path(sys.argv[1])), 2, 'mnn'); "
         "assert made.path.exists() and not made.record.refused"
     )
     command = [sys.executable, "-c", code, str(model.path)]

@@ -14,7 +14,7 @@ from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
 from srzoo.recipes.changes import set_all
 
-STAGED = [name for name in recipe.plans() if recipe.read(name).stages]
+STAGED = [name for name in recipe.recipe_folders() if recipe.read(name).stages]
 
 
 @pytest.mark.parametrize("name", STAGED)

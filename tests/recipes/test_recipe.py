@@ -14,7 +14,7 @@ from srzoo.models.folder import read_folder
 from srzoo.recipes import recipe
 
 
-@pytest.mark.parametrize("name", recipe.plans())
+@pytest.mark.parametrize("name", recipe.recipe_folders())
 def test_every_recipe_in_the_repo_is_right(name):
     plan = recipe.load(name)
     assert plan.summary
@@ -22,7 +22,7 @@ def test_every_recipe_in_the_repo_is_right(name):
         assert locate.find(name).config.generator == plan.generator.name
 
 
-@pytest.mark.parametrize("name", recipe.plans())
+@pytest.mark.parametrize("name", recipe.recipe_folders())
 def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     """On tiny pictures; the network and everything else as the recipe says."""
     scales = 4 if "mdsr" in name else int(name[-1])
@@ -64,7 +64,7 @@ def test_the_report_and_the_papers_systems_have_recipes():
     assert {
         "srresnet-x4", "srgan-x4", "srgan-vgg22-x4", "srgan-mse-x4", "srgan-rrdb-x4", "edsr-x4",
         "edsr-report-x4", "edsrgan-x4", "edsrgan-real-x4", "mdsr", "wdsr-x4",
-    } <= recipe.plans().keys()  # fmt: skip
+    } <= recipe.recipe_folders().keys()  # fmt: skip
 
 
 STAGES = "stages=[{name='one'}, {name='two', optimizer={lr=1}, losses=['mse'], train={steps=7}}]"
@@ -89,7 +89,7 @@ def test_a_table_with_a_name_takes_the_place_of_the_recipes(tiny):
 
 
 def test_a_plan_is_no_model():
-    assert "srgan-rrdb-x4" in recipe.plans()
+    assert "srgan-rrdb-x4" in recipe.recipe_folders()
     assert "srgan-rrdb-x4" not in srzoo.list_models()
 
 

@@ -220,7 +220,7 @@ def test_another_judge_begins_anew(tiny, run):
 
 
 def test_one_recipe_does_not_differ_from_itself():
-    for name in recipe.plans():
+    for name in recipe.recipe_folders():
         plan = recipe.read(name)
         assert not list(differences(plan, plan))
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srzoo.images.places import Place
-from srzoo.upscaling.alpha import BLOCK, NOTHING, extended
+from srzoo.upscaling.alpha import BLOCK, NOTHING, extend_colours
 from srzoo.upscaling.tiles import Source
 
 
@@ -44,10 +44,10 @@ def test_a_part_is_as_in_the_whole(seed, top, left, height, width):
 def test_only_what_is_near_matters():
     colour, alpha = picture(400, 400)
     alpha[100:300, 100:300] = 0
-    before = extended(colour, alpha)
+    before = extend_colours(colour, alpha)
     far = colour.copy()
     far[: 192 - BLOCK] = 0
-    after = extended(far, alpha)
+    after = extend_colours(far, alpha)
     assert np.array_equal(before[192:], after[192:])
     assert (before[190:210, 190:210] == NOTHING).all()
 
@@ -56,7 +56,7 @@ def test_only_what_is_near_matters():
 @given(seed=st.integers(0, 99))
 def test_the_visible_stays_and_the_hidden_comes_from_the_visible(seed):
     colour, alpha = picture(90, 110, seed)
-    found = extended(colour, alpha)
+    found = extend_colours(colour, alpha)
     assert found.dtype == np.float32
     assert np.array_equal(found[alpha == 1], colour[alpha == 1])
     shown = colour[alpha > 0]
@@ -64,7 +64,7 @@ def test_the_visible_stays_and_the_hidden_comes_from_the_visible(seed):
     within = (found >= low) & (found <= high)
     assert (within | (found == NOTHING)).all()
     other = np.where(alpha[..., None] == 0, 9, colour).astype(np.float32)
-    assert np.array_equal(extended(other, alpha), found)
+    assert np.array_equal(extend_colours(other, alpha), found)
 
 
 def test_one_colour_is_continued_everywhere():
@@ -72,14 +72,14 @@ def test_one_colour_is_continued_everywhere():
     alpha[20:40, 25:35] = 1
     colour = np.zeros((60, 60, 3), np.float32)
     colour[alpha == 1] = (0.9, 0.1, 0.2)
-    found = extended(colour, alpha)
+    found = extend_colours(colour, alpha)
     near = found[10:50, 15:45]
     assert np.allclose(near, (0.9, 0.1, 0.2), atol=1e-6)
 
 
 def test_even_transparency_keeps_all_detail():
     colour, _ = picture(50, 60)
-    assert np.array_equal(extended(colour, np.full((50, 60), 0.2, np.float32)), colour)
+    assert np.array_equal(extend_colours(colour, np.full((50, 60), 0.2, np.float32)), colour)
 
 
 def test_a_hardly_visible_edge_takes_on_the_colour_beside_it():
@@ -88,5 +88,5 @@ def test_a_hardly_visible_edge_takes_on_the_colour_beside_it():
     colour[:, :5] = (1, 0, 0)
     alpha = np.zeros((9, 9), np.float32)
     alpha[:, :5], alpha[:, 5] = 1, 3 / 255
-    found = extended(colour, alpha)
+    found = extend_colours(colour, alpha)
     assert (found[:, 5, 0] > 0.9).all()

@@ -51,13 +51,13 @@ class JXL(PillowFormat):
 
     def header(self, file: BinaryIO, asked: Asked) -> Header:
         """What the codestream's header tells; the plugin would decode everything for it."""
-        told = _told(file, asked)
+        told = _read_facts(file, asked)
         colours = 1 if told.gray else 3
         return Header(told.size, _bits(told), colours + told.alpha)
 
     def read(self, file: BinaryIO, asked: Asked) -> Picture:
         """Decode the file."""
-        told = _told(file, asked)
+        told = _read_facts(file, asked)
         file.seek(0)
         decoder: Any = importlib.import_module("pillow_jxl").Decoder(num_threads=-1)
         jpeg, info, data, icc, _ = decoder(file.read())
@@ -124,7 +124,7 @@ class JXL(PillowFormat):
         )  # fmt: skip
 
 
-def _told(file: BinaryIO, asked: Asked) -> _jxl.JxlFacts:
+def _read_facts(file: BinaryIO, asked: Asked) -> _jxl.JxlFacts:
     """The header.
 
     Raises:

@@ -98,7 +98,7 @@ class WebP(PillowFormat):
             if chunks.cut and asked.force_damaged and _short(file, chunks):
                 other = io.BytesIO(_completed(file, chunks, FILLS[1]))
                 second = layers.joined(*_loaded(self._chosen(other, asked)[0]))
-                pixels, alpha = _told(pixels, alpha, second, found.lost)
+                pixels, alpha = _sound_rows(pixels, alpha, second, found.lost)
             if pages > 1:
                 found.lost.append(ANIMATED.format(asked.page, pages))
             if b"VP8L" not in chunks.codecs:
@@ -189,7 +189,7 @@ def _neutral(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.repeat(red[:, :, None], 3, axis=2)
 
 
-def _told(
+def _sound_rows(
     pixels: NDArray[Any], alpha: NDArray[Any] | None, second: NDArray[Any], lost: list[str]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The rows that do not depend on what was filled in; the last of them goes on below."""

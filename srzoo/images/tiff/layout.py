@@ -166,7 +166,7 @@ def layout(directory: Directory, force_damaged: bool = False) -> Layout:
     )  # fmt: skip
     if found.subsampling != (1, 1) and (planar or (samples > 3 and compression != WEBP)):
         raise PictureError("it has YCbCr with channels apart", OTHERWISE)
-    return _placed(found, force_damaged)
+    return _with_places(found, force_damaged)
 
 
 def _photometric(directory: Directory, compression: int, samples: int, notes: list[str]) -> int:
@@ -261,7 +261,7 @@ def _subsampling(directory: Directory, photometric: int) -> tuple[int, int]:
     return across, down
 
 
-def _placed(found: Layout, force_damaged: bool) -> Layout:
+def _with_places(found: Layout, force_damaged: bool) -> Layout:
     """With the places of the parts.
 
     Raises:

@@ -26,19 +26,19 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.text().filter(lambda key: key != kept_folders.SEAL), VALUES))
 def test_what_is_sealed_is_read(tmp_path_factory, facts):
     path = tmp_path_factory.mktemp("seal") / "a"
-    path.write_bytes(kept_folders.sealed(facts))
-    assert kept_folders.unsealed(path) == facts
+    path.write_bytes(kept_folders.seal(facts))
+    assert kept_folders.check_seal(path) == facts
 
 
-@given(st.integers(0, len(kept_folders.sealed(FACTS)) - 2), st.integers(1, 255))
+@given(st.integers(0, len(kept_folders.seal(FACTS)) - 2), st.integers(1, 255))
 def test_every_byte_of_a_sealed_file_counts(tmp_path_factory, place, change):
     path = tmp_path_factory.mktemp("seal") / "a"
-    content = bytearray(kept_folders.sealed(FACTS))
+    content = bytearray(kept_folders.seal(FACTS))
     content[place] ^= change
     path.write_bytes(content)
-    assert kept_folders.unsealed(path) in (None, FACTS)  # a blank may be a line end
+    assert kept_folders.check_seal(path) in (None, FACTS)  # a blank may be a line end
     path.write_bytes(content[:place])
-    assert kept_folders.unsealed(path) is None
+    assert kept_folders.check_seal(path) is None
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_every_byte_of_a_sealed_file_counts(tmp_path_factory, place, change):
 )  # fmt: skip
 def test_what_is_none_of_ours(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    assert kept_folders.unsealed(tmp_path / "a") is None
-    assert kept_folders.unsealed(tmp_path) is None
+    assert kept_folders.check_seal(tmp_path / "a") is None
+    assert kept_folders.check_seal(tmp_path) is None
 
 
 def test_a_folder_is_what_was_listed(tmp_path):
@@ -64,7 +64,7 @@ def test_a_folder_is_what_was_listed(tmp_path):
     (tmp_path / "a").unlink()
     assert not kept_folders.intact(tmp_path, parts, sure=False)
     os.mkfifo(tmp_path / "b2")
-    assert kept_folders.unsealed(tmp_path / "b2") is None
+    assert kept_folders.check_seal(tmp_path / "b2") is None
     (tmp_path / "b").unlink()
     (tmp_path / "b2").rename(tmp_path / "b")
     assert not kept_folders.intact(tmp_path, parts[1:])

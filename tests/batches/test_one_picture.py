@@ -122,7 +122,7 @@ def test_a_picture_is_planned_as_what_it_is(tmp_path, kind, at_a_time):
 def test_what_others_may_come_to_is_left_to_them(tmp_path):
     images.write(noisy("rgb"), tmp_path / "a.tif", "tiff")
     one = maker()
-    assert one.room() > 0
+    assert one.memory_for_waiting() > 0
     item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
     one.fetch(item)
     assert one.fits(item, 0)
