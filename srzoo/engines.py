@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _TORCH = {
     "ModuleRunner": ("runner", "ModuleRunner"),
-    "find_device": ("devices", "find"),
+    "find_device": ("devices", "find_device"),
     "for_inference": ("inference", "for_inference"),
 }
 """What imports torch: modules of ``networks``, and the names there."""

@@ -12,7 +12,7 @@ import srzoo
 from srzoo.plugins import kinds
 
 KINDS = ("generator", "discriminator", "block", "loss", "adversarial-loss", "task", "dataset",
-         "degradation", "metric", "engine", "export-format")  # fmt: skip
+         "degradation", "metric", "engine")  # fmt: skip
 DEFAULTS = "defaults.py"
 """The one module that may name any."""
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import contracts
 from ..models import locate
+from ..models.folder import CONFIG, read_folder
 from ..networks import folders
 from ..plugins import kinds
 from ..plugins.registry import Use
@@ -51,6 +52,8 @@ def network(ref: str | Path) -> Any:
     Raises:
         SrzooError: there is no such model, or it cannot be built.
     """
+    if isinstance(ref, Path) and (ref / CONFIG).is_file():
+        return folders.build(read_folder(ref))  # as engines are given it
     return folders.build(locate.find(ref))
 
 

@@ -26,13 +26,13 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def named(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version of a distribution; "unknown" where its metadata does not tell."""
+    """Name and version of a distribution; "unnamed" where its metadata does not tell."""
     try:
         name: str | None = distribution.name
         found: str | None = distribution.version
     except BROKEN:
-        return "unknown", ""
-    return name or "unknown", found or ""
+        return "unnamed", ""
+    return name or "unnamed", found or ""
 
 
 def needs(package: str) -> list[str]:

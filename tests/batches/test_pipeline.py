@@ -121,10 +121,10 @@ class Slow:
             self.held += amount
             self.most = max(self.most, self.held)
 
-    def room(self) -> int:
+    def memory_for_waiting(self) -> int:
         return self._room
 
-    def settled(self, job: Job) -> Outcome | None:
+    def skipped(self, job: Job) -> Outcome | None:
         return Outcome(job) if job.kept else None
 
     def prepare(self, job: Job):

@@ -14,7 +14,7 @@ from srzoo.errors import PictureError
 from srzoo.models import locate
 from srzoo.upscaling import planner
 
-STEPS = [(locate, "find"), (images, "read_header"), (planner, "plans"), (images, "read"),
+STEPS = [(locate, "find"), (images, "read_header"), (planner, "plan_passes"), (images, "read"),
          (images, "write")]  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_each_step_is_taken_once(srzoo_cli, tmp_path, steps, pictures, options):
     run = srzoo_cli("upscale", given, "-m", "bicubic-x2", "-o", f"{tmp_path}/out/", *options)
     assert run.code == 0, run.err
     assert dict(steps) == {
-        "find": 1, "read_header": pictures, "plans": pictures, "read": pictures, "write": pictures,
+        "find": 1, "read_header": pictures, "plan_passes": pictures, "read": pictures, "write": pictures,
     }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_a_dry_run_looks_at_headers_once_too(srzoo_cli, tmp_path, steps):
     for name in "ab":
         drawn(30, 20).save(tmp_path / f"{name}.png")
     assert srzoo_cli("upscale", tmp_path, "-m", "bicubic-x2", "--dry-run", "-o", "out/").code == 0
-    assert dict(steps) == {"find": 1, "read_header": 2, "plans": 2}
+    assert dict(steps) == {"find": 1, "read_header": 2, "plan_passes": 2}
 
 
 @pytest.mark.parametrize(

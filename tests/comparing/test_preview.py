@@ -66,7 +66,7 @@ def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
     seen = []
     telling = places.most_detailed_place
     monkeypatch.setattr(
-        places, "telling", lambda p, side: seen.append(p[0].size) or telling(p, side)
+        places, "most_detailed_place", lambda p, side: seen.append(p[0].size) or telling(p, side)
     )
     rough = preview.detailed_place(photo, 120)
     assert max(seen) <= 3 * 40_000

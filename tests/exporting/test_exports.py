@@ -50,12 +50,10 @@ def test_the_name_changes_with_what_could_change_the_file(tmp_path, model, pair,
     with monkeypatch.context() as patch:
         patch.setattr(exports, "VERSION", 99)
         names.add(name())
-    version = exports.metadata.version
+    version = exports.version
     for package in ("onnxscript", "srzoo"):
         with monkeypatch.context() as patch:
-            patch.setattr(
-                exports.metadata, "version", lambda n, p=package: "99" if n == p else version(n)
-            )
+            patch.setattr(exports, "version", lambda n, p=package: "99" if n == p else version(n))
             names.add(name())
     assert len(names) == 9
     assert name() in names

@@ -65,7 +65,7 @@ def test_no_network_is_asked_where_none_is_needed(channels, dtype, strength, siz
     upscaler = Upscaler(Untouchable(), (2,), "a", memory=10**10, strength=strength)
     picture = noise(60, 80, channels, dtype)
     before = copy.deepcopy(picture)
-    route = sizing.plan(picture.size, upscaler.scales)
+    route = sizing.route(picture.size, upscaler.scales)
     assert route.passes == ()
     assert upscaler.plans(Way(route, format="png")) == ()
     assert upscaler.plans(Way(route, streamed=True)) == ()
@@ -288,7 +288,7 @@ def test_threads_that_begin_at_once_measure_one_after_the_other(monkeypatch):
         measuring.pop()
         return MemoryNeeds(7)
 
-    monkeypatch.setattr("srzoo.networks.runner.needs", needs)
+    monkeypatch.setattr("srzoo.networks.runner.measure_memory", needs)
     runners = [ModuleRunner(srzoo.generators.create("bicubic", scale=2)) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda runner: runner.bytes_per_pixel(2), runners)) == {7}

@@ -235,7 +235,9 @@ def test_one_line_for_a_file(tmp_path, photo):
 
 def test_working_memory_is_measured_once(bicubic, monkeypatch):
     bicubic.plan((40, 30))
-    monkeypatch.setattr("srzoo.networks.runner.needs", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(
+        "srzoo.networks.runner.measure_memory", lambda *_: pytest.fail("measured again")
+    )
     bicubic(drawn())
 
 
