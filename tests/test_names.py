@@ -24,7 +24,6 @@ OTHERS = {
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
-    ("upkeep/doctor.py", "torch"): "the library",
     ("upscaling/upscaler.py", "torch"): "the library",
 }
 """Words that mean something else, and what; ten at most."""

@@ -37,6 +37,7 @@ def test_model_list_says_what_each_is_for(srzoo_cli, tmp_path, monkeypatch):
         models[name] = shutil.copytree(ROOT / "cards/bicubic-x4", tmp_path / name)
         (models[name] / "README.md").write_text(f"---\ntags: {tags}\n---\n")
         config = json.loads((models[name] / "config.json").read_text())
+        del config["purpose"]
         config["summary"] = "a summary of several words that takes more than a line does " * 2
         (models[name] / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(locate, "released", lambda: models)

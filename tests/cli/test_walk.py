@@ -45,7 +45,8 @@ def test_each_step_is_taken_once(srzoo_cli, tmp_path, steps, pictures, options):
     run = srzoo_cli("upscale", given, "-m", "bicubic-x2", "-o", f"{tmp_path}/out/", *options)
     assert run.code == 0, run.err
     assert dict(steps) == {
-        "find": 1, "read_header": pictures, "plan_passes": pictures, "read": pictures, "write": pictures,
+        "find": 1, "read_header": pictures, "plan_passes": pictures, "read": pictures,
+        "write": pictures,
     }  # fmt: skip
 
 

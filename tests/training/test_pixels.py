@@ -249,7 +249,7 @@ def test_a_full_disk(photos, monkeypatch, when):
             raise OSError(28, "No space left on device")
         sink.write(data)
 
-    monkeypatch.setattr(packs, "send", full)
+    monkeypatch.setattr(packs, "write_all", full)
     words: list[str] = []
     pixels = opened(folder(photos), say=words.append)
     assert "No space left on device" in words[0]

@@ -24,7 +24,8 @@ from srzoo.training.run_lock import lock_run_folder
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock and fork")
 
 HOLD = (
-    "import os, sys, time; from pathlib import Path; from srzoo.training.run_lock import lock_run_folder\n"
+    "import os, sys, time; from pathlib import Path\n"
+    "from srzoo.training.run_lock import lock_run_folder\n"
     "with lock_run_folder(Path(sys.argv[1])):\n"
     "    child = os.fork() if sys.argv[2:] else 1\n"
     "    print(child, flush=True) if child else None\n"
