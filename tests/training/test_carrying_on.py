@@ -149,7 +149,7 @@ def test_a_failing_metric_leaves_the_network_as_it_was(tiny, tmp_path, monkeypat
     monkeypatch.setattr(loop, "validate", broken)
     monkeypatch.setattr(
         loop,
-        "take",
+        "train_step",
         lambda run, *how: modes.append(run.parts.generator.training) or real(run, *how),
     )
     words_of(recipe.load(tiny("srresnet"), ["train.ema=0"]), tmp_path / "run")
