@@ -1,6 +1,6 @@
 """Pictures through a model: read ahead in threads, computed here, written behind in threads.
 
-One picture's way is four steps (:class:`making.Maker`). :func:`run` takes them one after the
+One picture's way is four steps (:class:`PictureMaker`). :func:`run` takes them one after the
 other, or lets those of several pictures overlap; the files are the same byte for byte.
 """
 

@@ -90,7 +90,7 @@ def whole(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """A file without a descriptor for whoever encodes: into a path, or into an open file.
 
     Raises:
-        OSError: as for :func:`replacing`.
+        OSError: as for :func:`atomic_write`.
     """
     if isinstance(file, Path):
         return atomic_write(file)
@@ -230,7 +230,7 @@ def prefix(start: str = TEMPORARY) -> str:
 def sweep(folder: Path, most: int | None = None) -> None:
     """Take away what killed processes have left unfinished in a folder.
 
-    Only what :func:`made_name` has named, of a process of this machine that is no more; of other
+    Only what :func:`temporary_name` has named, of a process of this machine that is no more; of other
     machines, what is older than a day. What cannot be taken away stays.
 
     Args:

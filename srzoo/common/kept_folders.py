@@ -43,7 +43,7 @@ class Part:
 
 
 def seal(facts: Mapping[str, Any]) -> bytes:
-    """Facts as JSON with a seal: whatever changes in the file, :func:`unsealed` sees it."""
+    """Facts as JSON with a seal: whatever changes in the file, :func:`check_seal` sees it."""
     return json.dumps({**facts, SEAL: _seal(facts)}).encode() + b"\n"
 
 

@@ -55,7 +55,7 @@ class Checked:
         stages: those that were looked at, in order.
         taken_over: what came from the recipe's ``init``, in words.
         words: what is odd, and no error.
-        data: the state of each data set, for :mod:`.datachange`.
+        data: the state of each data set, for :mod:`.data_changes`.
     """
 
     stages: list[Stage] = field(default_factory=list["Stage"])

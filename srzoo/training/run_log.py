@@ -91,7 +91,7 @@ class RunLog:
         self._write({"step": step, "warning": word})
 
     def pause_clock(self) -> None:
-        """What follows, up to :meth:`back`, is not training: its time is not counted."""
+        """What follows, up to :meth:`resume_clock`, is not training: its time is not counted."""
         self._left = time.perf_counter()
 
     def resume_clock(self) -> None:

@@ -328,7 +328,7 @@ pixels[:] = row[:, None] if channels > 2 else row
 pixels[:, ::2, ...][..., :1] = white  # not gray
 alpha = np.tile(row, (height, 1)) if channels in (2, 4) else None
 picture = Picture(pixels, alpha)
-route = Sizing.parse(size=size or None).plan(picture.size, upscaler.scales)
+route = Sizing.parse(size=size or None).route(picture.size, upscaler.scales)
 upscaler.memory = psutil.Process().memory_info().rss + room
 if streamed == "yes":
     assert sum(map(len, upscaler.strips(picture, route))) == route.size[1]
@@ -371,15 +371,15 @@ import sys
 import numpy as np, srzoo
 from pathlib import Path
 from srzoo.batches import batch, pipeline
-from srzoo.batches.one_picture import Maker, Options
+from srzoo.batches.one_picture import PictureMaker, Options
 from srzoo.common import memory
 
 folder, out, format, at_a_time, room = sys.argv[1:]
 upscaler = srzoo.load("bicubic-x2")
 upscaler.array(np.zeros((9, 9, 3), np.uint8))  # what is made once
 upscaler.memory = memory.used() + int(room)
-work = batch.plan([Path(folder)], out, model="m", known=[], format=format)
-maker = Maker(upscaler, Options(), work)
+work = batch.plan_batch([Path(folder)], out, model="m", known=[], format=format)
+maker = PictureMaker(upscaler, Options(), work)
 with work.opened():
     found = list(pipeline.run(work.jobs, maker, int(at_a_time)))
 for outcome in found:
