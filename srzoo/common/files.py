@@ -230,8 +230,8 @@ def prefix(start: str = TEMPORARY) -> str:
 def sweep(folder: Path, most: int | None = None) -> None:
     """Take away what killed processes have left unfinished in a folder.
 
-    Only what :func:`temporary_name` has named, of a process of this machine that is no more; of other
-    machines, what is older than a day. What cannot be taken away stays.
+    Only what :func:`temporary_name` has named, of a process of this machine that is no more; of
+    other machines, what is older than a day. What cannot be taken away stays.
 
     Args:
         folder: where to look; not in the folders in it.
