@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Hub:
     """The pictures in one column of a dataset of the Hub, as HR; needs ``srzoo[hub-data]``.
 
-    Downloads on first use, into the Hub's own cache. Pictures are read as :class:`Folder`
+    Downloads on first use, into the Hub's own cache. Pictures are read as :class:`._folder.Folder`
     reads them; their names are SPLIT/NUMBER.
 
     Args:

@@ -21,7 +21,7 @@ class Paired:
     The partner of ``hr/a/0001.png`` is ``lr/a/0001.png``, or, as DIV2K writes it,
     ``lr/a/0001x4.png`` with the scale; the endings (.png, .jpg) may differ. HR is cropped to
     ``scale`` times LR if it is larger by less than an LR pixel (and LR likewise). Pictures
-    are read as :class:`Folder` reads them.
+    are read as :class:`._folder.Folder` reads them.
 
     Args:
         hr: folder of the HR pictures.

@@ -18,7 +18,7 @@ class Layers(nn.Module):
     """What some layers of a timm model give; nothing behind the last of them is kept.
 
     Its weights are drawn from a fixed seed, whatever torch's global seed is and without a
-    trace in it; :func:`load` fills ``backbone``. It is in eval mode.
+    trace in it; :func:`._backbone.load` fills ``backbone``. It is in eval mode.
 
     Args:
         name: a timm model that takes pictures of any size.

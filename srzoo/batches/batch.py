@@ -1,6 +1,6 @@
 """Many pictures through one model: which file becomes which.
 
-Everything that can be refused is refused by :func:`plan`, before a model is loaded;
+Everything that can be refused is refused by :func:`plan_batch`, before a model is loaded;
 :mod:`srzoo.batches.pipeline` does the work.
 """
 
@@ -58,7 +58,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Batch:
-    """What :func:`plan` found.
+    """What :func:`plan_batch` found.
 
     Attributes:
         jobs: in the order in which they are done and told.
@@ -287,7 +287,7 @@ def judge(
 
     Args:
         job: what is to be done.
-        overwrite, skip_existing, settings: as for :func:`plan`.
+        overwrite, skip_existing, settings: as for :func:`plan_batch`.
         inputs: the files that no result may replace, as the system numbers them.
         ledger: of the output folder.
     """

@@ -83,7 +83,7 @@ def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[Outcome]:
     """What a run would come to, from the pictures' headers; nothing is written.
 
     Args:
-        jobs: what ``batch.plan`` found.
+        jobs: what ``batch.plan_batch`` found.
         maker: one that is ``dry``; its model is tried on a small tile.
 
     Returns:

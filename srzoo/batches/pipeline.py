@@ -42,7 +42,7 @@ def run(
     nothing behind.
 
     Args:
-        jobs: what ``batch.plan`` found; its ledger, if any, must be open.
+        jobs: what ``batch.plan_batch`` found; its ledger, if any, must be open.
         maker: makes one picture.
         at_a_time: pictures that are read, and written, at a time beside the one that is
             computed; 1 for one picture after the other, with no threads.

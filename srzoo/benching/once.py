@@ -1,7 +1,7 @@
 """One measurement, in a process of its own: ``python -m srzoo.benching.once TASK``.
 
-TASK is a :class:`Task` as JSON, and so is what is printed: a :class:`Found`, or the
-:class:`Problem` that came between.
+TASK is a :class:`MeasurementTask` as JSON, and so is what is printed: a :class:`Measurement`, or
+the :class:`Problem` that came between.
 """
 
 from __future__ import annotations

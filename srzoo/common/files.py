@@ -261,7 +261,8 @@ def has_gone(process: int, where: str, changed: float) -> bool:
 
     Args:
         process: its number.
-        where: the machine or container in which that means something, as :func:`here` tells it.
+        where: the machine or container in which that means something, as :func:`machine_id`
+            tells it.
         changed: when what it made was last changed, in seconds since 1970.
     """
     import psutil

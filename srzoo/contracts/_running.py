@@ -17,7 +17,7 @@ class Runner(Protocol):
     """A model made ready by an engine; numpy at its edges.
 
     Attributes:
-        reach: as in :class:`Generator`.
+        reach: as in :class:`srzoo.contracts.Generator`.
         multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
         model: the ``nn.Module`` that runs, or None where the engine has none.
         parameters: of the network as it was trained; None where the engine does not show it.

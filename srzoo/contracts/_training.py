@@ -74,8 +74,8 @@ class Task(Protocol):
             never trained, and in no checkpoint.
         scales: those that it can work at; None for any.
 
-    One that calls networks on a grid states it as ``multiple``, as in :class:`Generator`: LR crops
-    are whole cells of it.
+    One that calls networks on a grid states it as ``multiple``, as in
+    :class:`srzoo.contracts.Generator`: LR crops are whole cells of it.
     """
 
     @fact

@@ -28,8 +28,8 @@ class Claim:
     Attributes:
         data: the set of pictures and what was done to it, for tables.
         label: the metric's name and what was done besides, for tables.
-        dataset, scale, degradation, seed, self_ensemble: as in ``evaluate.Result``.
-        metric, value, protocol: as in ``evaluate.Value``.
+        dataset, scale, degradation, seed, self_ensemble: as in ``evaluation.Result``.
+        metric, value, protocol: as in ``evaluation.Value``.
     """
 
     data: str

@@ -108,7 +108,7 @@ def label(result: EvalResult) -> tuple[str, str]:
 
 
 def metric_of(result: EvalResult) -> str:
-    """The name by which a result's metric is built, as :func:`naming.metric` reads it."""
+    """The name by which a result's metric is built, as :func:`.naming.metric` reads it."""
     stated: object = (result.metric_args or {}).get(METRIC)
     if isinstance(stated, dict) and isinstance(cast("dict[str, object]", stated).get("name"), str):
         return name_of(Use.of(cast("dict[str, Any]", stated)))

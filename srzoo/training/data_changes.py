@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILE = "data.json"
 
 State = dict[str, Any]
-"""Of each data set, by its plugin and arguments: what :func:`state` gives."""
+"""Of each data set, by its plugin and arguments: what :func:`snapshot` gives."""
 
 
 def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, ar
 def plan_passes(
     way: Way, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
 ) -> tuple[TilePlan, ...]:
-    """How each pass of a picture's way is cut; arguments as for :func:`plan`.
+    """How each pass of a picture's way is cut; arguments as for :func:`plan_tiles`.
 
     Raises:
         MemoryBudgetError: it does not fit; says which settings would make it possible.
@@ -112,7 +112,7 @@ def still_fit(
     Args:
         plans: of the passes; none for a way without any.
         way: as it has proved to be: a picture that is held, others that memory is left to.
-        runner, memory: as for :func:`plan`.
+        runner, memory: as for :func:`plan_tiles`.
     """
     if len(plans) != len(way.route.passes):
         return False

@@ -135,7 +135,7 @@ def test_the_trained_model_to_eight_bits():
     want = plain.array(photo)
     for tile in ("off", 100):
         ready = ModuleRunner(for_inference(folders.build(folder)))
-        got = Upscaler(ready, (4,), "lean", tile=tile).array(photo)
+        got = Upscaler(ready, (4,), "folded", tile=tile).array(photo)
         assert np.mean(got == want) > 0.9999
         assert np.abs(got.astype(int) - want).max() <= 1
 
