@@ -40,10 +40,13 @@ if TYPE_CHECKING:
     from .plugins.registry import PLUGIN_API
     from .recipes.recipe import Recipe
     from .training import train
+    from .training.callbacks import Callbacks, Outcome
     from .upscaling.loading import load, upscale
     from .upscaling.upscaler import Upscaler
 
 _HOMES = {
+    "Callbacks": "training.callbacks",
+    "Outcome": "training.callbacks",
     "list_models": "models.locate",
     "pull": "models.hub",
     "push": "modelcards.publishing",
@@ -67,6 +70,8 @@ _HOMES = {
 
 __all__ = [
     "PLUGIN_API",
+    "Callbacks",
+    "Outcome",
     "Recipe",
     "SrzooError",
     "Upscaler",
