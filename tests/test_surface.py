@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,55 @@ def test_private_imports_are_found(text, tmp_path):
     path = tmp_path / "plugin.py"
     path.write_text(text)
     assert list(private(path))
+
+
+def codes(text):
+    """The Python code of a page that imports srzoo: in fences, indented, or behind ``-c``."""
+    fenced = re.findall(r"^ *```(?:python|py|pycon)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE)
+    lines = re.findall(r"""python3? -c (["'])(.+?)\1""", text, re.DOTALL)
+    found = [*fenced, *indented, *(line.replace("; ", "\n") for _, line in lines)]
+    for code in map(textwrap.dedent, found):
+        if re.search(r"^\s*(?:>>> )?(?:import|from) srzoo\b", code, re.MULTILINE):
+            yield re.sub(r"^>>> |^\.\.\. ", "", code, flags=re.MULTILINE)
+
+
+def private_in(text, tmp_path):
+    """What a page's code takes from srzoo and should not."""
+    for code in codes(text):
+        path = tmp_path / "code.py"
+        path.write_text(code)
+        yield from private(path)
+    rooms = [path.parent.name for path in (ROOT / "srzoo").glob("*/__init__.py")]
+    for name in rooms:
+        if f"srzoo.{name}" not in PUBLIC:
+            yield from re.findall(rf"\bsrzoo\.{name}\.[\w.]+", text)
+
+
+PAGES = [
+    ROOT / "README.md",
+    *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "modules.md"),
+    *sorted((ROOT / "docs/example-plugin").glob("*.md")),
+    *sorted((ROOT / "cards").glob("*/README.md")),
+]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_docs_teach_what_is_public(path, tmp_path):
+    assert not list(private_in(path.read_text(encoding="utf-8"), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nfrom srzoo import images\n```\n",
+        "So:\n\n    from srzoo.models import locate\n\n    locate.find(1)\n",
+        'python -c "import sys; from srzoo.training import optimizers; print(optimizers)"',
+        "In Python `srzoo.comparing.figure.draw` draws it.",
+    ],
+)
+def test_private_code_in_docs_is_found(text, tmp_path):
+    assert list(private_in(text, tmp_path))
 
 
 def test_pictures_are_read_without_torch(photo):
