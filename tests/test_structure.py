@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,19 @@ def test_rooms_import_only_from_those_below():
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_architectures_table_is_in_the_linters_order():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("\n## The rooms\n")
+    rooms = re.findall(r"^\| `(\w+)/?` \|", section.partition("\n## ")[0], re.MULTILINE)
+    for layer in reversed(layers):
+        level = set(layer.split(" | ")) - {"_version"}
+        assert set(rooms[: len(level)]) == level
+        rooms = rooms[len(level) :]
+    assert not rooms
 
 
 def test_nothing_else_imports_torch():
