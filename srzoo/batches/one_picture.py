@@ -24,9 +24,10 @@ from .ledger import Entry, InputSnapshot, Ledger, Settings
 from .options import Options as Options
 
 if TYPE_CHECKING:
+    from ..common.progress import Progress
     from ..images import Picture
     from ..upscaling.planner import TilePlan
-    from ..upscaling.upscaler import Progress, Upscaler
+    from ..upscaling.upscaler import Upscaler
 
     Advise = Callable[[Path | BinaryIO, Picture], str | None]
 

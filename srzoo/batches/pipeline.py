@@ -16,7 +16,7 @@ from ..errors import MemoryBudgetError, SrzooError
 from .one_picture import Item, Outcome, PictureMaker, not_begun, stops_all
 
 if TYPE_CHECKING:
-    from ..upscaling.upscaler import Progress
+    from ..common.progress import Progress
     from .batch import Job
 
     Begin = Callable[[Job], Progress]

@@ -27,8 +27,8 @@ from .machine import Machine
 from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Measurement, MeasurementTask, Problem
 
 if TYPE_CHECKING:
+    from ..common.progress import Progress
     from ..models.folder import ModelFolder
-    from ..upscaling.upscaler import Progress
 
 Size = tuple[int, int]
 

@@ -16,10 +16,10 @@ from ._console import as_json, printable, progress_bars, to_stderr
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
     from ..batches.one_picture import Outcome, PictureMaker
+    from ..common.progress import Progress
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
-    from ..upscaling.upscaler import Progress
     from ._options import Telling
 
 LONG = 10.0

@@ -48,7 +48,7 @@ def new(
     from ..models.folder import read_folder
 
     found = read_folder(folder)
-    facts = cardtext.Facts(
+    facts = cardtext.CardFacts(
         license=license, datasets=datasets, data_license=data_license, author=author,
         picture=picture, picture_credit=picture_credit, papers=papers,
     )  # fmt: skip

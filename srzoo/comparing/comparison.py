@@ -6,7 +6,7 @@ What is measured is what ``srzoo evaluate`` would measure: the whole picture, th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from ..plugins import kinds
 from ..upscaling import loading
 
 if TYPE_CHECKING:
+    from ..common.progress import Progress
     from ..contracts import U8
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Tile, Upscaler
@@ -42,8 +43,6 @@ SQUARE = (64, 160)
 """The least and the most side of a place that is found automatically: a third of the picture."""
 LOOK = 320
 """A crop on the sheet is as large as its pixels, repeated, fit in here; a side."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from ..models.folder import ModelFolder
 from ..models.readme import README
 from ..upscaling import loading
 from . import layouts, results, sets
-from .evaluation import Progress, Value, evaluate, metric
+from .evaluation import Value, evaluate, metric
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
+    from ..common.progress import Progress
     from ..contracts import Metric
 
 

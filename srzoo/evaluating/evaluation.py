@@ -32,9 +32,8 @@ from .naming import use_of, without_reference
 from .sets import FailedPicture, PictureSet
 
 if TYPE_CHECKING:
+    from ..common.progress import Progress
     from ..contracts import U8, Degradation, Metric
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .provenance import Log
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """What nothing in a model folder can tell.
 
     Attributes:
@@ -38,7 +38,7 @@ class Facts:
 
 
 def values(
-    folder: ModelFolder, facts: Facts, recipe: Recipe | None, log: Log | None
+    folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, log: Log | None
 ) -> dict[str, Any]:
     """What ``card.md`` has places for, besides the metadata."""
     config = folder.config
@@ -93,7 +93,7 @@ def _uses(folder: ModelFolder, recipe: Recipe | None) -> list[str]:
 
 
 def _training(
-    folder: ModelFolder, facts: Facts, recipe: Recipe | None, log: Log | None
+    folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, log: Log | None
 ) -> list[str]:
     weights = facts.license or f"{TO_DO}: the licence of the weights, also in the metadata above"
     if folder.config.weights is None:

@@ -27,14 +27,14 @@ from ..recipes.recipe import RECIPE, Recipe
 from ..upscaling import loading
 from . import cardsections, provenance
 from .cardcheck import SAMPLE, problems, prose, tags
-from .cardsections import Facts, set_names
+from .cardsections import CardFacts, set_names
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
     from ..models.readme import Readme
 
-__all__ = ["Facts", "draw_sample", "new", "problems", "prose"]
+__all__ = ["CardFacts", "draw_sample", "new", "problems", "prose"]
 
 TEMPLATE = Path(__file__).with_name("card.md")
 KEPT = ("results", "sample", "own words")
@@ -42,7 +42,7 @@ KEPT = ("results", "sample", "own words")
 ORDER = ["license", "library_name", "pipeline_tag", "tags", "datasets", "base_model"]
 
 
-def new(folder: ModelFolder, facts: Facts, *, force: bool = False) -> Path:
+def new(folder: ModelFolder, facts: CardFacts, *, force: bool = False) -> Path:
     """Write a model's card, whole or not at all.
 
     Args:
@@ -103,7 +103,7 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
     return folder.path / SAMPLE
 
 
-def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme | None) -> str:
+def _text(folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, card: Readme | None) -> str:
     """The whole card, in the line breaks of the old one."""
     from huggingface_hub import ModelCard
 
@@ -127,7 +127,7 @@ def _text(folder: ModelFolder, facts: Facts, recipe: Recipe | None, card: Readme
     return text.replace(end, f"{line_break}{index}---{line_break}", 1) if index else text
 
 
-def _metadata(folder: ModelFolder, facts: Facts, recipe: Recipe | None) -> ModelCardData:
+def _metadata(folder: ModelFolder, facts: CardFacts, recipe: Recipe | None) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     known = [

@@ -21,7 +21,7 @@ from ..upscaling import guidance
 from . import cardcheck
 
 if TYPE_CHECKING:
-    from ..evaluating.evaluation import Progress
+    from ..common.progress import Progress
 
 SECRET = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
 PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt"}

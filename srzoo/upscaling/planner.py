@@ -183,7 +183,7 @@ def plan_tiles(
         TooLargeError: not even small tiles fit into the memory it may use.
     """
     # Asked first: a model may be loaded for it, and is counted then.
-    facts = Facts.of(runner, work) if runner else None
+    facts = TileFacts.of(runner, work) if runner else None
     there = _on_device(runner) if runner else None
     process = used()
     budget = _budget(process, memory)
@@ -233,7 +233,7 @@ def format_gb(amount: int, *, above: bool = False) -> str:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TileFacts:
     """What an engine says of its network, for one work.
 
     Attributes:
@@ -249,7 +249,7 @@ class Facts:
     aside: int
 
     @classmethod
-    def of(cls, runner: Runner, work: Work) -> Facts:
+    def of(cls, runner: Runner, work: Work) -> TileFacts:
         """Ask the engine; the tile's own arrays are counted in."""
         # The tile as floats, twice; then the engine's result, and once more where tiles blend.
         before, after = 24 + runner.bytes_per_pixel(work.scale), (12 + 12) * work.scale**2
@@ -276,7 +276,7 @@ class Facts:
         return on_grid(SMALLEST, self.multiple)
 
 
-def _cut(work: Work, facts: Facts, tile: Tile, room: int) -> TilePlan:
+def _cut(work: Work, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
     """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
 
     Its ``bytes`` are not known yet.
@@ -310,7 +310,7 @@ def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
     return min(near, key=lambda found: found.taken, default=None)
 
 
-def _tiled(work: Work, facts: Facts, *, exact: bool) -> list[TilePlan]:
+def _tiled(work: Work, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
     """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
     width, height = work.size
     margin = facts.seen if exact else BLEND
@@ -322,7 +322,7 @@ def _tiled(work: Work, facts: Facts, *, exact: bool) -> list[TilePlan]:
     ]
 
 
-def _parts(length: int, facts: Facts) -> list[int]:
+def _parts(length: int, facts: TileFacts) -> list[int]:
     """Lengths of equal parts of a side: all of it, half, a third, then about 10 % less each."""
     counts, count = [1], 1
     while math.ceil(length / count) > facts.smallest:
@@ -333,7 +333,7 @@ def _parts(length: int, facts: Facts) -> list[int]:
 
 
 def _costs(
-    work: Work, facts: Facts, tile: tuple[int, int], *, margin: int, exact: bool
+    work: Work, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
 ) -> TilePlan:
     """The plan with these tiles; its ``bytes`` are not known yet."""
     width, height = work.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +20,9 @@ from .tiles import Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..common.progress import Progress
     from ..contracts import F32, Runner
     from .planner import TilePlan
-
-Progress = Callable[[int, int], None]
 
 TIDY_EVERY = 0.5
 """Seconds from one giving back of memory to the next: it takes as long as a small tile."""

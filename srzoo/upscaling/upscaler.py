@@ -24,13 +24,14 @@ from .bicubic import Interpolation
 from .memory_needs import Way
 from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route
-from .stitching import Progress, Stitcher, Ticks
+from .stitching import Stitcher, Ticks
 from .tiles import DEEPEST, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from ..common.progress import Progress
     from ..contracts import Runner
 
 P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")

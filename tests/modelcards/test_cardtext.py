@@ -21,7 +21,7 @@ from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
 from srzoo.modelcards import cardtext, provenance, publishing
-from srzoo.modelcards.cardtext import Facts
+from srzoo.modelcards.cardtext import CardFacts
 from srzoo.models import locate
 from srzoo.models.folder import Config, ModelFolder, read_folder
 from srzoo.models.folder import count_parameters as parameters
@@ -36,7 +36,7 @@ CREDIT = "Waves by nobody, CC0"
 def facts(tmp_path):
     """All that nothing in a folder can tell."""
     drawn(320, 260).save(tmp_path / "photo.png")
-    return Facts(
+    return CardFacts(
         license="apache-2.0",
         datasets=("org/waves",),
         data_license="CC0",
@@ -108,7 +108,7 @@ def test_a_licence_in_whole_sentences_ends_with_one_full_stop(folder, facts):
 
 
 def test_what_is_not_told_is_asked_for(folder):
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     found = cardtext.problems(folder)
     assert all(problem.startswith("Still to be filled in: ") for problem in found), found
     asked = "\n".join(found)
@@ -122,7 +122,7 @@ def test_what_is_not_told_is_asked_for(folder):
 
 def test_a_folder_without_a_recipe(tmp_path):
     folder = folder_with(tmp_path, None)
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     assert "how it was trained" in "\n".join(cardtext.problems(folder))
     assert "recipe.toml" not in text_of(folder)
 
@@ -148,7 +148,7 @@ def test_the_metadata_is_what_the_hub_reads(good):
 
 
 def test_names_that_are_no_identifiers_stay_out_of_the_metadata(folder):
-    cardtext.new(folder, Facts(datasets=("33 free photos", "DIV2K")))
+    cardtext.new(folder, CardFacts(datasets=("33 free photos", "DIV2K")))
     assert ModelCard.load(folder.path / "README.md").data.datasets == ["DIV2K"]
     assert "33 free photos, DIV2K" in text_of(folder)
 
@@ -162,7 +162,7 @@ def test_what_it_starts_from(tmp_path, monkeypatch, init, base):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs/start").mkdir(parents=True)
     folder = folder_with(tmp_path, PLAN, f"init={init}")
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     assert ModelCard.load(folder.path / "README.md").data.base_model == base
     assert f"Starts from the weights of `{init}`" in text_of(folder)
 
@@ -239,7 +239,7 @@ def test_what_stays_when_written_anew(good, line_break):
     text = text_of(good).replace("<!-- What else", "* Bad at stars.\n<!-- What else")
     text = text.replace("## Limits", "## Limits\n\nThis goes.").replace("\n", line_break)
     path.write_bytes(text.encode())
-    cardtext.new(good, Facts(license="mit"), force=True)
+    cardtext.new(good, CardFacts(license="mit"), force=True)
     after = path.read_bytes().decode()
     for pattern in (
         results.TABLE.pattern, r"model-index:.*?(?=---)", "<!-- sample.*/sample -->",
@@ -253,7 +253,7 @@ def test_what_stays_when_written_anew(good, line_break):
     assert "license: mit" in after
     assert after.count("\r\n") == (after.count("\n") if line_break == "\r\n" else 0)
     again = path.read_bytes()
-    cardtext.new(good, Facts(license="mit"), force=True)
+    cardtext.new(good, CardFacts(license="mit"), force=True)
     assert path.read_bytes() == again
     results.write(good, [row(31.0)])
     assert "| Set5 x2 | 31.00 |" in path.read_text()
@@ -266,7 +266,7 @@ def test_results_that_cannot_be_kept_are_not_lost(good):
     path.write_text(f"---\n{flow}\n---\n")
     before = path.read_bytes()
     with pytest.raises(ModelError, match="cannot be kept"):
-        cardtext.new(good, Facts(), force=True)
+        cardtext.new(good, CardFacts(), force=True)
     assert path.read_bytes() == before
 
 
@@ -274,10 +274,10 @@ def test_a_refused_picture_leaves_all_as_it_was(good, tmp_path):
     before = {path.name: path.read_bytes() for path in good.path.iterdir()}
     drawn(300, 200).save(tmp_path / "small.png")
     for facts, message in (
-        (Facts(picture=tmp_path / "small.png", picture_credit="x"), "300x200 pixels"),
-        (Facts(picture=tmp_path / "none.png", picture_credit="x"), "none.png"),
-        (Facts(picture=tmp_path / "photo.png"), "come together"),
-        (Facts(picture_credit="x"), "come together"),
+        (CardFacts(picture=tmp_path / "small.png", picture_credit="x"), "300x200 pixels"),
+        (CardFacts(picture=tmp_path / "none.png", picture_credit="x"), "none.png"),
+        (CardFacts(picture=tmp_path / "photo.png"), "come together"),
+        (CardFacts(picture_credit="x"), "come together"),
     ):
         with pytest.raises(SrzooError, match=message):
             cardtext.new(good, facts, force=True)
@@ -330,7 +330,7 @@ def test_hours_from_the_log(good):
     log.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 2')
     found = provenance.read_log(log)
     assert (found.steps, found.hours) == (200, (100 / 0.02 + 100 / 0.05) / 3600)
-    cardtext.new(good, Facts(), force=True)
+    cardtext.new(good, CardFacts(), force=True)
     assert "Took 200 steps of the recipe's 12, 1.9 hours" in text_of(good)
     log.write_text("")
     assert provenance.read_log(log) is None
@@ -352,7 +352,7 @@ def test_the_best_of_the_last_stage(tmp_path):
         for step, value in ((12, 29.0), (15, 27.0), (17, 26.0))
     ]
     (folder.path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     said = next(line for line in text_of(folder).splitlines() if "was best" in line)
     assert said.startswith("* Validation of the last stage: psnr_y was best at step 15 (27),")
     assert said.endswith(" and is 26 at step 17; the last weights are released.")
@@ -361,7 +361,7 @@ def test_the_best_of_the_last_stage(tmp_path):
 def test_a_mean_over_stages_is_told(tiny, tmp_path):
     changes = ["stages=['a', 'b']", "average_stages=2"]
     outcome = training.train(recipe.load(tiny(), changes), tmp_path / "run")
-    cardtext.new(packing.pack(read_folder(tmp_path / "run"), tmp_path / "packed"), Facts())
+    cardtext.new(packing.pack(read_folder(tmp_path / "run"), tmp_path / "packed"), CardFacts())
     said = next(line for line in text_of(read_folder(tmp_path / "packed")).splitlines()
                 if "Released" in line)  # fmt: skip
     assert said == (
@@ -391,7 +391,7 @@ def test_a_mean_over_stages_is_told(tiny, tmp_path):
 )  # fmt: skip
 def test_the_recipe_decides_what_a_card_says(tmp_path, changes, words, not_words):
     folder = folder_with(tmp_path, PLAN, *changes)
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     for word in words:
         assert word in text_of(folder), word
     for word in (*not_words, "/home/me"):
@@ -444,7 +444,7 @@ def test_parameters_from_the_files_header(tmp_path, name):
     assert parameters(folder) == sum(p.numel() for p in net.parameters())
     (folder.path / "model.safetensors").unlink()
     assert parameters(folder) is None
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     assert "parameters" not in text_of(folder)
 
 
@@ -452,7 +452,7 @@ def test_a_model_of_several_scales(tmp_path):
     args = {"n_resblocks": 1, "n_feats": 4, "scales": [2, 3]}
     net = srzoo.generators.create("mdsr", **args)
     folder = folders.save(net, tmp_path / "several", generator="mdsr", args=args)
-    cardtext.new(folder, Facts())
+    cardtext.new(folder, CardFacts())
     text = text_of(folder)
     assert "enlarges pictures by 2 or 3" in text
     assert "--model several --scale 3" in text

@@ -1,0 +1,6 @@
+"""How work tells how far it is."""
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Is told (parts done, parts in all)."""
