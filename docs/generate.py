@@ -21,7 +21,7 @@ from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, BenchReport, Row
 from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
-from srzoo.exporting import facts
+from srzoo.exporting import engine_facts
 from srzoo.models.folder import ModelFolder, count_parameters, read_folder
 from srzoo.plugins import kinds
 from srzoo.upscaling import guidance, planner
@@ -154,7 +154,7 @@ def _line(row: Row, plain: Row | None) -> str:
 
 def _auto(report: BenchReport) -> str:
     """The rule that chooses an engine, with the speeds it goes by and those measured here."""
-    found = {plugin.name: facts.of(plugin).speed for plugin in kinds.engines}
+    found = {plugin.name: engine_facts.of(plugin).speed for plugin in kinds.engines}
     speeds = {name: speed for name, speed in found.items() if speed}
     largest = max(row.size for row in report.rows)
     seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from .contracts import Engine, ExportFormat, Runner, Session
 from .exporting.about import INPUT, OUTPUT, About
+from .exporting.engine_facts import Facts
 from .exporting.exports import USE_ANOTHER, UnfinishedError
-from .exporting.facts import Facts
 from .exporting.runner import ExportRunner
 from .exporting.trial import trial_picture as trial_picture
 from .plugins.kinds import engines as registry

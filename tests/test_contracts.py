@@ -3,7 +3,7 @@
 import pytest
 
 from srzoo.errors import DeviceError
-from srzoo.exporting import facts
+from srzoo.exporting import engine_facts
 from srzoo.testing import CHECKS, cases
 
 LONG = 30.0
@@ -13,7 +13,7 @@ LONG = 30.0
 def pairs():
     for kind, checks in CHECKS.items():
         for case in cases(kind):
-            slow = kind == "engine" and facts.find(case.name).first_use > LONG
+            slow = kind == "engine" and engine_facts.find(case.name).first_use > LONG
             marks = [pytest.mark.slow] if slow else []
             for check in checks:
                 name = f"{case}-{check.__name__}"

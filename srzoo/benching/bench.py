@@ -17,7 +17,7 @@ from ..common import strict
 from ..defaults import ENGINE as DEFAULT
 from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
-from ..exporting import convert, exports, facts
+from ..exporting import convert, engine_facts, exports
 from ..models import scales
 from ..plugins import kinds
 from ..plugins.packages import versions
@@ -131,9 +131,9 @@ class _Bench:
         """Make an engine ready: the export that it uses is kept. None if it cannot be."""
         task = MeasurementTask(ENGINE, name, str(self.folder.path), self.scale)
         try:
-            stated = facts.find(name)
+            stated = engine_facts.find(name)
             stated.need(name, "cpu", "auto")
-            if command := facts.missing(name):
+            if command := engine_facts.missing(name):
                 raise DeviceError(f"{name} is not installed", f"Install it: {command}")
             if stated.export_format:
                 made = convert.make_kept(self.folder, self.scale, stated.export_format)
@@ -223,7 +223,9 @@ def bench(
         if baseline:
             task = MeasurementTask(PLAIN, DEFAULT, str(folder.path), factor)
             makers += [
-                lambda: _Way(PLAIN_TORCH, task, _running(facts.find(DEFAULT).packages), False),
+                lambda: _Way(
+                    PLAIN_TORCH, task, _running(engine_facts.find(DEFAULT).packages), False
+                ),
                 lambda: run.unfolded(Path(place)),
             ]
         ways: list[_Way] = []

@@ -1,6 +1,7 @@
 """Which engine runs a model: the one that is asked for, or the fastest that is installed.
 
-Engines are asked what they state (:mod:`srzoo.exporting.facts`); none is imported to choose one.
+Engines are asked what they state (:mod:`srzoo.exporting.engine_facts`); none is imported to choose
+one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from ..common import devices, memory
 from ..defaults import ENGINE
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
-from . import exports, facts
-from .facts import Facts
+from . import engine_facts, exports
+from .engine_facts import Facts
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -142,7 +143,7 @@ def seconds(folder: ModelFolder, work: int) -> float:
 
 
 def _chosen(folder: ModelFolder, name: str) -> Choice:
-    format = facts.find(name).export_format
+    format = engine_facts.find(name).export_format
     return Choice(name, "asked for", prepares=bool(format) and _kept(folder, format) is False)
 
 
@@ -152,7 +153,7 @@ def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, F
     least = _speed_of_default()
     for name in dict.fromkeys(kinds.engines.names()):
         try:
-            stated = facts.find(name)
+            stated = engine_facts.find(name)
             able = kind in stated.devices and stated.can(kind, _number(precision))
             if name == ENGINE or not able or stated.speed <= least or _missing(name, stated):
                 continue
@@ -169,14 +170,16 @@ def _number(precision: str) -> str:
 
 def _speed_of_default() -> float:
     try:
-        return 0.0 if facts.missing(ENGINE) else facts.find(ENGINE).speed
+        return 0.0 if engine_facts.missing(ENGINE) else engine_facts.find(ENGINE).speed
     except PluginError:
         return 0.0
 
 
 def _missing(name: str, stated: Facts) -> str | None:
     """How to install what an engine, and the export format that it runs, needs."""
-    return facts.missing(name) or (stated.export_format and exports.missing(stated.export_format))
+    return engine_facts.missing(name) or (
+        stated.export_format and exports.missing(stated.export_format)
+    )
 
 
 def check(engine: str, device: str, precision: str) -> None:
@@ -208,7 +211,7 @@ def check(engine: str, device: str, precision: str) -> None:
 
 
 def _check_engine(engine: str, device: str, precision: str) -> None:
-    stated = facts.find(engine)
+    stated = engine_facts.find(engine)
     stated.need(engine, device, precision)
     if command := _missing(engine, stated):
         raise DeviceError(f"{engine} is not installed", f"Install it: {command}")

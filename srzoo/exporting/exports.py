@@ -27,7 +27,7 @@ from ..errors import DeviceError, ModelError, SrzooError
 from ..models.folder import read_folder
 from ..plugins import kinds
 from ..plugins.packages import version
-from . import code, facts
+from . import code, engine_facts
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat
@@ -107,7 +107,7 @@ def missing(format: str) -> str | None:
     """How to install what a format needs, or None if it is all there."""
     found = kinds.export_formats.create(format)
     dist = kinds.export_formats.find(format).dist
-    return facts.to_install({**found.packages, **WRITING}, found.extra, dist)
+    return engine_facts.to_install({**found.packages, **WRITING}, found.extra, dist)
 
 
 def need(format: str) -> ExportFormat:

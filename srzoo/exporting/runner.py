@@ -14,7 +14,7 @@ from ..common import kept_folders, memory
 from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
-from . import about, exports, facts
+from . import about, engine_facts, exports
 from .exports import EXPORTING, UnfinishedError, UnwritableError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ExportRunner:
     model = None
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
-        facts.of_class(type(self), "this engine").need("this engine", device, precision)
+        engine_facts.of_class(type(self), "this engine").need("this engine", device, precision)
         self.device = device
         self.precision = self.precisions[0] if precision == "auto" else precision
         self._folder = read_folder(folder)

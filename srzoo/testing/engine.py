@@ -13,7 +13,7 @@ import numpy as np
 
 from ..common import devices
 from ..errors import BrokenPluginError, DeviceError
-from ..exporting import facts
+from ..exporting import engine_facts
 from ..exporting.trial import trial_picture
 from ..networks import folders
 from ..networks.runner import ModuleRunner
@@ -51,8 +51,8 @@ def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
 
 
-def _stated(name: str) -> facts.Facts:
-    return facts.of_class(kinds.engines.get(name), f"engine {name}")
+def _stated(name: str) -> engine_facts.Facts:
+    return engine_facts.of_class(kinds.engines.get(name), f"engine {name}")
 
 
 def _off(name: str) -> int:
@@ -64,7 +64,7 @@ def states_its_facts(case: Case) -> None:
     plugin = kinds.engines.find(case.name)
     try:
         stated = _stated(case.name)
-        found = None if plugin.dist == LOCAL_DIST else facts.in_file(plugin)
+        found = None if plugin.dist == LOCAL_DIST else engine_facts.in_file(plugin)
     except BrokenPluginError as error:
         raise AssertionError(str(error)) from None
     assert stated.devices, f"{case} states no devices"
@@ -75,12 +75,12 @@ def states_its_facts(case: Case) -> None:
     if plugin.dist == LOCAL_DIST:
         return
     assert found or not stated.speed, (
-        f"{case} states a speed, and its package has no {facts.FILE} with [{plugin.name}]: auto"
-        " never takes it"
+        f"{case} states a speed, and its package has no {engine_facts.FILE} with [{plugin.name}]:"
+        " auto never takes it"
     )
-    for each in fields(facts.Facts) if found else ():
+    for each in fields(engine_facts.Facts) if found else ():
         one, other = (getattr(each_of, each.name) for each_of in (stated, found))
-        assert one == other, f"{case}.{each.name} is {one!r}, and in {facts.FILE} {other!r}"
+        assert one == other, f"{case}.{each.name} is {one!r}, and in {engine_facts.FILE} {other!r}"
 
 
 def refuses_what_it_does_not_state(case: Case) -> None:

@@ -26,7 +26,7 @@ from ..common import devices, files, memory
 from ..common.devices import Device
 from ..defaults import ENGINE
 from ..errors import PluginError, SrzooError
-from ..exporting import exports, facts
+from ..exporting import engine_facts, exports
 from ..models import locate
 from ..plugins import kinds, packages
 from ..plugins.registry import Plugin
@@ -133,7 +133,7 @@ def examine(*, try_engines: bool = True) -> Diagnosis:
 def all_devices() -> list[Device]:
     """What models can run on; torch is imported where it may find more than a processor."""
     mac = sys.platform == "darwin"
-    if (mac or devices.cards()) and not facts.missing(ENGINE):
+    if (mac or devices.cards()) and not engine_facts.missing(ENGINE):
         from ..networks import devices as torch_devices
 
         return torch_devices.list_devices()
@@ -154,10 +154,10 @@ def engines() -> list[Engine]:
 
 def _engine(plugin: Plugin, here: list[str]) -> Engine:
     """What an engine states, held against the kinds of device that are here."""
-    stated = facts.of(plugin)
+    stated = engine_facts.of(plugin)
     able = tuple(kind for kind in here if kind in stated.devices)
     version = next(iter(packages.versions(stated.packages).values()), plugin.version)
-    missing = facts.to_install(stated.packages, stated.extra, plugin.dist)
+    missing = engine_facts.to_install(stated.packages, stated.extra, plugin.dist)
     if not missing and stated.export_format:
         missing = exports.missing(stated.export_format)
     if not missing and stated.devices and not able:

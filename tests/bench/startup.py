@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import drawn
 
 from srzoo.errors import SrzooError
-from srzoo.exporting import facts
+from srzoo.exporting import engine_facts
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
 
@@ -58,7 +58,7 @@ def commands(model: str, place: Path) -> dict[str, Command]:
         found[f"completing '{words}'"] = Command(srzoo, "import click", COMPLETE | place_of_word)
     drawn(128, 128).save(place / "small.png")
     for name in kinds.engines.names():
-        if facts.find(name).first_use > LONG:
+        if engine_facts.find(name).first_use > LONG:
             continue
         try:
             loading.load(model, engine=name)  # the export is kept

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import srzoo
-from srzoo.exporting import exports, facts
+from srzoo.exporting import engine_facts, exports
 from srzoo.networks import folders
 
 WITHOUT_TORCH = """
@@ -104,7 +104,7 @@ def test_refusals(srzoo_cli, model, photo, arguments, says):
 
 
 def test_an_engine_that_is_not_installed(srzoo_cli, model, photo, monkeypatch):
-    monkeypatch.setattr(facts.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(engine_facts.util, "find_spec", lambda _: None)
     result = srzoo_cli("upscale", photo, "-m", model, "--engine", "mnn")
     assert result.code == 2
     assert 'mnn is not installed. Install it: pip install "srzoo[mnn]".' in result.err

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srzoo.exporting import convert, facts
+from srzoo.exporting import convert, engine_facts
 from srzoo.networks import folders
 from srzoo.plugins import kinds
 
@@ -92,9 +92,9 @@ def test_several_scales(srzoo_cli, here):
 
 
 def test_a_missing_extra_is_named(srzoo_cli, monkeypatch):
-    find_spec = facts.util.find_spec
+    find_spec = engine_facts.util.find_spec
     monkeypatch.setattr(
-        facts.util, "find_spec", lambda name: None if name == "MNN" else find_spec(name)
+        engine_facts.util, "find_spec", lambda name: None if name == "MNN" else find_spec(name)
     )
     result = srzoo_cli("export", "bicubic-x2", "--to", "mnn")
     assert result.code == 2

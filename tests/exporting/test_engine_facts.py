@@ -10,8 +10,8 @@ from helpers import ROOT
 
 from srzoo.benching.bench import PLAIN_TORCH
 from srzoo.errors import BrokenPluginError, DeviceError
-from srzoo.exporting import facts
-from srzoo.exporting.facts import FILE, Facts
+from srzoo.exporting import engine_facts
+from srzoo.exporting.engine_facts import FILE, Facts
 from srzoo.plugins import kinds
 from srzoo.plugins.registry import Plugin
 
@@ -46,16 +46,16 @@ def site(tmp_path, monkeypatch):
 def test_they_are_found_without_an_import(site, place, target):
     (site / place / FILE).write_text(STATED)
     inner = target.format(place.replace("/", "."))
-    assert facts.of(plugin(inner)) == FOUND
-    assert facts.in_file(plugin(inner, "another")) is None
+    assert engine_facts.of(plugin(inner)) == FOUND
+    assert engine_facts.in_file(plugin(inner, "another")) is None
     assert not any(name.startswith("srzoo_test") for name in sys.modules)
 
 
 def test_the_file_that_is_nearest_counts(site):
     (site / "srzoo_test_top" / FILE).write_text("[mine]\nspeed = 1\n")
     (site / "srzoo_test_top/inner" / FILE).write_text(STATED)
-    assert facts.of(plugin("srzoo_test_top.inner.engine:Engine")) == FOUND
-    assert facts.of(plugin("srzoo_test_top.engine:Engine")).speed == 1
+    assert engine_facts.of(plugin("srzoo_test_top.inner.engine:Engine")) == FOUND
+    assert engine_facts.of(plugin("srzoo_test_top.engine:Engine")).speed == 1
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_file_that_is_nearest_counts(site):
 )
 def test_without_a_file_nothing_is_stated(site, target):
     (site / FILE).write_text(STATED)  # what lies beside everybody's packages is nobody's
-    assert facts.of(plugin(target)) == Facts()
+    assert engine_facts.of(plugin(target)) == Facts()
     assert Facts().can("cuda:1", "bf16")  # whoever asks for it by name is told by itself
     assert Facts().speed == 0
 
@@ -87,7 +87,7 @@ def test_without_a_file_nothing_is_stated(site, target):
 def test_what_is_wrong_is_told(site, text, says):
     (site / "srzoo_test_top" / FILE).write_text(text)
     with pytest.raises(BrokenPluginError, match=says) as told:
-        facts.of(plugin("srzoo_test_top:Engine"))
+        engine_facts.of(plugin("srzoo_test_top:Engine"))
     assert FILE in told.value.what
 
 
@@ -97,10 +97,10 @@ def test_a_class_of_this_process_states_them_itself():
 
     kinds.engines.register("mine", Mine)
     try:
-        assert facts.find("mine") == Facts(("cpu",), ("fp32",), 7.0)
+        assert engine_facts.find("mine") == Facts(("cpu",), ("fp32",), 7.0)
         Mine.speed = "7"
         with pytest.raises(BrokenPluginError, match=r"engine mine .*speed is '7'"):
-            facts.find("mine")
+            engine_facts.find("mine")
     finally:
         kinds.engines.unregister("mine")
 
@@ -117,9 +117,9 @@ def test_what_an_engine_can():
 
 def test_how_it_is_installed():
     there, gone = {"numpy": "numpy"}, {"numpy": "numpy", "Gone-Dist": "srzoo_test_nowhere.inner"}
-    assert facts.to_install(there, "", "somebody") is None
-    assert facts.to_install(gone, "", "somebody") == "pip install numpy Gone-Dist"
-    assert facts.to_install(gone, "fast", "somebody") == 'pip install "somebody[fast]"'
+    assert engine_facts.to_install(there, "", "somebody") is None
+    assert engine_facts.to_install(gone, "", "somebody") == "pip install numpy Gone-Dist"
+    assert engine_facts.to_install(gone, "fast", "somebody") == 'pip install "somebody[fast]"'
 
 
 def test_the_zoos_speeds_are_those_of_the_committed_measurement():
@@ -127,6 +127,6 @@ def test_the_zoos_speeds_are_those_of_the_committed_measurement():
     largest = max(row["size"] for row in rows)
     seconds = {row["engine"]: row["seconds"] for row in rows if row["size"] == largest}
     for name in kinds.engines.names():
-        speed = facts.find(name).speed
+        speed = engine_facts.find(name).speed
         measured = round(seconds[PLAIN_TORCH] / seconds[name], 1) if name in seconds else 0
         assert speed == measured, name

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from srzoo.errors import DeviceError, ModelError
-from srzoo.exporting import about, convert, facts
+from srzoo.exporting import about, convert, engine_facts
 from srzoo.exporting.convert import DIFFERING, OFF, AtScale
 from srzoo.exporting.trial import trial_picture
 from srzoo.models.folder import read_folder
@@ -206,14 +206,14 @@ def test_a_network_that_torch_cannot_export(tmp_path, capfd):
 
 
 def test_a_missing_package_is_named(model, monkeypatch, tmp_path):
-    find_spec = facts.util.find_spec
+    find_spec = engine_facts.util.find_spec
     monkeypatch.setattr(
-        facts.util, "find_spec", lambda name: None if name == "ncnn" else find_spec(name)
+        engine_facts.util, "find_spec", lambda name: None if name == "ncnn" else find_spec(name)
     )
     with pytest.raises(DeviceError, match=r'ncnn is not installed.*pip install "srzoo\[ncnn\]"'):
         convert.write(model, 3, "ncnn", tmp_path / "a.param")
     monkeypatch.setattr(
-        facts.util, "find_spec", lambda name: None if name == "onnx" else find_spec(name)
+        engine_facts.util, "find_spec", lambda name: None if name == "onnx" else find_spec(name)
     )
     with pytest.raises(DeviceError, match=r'pip install "srzoo\[mnn\]"'):
         convert.write(model, 3, "mnn", tmp_path / "a.mnn")

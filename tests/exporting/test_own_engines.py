@@ -21,7 +21,7 @@ from srzoo.benching.bench import _Bench
 from srzoo.common import devices
 from srzoo.defaults import ENGINE
 from srzoo.errors import BrokenPluginError, DeviceError, FallbackWarning
-from srzoo.exporting import engine, exports, facts
+from srzoo.exporting import engine, engine_facts, exports
 from srzoo.exporting.exports import Record
 from srzoo.plugins import kinds
 from srzoo.upkeep import doctor
@@ -47,11 +47,11 @@ def no_card(monkeypatch):
 @pytest.fixture
 def only(monkeypatch):
     """Hide modules, as if their packages were not installed."""
-    find_spec = facts.util.find_spec
+    find_spec = engine_facts.util.find_spec
 
     def hide(*names):
         monkeypatch.setattr(
-            facts.util, "find_spec", lambda name: None if name in names else find_spec(name)
+            engine_facts.util, "find_spec", lambda name: None if name in names else find_spec(name)
         )
 
     return hide
@@ -99,7 +99,7 @@ def test_the_fastest_is_taken_and_none_before_a_faster_default(model, cache, onl
     own = {f"own{n}": type("Own", (OwnEngine,), {"speed": s}) for n, s in enumerate(speeds)}
     with registered(**own):
         name = engine.choose(model).name
-    default = facts.find(ENGINE).speed
+    default = engine_facts.find(ENGINE).speed
     if max(speeds, default=0) > default:
         assert own[name].speed == max(speeds)
     else:

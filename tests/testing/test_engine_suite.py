@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from own_engine import OwnEngine
 
-from srzoo.exporting import facts
+from srzoo.exporting import engine_facts
 from srzoo.plugins import kinds
 from srzoo.testing import Case
 from srzoo.testing import engine as suite
@@ -53,12 +53,12 @@ def test_one_that_takes_what_it_does_not_state(own):
 
 @pytest.mark.parametrize("name", ["devices", "precisions", "speed", "first_use", "packages"])
 def test_a_file_that_says_something_else(monkeypatch, name):
-    right = facts.find("mnn")
+    right = engine_facts.find("mnn")
     suite.states_its_facts(Case("mnn"))
     other = {"devices": ("mps",), "precisions": ("fp16",), "packages": {}}.get(name, 77.0)
-    monkeypatch.setattr(facts, "in_file", lambda _: replace(right, **{name: other}))
+    monkeypatch.setattr(engine_facts, "in_file", lambda _: replace(right, **{name: other}))
     with pytest.raises(AssertionError, match=rf"mnn\(\)\.{name} is .*, and in engines.toml"):
         suite.states_its_facts(Case("mnn"))
-    monkeypatch.setattr(facts, "in_file", lambda _: None)
+    monkeypatch.setattr(engine_facts, "in_file", lambda _: None)
     with pytest.raises(AssertionError, match="has no engines.toml with .mnn.: auto never takes it"):
         suite.states_its_facts(Case("mnn"))
