@@ -16,6 +16,7 @@ from ..common import strict
 from ..errors import ModelError, SrzooError
 from ..models import locate
 from ..models.folder import COMMIT, CONFIG, read_folder
+from ..models.folder import RECIPE as RECIPE
 from ..plugins.registry import Use
 from . import checks
 from .changes import changed, set_all
@@ -27,7 +28,6 @@ from .optimizing import Schedule as Schedule
 from .optimizing import Task as Task
 from .sources import Sets
 
-RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
 CHOICE = 3
 """Crops that are looked at for each one that is drawn by detail."""
