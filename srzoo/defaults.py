@@ -1,4 +1,4 @@
-"""The plugins that are meant where none is named: the only place of the core that names any."""
+"""The plugins and the model that are meant where none is named; the core names them here alone."""
 
 ADVERSARIAL_LOSS = "vanilla"
 BASELINE = "bicubic"
@@ -10,5 +10,6 @@ ENGINE = "torch"
 GAME = "gan"
 """The task that a recipe's table ``adversarial`` stands for."""
 METRICS = ("psnr_y", "ssim_y")
+MODEL = "edsr-x4"
 UNFOLDED_FORMAT = "openvino"
 """The export format of the bench's second baseline: what people take to be fast on a CPU."""

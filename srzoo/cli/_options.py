@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import click
 
+from ..common import devices
 from ..defaults import ENGINE
 from ..errors import PictureError, SrzooError, did_you_mean
 from ._amounts import amount, memory_option
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 def gathered(group: type[Any], name: str) -> Callable[[F], F]:
@@ -74,15 +74,13 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as engines take it."""
-        from ..common import devices
-
         return devices.named(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Those without an index."""
-        return _completed(("auto", "cpu", "cuda", "mps"), incomplete)
+        return _completed(devices.KINDS, incomplete)
 
 
 class FormatName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -231,7 +229,7 @@ class Running:
         "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps", default="auto",
         show_default=True, help="What it computes on; see: srzoo devices.")]
     precision: Annotated[str, click.option(
-        "--precision", type=click.Choice(PRECISIONS, case_sensitive=False), default="auto",
+        "--precision", type=click.Choice(devices.PRECISIONS, case_sensitive=False), default="auto",
         show_default=True, help="In which numbers; auto: fp32.")]
     memory: Annotated[int | None, click.option(
         "--memory", metavar="SIZE", callback=memory_option,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..defaults import MODEL
 from ..errors import SrzooError
 from ._amounts import memory_option
 from ._console import as_json, printable, progress_bar, say, table
@@ -84,9 +85,8 @@ def bench(
 
     from ..benching.bench import bench as measure
     from ..models import locate
-    from ..upscaling import loading
 
-    folder = locate.find(either(model, model_, default=loading.DEFAULT_MODEL))
+    folder = locate.find(either(model, model_, default=MODEL))
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
                          memory=memory, baseline=baseline, progress=progress)  # fmt: skip

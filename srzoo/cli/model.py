@@ -60,6 +60,7 @@ def list_(pattern: str, json_: bool) -> None:
 def show(name: str | None, model_: str | None, json_: bool) -> None:
     """Show one model's config and card; NAME may be a folder."""
     from ..models import locate
+    from ..models.readme import README
 
     found = locate.find(either(name, model_, "NAME"))
     if json_:
@@ -67,7 +68,7 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
         return
     for key, value in _facts(found).items():
         click.echo(f"{key:<10} {value}")
-    if (found.path / "README.md").is_file():
+    if (found.path / README).is_file():
         from rich.console import Console
         from rich.markdown import Markdown
 

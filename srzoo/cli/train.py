@@ -51,9 +51,9 @@ def train(
     """
     from ..recipes import recipe as recipes
 
-    name, _ = recipes.find(recipe)
-    plan = recipes.load(recipe, overrides)
-    folder = output or Path("runs") / name
+    found = recipes.find(recipe)
+    plan = recipes.load(found, overrides)
+    folder = output or Path("runs") / found.name
     if dry_run:
         _describe(plan, data, quiet=quiet)
         return

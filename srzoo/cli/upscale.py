@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..defaults import ENGINE, MODEL
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview, _streams
 from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
@@ -35,7 +36,7 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 # fmt: off
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
-@click.option("-m", "--model", default="edsr-x4", show_default=True, help="A name or a folder.")
+@click.option("-m", "--model", default=MODEL, show_default=True, help="A name or a folder.")
 @click.option("-o", "--output", help="A file for one input, else a folder (NAME/ always is one).")
 @click.option("--name", metavar="PATTERN", help="Names of results, like '{stem}-{size}{suffix}':"
               " stem, parent, model, scale, size, suffix, ext.")
@@ -114,6 +115,7 @@ def _options(
     """How pictures are made; refuses sizes that the model cannot come to."""
     from .. import images
     from ..batches import one_picture
+    from ..models.folder import FAITHFUL
     from ..upscaling import guidance, sizing
 
     size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
@@ -123,7 +125,7 @@ def _options(
         quality=writing.quality,
         strip=writing.strip,
         provenance=not writing.no_provenance,
-        invented=guidance.purpose(folder) != "faithful",
+        invented=guidance.purpose(folder) != FAITHFUL,
         max_pixels=reading.max_pixels or images.MAX_PIXELS,
         force_damaged=reading.force_damaged,
         strength=enlarging.strength,
@@ -201,7 +203,6 @@ def _load(
     folder: ModelFolder, running: Running, options: Options, pixels: int, teller: Teller
 ) -> Upscaler:
     """The model, run by an engine that is worth its preparation for so many pixels."""
-    from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 

@@ -8,10 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from ..errors import DeviceError, did_you_mean
-from . import memory
 
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -41,6 +38,10 @@ class Device:
 
 def cpu() -> Device:
     """The processor; memory is what this process may have."""
+    import psutil
+
+    from . import memory
+
     there = psutil.virtual_memory()
     return Device("cpu", "", there.total, min(there.available, memory.free()), PRECISIONS[1:])
 

@@ -34,6 +34,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 CONFIG = "config.json"
 CONFIG_VERSION = 1
 NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
+RECIPE = "recipe.toml"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors in a weights file that are no parameters."""
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..common import files
 from ..errors import HubError
-from .folder import COMMIT, CONFIG, read_folder
+from .folder import COMMIT, CONFIG, RECIPE, read_folder
+from .readme import README
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-BESIDES = ("README.md", "recipe.toml", "log.jsonl", "curves.png", "sample.png")
+BESIDES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
 """What a model folder may hold besides config.json and the weights."""
 FORCED = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")

@@ -10,7 +10,7 @@ from ..errors import HubError, ModelError, PluginConflictError, did_you_mean
 from ..plugins import kinds
 from ..plugins.registry import ALLOW_VARIABLE
 from . import hub
-from .folder import CONFIG, ModelFolder, read_folder
+from .folder import CONFIG, RECIPE, ModelFolder, read_folder
 
 
 def package_files(name: str) -> list[Path]:
@@ -79,7 +79,7 @@ def find(ref: str | Path) -> ModelFolder:
         except HubError as error:
             # What was meant may well have been a folder.
             raise HubError(f"there is no folder {ref}, and {error.what}", error.fix) from error
-    if ref in {path.parent.name for path in package_files("recipe.toml")}:
+    if ref in {path.parent.name for path in package_files(RECIPE)}:
         raise ModelError(
             f"{ref} is a plan: it has a recipe, and no weights yet",
             f"Train it with: srzoo train {ref}, and name its folder, runs/{ref}",

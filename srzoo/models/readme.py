@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 README = "README.md"
 FENCE = "---"
+MARK = "\ufeff"
+"""The byte order mark, which some editors write first."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,43 @@ def parse(text: str, path: Path) -> Readme:
     import yaml
     from huggingface_hub import ModelCard, ModelCardData
 
-    block = _block(text)
+    block = _block(text, path)
     if block is None:
         return Readme(path, text, None, ModelCardData(), text)
     try:
-        card: Any = ModelCard(text.removeprefix("\ufeff"))
-        return Readme(path, text, block, card.data, card.text)
+        card: Any = ModelCard(text.removeprefix(MARK))
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise ModelError(
             f"the metadata of {path} cannot be read: {error}", "Correct the block between the ---"
         ) from error
+    if not card.data.to_dict():
+        raise ModelError(
+            f"the metadata of {path} are empty",
+            "Write library_name: srzoo between the two ---, or take both lines out",
+        )
+    return Readme(path, text, block, card.data, card.text)
 
 
-def _block(text: str) -> slice | None:
-    """Where the YAML lies: between a first line and another one that are both ``---``."""
-    first, *lines = text.removeprefix("\ufeff").split("\n")
-    if first.rstrip() != FENCE or not lines:
+def _block(text: str, path: Path) -> slice | None:
+    """Where the YAML lies, as the Hub finds it: up to the line of the second ``---``.
+
+    Raises:
+        ModelError: there are two such lines, and the Hub would take them for prose.
+    """
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+    card = text.removeprefix(MARK)
+    found = REGEX_YAML_BLOCK.search(card)
+    if found is None:
+        first, *others = [line.rstrip() for line in card.strip().splitlines()] or [""]
+        if first == FENCE and FENCE in others:
+            raise ModelError(
+                f"the metadata of {path} cannot be read: blanks follow a {FENCE}, or nothing does",
+                f"Write {FENCE} alone in the line above the metadata and in the line below them",
+            )
         return None
-    start = at = text.index("\n") + 1
-    for line in lines:
-        if line.rstrip() == FENCE:
-            return slice(start, at)
-        at += len(line) + 1
-    return None
+    marked = len(text) - len(card)
+    return slice(marked + found.end(1), marked + card.index(FENCE, found.start(3)))
 
 
 def entry(card: Readme, key: str) -> slice | None:

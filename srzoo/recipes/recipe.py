@@ -15,6 +15,8 @@ from .. import defaults
 from ..common import strict
 from ..errors import ModelError, SrzooError
 from ..models import locate
+from ..models.folder import COMMIT, CONFIG, read_folder
+from ..models.folder import RECIPE as RECIPE
 from ..plugins.registry import Use
 from . import checks
 from .changes import changed, set_all
@@ -26,7 +28,6 @@ from .optimizing import Schedule as Schedule
 from .optimizing import Task as Task
 from .sources import Sets
 
-RECIPE = "recipe.toml"
 RECIPE_VERSION = 1
 CHOICE = 3
 """Crops that are looked at for each one that is drawn by detail."""
@@ -302,17 +303,36 @@ class Recipe:
         return tomli_w.dumps({"srzoo": RECIPE_VERSION, **strict.plain(self)})
 
 
-def find(ref: str | Path) -> tuple[str, Path]:
-    """The name and the file of a recipe: a TOML file, a model folder, or a released name.
+@dataclass(frozen=True)
+class Located:
+    """A recipe's file, found: who has it does not look again, nor ask the Hub."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What a run of it is called: like its file, or like the model whose recipe it is."""
+        if self.path.name != RECIPE:
+            return self.path.stem
+        folder = self.path.parent
+        name = folder.resolve().name
+        in_cache = COMMIT.fullmatch(name) and (folder / CONFIG).is_file()
+        return read_folder(folder).name if in_cache else name
+
+
+def find(ref: str | Path | Located) -> Located:
+    """Where a recipe is: a TOML file, a model folder, a released name, or a model on the Hub.
 
     Raises:
         ModelError: nothing is called that, or the folder has no recipe.
     """
+    if isinstance(ref, Located):
+        return ref
     path = Path(ref)
     if path.suffix == ".toml":
         if not path.is_file():
             raise ModelError(f"{path} does not exist", "Check the name")
-        return (path.parent.resolve().name if path.name == RECIPE else path.stem), path
+        return Located(path)
     # As for models: a folder wins, but one that only happens to have a recipe's name does not.
     folder = path if (path / RECIPE).is_file() else recipe_folders().get(str(ref))
     if folder is None:
@@ -321,7 +341,7 @@ def find(ref: str | Path) -> tuple[str, Path]:
         raise ModelError(
             f"{folder} has no {RECIPE}", "Name a model that has one: srzoo recipe list"
         )
-    return folder.resolve().name, folder / RECIPE
+    return Located(folder / RECIPE)
 
 
 def recipe_folders() -> dict[str, Path]:
@@ -329,24 +349,25 @@ def recipe_folders() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in locate.package_files(RECIPE)}
 
 
-def load(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe, changed by ``a.b=value``, values written as in TOML.
 
     Raises:
         SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
     """
-    recipe = read(ref, overrides)
-    check(recipe, str(find(ref)[1]))
+    found = find(ref)
+    recipe = read(found, overrides)
+    check(recipe, str(found.path))
     return recipe
 
 
-def read(ref: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     """The same without :func:`check`: imports none of the recipe's plugins.
 
     Raises:
         SrzooError: no such file, no TOML, or a key or type in it is wrong.
     """
-    _, path = find(ref)
+    path = find(ref).path
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -56,7 +56,8 @@ def train(
         name = recipe.generator.name
         recipes.check(recipe, "the recipe")
     else:
-        name, recipe = recipes.find(recipe)[0], recipes.load(recipe)
+        found = recipes.find(recipe)
+        name, recipe = found.name, recipes.load(found)
     trackers.check(track)
     out = out or Path("runs") / name
     group = accelerator_for(recipe.each()[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import images
-from ..defaults import ENGINE
+from ..defaults import ENGINE, MODEL
 from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, SrzooError
 from ..exporting import engine as engines
 from ..exporting.exports import UnfinishedError
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
     P = TypeVar("P", Image, NDArray[Any], Tensor)
 
-DEFAULT_MODEL = "edsr-x4"
-
 
 def load(
-    model: str | Path | ModelFolder = DEFAULT_MODEL,
+    model: str | Path | ModelFolder = MODEL,
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -104,7 +102,7 @@ def _runner(
 
 def upscale(
     picture: P | str | Path,
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path = MODEL,
     *,
     scale: int | None = None,
     output: str | Path | None = None,

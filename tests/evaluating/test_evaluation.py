@@ -435,9 +435,22 @@ def test_folders_without_a_card_or_metadata(copy):
         assert (text or "# bicubic-x2\n") in readme.read_text()
 
 
+def test_results_go_into_metadata_below_a_blank_line(copy):
+    card = copy.path / "README.md"
+    card.write_text("\n---\nlibrary_name: srzoo\ntags:\n- real-photos\n--- \n# A model\n")
+    results.write(copy, [row()])
+    assert [c.data for c in claims.read(copy)] == ["Set5 x2"]
+    text = card.read_text()
+    start = "\n---\nlibrary_name: srzoo\ntags:\n- real-photos\nmodel-index:\n"
+    assert text.startswith(start)
+    assert text.count("library_name") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("--- \na: 1\n---\n", "metadata of .* cannot be read"),
+        ("---\n# none yet\n---\n", "metadata of .* are empty"),
         ("---\na: [\n---\n", "metadata of .* cannot be read"),
         ("---\n- a\n---\n", "metadata of .* cannot be read"),
         ("---\nmodel-index: 3\n---\n", "metadata of .* cannot be read"),

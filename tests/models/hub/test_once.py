@@ -24,7 +24,18 @@ COMMANDS = {
     "show": ["model", "show", "org/edsr"],
     "card": ["card", "show", "org/edsr"],
     "pull": ["pull", "org/edsr", "-o", "here"],
+    "recipe": ["recipe", "check", "org/edsr"],
+    "recipe shown": ["recipe", "show", "org/edsr", "--set", "train.steps=2"],
+    "train": ["train", "org/edsr"],
 }
+RECIPE = """
+srzoo = 1
+generator = {name = "edsr", n_resblocks = 1, n_feats = 8, scale = 2}
+data = {train = {name = "folder", path = "photos"}, \
+validation = {name = "folder", path = "held-out"}, lr_crop = 8, batch = 1, workers = 0}
+losses = ["l1"]
+train = {steps = 1}
+"""
 
 
 class Pushed(list[Request]):
@@ -51,24 +62,44 @@ def there(hub: Hub, tmp_path: Path) -> Hub:
     net = srzoo.generators.create("edsr", **args)
     folder = folders.save(net, tmp_path / "model", generator="edsr", args=args).path
     (folder / "README.md").write_text("---\nlibrary_name: srzoo\n---\n# A model\n")
+    (folder / "recipe.toml").write_text(RECIPE)
     hub.create("org/edsr")
     hub.commit("org/edsr", {path.name: path.read_bytes() for path in folder.iterdir()})
     hub.requests = Pushed(hub)
     return hub
 
 
+def run(hub: Hub, folder: Path, *args: str) -> str:
+    """Python, with the Hub and in a folder that has pictures; gives back what it printed."""
+    for number, path in enumerate(("a.png", "photos/a.png", "held-out/b.png")):
+        (folder / path).parent.mkdir(exist_ok=True)
+        drawn(24 + 2 * number, 16 + 2 * number).save(folder / path)
+    env = {**hub.env(), "SRZOO_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *args], cwd=folder, env=env, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def expect_once(hub: Hub) -> None:
+    assert hub.requests.pushed
+    asked = [r.path for r in hub.requests if r.method == "HEAD" and "/resolve/main/" in r.path]
+    assert len(asked) == 1, hub.requests
+    commits = {m[1] for r in hub.requests if (m := COMMIT.search(r.path))}
+    assert commits == {hub.log("org/edsr")[1].sha}, "not the one that landed meanwhile"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_one_command_asks_once(there, tmp_path, name):
-    (tmp_path / "photos").mkdir()
-    for path in ("a.png", "photos/a.png"):
-        drawn(24, 16).save(tmp_path / path)
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "srzoo", *COMMANDS[name]], cwd=tmp_path,
-        env=there.env(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    assert there.requests.pushed
-    asked = [r.path for r in there.requests if r.method == "HEAD" and "/resolve/main/" in r.path]
-    assert len(asked) == 1, there.requests
-    commits = {m[1] for r in there.requests if (m := COMMIT.search(r.path))}
-    assert commits == {there.log("org/edsr")[1].sha}, "not the one that landed meanwhile"
+    run(there, tmp_path, "-m", "srzoo", *COMMANDS[name])
+    expect_once(there)
+    if name == "train":  # after the model, and not after the commit it lies in
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == ["model"]
+
+
+def test_training_from_python_asks_once(there, tmp_path):
+    run(there, tmp_path, "-c", "import srzoo; srzoo.train('org/edsr')")
+    expect_once(there)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["model"]
