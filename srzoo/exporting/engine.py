@@ -37,11 +37,13 @@ class Choice:
         name: of the engine plugin.
         why: for ``--verbose``.
         prepares: whether the first use takes some seconds more, to export the model.
+        asked: whether it was asked for by name, not by the environment: no other takes its place.
     """
 
     name: str
     why: str
     prepares: bool = False
+    asked: bool = False
 
 
 def choose(
@@ -71,10 +73,11 @@ def choose(
     Raises:
         PluginError: there is no such engine.
     """
-    if engine == "auto":
+    asked = engine != "auto"
+    if not asked:
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
-        return _chosen(folder, engine)
+        return _chosen(folder, engine, asked)
     passed: list[str] = []
     able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
@@ -142,9 +145,10 @@ def seconds(folder: ModelFolder, work: int) -> float:
     return work * (PER_PIXEL + PER_PARAMETER * parameters) / memory.cores()
 
 
-def _chosen(folder: ModelFolder, name: str) -> Choice:
+def _chosen(folder: ModelFolder, name: str, asked: bool) -> Choice:
     format = facts.find(name).export_format
-    return Choice(name, "asked for", prepares=bool(format) and _kept(folder, format) is False)
+    prepares = bool(format) and _kept(folder, format) is False
+    return Choice(name, "asked for", prepares, asked)
 
 
 def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
