@@ -162,9 +162,11 @@ def _auto(report: BenchReport) -> str:
         "## Which engine `auto` takes\n",
         "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
         "1. Engines that do not state the device, or the precision, are out. Where there may be a"
-        " graphics card, that is the device. So is one that is slower there than torch's own engine.",
-        "2. Of the others, the installed engine with the highest `speed` there. That is a figure that the"
-        " engine states: how many times as fast as plain torch it was when it was measured.",
+        " graphics card, that is the device. So is one that is slower there than torch's own"
+        " engine.",
+        "2. Of the others, the installed engine with the highest `speed` there. That is a figure"
+        " that the engine states: how many times as fast as plain torch it was when it was"
+        " measured.",
         "3. One that the model cannot be exported for, or whose export was found to give another"
         " picture, is passed over.",
         "4. torch, where no other is left.\n",

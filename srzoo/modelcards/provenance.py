@@ -97,7 +97,7 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
             "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
             f" pictures were {made.text}.",
             "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
-            " flaw, and a model trained on bicubic alone is better at them.",
+            " flaw, and a model trained on such pictures alone is better at them.",
         ]
     if pictures.is_adversarial(recipe):
         found.append(
