@@ -154,7 +154,7 @@ def _line(row: Row, plain: Row | None) -> str:
 
 def _auto(report: BenchReport) -> str:
     """The rule that chooses an engine, with the speeds it goes by and those measured here."""
-    found = {plugin.name: engine_facts.of(plugin).speed for plugin in kinds.engines}
+    found = {plugin.name: engine_facts.of(plugin).speed_on("cpu") for plugin in kinds.engines}
     speeds = {name: speed for name, speed in found.items() if speed}
     largest = max(row.size for row in report.rows)
     seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}
@@ -162,15 +162,17 @@ def _auto(report: BenchReport) -> str:
         "## Which engine `auto` takes\n",
         "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
         "1. Engines that do not state the device, or the precision, are out. Where there may be a"
-        " graphics card, that is the device. So is one that is slower than torch's own engine.",
-        "2. Of the others, the installed engine with the highest `speed`. That is a figure that the"
-        " engine states: how many times as fast as plain torch it was when it was measured.",
+        " graphics card, that is the device. So is one that is slower there than torch's own"
+        " engine.",
+        "2. Of the others, the installed engine with the highest `speed` there. That is a figure"
+        " that the engine states: how many times as fast as plain torch it was when it was"
+        " measured.",
         "3. One that the model cannot be exported for, or whose export was found to give another"
         " picture, is passed over.",
         "4. torch, where no other is left.\n",
         "`SRZOO_ENGINE=NAME` in the environment is what `auto` looks at first. `--verbose` says"
         " which engine was taken, and why. Any other engine is taken only by name.\n",
-        f"| engine | its `speed` | measured above, {largest[0]} x {largest[1]} |",
+        f"| engine | its `speed` on a CPU | measured above, {largest[0]} x {largest[1]} |",
         "|---|--:|--:|",
     ]
     for name, speed in sorted(speeds.items(), key=lambda pair: -pair[1]):

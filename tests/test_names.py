@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -16,7 +18,7 @@ from srzoo.plugins import kinds
 from srzoo.recipes import recipe
 
 KINDS = ("generator", "discriminator", "block", "loss", "adversarial-loss", "task", "dataset",
-         "degradation", "metric", "engine")  # fmt: skip
+         "degradation", "metric", "engine", "export-format")  # fmt: skip
 DEFAULTS = "defaults.py"
 """The one module that may name any."""
 
@@ -25,6 +27,8 @@ OTHERS = {
     ("cli/card.py", "folder"): "an argument",
     ("cli/model.py", "folder"): "a key of what is printed",
     ("exporting/code.py", "torch"): "the library",
+    ("exporting/convert.py", "onnx"): "the library's file, which all others are made of",
+    ("exporting/exports.py", "onnx"): "the library",
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
@@ -33,23 +37,63 @@ OTHERS = {
 """Words that mean something else, and what; ten at most."""
 
 
-def literals(text: str) -> Iterator[str]:
-    """Every string in a module's code; no docstrings, which hold more."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+PLAIN = {"bicubic", "difficult", "folder", "hub", "mild", "mixed", "paired", "perceptual",
+         "realistic", "residual", "sharpness", "torch", "unknown", "vanilla", "wild"}  # fmt: skip
+"""Names that are words of English or of the field besides: in a text, those in quotes count."""
+
+
+@cache
+def core() -> tuple[tuple[str, str], ...]:
+    """Every string in the core's code, each with its module."""
+    root = ROOT / "srzoo"
+    return tuple(
+        (path.relative_to(root).as_posix(), value)
+        for path in root.rglob("*.py")
+        for _, value in literals(path.read_text(encoding="utf-8"))
+    )
+
+
+def literals(text: str) -> Iterator[tuple[int, str]]:
+    """Every string in a module's code, with its line; no docstrings."""
+    tree = ast.parse(text)
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if text and node not in docstrings:
+            yield node.lineno, node.value
+
+
+def named_in(text: str, names: set[str]) -> set[str]:
+    """The names that a string has: it is one, has it in quotes, or as a word that is no other."""
+    words = set(re.findall(r"(?<![\w-])\w+(?:-\w+)*(?![\w-])", text))
+    quoted = set(re.findall(r"""["'`]([\w-]+)["'`]""", text))
+    return names & ({text} | quoted | (words - PLAIN))
 
 
 def found(kind: str) -> set[tuple[str, str]]:
     """The modules that have a name of a kind as a string, with the name."""
     names = {plugin.name for plugin in kinds.kind(kind) if plugin.dist == "srzoo"}
-    root = ROOT / "srzoo"
-    return {
-        (path.relative_to(root).as_posix(), value)
-        for path in root.rglob("*.py")
-        for value in literals(path.read_text(encoding="utf-8"))
-        if value in names
-    }
+    return {(module, name) for module, value in core() for name in named_in(value, names)}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("l1", {"l1"}), ("folder", {"folder"}), ("a loss such as l1, or", {"l1"}),
+        ('with name = "folder"', {"folder"}), ("by `folder`", {"folder"}), ("a folder", set()),
+        ("names like x,torch-compile", {"torch-compile"}), ("l10 or my-l1 or l1_x", set()),
+        ("psnr_y=0.05", {"psnr_y"}), ("torch", set()), ("psnr_y's: psnr_y/NAME.", {"psnr_y"}),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_name(text, names):
+    assert named_in(text, {"l1", "folder", "torch-compile", "psnr_y"}) == names
+
+
+def test_docstrings_and_comments_do_not_count():
+    text = (
+        '"""l1"""\nx = "l1"  # l1\n"""l1 of x"""\ndef f():\n    """l1"""\n    return f"a {x} l1"\n'
+    )
+    assert [line for line, value in literals(text) if "l1" in value] == [2, 6]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _PYTHONS = warnings.formatwarning
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
-    """Print a table; ``right`` names the columns to align right."""
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "", width: int = 100
+) -> None:
+    """Print a table; ``right`` names the columns to align right, ``width`` is for no terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -41,7 +43,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
     for row in rows:
         made.add_row(*map(printable, row))
     console = Console(highlight=False, markup=False)
-    console.print(made, width=None if console.is_terminal else 100)
+    console.print(made, width=None if console.is_terminal else width)
 
 
 def as_json(value: object, *, err: bool = False) -> None:

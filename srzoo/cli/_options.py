@@ -224,7 +224,7 @@ class Running:
 
     engine: Annotated[str, click.option(
         "--engine", metavar="auto|NAME", default="auto", show_default=True, shell_complete=_engines,
-        help="auto: the fastest that is installed. Or torch, mnn, ...")]
+        help="auto: the fastest that is installed. Or one of: srzoo plugin list engine.")]
     device: Annotated[str, click.option(
         "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps", default="auto",
         show_default=True, help="What it computes on; see: srzoo devices.")]

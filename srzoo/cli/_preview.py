@@ -108,13 +108,14 @@ def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
     from ..exporting import engine as engines
     from ..upscaling import loading
 
-    engine = running.engine
-    if engine == "auto":
-        chosen = engines.choose(folder, device=running.device, precision=running.precision)
-        engine = ENGINE if chosen.prepares else chosen.name
+    chosen = engines.choose(
+        folder, running.engine, device=running.device, precision=running.precision
+    )
+    if chosen.prepares and not chosen.asked:
+        chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for so little")
     return loading.load(
         folder,
-        engine=engine,
+        engine=chosen,
         device=running.device,
         precision=running.precision,
         tile=running.tile,

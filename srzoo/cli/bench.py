@@ -39,7 +39,10 @@ def _sizes(
 def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str] | None:
     names = [name.strip() for name in value.split(",") if name.strip()]
     if not names:
-        raise SrzooError("--engines names none", "Write all, or names like torch,mnn")
+        raise SrzooError(
+            "--engines names none",
+            "Write all, or names with commas between them: srzoo plugin list engine",
+        )
     return None if names == ["all"] else names
 
 

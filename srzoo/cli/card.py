@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .. import defaults
 from ..errors import SrzooError
 from ._console import as_json, progress_bar, say, table, to_stderr
 from ._options import OVERWRITE, Spelled, either, model_option
@@ -113,7 +114,8 @@ def _tolerances(
         except ValueError:
             found[name] = -1.0
         if not name or not found[name] >= 0:  # NaN fails too
-            raise SrzooError(f"{text!r} is no tolerance", "Write it like psnr_y=0.05")
+            like = f"{defaults.METRICS[0]}=0.05"
+            raise SrzooError(f"{text!r} is no tolerance", f"Write it like {like}")
     return found
 
 

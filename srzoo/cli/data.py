@@ -34,7 +34,7 @@ def data() -> None:
 # fmt: off
 @data.command()
 @click.argument("dataset")
-@click.option("--track", help="Which LR pictures.  [default: bicubic_x4 for div2k]")
+@click.option("--track", help="Which LR pictures.  [default: the dataset's own]")
 @click.option("--split", type=click.Choice(["train", "valid", "both"]), help="[default: both]")
 @click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
               help="A folder.  [default: data/DATASET]")
@@ -58,7 +58,7 @@ def get(
     if fetch is None:
         raise SrzooError(
             f"the dataset {dataset!r} cannot be downloaded",
-            "Those that can have a function fetch, such as div2k",
+            "Download it by hand; only those with a function fetch can be",
         )
     options = {
         key: value
@@ -133,7 +133,8 @@ def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
 @data.command()
 @click.argument("given", nargs=-1, metavar="IN OUT", type=click.Path())
 @click.option("-o", "--output", metavar="OUT", help="The same as the argument.")
-@click.option("-d", "--degradation", help="See: srzoo plugin list degradation.  [default: bicubic]")
+@click.option("-d", "--degradation",
+              help=f"See: srzoo plugin list degradation.  [default: {defaults.DEGRADATION}]")
 @click.option("--recipe", help="Take the degradation of a recipe's last stage.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="An argument of the degradation; may be given several times.")

@@ -33,10 +33,11 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
               help="The set's LR pictures; without --data photos, for metrics that need no HR.")
 @scale_option
 @click.option("--metric", "metrics", multiple=True, default=defaults.METRICS,
-              show_default=True, metavar="NAME", help="May be repeated; pyiqa's: pyiqa/NAME.")
+              show_default=True, metavar="NAME",
+              help="May be repeated; PLUGIN/NAME where a plugin has several.")
 @click.option("-d", "--degradation", metavar="NAME",
               help="Makes the LR pictures, also where a set has some; without it they are the"
-              " set's, or bicubic's where there are only HR ones.")
+              f" set's, or {defaults.DEGRADATION}'s where there are only HR ones.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the degradation.")
 @click.option("--self-ensemble", is_flag=True, help="Mean over 8 flips and turns: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")

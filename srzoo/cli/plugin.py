@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from ._console import as_json, table
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..plugins.registry import Plugin
+
 SIDES = {"generator": 24, "discriminator": 128}
 """The side of the picture that the layer table is made with."""
+
+STATED = {
+    "generator": ("paper", "multiple"),
+    "loss": ("reference", "card_args"),
+    "degradation": ("deterministic", "clean", "phrase"),
+    "metric": ("unit", "label", "short", "tolerance", "higher_is_better", "reference"),
+    "export-format": ("suffix", "beside", "packages", "extra"),
+}
+"""The facts that a class of a kind may state; an engine's have a module of their own."""
 
 
 @click.group()
@@ -38,7 +54,7 @@ def list_(kind: str | None, json_: bool) -> None:
 @click.argument("kind")
 @click.argument("name")
 def show(kind: str, name: str) -> None:
-    """Show a plugin's arguments, docstring and package."""
+    """Show a plugin's arguments, docstring and package, and what it states."""
     from ..plugins import kinds
 
     registry = kinds.kind(kind)
@@ -49,8 +65,43 @@ def show(kind: str, name: str) -> None:
         for parameter in registry.signature(name).parameters.values():
             click.echo(f"  {_argument(parameter)}")
     click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
+    if stated := _stated(found, target):
+        click.echo("\nIt states:\n")
+        table(("fact", "value"), stated, width=80)
     if kind in SIDES:
         _layers(kind, name)
+
+
+def _stated(plugin: Plugin, target: object) -> list[tuple[str, str]]:
+    """Each fact that a class states, with its value in words."""
+    if plugin.kind == "engine":
+        from ..exporting import engine_facts
+
+        pairs = vars(engine_facts.of_class(target, str(plugin)))
+    else:
+        pairs = {name: getattr(target, name, None) for name in STATED.get(plugin.kind, ())}
+        if plugin.kind == "metric":  # what counts, unless what is built states another
+            unstated = {"tolerance": "a hundredth of a value", "short": plugin.name}
+            pairs |= {name: text for name, text in unstated.items() if pairs[name] is None}
+    return [(name, text) for name, value in pairs.items() if (text := _in_words(value))]
+
+
+def _in_words(value: object) -> str:
+    """A fact's value; empty where there is none."""
+    from ..contracts import fact
+
+    if value is None or isinstance(value, fact):
+        return ""
+    if isinstance(value, property):
+        return "by its arguments"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):  # speeds by device, or packages and their modules
+        pairs = cast("Mapping[str, object]", value).items()
+        return ", ".join(key if isinstance(one, str) else f"{key} {one}" for key, one in pairs)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, cast("Sequence[object]", value)))
+    return str(value)
 
 
 def _layers(kind: str, name: str) -> None:

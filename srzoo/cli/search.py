@@ -18,7 +18,7 @@ KNOWN = re.compile(r"srzoo|super-resolution|image-to-image|safetensors|region:.*
 @click.argument("words", nargs=-1)
 @click.option("--author", help="A user or an organisation.")
 @click.option("--scale", type=Factor(), metavar="N", help="A factor they enlarge by.")
-@click.option("--generator", help="The plugin that builds them, such as edsr.")
+@click.option("--generator", help="The plugin that builds them: srzoo plugin list generator.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 def search(

@@ -215,7 +215,7 @@ def _load(
     teller.engine(folder, chosen, pixels)
     return loading.load(
         folder,
-        engine=chosen.name if teller.dry else running.engine,
+        engine=chosen,
         device=running.device,
         precision=running.precision,
         tile=running.tile,

@@ -46,9 +46,11 @@ def _parse(kind: Any, value: object, where: str) -> object:
         if value not in arguments:
             raise SrzooError(f"{where} is {value!r}", did_you_mean(str(value), map(str, arguments)))
         return value
-    if origin in (Union, types.UnionType):  # the only unions here are X | None
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return None if value is None else _parse(inner, value, where)
+    if origin in (Union, types.UnionType):  # those here are X | None, and a number | a table
+        if value is None and type(None) in arguments:
+            return None
+        inner, *tables = [argument for argument in arguments if argument is not type(None)]
+        return _parse(tables[0] if tables and _is_table(value) else inner, value, where)
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise SrzooError(f"{where} is {value!r}", "Give a list")
@@ -66,6 +68,10 @@ def _parse(kind: Any, value: object, where: str) -> object:
 
 def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _dataclass(kind: Any, value: object, where: str) -> object:

@@ -156,10 +156,10 @@ def compare(
     shown: list[ComparedImage] = []
     names = _names(folders, models)
     on = devices.named(device)
-    ran = [engines.choose(f, engine, device=on, precision=precision).name for f in folders]
-    for number, (folder, name) in enumerate(zip(folders, names, strict=True), 1):
+    ran = [engines.choose(f, engine, device=on, precision=precision) for f in folders]
+    for number, (folder, name, chosen) in enumerate(zip(folders, names, ran, strict=True), 1):
         model = loading.load(
-            folder, engine=engine, device=on, precision=precision,
+            folder, engine=chosen, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         start = time.perf_counter()
@@ -193,7 +193,7 @@ def compare(
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
         strength=strength,
-        engines=tuple(dict.fromkeys(ran)),
+        engines=tuple(dict.fromkeys(chosen.name for chosen in ran)),
         device=on,
         precision=precision,
     )

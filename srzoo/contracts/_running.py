@@ -112,9 +112,11 @@ class Engine(Runner, Protocol):
     Attributes:
         devices: kinds of device that it computes on: cpu, cuda, mps.
         precisions: fp32, bf16, fp16; the first is what "auto" means.
-        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device. The
-            ``auto`` engine takes the fastest; never one that is slower than the engine of
-            ``srzoo.defaults``, or that states 0 because nobody has measured it.
+        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device: a
+            table such as ``{"cpu": 3.2, "cuda": 1.0}``, or a number, which is the CPU's, or a
+            card's where the CPU is not among ``devices``. The ``auto`` engine takes the fastest;
+            never one that is slower there than the engine of ``srzoo.defaults``, or that states 0
+            because nobody has measured it.
 
     It may state further facts, all of them class attributes: ``first_use``, seconds that the first
     use takes more than others (0); ``export_format``, the registered export format that it runs
@@ -130,4 +132,4 @@ class Engine(Runner, Protocol):
     @fact
     def precisions(self) -> tuple[str, ...]: ...
     @fact
-    def speed(self) -> float: ...
+    def speed(self) -> float | Mapping[str, float]: ...

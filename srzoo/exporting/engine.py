@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..common import devices, memory
-from ..defaults import ENGINE
+from ..defaults import ENGINE, INSTALL_FASTER
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
 from . import engine_facts, exports
@@ -38,11 +38,13 @@ class Choice:
         name: of the engine plugin.
         why: for ``--verbose``.
         prepares: whether the first use takes some seconds more, to export the model.
+        asked: whether it was asked for by name, not by the environment: no other takes its place.
     """
 
     name: str
     why: str
     prepares: bool = False
+    asked: bool = False
 
 
 def choose(
@@ -56,10 +58,11 @@ def choose(
     """The engine for a model: any by name; ``auto`` is the fastest that is installed and can.
 
     The rule: of the engines that state the device and the precision and are installed, the one with
-    the highest ``speed``, if that is more than that of the default engine. One that a model cannot
-    be exported for, or whose export was found to differ, is passed over; the default engine comes
-    last. Where no export is kept, and one cannot be, or the default engine does the work before one
-    would be made, another engine takes its place whose export is kept; or the default engine.
+    the highest ``speed`` on that device, if it is more than the default engine's there. One that a
+    model cannot be exported for, or whose export was found to differ, is passed over; the default
+    engine comes last. Where no export is kept, and one cannot be, or the default engine does the
+    work before one would be made, another engine takes its place whose export is kept; or the
+    default engine.
 
     Args:
         folder: the model's.
@@ -71,10 +74,11 @@ def choose(
     Raises:
         PluginError: there is no such engine.
     """
-    if engine == "auto":
+    asked = engine != "auto"
+    if not asked:
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
-        return _chosen(folder, engine)
+        return _chosen(folder, engine, asked)
     passed: list[str] = []
     able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
@@ -107,10 +111,10 @@ def _kind(device: str) -> str:
 def _why_default(device: str, precision: str) -> str:
     """Why the default engine is taken where no other is able."""
     if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        return f"the only one for {device} and {precision}"
+        return f"no faster one for {device} and {precision} is installed"
     if device == "auto" and devices.has_gpu():
-        return "the one that uses the graphics card"
-    return "no faster one is installed: pip install srzoo[fast]"
+        return "no faster one for the graphics card is installed"
+    return f"no faster one is installed: {INSTALL_FASTER}"
 
 
 def _kept(folder: ModelFolder, format: str) -> bool | str:
@@ -142,35 +146,37 @@ def seconds(folder: ModelFolder, work: int) -> float:
     return work * (PER_PIXEL + PER_PARAMETER * parameters) / memory.cores()
 
 
-def _chosen(folder: ModelFolder, name: str) -> Choice:
+def _chosen(folder: ModelFolder, name: str, asked: bool) -> Choice:
     format = engine_facts.find(name).export_format
-    return Choice(name, "asked for", prepares=bool(format) and _kept(folder, format) is False)
+    prepares = bool(format) and _kept(folder, format) is False
+    return Choice(name, "asked for", prepares, asked)
 
 
 def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
     """The installed engines that are faster than the default one; ``passed`` is told of broken."""
     found: list[tuple[str, Facts]] = []
-    least = _speed_of_default()
+    least = _speed_of_default(kind)
     for name in dict.fromkeys(kinds.engines.names()):
         try:
             stated = engine_facts.find(name)
             able = kind in stated.devices and stated.can(kind, _number(precision))
-            if name == ENGINE or not able or stated.speed <= least or _missing(name, stated):
+            slow = stated.speed_on(kind) <= least
+            if name == ENGINE or not able or slow or _missing(name, stated):
                 continue
         except PluginError as error:
             passed.append(f"{name} is passed over: {error.what}")
             continue
         found.append((name, stated))
-    return sorted(found, key=lambda pair: -pair[1].speed)
+    return sorted(found, key=lambda pair: -pair[1].speed_on(kind))
 
 
 def _number(precision: str) -> str:
     return devices.PRECISIONS[1] if precision == "auto" else precision
 
 
-def _speed_of_default() -> float:
+def _speed_of_default(kind: str) -> float:
     try:
-        return 0.0 if engine_facts.missing(ENGINE) else engine_facts.find(ENGINE).speed
+        return 0.0 if engine_facts.missing(ENGINE) else engine_facts.find(ENGINE).speed_on(kind)
     except PluginError:
         return 0.0
 

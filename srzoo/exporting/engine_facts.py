@@ -29,8 +29,9 @@ class Facts:
     Attributes:
         devices: kinds of device that it computes on: cpu, cuda, mps; () for unknown.
         precisions: fp32, bf16, fp16; the first is what "auto" means; () for unknown.
-        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device;
-            0 for not measured: then ``auto`` never takes it.
+        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device; a
+            table by kind of device, or a number: see :meth:`speed_on`. 0 for not measured: then
+            ``auto`` never takes it.
         first_use: seconds that the first use takes more than others, at least.
         export_format: the registered export format that it runs, or "".
         packages: what has to be installed: distributions, and the module each one brings.
@@ -39,11 +40,22 @@ class Facts:
 
     devices: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
-    speed: float = 0.0
+    speed: float | Mapping[str, float] = 0.0
     first_use: float = 0.0
     export_format: str = ""
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     extra: str = ""
+
+    def speed_on(self, kind: str) -> float:
+        """The speed on a kind of device; a number is the CPU's, or a card's where it has no CPU."""
+        if isinstance(self.speed, Mapping):
+            return self.speed.get(kind, 0.0)
+        return self.speed if kind == "cpu" or "cpu" not in self.devices else 0.0
+
+    @property
+    def has_speed(self) -> bool:
+        """Whether it states a speed on any device."""
+        return any(self.speed_on(kind) for kind in self.devices or devices.KINDS)
 
     def can(self, device: str, precision: str) -> bool:
         """Whether it takes a device and a precision, "auto" included; True where it is unknown."""
@@ -165,9 +177,23 @@ def _check(facts: Facts, where: str) -> None:
     ):
         if wrong := [one for one in given if one not in known]:
             raise SrzooError(f"{where}: {name} has {wrong[0]!r}", f"Use some of {', '.join(known)}")
-    for name, number in (("speed", facts.speed), ("first_use", facts.first_use)):
-        if not (math.isfinite(number) and number >= 0):
+    numbers: dict[str, object] = (
+        {f"speed of {kind}": number for kind, number in facts.speed.items()}
+        if isinstance(facts.speed, Mapping)
+        else {"speed": facts.speed}
+    )
+    numbers["first_use"] = facts.first_use
+    for name, number in numbers.items():
+        real = isinstance(number, int | float) and not isinstance(number, bool)
+        if not (real and 0 <= cast("float", number) < math.inf):
             raise SrzooError(f"{where}: {name} is {number}", "Give a number from 0")
+    if isinstance(facts.speed, Mapping):
+        known = facts.devices or devices.KINDS[1:]
+        if wrong := [kind for kind in facts.speed if kind not in known]:
+            raise SrzooError(
+                f"{where}: speed has {wrong[0]!r}, which is not among its devices",
+                f"Use some of {', '.join(known)}",
+            )
     modules = cast("Mapping[str, object]", facts.packages).values()
     if not all(isinstance(module, str) for module in modules):
         raise SrzooError(f"{where}: packages has a module that is no text", "Write its name")

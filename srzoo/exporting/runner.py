@@ -54,7 +54,7 @@ class ExportRunner:
     export_format: ClassVar[str]
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
-    speed: ClassVar[float] = 0.0
+    speed: ClassVar[float | Mapping[str, float]] = 0.0
     first_use: ClassVar[float] = EXPORTING
     packages: ClassVar[Mapping[str, str]] = {}
     extra: ClassVar[str] = ""

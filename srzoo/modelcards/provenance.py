@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import defaults
+from ..common import strict
 from ..contracts import Printed
 from ..errors import PluginError
 from ..models.folder import REAL_PHOTOS, Config, Purpose
@@ -96,7 +97,7 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
             "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
             f" pictures were {made.text}.",
             "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
-            " flaw, and a model trained on bicubic alone is better at them.",
+            " flaw, and a model trained on such pictures alone is better at them.",
         ]
     if pictures.is_adversarial(recipe):
         found.append(
@@ -274,17 +275,38 @@ def _span(hours: float) -> str:
 def printed(config: Config, adversarial: bool) -> list[Printed]:
     """What papers print for the very network of a model, and for the baseline at its scales."""
     own = pictures.effective(kinds.generators, Use(config.generator, config.args))
-    scales = {key: value for key, value in own.items() if key in ("scale", "scales")}
     found = [
         each
         for each in _printed_of(config.generator)
         if each.adversarial == adversarial
         and each.scale in config.scales
-        and pictures.effective(kinds.generators, Use(config.generator, each.args)) | scales == own
+        and _differs_in_scales_alone(config, own, each)
     ]
     beside = {each.scale for each in found}
     baseline = _printed_of(defaults.BASELINE) if found else ()
     return [*found, *(each for each in baseline if each.scale in beside and each not in found)]
+
+
+def _differs_in_scales_alone(config: Config, own: dict[str, Any], of: Printed) -> bool:
+    """Whether the arguments are those of a paper's network, but for those that set the scales."""
+    theirs = pictures.effective(kinds.generators, Use(config.generator, of.args))
+    mine, other = strict.plain(own), strict.plain(theirs)  # a tuple is the same as JSON's list
+    if not mine.keys() >= other.keys():
+        return False
+    differing = [key for key in mine if key not in other or mine[key] != other[key]]
+    return all(_sets_scales(config, key, mine, other, of.scale) for key in differing)
+
+
+def _sets_scales(
+    config: Config, key: str, own: dict[str, Any], other: dict[str, Any], scale: int
+) -> bool:
+    """Whether an argument sets the scales: with another value the network has others."""
+    from ..networks import folders
+
+    made = folders.scales_of(config.generator, own | {key: other[key]}) if key in other else None
+    if made is None:  # it has no other value, or none that goes with the rest
+        return own[key] in (scale, list(config.scales))
+    return made != config.scales
 
 
 def paper_of(generator: str) -> str | None:

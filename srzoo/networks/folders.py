@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +44,15 @@ def build(folder: ModelFolder) -> nn.Module:
     module = nn_module(model).eval()
     weights.load_into(module, folder)
     return module
+
+
+def scales_of(generator: str, args: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The scales of a network, built without its weights; None where it cannot be built so."""
+    try:
+        with torch.device("meta"):
+            return tuple(kinds.generators.build({"name": generator, **args}).scales)
+    except Exception:  # noqa: BLE001  whatever a plugin raises
+        return None
 
 
 def save(

@@ -318,7 +318,9 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
     if recipe.beside:
         return  # it has terms of its own
     if not recipe.losses:
-        yield Fault("", "has no losses", 'Add [[losses]] with name = "l1"')
+        yield Fault(
+            "", "has no losses", "Add [[losses]] with the name of one: srzoo plugin list loss"
+        )
     elif not any(loss.weight for loss in recipe.losses):
         yield Fault("", "has no loss of a weight above 0", "Give one of them weight = 1.0")
 

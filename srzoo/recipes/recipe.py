@@ -142,7 +142,9 @@ class Stage:
         if isinstance(value, str):
             return cls(value, {})
         if not isinstance(value.get("name"), str):
-            raise SrzooError("a stage has no name", 'Add name = "gan" to its [[stages]]')
+            raise SrzooError(
+                "a stage has no name", 'Add name = "second", or another, to its [[stages]]'
+            )
         for key in ("generator", "init", "stages", "average_stages"):
             if key in value:
                 raise SrzooError(

@@ -74,7 +74,7 @@ def states_its_facts(case: Case) -> None:
     )
     if plugin.dist == LOCAL_DIST:
         return
-    assert found or not stated.speed, (
+    assert found or not stated.has_speed, (
         f"{case} states a speed, and its package has no {engine_facts.FILE} with [{plugin.name}]:"
         " auto never takes it"
     )

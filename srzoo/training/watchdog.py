@@ -195,6 +195,6 @@ def _oddities(facts: dict[str, float]) -> dict[str, str]:
     if abs(drift) > DRIFT:
         found["drift"] = (
             f"the mean colour of SR has been off LR's, by {255 * drift:+.1f} levels: add"
-            " a pixel loss such as l1, or lower adversarial.weight"
+            " a pixel loss, or lower adversarial.weight"
         )
     return found

@@ -35,7 +35,7 @@ def load(
     precision: str = "auto",
     tile: Tile = "auto",
     memory: int | None = None,
-    engine: str = ENGINE,
+    engine: str | engines.Choice = ENGINE,
     strength: float = 1.0,
     work: int | None = None,
     lazy: bool = False,
@@ -50,7 +50,8 @@ def load(
         tile: "auto", "off", or a side in LR pixels (from 16).
         memory: bytes that the process may take; None for 60 % of what is free.
         engine: an engine plugin, or "auto" for the fastest that is installed; torch alone has a
-            ``model`` and other devices and precisions.
+            ``model`` and other devices and precisions. Or what
+            :func:`srzoo.exporting.engine.choose` has chosen, which is not done again then.
         strength: 1 for what the model makes, 0 for the bicubic enlargement, or between them.
         work: LR pixels that will be enlarged, if that is known: "auto" makes no export for what
             torch does sooner.
@@ -70,8 +71,10 @@ def load(
     device = str(device)
     folder = model if isinstance(model, ModelFolder) else locate.find(model)
     kinds.generators.find(folder.config.generator)
-    chosen = engines.choose(folder, engine, device=device, precision=precision, work=work)
-    make = partial(_runner, folder, chosen.name, device, precision, asked=engine != "auto")
+    chosen = engine
+    if isinstance(chosen, str):
+        chosen = engines.choose(folder, chosen, device=device, precision=precision, work=work)
+    make = partial(_runner, folder, chosen.name, device, precision, asked=chosen.asked)
     again = partial(
         load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
         engine=engine, strength=strength, work=work, lazy=lazy,

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from .. import images
+from ..defaults import ENGINE
 from ..errors import ModelError, PictureError, SrzooError
 from ..images import Picture
 from ..models import scales
@@ -103,7 +104,7 @@ class Upscaler:
             ModelError: the engine runs without one.
         """
         if self.runner.model is None:
-            raise ModelError("this engine has no torch module", 'Load with engine="torch"')
+            raise ModelError("this engine has no torch module", f'Load with engine="{ENGINE}"')
         return self.runner.model
 
     def __call__(self, picture: P, scale: int | None = None) -> P:

@@ -8,9 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from own_engine import OwnEngine
 from PIL import Image
 
 import srzoo
+from srzoo.errors import DeviceError, FallbackWarning
+from srzoo.exporting import engine as engines
 from srzoo.exporting import engine_facts, exports
 from srzoo.networks import folders
 
@@ -110,3 +113,41 @@ def test_an_engine_that_is_not_installed(srzoo_cli, model, photo, monkeypatch):
     assert 'mnn is not installed. Install it: pip install "srzoo[mnn]".' in result.err
     told = srzoo_cli("upscale", photo, "-m", model, "--engine", "auto", "-v").err
     assert "engine: torch (no faster one is installed: pip install srzoo[fast])" in told
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--preview",)])
+def test_an_engine_is_chosen_once(srzoo_cli, model, photo, tmp_path, monkeypatch, more, engine):
+    """What is told is what runs: it may be another a moment later, when an export is kept."""
+    choose, chosen = engines.choose, []
+
+    def counted(*args, **options):
+        chosen.append(choose(*args, **options))
+        return chosen[-1]
+
+    monkeypatch.setattr(engines, "choose", counted)
+    result = srzoo_cli("upscale", photo, "-m", model, "-o", tmp_path / "large.png",
+                       "--engine", engine, *more)  # fmt: skip
+    assert result.code == 0, result.err
+    assert len(chosen) == 1
+
+
+def test_one_that_was_chosen_and_cannot_is_replaced(srzoo_cli, model, photo, tmp_path):
+    """As long as it was not asked for."""
+
+    class Fails(OwnEngine):
+        def __init__(self, *, folder, device="auto", precision="auto"):
+            raise DeviceError("the driver is too old")
+
+    srzoo.engines.register("fails", Fails)
+    try:
+        command = "upscale", photo, "-m", model, "-o", tmp_path / "large.png", "-v"
+        with pytest.warns(FallbackWarning, match="fails is not used: the driver is too old"):
+            done = srzoo_cli(*command)
+        asked = srzoo_cli(*command, "--engine", "fails", "--overwrite")
+    finally:
+        srzoo.engines.unregister("fails")
+    assert done.code == 0, done.err
+    assert "engine: fails (the fastest that is installed)" in done.err
+    assert asked.code == 2
+    assert "the driver is too old" in asked.err

@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 from helpers import ROOT
+from own_engine import OwnEngine
 
 import srzoo
 from srzoo.evaluating import claims
@@ -76,6 +78,53 @@ def test_plugin_show(srzoo_cli):
     assert "n_resblocks: int = 16" in result.out
     assert "Lim et al. 2017" in result.out
     assert "mean edsr" in srzoo_cli("plugin", "show", "generator", "esdr").err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "stated"),
+    [
+        ("engine", "mnn", {"devices": "cpu", "precisions": "fp32", "speed": "4.8", "extra": "mnn",
+                           "export_format": "mnn", "packages": "MNN, onnx, onnxscript"}),
+        ("engine", "torch", {"speed": "cpu 3.2, cuda 1.0, mps 1.0", "devices": "cpu, cuda, mps"}),
+        ("metric", "psnr_y", {"unit": "dB", "tolerance": "0.02", "short": "psnr_y",
+                              "higher_is_better": "yes"}),
+        ("degradation", "bicubic", {"clean": "yes", "phrase": "shrunk by bicubic"}),
+        ("generator", "edsr", {"paper": "https://arxiv.org/abs/1707.02921"}),
+        ("export-format", "mnn", {"suffix": ".mnn", "extra": "mnn"}),
+    ],
+)  # fmt: skip
+def test_plugin_show_prints_what_it_states(srzoo_cli, kind, name, stated):
+    lines = srzoo_cli("plugin", "show", kind, name).out.splitlines()
+    table = lines[lines.index("It states:") :]
+    found = dict(line.strip().split(maxsplit=1) for line in table if len(line.split()) > 1)
+    assert stated.items() <= found.items()
+
+
+def test_what_a_plugin_states_fits_80_columns(srzoo_cli):
+    class Long(OwnEngine):
+        packages: ClassVar = {f"a-package-{n}": "numpy" for n in range(20)}
+        export_format = ""
+
+    class Wordy:
+        phrase, clean = property(str), "\x1b[31m" + "made smaller " * 20
+
+    srzoo.engines.register("long", Long)
+    srzoo.degradations.register("wordy", Wordy)
+    try:
+        shown = srzoo_cli("plugin", "show", "engine", "long").out
+        wordy = srzoo_cli("plugin", "show", "degradation", "wordy").out
+    finally:
+        srzoo.engines.unregister("long")
+        srzoo.degradations.unregister("wordy")
+    assert "a-package-19" in shown
+    assert "export_format" not in shown  # it has none
+    assert re.search(r"phrase +by its arguments", wordy)
+    assert "\x1b" not in wordy
+    assert max(map(len, (shown + wordy).splitlines())) <= 80
+
+
+def test_plugin_show_of_what_states_nothing(srzoo_cli):
+    assert "It states:" not in srzoo_cli("plugin", "show", "task", "gan").out
 
 
 def test_plugin_check(srzoo_cli):

@@ -76,6 +76,12 @@ def test_without_a_file_nothing_is_stated(site, target):
         ("[mine]\nspeeed = 3", "unknown key 'speeed'. Did you mean speed"),
         ("[mine]\nspeed = 'fast'", "speed is 'fast'"),
         ("[mine]\nspeed = -1", "speed is -1"),
+        ("[mine]\nspeed = true", "speed is True"),
+        ("[mine]\nspeed = { cpu = -1 }", "speed of cpu is -1"),
+        ("[mine]\nspeed = { cpu = 'fast' }", "speed of cpu is fast"),
+        ("[mine]\nspeed = { cpu = nan }", "speed of cpu is nan"),
+        ("[mine]\nspeed = { gpu = 2 }", "speed has 'gpu'.*Use some of cpu, cuda, mps"),
+        ("[mine]\ndevices = ['cpu']\nspeed = { cuda = 2 }", "speed has 'cuda'.*some of cpu"),
         ("[mine]\nfirst_use = inf", "first_use is inf"),
         ("[mine]\ndevices = 'cpu'", "devices is 'cpu'"),
         ("[mine]\ndevices = ['gpu']", "devices has 'gpu'. Use some of cpu, cuda, mps"),
@@ -105,6 +111,23 @@ def test_a_class_of_this_process_states_them_itself():
         kinds.engines.unregister("mine")
 
 
+@pytest.mark.parametrize(
+    ("text", "speeds"),
+    [
+        ("devices = ['cpu', 'cuda']\nspeed = 3", (3, 0, 0)),  # a number is the CPU's
+        ("devices = ['cuda']\nspeed = 3", (3, 3, 3)),  # or that of what it has
+        ("devices = ['cpu', 'cuda']\nspeed = { cuda = 2, cpu = 3.5 }", (3.5, 2, 0)),
+        ("speed = { mps = 2 }", (0, 0, 2)),
+        ("speed = {}", (0, 0, 0)),
+    ],
+)
+def test_speed_is_of_a_device(site, text, speeds):
+    (site / "srzoo_test_top" / FILE).write_text(f"[mine]\n{text}\n")
+    found = engine_facts.of(plugin("srzoo_test_top:Engine"))
+    assert tuple(map(found.speed_on, ("cpu", "cuda", "mps"))) == speeds
+    assert found.has_speed == any(speeds)
+
+
 def test_what_an_engine_can():
     for device, precision, can in (
         ("auto", "auto", True), ("cuda:3", "fp16", True), ("cpu", "auto", False),
@@ -127,6 +150,6 @@ def test_the_zoos_speeds_are_those_of_the_committed_measurement():
     largest = max(row["size"] for row in rows)
     seconds = {row["engine"]: row["seconds"] for row in rows if row["size"] == largest}
     for name in kinds.engines.names():
-        speed = engine_facts.find(name).speed
+        speed = engine_facts.find(name).speed_on("cpu")
         measured = round(seconds[PLAIN_TORCH] / seconds[name], 1) if name in seconds else 0
         assert speed == measured, name

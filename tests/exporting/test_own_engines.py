@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from own_engine import CardEngine, OwnEngine
 import srzoo
 from srzoo.benching.bench import _Bench
 from srzoo.common import devices
-from srzoo.defaults import ENGINE
+from srzoo.defaults import ENGINE, INSTALL_FASTER
 from srzoo.errors import BrokenPluginError, DeviceError, FallbackWarning
 from srzoo.exporting import engine, engine_facts, exports
 from srzoo.exporting.exports import Record
@@ -78,10 +80,43 @@ def test_one_for_a_card_is_taken_there_and_nowhere_else(model, cache, monkeypatc
         monkeypatch.setattr(devices, "has_gpu", lambda: True)
         monkeypatch.setattr(sys, "platform", "linux")
         assert engine.choose(model, precision="fp16").name == "card"
-        assert engine.choose(model) == engine.Choice(ENGINE, "the one that uses the graphics card")
+        assert engine.choose(model) == engine.Choice(
+            ENGINE, "no faster one for the graphics card is installed"
+        )
         monkeypatch.setattr(CardEngine, "precisions", ("fp32", "fp16"))
         assert engine.choose(model).name == "card"
         assert engine.choose(model, device="cpu").name != "card"
+
+
+@pytest.mark.parametrize(
+    ("speed", "cpu", "cuda"),
+    [(2.0, False, False), ({"cpu": 2.0, "cuda": 2.0}, False, True),
+     ({"cpu": 900.0, "cuda": 0.9}, True, False), ({"cuda": 900.0}, False, True),
+     (900.0, True, False)],
+)  # fmt: skip
+def test_speeds_are_compared_on_one_device(model, cache, monkeypatch, speed, cpu, cuda):
+    monkeypatch.setattr(OwnEngine, "devices", ("cpu", "cuda"))
+    monkeypatch.setattr(OwnEngine, "speed", speed)
+    with registered(own=OwnEngine):
+        for device, taken in (("cpu", cpu), ("cuda", cuda)):
+            assert (engine.choose(model, device=device).name == "own") == taken
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_what_is_slower_or_missing_is_not_said_to_be_nowhere(
+    model, cache, monkeypatch, only, missing
+):
+    monkeypatch.setattr(CardEngine, "speed", 1000.0 if missing else 0.5)
+    monkeypatch.setattr(CardEngine, "packages", {"fastlib": "fastlib"}, raising=False)
+    only(*["fastlib"] * missing)
+    with registered(card=CardEngine):
+        chosen = engine.choose(model, device="cuda", precision="fp16")
+    assert chosen == engine.Choice(ENGINE, "no faster one for cuda and fp16 is installed")
+
+
+def test_the_extra_that_is_named_is_there():
+    (extra,) = re.findall(r"srzoo\[(\w+)\]", INSTALL_FASTER)
+    assert extra in metadata.metadata("srzoo").get_all("Provides-Extra")
 
 
 def test_one_for_a_card_that_is_asked_for_elsewhere_is_refused(model, cache):
@@ -99,7 +134,7 @@ def test_the_fastest_is_taken_and_none_before_a_faster_default(model, cache, onl
     own = {f"own{n}": type("Own", (OwnEngine,), {"speed": s}) for n, s in enumerate(speeds)}
     with registered(**own):
         name = engine.choose(model).name
-    default = engine_facts.find(ENGINE).speed
+    default = engine_facts.find(ENGINE).speed_on("cpu")
     if max(speeds, default=0) > default:
         assert own[name].speed == max(speeds)
     else:

@@ -17,6 +17,7 @@ from PIL import Image
 
 import srzoo
 from srzoo import training
+from srzoo.contracts import Printed
 from srzoo.errors import ModelError, SrzooError
 from srzoo.evaluating import results
 from srzoo.evaluating.evaluation import Result, Value
@@ -414,6 +415,7 @@ def test_the_recipe_decides_what_a_card_says(tmp_path, changes, words, not_words
         ("wdsr", {}, False, ["WDSR (small) x4", "bicubic x4"]),
         ("rrdbnet", {}, False, ["RRDB (PSNR) x4", "bicubic x4"]),
         ("srcnn", {}, False, ["SRCNN x4", "bicubic x4"]),
+        ("edsr", {"scale": 4, "n_resblocks": 4}, False, []),
         ("bicubic", {"scale": 3}, False, ["bicubic x3"]),
         ("not-installed", {}, False, []),
     ],
@@ -424,6 +426,52 @@ def test_the_papers_figures_stand_beside_their_own_network_alone(
     config = Config(generator, args, (args.get("scale", 4),), None)
     printed = provenance.printed(config, adversarial)
     assert [re.split(r", \[|, as", network.name)[0] for network in printed] == names
+
+
+class Scaled:
+    """Has its scale by the name ``scale``, as the papers' networks that the zoo brings."""
+
+    printed = (Printed("Theirs x2", 2, {}), Printed("Theirs x4, wide", 4, {}, {"wide": 2}))
+
+    def __init__(self, scale: int = 4, wide: int = 1):
+        self.scales = (scale,)
+
+
+class Factored(Scaled):
+    def __init__(self, factor: int = 4, wide: int = 1):
+        self.scales = (factor,)
+
+
+class Needed(Scaled):
+    def __init__(self, *, factor: int, wide: int = 1):
+        self.scales = (factor,)
+
+
+class Several(Scaled):
+    def __init__(self, factors: tuple[int, ...] = (3, 4), wide: int = 1):
+        self.scales = tuple(factors)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "two", "four"),
+    [(Scaled, "scale", 2, 4), (Factored, "factor", 2, 4), (Needed, "factor", 2, 4),
+     (Several, "factors", [2, 3], [4, 5]), (Several, "factors", [2, 3], [3, 4])],
+)  # fmt: skip
+def test_the_papers_figures_are_found_whatever_the_argument_of_the_scale_is_named(
+    kind, name, two, four
+):
+    srzoo.generators.register("theirs", kind)
+    try:
+        for value, wide, names in (
+            (two, 1, ["Theirs x2"]), (two, 2, []), (four, 2, ["Theirs x4, wide"]), (four, 1, []),
+            (four, 4, []),
+        ):  # fmt: skip
+            scales = tuple(value) if isinstance(value, list) else (value,)
+            config = Config("theirs", {name: value, "wide": wide}, scales, None)
+            found = [one.name for one in provenance.printed(config, False)]
+            assert [one for one in found if "Theirs" in one] == names
+    finally:
+        srzoo.generators.unregister("theirs")
 
 
 def test_no_figure_that_is_not_confirmed():

@@ -51,6 +51,15 @@ def test_one_that_takes_what_it_does_not_state(own):
         suite.refuses_what_it_does_not_state(CASE)
 
 
+def test_a_file_with_another_speed_on_a_card(monkeypatch):
+    right = engine_facts.find("torch")
+    suite.states_its_facts(Case("torch"))
+    other = replace(right, speed={**right.speed, "cuda": 2.0})
+    monkeypatch.setattr(engine_facts, "in_file", lambda _: other)
+    with pytest.raises(AssertionError, match=r"torch\(\)\.speed is .*, and in engines.toml"):
+        suite.states_its_facts(Case("torch"))
+
+
 @pytest.mark.parametrize("name", ["devices", "precisions", "speed", "first_use", "packages"])
 def test_a_file_that_says_something_else(monkeypatch, name):
     right = engine_facts.find("mnn")
