@@ -58,7 +58,7 @@ def get(
     if fetch is None:
         raise SrzooError(
             f"the dataset {dataset!r} cannot be downloaded",
-            "Download it by hand; only those with a function fetch can be",
+            "Those that can have a function fetch; download this one by hand",
         )
     options = {
         key: value

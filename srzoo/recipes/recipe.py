@@ -340,9 +340,7 @@ def find(ref: str | Path | Located) -> Located:
     if folder is None:
         folder = locate.find(ref).path
     if not (folder / RECIPE).is_file():
-        raise ModelError(
-            f"{folder} has no {RECIPE}", "Name a model that has one: srzoo recipe list"
-        )
+        raise ModelError(f"{folder} has no {RECIPE}", "Name one that has: srzoo recipe list")
     return Located(folder / RECIPE)
 
 
