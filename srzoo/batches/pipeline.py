@@ -6,12 +6,12 @@ other, or lets those of several pictures overlap; the files are the same byte fo
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
+from ..common import memory
 from ..errors import MemoryBudgetError, SrzooError
 from .one_picture import Item, Outcome, PictureMaker, not_begun, stops_all
 
@@ -28,8 +28,7 @@ MOST = 8
 def default_jobs() -> int:
     """How many pictures to read and write at a time on this machine."""
     # Two even on one processor: reading and writing is waiting, too.
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    return min(MOST, max(2, processors or os.cpu_count() or 1))
+    return min(MOST, max(2, memory.processors()))
 
 
 def run(

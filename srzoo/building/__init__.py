@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..common.files import TEMPORARY
     from ..plugins.registry import Use
     from .networks import (
         DIV2K_MEAN,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIV2K_MEAN",
-    "TEMPORARY",
     "DIV2KMean",
     "Use",
     "blocks",
@@ -66,7 +64,7 @@ _PICTURES = {
 _HOMES = (
     dict.fromkeys(__all__, ".networks")
     | dict.fromkeys(_PICTURES, ".pictures")
-    | {"TEMPORARY": "..common.files", "Use": "..plugins.registry"}
+    | {"Use": "..plugins.registry"}
 )
 
 

@@ -114,12 +114,18 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
+def processors() -> int:
+    """How many processors this process may use, counted as the system does."""
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+
+
 def cores() -> int:
     """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told):
         return int(told)
-    mine = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    mine = processors()
     return min(mine, psutil.cpu_count(logical=False) or mine)
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from ..common import memory
 from ..errors import SrzooError
 from .crops import Batch, Crops
 
@@ -42,9 +43,7 @@ def workers_for(asked: int | None, processes: int = 1) -> int:
     """
     if asked is not None:
         return asked
-    known = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
-    return max(0, min(MOST_WORKERS, cores // processes // 2 - 1))
+    return max(0, min(MOST_WORKERS, memory.processors() // processes // 2 - 1))
 
 
 @contextmanager
