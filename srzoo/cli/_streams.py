@@ -79,10 +79,10 @@ class Words(io.TextIOBase):
         """It is."""
         return True
 
-    def write(self, text: str) -> int:
-        """Write it, cleaned."""
-        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError("text is written here, not bytes")
+    def write(self, text: str | bytes) -> int:
+        """Write it, cleaned. Click has bytes for the shell that completes a command."""
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "backslashreplace")
         if text and self._raw is None:
             self.error = self.error or OSError(errno.EBADF, "it is closed")
         if self.error or self._raw is None:

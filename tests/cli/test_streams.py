@@ -237,8 +237,33 @@ def test_what_cannot_be_encoded_is_escaped():
     assert words.write("é写\udcff\n") == 4
     words.flush()
     assert raw.buffer.getvalue() == b"\\xe9\\u5199\\udcff\n"
-    with pytest.raises(TypeError):
-        words.write(b"")  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    {"srzoo up": "upscale", "srzoo upscale --eng": "--engine", "srzoo upscale -m edsr-x": "edsr-x4",
+     "srzoo upscale --engine tor": "torch"}.items(),
+)  # fmt: skip
+def test_a_shell_completes(words, found):
+    """Click hands its answer over as bytes."""
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = completion("bash_complete", asked)
+    assert f"plain,{found}" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell):
+    done = completion(f"{shell}_source", {})
+    assert "_SRZOO_COMPLETE" in done.stdout
+    assert "srzoo" in done.stdout
+
+
+def completion(instruction, asked):
+    environment = os.environ | {"_SRZOO_COMPLETE": instruction} | asked
+    done = subprocess.run([sys.executable, "-m", "srzoo"], env=environment, text=True,
+                          capture_output=True)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return done
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")

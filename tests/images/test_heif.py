@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import struct
-import time
 
 import heiffile
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import ROOT, takes_less
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icc import P3, delta_e, lab, tag
@@ -414,18 +413,21 @@ def seed(kind: str) -> tuple[bytes, int]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutated_header_is_a_picture_or_an_error(kind, edits):
     data, end = seed(kind)
-    begun = time.process_time()
-    file = io.BytesIO(changed(data, edits, end))
-    try:
-        header = images.read_header(file)
-        found = images.read(file)
+    changed_data = changed(data, edits, end)
+
+    def read():
+        file = io.BytesIO(changed_data)
+        try:
+            header = images.read_header(file)
+            found = images.read(file)
+        except PictureError:
+            return
         assert isinstance(found, images.Picture)
         assert min(found.size) > 0
         # libheif goes by the coded data where a box tells another size.
         assert kind == "heic" or header.size == found.size
-    except PictureError:
-        pass
-    assert time.process_time() - begun < 1
+
+    assert takes_less(1, read)
 
 
 @pytest.mark.parametrize("what", ["boxes", "items", "references", "uses", "properties", "metas"])
@@ -448,9 +450,7 @@ def test_hostile_counts_cost_no_time(what):
     head = heiffile.box(b"ftyp", b"avif", bytes(4), b"avif")
     meta = heiffile.full(b"meta", heiffile.full(b"pitm", b"\0\1"), content)
     data = head + (meta * 30_000 if what == "metas" else meta)
-    begun = time.process_time()
-    heif.read_facts(io.BytesIO(data))
-    assert time.process_time() - begun < 0.5
+    assert takes_less(0.5, lambda: heif.read_facts(io.BytesIO(data)))
 
 
 def test_every_known_number_has_a_profile_that_programs_read():
