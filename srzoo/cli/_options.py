@@ -141,6 +141,18 @@ def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     return [name for name in ("auto", *kinds.engines.names()) if name.startswith(incomplete)]
 
 
+def model_names(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What a shell completes a model by: those that packages bring, and folders where none fits."""
+    from click.shell_completion import CompletionItem
+
+    from ..models import locate
+
+    found = _completed(sorted(locate.released()), incomplete)
+    return found or [CompletionItem(incomplete, type="dir")]
+
+
 def _tile(_ctx: click.Context, _param: click.Parameter, value: str) -> int | str:
     if value in ("auto", "off"):
         return value
@@ -208,7 +220,7 @@ def together(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
 
 # fmt: off
 model_option = click.option("-m", "--model", "model_", metavar="MODEL",
-                            help="The same as the argument.")
+                            shell_complete=model_names, help="The same as the argument.")
 scale_option = click.option("--scale", type=Factor(), metavar="N",
                             help="For models that can do several.")
 strength_option = click.option(

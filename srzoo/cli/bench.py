@@ -11,7 +11,7 @@ from ..defaults import MODEL
 from ..errors import SrzooError
 from ._amounts import memory_option
 from ._console import as_json, printable, progress_bar, say, table
-from ._options import Spelled, either, model_option, scale_option
+from ._options import Spelled, either, model_names, model_option, scale_option
 
 if TYPE_CHECKING:
     from ..benching.bench import BenchReport, Row
@@ -48,7 +48,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 
 # fmt: off
 @click.command()
-@click.argument("model", required=False, metavar="[MODEL]")
+@click.argument("model", required=False, metavar="[MODEL]", shell_complete=model_names)
 @model_option
 @click.option("--engines", "--engine!", "engines", cls=Spelled, callback=_names, default="all",
               show_default=True, metavar="all|NAME,NAME", help="All is those that are installed.")

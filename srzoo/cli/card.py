@@ -10,7 +10,7 @@ import click
 from .. import defaults
 from ..errors import SrzooError
 from ._console import as_json, progress_bar, say, table, to_stderr
-from ._options import OVERWRITE, Spelled, either, model_option
+from ._options import OVERWRITE, Spelled, either, model_names, model_option
 
 
 @click.group()
@@ -59,7 +59,7 @@ def new(
 
 
 @card.command("show")
-@click.argument("model", required=False, metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("--text", is_flag=True, help="The card's prose instead of its results.")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
@@ -121,7 +121,7 @@ def _tolerances(
 
 # fmt: off
 @card.command("check")
-@click.argument("model", required=False, metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("--data", type=click.Path(path_type=Path),
               help="Holds the sets of pictures.  [default: $SRZOO_DATA]")

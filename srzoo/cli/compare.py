@@ -10,7 +10,15 @@ import click
 from .. import defaults
 from ..errors import PictureError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
-from ._options import REFERENCE, Running, gathered, json_option, scale_option, strength_option
+from ._options import (
+    REFERENCE,
+    Running,
+    gathered,
+    json_option,
+    model_names,
+    scale_option,
+    strength_option,
+)
 
 if TYPE_CHECKING:
     from ..comparing.comparison import Comparison
@@ -22,7 +30,7 @@ PAGES = (".html", ".htm")
 @click.command(context_settings=REFERENCE)
 @click.argument("photo", required=False, type=click.Path(path_type=Path))
 @click.option("-m", "--model", "models", multiple=True, required=True, metavar="MODEL",
-              help="A name or a folder; may be repeated.")
+              shell_complete=model_names, help="A name or a folder; may be repeated.")
 @click.option("--hr", type=click.Path(path_type=Path), metavar="FILE",
               help="What the results should be: shown, and measured against.")
 @click.option("--crop", default="auto", show_default=True, metavar="auto|X,Y,W,H",

@@ -11,7 +11,7 @@ from .. import defaults
 from ..defaults import ENGINE
 from ..errors import SrzooError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
-from ._options import REFERENCE, Running, gathered, json_option, scale_option
+from ._options import REFERENCE, Running, gathered, json_option, model_names, scale_option
 
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Evaluation, Result
@@ -22,9 +22,9 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
 
 # fmt: off
 @click.command(context_settings=REFERENCE)
-@click.argument("named", nargs=-1, metavar="MODEL...")
+@click.argument("named", nargs=-1, metavar="MODEL...", shell_complete=model_names)
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
-              help="The same as an argument; may be repeated.")
+              shell_complete=model_names, help="The same as an argument; may be repeated.")
 @click.option("--data", multiple=True, metavar="DIR|NAME",
               help="A folder, or a set below $SRZOO_DATA/benchmarks; may be repeated.")
 @click.option("--sr", multiple=True, metavar="DIR",

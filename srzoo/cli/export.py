@@ -10,7 +10,7 @@ import click
 from ..errors import ModelError
 from ..plugins import kinds
 from ._console import as_json, printable
-from ._options import Spelled, either, json_option, model_option, scale_option
+from ._options import Spelled, either, json_option, model_names, model_option, scale_option
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat
@@ -32,7 +32,7 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 # fmt: off
 @click.command()
-@click.argument("model", required=False, metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("--to", "--format!", "to", cls=Spelled, type=Formats(), required=True,
               help="The format.")

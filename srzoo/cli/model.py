@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._console import as_json, table, to_stderr
-from ._options import either, model_option, together
+from ._options import either, model_names, model_option, together
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -54,7 +54,7 @@ def list_(pattern: str, json_: bool) -> None:
 
 
 @model.command("show")
-@click.argument("name", required=False, metavar="NAME")
+@click.argument("name", required=False, metavar="NAME", shell_complete=model_names)
 @model_option
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def show(name: str | None, model_: str | None, json_: bool) -> None:
@@ -80,7 +80,7 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
 
 # fmt: off
 @model.command("pack")
-@click.argument("given", nargs=-1, metavar="MODEL FOLDER")
+@click.argument("given", nargs=-1, metavar="MODEL FOLDER", shell_complete=model_names)
 @model_option
 @click.option("-o", "--output", metavar="FOLDER", help="The same as the argument.")
 @click.option("--dtype", type=click.Choice(["float16", "bfloat16", "float32"]), default="float16",

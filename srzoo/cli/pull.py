@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from ._options import OVERWRITE, Spelled, either, model_option
+from ._options import OVERWRITE, Spelled, either, model_names, model_option
 
 
 # fmt: off
 @click.command()
-@click.argument("model", required=False, metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
               help="A new folder; default the cache.")

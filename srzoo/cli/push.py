@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from ._console import as_json, progress_bar, table
-from ._options import model_option, together
+from ._options import model_names, model_option, together
 
 
 # fmt: off
 @click.command()
-@click.argument("given", nargs=-1, metavar="MODEL REPO")
+@click.argument("given", nargs=-1, metavar="MODEL REPO", shell_complete=model_names)
 @model_option
 @click.option("--private", is_flag=True, help="Make it private.")
 @click.option("--tag", metavar="NAME", help="Set a tag on it, such as v1.")

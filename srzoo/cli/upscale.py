@@ -13,7 +13,7 @@ import click
 from ..defaults import ENGINE, MODEL
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview, _streams
-from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered
+from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered, model_names
 from ._telling import Teller, pictures_bars
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 # fmt: off
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
-@click.option("-m", "--model", default=MODEL, show_default=True, help="A name or a folder.")
+@click.option("-m", "--model", default=MODEL, show_default=True,
+              shell_complete=model_names, help="A name or a folder.")
 @click.option("-o", "--output", help="A file for one input, else a folder (NAME/ always is one).")
 @click.option("--name", metavar="PATTERN", help="Names of results, like '{stem}-{size}{suffix}':"
               " stem, parent, model, scale, size, suffix, ext.")
