@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         metrics,
         tasks,
     )
-    from .plugins.registry import PLUGIN_API
+    from .plugins.manners import PLUGIN_API
     from .recipes.recipe import Recipe
     from .training import train
     from .training.callbacks import Callbacks, Outcome
@@ -52,7 +52,7 @@ _HOMES = {
     "push": "modelcards.publishing",
     "search": "models.hub",
     "SrzooError": "errors",
-    "PLUGIN_API": "plugins.registry",
+    "PLUGIN_API": "plugins.manners",
     "Upscaler": "upscaling.upscaler",
     "Recipe": "recipes.recipe",
     "evaluate": "evaluating.evaluation",

@@ -17,6 +17,7 @@ __all__ = [
     "PictureError",
     "PluginConflictError",
     "PluginError",
+    "PluginWarning",
     "SrzooError",
     "WeightsError",
     "did_you_mean",
@@ -90,6 +91,10 @@ class DeviceError(SrzooError):
 
 class FallbackWarning(UserWarning):
     """Something was done in another way than asked for, as that way gave wrong values."""
+
+
+class PluginWarning(UserWarning):
+    """Something of an installed plugin is wrong, and the work goes on without it."""
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import click
 
-from ..errors import FallbackWarning
+from ..errors import FallbackWarning, PluginWarning
 from . import _streams
 
 if TYPE_CHECKING:
@@ -156,6 +156,6 @@ def _formatted(
     lineno: int,
     line: str | None = None,
 ) -> str:
-    if issubclass(category, FallbackWarning):
+    if issubclass(category, FallbackWarning | PluginWarning):
         return f"warning: {message}\n"
     return _PYTHONS(message, category, filename, lineno, line)

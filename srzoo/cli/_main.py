@@ -12,9 +12,9 @@ import click
 
 from .. import __version__
 from ..common import troubles
-from ..errors import MissingPluginError, PluginError, SrzooError, did_you_mean
-from ..plugins import kinds
-from ..plugins.registry import ALLOW_VARIABLE
+from ..errors import BrokenPluginError, MissingPluginError, PluginError, SrzooError, did_you_mean
+from ..plugins import importing, kinds
+from ..plugins.registry import ALLOW_VARIABLE, OWN_DIST
 from . import _signals, _streams
 from ._console import printable, warnings_in_a_line
 
@@ -26,8 +26,8 @@ class Commands(click.Group):
     """The commands that entry points name, each imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands; imports nothing."""
-        return kinds.commands.names()
+        """The shortest names that find the commands; imports nothing."""
+        return sorted(kinds.commands.name_of(plugin) for plugin in kinds.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None if there is none of that name."""
@@ -39,10 +39,24 @@ class Commands(click.Group):
         except PluginError as error:
             return click.Command(cmd_name, callback=_failing(error), short_help=f"(broken) {error}")
         if not isinstance(command, click.Command):
-            raise PluginError(
-                f"command {cmd_name!r} is no click.Command", "Report it to its author"
+            plugin = kinds.commands.find(cmd_name)
+            error = BrokenPluginError(
+                f"{plugin} is no click.Command, but {type(command).__name__}",
+                f"Upgrade or uninstall {plugin.dist}",
             )
+            return click.Command(cmd_name, callback=_failing(error))
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands and what they do; those of other packages are not imported for that."""
+        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        rows: list[tuple[str, str]] = []
+        for plugin in kinds.commands:
+            command = self.get_command(ctx, plugin.name) if plugin.dist == OWN_DIST else None
+            does = command.get_short_help_str(width) if command else f"(of {plugin.package})"
+            rows.append((kinds.commands.name_of(plugin), does))
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -66,12 +80,21 @@ def _no_plugins(ctx: click.Context, _param: click.Parameter, value: bool) -> Non
         os.environ[ALLOW_VARIABLE] = ""  # child processes are to see the same
 
 
+def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[troubles.DEBUG] = "1"
+
+
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Models: srzoo model list. Plugins: srzoo plugin list.",
 )
 @click.version_option(__version__, "-V", "--version", message="srzoo %(version)s")
+@click.option(
+    "--debug", is_flag=True, is_eager=True, expose_value=False, callback=_debug,
+    help="Print the traceback of what nobody foresaw.",
+)  # fmt: skip
 @click.option(
     "--no-plugins",
     is_flag=True,
@@ -138,8 +161,17 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
         error = SrzooError(troubles.reason(error), troubles.mend(error))
-    told = troubles.explain(error, f"srzoo {' '.join(arguments)} failed")
+    told = troubles.explain(_theirs(error, arguments), f"srzoo {' '.join(arguments)} failed")
     return _say(str(told), BAD_INPUT)
+
+
+def _theirs(error: Exception, arguments: list[str]) -> Exception:
+    """The error of another package's command as one that says whose it is."""
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if isinstance(error, SrzooError) or name not in kinds.commands:
+        return error
+    plugin = kinds.commands.find(name)
+    return error if plugin.dist == OWN_DIST else importing.failed(plugin, error)
 
 
 def _say(text: str, code: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import SrzooError
 from ._console import as_json, table, to_stderr
 from ._options import either, model_names, model_option, together
 
@@ -31,9 +32,14 @@ def list_(pattern: str, json_: bool) -> None:
     from ..models import locate
     from ..upscaling import guidance
 
-    models = [locate.find(locate.released()[name]) for name in locate.list_models(pattern)]
+    models: dict[str, ModelFolder] = {}
+    for name in locate.list_models(pattern):
+        try:
+            models[name] = locate.find(name)
+        except SrzooError as error:  # of another package: the others are listed all the same
+            to_stderr(error)
     if json_:
-        as_json([_facts(found) for found in models])
+        as_json([_facts(found) | {"name": name} for name, found in models.items()])
     elif not models:
         to_stderr(f"no model matches {pattern!r}; see: srzoo model list")
     else:
@@ -41,13 +47,13 @@ def list_(pattern: str, json_: bool) -> None:
             ("model", "scale", "MB", "for", "in one line"),
             [
                 (
-                    found.name,
+                    name,
                     ",".join(map(str, found.config.scales)),
                     f"{_weight(found) / 1e6:.1f}",
                     guidance.purpose(found),
                     found.config.summary,
                 )
-                for found in models
+                for name, found in models.items()
             ],
             right="scale MB",
         )

@@ -156,9 +156,9 @@ def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, F
     """The installed engines that are faster than the default one; ``passed`` is told of broken."""
     found: list[tuple[str, Facts]] = []
     least = _speed_of_default(kind)
-    for name in dict.fromkeys(kinds.engines.names()):
+    for plugin, stated in kinds.engines.each(engine_facts.of):
+        name = kinds.engines.name_of(plugin)
         try:
-            stated = engine_facts.find(name)
             able = kind in stated.devices and stated.can(kind, _number(precision))
             slow = stated.speed_on(kind) <= least
             if name == ENGINE or not able or slow or _missing(name, stated):

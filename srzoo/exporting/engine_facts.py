@@ -16,7 +16,7 @@ from typing import cast
 from ..common import devices, strict
 from ..defaults import ENGINE
 from ..errors import BrokenPluginError, DeviceError, SrzooError
-from ..plugins import kinds
+from ..plugins import kinds, packages
 from ..plugins.registry import LOCAL_DIST, Plugin
 
 FILE = "engines.toml"
@@ -145,19 +145,10 @@ def to_install(packages: Mapping[str, str], extra: str, dist: str) -> str | None
 
 def _file(target: str) -> Path | None:
     """The file that is nearest to the module of a target, "package.module:Name"."""
-    top, *inner = target.partition(":")[0].split(".")
-    try:
-        spec = util.find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        return None  # broken: whoever imports it will say so
-    for place in (spec and spec.submodule_search_locations) or ():
-        folder, found = Path(place), None
-        for part in ("", *inner):
-            folder /= part
+    for way in packages.folders(target):
+        for folder in reversed(way):
             if (folder / FILE).is_file():
-                found = folder / FILE
-        if found:
-            return found
+                return folder / FILE
     return None
 
 

@@ -2,45 +2,96 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 
-from ..errors import HubError, ModelError, PluginConflictError, did_you_mean
-from ..plugins import kinds
-from ..plugins.registry import ALLOW_VARIABLE
+from ..errors import BrokenPluginError, HubError, ModelError, PluginConflictError, did_you_mean
+from ..plugins import kinds, packages
+from ..plugins.registry import LOCAL_DIST, OWN_DIST, Plugin
 from . import hub
 from .folder import CONFIG, RECIPE, ModelFolder, read_folder
 
 
-def package_files(name: str) -> list[Path]:
-    """The files called ``name`` in the folders of all installed card packages, sorted.
+@dataclass(frozen=True)
+class Packaged:
+    """A model folder that an installed distribution brings."""
 
-    Packages that cannot be imported are passed over: ``srzoo plugin check`` names them.
+    dist: str
+    path: Path
+
+    @property
+    def full_name(self) -> str:
+        """What finds it even if others have its name: ``distribution:name``."""
+        return f"{self.dist}:{self.path.name}"
+
+
+def packaged(file: str) -> list[Packaged]:
+    """The folders of all installed card packages that hold a file of a name; srzoo's own first.
+
+    No package is imported. One that is none is passed over, with a warning.
     """
-    found: list[Path] = []
-    for _, package in kinds.cards.loaded():
-        if isinstance(package, ModuleType):
-            for root in package.__path__:
-                found += sorted(Path(root).glob(f"*/{name}"))
-    return found
+    found = [
+        Packaged(plugin.dist, path.parent)
+        for plugin, roots in kinds.cards.each(_roots)
+        for root in roots
+        for path in sorted(root.glob(f"*/{file}"))
+    ]
+    return sorted(found, key=lambda one: one.dist != OWN_DIST)
+
+
+def _roots(plugin: Plugin) -> list[Path]:
+    """The folders of a card package."""
+    if plugin.dist == LOCAL_DIST:
+        places = getattr(kinds.cards.get(plugin.name), "__path__", ())
+        roots = [Path(place) for place in places]
+    else:
+        roots = [way[-1] for way in packages.folders(plugin.target) if way[-1].is_dir()]
+    if not roots:
+        raise BrokenPluginError(
+            f"{plugin} is no package of model folders: {plugin.target}",
+            f"Upgrade or uninstall {plugin.dist}",
+        )
+    return roots
+
+
+def by_name(file: str) -> dict[str, Path]:
+    """The same folders by the shortest name that finds each one."""
+    found = packaged(file)
+    count = Counter(one.path.name for one in found)
+    return {
+        one.path.name if one.dist == OWN_DIST or count[one.path.name] == 1 else one.full_name:
+        one.path
+        for one in found
+    }  # fmt: skip
+
+
+def in_packages(ref: str, file: str) -> Path | None:
+    """The folder called ``name`` or ``distribution:name`` that holds a file; None if there is none.
+
+    Raises:
+        PluginConflictError: several distributions, srzoo not among them, bring one of that name.
+    """
+    dist, _, name = ref.rpartition(":")
+    wanted = packages.normal(dist)
+    hits = [
+        one
+        for one in packaged(file)
+        if one.path.name == name and (not dist or packages.normal(one.dist) == wanted)
+    ]
+    if len(hits) > 1 and hits[0].dist != OWN_DIST:
+        places = " and in ".join(str(one.path.parent) for one in hits)
+        raise PluginConflictError(
+            f"model {name!r} is in {places}",
+            f"Say which one: {' or '.join(one.full_name for one in hits)}",
+        )
+    return hits[0].path if hits else None
 
 
 def released() -> dict[str, Path]:
-    """The model folders that installed card packages bring, by name.
-
-    Raises:
-        PluginConflictError: two packages bring a model of one name.
-    """
-    found: dict[str, Path] = {}
-    for folder in (path.parent for path in package_files(CONFIG)):
-        if folder.name in found:
-            raise PluginConflictError(
-                f"model {folder.name!r} is in {found[folder.name].parent} and in {folder.parent}",
-                f"Uninstall one, or leave its distribution out of {ALLOW_VARIABLE}",
-            )
-        found[folder.name] = folder
-    return found
+    """The model folders that installed card packages bring, by the shortest name of each."""
+    return by_name(CONFIG)
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -68,9 +119,8 @@ def find(ref: str | Path) -> ModelFolder:
         return read_folder(hub.pull(ref))
     if isinstance(ref, Path) or (path / CONFIG).is_file():
         return read_folder(path)
-    models = released()
-    if ref in models:
-        return read_folder(models[ref])
+    if folder := in_packages(ref, CONFIG):
+        return read_folder(folder)
     if path.is_dir():
         return read_folder(path)  # says what is missing in it
     if hub.parse(ref):
@@ -79,9 +129,9 @@ def find(ref: str | Path) -> ModelFolder:
         except HubError as error:
             # What was meant may well have been a folder.
             raise HubError(f"there is no folder {ref}, and {error.what}", error.fix) from error
-    if ref in {path.parent.name for path in package_files(RECIPE)}:
+    if in_packages(str(ref), RECIPE):
         raise ModelError(
             f"{ref} is a plan: it has a recipe, and no weights yet",
             f"Train it with: srzoo train {ref}, and name its folder, runs/{ref}",
         )
-    raise ModelError(f"no model is called {ref!r}", did_you_mean(ref, models))
+    raise ModelError(f"no model is called {ref!r}", did_you_mean(ref, released()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from importlib import metadata
+from importlib import metadata, util
+from pathlib import Path
 
 BROKEN = ImportError, OSError, KeyError
 """What metadata raises that is missing in part or as a whole."""
@@ -51,6 +52,30 @@ def top_level(package: str) -> list[str]:
         return (metadata.distribution(package).read_text("top_level.txt") or "").split()
     except BROKEN:
         return []
+
+
+def normal(name: str) -> str:
+    """A distribution's name as such are compared (PEP 503): ``My_Pkg`` is ``my-pkg``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def folders(target: str) -> list[list[Path]]:
+    """Where the module of a target ``package.module:Name`` lies; nothing is imported.
+
+    Returns:
+        For each place that its package has (a namespace has several), the folder of the package and
+        of each part below it, whether there is such a folder or not. Empty where nothing is found.
+    """
+    top, *inner = target.partition(":")[0].split(".")
+    try:
+        spec = util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return []  # broken: whoever imports it will say so
+    places = (spec and spec.submodule_search_locations) or ()
+    return [
+        [Path(place).joinpath(*inner[:depth]) for depth in range(len(inner) + 1)]
+        for place in places
+    ]
 
 
 def pinned(package: str, version: str) -> str:

@@ -20,18 +20,17 @@ from ..errors import (
     MissingPluginError,
     PluginConflictError,
     PluginError,
+    SrzooError,
     did_you_mean,
 )
-from . import packages
-
-PLUGIN_API = 1
-"""The version of the contracts. A plugin that sets ``plugin_api`` to more is refused."""
+from . import importing, manners, packages
 
 OWN_DIST = "srzoo"
 LOCAL_DIST = "(this process)"
 ALLOW_VARIABLE = "SRZOO_PLUGINS"
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,12 @@ class Plugin:
     version: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} ({self.dist} {self.version})".replace(" )", ")")
+        return f"{self.kind} {self.name} ({self.package})"
+
+    @property
+    def package(self) -> str:
+        """The distribution and its version."""
+        return f"{self.dist} {self.version}".rstrip()
 
     @property
     def full_name(self) -> str:
@@ -135,13 +139,16 @@ class Registry(Generic[T]):
         return f"<Registry of {self.kind} plugins, group {self.group}>"
 
     def __iter__(self) -> Iterator[Plugin]:
-        """Every plugin that may be used, by name and distribution. Imports nothing."""
-        plugins = [plugin for plugin, _ in self._entries() if _allowed(plugin)]
+        """Every plugin that may be used, by name and distribution. Imports nothing.
+
+        A name that holds a colon cannot be asked for; :meth:`check` names it.
+        """
+        plugins = [p for p, _ in self._entries() if _allowed(p) and ":" not in p.name]
         plugins += [plugin for plugin, _ in self._local.values()]
         return iter(sorted(plugins, key=lambda plugin: (plugin.name, plugin.dist)))
 
     def __contains__(self, name: object) -> bool:
-        return any(name in (plugin.name, f"{plugin.dist}:{plugin.name}") for plugin in self)
+        return isinstance(name, str) and bool(self._called(name))
 
     def names(self) -> list[str]:
         """The names of all plugins, sorted, each once."""
@@ -150,12 +157,17 @@ class Registry(Generic[T]):
     def find(self, name: str) -> Plugin:
         """The plugin called ``name`` or ``distribution:name``. Imports nothing.
 
+        srzoo's own come first: whoever installs another of that name has it by its full name, and
+        what srzoo brings goes on as before.
+
         Raises:
             MissingPluginError: nothing is called that.
-            PluginConflictError: several distributions claim the name.
+            PluginConflictError: several distributions, srzoo not among them, claim the name.
         """
-        dist, _, short = name.rpartition(":")
-        hits = [p for p in self if p.name == short and dist in ("", p.dist)]
+        hits = self._called(name)
+        if own := [plugin for plugin in hits if plugin.dist == OWN_DIST]:
+            return own[0]
+        short = name.rpartition(":")[2]
         if len(hits) > 1:
             owners = " and ".join(f"{p.dist} {p.version} ({p.target})" for p in hits)
             raise PluginConflictError(
@@ -166,6 +178,19 @@ class Registry(Generic[T]):
         if not hits:
             raise MissingPluginError(*self._missing(name, short))
         return hits[0]
+
+    def name_of(self, plugin: Plugin) -> str:
+        """The shortest name that finds a plugin, whoever else has its name."""
+        others = [one for one in self._called(plugin.name) if one != plugin]
+        alone = not others or plugin.dist == OWN_DIST
+        return plugin.name if alone else plugin.full_name
+
+    def _called(self, name: str) -> list[Plugin]:
+        dist, _, short = name.rpartition(":")
+        wanted = packages.normal(dist)
+        return [
+            p for p in self if p.name == short and (not dist or packages.normal(p.dist) == wanted)
+        ]
 
     def get(self, name: str) -> Callable[..., T]:
         """Import one plugin and give its class or function back.
@@ -179,25 +204,34 @@ class Registry(Generic[T]):
         if plugin.dist == LOCAL_DIST:
             target = self._local[plugin.name][1]
         else:
-            target = _import(next(entry for p, entry in self._entries() if p == plugin), plugin)
-        needs: object = getattr(target, "plugin_api", PLUGIN_API)
-        if not isinstance(needs, int) or needs > PLUGIN_API:
-            raise BrokenPluginError(
-                f"{plugin} needs plugin API {needs}, this srzoo has {PLUGIN_API}",
-                "Upgrade srzoo: pip install --upgrade srzoo",
-            )
+            entry = next(entry for p, entry in self._entries() if p == plugin)
+            target = importing.load(entry, plugin)
+        manners.check_api(target, plugin)
         return cast("Callable[..., T]", target)
 
     def loaded(self) -> Iterator[tuple[Plugin, Callable[..., T] | PluginError]]:
-        """Import one plugin after the other; of one that cannot be had, its error.
-
-        This is the way to go over plugins, any of which may be broken.
-        """
+        """Import one plugin after the other; of one that cannot be had, its error."""
         for plugin in self:
             try:
                 yield plugin, self.get(plugin.full_name)
             except PluginError as error:
                 yield plugin, error
+
+    def each(self, read: Callable[[Plugin], R]) -> Iterator[tuple[Plugin, R]]:
+        """What a function reads of each plugin.
+
+        This is the way to go over plugins, any of which may be broken: one that fails is passed
+        over with a :class:`~srzoo.errors.PluginWarning`, once.
+        """
+        for plugin in self:
+            try:
+                found = read(plugin)
+            except SrzooError as error:
+                importing.warn(str(error))
+            except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+                importing.warn(f"{plugin} is passed over: {importing.described(error)}")
+            else:
+                yield plugin, found
 
     def signature(self, name: str) -> inspect.Signature:
         """The arguments of one plugin: they are its schema.
@@ -208,9 +242,9 @@ class Registry(Generic[T]):
         target = self.get(name)
         try:
             return inspect.signature(target)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # a metaclass of somebody else may raise anything
             raise BrokenPluginError(
-                f"{self.find(name)} does not tell its arguments: {error}",
+                f"{self.find(name)} does not tell its arguments: {importing.described(error)}",
                 "Make it a class or a function of Python",
             ) from error
 
@@ -230,6 +264,7 @@ class Registry(Generic[T]):
 
         Raises:
             ArgumentError: an argument is unknown, missing, or given twice.
+            BrokenPluginError: it fails while it is built.
         """
         use = Use.of(use)
         if twice := set(use.args) & set(context):
@@ -239,7 +274,12 @@ class Registry(Generic[T]):
             )
         arguments = {**use.args, **context}
         self.check_use(Use(use.name, arguments))
-        return self.get(use.name)(**arguments)
+        try:
+            return self.get(use.name)(**arguments)
+        except (SrzooError, MemoryError):
+            raise
+        except Exception as error:  # somebody else's code may raise anything
+            raise importing.failed(self.find(use.name), error) from error
 
     def check_use(self, use: Use) -> None:
         """Hold a use against the plugin's signature, without building anything.
@@ -248,6 +288,10 @@ class Registry(Generic[T]):
             PluginError: the plugin is missing or broken, or an argument unknown or missing.
         """
         title = f"{self.kind} {use.name!r}"
+        found = self.find(use.name)
+        for other in self._called(use.name):
+            if other != found:
+                importing.warn(_hidden(other))
         parameters = self.signature(use.name).parameters
         for name in use.args:
             if name not in parameters:
@@ -290,14 +334,21 @@ class Registry(Generic[T]):
 
     def check(self) -> list[Problem]:
         """Import every plugin, and say what is wrong with each."""
-        problems: list[Problem] = []
+        problems = [
+            Problem(plugin, f"its name holds a colon: nothing finds {plugin.name!r}")
+            for plugin, _ in self._entries()
+            if ":" in plugin.name
+        ]
         for plugin, target in self.loaded():
-            if sum(other.name == plugin.name for other in self) > 1:
+            others = [one for one in self._called(plugin.name) if one != plugin]
+            if any(other.dist == OWN_DIST for other in others):
+                problems.append(Problem(plugin, _hidden(plugin)))
+            elif others and plugin.dist != OWN_DIST:
                 problems.append(Problem(plugin, f"another distribution claims {plugin.name} too"))
             if isinstance(target, PluginError):
                 problems.append(Problem(plugin, str(target)))
             else:
-                problems += [Problem(plugin, what) for what in _manners(target)]
+                problems += [Problem(plugin, what) for what in manners.faults(target)]
         return problems
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
@@ -319,14 +370,8 @@ class Registry(Generic[T]):
         return what, did_you_mean(short, self.names())
 
 
-def _import(entry: EntryPoint, plugin: Plugin) -> Any:
-    try:
-        return entry.load()
-    except (Exception, SystemExit) as error:  # a third party's module may raise anything at all
-        raise BrokenPluginError(
-            f"{plugin} cannot be imported from {plugin.target}: {type(error).__name__}: {error}",
-            f"Upgrade or uninstall {plugin.dist}",
-        ) from error
+def _hidden(plugin: Plugin) -> str:
+    return f"{plugin} has the name of srzoo's own, which is taken; {plugin.full_name} finds it"
 
 
 def _allowed(plugin: Plugin) -> bool:
@@ -334,23 +379,6 @@ def _allowed(plugin: Plugin) -> bool:
     allow = os.environ.get(ALLOW_VARIABLE)
     if allow is None or plugin.dist == OWN_DIST:
         return True
-    return plugin.dist in [name.strip() for name in allow.split(",")]
-
-
-def _manners(target: object) -> list[str]:
-    """What the rules for every plugin find wrong with a class or function."""
-    if not (inspect.isclass(target) or inspect.isfunction(target)):
-        return []  # a package of model folders, a click command
-    faults: list[str] = []
-    if not inspect.getdoc(target):
-        faults.append("has no docstring")
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError) as error:
-        return [*faults, f"does not tell its arguments: {error}"]
-    for parameter in parameters:
-        if parameter.kind is parameter.VAR_KEYWORD:
-            faults.append(f"takes **{parameter.name}: name every argument")
-        elif parameter.kind is not parameter.KEYWORD_ONLY:
-            faults.append(f"argument {parameter.name} is not keyword-only")
-    return faults
+    return packages.normal(plugin.dist) in [
+        packages.normal(name.strip()) for name in allow.split(",")
+    ]

@@ -336,7 +336,7 @@ def find(ref: str | Path | Located) -> Located:
             raise ModelError(f"{path} does not exist", "Check the name")
         return Located(path)
     # As for models: a folder wins, but one that only happens to have a recipe's name does not.
-    folder = path if (path / RECIPE).is_file() else recipe_folders().get(str(ref))
+    folder = path if (path / RECIPE).is_file() else locate.in_packages(str(ref), RECIPE)
     if folder is None:
         folder = locate.find(ref).path
     if not (folder / RECIPE).is_file():
@@ -346,7 +346,7 @@ def find(ref: str | Path | Located) -> Located:
 
 def recipe_folders() -> dict[str, Path]:
     """Every folder of the card packages that holds a recipe, by name."""
-    return {path.parent.name: path.parent for path in locate.package_files(RECIPE)}
+    return locate.by_name(RECIPE)
 
 
 def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
