@@ -55,7 +55,7 @@ def list_(kind: str | None, json_: bool) -> None:
 @click.argument("name")
 def show(kind: str, name: str) -> None:
     """Show a plugin's arguments, docstring and package, and what it states."""
-    from ..plugins import kinds
+    from ..plugins import arguments, kinds
 
     registry = kinds.kind(kind)
     found = registry.find(name)
@@ -63,7 +63,7 @@ def show(kind: str, name: str) -> None:
     click.echo(f"{found}\n{found.target}\n")
     if inspect.isclass(target) or inspect.isfunction(target):
         for parameter in registry.signature(name).parameters.values():
-            click.echo(f"  {_argument(parameter)}")
+            click.echo(f"  {arguments.words(parameter)}")
     click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
     if stated := _stated(found, target):
         click.echo("\nIt states:\n")
@@ -128,11 +128,6 @@ def _layers(kind: str, name: str) -> None:
     if multiple > 1:
         click.echo(f"\nIt works on a grid of {multiple} pixels.")
     click.echo(f"\n{found.total:,} parameters: {found.trainable:,} trainable, {fixed:,} not")
-
-
-def _argument(parameter: inspect.Parameter) -> str:
-    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-    return f"{parameter.name}: {parameter.annotation}{default}"
 
 
 @plugin.command("check")

@@ -23,7 +23,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import importing, manners, packages
+from . import arguments, importing, manners, packages
 
 OWN_DIST = "srzoo"
 LOCAL_DIST = "(this process)"
@@ -272,20 +272,22 @@ class Registry(Generic[T]):
                 f"{self.kind} {use.name!r}: {', '.join(sorted(twice))} is set by the program",
                 "Leave it out",
             )
-        arguments = {**use.args, **context}
-        self.check_use(Use(use.name, arguments))
+        fitted = self.check_use(Use(use.name, {**use.args, **context}))
         try:
-            return self.get(use.name)(**arguments)
+            return self.get(use.name)(**fitted)
         except (SrzooError, MemoryError):
             raise
         except Exception as error:  # somebody else's code may raise anything
             raise importing.failed(self.find(use.name), error) from error
 
-    def check_use(self, use: Use) -> None:
+    def check_use(self, use: Use) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
 
+        Returns:
+            The arguments as the annotations want them: :func:`.arguments.fitted`.
+
         Raises:
-            PluginError: the plugin is missing or broken, or an argument unknown or missing.
+            PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
         """
         title = f"{self.kind} {use.name!r}"
         found = self.find(use.name)
@@ -308,6 +310,7 @@ class Registry(Generic[T]):
                 f"{title} needs {', '.join(missing)}",
                 f"See: srzoo plugin show {self.kind} {use.name}",
             )
+        return arguments.fitted(title, self.get(use.name), use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
         """Add a plugin to this process alone, for notebooks and tests.
