@@ -89,7 +89,7 @@ def load(
 def _runner(
     folder: ModelFolder, engine: str, device: str, precision: str, *, asked: bool
 ) -> tuple[Runner, str]:
-    """What an engine makes of a model, and its name; another's, if ``auto`` took one that cannot."""
+    """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
     build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
         return build(engine), engine
