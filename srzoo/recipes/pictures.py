@@ -86,12 +86,12 @@ def describe(use: Use) -> Described | None:
 
 def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
     try:
-        found: object = described(dataset, args)
+        found = cast("object", described(dataset, args))
     except Exception as error:  # a third party's class may raise anything at all
         raise BrokenPluginError(f"dataset {name!r}: {error}", "Upgrade it") from error
-    if found is not None and not isinstance(found, Described):
-        raise BrokenPluginError(f"dataset {name!r} describes itself by {found!r}", "Upgrade it")
-    return found
+    if found is None or isinstance(found, Described):
+        return found
+    raise BrokenPluginError(f"dataset {name!r} describes itself by {found!r}", "Upgrade it")
 
 
 def _of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
