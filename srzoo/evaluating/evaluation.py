@@ -97,9 +97,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found: for each model in turn, and each folder, a row for each set."""
+    """What :func:`evaluate` found.
+
+    Attributes:
+        rows: for each model in turn, and each folder, a row for each set.
+        engines: what ran the models, each engine once.
+    """
 
     rows: tuple[Result, ...]
+    engines: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[FailedPicture, ...]:
@@ -191,7 +197,8 @@ def evaluate(
             each.scale or 1, step, keep_going=keep_going,
         )  # fmt: skip
         rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
-    return Evaluation(tuple(rows))
+    by = dict.fromkeys(model.engine for model in ready if model.engine)
+    return Evaluation(tuple(rows), tuple(by))
 
 
 @dataclass(frozen=True)

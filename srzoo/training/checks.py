@@ -20,6 +20,7 @@ import torch
 from ..common import strict
 from ..contracts import Pair
 from ..errors import SrzooError
+from ..models import hub
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..recipes.data_folder import fill_in_data_folder
@@ -29,6 +30,7 @@ from . import data_changes, leaks, tasks
 from .callbacks import Callbacks
 from .decode import large_enough
 from .parts import Parts, assemble
+from .processes import main_process_first
 
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
 """Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
@@ -72,6 +74,7 @@ def begin(
     there: Path | None,
     first: int,
     watch: Callbacks,
+    commits: hub.Commits,
 ) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
@@ -83,6 +86,7 @@ def begin(
         there: the checkpoint that the run goes on from, if any.
         first: the stage that it goes on in.
         watch: is told.
+        commits: of the models on the Hub that the recipe names; the first process asks.
 
     Returns:
         What was said of the pictures.
@@ -90,7 +94,7 @@ def begin(
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
-    with accelerator.main_process_first():
+    with main_process_first(accelerator, commits):
         checked = check(run, data, watch.on_decoding, first, watch.on_word)
     if there:
         for word in data_changes.describe_changes(
@@ -122,6 +126,17 @@ def check(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
             which stage.
     """
+    with hub.same_commits():
+        return _check(run, data, progress, first, say)
+
+
+def _check(
+    run: Recipe,
+    data: Path | None,
+    progress: Callable[[int, int], None] | None,
+    first: int,
+    say: Callable[[str], None] | None,
+) -> Checked:
     recipes = run.each()
     checked = Checked()
     _headers(run, recipes, data, first, checked)

@@ -24,6 +24,21 @@ CHECK = "Correct the files, or the plugin that reads them"
 NAMED_AT_MOST = 3
 
 
+def fingerprint_of(dataset: Dataset, called: str) -> str:
+    """What changes when any picture of a set does.
+
+    Raises:
+        SrzooError: the set has none.
+    """
+    found: object = getattr(dataset, "fingerprint", None)
+    if not isinstance(found, str) or not found:
+        raise SrzooError(
+            f"the dataset {called} has no fingerprint, by which a change of its pictures is seen",
+            "Give it the property; srzoo.building.fingerprint makes one of files",
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Source:
     """One data set of a run.
@@ -59,7 +74,7 @@ class Source:
         ask = self._offers("key")
         kind = type(self.dataset)
         own = f"{kind.__module__}.{kind.__qualname__}"
-        whole = None if ask else self.dataset.fingerprint
+        whole = None if ask else fingerprint_of(self.dataset, own)
         parts: list[object] = []
         for index in range(len(self)):
             try:
