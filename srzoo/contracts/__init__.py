@@ -26,6 +26,7 @@ from ..common.facts import clean_of as clean_of
 from ..common.facts import phrase_of as phrase_of
 from ._facts import fact
 from ._module import Module, nn_module
+from ._optional import Downloadable
 from ._running import Engine, ExportFormat, Runner, Session
 from ._training import AdversarialLoss, Loss, Pair, Task
 
@@ -47,6 +48,7 @@ __all__ = [
     "Degradation",
     "Described",
     "Discriminator",
+    "Downloadable",
     "Engine",
     "ExportFormat",
     "Generator",
@@ -198,6 +200,8 @@ class Dataset(Protocol):
     its sample; ``key(index) -> str``, which changes when this picture does and names its place,
     so that one more picture costs no second decode of the others; and ``size(index)``, height
     and width of ``hr``, from the file's header.
+
+    One that can be downloaded is :class:`Downloadable` besides.
 
     A fact for cards: a static method ``describe(args) -> Described``, which gets the arguments of
     a use, defaults among them, and looks at no files. Without it nothing is known: a card does not

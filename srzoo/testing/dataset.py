@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.facts import described
 from ..contracts import Dataset, Described, Sample
+from ..plugins import arguments
 
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""
@@ -124,6 +125,13 @@ def goes_to_another_process(dataset: Dataset) -> None:
     assert _same(copy[0], dataset[0]), "a pickled copy gives another picture"
 
 
+def is_downloaded_by_options(dataset: Dataset) -> None:
+    """If its class downloads it, each argument of that can be an option of a command."""
+    fetch = arguments.fetch_of(type(dataset))
+    found = arguments.faults(fetch) if fetch else []
+    assert not found, f"{type(dataset).__name__}.fetch {found[0]}"
+
+
 def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
     """What its class tells of these arguments, if it tells anything, is what is in it."""
     facts: object = described(type(dataset), args)
@@ -145,6 +153,7 @@ CHECKS: tuple[Callable[[Dataset], None], ...] = (
     tells_the_truth,
     several_threads_may_read_it,
     goes_to_another_process,
+    is_downloaded_by_options,
 )
 
 
