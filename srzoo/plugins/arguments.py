@@ -94,7 +94,7 @@ def documented(function: Callable[..., object]) -> dict[str, str]:
 
 
 def _argument(function: Callable[..., object], parameter: inspect.Parameter, told: str) -> Argument:
-    default = parameter.default
+    default: object = parameter.default
     if parameter.annotation is parameter.empty:
         annotation: object = str if default is None else type(default)
     else:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..common.facts import described
-from ..contracts import Dataset, Described, Sample
+from ..contracts import Dataset, Described, KeyedPictures, NamedPictures, Sample, SizedPictures
+from ..contracts.optional import described
 from ..plugins import arguments
 
 LOOKED_AT = 12
@@ -91,19 +91,18 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
 
 def tells_the_truth(dataset: Dataset) -> None:
     """What it tells without decoding, if it does, is what comes out."""
-    ask = {what: getattr(dataset, what, None) for what in ("name", "key", "size")}
     keys: list[object] = []
     for index in _some(dataset):
         sample = dataset[index]
-        if ask["name"]:
-            name = ask["name"](index)
+        if isinstance(dataset, NamedPictures):
+            name = dataset.name(index)
             assert name == sample.name, f"name({index}) is {name!r}, not {sample.name!r}"
-        if ask["size"]:
-            size, found = tuple(ask["size"](index)), sample.hr.shape[:2]
+        if isinstance(dataset, SizedPictures):
+            size, found = tuple(dataset.size(index)), sample.hr.shape[:2]
             assert size == found, f"{sample.name}: size({index}) is {size}, not {found}"
-        if ask["key"]:
-            keys.append(ask["key"](index))
-            assert ask["key"](index) == keys[-1], f"key({index}) changes although no picture does"
+        if isinstance(dataset, KeyedPictures):
+            keys.append(dataset.key(index))
+            assert dataset.key(index) == keys[-1], f"key({index}) changes although no picture does"
     assert len({*keys}) == len(keys), "two pictures have one key"
 
 

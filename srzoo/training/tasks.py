@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair, SplitGenerator, Task, multiple_of, nn_module
+from ..contracts import NetworkFacts, Pair, SplitGenerator, Task, multiple_of, nn_module, stated
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..recipes.data_folder import fill_in_data_folder
@@ -101,7 +101,7 @@ def fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
             f"Lower data.lr_crop by {over}",
         )
     for who, network in task.networks.items():
-        least, seen = int(getattr(network, "min_size", 1)), side * min(scales)
+        least, seen = int(stated(network, NetworkFacts).min_size), side * min(scales)
         if seen < least:
             raise SrzooError(
                 f"the {who} sees {seen}x{seen} pixels of a crop, and needs {least}",
