@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ._facts import fact
 from ._module import Module, nn_module
@@ -44,6 +44,8 @@ from .optional import (
 )
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -176,6 +178,7 @@ class Discriminator(Module, Protocol):
         ...
 
 
+@runtime_checkable
 class Block(Module, Protocol):
     """An ``nn.Module``, built with ``channels``, that a generator's body repeats.
 
@@ -278,7 +281,7 @@ def splits(network: object) -> TypeIs[SplitGenerator]:
     return all(hasattr(network, name) for name in ("features", "reconstruct", "tail_reach"))
 
 
-def has_linear_tail(network: object) -> bool:
+def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
     """Whether a generator is split, and its tail can be folded into one convolution."""
     return splits(network) and bool(getattr(network, "linear_tail", GeneratorFacts.linear_tail))
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from .. import contracts
 from .._version import __version__
 from ..common import kept_folders
-from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid
+from ..contracts import has_linear_tail, multiple_of, on_grid, splits
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
@@ -66,17 +66,19 @@ _one = threading.Lock()
 class AtScale(nn.Module):
     """A generator at one scale, in one piece; its linear tail folded if asked for."""
 
-    def __init__(self, generator: nn.Module, scale: int, fold: bool) -> None:
+    def __init__(self, generator: contracts.Generator, scale: int, fold: bool) -> None:
         super().__init__()
-        self.generator = generator
+        self.generator: contracts.Generator = generator
         self.scale = scale
-        self.tail = Folded(generator, scale) if fold else None
+        split = generator if fold and splits(generator) else None
+        self.tail = Folded(split, scale) if split else None
+        self._features = split.features if split else None
 
     def forward(self, picture: Tensor) -> Tensor:
         """1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
-        if self.tail is None:
+        if self.tail is None or self._features is None:
             return self.generator(picture, self.scale)
-        return self.tail(cast("SplitGenerator", self.generator).features(picture, self.scale))
+        return self.tail(self._features(picture, self.scale))
 
 
 def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
@@ -149,7 +151,7 @@ def write(
 
 def _write(
     model: ModelFolder,
-    generator: nn.Module,
+    generator: contracts.Generator,
     scale: int,
     format: str,
     path: Path,
@@ -162,7 +164,7 @@ def _write(
     net = AtScale(generator, scale, folded).eval()
     multiple = multiple_of(generator)
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
-    reach = cast("contracts.Generator", generator).reach
+    reach = generator.reach
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
