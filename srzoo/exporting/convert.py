@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -266,7 +266,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     sides = {side: _free(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:
-            program = cast("Any", torch.onnx).export(
+            program = torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
                 net, (x,), dynamo=True, dynamic_shapes={INPUT: sides}, input_names=[INPUT],
                 output_names=[OUTPUT], opset_version=OPSET, verbose=False, optimize=True,
             )  # fmt: skip
@@ -275,8 +275,10 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
             kind = ModelError if known else UnfinishedError
             what = f"torch cannot export {about.model}: {_reason(error)}"
             raise kind(what, USE_ANOTHER) from error
+        assert program is not None, "dynamo gives a program"
         program.model.metadata_props["srzoo"] = about.to_json()
-        program.save(str(path), external_data=False)
+        save = program.save  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        save(str(path), external_data=False)
 
 
 def _free(name: str, about: About) -> Any:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -138,9 +138,12 @@ def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:
     Bicubic's convolutions take three times what their results do.
     """
     run()  # what is made once, at the first call, is no working memory
-    with _quiet(), profile(profile_memory=True) as profiler:
+    profiler = profile(profile_memory=True)
+    with _quiet(), profiler:
         result = run()
-    events = [e for e in cast("Any", profiler).kineto_results.events() if e.name() == "[memory]"]
+    found = profiler.kineto_results
+    told: list[Any] = found.events() if found else []  # torch's types leave ``nbytes`` out
+    events = [event for event in told if event.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: int(e.start_ns())):
         live += int(event.nbytes())
