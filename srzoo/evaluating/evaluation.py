@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import defaults
 from ..common import devices
-from ..common.facts import short_of
+from ..contracts import MetricFacts, stated
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..upscaling import loading
@@ -254,7 +254,7 @@ class _Work:
 
 def _value(name: str, judge: Metric, each: tuple[float, ...]) -> Value:
     mean = sum(each) / len(each) if each else math.nan
-    short = short_of(judge, use_of(name).name)
+    short = str(stated(judge, MetricFacts).short or use_of(name).name)
     return Value(name, mean, judge.protocol, judge.higher_is_better, each, short)
 
 

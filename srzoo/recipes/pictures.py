@@ -9,8 +9,8 @@ from itertools import zip_longest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
-from ..common.facts import clean_of, described, phrase_of
 from ..contracts import Described
+from ..contracts.optional import clean_of, described, phrase_of
 from ..errors import BrokenPluginError, PluginError
 from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
 from ..plugins import kinds

@@ -12,13 +12,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..common import strict
-from ..contracts import Pair
+from ..contracts import Dataset, NamedPictures, Pair, SizedPictures
 from ..errors import SrzooError
 from ..models import hub
 from ..networks.runner import ModuleRunner
@@ -243,19 +243,17 @@ def _headers(
                         large_enough(sizes[key], pictures.lr_crop * largest)
 
 
-def _sizes(dataset: Any) -> Iterator[tuple[str, tuple[int, int]]]:
+def _sizes(dataset: Dataset) -> Iterator[tuple[str, tuple[int, int]]]:
     """Name, and height and width, of each picture by its header, where a dataset tells them."""
-    size = getattr(dataset, "size", None)
-    if not callable(size):
+    if not isinstance(dataset, SizedPictures) or not callable(dataset.size):
         return
-    name = getattr(dataset, "name", None)
-    name = name if callable(name) else "picture {}".format
+    named = dataset if isinstance(dataset, NamedPictures) and callable(dataset.name) else None
     for index in range(len(dataset)):
         try:
-            found = cast("tuple[int, int]", size(index))
+            found = dataset.size(index)
         except SrzooError:
             continue  # whoever decodes it names it, or leaves it out
-        yield str(name(index)), found
+        yield str(named.name(index)) if named else f"picture {index}", found
 
 
 def try_losses(parts: Parts) -> None:
