@@ -93,7 +93,7 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             to_stderr(f"written: {results.write(folder, rows)}")
     finally:
-        _tell(report, running.ran(folders) if folders else {}, json_)
+        _tell(report, running.ran(report.engines), json_)
     for each in failed:
         to_stderr(f"left out: {each.what}")
     if failed and write_card:

@@ -55,7 +55,7 @@ def list_(kind: str | None, json_: bool) -> None:
 @click.argument("name")
 def show(kind: str, name: str) -> None:
     """Show a plugin's arguments, docstring and package, and what it states."""
-    from ..plugins import arguments, kinds
+    from ..plugins import kinds, schema
 
     registry = kinds.kind(kind)
     found = registry.find(name)
@@ -63,7 +63,7 @@ def show(kind: str, name: str) -> None:
     click.echo(f"{found}\n{found.target}\n")
     if inspect.isclass(target) or inspect.isfunction(target):
         for parameter in registry.signature(name).parameters.values():
-            click.echo(f"  {arguments.words(parameter)}")
+            click.echo(f"  {schema.words(parameter)}")
     click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
     if stated := _stated(found, target):
         click.echo("\nIt states:\n")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common.facts import label_of, unit_of
+from ..contracts import MetricFacts, stated
 from ..defaults import ENGINE
 from ..evaluating.naming import class_of, short
 from ..images import sheet
@@ -28,13 +28,17 @@ NARROWEST = 180
 def note(found: Comparison, one: ComparedImage) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if one.name == "HR" and found.higher:
-        return " / ".join(label_of(class_of(name), short(name)) for name in found.higher)
+        return " / ".join(_facts(name).label or short(name) for name in found.higher)
     return " / ".join(_value(name, value) for name, value in one.values.items())
+
+
+def _facts(metric: str) -> MetricFacts:
+    return stated(class_of(metric), MetricFacts)
 
 
 def _value(name: str, value: float) -> str:
     shown = f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-    return f"{shown} {unit_of(class_of(name))}".rstrip()
+    return f"{shown} {_facts(name).unit}".rstrip()
 
 
 def sentences(found: Comparison) -> list[str]:

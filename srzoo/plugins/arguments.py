@@ -1,124 +1,123 @@
-"""Arguments of plugins, held against their annotations: the signature is the schema.
-
-pydantic does it, strictly: plain types, ``Literal``, unions, lists and tables, and ``Annotated``
-with ranges of annotated-types, such as ``n_feats: Annotated[int, Ge(1)] = 64``. No number may be
-infinite. An annotation that cannot be had claims nothing.
-"""
+"""The arguments of a function as a command's options: types, choices, defaults, help."""
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
-import math
 import re
-import types
-import typing
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ..errors import ArgumentError
+from ..contracts import Downloadable
+from . import schema
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
+TYPES = (str, int, float, bool, Path)
+GIVEN = ("to", "verify", "progress")
+"""What the program gives to every ``fetch``."""
+RESERVED = frozenset({"dataset", "output", "no_verify", "help"})
+"""What names an option of ``srzoo data get`` already."""
 
-NAMES: dict[str, Any] = {**vars(collections.abc), **vars(typing), "Path": Path}
-"""What annotations may name that was imported for type checkers alone."""
 
+@dataclass(frozen=True)
+class Argument:
+    """One keyword argument.
 
-def fitted(title: str, target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as a class or function takes them: a text becomes a ``Path`` if that is asked.
-
-    Args:
-        title: what errors call the plugin.
-        target: the class or function.
-        given: arguments by name; those without an annotation are not looked at.
-
-    Raises:
-        ArgumentError: one is of another type, not a finite number, or out of its range.
+    Attributes:
+        name: as the function has it.
+        type: of a value, one of :data:`TYPES`; None where it is of no type that can be an option.
+        choices: the values that it takes; empty where it takes any of its type.
+        default: ``inspect.Parameter.empty`` where there is none.
+        help: what the docstring's ``Args:`` say; empty where they say nothing.
     """
-    wanted = hints(target)
-    found = dict(given)
-    for name in given.keys() & wanted.keys():
-        if wanted[name] is Path and isinstance(given[name], str):
-            found[name] = Path(given[name])
-        elif not _plainly(wanted[name], given[name]):
-            _check(f"{title}: {name}", wanted[name], given[name])
+
+    name: str
+    type: type[Any] | None
+    choices: tuple[Any, ...]
+    default: Any
+    help: str
+
+    @property
+    def needed(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+
+def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
+    """What a dataset's ``fetch`` takes besides what every one takes."""
+    told = documented(fetch)
+    return [
+        _argument(fetch, parameter, told.get(name, ""))
+        for name, parameter in inspect.signature(fetch).parameters.items()
+        if name not in GIVEN
+    ]
+
+
+def faults(fetch: Callable[..., object]) -> list[str]:
+    """What a ``fetch`` has that :class:`srzoo.contracts.Downloadable` does not allow."""
+    parameters, told = inspect.signature(fetch).parameters, documented(fetch)
+    found = [f"takes no {name}" for name in GIVEN if name not in parameters]
+    found += [] if inspect.getdoc(fetch) else ["has no docstring"]
+    for name, parameter in parameters.items():
+        title = f"argument {name}"
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            found.append(f"{title} is not keyword-only")
+        elif name not in GIVEN:
+            argument = _argument(fetch, parameter, "")
+            if name in RESERVED:
+                found.append(f"{title} has the name of an option of srzoo data get")
+            if argument.needed:
+                found.append(f"{title} has no default")
+            if parameter.annotation is parameter.empty:
+                found.append(f"{title} has no annotation")
+            elif argument.type is None:
+                known = ", ".join(kind.__name__ for kind in TYPES)
+                found.append(f"{title} is annotated with none of {known}, Literal, or one or None")
+            if name not in told:
+                found.append(f"{title} is not in the docstring's Args")
     return found
 
 
-@cache
-def hints(target: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a class's or function's arguments, but for those that cannot be had."""
-    function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
-    stated: dict[str, Any] = getattr(function, "__annotations__", {})
-    names = NAMES | getattr(function, "__globals__", {})
-    found: dict[str, Any] = {}
-    for name, annotation in stated.items():
-        try:
-            one = types.SimpleNamespace(__annotations__={name: annotation})
-            found[name] = typing.get_type_hints(one, names, include_extras=True)[name]
-        except Exception:  # noqa: BLE001 - its name is there for type checkers alone
-            continue
+def documented(function: Callable[..., object]) -> dict[str, str]:
+    """What a docstring's ``Args:`` say of each argument, each in one line."""
+    _, _, section = (inspect.getdoc(function) or "").partition("Args:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if line.strip() and not line.startswith(" "):
+            break  # the next section
+        if begun := re.match(r" {1,4}\*{0,2}(\w+)(?: ?\([^)]*\))?: *(.*)", line):
+            name, found[begun[1]] = begun[1], begun[2].strip()
+        elif name and line.strip():
+            found[name] = f"{found[name]} {line.strip()}".strip()
     return found
 
 
-def words(parameter: inspect.Parameter) -> str:
-    """A parameter as a person reads it: ``n_feats: int, at least 1 = 64``."""
-    found, kind = parameter.name, parameter.annotation
-    if kind is not parameter.empty:
-        text = kind if isinstance(kind, str) else inspect.formatannotation(kind)
-        text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
-        found += f": {re.sub(r'Annotated.([^,]*), (.*).$', _ranges, text)}"
-    return found if parameter.default is parameter.empty else f"{found} = {parameter.default!r}"
+def _argument(function: Callable[..., object], parameter: inspect.Parameter, told: str) -> Argument:
+    default: object = parameter.default
+    if parameter.annotation is parameter.empty:
+        annotation: object = str if default is None else type(default)
+    else:
+        annotation = schema.hints(function).get(parameter.name)
+    kind, choices = _type(annotation)
+    return Argument(parameter.name, kind, choices, default, told)
 
 
-def _ranges(found: re.Match[str]) -> str:
-    text = re.sub(r"Interval\((.*?)\)", r"\1", found[2])
-    for name, said in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
-        text = re.sub(rf"\b{name}(?:=|\((?:{name}=)?)([^(),]*)\)?", rf"{said} \1", text, flags=re.I)
-    return f"{found[1]}, {text}"
+def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
+    """The type of a value, and the choices that there are."""
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        rest = [item for item in get_args(annotation) if item is not NoneType]
+        return _type(rest[0]) if len(rest) == 1 else (None, ())
+    if get_origin(annotation) is Literal:
+        choices = tuple[Any, ...](item for item in get_args(annotation) if item is not None)
+        types: set[type[Any]] = {type(item) for item in choices}
+        return (types.pop(), choices) if len(types) == 1 and types <= {str, int} else (None, ())
+    return next((kind for kind in TYPES if annotation is kind), None), ()
 
 
-def _plainly(kind: Any, value: Any) -> bool:
-    """Whether a value fits at once; pydantic, whose import takes a moment, need not be asked."""
-    if kind is float and type(value) in (int, float):
-        return math.isfinite(value)
-    if kind is Path:
-        return isinstance(value, Path)
-    return kind is Any or (kind in (str, int, bool) and type(value) is kind)
-
-
-def _check(place: str, kind: Any, value: Any) -> None:
-    from pydantic import ValidationError
-    from pydantic.errors import PydanticUserError
-
-    try:
-        _adapter(kind).validate_python(value)
-    except ValidationError as error:
-        what, fix = _in_words(error)
-        raise ArgumentError(f"{place}{what}", fix) from None
-    except (PydanticUserError, TypeError):
-        return  # a type of somebody's own that says nothing
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    from pydantic import ConfigDict, TypeAdapter
-
-    return TypeAdapter(
-        kind,
-        config=ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False),
-    )
-
-
-def _in_words(error: ValidationError) -> tuple[str, str]:
-    """Where in a value it is wrong, and what would be right."""
-    found = error.errors(include_url=False)
-    places = ["".join(f"[{key}]" for key in one["loc"] if isinstance(key, int)) for one in found]
-    deepest = max(places, key=len)
-    chosen = [one for one, place in zip(found, places, strict=True) if place == deepest]
-    said = [re.sub(r"^Input should be |^Input should ", "", one["msg"]) for one in chosen]
-    fix = " or ".join(dict.fromkeys(said))
-    return f"{deepest} is {chosen[0]['input']!r}", f"It should be {fix}"
+def fetch_of(dataset: object) -> Callable[..., list[str]] | None:
+    """How a dataset's class downloads it; None where it does not."""
+    return dataset.fetch if isinstance(dataset, Downloadable) else None

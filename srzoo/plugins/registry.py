@@ -23,7 +23,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import arguments, importing, manners, packages
+from . import importing, manners, packages, schema
 
 OWN_DIST = "srzoo"
 LOCAL_DIST = "(this process)"
@@ -284,7 +284,7 @@ class Registry(Generic[T]):
         """Hold a use against the plugin's signature, without building anything.
 
         Returns:
-            The arguments as the annotations want them: :func:`.arguments.fitted`.
+            The arguments as the annotations want them: :func:`.schema.fitted`.
 
         Raises:
             PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
@@ -310,7 +310,7 @@ class Registry(Generic[T]):
                 f"{title} needs {', '.join(missing)}",
                 f"See: srzoo plugin show {self.kind} {use.name}",
             )
-        return arguments.fitted(title, self.get(use.name), use.args)
+        return schema.fitted(title, self.get(use.name), use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
         """Add a plugin to this process alone, for notebooks and tests.

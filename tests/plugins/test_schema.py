@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srzoo.errors import ArgumentError
-from srzoo.plugins import arguments
+from srzoo.plugins import schema
 from srzoo.plugins.registry import Registry
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ WRONG = [
 
 @pytest.mark.parametrize("given", FIT, ids=str)
 def test_what_fits_is_passed_on(given):
-    found = arguments.fitted("part", part, given)
+    found = schema.fitted("part", part, given)
     (name,) = given
     assert found[name] is given[name] or found == {"folder": Path("a")}
 
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_named(given, message):
 )
 def test_a_value_is_an_int_or_refused(value):
     try:
-        arguments.fitted("part", part, {"limit": value})
+        schema.fitted("part", part, {"limit": value})
     except ArgumentError:
         assert value is not None
         assert type(value) is not int
@@ -104,7 +104,7 @@ def test_a_value_is_an_int_or_refused(value):
 
 
 def test_they_are_readable():
-    shown = [arguments.words(one) for one in inspect.signature(part).parameters.values()]
+    shown = [schema.words(one) for one in inspect.signature(part).parameters.values()]
     assert "n_feats: int, at least 1 = 64" in shown
     assert "share: float, at least 0, at most 1 = 0.5" in shown
     assert "span: int, above 0, below 9 = 5" in shown
