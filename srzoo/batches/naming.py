@@ -38,7 +38,7 @@ class Names:
         variants: what differs from the model's own result, some of ``VARIANTS`` and their values.
         pattern: for all names, or None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
             input's own name in a folder.
-        measure: the way of a picture, or of a page of it, to its size, for patterns that tell it.
+        measure: gives the route of a picture, or of a page of it, for patterns with sizes.
     """
 
     model: str

@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
     alone = arguments is None
     given = sys.argv[1:] if arguments is None else arguments
-    with _streams.guarded(alone=alone) as streams, _signals.handled():
+    with _streams.guarded_streams(alone=alone) as streams, _signals.handled():
         code = _run(given, streams)
         if lost := streams.lost():
             code = _say(lost, code or A_PART_FAILED)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def gathered(group: type[Any], name: str) -> Callable[[F], F]:
+def option_group(group: type[Any], name: str) -> Callable[[F], F]:
     """Give a command a group's options, as one argument called ``name``."""
     options = get_type_hints(group, include_extras=True)
 
@@ -50,18 +50,18 @@ def gathered(group: type[Any], name: str) -> Callable[[F], F]:
     return decorate
 
 
-class Spelled(click.Option):
+class AliasOption(click.Option):
     """An option that also takes older spellings: those of its names that end in ``!``."""
 
     def __init__(self, param_decls: list[str], **attributes: Any) -> None:
-        self.old = [name.rstrip("!") for name in param_decls if name.endswith("!")]
+        self.old_names = [name.rstrip("!") for name in param_decls if name.endswith("!")]
         super().__init__([name.rstrip("!") for name in param_decls], **attributes)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The help without the older spellings."""
         names = self.opts
         try:
-            self.opts = [name for name in names if name not in self.old]
+            self.opts = [name for name in names if name not in self.old_names]
             return super().get_help_record(ctx)
         finally:
             self.opts = names
@@ -183,7 +183,7 @@ def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     return amount(value, "number of pixels", "500M") if value else None
 
 
-def either(
+def one_of(
     argument: T | None, option: T | None, what: str = "MODEL", default: T | None = None
 ) -> T:
     """What was given as an argument, or as an option.
@@ -203,7 +203,7 @@ REFERENCE: dict[str, Any] = {"default_map": {"engine": ENGINE}}
 """Settings of commands that measure and compare models: by torch, unless another is asked for."""
 
 
-def together(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
+def arguments_of(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
     """Several arguments in their order, of which each may be given as an option instead.
 
     Raises:
@@ -231,7 +231,7 @@ json_option = click.option("--json", "json_", is_flag=True, help="One JSON objec
 
 
 @dataclass(frozen=True)
-class Running:
+class EngineOptions:
     """Which engine runs a model, on what, and within which memory."""
 
     engine: Annotated[str, click.option(
@@ -256,7 +256,7 @@ class Running:
 
         engine.check(self.engine, self.device, self.precision)
 
-    def ran(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
+    def describe(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
         """What models were run by, for whoever reads the figures."""
         from ..exporting import engine as engines
 
@@ -270,7 +270,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Enlarging:
+class SizeOptions:
     """How large, and how much of it is the model's."""
 
     scale: Annotated[str | None, click.option(
@@ -281,7 +281,7 @@ class Enlarging:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """What is taken of a picture file."""
 
     page: Annotated[int | str | None, click.option(
@@ -293,7 +293,7 @@ class Reading:
         "--max-pixels", metavar="N", callback=_pixels,
         help="Refuse larger pictures. Default: 500M.")]
 
-    def one(self) -> Asked:
+    def single_picture(self) -> Asked:
         """How one picture is read.
 
         Raises:
@@ -307,7 +307,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Writing:
+class WriteOptions:
     """What a result's file is like."""
 
     format: Annotated[str | None, click.option(
@@ -325,7 +325,7 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Existing:
+class ExistingOptions:
     """What happens to files that are there already."""
 
     overwrite: Annotated[bool, click.option(
@@ -335,8 +335,8 @@ class Existing:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How much is told, and to whom."""
+class ReportOptions:
+    """How much is said, and to whom."""
 
     json_: Annotated[bool, click.option(
         "--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")]

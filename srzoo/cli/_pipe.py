@@ -78,8 +78,8 @@ def plan_pipe(
         own = format is None and files.is_stream(target)  # a device has no ending
         found = format or ("png" if own else images.format_of(target))
         job = batch.Job(picture, target, found, data=io.BytesIO(), page=asked.page)
-        job = batch.judge(job, overwrite, skip_existing)
-    if through and not (job.problem or job.kept):
+        job = batch.check_target(job, overwrite, skip_existing)
+    if through and not (job.problem or job.skip_reason):
         data = _Input(_stdin())
         if own:
             job = replace(job, format=images.read_format(data))

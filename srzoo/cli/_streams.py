@@ -163,7 +163,7 @@ def current() -> Streams:
 
 
 @contextlib.contextmanager
-def guarded(*, alone: bool) -> Generator[Streams]:
+def guarded_streams(*, alone: bool) -> Generator[Streams]:
     """Keep standard output for what the command says itself, and have all of it cleaned.
 
     Args:

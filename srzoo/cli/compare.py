@@ -12,10 +12,10 @@ from ..errors import PictureError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import (
     REFERENCE,
-    Running,
-    gathered,
+    EngineOptions,
     json_option,
     model_names,
+    option_group,
     scale_option,
     strength_option,
 )
@@ -43,12 +43,12 @@ PAGES = (".html", ".htm")
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files; never an input.")
-@gathered(Running, "running")
+@option_group(EngineOptions, "engine_options")
 @json_option
 def compare(
     photo: Path | None, models: tuple[str, ...], hr: Path | None, crop: str, scale: int | None,
     strength: float, degradation: str, outputs: tuple[Path, ...], overwrite: bool,
-    running: Running, json_: bool,
+    engine_options: EngineOptions, json_: bool,
 ) -> None:
     # fmt: on
     """Show what several models make of one picture.
@@ -64,16 +64,17 @@ def compare(
     from ..comparing import comparison
     from ..images.places import Place
 
-    running.check()
+    engine_options.check()
     for output in outputs:
         _check(output, [path for path in (photo, hr) if path], overwrite)
     place = None if crop == "auto" else Place.parse(crop)
     with progress_bar() as progress:
-        found = comparison.compare(models, photo, hr, scale=scale, crop=place,
-                                   degradation=degradation, engine=running.engine,
-                                   device=running.device, precision=running.precision,
-                                   memory=running.memory, tile=running.tile, strength=strength,
-                                   progress=progress)  # fmt: skip
+        found = comparison.compare(
+            models, photo, hr, scale=scale, crop=place, degradation=degradation,
+            engine=engine_options.engine, device=engine_options.device,
+            precision=engine_options.precision, memory=engine_options.memory,
+            tile=engine_options.tile, strength=strength, progress=progress,
+        )  # fmt: skip
     for output in outputs:
         _write(found, output)
     if json_:

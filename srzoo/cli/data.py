@@ -15,7 +15,7 @@ import click
 from .. import defaults
 from ..errors import ArgumentError, PictureError, SrzooError
 from ._console import as_json, printable, progress_bars, size, table, to_stderr
-from ._options import Factor, Spelled, together
+from ._options import AliasOption, Factor, arguments_of
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -36,7 +36,7 @@ def data() -> None:
 @click.argument("dataset")
 @click.option("--track", help="Which LR pictures.  [default: the dataset's own]")
 @click.option("--split", type=click.Choice(["train", "valid", "both"]), help="[default: both]")
-@click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
+@click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
               help="A folder.  [default: data/DATASET]")
 @click.option("--url", metavar="BASE", help="Where the archives lie: a mirror.")
 @click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
@@ -170,7 +170,7 @@ def degrade(
     if sheet:
         _sheet(given, output, sheet, made, use.name, scale, seed, overwrite)
         return
-    source, target = map(Path, together(given, {"IN": None, "OUT": output}))
+    source, target = map(Path, arguments_of(given, {"IN": None, "OUT": output}))
     jobs = _jobs(source, target, overwrite)
     failed: list[SrzooError] = []
     for name, picture, result in jobs:
@@ -214,7 +214,7 @@ def _sheet(
 
     if output is not None:
         raise ArgumentError("--sheet makes no files in OUT", "Leave OUT out, or --sheet")
-    source = Path(together(given, {"IN": None})[0])
+    source = Path(arguments_of(given, {"IN": None})[0])
     if not source.exists():
         raise PictureError(f"{source} does not exist", "Check the name")
     if sheet.suffix.lower() != ".png":

@@ -10,7 +10,7 @@ import click
 from ..errors import ModelError
 from ..plugins import kinds
 from ._console import as_json, printable
-from ._options import Spelled, either, json_option, model_names, model_option, scale_option
+from ._options import AliasOption, json_option, model_names, model_option, one_of, scale_option
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat
@@ -34,7 +34,7 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.command()
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
-@click.option("--to", "--format!", "to", cls=Spelled, type=Formats(), required=True,
+@click.option("--to", "--format!", "to", cls=AliasOption, type=Formats(), required=True,
               help="The format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Default: the model's name, here.")
@@ -60,7 +60,7 @@ def export(
     from ..exporting import about, exports
     from ..models import locate, scales
 
-    folder = locate.find(either(model, model_))
+    folder = locate.find(one_of(model, model_))
     factor = scales.choose(folder.name, folder.config.scales, scale)
     format = exports.need(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""

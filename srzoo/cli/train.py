@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from ..common.amounts import duration
 from ._console import progress_bars
-from ._options import Spelled
+from ._options import AliasOption
 
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("recipe")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change the recipe.")
 @click.option("--data", type=click.Path(path_type=Path), help="Stands for {data} in the recipe.")
-@click.option("-o", "--output", "--out!", "output", cls=Spelled,
+@click.option("-o", "--output", "--out!", "output", cls=AliasOption,
               type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
               help="Go on from the newest checkpoint, or from DIR.")

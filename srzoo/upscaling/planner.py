@@ -3,7 +3,7 @@
 The arithmetic is the same for every engine: an engine says what a pixel takes
 (``bytes_per_pixel``), what a call takes besides (``bytes_aside``), how far its network looks
 (``reach``), on which grid (``multiple``) and, where it has a memory of its own, how much of that
-is free. A way to a size without passes asks no engine.
+is free. A route without passes asks no engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..common.memory import free as free
 from ..common.memory import used
 from ..contracts import multiple_of, on_grid
 from ..errors import MemoryBudgetError
-from .memory_needs import FILL, Way, Work
+from .memory_needs import FILL, PassNeeds, PictureNeeds
 
 if TYPE_CHECKING:
     from ..contracts import Runner
@@ -76,52 +76,56 @@ NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, ar
 
 
 def plan_passes(
-    way: Way, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
+    needs: PictureNeeds, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
 ) -> tuple[TilePlan, ...]:
-    """How each pass of a picture's way is cut; arguments as for :func:`plan_tiles`.
+    """How each pass over a picture is cut; arguments as for :func:`plan_tiles`.
 
     Raises:
         MemoryBudgetError: it does not fit; says which settings would make it possible.
     """
-    found, error = _planned(way, runner, tile, memory)
+    found, error = _plan_each(needs, runner, tile, memory)
     if error is None:
-        return tuple(found[: len(way.route.passes)])
-    (width, height), (across, down) = way.route.source, way.route.size
-    what = f"a {width}x{height} picture to {across}x{down} ({way.route}) needs about"
+        return tuple(found[: len(needs.route.passes)])
+    (width, height), (across, down) = needs.route.source, needs.route.size
+    what = f"a {width}x{height} picture to {across}x{down} ({needs.route}) needs about"
     if error.device is not None:
         raise MemoryBudgetError(
             f"{what} {format_gb(error.needed)}, and of the device's memory"
             f" {format_gb(error.device)} are free",
             "Use --device cpu" if tile == "auto" else "Use --tile auto, or --device cpu",
         )
-    ways = [f"Give --memory {format_gb(error.least, above=True)} or more"]
-    if not way.streamed and _planned(replace(way, streamed=True), runner, tile, memory)[1] is None:
-        ways.append("or write a TIFF (-o NAME.tif), which needs less")
+    fixes = [f"Give --memory {format_gb(error.least, above=True)} or more"]
+    if (
+        not needs.streamed
+        and _plan_each(replace(needs, streamed=True), runner, tile, memory)[1] is None
+    ):
+        fixes.append("or write a TIFF (-o NAME.tif), which needs less")
     if tile != "auto":
-        ways.append("or --tile auto")
+        fixes.append("or --tile auto")
     raise MemoryBudgetError(
-        f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(ways)
+        f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(fixes)
     )
 
 
 def still_fit(
-    plans: tuple[TilePlan, ...], way: Way, runner: Runner, *, memory: int | None = None
+    plans: tuple[TilePlan, ...], needs: PictureNeeds, runner: Runner, *, memory: int | None = None
 ) -> bool:
     """Whether a picture can be made as it was planned, with the memory that there is by now.
 
     Args:
-        plans: of the passes; none for a way without any.
-        way: as it has proved to be: a picture that is held, others that memory is left to.
+        plans: of the passes; none for a route without any.
+        needs: of the picture, now that it is loaded and others take memory beside it.
         runner, memory: as for :func:`plan_tiles`.
     """
-    if len(plans) != len(way.route.passes):
+    if len(plans) != len(needs.route.passes):
         return False
-    process, there = used(), _on_device(runner) if plans else None
+    process, device_bytes = used(), _free_on_device(runner) if plans else None
     budget = _budget(process, memory)
     taken = [plan.taken for plan in plans] or [0]
     return all(
-        _peak(work, bytes, process) <= budget and (there is None or bytes <= there)
-        for work, bytes in zip(way.works, taken, strict=True)
+        _peak_bytes(each, bytes, process) <= budget
+        and (device_bytes is None or bytes <= device_bytes)
+        for each, bytes in zip(needs.passes, taken, strict=True)
     )
 
 
@@ -130,34 +134,34 @@ def _budget(process: int, memory: int | None) -> int:
     return process + int(0.6 * free()) if memory is None else memory
 
 
-def _on_device(runner: Runner) -> int | None:
+def _free_on_device(runner: Runner) -> int | None:
     """Bytes that tiles may take of a device's own memory, if it has one."""
-    there = runner.free_memory()
-    return None if there is None else int(0.8 * there)
+    device_bytes = runner.free_memory()
+    return None if device_bytes is None else int(0.8 * device_bytes)
 
 
-def _fixed(work: Work, process: int) -> int:
+def _constant_bytes(needs: PassNeeds, process: int) -> int:
     """Bytes that the process has while tiles come and go."""
-    return process + SLACK + work.standing
+    return process + SLACK + needs.constant_bytes
 
 
-def _peak(work: Work, taken: int, process: int) -> int:
+def _peak_bytes(needs: PassNeeds, taken: int, process: int) -> int:
     """What the process will have at most, if tiles and strips take so much."""
     # Decoders and encoders make copies when there are no tiles, and the first no result either.
-    aside = max(work.encoded, work.decoded - work.kept)
-    return _fixed(work, process) + max(taken, aside)
+    aside = max(needs.encoder_bytes, needs.decoder_bytes - needs.result_bytes)
+    return _constant_bytes(needs, process) + max(taken, aside)
 
 
-def _planned(
-    way: Way, runner: Runner, tile: Tile, memory: int | None
+def _plan_each(
+    needs: PictureNeeds, runner: Runner, tile: Tile, memory: int | None
 ) -> tuple[list[TilePlan], TooLargeError | None]:
-    """The plans, and of what stands against them the worst."""
+    """A plan for each pass that fits, and the error of the pass that is furthest from fitting."""
     found: list[TilePlan] = []
     refused: list[TooLargeError] = []
-    for work in way.works:
+    for each in needs.passes:
         try:
-            needed = runner if way.route.passes else None
-            found.append(plan_tiles(work, needed, tile=tile, memory=memory))
+            engine = runner if needs.route.passes else None
+            found.append(plan_tiles(each, engine, tile=tile, memory=memory))
         except TooLargeError as error:
             refused.append(error)
     worst = max(refused, key=lambda error: (error.device is not None, error.least), default=None)
@@ -165,7 +169,7 @@ def _planned(
 
 
 def plan_tiles(
-    work: Work, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
+    needs: PassNeeds, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
 ) -> TilePlan:
     """How a picture will be cut.
 
@@ -173,7 +177,7 @@ def plan_tiles(
     tiles that overlap and blend.
 
     Args:
-        work: what is to be done.
+        needs: of the pass.
         runner: what does it; None where nothing has to go through a network.
         tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
             rounded up to the network's grid.
@@ -183,21 +187,21 @@ def plan_tiles(
         TooLargeError: not even small tiles fit into the memory it may use.
     """
     # Asked first: a model may be loaded for it, and is counted then.
-    facts = TileFacts.of(runner, work) if runner else None
-    there = _on_device(runner) if runner else None
+    facts = TileFacts.of(runner, needs) if runner else None
+    there = _free_on_device(runner) if runner else None
     process = used()
     budget = _budget(process, memory)
-    room = budget - _fixed(work, process)
+    room = budget - _constant_bytes(needs, process)
     if there is not None:
         room = min(room, there)
     elif memory is None and tile == "auto":
         room = min(room, WORKING_MEMORY)
-    found = _cut(work, facts, tile, room) if facts else NO_TILES
-    peak = _peak(work, found.taken, process)
+    found = _choose_plan(needs, facts, tile, room) if facts else NO_TILES
+    peak = _peak_bytes(needs, found.taken, process)
     if peak > budget or (there is not None and found.taken > there):
         if facts:  # the least that there is
-            found = _cut(work, facts, tile, 0)
-        least = _peak(work, found.taken, process)
+            found = _choose_plan(needs, facts, tile, 0)
+        least = _peak_bytes(needs, found.taken, process)
         lacking = runner.free_memory() if runner and there is not None else None
         on_device = there is not None and found.taken > there
         raise TooLargeError(peak, budget, least, lacking if on_device else None)
@@ -234,7 +238,7 @@ def format_gb(amount: int, *, above: bool = False) -> str:
 
 @dataclass(frozen=True)
 class TileFacts:
-    """What an engine says of its network, for one work.
+    """What an engine says of its network, for one pass.
 
     Attributes:
         reach: LR pixels on each side that an output pixel depends on, or None.
@@ -249,15 +253,15 @@ class TileFacts:
     aside: int
 
     @classmethod
-    def of(cls, runner: Runner, work: Work) -> TileFacts:
+    def of(cls, runner: Runner, needs: PassNeeds) -> TileFacts:
         """Ask the engine; the tile's own arrays are counted in."""
         # The tile as floats, twice; then the engine's result, and once more where tiles blend.
-        before, after = 24 + runner.bytes_per_pixel(work.scale), (12 + 12) * work.scale**2
-        if work.mixed:  # the interpolated tile, and that of its rows alone
-            after += 12 * work.scale**2 + 12 * work.scale
-        filled = FILL if work.channels in (2, 4) else 0
+        before, after = 24 + runner.bytes_per_pixel(needs.scale), (12 + 12) * needs.scale**2
+        if needs.mixed:  # the interpolated tile, and that of its rows alone
+            after += 12 * needs.scale**2 + 12 * needs.scale
+        filled = FILL if needs.channels in (2, 4) else 0
         per_pixel = int(LOOSE * (max(before, after) + filled))
-        return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(work.scale))
+        return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(needs.scale))
 
     @property
     def seen(self) -> int:
@@ -276,26 +280,26 @@ class TileFacts:
         return on_grid(SMALLEST, self.multiple)
 
 
-def _cut(work: Work, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
+def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
     """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
 
     Its ``bytes`` are not known yet.
     """
-    width, height = work.size
-    whole = _costs(work, facts, (height, width), margin=facts.seen, exact=True)
+    width, height = needs.size
+    whole = _plan_of(needs, facts, (height, width), margin=facts.seen, exact=True)
     if isinstance(tile, int):
         side = on_grid(tile, facts.multiple)
         if side >= max(width, height):
             return whole
         exact = facts.reach is not None and facts.reach <= side
         margin = facts.seen if exact else BLEND
-        return _costs(work, facts, (side, side), margin=margin, exact=exact)
+        return _plan_of(needs, facts, (side, side), margin=margin, exact=exact)
     if tile == "off" or whole.taken <= room:
         return whole
-    exact = _tiled(work, facts, exact=True) if facts.reach is not None else []
+    exact = _tile_plans(needs, facts, exact=True) if facts.reach is not None else []
     if found := _best(exact, room):
         return found
-    blended = _tiled(work, facts, exact=False)
+    blended = _tile_plans(needs, facts, exact=False)
     if found := _best(blended, room):
         return found
     return min((whole, *exact, *blended), key=lambda found: found.taken)
@@ -310,19 +314,19 @@ def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
     return min(near, key=lambda found: found.taken, default=None)
 
 
-def _tiled(work: Work, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
+def _tile_plans(needs: PassNeeds, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
     """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
-    width, height = work.size
+    width, height = needs.size
     margin = facts.seen if exact else BLEND
     return [
-        _costs(work, facts, (rows, columns), margin=margin, exact=exact)
-        for rows in _parts(height, facts)
-        for columns in _parts(width, facts)
+        _plan_of(needs, facts, (rows, columns), margin=margin, exact=exact)
+        for rows in _tile_sides(height, facts)
+        for columns in _tile_sides(width, facts)
         if not exact or (facts.reach or 0) <= max(min(rows, height), min(columns, width))
     ]
 
 
-def _parts(length: int, facts: TileFacts) -> list[int]:
+def _tile_sides(length: int, facts: TileFacts) -> list[int]:
     """Lengths of equal parts of a side: all of it, half, a third, then about 10 % less each."""
     counts, count = [1], 1
     while math.ceil(length / count) > facts.smallest:
@@ -332,11 +336,11 @@ def _parts(length: int, facts: TileFacts) -> list[int]:
     return list(dict.fromkeys(max(part, facts.smallest) for part in parts))
 
 
-def _costs(
-    work: Work, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
+def _plan_of(
+    needs: PassNeeds, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
 ) -> TilePlan:
     """The plan with these tiles; its ``bytes`` are not known yet."""
-    width, height = work.size
+    width, height = needs.size
     rows, columns = min(tile[0], height), min(tile[1], width)
     halves = [own // 2 for own, all_ in ((rows, height), (columns, width)) if own < all_]
     if not exact:
@@ -350,11 +354,11 @@ def _costs(
         on_grid(width, multiple) + 2 * edge + 2 * seen * (across - 1)
     )
     working = tallest * widest * facts.per_pixel + facts.aside
-    taken = working + rows * work.strip_row()
+    taken = working + rows * needs.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
-        taken += (rows + 2 * margin) * width * work.scale**2 * work.channels * 4
+        taken += (rows + 2 * margin) * width * needs.scale**2 * needs.channels * 4
     return TilePlan(
-        scale=work.scale,
+        scale=needs.scale,
         tile=(rows, columns),
         margin=margin if halves else 0,
         edge=edge,

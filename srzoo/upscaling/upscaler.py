@@ -22,7 +22,7 @@ from ..images import Picture
 from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
-from .memory_needs import Way
+from .memory_needs import PictureNeeds
 from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route
 from .stitching import Stitcher, Ticks
@@ -153,7 +153,7 @@ class Upscaler:
 
         Args:
             picture: what to enlarge. One that has the size already is given back as it is.
-            route: the way.
+            route: from the picture's size to the result's.
             progress: is told (tiles done, tiles in all).
             plans: what :meth:`plans` found for it; it is asked where there are none.
 
@@ -198,7 +198,7 @@ class Upscaler:
 
         Args:
             picture: what to enlarge; with it, and one strip, memory stays as it is.
-            to: a scale, or the way to a size.
+            to: a scale, or the route to a size.
             progress: is told (tiles done, tiles in all).
             plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
 
@@ -235,32 +235,32 @@ class Upscaler:
             MemoryBudgetError: not even small tiles fit into the memory it may use.
         """
         route = _straight(size, self.factor(scale))
-        return self.plans(Way(route, itemsize, channels, streamed))[0]
+        return self.plans(PictureNeeds(route, itemsize, channels, streamed))[0]
 
-    def plans(self, way: Way) -> tuple[TilePlan, ...]:
-        """How each pass of a picture's way to its size will be cut.
+    def plans(self, needs: PictureNeeds) -> tuple[TilePlan, ...]:
+        """How the picture will be cut in each pass.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
         return planner.plan_passes(
-            self._mixed(way), self._engine, tile=self.tile, memory=self.memory
+            self._mixed(needs), self._engine, tile=self.tile, memory=self.memory
         )
 
-    def still_fit(self, plans: tuple[TilePlan, ...], way: Way) -> bool:
+    def still_fit(self, plans: tuple[TilePlan, ...], needs: PictureNeeds) -> bool:
         """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
-        return planner.still_fit(plans, self._mixed(way), self._engine, memory=self.memory)
+        return planner.still_fit(plans, self._mixed(needs), self._engine, memory=self.memory)
 
     def seconds(self, plans: tuple[TilePlan, ...]) -> float:
         """How long computing takes, by the tiles that ran so far or by a small one."""
         return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
 
-    def _mixed(self, way: Way) -> Way:
-        return replace(way, mixed=True) if 0 < self.strength < 1 else way
+    def _mixed(self, needs: PictureNeeds) -> PictureNeeds:
+        return replace(needs, mixed=True) if 0 < self.strength < 1 else needs
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[TilePlan, ...]:
         itemsize = picture.pixels.itemsize
-        return self.plans(Way(route, itemsize, picture.channels, streamed, held=True))
+        return self.plans(PictureNeeds(route, itemsize, picture.channels, streamed, loaded=True))
 
     def _rows(
         self,
@@ -331,7 +331,7 @@ def _share(strength: object) -> float:
 
 
 def _straight(size: tuple[int, int], factor: int) -> Route:
-    """The way of one pass."""
+    """A route of one pass."""
     return Route((factor,), (size[0] * factor, size[1] * factor), size)
 
 

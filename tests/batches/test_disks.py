@@ -286,7 +286,7 @@ def test_file_systems_that_cannot_do_all(tmp_path, monkeypatch, name, number):
         work = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m",
                                         known=[], overwrite=True)  # fmt: skip
         with work.opened():
-            for job in work.todo:
+            for job in work.pending:
                 with outputs.to_file(job.target, lambda _stat: None) as file:
                     file.write(b"whole")
     assert (tmp_path / "a").read_bytes() == b"whole"

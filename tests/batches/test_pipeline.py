@@ -21,7 +21,7 @@ from helpers import drawn
 
 from srzoo.batches import batch, ledger, one_picture, outputs, pipeline
 from srzoo.batches.batch import Job
-from srzoo.batches.one_picture import Options, Outcome, PictureMaker
+from srzoo.batches.one_picture import Options, PictureMaker, PictureOutcome
 from srzoo.errors import MemoryBudgetError, PictureError
 from srzoo.models import locate
 from srzoo.upscaling.sizing import Sizing
@@ -69,7 +69,9 @@ def tree(folder: Path, count: int, seed: int = 0) -> Path:
     return folder
 
 
-def go(inputs: Path, out: Path, at_a_time: int, settings=SETTINGS, **options) -> list[Outcome]:
+def go(
+    inputs: Path, out: Path, at_a_time: int, settings=SETTINGS, **options
+) -> list[PictureOutcome]:
     """What ``srzoo upscale INPUTS -o OUT --recursive`` does."""
     work = batch.plan_batch([inputs], str(out), model="double", known=[], recursive=True,
                       settings=settings, **options)  # fmt: skip
@@ -124,8 +126,8 @@ class Slow:
     def memory_for_waiting(self) -> int:
         return self._room
 
-    def skipped(self, job: Job) -> Outcome | None:
-        return Outcome(job) if job.kept else None
+    def skipped(self, job: Job) -> PictureOutcome | None:
+        return PictureOutcome(job) if job.skip_reason else None
 
     def prepare(self, job: Job):
         kind = job.source.name[0]
@@ -153,23 +155,23 @@ class Slow:
             self.hold(-ready.weight)
             raise PictureError("cannot be computed")
 
-    def store(self, ready) -> Outcome:
+    def store(self, ready) -> PictureOutcome:
         self.nap()
         self.hold(-ready.weight)
         index = int(ready.job.source.name[1:])
         if ready.job.source.name[0] == "w" or index == self.full_at:
             problem = PictureError("cannot write")
             problem.__cause__ = OSError(28 if index == self.full_at else 5, "trouble")
-            return Outcome(ready.job, problem=problem)
-        return Outcome(ready.job)
+            return PictureOutcome(ready.job, problem=problem)
+        return PictureOutcome(ready.job)
 
-    def make(self, job: Job, begin=None) -> Outcome:
+    def make(self, job: Job, begin=None) -> PictureOutcome:
         try:
             ready = self.prepare(job)
             self.fetch(ready)
             self.enlarge(ready, begin(job) if begin else None)
         except PictureError as error:
-            return Outcome(job, problem=error)
+            return PictureOutcome(job, problem=error)
         return self.store(ready)
 
 
@@ -185,7 +187,7 @@ def jobs(count: int, kinds: str, seed: int) -> list[Job]:
     dice = random.Random(seed)
     names = [f"{dice.choice(kinds)}{i}" for i in range(count)]
     return [
-        Job(Path(name), Path(name), "png", kept="exists" if name[0] == "k" else None)
+        Job(Path(name), Path(name), "png", skip_reason="exists" if name[0] == "k" else None)
         for name in names
     ]
 
