@@ -31,7 +31,7 @@ class Forecast:
         pictures: how many will be made.
         seconds: that the model will run, estimated.
         bytes: of the results, uncompressed.
-        alone: the only one, if there is one.
+        single: the picture, if there is only one.
     """
 
     pictures: int
@@ -52,7 +52,7 @@ def forecast(jobs: list[Job], maker: PictureMaker, always: bool = False) -> Fore
     """A forecast; None where there is little to do, or nothing can be known.
 
     Args:
-        todo: what is to be done.
+        jobs: what is to be done.
         maker: what will do it; its model is tried on a small tile.
         always: however little there is to do.
     """
@@ -127,7 +127,7 @@ def estimate_pixels(jobs: list[Job], needs: Mapping[Job, PictureNeeds]) -> int:
     """How many pixels the model will be given, over all pictures and passes.
 
     Args:
-        todo: what is to be done.
+        jobs: what is to be done.
         needs: as :func:`sample_needs` found them.
     """
     found = 0

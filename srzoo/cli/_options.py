@@ -1,7 +1,7 @@
 """Options that several commands have: each is declared once, beside what it means.
 
 A group of options is a frozen dataclass whose fields are annotated with the click option that
-fills them; :func:`gathered` adds them to a command, which is given one object.
+fills them; :func:`option_group` adds them to a command, which is given one object.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from ._options import AliasOption
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
     from ..training import Callbacks
-    from ..training.checks import Stage
+    from ..training.checks import CheckedStage
 
 
 # fmt: off
@@ -119,10 +119,10 @@ def _describe(plan: Recipe, data: Path | None, *, quiet: bool) -> None:
             click.echo(f"#   {name:<13} {value}")
     if len(recipes) > 1:
         click.echo(f"# {plan.steps:,} steps in all")
-    say(checked.taken_over)
+    say(checked.init_report)
 
 
-def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
+def _uses(part: Recipe, built: CheckedStage) -> Generator[tuple[str, str]]:
     """What matters of a stage, a line each."""
     train, pictures, schedule = part.train, part.data, part.schedule
     yield "steps", f"{train.steps:,}, batches of {pictures.batch}, LR crops of {pictures.lr_crop}"

@@ -13,7 +13,7 @@ from ..errors import DeviceError, did_you_mean
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 CARDS = Path("/proc/driver/nvidia/gpus")
-"""Where NVIDIA's driver for Linux lists the cards."""
+"""Where NVIDIA's driver for Linux lists the GPUs."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)
 
 
@@ -69,7 +69,7 @@ def named(device: object) -> str:
 
 
 def cards() -> float:
-    """How many cards torch may find: none, a number, or infinity where that is not told."""
+    """How many GPUs torch may find; infinity where there is one and the number is unknown."""
     if sys.platform == "darwin" or not has_gpu():
         return 0
     try:

@@ -101,7 +101,7 @@ def choose(
 
 
 def _kind(device: str) -> str:
-    """The kind of device that a name means; for auto a card, if there may be one."""
+    """The kind of device that a name means; for auto a GPU, if there may be one."""
     kind = device.partition(":")[0]
     if kind != "auto":
         return kind

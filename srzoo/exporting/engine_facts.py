@@ -47,7 +47,7 @@ class Facts:
     extra: str = ""
 
     def speed_on(self, kind: str) -> float:
-        """The speed on a kind of device; a number is the CPU's, or a card's where it has no CPU."""
+        """The speed on a kind of device; a number is the CPU's, or a GPU's where it has no CPU."""
         if isinstance(self.speed, Mapping):
             return self.speed.get(kind, 0.0)
         return self.speed if kind == "cpu" or "cpu" not in self.devices else 0.0

@@ -172,7 +172,7 @@ class Train:
             or "off".
         channels_last: pictures and kernels lie channels-last in memory.
         cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
-        tf32: convolutions in fp32 may round their factors to TF32, on cards that have it.
+        tf32: convolutions in fp32 may round their factors to TF32, on GPUs that have it.
         gradient_checkpointing: keep what goes into each block of the generator and compute the
             rest again: a third more work, and a fraction of the memory.
         ema: decay of the averaged weights that are evaluated and released; 0 for none.

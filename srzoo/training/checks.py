@@ -35,7 +35,7 @@ NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_e
 
 
 @dataclass(frozen=True)
-class Stage:
+class CheckedStage:
     """What was built for a stage: parameters of its networks, and how many pictures.
 
     Those of the task's are by name.
@@ -53,25 +53,25 @@ class Checked:
 
     Attributes:
         stages: those that were looked at, in order.
-        taken_over: what came from the recipe's ``init``, in words.
+        init_report: what came from the recipe's ``init``, in words.
         words: what is odd, and no error.
         data: the state of each data set, for :mod:`.data_changes`.
     """
 
-    stages: list[Stage] = field(default_factory=list["Stage"])
-    taken_over: str = ""
+    stages: list[CheckedStage] = field(default_factory=list["CheckedStage"])
+    init_report: str = ""
     words: list[str] = field(default_factory=list[str])
     data: data_changes.State = field(default_factory=dict[str, Any])
 
 
-def begin(
+def check_all_stages(
     accelerator: Any,
     run: Recipe,
     out: Path,
     data: Path | None,
     there: Path | None,
     first: int,
-    watch: Callbacks,
+    callbacks: Callbacks,
 ) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
@@ -82,7 +82,7 @@ def begin(
         data: stands for ``{data}`` in the recipe.
         there: the checkpoint that the run goes on from, if any.
         first: the stage that it goes on in.
-        watch: is told.
+        callbacks: get what is odd.
 
     Returns:
         What was said of the pictures.
@@ -91,12 +91,12 @@ def begin(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
     with accelerator.main_process_first():
-        checked = check(run, data, watch.on_decoding, first, watch.on_word)
+        checked = check(run, data, callbacks.on_decoding, first, callbacks.on_word)
     if there:
         for word in data_changes.describe_changes(
             data_changes.read(there.resolve().parents[1]), checked.data
         ):
-            watch.on_word(word)
+            callbacks.on_word(word)
     if accelerator.is_main_process:
         data_changes.write(out, checked.data)
     return checked.words
@@ -116,7 +116,7 @@ def check(
         data: stands for ``{data}`` in the recipe.
         progress: is told (pictures done, pictures in all) while pictures are decoded.
         first: the stage to begin with.
-        say: is told each of the words as soon as it is found.
+        say: is called with each of the words as soon as it is found.
 
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
@@ -125,7 +125,7 @@ def check(
     recipes = run.each()
     checked = Checked()
     _headers(run, recipes, data, first, checked)
-    known: dict[str, Stage] = {}
+    known: dict[str, CheckedStage] = {}
     sets: dict[str, Any] = {}
     tried: set[str] = set()
 
@@ -149,7 +149,7 @@ def check(
             sets[f"t{strict.plain(pictures.train)}"] = parts.crops.pixels
             sets[f"v{strict.plain(pictures.validation)}"] = parts.validation
             if number == 0:
-                checked = Checked(checked.stages, parts.taken_over, checked.words, checked.data)
+                checked = Checked(checked.stages, parts.init_report, checked.words, checked.data)
         checked.stages.append(known[key])
     trained = [pixels for key, pixels in sets.items() if key.startswith("t")]
     held_out = [pixels for key, pixels in sets.items() if key.startswith("v")]
@@ -191,11 +191,11 @@ def _attempts(recipe: Recipe) -> Iterator[tuple[Callable[[Parts], None], str]]:
         yield attempt, f"{attempt.__name__} {strict.plain(about)}"
 
 
-def _facts(parts: Parts) -> Stage:
+def _facts(parts: Parts) -> CheckedStage:
     def count(network: Any) -> int:
         return sum(parameter.numel() for parameter in network.parameters())
 
-    return Stage(
+    return CheckedStage(
         count(parts.generator),
         {name: count(network) for name, network in parts.task.networks.items()},
         len(parts.crops.pixels),
@@ -271,7 +271,7 @@ def try_task(parts: Parts) -> None:
     pair = _random_pair(parts, min(2, parts.recipe.data.batch))  # statistics may want two
     who = f"the task {task.use.name!r} cannot judge {_crops(pair)}" if task else ""
     with _trying(who, "Raise data.lr_crop, or change the task"):
-        tasks.tried(parts.task, pair, (term.name for term in parts.terms))
+        tasks.check_terms(parts.task, pair, (term.name for term in parts.terms))
 
 
 def _random_pair(parts: Parts, batch: int) -> Pair:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 VERSION = 3
 INDEX, DATA = "index.json", "pixels.bin"
-FULL = 1 << 30
+PACK_BYTES = 1 << 30
 """Bytes from which a pack is closed and the next one begun: what a kill can lose at most."""
 
 
 @dataclass(frozen=True)
-class Place:
+class PackedArray:
     """Where a picture H x W x 3 is kept: a pack, the first of its bytes, height and width."""
 
     pack: Path
@@ -47,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Row:
+class PackedPicture:
     """One picture of a run.
 
     Attributes:
@@ -65,8 +65,8 @@ class Row:
     key: str
     name: str
     size: tuple[int, int]
-    hr: Place | None
-    lr: Mapping[int, Place | None]
+    hr: PackedArray | None
+    lr: Mapping[int, PackedArray | None]
     own: bool
 
 
@@ -93,7 +93,7 @@ class Packs:
     """
 
     def __init__(self, kept: Path | None = None) -> None:
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PackedArray] = {}
         self.names: dict[str, str] = {}
         self._parts: dict[Path, tuple[kept_folders.Part, ...]] = {}
         with contextlib.suppress(OSError):
@@ -108,15 +108,15 @@ class Packs:
             return
         self._parts[folder] = parts
         for key, place in facts["places"].items():
-            self.places[key] = Place(folder, *place)
+            self.places[key] = PackedArray(folder, *place)
         self.names |= facts["names"]
 
-    def add(self, writer: Writer) -> None:
+    def add(self, writer: PackWriter) -> None:
         """Take in what has just been written."""
         self.places |= writer.places
         self.names |= writer.names
 
-    def sift(self, keys: Iterable[str]) -> None:
+    def remove_damaged(self, keys: Iterable[str]) -> None:
         """Check the packs that hold these pictures, and take away those that are damaged."""
         used = sorted({self.places[key].pack for key in keys if key in self.places})
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -146,12 +146,12 @@ def _intact(pack: Path, parts: tuple[kept_folders.Part, ...], _size: int, _chang
     return kept_folders.intact(pack, parts)
 
 
-class Writer:
+class PackWriter:
     """Puts pictures into packs, which take their places whole."""
 
     def __init__(self, folder: Path, about: str) -> None:
         self._folder, self._about = folder, about
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PackedArray] = {}
         self.names: dict[str, str] = {}
         self._begin()
 
@@ -184,7 +184,7 @@ class Writer:
         self._size = start
         self._rows |= rows
         self._names[next(iter(pictures))] = name
-        if self._size >= FULL:
+        if self._size >= PACK_BYTES:
             self.finish()
 
     def finish(self) -> None:
@@ -211,20 +211,20 @@ class Writer:
         except OSError:  # another process may have been faster
             if not (final / INDEX).is_file():
                 raise
-        self.places |= {key: Place(final, *row) for key, row in self._rows.items()}
+        self.places |= {key: PackedArray(final, *row) for key, row in self._rows.items()}
         self.names |= self._names
         self._begin()
 
 
 @contextlib.contextmanager
-def writing(about: str) -> Generator[Writer]:
+def writing(about: str) -> Generator[PackWriter]:
     """Packs for the pictures of a data set; what was written stays when something fails.
 
     Raises:
         OSError: the disk is full, or cannot be written.
     """
     with kept_folders.new_folder(root()) as folder:
-        writer = Writer(folder, about)
+        writer = PackWriter(folder, about)
         try:
             yield writer
         except BaseException:

@@ -86,7 +86,7 @@ class RunLog:
         self._since = time.perf_counter()
         return line
 
-    def warned(self, step: int, word: str) -> None:
+    def warn(self, step: int, word: str) -> None:
         """Write down what is to be looked at."""
         self._write({"step": step, "warning": word})
 
@@ -98,7 +98,7 @@ class RunLog:
         """Training goes on."""
         self._since += time.perf_counter() - self._left
 
-    def evaluated(self, step: int, values: dict[str, float], stages: int = 1) -> None:
+    def log_evaluation(self, step: int, values: dict[str, float], stages: int = 1) -> None:
         """Write a line of metrics, of the mean over ``stages`` if several."""
         of = {STAGES: stages} if stages > 1 else {}
         self._write({"step": step, "validation": values, **of})

@@ -25,7 +25,7 @@ def explain_failures(what: str, left: str) -> Generator[None]:
         ) from error
 
 
-def write(run: Run, out: Path, progress: RunState, left: str) -> None:
+def save_checkpoint(run: Run, out: Path, progress: RunState, left: str) -> None:
     """Write a checkpoint; ``left`` says what is saved if that fails."""
     with explain_failures(f"step {progress.step}", left):
         checkpoint.save(run.parts, out, progress, run.scalers)

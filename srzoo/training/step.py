@@ -200,15 +200,15 @@ def _backward_and_step(
     Returns:
         The gradient's norm, and whether each loss and that norm is finite.
     """
-    plan, scaler = run.parts.recipe.train, run.scalers.get(who)
+    settings, scaler = run.parts.recipe.train, run.scalers.get(who)
     finite = {name: value.detach().isfinite() for name, value in losses.items()}
-    total = sum(losses.values(), start=torch.zeros((), device=run.device)) / plan.accumulate
+    total = sum(losses.values(), start=torch.zeros((), device=run.device)) / settings.accumulate
     torch.autograd.backward(scaler.scale(total) if scaler else total)
     facts: Values = {}
     if run.accelerator.sync_gradients:
         if scaler:
             scaler.unscale_(optimizer)
-        norm = _clip(trained, plan.clip)
+        norm = _clip(trained, settings.clip)
         facts[f"{who}_gradient"] = norm
         if scaler:
             # With a loss scale an overflow is part of the plan, and such a step is left out.

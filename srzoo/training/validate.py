@@ -59,7 +59,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     return values
 
 
-def first_is_better(parts: Parts, values: dict[str, float], best: tuple[int, float] | None) -> bool:
+def is_better(parts: Parts, values: dict[str, float], best: tuple[int, float] | None) -> bool:
     """Whether the first metric is better than that of the best checkpoint so far."""
     value = next(iter(values.values()))
     if best is None:

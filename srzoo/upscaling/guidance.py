@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..images import Picture
 
 TAGS: dict[str, Purpose] = {name.replace(" ", "-"): name for name in get_args(Purpose)}
-"""Those of cards that tell a purpose."""
+"""The tags of model cards that state a purpose."""
 COARSE = 25.0
 """Mean step of a JPEG's brightness table, from which blocks can show: quality 78 and less."""
 VISIBLE = 1.0

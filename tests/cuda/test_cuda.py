@@ -47,7 +47,7 @@ def one_step(name: str, stage: int, device: str, changes: list[str], data: Path)
     run = step.prepare(parts, accelerator)
     before = [p.detach().cpu().clone() for p in parts.generator.parameters()]
     taken = step.train_step(run, parts.crops.batch(0))
-    odd, bad, _ = taken.finite.look()
+    odd, bad, _ = taken.finite.read()
     assert not bad, odd
     after = [p.detach().cpu() for p in parts.generator.parameters()]
     moved = [b - a for a, b in zip(before, after, strict=True)]
@@ -138,7 +138,7 @@ def test_compiled_steps_are_the_plain_ones(tiny, tmp_path, mode):
     for compile_ in ("off", mode):
         plan = recipe.load(tiny(), [*EXACT, f"train.compile={compile_}", "train.ema=0.0"])
         training.train(plan, tmp_path / compile_)
-        ends.append(checkpoint.found(tmp_path / compile_)[-1])
+        ends.append(checkpoint.list_checkpoints(tmp_path / compile_)[-1])
     from safetensors.torch import load_file
 
     plain, compiled = (load_file(end / "model.safetensors") for end in ends)
@@ -162,7 +162,9 @@ def test_what_is_not_finite_is_found_and_rolled_back(tiny, tmp_path):
     finally:
         srzoo.losses.unregister("poison")
     assert len(list((tmp_path / "run/rejected").iterdir())) == 1
-    assert checkpoint.progress(checkpoint.found(tmp_path / "run")[-1]).rollbacks == 1
+    assert (
+        checkpoint.read_progress(checkpoint.list_checkpoints(tmp_path / "run")[-1]).rollbacks == 1
+    )
 
 
 def test_gradient_checkpointing_takes_less_memory_and_changes_nothing(data):

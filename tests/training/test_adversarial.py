@@ -125,7 +125,7 @@ def test_the_generator_waits_for_its_turn(tiny, tmp_path):
     game = SPECTRAL.replace("weight", "d_steps=3, start=2, weight")
     changes = ["train.checkpoint_every=1", "train.keep=20", "train.ema=0", "train.steps=9"]
     training.train(recipe.load(tiny(), [game, *changes]), tmp_path / "run")
-    states = [tensors(folder) for folder in checkpoint.found(tmp_path / "run")]
+    states = [tensors(folder) for folder in checkpoint.list_checkpoints(tmp_path / "run")]
     moved = {
         who: [
             any(
@@ -294,4 +294,4 @@ def test_a_checkpoint_of_another_stage_is_refused(tiny, tmp_path):
     end = tmp_path / "run/checkpoints/000000012"
     with pytest.raises(SrzooError, match="made in stage 2, and the recipe has 1"):
         training.train(recipe.load(tiny(), []), tmp_path / "other", resume=end)
-    assert checkpoint.progress(end).stage == 1
+    assert checkpoint.read_progress(end).stage == 1

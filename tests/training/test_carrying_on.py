@@ -76,7 +76,7 @@ def test_a_metric_that_fails_is_a_warning(tiny, tmp_path, breaking, how, first):
     assert [sorted(each) for each in values] == [["breaking", "psnr_y"], ["psnr_y"], ["psnr_y"]]
     warned = [line["warning"] for line in log(tmp_path / "run") if "warning" in line]
     assert warned == about
-    best = checkpoint.progress(tmp_path / "run/checkpoints/000000012").best
+    best = checkpoint.read_progress(tmp_path / "run/checkpoints/000000012").best
     if first:  # of values that there are, and never of another metric's
         assert best == (4, 3.5)
     else:
@@ -173,7 +173,7 @@ def test_a_disk_that_takes_no_more_ends_the_run_in_words(
     real, steps = getattr(module, name), []
 
     def failing(*arguments):
-        if len(checkpoint.found(tmp_path / "run")) >= (2 if name == "save" else 3):
+        if len(checkpoint.list_checkpoints(tmp_path / "run")) >= (2 if name == "save" else 3):
             raise OSError(number, os.strerror(number), str(tmp_path / "run"))
         steps.append(name)
         return real(*arguments)
@@ -186,7 +186,7 @@ def test_a_disk_that_takes_no_more_ends_the_run_in_words(
     assert "saved, and stays" in caught.value.what
     assert caught.value.fix
     assert steps
-    assert [int(each.name) for each in checkpoint.found(tmp_path / "run")] == kept
+    assert [int(each.name) for each in checkpoint.list_checkpoints(tmp_path / "run")] == kept
     assert training.train(plan, tmp_path / "run").complete
     a, b = (tmp_path / n / "checkpoints/000000012/state.safetensors" for n in ("whole", "run"))
     assert a.read_bytes() == b.read_bytes()
@@ -221,7 +221,7 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
     assert ended.returncode == 3, ended.stderr
     assert "File too large" in ended.stdout
     assert len(ended.stdout.strip().splitlines()) == 1
-    there = list(checkpoint.sound(tmp_path / "run"))
+    there = list(checkpoint.intact_checkpoints(tmp_path / "run"))
     assert there
     assert int(there[0].name) in (4, 8)
     names = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
@@ -236,16 +236,16 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
 def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
     words = []
     made = run_log.RunLog(tmp_path, 0, words.append)
-    made.warned(1, "one")
+    made.warn(1, "one")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     size = (tmp_path / run_log.LOG).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
     try:
-        made.warned(2, "two")
-        made.warned(3, "three")
+        made.warn(2, "two")
+        made.warn(3, "three")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    made.warned(4, "four")
+    made.warn(4, "four")
     assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1, 4]
     assert len(words) == 1
     assert "a line of the log is missing" in words[0]

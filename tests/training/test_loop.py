@@ -132,7 +132,7 @@ def test_the_folder_is_a_model_folder(tiny, tmp_path, photo):
     ]  # fmt: skip
     assert srzoo.load(tmp_path / "run")(drawn()).size == (90, 62)
     assert recipe.load(tmp_path / "run") == recipe.load(tiny())
-    for folder in checkpoint.found(tmp_path / "run"):
+    for folder in checkpoint.list_checkpoints(tmp_path / "run"):
         read_folder(folder)
 
 
@@ -143,7 +143,7 @@ def test_the_best_checkpoint_stays_and_is_published(tiny, tmp_path, monkeypatch)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     plan = recipe.load(tiny(), ["train.evaluate_every=1", "train.keep=1"])
     training.train(plan, tmp_path / "run")
-    assert [int(f.name) for f in checkpoint.found(tmp_path / "run")] == [2, 12]
+    assert [int(f.name) for f in checkpoint.list_checkpoints(tmp_path / "run")] == [2, 12]
     best = tmp_path / "run/checkpoints/000000002/model.safetensors"
     assert (tmp_path / "run/model.safetensors").read_bytes() == best.read_bytes()
 
@@ -207,7 +207,7 @@ def test_a_kill_between_checkpoint_and_release_is_made_good(tiny, tmp_path, monk
 def test_checkpoints_are_pruned(tiny, tmp_path):
     plan = recipe.load(tiny(), ["train.checkpoint_every=1", "train.keep=3"])
     training.train(plan, tmp_path / "run")
-    found = [int(folder.name) for folder in checkpoint.found(tmp_path / "run")]
+    found = [int(folder.name) for folder in checkpoint.list_checkpoints(tmp_path / "run")]
     assert found[-3:] == [10, 11, 12]
     assert len(found) <= 4
 
@@ -277,7 +277,7 @@ def test_a_checkpoint_of_an_earlier_version_is_one(tiny, tmp_path):
         facts = json.loads((there / "progress.json").read_text())
         del facts["seal"]
         (there / "progress.json").write_text(json.dumps(facts))
-    assert next(checkpoint.sound(run)).name == "000000012"
+    assert next(checkpoint.intact_checkpoints(run)).name == "000000012"
 
 
 GAME = (
@@ -304,10 +304,10 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
     kills = 0
     for _ in range(40):
         run = subprocess.Popen([sys.executable, "-c", code, *arguments])
-        reached = len(checkpoint.found(tmp_path / "run"))
-        before = checkpoint.found(tmp_path / "run")[-1:] if reached else []
+        reached = len(checkpoint.list_checkpoints(tmp_path / "run"))
+        before = checkpoint.list_checkpoints(tmp_path / "run")[-1:] if reached else []
         deadline = time.monotonic() + 60
-        while run.poll() is None and checkpoint.found(tmp_path / "run")[-1:] == before:
+        while run.poll() is None and checkpoint.list_checkpoints(tmp_path / "run")[-1:] == before:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         time.sleep(moments.random() * 0.15)
@@ -315,7 +315,7 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
             run.kill()
             kills += 1
         run.wait(60)
-        folders = checkpoint.found(tmp_path / "run")
+        folders = checkpoint.list_checkpoints(tmp_path / "run")
         for folder in folders[-1:]:
             read_folder(folder)
             tensors(folder)

@@ -96,7 +96,7 @@ def test_an_overflow_leaves_out_its_own_step_alone(tiny):
     )
     before = weights(run)
     taken = [step.train_step(run, parts.crops.batch(number)) for number in range(2)]
-    assert not any(each.finite.look()[1] for each in taken), "with a loss scale it is no fault"
+    assert not any(each.finite.read()[1] for each in taken), "with a loss scale it is no fault"
     count = len(list(parts.generator.parameters()))
     moved = [not torch.equal(a, b) for a, b in zip(before, weights(run), strict=True)]
     assert any(moved[:count])
@@ -212,7 +212,7 @@ def test_random_states_of_other_cards_do_not_matter_here(tiny, tmp_path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_average", stop)
         assert not training.train(plan, tmp_path / "run").complete
-    there = checkpoint.found(tmp_path / "run")[-1]
+    there = checkpoint.list_checkpoints(tmp_path / "run")[-1]
     state = load_file(there / "state.safetensors")
     more = {f"cuda.{n}": torch.full((16,), n, dtype=torch.uint8) for n in range(cards)}
     save_file({**state, **more}, there / "state.safetensors")

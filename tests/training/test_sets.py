@@ -12,8 +12,8 @@ from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.training.pixels import decoded
-from srzoo.training.sets import Source
+from srzoo.training.pixels import open_pixels
+from srzoo.training.sets import GuardedDataset
 
 LABEL = "data.train (mine)"
 
@@ -42,7 +42,7 @@ class Mine:
 
 
 def opened(dataset, **options):
-    return decoded([Source(dataset, LABEL)], Use("bicubic"), (2,), **options)
+    return open_pixels([GuardedDataset(dataset, LABEL)], Use("bicubic"), (2,), **options)
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,15 @@ def test_pairs_of_another_scale_are_refused_at_once(tiny, tmp_path, cache):
 
 
 def test_pairs_do_not_train_several_scales(tiny, tmp_path):
-    pixels = decoded([Source(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2,))
+    pixels = open_pixels(
+        [GuardedDataset(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2,)
+    )
     assert pixels.has_lr(0, 2)
     tiny()
     with pytest.raises(SrzooError, match="cannot train x2 and x3 at once"):
-        decoded([Source(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2, 3))
+        open_pixels(
+            [GuardedDataset(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2, 3)
+        )
 
 
 def test_all_bad_pictures_are_named_and_counted(tiny):

@@ -20,14 +20,14 @@ from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
 from srzoo.recipes.recipe import Data, Sets
 from srzoo.training.crops import Crops
-from srzoo.training.pixels import Group, decoded
-from srzoo.training.sets import Source
+from srzoo.training.pixels import DatasetGroup, open_pixels
+from srzoo.training.sets import GuardedDataset
 from srzoo.training.shares import Shares, of_groups
 
 
 @dataclass
 class Sizes:
-    groups: list[Group]
+    groups: list[DatasetGroup]
 
     def __len__(self):
         return sum(group.count for group in self.groups)
@@ -44,7 +44,7 @@ GROUPS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(GROUPS)
 def test_each_set_has_its_share_and_each_picture_its_turn(groups):
-    sizes = Sizes([Group(*group) for group in groups])
+    sizes = Sizes([DatasetGroup(*group) for group in groups])
     shares, count = of_groups(sizes.groups), 2000
     assert sum(shares) == 1
     drawn = Shares(sizes, 3)
@@ -68,7 +68,7 @@ def test_each_set_has_its_share_and_each_picture_its_turn(groups):
 
 
 def test_sets_without_weights_are_like_one():
-    joined, parts = Sizes([Group(9)]), Sizes([Group(2), Group(7)])
+    joined, parts = Sizes([DatasetGroup(9)]), Sizes([DatasetGroup(2), DatasetGroup(7)])
     for pick in ("in_turn", "by_area"):
         first, second = getattr(Shares(joined, 1), pick), getattr(Shares(parts, 1), pick)
         places = range(40) if pick == "in_turn" else np.linspace(0, 0.999, 40)
@@ -76,7 +76,7 @@ def test_sets_without_weights_are_like_one():
 
 
 def test_those_without_a_weight_share_what_is_left():
-    shares = of_groups([Group(10, 0.25), Group(10), Group(20)])
+    shares = of_groups([DatasetGroup(10, 0.25), DatasetGroup(10), DatasetGroup(20)])
     assert [float(share) for share in shares] == [0.25, 0.25, 0.5]
 
 
@@ -127,7 +127,7 @@ def test_one_set_gives_the_bytes_of_before(tiny, scales, degradation, draw):
     tiny()
     srzoo.degradations.register("speckled", Speckled)
     try:
-        pixels = decoded([Source(Grains())], Use(degradation), scales)
+        pixels = open_pixels([GuardedDataset(Grains())], Use(degradation), scales)
         use = Use("grains")
         data = Data(use, use, Use(degradation), lr_crop=8, batch=6, draw=draw)
         drawn = Crops(pixels, data, scales, srzoo.degradations.create(degradation), 11)

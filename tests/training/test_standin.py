@@ -287,5 +287,5 @@ def test_it_goes_back_there_where_a_loss_is_no_number(tiny, tmp_path, monkeypatc
     finally:
         srzoo.losses.unregister("poison")
     assert [word for word in words if "poison is not finite at step 4" in word], words
-    assert checkpoint.progress(tmp_path / "run/checkpoints/000000004").rollbacks == 1
+    assert checkpoint.read_progress(tmp_path / "run/checkpoints/000000004").rollbacks == 1
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run", 4).values())

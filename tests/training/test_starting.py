@@ -24,7 +24,7 @@ EVERY = ["train.evaluate_every=2", "train.checkpoint_every=2", "train.keep=9"]
 
 
 def steps(run: Path) -> list[int]:
-    return [int(path.name) for path in checkpoint.found(run)]
+    return [int(path.name) for path in checkpoint.list_checkpoints(run)]
 
 
 def log(run: Path) -> list[dict]:
@@ -73,8 +73,12 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
     assert log(branch) == before
     assert max(line["step"] for line in log(run)) == 8
     assert any(
-        read_folder(each).config.weights.sha256 == model for each in checkpoint.found(branch)
-    ) or any(read_folder(each).config.weights.sha256 == model for each in checkpoint.found(run))
+        read_folder(each).config.weights.sha256 == model
+        for each in checkpoint.list_checkpoints(branch)
+    ) or any(
+        read_folder(each).config.weights.sha256 == model
+        for each in checkpoint.list_checkpoints(run)
+    )
     # And what comes by itself goes on from here, not from the branch.
     assert words_of(plan, run)[0] == "going on from step 9"
     assert measured(run) == values
@@ -89,7 +93,9 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
 
 def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
     """Not of a branch that was given up, be it as good as it likes."""
-    gone = [read_folder(each).config.weights.sha256 for each in checkpoint.found(run)[4:]]
+    gone = [
+        read_folder(each).config.weights.sha256 for each in checkpoint.list_checkpoints(run)[4:]
+    ]
     values = iter([1.0] * 20)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     facts = json.loads((run / "checkpoints/000000006/progress.json").read_text())
@@ -214,7 +220,7 @@ def test_another_judge_begins_anew(tiny, run):
     words = words_of(plan, run)
     assert "train.metrics.0.name is 'ssim_y' now, was 'psnr_y'" in words
     assert any("judged in another way" in word for word in words)
-    best = checkpoint.progress(run / "checkpoints/000000014").best
+    best = checkpoint.read_progress(run / "checkpoints/000000014").best
     assert best[0] == 14
     assert best[1] <= 1
 
@@ -251,7 +257,9 @@ def test_a_kill_before_the_evaluation_is_made_good(tiny, tmp_path, monkeypatch):
         [line for line in log(tmp_path / name) if "validation" in line] for name in ("whole", "run")
     )
     assert whole == run
-    ends = [checkpoint.progress(tmp_path / n / "checkpoints/000000012") for n in ("whole", "run")]
+    ends = [
+        checkpoint.read_progress(tmp_path / n / "checkpoints/000000012") for n in ("whole", "run")
+    ]
     assert ends[0] == ends[1]
     configs = [read_folder(tmp_path / n).config for n in ("whole", "run")]
     assert configs[0] == dataclasses.replace(configs[1], name="whole")

@@ -106,7 +106,7 @@ def test_one_bad_crop_is_skipped_and_the_run_goes_on(parts, tmp_path):
         f"poison is not finite at step 7 (crops of {name}): back to step 4, without them"
     ]
     last = tmp_path / "run/checkpoints/000000012"
-    assert checkpoint.progress(last).skipped == ((6, 2),)
+    assert checkpoint.read_progress(last).skipped == ((6, 2),)
     kept = load_file(tmp_path / "run/rejected/000000006-0.safetensors")
     assert kept.keys() == {"lr", "hr", "sr"}
     assert torch.equal(kept["hr"][2], Poison.crop)
@@ -200,7 +200,7 @@ def test_rollbacks_are_counted_over_a_window(parts, tmp_path):
     plan = recipe.load(parts(), [POISON, *often, "watchdog.window=4"])
     words = words_of(plan, tmp_path / "run")
     assert len([word for word in words if "back to step" in word]) == 3
-    assert checkpoint.progress(tmp_path / "run/checkpoints/000000012").rolled_back == (12,)
+    assert checkpoint.read_progress(tmp_path / "run/checkpoints/000000012").rolled_back == (12,)
     Sometimes.calls = 0
     plan = recipe.load(parts(), [POISON, *often, "watchdog.window=5"])
     with pytest.raises(SrzooError, match="after 1 rollbacks within 5 steps"):
@@ -295,8 +295,8 @@ def test_what_comes_and_goes_is_not_reported(oddity):
     well = {"outside": 0.0, "red_drift": 0.0, "green_drift": 0.0, "blue_drift": 0.0, "d_right": 0.7}
     ill = {**well, oddity: 1.0}
     for start in range(0, 1000, 50):
-        assert watchdog.look(start, start + 50, well if start % 100 else ill) == []
-    assert watchdog.look(1000, 1050, ill) == []
-    assert len(watchdog.look(1050, 1100, ill)) == 1
-    assert watchdog.look(1100, 1150, ill) == []
-    assert len(watchdog.look(1150, 1200, ill)) == 1
+        assert watchdog.check(start, start + 50, well if start % 100 else ill) == []
+    assert watchdog.check(1000, 1050, ill) == []
+    assert len(watchdog.check(1050, 1100, ill)) == 1
+    assert watchdog.check(1100, 1150, ill) == []
+    assert len(watchdog.check(1150, 1200, ill)) == 1
