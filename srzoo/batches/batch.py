@@ -352,5 +352,5 @@ def _missing(source: Path) -> PictureError | None:
     except FileNotFoundError:
         return PictureError(f"{source} does not exist", "Check the name")
     except OSError as error:
-        return PictureError(f"cannot read {source}: {error.strerror}", troubles.mend(error))
+        return PictureError(f"cannot read {source}: {error.strerror}", troubles.fix_for(error))
     return None

@@ -37,7 +37,7 @@ class Commands(click.Group):
         except MissingPluginError:
             return None
         except PluginError as error:
-            return click.Command(cmd_name, callback=_failing(error), short_help=f"(broken) {error}")
+            return click.Command(cmd_name, callback=_raising(error), short_help=f"(broken) {error}")
         if not isinstance(command, click.Command):
             raise PluginError(
                 f"command {cmd_name!r} is no click.Command", "Report it to its author"
@@ -54,7 +54,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _failing(error: PluginError) -> Callable[[], None]:
+def _raising(error: PluginError) -> Callable[[], None]:
     def fail() -> None:
         raise error
 
@@ -94,14 +94,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
     alone = arguments is None
     given = sys.argv[1:] if arguments is None else arguments
-    with _streams.guarded_streams(alone=alone) as streams, _signals.handled():
+    with _streams.guarded_streams(alone=alone) as streams, _signals.signals_handled():
         code = _run(given, streams)
-        if lost := streams.lost():
+        if lost := streams.write_error():
             code = _say(lost, code or A_PART_FAILED)
     sys.exit(code)
 
 
-def _answers(arguments: list[str]) -> bool:
+def _is_for_machines(arguments: list[str]) -> bool:
     """Whether a command of ours is asked for JSON, beside which stdout has nothing."""
     options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     name = next((argument for argument in options if not argument.startswith("-")), "")
@@ -112,7 +112,7 @@ def _answers(arguments: list[str]) -> bool:
 
 
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
-    if _answers(arguments):
+    if _is_for_machines(arguments):
         streams.for_machines()
     try:
         with warnings_in_a_line():
@@ -124,20 +124,20 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         if isinstance(stop.__cause__, EOFError):  # of a file that is cut off, and no Ctrl-D
-            return _failed(stop.__cause__, arguments)
+            return _report_error(stop.__cause__, arguments)
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
         return A_PART_FAILED  # whoever read our output has enough
     except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
-        return _failed(error, arguments)
+        return _report_error(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception, arguments: list[str]) -> int:
+def _report_error(error: Exception, arguments: list[str]) -> int:
     if os.environ.get(troubles.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
-        error = SrzooError(troubles.reason(error), troubles.mend(error))
+        error = SrzooError(troubles.describe(error), troubles.fix_for(error))
     told = troubles.explain(error, f"srzoo {' '.join(arguments)} failed")
     return _say(str(told), BAD_INPUT)
 

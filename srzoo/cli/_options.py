@@ -74,7 +74,7 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as engines take it."""
-        return devices.named(value)
+        return devices.parse_name(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -64,7 +64,7 @@ def draw(
         part = np.ascontiguousarray(hr[top : top + height, left : left + width])
         row = [Panel(fitted(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
         for number in range(count):
-            lr = degradation(hr, scale, chance(seed + number, called))
+            lr = degradation(hr, scale, generator(seed + number, called))
             small = lr[top // scale :, left // scale :][: height // scale, : width // scale]
             nearest = Image.fromarray(np.ascontiguousarray(small)).resize(
                 (width, height), Image.Resampling.NEAREST
@@ -98,7 +98,7 @@ def cropped(hr: U8, scale: int, picture: Path) -> U8:
     return hr[:height, :width]
 
 
-def chance(seed: int, name: str) -> np.random.Generator:
+def generator(seed: int, name: str) -> np.random.Generator:
     """What a degradation of one picture draws from: it depends on nothing but these."""
     import numpy as np
 

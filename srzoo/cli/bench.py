@@ -14,7 +14,7 @@ from ._console import as_json, printable, progress_bar, say, table
 from ._options import AliasOption, model_names, model_option, one_of, scale_option
 
 if TYPE_CHECKING:
-    from ..benching.bench import BenchReport, Row
+    from ..benching.bench import BenchReport, BenchRow
 
 LEAST, MOST = 16, 20_000
 """Sides of the pictures, in pixels."""
@@ -96,10 +96,10 @@ def bench(
     if json_:
         as_json(asdict(report))
     else:
-        _tell(report)
+        _print(report)
 
 
-def _tell(report: BenchReport) -> None:
+def _print(report: BenchReport) -> None:
     from ..benching.bench import PLAIN_TORCH
 
     plain = {row.size: row for row in report.rows if row.engine == PLAIN_TORCH}
@@ -127,7 +127,7 @@ def _tell(report: BenchReport) -> None:
         say(f"speed: times as fast as {PLAIN_TORCH}")
 
 
-def _cells(row: Row, plain: Row | None, compared: bool) -> list[str]:
+def _cells(row: BenchRow, plain: BenchRow | None, compared: bool) -> list[str]:
     speed = f"{plain.seconds / row.seconds:.2f}" if plain else "?"
     return [
         row.engine,

@@ -80,7 +80,7 @@ def compare(
     if json_:
         as_json(_facts(found, outputs))
     else:
-        _tell(found, outputs)
+        _print(found, outputs)
 
 
 def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
@@ -146,7 +146,7 @@ def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
     }
 
 
-def _tell(found: Comparison, outputs: tuple[Path, ...]) -> None:
+def _print(found: Comparison, outputs: tuple[Path, ...]) -> None:
     from ..comparing.figure import sentences
     from ..evaluating.results import shown
 

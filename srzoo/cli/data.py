@@ -303,10 +303,10 @@ def _degrade(
     picture: Path, result: Path, name: str, degradation: Degradation, scale: int, seed: int
 ) -> None:
     from .. import images
-    from ._samples import chance, cropped
+    from ._samples import cropped, generator
 
     hr = cropped(images.rgb(images.read(picture)), scale, picture)
-    lr = degradation(hr, scale, chance(seed, name))
+    lr = degradation(hr, scale, generator(seed, name))
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

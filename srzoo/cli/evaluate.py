@@ -94,7 +94,7 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             to_stderr(f"written: {results.write(folder, rows)}")
     finally:
-        _tell(report, engine_options.describe(folders) if folders else {}, json_)
+        _print(report, engine_options.describe(folders) if folders else {}, json_)
     for each in failed:
         to_stderr(f"left out: {each.what}")
     if failed and write_card:
@@ -113,7 +113,7 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOpti
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 
-def _tell(report: Evaluation, by: dict[str, str], json_: bool) -> None:
+def _print(report: Evaluation, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 

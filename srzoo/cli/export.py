@@ -62,7 +62,7 @@ def export(
 
     folder = locate.find(one_of(model, model_))
     factor = scales.choose(folder.name, folder.config.scales, scale)
-    format = exports.need(to)
+    format = exports.require_format(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
     path = output or Path(f"{folder.name}{several}{format.suffix}")
     files = _files(path, to, format, overwrite)

@@ -19,7 +19,7 @@ from .. import defaults, images
 from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
-from ..evaluating.evaluation import metric
+from ..evaluating.evaluation import build_metric
 from ..exporting import engine as engines
 from ..images import places, sheet
 from ..images.places import Place
@@ -152,10 +152,10 @@ def compare(
     place = crop.times(frame).within(whole, frame) if crop else None
     part = whole if high is not None else _part_to_compute(lr, factor, place, whole)
     _check_memory(part, len(models) + 2)
-    judges = {name: metric(name) for name in metrics} if high is not None else {}
+    judges = {name: build_metric(name) for name in metrics} if high is not None else {}
     shown: list[ComparedImage] = []
     names = _names(folders, models)
-    on = devices.named(device)
+    on = devices.parse_name(device)
     ran = [engines.choose(f, engine, device=on, precision=precision) for f in folders]
     for number, (folder, name, chosen) in enumerate(zip(folders, names, ran, strict=True), 1):
         model = loading.load(

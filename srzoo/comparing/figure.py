@@ -8,7 +8,7 @@ import numpy as np
 
 from ..common.facts import label_of, unit_of
 from ..defaults import ENGINE
-from ..evaluating.naming import class_of, short
+from ..evaluating.naming import class_of, table_name
 from ..images import sheet
 from .comparison import LOOK
 
@@ -28,7 +28,7 @@ NARROWEST = 180
 def note(found: Comparison, one: ComparedImage) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if one.name == "HR" and found.higher:
-        return " / ".join(label_of(class_of(name), short(name)) for name in found.higher)
+        return " / ".join(label_of(class_of(name), table_name(name)) for name in found.higher)
     return " / ".join(_value(name, value) for name, value in one.values.items())
 
 

@@ -21,11 +21,11 @@ class Partners:
 
     Attributes:
         found: the file of each picture that has exactly one.
-        doubtful: for each other picture, the files that may be meant; none, or several.
+        ambiguous: for each other picture, the files that may be meant; none, or several.
     """
 
     found: Mapping[str, str]
-    doubtful: Mapping[str, tuple[str, ...]]
+    ambiguous: Mapping[str, tuple[str, ...]]
 
 
 def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None) -> Partners:
@@ -59,7 +59,7 @@ def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None
             if picture == file or file not in by_key[fitting[0]]:  # a.png is not a.jpg's
                 nearest[picture].append(file)
     if any(len(candidates) != 1 for candidates in nearest.values()):
-        nearest = _of_one_ending(nearest, endings, known, scale, keys)
+        nearest = _with_one_ending(nearest, endings, known, scale, keys)
     claimed = Counter(each[0] for each in nearest.values() if len(each) == 1)
     found = {
         picture: candidates[0]
@@ -70,7 +70,7 @@ def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None
     return Partners(found, doubtful)
 
 
-def _of_one_ending(
+def _with_one_ending(
     nearest: dict[str, list[str]],
     endings: dict[str, dict[str, str]],
     known: set[str],

@@ -36,7 +36,7 @@ from ..networks import folders
 from ..networks.inference import Folded, fold_norms
 from . import exports
 from .about import INPUT, OUTPUT, About
-from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
+from .exports import RETRY_AFTER, USE_ANOTHER, DiffersError, Export, ExportRecord, UnfinishedError
 from .trial import trial_picture
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ OFF, DIFFERING = 1, 0.005
 """An export is refused if an 8-bit value is off by more levels, or more of them differ."""
 SIZES = (61, 83), (128, 100), (1, 19)
 """Height and width of the pictures on which it is checked; at least what the file can take."""
-PASSING = (
+TEMPORARY_ERRORS = (
     KeyboardInterrupt, SystemExit, MemoryError, OSError, ImportError, RecursionError,
     subprocess.SubprocessError,
 )  # fmt: skip
 """What may go wrong once and not again: it says nothing of the network."""
-TELLING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
+LEADING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
 """Words of such errors that went through a library in another language."""
 
 _one = threading.Lock()
@@ -97,25 +97,25 @@ def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = 
         UnfinishedError: it cannot be made this time, as the cache cannot be written.
         ModelError: what building the network raises.
     """
-    exports.need(format)
+    exports.require_format(format)
     found = exports.find(model, scale, format, sure=True, place=place)
     return found or exports.keep(
         model, scale, format, lambda path: _record(model, scale, format, path), place
     )
 
 
-def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
+def _record(model: ModelFolder, scale: int, format: str, path: Path) -> ExportRecord:
     generator = folders.build(model)  # what this raises is not the export's fault
     try:
         off, differing = _write(model, generator, scale, format, path)
     except UnfinishedError:
         raise
     except DiffersError as error:
-        return Record(refused=error.what)
+        return ExportRecord(refused=error.what)
     except ModelError as error:
-        return Record(refused=error.what, until=time.time() + AGAIN)
-    per_pixel, aside = measured(format, path)
-    return Record(None, off, differing, per_pixel, aside)
+        return ExportRecord(refused=error.what, until=time.time() + RETRY_AFTER)
+    per_pixel, aside = measure_memory(format, path)
+    return ExportRecord(None, off, differing, per_pixel, aside)
 
 
 def write(
@@ -143,7 +143,7 @@ def write(
             building the network raises.
         OSError: the files cannot be written.
     """
-    exports.need(format)
+    exports.require_format(format)
     return _write(model, folders.build(model), scale, format, path, fold=fold)
 
 
@@ -156,7 +156,7 @@ def _write(
     *,
     fold: bool = True,
 ) -> tuple[int, float]:
-    target = exports.need(format)
+    target = exports.require_format(format)
     fold_norms(generator.requires_grad_(False))
     folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
@@ -166,7 +166,7 @@ def _write(
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
-        with _blaming(model, format, place):
+        with _format_errors(model, format, place):
             _to_onnx(net, about, onnx)
             target.write(onnx, made, about.to_json())
             session = _opened(model, format, made)
@@ -187,7 +187,7 @@ def _write(
 
 def _opened(model: ModelFolder, format: str, made: Path) -> Session:
     try:
-        return exports.need(format).open(made, threads=1)
+        return exports.require_format(format).open(made, threads=1)
     except (ModelError, RuntimeError) as error:
         raise ModelError(
             f"{format} cannot load what it made of {model.name}", USE_ANOTHER
@@ -195,7 +195,7 @@ def _opened(model: ModelFolder, format: str, made: Path) -> Session:
 
 
 @contextlib.contextmanager
-def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
+def _format_errors(model: ModelFolder, format: str, place: Path) -> Generator[None]:
     """Lets pass, as a refusal, only what the network is to blame for."""
     try:
         yield
@@ -206,16 +206,16 @@ def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
         if shutil.disk_usage(place).free < exports.disk_space_needed(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
-        if isinstance(error, ModelError) and not _passes(error):
+        if isinstance(error, ModelError) and not _is_temporary(error):
             raise
         raise UnfinishedError(what, USE_ANOTHER) from error
 
 
-def _passes(error: BaseException | None) -> bool:
+def _is_temporary(error: BaseException | None) -> bool:
     """Whether an error, or what it came from, may be of this moment alone."""
     while error is not None:
         text = str(error)
-        if isinstance(error, PASSING) or any(word in text for word in TELLING):
+        if isinstance(error, TEMPORARY_ERRORS) or any(word in text for word in LEADING):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -261,7 +261,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
     cell = about.multiple
     x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
-    sides = {side: _free(name, about) for side, name in ((2, "height"), (3, "width"))}
+    sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:
             program = cast("Any", torch.onnx).export(
@@ -277,7 +277,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
         program.save(str(path), external_data=False)
 
 
-def _free(name: str, about: About) -> Any:
+def _dynamic_size(name: str, about: About) -> Any:
     """A side that may have any length on the grid."""
     cells = torch.export.Dim(
         name, min=about.smallest // about.multiple, max=LARGEST // about.multiple
@@ -350,7 +350,7 @@ def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
 
 
-def measured(format: str, path: Path) -> tuple[int, int]:
+def measure_memory(format: str, path: Path) -> tuple[int, int]:
     """Working memory of a file in its format: bytes for each LR pixel, and besides.
 
     In a process of its own, whose peak nothing else has raised.
@@ -359,15 +359,15 @@ def measured(format: str, path: Path) -> tuple[int, int]:
         UnfinishedError: that process failed, or was killed.
     """
     command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", format, str(path)]
-    told = subprocess.run(
+    process = subprocess.run(
         command, capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        per_pixel, aside = json.loads(told.stdout.strip().splitlines()[-1])
-        if told.returncode == 0:
+        per_pixel, aside = json.loads(process.stdout.strip().splitlines()[-1])
+        if process.returncode == 0:
             return int(per_pixel), int(aside)
     except (ValueError, IndexError, TypeError):
         pass  # it died before, or after, it had something to say
-    last = told.stderr.strip()[-300:] or f"exit code {told.returncode}"
+    last = process.stderr.strip()[-300:] or f"exit code {process.returncode}"
     raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")

@@ -17,7 +17,7 @@ from ..defaults import ENGINE, INSTALL_FASTER
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
 from . import engine_facts, exports
-from .engine_facts import Facts
+from .engine_facts import EngineFacts
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -80,7 +80,7 @@ def choose(
     if engine != "auto":
         return _chosen(folder, engine, asked)
     passed: list[str] = []
-    able: list[tuple[Choice, Facts]] = []
+    able: list[tuple[Choice, EngineFacts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
@@ -126,12 +126,12 @@ def _kept(folder: ModelFolder, format: str) -> bool | str:
     return refused[0] if refused else all(found)
 
 
-def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
+def _not_prepared(folder: ModelFolder, work: int | None, stated: EngineFacts) -> str | None:
     """Why an engine is not made ready for some work, if it is so."""
     if work is not None and seconds(folder, work) < stated.first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
         return f"{ENGINE} enlarges {work:,} pixels before {made}"
-    if stated.export_format and (why := exports.unwritable(folder)):
+    if stated.export_format and (why := exports.why_unwritable(folder)):
         return f"no export can be kept: {why}"
     return None
 
@@ -152,9 +152,9 @@ def _chosen(folder: ModelFolder, name: str, asked: bool) -> Choice:
     return Choice(name, "asked for", prepares, asked)
 
 
-def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
+def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, EngineFacts]]:
     """The installed engines that are faster than the default one; ``passed`` is told of broken."""
-    found: list[tuple[str, Facts]] = []
+    found: list[tuple[str, EngineFacts]] = []
     least = _speed_of_default(kind)
     for name in dict.fromkeys(kinds.engines.names()):
         try:
@@ -181,7 +181,7 @@ def _speed_of_default(kind: str) -> float:
         return 0.0
 
 
-def _missing(name: str, stated: Facts) -> str | None:
+def _missing(name: str, stated: EngineFacts) -> str | None:
     """How to install what an engine, and the export format that it runs, needs."""
     return engine_facts.missing(name) or (
         stated.export_format and exports.missing(stated.export_format)
@@ -193,7 +193,7 @@ def check(engine: str, device: str, precision: str) -> None:
 
     Args:
         engine: a registered engine, or auto.
-        device: as :func:`srzoo.common.devices.named` gives it.
+        device: as :func:`srzoo.common.devices.parse_name` gives it.
         precision: one of ``devices.PRECISIONS``.
 
     Raises:
@@ -208,7 +208,7 @@ def check(engine: str, device: str, precision: str) -> None:
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
         raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
     if kind == "cuda":
-        count = devices.cards()
+        count = devices.gpu_count()
         if not count:
             raise DeviceError(f"there is no {device} device here", "Use --device cpu")
         if index and int(index) >= count:

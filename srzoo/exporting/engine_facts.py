@@ -23,7 +23,7 @@ FILE = "engines.toml"
 
 
 @dataclass(frozen=True)
-class Facts:
+class EngineFacts:
     """What an engine states of itself; the defaults are those of one that states nothing.
 
     Attributes:
@@ -77,7 +77,7 @@ class Facts:
             )
 
 
-def find(name: str) -> Facts:
+def find(name: str) -> EngineFacts:
     """The facts of a registered engine.
 
     Raises:
@@ -86,7 +86,7 @@ def find(name: str) -> Facts:
     return of(kinds.engines.find(name))
 
 
-def of(plugin: Plugin) -> Facts:
+def of(plugin: Plugin) -> EngineFacts:
     """The facts of an engine: those in the file, or of the class that this process registered.
 
     Raises:
@@ -94,20 +94,20 @@ def of(plugin: Plugin) -> Facts:
     """
     if plugin.dist == LOCAL_DIST:
         return of_class(kinds.engines.get(plugin.name), str(plugin))
-    return in_file(plugin) or Facts()
+    return in_file(plugin) or EngineFacts()
 
 
-def of_class(engine: object, where: str) -> Facts:
+def of_class(engine: object, where: str) -> EngineFacts:
     """The facts that a class states as attributes; ``where`` is what errors begin with.
 
     Raises:
         BrokenPluginError: they are wrong.
     """
-    names = [each.name for each in fields(Facts) if hasattr(engine, each.name)]
-    return _parsed({name: getattr(engine, name) for name in names}, where)
+    names = [each.name for each in fields(EngineFacts) if hasattr(engine, each.name)]
+    return _parse({name: getattr(engine, name) for name in names}, where)
 
 
-def in_file(plugin: Plugin) -> Facts | None:
+def in_file(plugin: Plugin) -> EngineFacts | None:
     """The facts of an installed engine, as the file beside it has them; None without any.
 
     Raises:
@@ -117,10 +117,10 @@ def in_file(plugin: Plugin) -> Facts | None:
     if path is None:
         return None
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BrokenPluginError(f"{path} cannot be read: {error}", "Correct it") from None
-    return _parsed(told[plugin.name], f"{path}: {plugin.name}") if plugin.name in told else None
+    return _parse(tables[plugin.name], f"{path}: {plugin.name}") if plugin.name in tables else None
 
 
 def missing(name: str) -> str | None:
@@ -161,16 +161,16 @@ def _file(target: str) -> Path | None:
     return None
 
 
-def _parsed(told: object, where: str) -> Facts:
+def _parse(table: object, where: str) -> EngineFacts:
     try:
-        facts = strict.parse(Facts, told, where)
+        facts = strict.parse(EngineFacts, table, where)
         _check(facts, where)
     except SrzooError as error:
         raise BrokenPluginError(error.what, error.fix) from None
     return facts
 
 
-def _check(facts: Facts, where: str) -> None:
+def _check(facts: EngineFacts, where: str) -> None:
     for name, given, known in (
         ("devices", facts.devices, devices.KINDS[1:]),
         ("precisions", facts.precisions, devices.PRECISIONS[1:]),

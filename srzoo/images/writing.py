@@ -43,7 +43,7 @@ def write(
     check_writable(file, picture.size, format)
     picture = FORMATS[format].fitted(picture)
     try:
-        with files.whole(file) as opened:
+        with files.as_binary(file) as opened:
             _encode(picture, opened, format, quality)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error

@@ -17,7 +17,7 @@ from torch.nn.utils import fusion, parametrize
 
 from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid, splits
 from .fold import HIGH, INSIDE, LOW, fold_tail
-from .grid import any_size, on_its_grid
+from .grid import any_size, run_on_grid
 
 BLOCK = 128
 """Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
@@ -207,7 +207,7 @@ class InferenceNetwork(nn.Module):
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
         factor = self.scales[0] if scale is None else scale
-        return on_its_grid(
+        return run_on_grid(
             lambda x: self.reconstruct(self.features(x, scale), scale), x, self.multiple, factor
         )
 

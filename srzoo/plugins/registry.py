@@ -136,7 +136,7 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[Plugin]:
         """Every plugin that may be used, by name and distribution. Imports nothing."""
-        plugins = [plugin for plugin, _ in self._entries() if _allowed(plugin)]
+        plugins = [plugin for plugin, _ in self._entries() if _is_allowed(plugin)]
         plugins += [plugin for plugin, _ in self._local.values()]
         return iter(sorted(plugins, key=lambda plugin: (plugin.name, plugin.dist)))
 
@@ -297,7 +297,7 @@ class Registry(Generic[T]):
             if isinstance(target, PluginError):
                 problems.append(Problem(plugin, str(target)))
             else:
-                problems += [Problem(plugin, what) for what in _manners(target)]
+                problems += [Problem(plugin, what) for what in _broken_rules(target)]
         return problems
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
@@ -311,7 +311,7 @@ class Registry(Generic[T]):
 
     def _missing(self, name: str, short: str) -> tuple[str, str]:
         what = f"no {self.kind} is called {name!r}"
-        hidden = [p for p, _ in self._entries() if p.name == short and not _allowed(p)]
+        hidden = [p for p, _ in self._entries() if p.name == short and not _is_allowed(p)]
         if hidden:
             return what, (
                 f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins leaves it out"
@@ -329,7 +329,7 @@ def _import(entry: EntryPoint, plugin: Plugin) -> Any:
         ) from error
 
 
-def _allowed(plugin: Plugin) -> bool:
+def _is_allowed(plugin: Plugin) -> bool:
     """Whether the allow-list (comma-separated distributions; unset: all) lets a plugin in."""
     allow = os.environ.get(ALLOW_VARIABLE)
     if allow is None or plugin.dist == OWN_DIST:
@@ -337,7 +337,7 @@ def _allowed(plugin: Plugin) -> bool:
     return plugin.dist in [name.strip() for name in allow.split(",")]
 
 
-def _manners(target: object) -> list[str]:
+def _broken_rules(target: object) -> list[str]:
     """What the rules for every plugin find wrong with a class or function."""
     if not (inspect.isclass(target) or inspect.isfunction(target)):
         return []  # a package of model folders, a click command

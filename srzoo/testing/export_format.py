@@ -79,9 +79,9 @@ def deterministic(case: Case) -> None:
 def stays_as_it_is(case: Case) -> None:
     """Opening and running a file changes nothing in its folder."""
     made = _written(case.name)
-    before = kept_folders.parts(made.path.parent)
+    before = kept_folders.record_files(made.path.parent)
     made.session()(trial_picture(20, 20))
-    assert kept_folders.parts(made.path.parent) == before, f"{case} changed its files"
+    assert kept_folders.record_files(made.path.parent) == before, f"{case} changed its files"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (

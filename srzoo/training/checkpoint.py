@@ -126,10 +126,12 @@ def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = 
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
-        parts_ = kept_folders.listed(kept_folders.parts(new))
+        parts_ = kept_folders.records_to_json(kept_folders.record_files(new))
         (new / PARTS).write_bytes(kept_folders.seal({"parts": parts_}))
         progress.write(new)  # the one that changes later, when a run goes back
-        kept_folders.place(new, final)  # the same step again, after resuming from before it
+        kept_folders.move_into_place(
+            new, final
+        )  # the same step again, after resuming from before it
     return final
 
 
@@ -219,7 +221,7 @@ def _is_whole(checkpoint: Path) -> bool:
     facts = kept_folders.check_seal(checkpoint / PARTS)
     if facts is None:
         return not sealed and not (checkpoint / PARTS).exists() and _is_old(checkpoint)
-    parts = kept_folders.read_parts(facts.get("parts"))
+    parts = kept_folders.records_from_json(facts.get("parts"))
     return sealed and parts is not None and kept_folders.intact(checkpoint, parts)
 
 

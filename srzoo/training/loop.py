@@ -165,7 +165,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> R
         try:
             _keep_rejected(out / REJECTED, found, first, names)
         except OSError as trouble:
-            callbacks.on_word(f"the batch is not kept: {troubles.reason(trouble)}")
+            callbacks.on_word(f"the batch is not kept: {troubles.describe(trouble)}")
     terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"

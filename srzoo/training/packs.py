@@ -95,7 +95,7 @@ class Packs:
     def __init__(self, kept: Path | None = None) -> None:
         self.places: dict[str, PackedArray] = {}
         self.names: dict[str, str] = {}
-        self._parts: dict[Path, tuple[kept_folders.Part, ...]] = {}
+        self._parts: dict[Path, tuple[kept_folders.FileRecord, ...]] = {}
         with contextlib.suppress(OSError):
             for folder in sorted(kept.iterdir()) if kept else ():
                 if not folder.name.startswith(files.TEMPORARY) and folder.is_dir():
@@ -103,7 +103,7 @@ class Packs:
 
     def _read(self, folder: Path) -> None:
         facts: dict[str, Any] = kept_folders.check_seal(folder / INDEX) or {}
-        parts = kept_folders.read_parts(facts.get("parts"))
+        parts = kept_folders.records_from_json(facts.get("parts"))
         if facts.get("version") != VERSION or not parts:
             return
         self._parts[folder] = parts
@@ -131,7 +131,7 @@ class Packs:
         self.places = {key: at for key, at in self.places.items() if at.pack not in lost}
 
 
-def intact(pack: Path, parts: tuple[kept_folders.Part, ...]) -> bool:
+def intact(pack: Path, parts: tuple[kept_folders.FileRecord, ...]) -> bool:
     """Whether a pack's bytes are those that were written; they are read once in a process."""
     try:
         state = (pack / DATA).stat()
@@ -141,7 +141,9 @@ def intact(pack: Path, parts: tuple[kept_folders.Part, ...]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _intact(pack: Path, parts: tuple[kept_folders.Part, ...], _size: int, _changed: int) -> bool:
+def _intact(
+    pack: Path, parts: tuple[kept_folders.FileRecord, ...], _size: int, _changed: int
+) -> bool:
     # A run of several stages opens the same packs for each of them.
     return kept_folders.intact(pack, parts)
 
@@ -200,14 +202,16 @@ class PackWriter:
         os.truncate(self._new / DATA, self._size)  # a picture that did not fit
         if not self._rows:
             return
-        parts = kept_folders.listed([kept_folders.Part(DATA, self._size, self._hash.hexdigest())])
+        parts = kept_folders.records_to_json(
+            [kept_folders.FileRecord(DATA, self._size, self._hash.hexdigest())]
+        )
         facts = {"version": VERSION, "about": self._about, "places": self._rows,
                  "names": self._names, "parts": parts}  # fmt: skip
         (self._new / INDEX).write_bytes(kept_folders.seal(facts))
         name = hashlib.sha256("\n".join(sorted(self._rows)).encode()).hexdigest()[:24]
         final = root() / name
         try:
-            kept_folders.place(self._new, final)
+            kept_folders.move_into_place(self._new, final)
         except OSError:  # another process may have been faster
             if not (final / INDEX).is_file():
                 raise

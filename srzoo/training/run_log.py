@@ -129,7 +129,7 @@ class RunLog:
                     os.truncate(self._path, end)
             if not self._failed:
                 self._failed = True
-                self._tell(f"a line of the log is missing: {troubles.reason(error)}")
+                self._tell(f"a line of the log is missing: {troubles.describe(error)}")
 
 
 def read(log: Path) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def explain_failures(what: str, left: str) -> Generator[None]:
         yield
     except OSError as error:
         raise SrzooError(
-            f"cannot save {what}: {troubles.reason(error)}; {left}", troubles.mend(error)
+            f"cannot save {what}: {troubles.describe(error)}; {left}", troubles.fix_for(error)
         ) from error
 
 

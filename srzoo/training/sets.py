@@ -18,7 +18,7 @@ from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:
     from ..contracts import U8, Dataset, Degradation
-    from ..recipes.recipe import Sets
+    from ..recipes.recipe import DataSources
 
 CHECK = "Correct the files, or the plugin that reads them"
 NAMED_AT_MOST = 3
@@ -243,7 +243,7 @@ def crop_to_scale(hr: U8, scale: int, called: str) -> U8:
     return hr[:height, :width]
 
 
-def guarded_datasets(sets: Sets, data: Path | None, place: str) -> list[GuardedDataset]:
+def guarded_datasets(sets: DataSources, data: Path | None, place: str) -> list[GuardedDataset]:
     """Build the data sets of a recipe.
 
     Args:

@@ -284,7 +284,7 @@ def _branch(out: Path, step: int) -> Path:
         for name in (LOG, CURVES, SHEET, RECIPE):
             if (out / name).is_file():
                 shutil.copy2(out / name, new / name)
-        kept_folders.place(new, branch)
+        kept_folders.move_into_place(new, branch)
     return branch
 
 

@@ -36,10 +36,10 @@ def purpose(folder: ModelFolder) -> Purpose:
     """
     if folder.config.purpose:
         return folder.config.purpose
-    return _told_elsewhere(folder)
+    return _purpose_by_card_or_recipe(folder)
 
 
-def _told_elsewhere(folder: ModelFolder) -> Purpose:
+def _purpose_by_card_or_recipe(folder: ModelFolder) -> Purpose:
     from ..recipes import pictures  # what most models need not wait for
     from ..recipes import recipe as recipes
 

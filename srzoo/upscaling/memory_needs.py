@@ -173,8 +173,8 @@ def _row_bytes(route: Route, channels: int, itemsize: int, streamed: bool) -> in
     if streamed:
         needs += WRITER_ROWS * route.size[0] * channels * itemsize
     if route.resized:
-        rows = sizing.rows_held(route.made, route.size)
-        needs += rows * route.made[0] * (2 * channels * itemsize + 8)
+        rows = sizing.rows_held(route.model_size, route.size)
+        needs += rows * route.model_size[0] * (2 * channels * itemsize + 8)
         if not route.passes and channels in (2, 4):  # of a picture from which no tiles are cut
             needs += ROWS_FILLED * route.source[0] * FILL
     return needs

@@ -35,7 +35,7 @@ WORKING_MEMORY = 1_500_000_000
 """Bytes of host memory that tiles take unless more is allowed: larger is no faster."""
 SLACK = 80_000_000
 """Bytes for what cannot be planned: what the allocator keeps of blocks that are free again."""
-LOOSE = 1.03
+ESTIMATE_FACTOR = 1.03
 """The same, as a factor on what tiles take."""
 SPARE = 1.02
 """Tiles may cost so much more computing than the best ones, if they take less memory."""
@@ -53,7 +53,7 @@ class TilePlan:
         multiple: the grid: tiles begin on it, and the network sees whole cells of it alone.
         exact: True if the tiles give exactly what the whole picture would.
         bytes: what the process will take at its peak, estimated.
-        taken: how many of them tiles and strips take.
+        tile_bytes: how many of them tiles and strips take.
         working: how many of those a tile takes, and has given back when the next one begins.
         area: LR pixels that go through the network, margins and edges counted.
         tiles: how many there are.
@@ -65,14 +65,14 @@ class TilePlan:
     edge: int
     exact: bool
     bytes: int
-    taken: int
+    tile_bytes: int
     working: int
     area: int
     tiles: int
     multiple: int = 1
 
 
-NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, area=0, tiles=0)
+NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, tile_bytes=0, working=0, area=0, tiles=0)
 
 
 def plan_passes(
@@ -121,11 +121,11 @@ def still_fit(
         return False
     process, device_bytes = used(), _free_on_device(runner) if plans else None
     budget = _budget(process, memory)
-    taken = [plan.taken for plan in plans] or [0]
+    tile_bytes = [plan.tile_bytes for plan in plans] or [0]
     return all(
         _peak_bytes(each, bytes, process) <= budget
         and (device_bytes is None or bytes <= device_bytes)
-        for each, bytes in zip(needs.passes, taken, strict=True)
+        for each, bytes in zip(needs.passes, tile_bytes, strict=True)
     )
 
 
@@ -145,11 +145,11 @@ def _constant_bytes(needs: PassNeeds, process: int) -> int:
     return process + SLACK + needs.constant_bytes
 
 
-def _peak_bytes(needs: PassNeeds, taken: int, process: int) -> int:
+def _peak_bytes(needs: PassNeeds, tile_bytes: int, process: int) -> int:
     """What the process will have at most, if tiles and strips take so much."""
     # Decoders and encoders make copies when there are no tiles, and the first no result either.
     aside = max(needs.encoder_bytes, needs.decoder_bytes - needs.result_bytes)
-    return _constant_bytes(needs, process) + max(taken, aside)
+    return _constant_bytes(needs, process) + max(tile_bytes, aside)
 
 
 def _plan_each(
@@ -197,13 +197,13 @@ def plan_tiles(
     elif memory is None and tile == "auto":
         room = min(room, WORKING_MEMORY)
     found = _choose_plan(needs, facts, tile, room) if facts else NO_TILES
-    peak = _peak_bytes(needs, found.taken, process)
-    if peak > budget or (there is not None and found.taken > there):
+    peak = _peak_bytes(needs, found.tile_bytes, process)
+    if peak > budget or (there is not None and found.tile_bytes > there):
         if facts:  # the least that there is
             found = _choose_plan(needs, facts, tile, 0)
-        least = _peak_bytes(needs, found.taken, process)
+        least = _peak_bytes(needs, found.tile_bytes, process)
         lacking = runner.free_memory() if runner and there is not None else None
-        on_device = there is not None and found.taken > there
+        on_device = there is not None and found.tile_bytes > there
         raise TooLargeError(peak, budget, least, lacking if on_device else None)
     return replace(found, bytes=peak)
 
@@ -250,7 +250,7 @@ class TileFacts:
     reach: int | None
     multiple: int
     per_pixel: int
-    aside: int
+    fixed: int
 
     @classmethod
     def of(cls, runner: Runner, needs: PassNeeds) -> TileFacts:
@@ -260,11 +260,11 @@ class TileFacts:
         if needs.mixed:  # the interpolated tile, and that of its rows alone
             after += 12 * needs.scale**2 + 12 * needs.scale
         filled = FILL if needs.channels in (2, 4) else 0
-        per_pixel = int(LOOSE * (max(before, after) + filled))
+        per_pixel = int(ESTIMATE_FACTOR * (max(before, after) + filled))
         return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(needs.scale))
 
     @property
-    def seen(self) -> int:
+    def context(self) -> int:
         """Margin of an exact tile, in LR pixels; on the grid."""
         return on_grid(max(self.reach or 0, LOOK), self.multiple)
 
@@ -286,15 +286,15 @@ def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> T
     Its ``bytes`` are not known yet.
     """
     width, height = needs.size
-    whole = _plan_of(needs, facts, (height, width), margin=facts.seen, exact=True)
+    whole = _plan_of(needs, facts, (height, width), margin=facts.context, exact=True)
     if isinstance(tile, int):
         side = on_grid(tile, facts.multiple)
         if side >= max(width, height):
             return whole
         exact = facts.reach is not None and facts.reach <= side
-        margin = facts.seen if exact else BLEND
+        margin = facts.context if exact else BLEND
         return _plan_of(needs, facts, (side, side), margin=margin, exact=exact)
-    if tile == "off" or whole.taken <= room:
+    if tile == "off" or whole.tile_bytes <= room:
         return whole
     exact = _tile_plans(needs, facts, exact=True) if facts.reach is not None else []
     if found := _best(exact, room):
@@ -302,22 +302,22 @@ def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> T
     blended = _tile_plans(needs, facts, exact=False)
     if found := _best(blended, room):
         return found
-    return min((whole, *exact, *blended), key=lambda found: found.taken)
+    return min((whole, *exact, *blended), key=lambda found: found.tile_bytes)
 
 
 def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
     """Of those that fit the one that computes least, or None."""
-    fitting = [found for found in plans if found.taken <= room]
+    fitting = [found for found in plans if found.tile_bytes <= room]
     least = min((found.area for found in fitting), default=0)
     # Of those that are hardly slower, the one that takes least memory.
     near = (found for found in fitting if found.area <= SPARE * least)
-    return min(near, key=lambda found: found.taken, default=None)
+    return min(near, key=lambda found: found.tile_bytes, default=None)
 
 
 def _tile_plans(needs: PassNeeds, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
     """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
     width, height = needs.size
-    margin = facts.seen if exact else BLEND
+    margin = facts.context if exact else BLEND
     return [
         _plan_of(needs, facts, (rows, columns), margin=margin, exact=exact)
         for rows in _tile_sides(height, facts)
@@ -353,10 +353,10 @@ def _plan_of(
     area = (on_grid(height, multiple) + 2 * edge + 2 * seen * (down - 1)) * (
         on_grid(width, multiple) + 2 * edge + 2 * seen * (across - 1)
     )
-    working = tallest * widest * facts.per_pixel + facts.aside
-    taken = working + rows * needs.strip_row()
+    working = tallest * widest * facts.per_pixel + facts.fixed
+    tile_bytes = working + rows * needs.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
-        taken += (rows + 2 * margin) * width * needs.scale**2 * needs.channels * 4
+        tile_bytes += (rows + 2 * margin) * width * needs.scale**2 * needs.channels * 4
     return TilePlan(
         scale=needs.scale,
         tile=(rows, columns),
@@ -364,7 +364,7 @@ def _plan_of(
         edge=edge,
         exact=exact or not halves,
         bytes=0,
-        taken=taken,
+        tile_bytes=tile_bytes,
         working=working,
         area=area,
         tiles=down * across,

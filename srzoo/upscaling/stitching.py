@@ -15,7 +15,7 @@ from ..errors import ModelError
 from ..images.places import Place
 from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
-from .tiles import Source
+from .tiles import TileSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Stitcher:
 
     def bands(
         self,
-        source: Source,
+        source: TileSource,
         plan: TilePlan,
         tick: Ticks,
         out: NDArray[Any] | None = None,
@@ -92,13 +92,13 @@ class Stitcher:
             yield band
             del band  # before the next one is made
 
-    def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: TilePlan) -> None:
+    def _fill(self, target: NDArray[Any], source: TileSource, own: Place, plan: TilePlan) -> None:
         """Put an exact tile where it belongs."""
         grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
         tiles.quantize_into(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
-        self, source: Source, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
+        self, source: TileSource, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
     ) -> Iterator[NDArray[Any]]:
         """The same where tiles overlap: sums of weighted tiles, given out once complete."""
         factor, margin = plan.scale, plan.margin
@@ -130,14 +130,14 @@ class Stitcher:
             yield band
             del band
 
-    def _tile(self, source: Source, own: Place, grown: Place, factor: int) -> F32:
+    def _tile(self, source: TileSource, own: Place, grown: Place, factor: int) -> F32:
         """Float32 sH x sW x C of a place, of which the network sees ``grown``."""
         value = source.constant(grown) if source.flat else None
         if value is not None:
             return np.full((own.height * factor, own.width * factor, 1), value, np.float32)
         start = time.perf_counter()
         x = source.cut(grown)
-        y = own.inside(grown, factor).of(self._run(x, factor))
+        y = own.inside(grown, factor).of(self._run_network(x, factor))
         if x.shape[2] == 1:
             y = y.mean(axis=2, keepdims=True)
         seen = Place(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
@@ -156,7 +156,7 @@ class Stitcher:
             self._spent[factor] = pixels + more, seconds + time.perf_counter() - start
         return y
 
-    def _run(self, x: F32, factor: int) -> F32:
+    def _run_network(self, x: F32, factor: int) -> F32:
         """One tile, h x w x 1 or 3, through the network: float32 sH x sW x 3."""
         height, width = x.shape[:2]
         planes = np.empty((1, 3, height, width), np.float32)
@@ -186,18 +186,18 @@ class Stitcher:
         with self._lock:
             found = self._spent.get(scale)
         if found is None:
-            found = self._tried(scale)
+            found = self._timed(scale)
             with self._lock:
                 self._spent.setdefault(scale, found)
         pixels, seconds = found
         return seconds / pixels
 
-    def _tried(self, scale: int) -> tuple[int, float]:
+    def _timed(self, scale: int) -> tuple[int, float]:
         """LR pixels and seconds of a tile made for this."""
         trial = Stitcher(self.runner, self.name, self.strength)
         multiple, found = multiple_of(self.runner), (1, 0.0)
         for side in (on_grid(side, multiple) for side in PROBES):
-            source, whole = Source(np.zeros((side, side, 3), np.uint8)), Place(0, 0, side, side)
+            source, whole = TileSource(np.zeros((side, side, 3), np.uint8)), Place(0, 0, side, side)
             edge = on_grid(LOOK, multiple)
             tries: list[tuple[int, float]] = []
             for _ in range(2):  # the first warms up, and the machine may be busy

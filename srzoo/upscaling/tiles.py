@@ -33,7 +33,7 @@ def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Place]]:
 
 
 @dataclass(frozen=True)
-class Source:
+class TileSource:
     """What tiles are cut from.
 
     Attributes:
@@ -113,7 +113,7 @@ def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
     )
 
 
-def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
+def whole_rows(source: TileSource, rows: int = 64) -> Iterator[NDArray[Any]]:
     """The picture itself in strips, colour extended under transparency, for a resize alone."""
     width, height = source.size
     for top in range(0, height, rows):
@@ -164,7 +164,7 @@ def quantize_into(y: F32, target: NDArray[Any]) -> None:
     np.copyto(target, y if target.ndim == 3 else y[:, :, 0], casting="unsafe")
 
 
-def clip_to_neighbours(y: F32, x: F32, source: Source, factor: int) -> F32:
+def clip_to_neighbours(y: F32, x: F32, source: TileSource, factor: int) -> F32:
     """Values held near the range of the picture around them, and in 0..1.
 
     A trained network misses some flat colours by several levels. Where the picture is flat the

@@ -26,7 +26,7 @@ from .memory_needs import PictureNeeds
 from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route
 from .stitching import Stitcher, Ticks
-from .tiles import DEEPEST, Source
+from .tiles import DEEPEST, TileSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,8 +77,8 @@ class Upscaler:
         self.name = name
         self.tile = tile
         self.memory = memory
-        self.strength = _share(strength)
-        self._again = again
+        self.strength = _check_strength(strength)
+        self._reconstruct = again
         # With no share at all the network need not run.
         self._engine: Runner = runner if self.strength else Interpolation()
         self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
@@ -89,12 +89,12 @@ class Upscaler:
         Raises:
             SrzooError: that is not known.
         """
-        if self._again is None:
+        if self._reconstruct is None:
             raise SrzooError(
                 "this Upscaler cannot be pickled: nobody has told how to make it again",
                 "Use one from srzoo.load, or give it again=, a function of a module that makes it",
             )
-        return self._again, ()
+        return self._reconstruct, ()
 
     @property
     def model(self) -> Any:
@@ -139,7 +139,7 @@ class Upscaler:
     ) -> Picture:
         """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
         factor = self.factor(scale)
-        return self.to_size(picture, _straight(picture.size, factor), progress)
+        return self.to_size(picture, _single_pass(picture.size, factor), progress)
 
     def to_size(
         self,
@@ -208,7 +208,7 @@ class Upscaler:
         Raises:
             MemoryBudgetError: at once, before any work.
         """
-        route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
+        route = to if isinstance(to, Route) else _single_pass(picture.size, self.factor(to))
         plans = plans or self._plans_for(picture, route, streamed=True)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
         return self._rows(picture, route, plans, tick, gray=_is_gray(picture))
@@ -234,7 +234,7 @@ class Upscaler:
         Raises:
             MemoryBudgetError: not even small tiles fit into the memory it may use.
         """
-        route = _straight(size, self.factor(scale))
+        route = _single_pass(size, self.factor(scale))
         return self.plans(PictureNeeds(route, itemsize, channels, streamed))[0]
 
     def plans(self, needs: PictureNeeds) -> tuple[TilePlan, ...]:
@@ -277,11 +277,11 @@ class Upscaler:
         if not plans and not route.resized:
             sources = [replace(source, alpha=None) for source in sources]
         planes = [
-            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
+            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.whole_rows(source)
             for source in sources
         ]
         strips = tiles.join_channels(planes)
-        yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
+        yield from sizing.resized(strips, route.model_size, route.size) if route.resized else strips
 
     def _pass(self, picture: Picture, plan: TilePlan, tick: Ticks, *, gray: bool) -> Picture:
         """One pass over a picture, whole."""
@@ -318,7 +318,7 @@ class Upscaler:
         return scales.choose(self.name, self.scales, scale)
 
 
-def _share(strength: object) -> float:
+def _check_strength(strength: object) -> float:
     if (
         isinstance(strength, bool)
         or not isinstance(strength, Real)
@@ -330,7 +330,7 @@ def _share(strength: object) -> float:
     return float(strength)
 
 
-def _straight(size: tuple[int, int], factor: int) -> Route:
+def _single_pass(size: tuple[int, int], factor: int) -> Route:
     """A route of one pass."""
     return Route((factor,), (size[0] * factor, size[1] * factor), size)
 
@@ -340,16 +340,16 @@ def _is_gray(picture: Picture) -> bool:
     return picture.pixels.ndim == 3 and tiles.all_gray(picture.pixels)
 
 
-def _sources(picture: Picture, *, gray: bool) -> list[Source]:
+def _sources(picture: Picture, *, gray: bool) -> list[TileSource]:
     """The colours; and alpha, whose values keep within those next to them.
 
     Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
     colours. It cannot ring, and what was opaque, or clear, is so to the last level.
     """
-    colours = Source(picture.pixels, picture.alpha, gray=gray)
+    colours = TileSource(picture.pixels, picture.alpha, gray=gray)
     if picture.alpha is None:
         return [colours]
-    return [colours, Source(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
+    return [colours, TileSource(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
 
 
 def _check_array(picture: NDArray[Any]) -> None:

@@ -18,7 +18,7 @@ from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.recipes.recipe import Data, Sets
+from srzoo.recipes.recipe import Data, DataSources
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import DatasetGroup, open_pixels
 from srzoo.training.sets import GuardedDataset
@@ -229,8 +229,8 @@ def test_mistakes_in_lists_are_words(tiny, changes, message):
     ],
 )
 def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
-    sets = strict.parse(Sets, value, "x")
-    assert strict.parse(Sets, strict.plain(sets), "x") == sets
+    sets = strict.parse(DataSources, value, "x")
+    assert strict.parse(DataSources, strict.plain(sets), "x") == sets
     if not isinstance(value, list):
         assert isinstance(strict.plain(sets), dict)
         return
@@ -256,6 +256,6 @@ def test_cards_tell_of_every_data_set(tiny, two):
     assert "`folder` (path = photos) with weight 3 and `paired`" in told
     assert "made by `bicubic`" in told
     assert "others the data set's own (`lr = lr`)" in told
-    assert pictures.lr_pictures(plan).clean is False  # one of them is not clean
+    assert pictures.lr_origin(plan).clean is False  # one of them is not clean
     assert pictures.purpose(plan) == "real photos"
     assert cardsections.set_names(plan) == ()

@@ -234,7 +234,7 @@ def tree(root, files: dict[str, str]) -> None:
 def groups(monkeypatch, tmp_path):
     """Control groups that are not there: gives what is free with these files, and this group."""
     monkeypatch.setattr(memory, "CONTAINER", tmp_path / "fs")
-    monkeypatch.setattr(memory, "MINE", tmp_path / "mine")
+    monkeypatch.setattr(memory, "OWN_GROUP", tmp_path / "mine")
 
     def free(mine: str | None, files: dict[str, object]) -> int:
         tree(tmp_path / "fs", {name: f"{text}\n" for name, text in files.items()})
