@@ -110,7 +110,7 @@ class NamingRules:
     names: Names
     format: str | None
     pages: Pages
-    asked: images.Asked
+    request: images.ReadRequest
 
 
 def plan_batch(
@@ -126,7 +126,7 @@ def plan_batch(
     settings: Settings | None = None,
     names: Names | None = None,
     pages: Pages = None,
-    asked: images.Asked | None = None,
+    request: images.ReadRequest | None = None,
 ) -> Batch:
     """Say for each input which file it becomes; nothing is written.
 
@@ -147,7 +147,7 @@ def plan_batch(
             something else is made again.
         names: what results are called; None for what ``model`` alone says.
         pages: which page or frame of each file, from 1, or "all": each becomes a result.
-        asked: how files are read to count their pages.
+        request: how files are read to count their pages.
 
     Raises:
         PictureError: there is nothing to do, two inputs would become one file, or what is asked
@@ -158,7 +158,7 @@ def plan_batch(
     single = Path(output) if output and into is None else None
     names = names or Names(model)
     rules = NamingRules(
-        into, single, names, _format(single, names, format), pages, asked or images.Asked()
+        into, single, names, _format(single, names, format), pages, request or images.ReadRequest()
     )
     ledger = Ledger(into) if into and (many or pages == ALL) else None
     settings = settings or {}
@@ -228,7 +228,7 @@ def _jobs(source: Path, place: Path, rules: NamingRules) -> list[Job]:
     if rules.pages is None:
         return [_job(source, place, rules)]
     try:
-        count = images.read_header(source, replace(rules.asked, page=1)).pages
+        count = images.read_header(source, replace(rules.request, page=1)).pages
     except Exception:  # noqa: BLE001 - an error is reported when its turn comes
         count = 1
     if count == 1 and rules.pages in (ALL, 1):  # called and remembered as without the option
@@ -255,8 +255,8 @@ def _job(
     suffix = source.suffix if source.suffix.lower() in suffixes else suffixes[0]
     folder = source.parent if rules.into is None else rules.into / place
     try:
-        told = None if page is None else f"{page:0{digits}}"
-        name = rules.names.of(source, suffix, beside=rules.into is None, page=told)
+        page_name = None if page is None else f"{page:0{digits}}"
+        name = rules.names.of(source, suffix, beside=rules.into is None, page=page_name)
     except SrzooError as error:
         return Job(source, source, format, error)
     except Exception as error:  # noqa: BLE001 - one odd header is one failed picture

@@ -65,8 +65,8 @@ class Names:
 
     def default(self, stem: str) -> str:
         """The name of a result beside its input, without an ending."""
-        told = [f"-{word}-{value}" for word, value in self.variants.items()]
-        return f"{stem}-{self.model}{''.join(told)}"
+        suffixes = [f"-{word}-{value}" for word, value in self.variants.items()]
+        return f"{stem}-{self.model}{''.join(suffixes)}"
 
     def of(self, source: Path, suffix: str, beside: bool, page: str | None = None) -> str:
         """The name of one result.
@@ -81,8 +81,8 @@ class Names:
             PictureError: the pattern gives no name, or the picture's size cannot be read.
         """
         if self.pattern is None:
-            told = f"-{images.unit_of(source)}-{page}" if page else ""
-            return f"{self.default(source.stem) if beside else source.stem}{told}{suffix}"
+            page_suffix = f"-{images.unit_of(source)}-{page}" if page else ""
+            return f"{self.default(source.stem) if beside else source.stem}{page_suffix}{suffix}"
         pattern = self.pattern
         if not _own_suffix(pattern) and self.format is None:
             pattern += "{suffix}"

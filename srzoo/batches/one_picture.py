@@ -102,7 +102,7 @@ def read_needs(job: Job, options: Options, scales: tuple[int, ...]) -> PictureNe
     """
     if job.data:
         job.data.seek(0)
-    header = images.read_header(job.data or job.source, options.asked(job.page))
+    header = images.read_header(job.data or job.source, options.request(job.page))
     route = options.sizing.route(header.size, scales)
     images.check_writable(job.target, route.size, job.format)
     reads = images.key_of(job.source)
@@ -269,7 +269,7 @@ class PictureMaker:
         )  # fmt: skip
         self._update_needs(item, picture)
         item.advice = self._advice(job, picture) if item.needs.route.passes else None
-        item.picture = images.stripped(picture) if options.strip else picture
+        item.picture = images.strip_metadata(picture) if options.strip else picture
         item.seconds += time.perf_counter() - start
 
     def _update_needs(self, item: PictureInWork, picture: Picture) -> None:
@@ -336,7 +336,7 @@ class PictureMaker:
         picture, route = self._with_provenance(item.loaded), item.needs.route
         strips = self.upscaler.strips(picture, route, progress, plans=item.plans)
         with self._open_target(item) as file:
-            writer = tiffwriter.Writer(
+            writer = tiffwriter.TIFFWriter(
                 file, route.size, picture, picture.pixels.dtype, tile=tiffwriter.TILE, big=True
             )
             with contextlib.closing(writer):
@@ -358,7 +358,7 @@ class PictureMaker:
     def _with_provenance(self, picture: Picture) -> Picture:
         if not self.options.provenance:
             return picture
-        return images.stamped(picture, self.upscaler.name, invented=self.options.invented)
+        return images.with_provenance(picture, self.upscaler.name, invented=self.options.invented)
 
     def _open_target(self, item: PictureInWork) -> AbstractContextManager[BinaryIO]:
         job = item.job

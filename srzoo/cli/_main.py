@@ -138,8 +138,8 @@ def _report_error(error: Exception, arguments: list[str]) -> int:
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
         error = SrzooError(troubles.describe(error), troubles.fix_for(error))
-    told = troubles.explain(error, f"srzoo {' '.join(arguments)} failed")
-    return _say(str(told), BAD_INPUT)
+    explained = troubles.explain(error, f"srzoo {' '.join(arguments)} failed")
+    return _say(str(explained), BAD_INPUT)
 
 
 def _say(text: str, code: int) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from ..images import Asked
+    from ..images import ReadRequest
     from ..models.folder import ModelFolder
 
 T = TypeVar("T")
@@ -293,7 +293,7 @@ class ReadOptions:
         "--max-pixels", metavar="N", callback=_pixels,
         help="Refuse larger pictures. Default: 500M.")]
 
-    def single_picture(self) -> Asked:
+    def single_picture(self) -> ReadRequest:
         """How one picture is read.
 
         Raises:
@@ -303,7 +303,8 @@ class ReadOptions:
 
         if isinstance(self.page, str):
             raise SrzooError("one picture cannot be all pages", "Give --page N")
-        return images.Asked(self.max_pixels or images.MAX_PIXELS, self.page, self.force_damaged)
+        most = self.max_pixels or images.MAX_PIXELS
+        return images.ReadRequest(most, self.page, self.force_damaged)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from . import _streams
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
-    from ..images import Asked
+    from ..images import ReadRequest
 
 PIPE = "-"
 STDIN, STDOUT = Path("standard input"), Path("standard output")
@@ -48,7 +48,7 @@ def plan_pipe(
     format: str | None,
     overwrite: bool,
     skip_existing: bool,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Batch:
     """One job, from standard input or to standard output, or both.
 
@@ -68,7 +68,7 @@ def plan_pipe(
     if output == PIPE:
         known = [k for k, f in images.FORMATS.items() if picture.suffix.lower() in f.suffixes]
         job = batch.Job(
-            picture, STDOUT, format or (known or ["png"])[0], sink=_stdout(), page=asked.page
+            picture, STDOUT, format or (known or ["png"])[0], sink=_stdout(), page=request.page
         )
         own = format is None
     else:
@@ -77,7 +77,7 @@ def plan_pipe(
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
         own = format is None and files.is_stream(target)  # a device has no ending
         found = format or ("png" if own else images.format_of(target))
-        job = batch.Job(picture, target, found, data=io.BytesIO(), page=asked.page)
+        job = batch.Job(picture, target, found, data=io.BytesIO(), page=request.page)
         job = batch.check_target(job, overwrite, skip_existing)
     if through and not (job.problem or job.skip_reason):
         data = _Input(_stdin())

@@ -14,7 +14,7 @@ from ._console import as_json, printable
 if TYPE_CHECKING:
     from ..batches.naming import Names
     from ..batches.one_picture import Options
-    from ..images import Asked
+    from ..images import ReadRequest
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Upscaler
     from ._options import EngineOptions, ExistingOptions, ReportOptions
@@ -29,7 +29,7 @@ def run(
     engine_options: EngineOptions,
     existing_options: ExistingOptions,
     report_options: ReportOptions,
-    asked: Asked,
+    request: ReadRequest,
 ) -> None:
     """Make the sheet and tell it.
 
@@ -41,12 +41,15 @@ def run(
     from ..comparing import preview
 
     source = Path(given)
-    page = _page(source, asked)
+    page = _page(source, request)
     target, keep = _target(source, output, names, existing_options, page)
     if keep:
         return
     picture = images.read(
-        source, max_pixels=asked.max_pixels, page=asked.page, force_damaged=asked.force_damaged
+        source,
+        max_pixels=request.max_pixels,
+        page=request.page,
+        force_damaged=request.force_damaged,
     )
     route = options.sizing.route(picture.size, folder.config.scales)
     model = _load(folder, engine_options, options)
@@ -67,13 +70,17 @@ def run(
         click.echo(f"{printable(target)}  {found.place}  {found.seconds:.1f} s")
 
 
-def _page(source: Path, asked: Asked) -> tuple[str, ...]:
+def _page(source: Path, request: ReadRequest) -> tuple[str, ...]:
     """What the page is called, of a file that has several: ``("frame", "2")``."""
     from .. import images
 
-    if asked.page is None or not source.is_file() or images.read_header(source, asked).pages == 1:
+    if (
+        request.page is None
+        or not source.is_file()
+        or images.read_header(source, request).pages == 1
+    ):
         return ()
-    return images.unit_of(source), str(asked.page)
+    return images.unit_of(source), str(request.page)
 
 
 def _target(
@@ -118,7 +125,7 @@ def _load(folder: ModelFolder, engine_options: EngineOptions, options: Options) 
         device=engine_options.device,
         precision=engine_options.precision,
     )
-    if chosen.prepares and not chosen.asked:
+    if chosen.prepares and not chosen.explicit:
         chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for so little")
     return loading.load(
         folder,

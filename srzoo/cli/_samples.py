@@ -50,7 +50,7 @@ def draw(
 
     from .. import images
     from ..common import files
-    from ..images.sheet import Panel, Style, fitted, render
+    from ..images.sheet import Panel, Style, fit_picture, render
 
     count = 1 if degradation.deterministic else DRAWS
     rows: list[list[Panel]] = []
@@ -62,7 +62,7 @@ def draw(
             for whole, part in zip(hr.shape[:2], (height, width), strict=True)
         )
         part = np.ascontiguousarray(hr[top : top + height, left : left + width])
-        row = [Panel(fitted(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
+        row = [Panel(fit_picture(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
         for number in range(count):
             lr = degradation(hr, scale, generator(seed + number, called))
             small = lr[top // scale :, left // scale :][: height // scale, : width // scale]
@@ -70,7 +70,9 @@ def draw(
                 (width, height), Image.Resampling.NEAREST
             )
             note = f"seed {seed + number}" if count > 1 else "no chance in it"
-            row.append(Panel(fitted(np.asarray(nearest), (SIDE, SIDE)), f"{name} x{scale}", note))
+            row.append(
+                Panel(fit_picture(np.asarray(nearest), (SIDE, SIDE)), f"{name} x{scale}", note)
+            )
         rows.append(row)
     image = render(rows, Style((SIDE, SIDE), margin=8))
     try:

@@ -62,12 +62,12 @@ def compare(
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
     from ..comparing import comparison
-    from ..images.places import Place
+    from ..images.rectangles import Rectangle
 
     engine_options.check()
     for output in outputs:
         _check(output, [path for path in (photo, hr) if path], overwrite)
-    place = None if crop == "auto" else Place.parse(crop)
+    place = None if crop == "auto" else Rectangle.parse(crop)
     with progress_bar() as progress:
         found = comparison.compare(
             models, photo, hr, scale=scale, crop=place, degradation=degradation,

@@ -75,12 +75,12 @@ def export(
         raise ModelError(
             f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
         ) from error
-    told = about.parse(format.about(path), str(path))
+    facts = about.parse(format.about(path), str(path))
     size = sum(file.stat().st_size for file in files)
     if json_:
         as_json(
             {"files": [str(file) for file in files], "format": to, "bytes": size, "off": off,
-             "differing": differing, "about": told.to_dict()}
+             "differing": differing, "about": facts.to_dict()}
         )  # fmt: skip
         return
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

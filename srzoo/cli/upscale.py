@@ -158,7 +158,7 @@ def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | 
     """How a picture comes to its size, from its header."""
     from .. import images
 
-    header = images.read_header(source, options.asked(page))
+    header = images.read_header(source, options.request(page))
     return options.sizing.route(header.size, scales)
 
 
@@ -202,7 +202,7 @@ def _plan(
         ),
         names=names,
         pages=read_options.page,
-        asked=options.asked(),
+        request=options.request(),
     )
 
 

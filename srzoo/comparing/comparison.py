@@ -21,8 +21,8 @@ from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import build_metric
 from ..exporting import engine as engines
-from ..images import places, sheet
-from ..images.places import Place
+from ..images import rectangles, sheet
+from ..images.rectangles import Rectangle
 from ..models import locate, scales
 from ..plugins import kinds
 from ..upscaling import loading
@@ -90,9 +90,9 @@ class Comparison:
     scale: int
     degradation: str | None
     pictures: tuple[ComparedImage, ...]
-    part: Place
-    crop: Place
-    asked: Place
+    part: Rectangle
+    crop: Rectangle
+    asked: Rectangle
     overview: U8
     whole: tuple[int, int]
     higher: dict[str, bool]
@@ -116,7 +116,7 @@ def compare(
     hr: Path | None = None,
     *,
     scale: int | None = None,
-    crop: Place | None = None,
+    crop: Rectangle | None = None,
     degradation: str = defaults.DEGRADATION,
     metrics: Sequence[str] = defaults.METRICS,
     engine: str = defaults.ENGINE,
@@ -147,9 +147,9 @@ def compare(
     folders = [locate.find(model) for model in models]
     factor = common_scale(folders, scale)
     lr, high, icc = _pictures(photo, hr, factor, degradation)
-    whole = Place(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
+    whole = Rectangle(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
     frame = factor if photo else 1  # what one pixel of the file named first is in the results
-    place = crop.times(frame).within(whole, frame) if crop else None
+    place = crop.scaled(frame).within(whole, frame) if crop else None
     part = whole if high is not None else _part_to_compute(lr, factor, place, whole)
     _check_memory(part, len(models) + 2)
     judges = {name: build_metric(name) for name in metrics} if high is not None else {}
@@ -175,7 +175,7 @@ def compare(
     if place:
         found = place.moved(-part.x, -part.y)
     else:
-        found = places.most_detailed_place(stack, _side(part)).snapped(frame)
+        found = rectangles.most_detailed_square(stack, _side(part)).snapped(frame)
     shown.insert(0, ComparedImage("LR", None, _lr_of(lr, factor, part), {}))
     if high is not None:
         shown.append(ComparedImage("HR", None, high, {}))
@@ -187,7 +187,7 @@ def compare(
         part=part,
         crop=found,
         asked=crop or found.moved(part.x, part.y).divided(frame),
-        overview=sheet.fitted(lr if high is None else high, (1024, 1024)),
+        overview=sheet.fit_picture(lr if high is None else high, (1024, 1024)),
         whole=(whole.width, whole.height),
         higher={name: judge.higher_is_better for name, judge in judges.items()},
         protocols={name: judge.protocol for name, judge in judges.items()},
@@ -249,53 +249,53 @@ def _pictures(
     return lr, high, icc
 
 
-def _part_to_compute(lr: U8, scale: int, place: Place | None, whole: Place) -> Place:
+def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectangle) -> Rectangle:
     """Without HR nothing is measured, and a part of a large photo is enough to look at."""
     side = PART // scale
     if max(lr.shape[:2]) <= side:
         return whole
     if place:
-        return _around(place.divided(scale), side, whole.divided(scale)).times(scale)
-    return places.most_detailed_place([lr], side).times(scale)
+        return _around(place.divided(scale), side, whole.divided(scale)).scaled(scale)
+    return rectangles.most_detailed_square([lr], side).scaled(scale)
 
 
-def _side(part: Place) -> int:
+def _side(part: Rectangle) -> int:
     """Of a square to look for: about a third of the picture, and a whole part of ``LOOK``."""
     third = min(max(SQUARE[0], min(part.width, part.height) // 3), SQUARE[1])
     return LOOK // -(-LOOK // third)
 
 
-def _around(place: Place, side: int, whole: Place) -> Place:
+def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
     """A square with ``place`` in its middle, moved and cut to be in the whole."""
     width, height = max(side, place.width), max(side, place.height)
     width, height = min(width, whole.width), min(height, whole.height)
     x = place.x - (width - place.width) // 2
     y = place.y - (height - place.height) // 2
-    return Place(
+    return Rectangle(
         min(max(0, x), whole.width - width), min(max(0, y), whole.height - height), width, height
     )
 
 
-def _lr_of(lr: U8, scale: int, part: Place) -> U8:
+def _lr_of(lr: U8, scale: int, part: Rectangle) -> U8:
     """The LR pixels that a part, whose corners lie between LR pixels, was made of."""
-    return part.divided(scale).of(lr)
+    return part.divided(scale).cut(lr)
 
 
-def _enlarged(model: Upscaler, lr: U8, scale: int, part: Place) -> U8:
+def _enlarged(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
     """A model's result: the part of it, uint8 h x w x 3."""
     small = part.divided(scale)
-    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(places.GRID)
-    pixels = model.array(np.ascontiguousarray(grown.of(lr)), scale)
-    return small.moved(-grown.x, -grown.y).times(scale).of(pixels)
+    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(rectangles.GRID)
+    pixels = model.array(np.ascontiguousarray(grown.cut(lr)), scale)
+    return small.moved(-grown.x, -grown.y).scaled(scale).cut(pixels)
 
 
-def _plain(lr: U8, scale: int, part: Place) -> U8:
+def _plain(lr: U8, scale: int, part: Rectangle) -> U8:
     """Bicubic interpolation, for one model alone to differ from."""
     small = Image.fromarray(_lr_of(lr, scale, part))
     return np.asarray(small.resize((part.width, part.height), Image.Resampling.BICUBIC))
 
 
-def _check_memory(part: Place, pictures: int) -> None:
+def _check_memory(part: Rectangle, pictures: int) -> None:
     needed, free = part.width * part.height * 3 * pictures, psutil.virtual_memory().available
     if needed > free:
         raise MemoryBudgetError(
@@ -310,12 +310,12 @@ def _cut(found: Comparison) -> Comparison:
     if max(found.part.width, found.part.height) <= PART:
         return found
     scale = found.scale
-    size = Place(0, 0, found.part.width, found.part.height).divided(scale)
+    size = Rectangle(0, 0, found.part.width, found.part.height).divided(scale)
     # In LR pixels, so that LR can be cut to the same place.
     small = _around(found.crop.divided(scale), PART // scale, size)
-    part = small.times(scale)
+    part = small.scaled(scale)
     pictures = tuple(
-        replace(one, pixels=(small if one.name == "LR" else part).of(one.pixels).copy())
+        replace(one, pixels=(small if one.name == "LR" else part).cut(one.pixels).copy())
         for one in found.pictures
     )
     return replace(

@@ -76,11 +76,11 @@ def is_best(found: Comparison, one: ComparedImage) -> bool:
 def crop_of(found: Comparison, one: ComparedImage) -> U8:
     """The place to look at as one picture shows it, at the size of the results."""
     if one.name != "LR":
-        return found.crop.of(one.pixels)
+        return found.crop.cut(one.pixels)
     # The LR pixels that the place touches, each as large as it is in the results.
     small = found.crop.divided(found.scale)
-    large = np.repeat(np.repeat(small.of(one.pixels), found.scale, 0), found.scale, 1)
-    return found.crop.moved(-small.x * found.scale, -small.y * found.scale).of(large)
+    large = np.repeat(np.repeat(small.cut(one.pixels), found.scale, 0), found.scale, 1)
+    return found.crop.moved(-small.x * found.scale, -small.y * found.scale).cut(large)
 
 
 def draw(found: Comparison) -> Image.Image:
@@ -88,7 +88,7 @@ def draw(found: Comparison) -> Image.Image:
     room = LOOK
     if max(found.crop.width, found.crop.height) > LOOK:
         room = 2 * LOOK  # a large crop is not reduced before it has to be
-    crops = [sheet.fitted(crop_of(found, one), (room, room)) for one in found.pictures]
+    crops = [sheet.fit_picture(crop_of(found, one), (room, room)) for one in found.pictures]
     height, width = crops[0].shape[0], max(crops[0].shape[1], NARROWEST)
     gap, margin, line = 12, 24, 24
     free = sheet.WIDEST - 2 * margin - OVERVIEW[1] - gap
@@ -100,7 +100,7 @@ def draw(found: Comparison) -> Image.Image:
     ]
     left = sheet.WIDEST - 2 * margin - gap - columns * (width + gap)
     tall = rows * (height + 2 * line + gap) - 2 * line - gap
-    overview = sheet.fitted(found.overview, (min(left, OVERVIEW[0]), max(tall, OVERVIEW[1])))
+    overview = sheet.fit_picture(found.overview, (min(left, OVERVIEW[0]), max(tall, OVERVIEW[1])))
     shrink = overview.shape[1] / found.whole[0]
     box = found.crop.moved(found.part.x, found.part.y)
     frame = tuple(round(side * shrink) for side in (box.x, box.y, box.width, box.height))

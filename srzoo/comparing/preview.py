@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from .. import images
-from ..images import places, sheet
-from ..images.places import Place
+from ..images import rectangles, sheet
+from ..images.rectangles import Rectangle
 from ..upscaling.sizing import Route, Sizing
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Preview:
         icc: the colour profile of all of them.
     """
 
-    place: Place
+    place: Rectangle
     route: Route
     made: U8
     plain: U8
@@ -81,16 +81,16 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     route = sizing.route(picture.size, model.scales)
     place = detailed_place(pixels, side(route))
     margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
-    grown = place.grown(margin, route.source).aligned(places.GRID)
-    small = np.ascontiguousarray(grown.of(pixels))
+    grown = place.grown(margin, route.source).aligned(rectangles.GRID)
+    small = np.ascontiguousarray(grown.cut(pixels))
     start = time.perf_counter()
     made = model.to_size(images.Picture(small), _part(route, grown)).pixels
     seconds = time.perf_counter() - start
     size = made.shape[1], made.shape[0]
     plain = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
     inner = _inner(place, grown, size)
-    overview = sheet.fitted(pixels, OVERVIEW)
-    return Preview(place, route, inner.of(made), inner.of(plain), overview, seconds, icc)
+    overview = sheet.fit_picture(pixels, OVERVIEW)
+    return Preview(place, route, inner.cut(made), inner.cut(plain), overview, seconds, icc)
 
 
 def side(route: Route) -> int:
@@ -99,16 +99,16 @@ def side(route: Route) -> int:
     return max(SMALLEST, math.floor(SIDE / factor))
 
 
-def detailed_place(pixels: U8, side: int) -> Place:
+def detailed_place(pixels: U8, side: int) -> Rectangle:
     """The square with the most detail, of a large picture found in a smaller one."""
     height, width = pixels.shape[:2]
     by = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
     if by == 1:
-        return places.most_detailed_place([pixels], side)
+        return rectangles.most_detailed_square([pixels], side)
     small = np.asarray(Image.fromarray(pixels).reduce(by))
-    found = places.most_detailed_place([small], max(1, side // by)).times(by)
+    found = rectangles.most_detailed_square([small], max(1, side // by)).scaled(by)
     wide, tall = min(side, width), min(side, height)
-    return Place(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
+    return Rectangle(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
 
 
 def draw(found: Preview, name: str, model: str) -> Image.Image:
@@ -141,17 +141,17 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
     )
 
 
-def _part(route: Route, grown: Place) -> Route:
+def _part(route: Route, grown: Rectangle) -> Route:
     """The same way for a part of the picture."""
     wide = max(1, round(grown.width * route.size[0] / route.source[0]))
     tall = max(1, round(grown.height * route.size[1] / route.source[1]))
     return Route(route.passes, (wide, tall), (grown.width, grown.height))
 
 
-def _inner(place: Place, grown: Place, size: tuple[int, int]) -> Place:
+def _inner(place: Rectangle, grown: Rectangle, size: tuple[int, int]) -> Rectangle:
     """Where a place is in what was made of the grown one."""
     across, down = size[0] / grown.width, size[1] / grown.height
     left, top = round((place.x - grown.x) * across), round((place.y - grown.y) * down)
     right = round((place.x + place.width - grown.x) * across)
     bottom = round((place.y + place.height - grown.y) * down)
-    return Place(left, top, max(1, right - left), max(1, bottom - top))
+    return Rectangle(left, top, max(1, right - left), max(1, bottom - top))

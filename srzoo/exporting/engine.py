@@ -38,13 +38,13 @@ class Choice:
         name: of the engine plugin.
         why: for ``--verbose``.
         prepares: whether the first use takes some seconds more, to export the model.
-        asked: whether it was asked for by name, not by the environment: no other takes its place.
+        explicit: whether it was asked for by name, not by the environment: there is no fallback.
     """
 
     name: str
     why: str
     prepares: bool = False
-    asked: bool = False
+    explicit: bool = False
 
 
 def choose(
@@ -74,11 +74,11 @@ def choose(
     Raises:
         PluginError: there is no such engine.
     """
-    asked = engine != "auto"
-    if not asked:
+    explicit = engine != "auto"
+    if not explicit:
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
-        return _chosen(folder, engine, asked)
+        return _chosen(folder, engine, explicit)
     passed: list[str] = []
     able: list[tuple[Choice, EngineFacts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
@@ -146,10 +146,10 @@ def seconds(folder: ModelFolder, work: int) -> float:
     return work * (PER_PIXEL + PER_PARAMETER * parameters) / memory.cores()
 
 
-def _chosen(folder: ModelFolder, name: str, asked: bool) -> Choice:
+def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
     format = engine_facts.find(name).export_format
     prepares = bool(format) and _kept(folder, format) is False
-    return Choice(name, "asked for", prepares, asked)
+    return Choice(name, "asked for", prepares, explicit)
 
 
 def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, EngineFacts]]:

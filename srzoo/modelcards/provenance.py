@@ -123,8 +123,8 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
     before = common
     for name, own in zip(names, points, strict=True):
-        told = [point for point in own if point not in common and point not in before]
-        found += [f"{name}{point}" for point in told or ["As the one before."]]
+        points = [point for point in own if point not in common and point not in before]
+        found += [f"{name}{point}" for point in points or ["As the one before."]]
         before = own
     if log is None:
         return [*found, f"No {LOG} is here to tell how the run went."]

@@ -186,8 +186,8 @@ def try_engine(engine: EngineStatus) -> EngineStatus:
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines and lines[-1] == "right":
         return replace(engine, seconds=seconds)
-    told = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
-    return replace(engine, problem=f"{told} (exit code {done.returncode})", seconds=seconds)
+    message = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
+    return replace(engine, problem=f"{message} (exit code {done.returncode})", seconds=seconds)
 
 
 def versions() -> dict[str, str]:
@@ -291,11 +291,11 @@ def _libraries() -> dict[str, str]:
 
     names = ("libjpeg_turbo", "jpg_2000", "libtiff", "zlib", "webp", "avif", "littlecms2")
     found = {name: features.version(name) for name in names}
-    told = {name: str(version) for name, version in found.items() if version}
+    texts = {name: str(version) for name, version in found.items() if version}
     library: Any = vips.library()
     if library is not None:
-        told["libvips"] = ".".join(str(library.version(part)) for part in range(3))
-    return told
+        texts["libvips"] = ".".join(str(library.version(part)) for part in range(3))
+    return texts
 
 
 def _smallest() -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srzoo.images.places import Place
+from srzoo.images.rectangles import Rectangle
 from srzoo.upscaling.alpha import BLOCK, TRANSPARENT, extend_colours
 from srzoo.upscaling.tiles import TileSource
 
@@ -35,10 +35,10 @@ def test_a_part_is_as_in_the_whole(seed, top, left, height, width):
     """So tiles and strips agree, wherever they are cut."""
     colour, alpha = ((255 * plane).astype(np.uint8) for plane in picture(211, 243, seed))
     source = TileSource(colour, alpha)
-    all_ = source.cut(Place(0, 0, 243, 211))
+    all_ = source.cut(Rectangle(0, 0, 243, 211))
     left, top = min(left, 242), min(top, 210)
-    place = Place(left, top, min(width, 243 - left), min(height, 211 - top))
-    assert np.array_equal(source.cut(place), place.of(all_))
+    place = Rectangle(left, top, min(width, 243 - left), min(height, 211 - top))
+    assert np.array_equal(source.cut(place), place.cut(all_))
 
 
 def test_only_what_is_near_matters():
