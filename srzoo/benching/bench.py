@@ -102,12 +102,12 @@ class BenchReport:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An engine or a baseline; ``asked`` for by name, so that what fails is an error."""
+    """An engine or a baseline; ``explicit``: asked for by name, so that a failure is an error."""
 
     name: str
     task: MeasurementTask
     packages: tuple[str, ...]
-    asked: bool
+    explicit: bool
 
 
 class _Bench:
@@ -127,7 +127,7 @@ class _Bench:
         if self.progress:
             self.progress(self.done, total)
 
-    def engine(self, name: str, asked: bool) -> _Candidate | None:
+    def engine(self, name: str, explicit: bool) -> _Candidate | None:
         """Make an engine ready: the export that it uses is kept. None if it cannot be."""
         task = MeasurementTask(ENGINE, name, str(self.folder.path), self.scale)
         try:
@@ -140,9 +140,9 @@ class _Bench:
                 if made.record.refused:
                     raise ModelError(made.record.refused, "Leave this engine out")
         except (DeviceError, ModelError, PluginError) as error:
-            self._leave_out(name, None, error, asked)
+            self._leave_out(name, None, error, explicit)
             return None
-        return _Candidate(name, task, _packages_of(stated.packages), asked)
+        return _Candidate(name, task, _packages_of(stated.packages), explicit)
 
     def unfolded(self, place: Path) -> _Candidate | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
@@ -165,15 +165,15 @@ class _Bench:
         try:
             found = run_measurement(replace(candidate.task, size=size))
         except SrzooError as error:
-            self._leave_out(candidate.name, size, error, candidate.asked)
+            self._leave_out(candidate.name, size, error, candidate.explicit)
             return
         old = self.best.get((candidate.name, size), found)
         self.best[candidate.name, size] = Measurement(
             min(found.seconds, old.seconds), max(found.memory, old.memory)
         )
 
-    def _leave_out(self, name: str, size: Size | None, error: SrzooError, asked: bool) -> None:
-        if asked:
+    def _leave_out(self, name: str, size: Size | None, error: SrzooError, explicit: bool) -> None:
+        if explicit:
             raise error
         self.left_out.append(LeftOut(name, size, str(error)))
 
@@ -301,10 +301,10 @@ def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak:
     )
 
 
-def _with_budget(way: _Candidate, budget: int) -> _Candidate:
+def _with_budget(candidate: _Candidate, budget: int) -> _Candidate:
     """An engine that has less memory than it would take; where that is not enough, so be it."""
-    name = f"{way.name}, {planner.format_gb(budget)}"
-    return replace(way, name=name, task=replace(way.task, memory=budget), asked=False)
+    name = f"{candidate.name}, {planner.format_gb(budget)}"
+    return replace(candidate, name=name, task=replace(candidate.task, memory=budget), asked=False)
 
 
 def _packages_of(packages: Iterable[str]) -> tuple[str, ...]:

@@ -92,12 +92,12 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
-    alone = arguments is None
+    own_process = arguments is None
     given = sys.argv[1:] if arguments is None else arguments
-    with _streams.guarded_streams(alone=alone) as streams, _signals.signals_handled():
+    with _streams.guarded_streams(own_process=own_process) as streams, _signals.signals_handled():
         code = _run(given, streams)
-        if lost := streams.write_error():
-            code = _say(lost, code or A_PART_FAILED)
+        if problem := streams.write_error():
+            code = _say(problem, code or A_PART_FAILED)
     sys.exit(code)
 
 

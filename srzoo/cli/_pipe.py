@@ -27,17 +27,17 @@ class _Input(io.BytesIO):
     name = str(STDIN)
 
 
-def source(name: str) -> str:
+def input_name(name: str) -> str:
     """``-`` for every name of standard input."""
     return PIPE if files.descriptor(name) == 0 else name
 
 
-def place(name: str | None) -> str | None:
+def output_name(name: str | None) -> str | None:
     """``-`` for every name of standard output: ``/dev/stdout``, ``/proc/self/fd/1``."""
     return PIPE if name and files.descriptor(name) == descriptors.OUT else name
 
 
-def path(name: str) -> Path:
+def input_path(name: str) -> Path:
     """The path of an argument; ``./-`` is a file, and stays one."""
     return Path(os.path.abspath(name)) if Path(name) == Path(PIPE) else Path(name)
 
@@ -63,7 +63,7 @@ def plan_pipe(
     if output is None:
         raise PictureError("no place is named for the result", "Give -o - or -o FILE")
     through = inputs[0] == PIPE
-    picture = STDIN if through else path(inputs[0])
+    picture = STDIN if through else input_path(inputs[0])
     own = False
     if output == PIPE:
         known = [k for k, f in images.FORMATS.items() if picture.suffix.lower() in f.suffixes]
@@ -72,7 +72,7 @@ def plan_pipe(
         )
         own = format is None
     else:
-        target = path(output)
+        target = input_path(output)
         if output.endswith(("/", os.sep)) or os.path.isdir(target):
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
         own = format is None and files.is_stream(target)  # a device has no ending

@@ -167,11 +167,11 @@ def current() -> Streams:
 
 
 @contextlib.contextmanager
-def guarded_streams(*, alone: bool) -> Generator[Streams]:
+def guarded_streams(*, own_process: bool) -> Generator[Streams]:
     """Keep standard output for what the command says itself, and have all of it cleaned.
 
     Args:
-        alone: whether the process is the command's, and ends with it. Then nothing is undone,
+        own_process: whether the process is the command's, and ends with it. Then nothing is undone,
             so that what C libraries print when they are unloaded does not come there either.
     """
     before, own = (sys.stdout, sys.stderr), None
@@ -182,7 +182,7 @@ def guarded_streams(*, alone: bool) -> Generator[Streams]:
         console = sys.platform == "win32" and text.isatty()  # it takes no bytes as they are
         if not console:
             text.flush()
-            own = _take_over(alone)
+            own = _take_over(own_process)
             if _is_descriptor_1(text):
                 binary = cast("BinaryIO", own)
                 text = io.TextIOWrapper(
@@ -199,20 +199,20 @@ def guarded_streams(*, alone: bool) -> Generator[Streams]:
         with contextlib.suppress(OSError):
             streams.out.flush()
         if own:
-            _give_back(own, text if text is not before[0] else None, alone)
-        if not alone:
+            _give_back(own, text if text is not before[0] else None, own_process)
+        if not own_process:
             sys.stdout, sys.stderr = before
 
 
-def _take_over(alone: bool) -> io.FileIO:
-    if not alone:
+def _take_over(own_process: bool) -> io.FileIO:
+    if not own_process:
         descriptors.flush_c()
     return descriptors.take_stdout()
 
 
-def _give_back(own: io.FileIO, text: TextIO | None, alone: bool) -> None:
+def _give_back(own: io.FileIO, text: TextIO | None, own_process: bool) -> None:
     """Close standard output; what nobody took is dropped, so that Python's end is quiet."""
-    if not alone:
+    if not own_process:
         descriptors.give_back_stdout(own)
     try:
         if text:

@@ -85,7 +85,7 @@ def upscale(
     from ..models import locate
     from ..upscaling import guidance
 
-    inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
+    inputs, output = tuple(map(_pipe.input_name, inputs)), _pipe.output_name(output)
     if output == _pipe.PIPE:
         _streams.current().for_machines()  # before any plugin is imported, which may print
     folder = locate.find(model)
@@ -189,7 +189,7 @@ def _plan(
             read_options.single_picture(),
         )  # fmt: skip
     return batch.plan_batch(
-        [_pipe.path(name) for name in inputs],
+        [_pipe.input_path(name) for name in inputs],
         output,
         model=folder.name,
         known=locate.list_models(),

@@ -63,18 +63,20 @@ def _upwards(root: Path, path: str) -> Iterator[Path]:
         yield root.joinpath(*parts[:count])
 
 
-def _free_in_group(group: Path, limits: tuple[str, ...], taken: str, kept: str) -> Iterator[int]:
+def _free_in_group(
+    group: Path, limits: tuple[str, ...], usage_file: str, kept: str
+) -> Iterator[int]:
     """What a group may still take, by each of its limits.
 
     Args:
         group: its folder.
         limits: the files with its limits.
-        taken: the file with what it has taken.
+        usage_file: the file with what it has taken.
         kept: the line of ``memory.stat`` with what is given back when it is wanted.
     """
     for name in limits:
         limit = _text(group / name).strip()
-        now = _text(group / taken).strip()
+        now = _text(group / usage_file).strip()
         if limit.isdecimal() and now.isdecimal():
             lines = _text(group / "memory.stat").splitlines()
             stat = dict(line.split(maxsplit=1) for line in lines if " " in line)

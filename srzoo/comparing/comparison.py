@@ -41,7 +41,7 @@ MARGIN = 32
 """LR pixels computed around a part of a picture, so that its edges are as in the whole."""
 SQUARE = (64, 160)
 """The least and the most side of a place that is found automatically: a third of the picture."""
-LOOK = 320
+SHOWN_SIDE = 320
 """A crop on the sheet is as large as its pixels, repeated, fit in here; a side."""
 
 
@@ -75,10 +75,10 @@ class Comparison:
         pictures: LR, one for each model, and HR where there is one.
         part: what of the enlarged picture ``pixels`` hold.
         crop: the place to look at, in the pixels of the part.
-        asked: the same place in the pixels of the file that was named first.
+        file_crop: the same place in the pixels of the file that was named first.
         overview: the whole picture, small: uint8 h x w x 3.
         whole: (width, height) of the enlarged picture.
-        higher: for each metric, whether more is better.
+        higher_is_better: for each metric, whether more is better.
         protocols: for each metric, what exactly was measured.
         icc: the colour profile of all pictures.
         strength: how much is the models', and the rest bicubic interpolation: 0 to 1.
@@ -92,10 +92,10 @@ class Comparison:
     pictures: tuple[ComparedImage, ...]
     part: Rectangle
     crop: Rectangle
-    asked: Rectangle
+    file_crop: Rectangle
     overview: U8
-    whole: tuple[int, int]
-    higher: dict[str, bool]
+    result_size: tuple[int, int]
+    higher_is_better: dict[str, bool]
     protocols: dict[str, str]
     icc: bytes | None = None
     strength: float = 1.0
@@ -106,7 +106,7 @@ class Comparison:
     def best(self, name: str) -> float | None:
         """The best model's value of a metric; None where nothing can be better than another."""
         found = [s.values[name] for s in self.pictures if s.model and name in s.values]
-        pick = max if self.higher.get(name) else min
+        pick = max if self.higher_is_better.get(name) else min
         return pick(found) if len(found) > 1 else None
 
 
@@ -163,7 +163,7 @@ def compare(
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         start = time.perf_counter()
-        pixels = _enlarged(model, lr, factor, part)
+        pixels = _enlarge(model, lr, factor, part)
         seconds = time.perf_counter() - start
         values = {n: judge(pixels, high, factor) for n, judge in judges.items()}
         shown.append(ComparedImage(name, str(models[number - 1]), pixels, values, seconds))
@@ -171,12 +171,12 @@ def compare(
             progress(number, len(models))
     stack = [one.pixels for one in shown]
     if len(stack) == 1:
-        stack.append(_plain(lr, factor, part) if high is None else high)
+        stack.append(_bicubic(lr, factor, part) if high is None else high)
     if place:
         found = place.moved(-part.x, -part.y)
     else:
         found = rectangles.most_detailed_square(stack, _side(part)).snapped(frame)
-    shown.insert(0, ComparedImage("LR", None, _lr_of(lr, factor, part), {}))
+    shown.insert(0, ComparedImage("LR", None, _lr_part(lr, factor, part), {}))
     if high is not None:
         shown.append(ComparedImage("HR", None, high, {}))
     result = Comparison(
@@ -186,10 +186,10 @@ def compare(
         pictures=tuple(shown),
         part=part,
         crop=found,
-        asked=crop or found.moved(part.x, part.y).divided(frame),
+        file_crop=crop or found.moved(part.x, part.y).divided(frame),
         overview=sheet.fit_picture(lr if high is None else high, (1024, 1024)),
-        whole=(whole.width, whole.height),
-        higher={name: judge.higher_is_better for name, judge in judges.items()},
+        result_size=(whole.width, whole.height),
+        higher_is_better={name: judge.higher_is_better for name, judge in judges.items()},
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
         strength=strength,
@@ -197,7 +197,7 @@ def compare(
         device=on,
         precision=precision,
     )
-    return _cut(result)
+    return _cut_to_crop(result)
 
 
 def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
@@ -260,9 +260,9 @@ def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectang
 
 
 def _side(part: Rectangle) -> int:
-    """Of a square to look for: about a third of the picture, and a whole part of ``LOOK``."""
+    """Of a square to look for: about a third of the picture, and a whole part of ``SHOWN_SIDE``."""
     third = min(max(SQUARE[0], min(part.width, part.height) // 3), SQUARE[1])
-    return LOOK // -(-LOOK // third)
+    return SHOWN_SIDE // -(-SHOWN_SIDE // third)
 
 
 def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
@@ -276,12 +276,12 @@ def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
     )
 
 
-def _lr_of(lr: U8, scale: int, part: Rectangle) -> U8:
+def _lr_part(lr: U8, scale: int, part: Rectangle) -> U8:
     """The LR pixels that a part, whose corners lie between LR pixels, was made of."""
     return part.divided(scale).cut(lr)
 
 
-def _enlarged(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
+def _enlarge(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
     """A model's result: the part of it, uint8 h x w x 3."""
     small = part.divided(scale)
     grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(rectangles.GRID)
@@ -289,9 +289,9 @@ def _enlarged(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
     return small.moved(-grown.x, -grown.y).scaled(scale).cut(pixels)
 
 
-def _plain(lr: U8, scale: int, part: Rectangle) -> U8:
+def _bicubic(lr: U8, scale: int, part: Rectangle) -> U8:
     """Bicubic interpolation, for one model alone to differ from."""
-    small = Image.fromarray(_lr_of(lr, scale, part))
+    small = Image.fromarray(_lr_part(lr, scale, part))
     return np.asarray(small.resize((part.width, part.height), Image.Resampling.BICUBIC))
 
 
@@ -305,7 +305,7 @@ def _check_memory(part: Rectangle, pictures: int) -> None:
         )
 
 
-def _cut(found: Comparison) -> Comparison:
+def _cut_to_crop(found: Comparison) -> Comparison:
     """The same with no more of each picture than is kept; values are those of the whole."""
     if max(found.part.width, found.part.height) <= PART:
         return found

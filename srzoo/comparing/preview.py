@@ -29,7 +29,7 @@ SMALLEST = 48
 """Of the place in the picture's own pixels, where the picture has them."""
 MARGIN = 32, 64
 """Pixels computed around it, so that its edges are as in the whole: at least, and at most."""
-LOOKED_AT = 4_000_000
+SEARCHED_PIXELS = 4_000_000
 """A place is looked for in so many pixels: a larger picture is reduced first."""
 OVERVIEW = (300, 480)
 """The most pixels of the whole picture beside the place."""
@@ -43,8 +43,8 @@ class Preview:
         place: in the picture's own pixels.
         source, size: (width, height) of the picture, and of the result it would become.
         route: how it would come there.
-        made: the place as the model enlarges it, uint8 h x w x 3.
-        plain: the same by bicubic interpolation.
+        enlarged: the place as the model enlarges it, uint8 h x w x 3.
+        bicubic: the same by bicubic interpolation.
         overview: the whole picture, small.
         seconds: that the model took for the place.
         icc: the colour profile of all of them.
@@ -52,8 +52,8 @@ class Preview:
 
     place: Rectangle
     route: Route
-    made: U8
-    plain: U8
+    enlarged: U8
+    bicubic: U8
     overview: U8
     seconds: float
     icc: bytes | None = None
@@ -88,7 +88,7 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     seconds = time.perf_counter() - start
     size = made.shape[1], made.shape[0]
     plain = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
-    inner = _inner(place, grown, size)
+    inner = _within_margin(place, grown, size)
     overview = sheet.fit_picture(pixels, OVERVIEW)
     return Preview(place, route, inner.cut(made), inner.cut(plain), overview, seconds, icc)
 
@@ -102,7 +102,7 @@ def side(route: Route) -> int:
 def detailed_place(pixels: U8, side: int) -> Rectangle:
     """The square with the most detail, of a large picture found in a smaller one."""
     height, width = pixels.shape[:2]
-    by = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
+    by = max(1, math.ceil(math.sqrt(height * width / SEARCHED_PIXELS)))
     if by == 1:
         return rectangles.most_detailed_square([pixels], side)
     small = np.asarray(Image.fromarray(pixels).reduce(by))
@@ -119,7 +119,7 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
         name: of the picture.
         model: its name, and how much of it there is.
     """
-    height, width = found.made.shape[:2]
+    height, width = found.enlarged.shape[:2]
     shrink = found.overview.shape[1] / found.source[0]
     place = found.place
     frame = tuple(round(v * shrink) for v in (place.x, place.y, place.width, place.height))
@@ -130,7 +130,7 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
         + (f", shown {by} times as large." if by > 1 else ".")
     )
     height, width = by * height, by * width
-    shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.plain, found.made)]
+    shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.bicubic, found.enlarged)]
     panels = [sheet.Panel(shown[0], sheet.HEADS[1]), sheet.Panel(shown[1], model)]
     return sheet.render(
         [panels],
@@ -148,7 +148,7 @@ def _part(route: Route, grown: Rectangle) -> Route:
     return Route(route.passes, (wide, tall), (grown.width, grown.height))
 
 
-def _inner(place: Rectangle, grown: Rectangle, size: tuple[int, int]) -> Rectangle:
+def _within_margin(place: Rectangle, grown: Rectangle, size: tuple[int, int]) -> Rectangle:
     """Where a place is in what was made of the grown one."""
     across, down = size[0] / grown.width, size[1] / grown.height
     left, top = round((place.x - grown.x) * across), round((place.y - grown.y) * down)

@@ -172,11 +172,11 @@ def evaluate(
     made_by = degradation or defaults.DEGRADATION
     # Each model with the sets it is measured on: what is missing is found before any work.
     work = _plan_jobs(ready, data, sr, lr, scale, makes_lr=degradation is not None)
-    if not keep_going and (missing := [each.what for w in work for each in w.found.missing]):
+    if not keep_going and (missing := [each.what for w in work for each in w.pictures.missing]):
         raise SrzooError("; ".join(dict.fromkeys(missing)), "Add the files, or leave HR's out")
     makes_lr = any(w.makes_lr for w in work)
     maker = kinds.degradations.build(made_by) if makes_lr else None
-    done, total = 0, sum(len(w.found.files) for w in work)
+    done, total = 0, sum(len(w.pictures.files) for w in work)
 
     def step() -> None:
         nonlocal done
@@ -187,7 +187,7 @@ def evaluate(
     rows: list[Result] = []
     for each in work:
         measured = measure(
-            each.found.files, each.load(maker, seed), each.enlarge(self_ensemble), judges,
+            each.pictures.files, each.load(maker, seed), each.enlarge(self_ensemble), judges,
             each.scale or 1, step, keep_going=keep_going,
         )  # fmt: skip
         rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
@@ -200,20 +200,20 @@ class _EvaluationJob:
 
     name: str
     model: Upscaler | None
-    found: PictureSet
+    pictures: PictureSet
     results: tuple[Path, ...]
     scale: int | None
 
     @property
     def makes_lr(self) -> bool:
-        return self.model is not None and self.found.lr is None
+        return self.model is not None and self.pictures.lr is None
 
     def load(self, maker: Degradation | None, seed: int) -> Callable[[int], tuple[U8, U8 | None]]:
         """What gives the picture at a place, LR or SR, and HR."""
         if self.model is None or self.scale is None:
-            return lambda at: sets.result_pair(self.found, at, self.results[at], self.scale)
+            return lambda at: sets.result_pair(self.pictures, at, self.results[at], self.scale)
         scale = self.scale
-        return lambda at: sets.pair(self.found, at, scale, maker, seed)
+        return lambda at: sets.pair(self.pictures, at, scale, maker, seed)
 
     def enlarge(self, self_ensemble: bool) -> Callable[[U8], U8]:
         """What makes SR of the former."""
@@ -228,20 +228,20 @@ class _EvaluationJob:
         places = sorted(measured.values)
         return Result(
             model=self.name,
-            dataset=self.found.name,
+            dataset=self.pictures.name,
             scale=self.scale,
             degradation=made_by if self.makes_lr else None,
             seed=seed if self.makes_lr else None,
             self_ensemble=self_ensemble and self.model is not None,
             parameters=self.model.runner.parameters if self.model else None,
             seconds=measured.seconds if self.model else None,
-            pictures=tuple(self.found.files[at].name for at in places),
+            pictures=tuple(self.pictures.files[at].name for at in places),
             values=tuple(
                 _value(name, judge, tuple(measured.values[at][name] for at in places))
                 for name, judge in judges.items()
             ),
-            lr=self.found.where_lr() if self.model else None,
-            failed=(*self.found.missing, *measured.failed),
+            lr=self.pictures.where_lr() if self.model else None,
+            failed=(*self.pictures.missing, *measured.failed),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-HIGH = re.compile(r"(?:[_-]SRF[_-]\d+)?[_-]HR(?:[_-]?x?\d+)?$", re.IGNORECASE)
+HR_WORDS = re.compile(r"(?:[_-]SRF[_-]\d+)?[_-]HR(?:[_-]?x?\d+)?$", re.IGNORECASE)
 """What an HR file's name may end in that other files of the picture do not have."""
 FACTOR = re.compile(r"x\d+(?:[a-z]\d?)?(?![a-zA-Z0-9])", re.IGNORECASE)
 """What may follow a name without a mark between: 0801x4, and DIV2K's 0801x4m, 0801x4w1."""
@@ -20,11 +20,11 @@ class Partners:
     """What :func:`find` found.
 
     Attributes:
-        found: the file of each picture that has exactly one.
+        certain: the file of each picture that has exactly one.
         ambiguous: for each other picture, the files that may be meant; none, or several.
     """
 
-    found: Mapping[str, str]
+    certain: Mapping[str, str]
     ambiguous: Mapping[str, tuple[str, ...]]
 
 
@@ -100,7 +100,7 @@ def _may_be(ending: str, scale: int | None) -> bool:
 def _keys(pictures: Sequence[str]) -> dict[str, str]:
     """What the other files' names begin with, for each picture."""
     stems = [PurePath(picture).stem for picture in pictures]
-    short = [HIGH.sub("", stem) or stem for stem in stems]
+    short = [HR_WORDS.sub("", stem) or stem for stem in stems]
     return dict(zip(pictures, short if len(set(short)) == len(set(stems)) else stems, strict=True))
 
 

@@ -271,7 +271,7 @@ def _matched(
     """A set without the pictures that have not exactly one file, and the others' files."""
     hr = found.files
     matched = partners.find([path.name for path in hr], files, scale)
-    if not matched.found:
+    if not matched.certain:
         first = hr[0]
         several = matched.ambiguous[first.name]
         raise SrzooError(
@@ -289,8 +289,8 @@ def _matched(
         for path in hr
         if path.name in matched.ambiguous
     )
-    kept = tuple(path for path in hr if path.name in matched.found)
-    partner = tuple(files[matched.found[path.name]] for path in kept)
+    kept = tuple(path for path in hr if path.name in matched.certain)
+    partner = tuple(files[matched.certain[path.name]] for path in kept)
     return replace(found, hr=kept, missing=missing), partner
 
 

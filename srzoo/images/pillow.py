@@ -41,7 +41,7 @@ class FileMetadata:
         info: as Pillow gives it: ``icc_profile``, ``dpi``, ``transparency``, ...
         exif: EXIF data, to be changed by nobody.
         xmp, iptc, texts: as in :class:`Picture`.
-        turn: how the pixels have to be turned, 1 to 8 as in EXIF.
+        orientation: how the pixels have to be turned, 1 to 8 as in EXIF.
         cicp: colour primaries, transfer, matrix and range as in ITU-T H.273.
         lost: takes what cannot be kept.
     """
@@ -51,7 +51,7 @@ class FileMetadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     texts: tuple[tuple[str, str], ...] = ()
-    turn: int = 1
+    orientation: int = 1
     cicp: tuple[int, int, int, int] | None = None
     lost: list[str] = field(default_factory=list[str])
 
@@ -89,7 +89,7 @@ class PillowFormat(Format):
         found.exif = metadata.load_exif(image, found.lost)
         found.xmp = _bytes_or_none(image.info.get("xmp"))
         found.iptc = metadata.find_iptc(image.info)
-        found.turn = metadata.orientation(found.exif, found.xmp)
+        found.orientation = metadata.orientation(found.exif, found.xmp)
         return found
 
     def decode_pixels(
@@ -146,7 +146,7 @@ class PillowFormat(Format):
 
     def upright_size(self, image: Image.Image, found: FileMetadata) -> tuple[int, int]:
         """Width and height when it is turned."""
-        return (image.height, image.width) if found.turn in SIDEWAYS else image.size
+        return (image.height, image.width) if found.orientation in SIDEWAYS else image.size
 
     def channels(self, image: Image.Image, found: FileMetadata) -> int:
         """1 (gray) to 4 (colour and alpha), as reading will give them."""
@@ -187,10 +187,10 @@ class PillowFormat(Format):
         raw, file_dpi = found.info.get("exif"), found.info.get("dpi")
         exif, dpi = metadata.exif_and_dpi(found.exif, file_dpi, lost, raw)
         xmp = metadata.descriptive_xmp(found.xmp, lost) if found.xmp else None
-        turned = decoding.turn_upright(pixels, found.turn)
+        turned = decoding.turn_upright(pixels, found.orientation)
         return Picture(
             pixels=turned,
-            alpha=None if alpha is None else decoding.turn_upright(alpha, found.turn),
+            alpha=None if alpha is None else decoding.turn_upright(alpha, found.orientation),
             format=self.key if self.writes and not self.install else self.successor,
             icc=icc,
             exif=exif,

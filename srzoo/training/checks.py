@@ -66,10 +66,10 @@ class Checked:
 
 def check_all_stages(
     accelerator: Any,
-    run: Recipe,
+    recipe: Recipe,
     out: Path,
     data: Path | None,
-    there: Path | None,
+    start_from: Path | None,
     first: int,
     callbacks: Callbacks,
 ) -> list[str]:
@@ -77,10 +77,10 @@ def check_all_stages(
 
     Args:
         accelerator: the first process goes first, so that the others find pictures decoded.
-        run: the whole recipe.
+        recipe: the whole recipe.
         out: the run's folder; it remembers the state of the data.
         data: stands for ``{data}`` in the recipe.
-        there: the checkpoint that the run goes on from, if any.
+        start_from: the checkpoint that the run goes on from, if any.
         first: the stage that it goes on in.
         callbacks: get what is odd.
 
@@ -91,10 +91,10 @@ def check_all_stages(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
     with accelerator.main_process_first():
-        checked = check(run, data, callbacks.on_decoding, first, callbacks.on_word)
-    if there:
+        checked = check(recipe, data, callbacks.on_decoding, first, callbacks.on_word)
+    if start_from:
         for word in data_changes.describe_changes(
-            data_changes.read(there.resolve().parents[1]), checked.data
+            data_changes.read(start_from.resolve().parents[1]), checked.data
         ):
             callbacks.on_word(word)
     if accelerator.is_main_process:
@@ -103,7 +103,7 @@ def check_all_stages(
 
 
 def check(
-    run: Recipe,
+    recipe: Recipe,
     data: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     first: int = 0,
@@ -112,7 +112,7 @@ def check(
     """Build every stage from ``first`` on, and try what it is made of.
 
     Args:
-        run: the whole recipe.
+        recipe: the whole recipe.
         data: stands for ``{data}`` in the recipe.
         progress: is told (pictures done, pictures in all) while pictures are decoded.
         first: the stage to begin with.
@@ -122,9 +122,9 @@ def check(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
             which stage.
     """
-    recipes = run.each()
+    recipes = recipe.each()
     checked = Checked()
-    _headers(run, recipes, data, first, checked)
+    _headers(recipe, recipes, data, first, checked)
     known: dict[str, CheckedStage] = {}
     sets: dict[str, Any] = {}
     tried: set[str] = set()
@@ -138,8 +138,8 @@ def check(
     for number in range(first, len(recipes)):
         key = _key(recipes[number])
         if key not in known:
-            with _in_stage(run, number):
-                parts = assemble(run, data, progress, number, say=tell)
+            with _in_stage(recipe, number):
+                parts = assemble(recipe, data, progress, number, say=tell)
                 for attempt, about in _attempts(recipes[number]):
                     if about not in tried:
                         attempt(parts)
@@ -159,13 +159,13 @@ def check(
 
 
 @contextmanager
-def _in_stage(run: Recipe, number: int) -> Generator[None]:
+def _in_stage(recipe: Recipe, number: int) -> Generator[None]:
     """Errors in here say in which stage they are."""
     try:
         yield
     except SrzooError as error:
-        if run.stages:
-            error.what = f"stage {run.stages[number].name!r}: {error.what}"
+        if recipe.stages:
+            error.what = f"stage {recipe.stages[number].name!r}: {error.what}"
         raise
 
 
@@ -204,10 +204,10 @@ def _facts(parts: Parts) -> CheckedStage:
 
 
 def _headers(
-    run: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
+    recipe: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
 ) -> None:
     """Look at the data sets of all stages before any picture is decoded."""
-    generator: Any = kinds.generators.build(run.generator)
+    generator: Any = kinds.generators.build(recipe.generator)
     largest = max(generator.scales)
     built: dict[str, Any] = {}
     sizes: dict[str, list[tuple[str, tuple[int, int]]]] = {}
@@ -217,14 +217,14 @@ def _headers(
             for use in (source.use for source in sets.each):
                 key = json.dumps(strict.plain(use), sort_keys=True, default=str)
                 if key not in built:
-                    with _in_stage(run, number):
+                    with _in_stage(recipe, number):
                         built[key] = kinds.datasets.build(fill_in_data_folder(use, data))
                         sizes[key] = list(_sizes(built[key]))
                         checked.data[key] = data_changes.snapshot(
                             built[key], f"data.{place}", use.name
                         )
                 if place == "train" and not pictures.skip_bad:
-                    with _in_stage(run, number):
+                    with _in_stage(recipe, number):
                         large_enough(sizes[key], pictures.lr_crop * largest)
 
 

@@ -107,19 +107,21 @@ def _steps(
         accelerator.num_processes,
         workers_for(recipe.data.workers, accelerator.num_processes),
     )
-    with batches as coming, stop_signal() as asked:
+    with batches as batches_ready, stop_signal() as stop_requested:
         for step in range(progress.step, stop):
-            here = step - parts.start  # in this stage
-            _set_rates(run, here)
-            parts.foldable.folded = settings.fold and here < settings.steps * (
+            stage_step = step - parts.start  # in this stage
+            _set_rates(run, stage_step)
+            parts.foldable.folded = settings.fold and stage_step < settings.steps * (
                 1 - settings.unfolded_share
             )
-            turns = parts.task.turns(here)
+            turns = parts.task.turns(stage_step)
             for part in range(settings.accumulate):
-                taken = train_step(run, report.timed_wait(lambda: next(coming)), turns, asked())
-                pending.add(step, step * settings.accumulate + part, taken.finite, taken.pair)
-                report.add(taken.losses, taken.facts)
-            _average(run, here)
+                result = train_step(
+                    run, report.timed_wait(lambda: next(batches_ready)), turns, stop_requested()
+                )
+                pending.add(step, step * settings.accumulate + part, result.finite, result.pair)
+                report.add(result.losses, result.facts)
+            _average(run, stage_step)
             done = step + 1
             last = done == stop
             if done % LOG_EVERY == 0 or last:
@@ -134,7 +136,7 @@ def _steps(
             due = _is_due(parts, done)
             saved = due or done % settings.checkpoint_every == 0
             # Of several processes the others hear of it with the next batch.
-            stopped = pending.stop if accelerator.num_processes > 1 else asked()
+            stopped = pending.stop if accelerator.num_processes > 1 else stop_requested()
             if saved or stopped:
                 pending.settle()
             report.pause_clock()
@@ -144,7 +146,7 @@ def _steps(
             if due:
                 progress, values = _evaluate(run, out, progress, report, callbacks)
             if accelerator.num_processes == 1:
-                stopped = asked()  # also while it was evaluated
+                stopped = stop_requested()  # also while it was evaluated
             if stopped and not saved:
                 pending.settle()
                 progress = _save(run, out, done, progress)

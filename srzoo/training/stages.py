@@ -84,10 +84,10 @@ def _train(
     for word in start.words:
         callbacks.on_word(word)
     outcome = Outcome(progress.step, complete=True)
-    said: list[str] = []
+    said_before: list[str] = []
 
     def say(word: str) -> None:
-        if word not in said:  # when all stages were checked
+        if word not in said_before:  # when all stages were checked
             callbacks.on_word(word)
 
     for stage, part in enumerate(recipe.each()):
@@ -95,7 +95,9 @@ def _train(
             continue  # done before
         accelerator = accelerator_for(part)
         if stage == progress.stage:  # the first that is left: all of them, before any step
-            said = checks.check_all_stages(accelerator, recipe, out, data, there, stage, callbacks)
+            said_before = checks.check_all_stages(
+                accelerator, recipe, out, data, there, stage, callbacks
+            )
         init: Path | None = None
         if stage > progress.stage:
             # From what the stage before released; its checkpoints are of other networks.

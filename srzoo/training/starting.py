@@ -266,7 +266,7 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
     for path in reversed(later):  # so that what a kill leaves has no gap
         path.rename(branch / checkpoint.FOLDER / path.name)
     if not own:
-        _take_log(out, there)
+        _restore_log(out, there)
     count = f"{len(later)} later checkpoints are" if len(later) > 1 else "a later checkpoint is"
     newest = branch / checkpoint.FOLDER / later[-1].name
     return (f"{count} kept in {branch}; to go on from there: --resume {newest}",)
@@ -288,7 +288,7 @@ def _branch(out: Path, step: int) -> Path:
     return branch
 
 
-def _take_log(out: Path, there: Path) -> None:
+def _restore_log(out: Path, there: Path) -> None:
     """Let the log be that of the run's own branch which a checkpoint is of, or begin anew."""
     log = there.resolve().parent.parent / LOG
     known = out.resolve() in log.parents and log.is_file()

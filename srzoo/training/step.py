@@ -134,7 +134,7 @@ def train_step(
     with run.accelerator.accumulate(*run.models):
         moves = turns is None or GENERATOR in turns
         with torch.set_grad_enabled(moves):
-            pair = _enlarge(run, batch)
+            pair = _forward(run, batch)
         if moves:
             losses, facts, finite = _generator_turn(run, pair)
         else:
@@ -146,7 +146,7 @@ def train_step(
     return StepResult(losses, facts, FiniteFlags(finite, run.accelerator, stop), pair.detach())
 
 
-def _enlarge(run: Run, batch: Batch) -> Pair:
+def _forward(run: Run, batch: Batch) -> Pair:
     plan = run.parts.recipe.train
     lr, hr = (run.send(side) for side in (batch.lr, batch.hr))
     if not plan.channels_last:

@@ -90,14 +90,14 @@ def test_the_place_is_in_pixels_of_the_file_that_was_named_first(hr, tmp_path):
     Image.fromarray(high[::4, ::4].copy()).save(tmp_path / "low.png")
     place = Rectangle(5, 6, 10, 12)
     low = compare(["bicubic-x4"], tmp_path / "low.png", crop=place)
-    assert (low.crop, low.asked) == (place.scaled(4), place)
+    assert (low.crop, low.file_crop) == (place.scaled(4), place)
     both = compare(["bicubic-x4"], tmp_path / "low.png", hr, crop=place)
-    assert (both.crop, both.asked) == (place.scaled(4), place)
+    assert (both.crop, both.file_crop) == (place.scaled(4), place)
     alone = compare(["bicubic-x4"], hr=hr, crop=place)
-    assert (alone.crop, alone.asked) == (place, place)
+    assert (alone.crop, alone.file_crop) == (place, place)
     for photo, hr_ in ((tmp_path / "low.png", None), (None, hr)):
         found = compare(["bicubic-x4"], photo, hr_)
-        again = compare(["bicubic-x4"], photo, hr_, crop=found.asked)
+        again = compare(["bicubic-x4"], photo, hr_, crop=found.file_crop)
         assert again.crop == found.crop
 
 
@@ -137,8 +137,8 @@ def test_of_a_large_photo_a_part_is_enlarged_and_is_as_in_the_whole(photo, monke
         lr, sr = (one.pixels for one in found.pictures)
         assert (sr == found.part.cut(whole.pictures[1].pixels)).all()
         assert (lr == found.part.divided(2).cut(whole.pictures[0].pixels)).all()
-        assert found.crop.moved(found.part.x, found.part.y) == found.asked.scaled(2)
-        assert place in (None, found.asked)
+        assert found.crop.moved(found.part.x, found.part.y) == found.file_crop.scaled(2)
+        assert place in (None, found.file_crop)
         assert "Only 128 x" in " ".join(figure.sentences(found))
     assert max(max(shape) for shape in ran[:2]) <= 64 + 2 * comparison.MARGIN + GRID
 
@@ -149,7 +149,7 @@ def test_of_a_large_hr_picture_all_is_measured_and_a_part_is_kept(hr, monkeypatc
     monkeypatch.setattr(comparison, "PART", 96)
     found = compare(["bicubic-x4", "edsr-x4"], hr=hr, crop=crop)
     assert (found.part.width, found.part.height) == (96, 96)
-    assert found.asked == whole.asked
+    assert found.file_crop == whole.file_crop
     for one, other in zip(found.pictures, whole.pictures, strict=True):
         assert one.values == other.values
         part = found.part.divided(4) if one.name == "LR" else found.part

@@ -54,15 +54,15 @@ def test_the_place_is_that_of_the_whole_on_a_grid_too(corner):
     assert corner[0] - 120 < place.x < corner[0] + 150
     assert corner[1] - 120 < place.y < corner[1] + 130
     whole = model.upscale(photo, 4).pixels
-    assert np.array_equal(place.scaled(4).cut(whole), found.made)
+    assert np.array_equal(place.scaled(4).cut(whole), found.enlarged)
     assert found.route == Route((4,), (2480, 1880), (620, 470))
-    assert found.made.shape == found.plain.shape == (480, 480, 3)
+    assert found.enlarged.shape == found.bicubic.shape == (480, 480, 3)
 
 
 def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
     photo = picture(900, 700, Rectangle(500, 300, 200, 200)).pixels
     exact = preview.detailed_place(photo, 120)
-    monkeypatch.setattr(preview, "LOOKED_AT", 40_000)
+    monkeypatch.setattr(preview, "SEARCHED_PIXELS", 40_000)
     seen = []
     find = rectangles.most_detailed_square
     monkeypatch.setattr(
@@ -83,8 +83,8 @@ def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
 def test_small_and_narrow_pictures(size, sizing):
     photo = images.Picture(np.full((size[1], size[0]), 90, np.uint8))
     found = preview.preview(Upscaler(Grid(), (2,), "grid"), photo, sizing)
-    assert found.made.shape == found.plain.shape
-    assert min(found.made.shape) >= 1
+    assert found.enlarged.shape == found.bicubic.shape
+    assert min(found.enlarged.shape) >= 1
     sheet = preview.draw(found, "a.png", "grid")
     assert isinstance(sheet, Image.Image)
     assert sheet.width <= 2000

@@ -249,10 +249,10 @@ def test_the_doctor_and_the_bench_ask_what_it_states(model, cache, monkeypatch):
     with registered(card=CardEngine, own=OwnEngine):
         found = {one.name: one for one in doctor.engines()}
         bench = _Bench(model, 2, None)
-        assert bench.engine("card", asked=False) is None
-        assert bench.engine("own", asked=False) is not None
+        assert bench.engine("card", explicit=False) is None
+        assert bench.engine("own", explicit=False) is not None
         with pytest.raises(DeviceError, match="card runs on cuda in fp16, not on cpu"):
-            bench.engine("card", asked=True)
+            bench.engine("card", explicit=True)
     assert [(gone.engine, "not on cpu" in gone.why) for gone in bench.left_out] == [("card", True)]
     assert (found["own"].devices, found["own"].missing) == (("cpu",), "")
     assert (found["card"].devices, found["card"].missing) == ((), "no cuda here")

@@ -96,11 +96,11 @@ class AVIF(HEIF):
         """Of the clean aperture, when it is turned."""
         crop = _crop(image, found)
         width, height = crop[2:] if crop else image.size
-        return (height, width) if found.turn in SIDEWAYS else (width, height)
+        return (height, width) if found.orientation in SIDEWAYS else (width, height)
 
     def decode_with_vips(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """Turned already; alpha may be multiplied in, and gray is repeated."""
-        found.turn = 1
+        found.orientation = 1
         pixels, alpha, icc = super().decode_with_vips(file, image, found)
         if alpha is not None and box_facts(found).premultiplied:
             pixels = unpremultiply(pixels, alpha)

@@ -51,7 +51,7 @@ class PNG(PillowFormat):
         chunks, pages, page = _chosen(file, request)
         head = chunks.head
         with without_pillow_limits():
-            turn = pngtexts.read_metadata(chunks).turn
+            turn = pngtexts.read_metadata(chunks).orientation
         size = (head.height, head.width) if turn in SIDEWAYS else (head.width, head.height)
         clear = chunks.clear or any(layer.dispose for layer, _ in chunks.frames[:page])
         bits = 16 if head.bits == 16 else 8
@@ -63,13 +63,15 @@ class PNG(PillowFormat):
         chunks, pages, page = _chosen(file, request)
         with without_pillow_limits():
             found = pngtexts.read_metadata(chunks)
-            if pages == 1 or (chunks.apart and not page):
+            if pages == 1 or (chunks.default_is_apart and not page):
                 found.lost += [APART.format(pages)] * (pages > 1)
-                head, parts, force = chunks.head, chunks.still, request.force_damaged
+                head, parts, force = chunks.head, chunks.data_parts, request.force_damaged
                 pixels, alpha = pngpixels.decode(file, chunks, head, parts, force, found.lost)
             else:
                 found.lost.append(ANIMATED.format(page + 1, pages))
-                pixels, alpha = _frame(file, chunks, page - chunks.apart, request, found.lost)
+                pixels, alpha = _frame(
+                    file, chunks, page - chunks.default_is_apart, request, found.lost
+                )
             icc = _profile(chunks, found, gray=pixels.ndim == 2)
             return self.picture(found, pixels, alpha, icc)
 
@@ -111,7 +113,7 @@ def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[PNGChunks, int, int]:
     """What the file holds, how many pictures, and the index of the one that is asked for."""
     chunks = read_chunks(file, request.force_damaged)
     check_size((chunks.head.width, chunks.head.height), request)
-    pages = max(1, len(chunks.frames) + (chunks.apart and bool(chunks.frames)))
+    pages = max(1, len(chunks.frames) + (chunks.default_is_apart and bool(chunks.frames)))
     return chunks, pages, check_page(pages, request)
 
 

@@ -75,7 +75,7 @@ class Raw(Format):
         with _opened(file, request) as raw:
             pixels = _developed(raw)
         found.lost.append(DEVELOPED)
-        found.turn = 1  # it is turned already
+        found.orientation = 1  # it is turned already
         return replace(PillowFormat().picture(found, pixels, None, None), format=self.successor)
 
 

@@ -33,7 +33,7 @@ FILLS = (0, 0x55)
 class WebPChunks:
     """What a WebP file holds: the first of each chunk beside the pixels, and places of pixels."""
 
-    beside: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    metadata: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     places: list[tuple[bytes, int, int]] = field(default_factory=list[tuple[bytes, int, int]])
     codecs: set[bytes] = field(default_factory=set[bytes])
     cut: bool = False
@@ -77,17 +77,17 @@ class WebP(PillowFormat):
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What the chunks tell."""
         chunks = read_chunks(file)
-        found = FileMetadata({"icc_profile": chunks.beside.get(b"ICCP")}, lost=chunks.notes)
+        found = FileMetadata({"icc_profile": chunks.metadata.get(b"ICCP")}, lost=chunks.notes)
         try:
             exif = Image.Exif()
-            if data := chunks.beside.get(b"EXIF"):
+            if data := chunks.metadata.get(b"EXIF"):
                 found.info["exif"] = b"Exif\0\0" + data.removeprefix(b"Exif\0\0")
                 exif.load(found.info["exif"])
             found.exif = exif
         except DAMAGED as error:
             found.lost.append(f"the EXIF data is damaged and was dropped ({error})")
-        found.xmp = chunks.beside.get(b"XMP ")
-        found.turn = metadata.orientation(found.exif, found.xmp)
+        found.xmp = chunks.metadata.get(b"XMP ")
+        found.orientation = metadata.orientation(found.exif, found.xmp)
         return found
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
@@ -138,7 +138,7 @@ def read_chunks(file: BinaryIO) -> WebPChunks:
         elif length > LARGEST:
             chunks.notes.append(f"the {name.decode('latin-1').strip()} chunk is too large: dropped")
         elif name in (b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "):
-            chunks.beside.setdefault(name, file.read(length))
+            chunks.metadata.setdefault(name, file.read(length))
         at += length + length % 2
     return chunks
 
@@ -156,7 +156,7 @@ def _complete(file: BinaryIO, chunks: WebPChunks, fill: int) -> bytes:
     """
     body = b"WEBP"
     for name in (b"VP8X", b"ANIM"):
-        if data := chunks.beside.get(name):
+        if data := chunks.metadata.get(name):
             if name == b"VP8X":
                 data = bytes([data[0] & 0b10010]) + data[1:]  # alpha and animation alone
             body += name + struct.pack("<I", len(data)) + data

@@ -73,18 +73,18 @@ class PNGChunks:
         head: its IHDR.
         data: the first of each chunk in ``COLOURS`` and ``BESIDE``.
         texts: name and data of every text.
-        still: the data of the default image.
+        data_parts: the data of the default image.
         frames: places of the animation's pictures, and the data of each.
-        apart: whether the default image is no part of the animation.
+        default_is_apart: whether the default image is no part of the animation.
         notes: what was dropped, one sentence each.
     """
 
     head: PNGHeader
     data: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     texts: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    still: list[Part] = field(default_factory=list[Part])
+    data_parts: list[Part] = field(default_factory=list[Part])
     frames: list[tuple[Layer, list[Part]]] = field(default_factory=list[tuple[Layer, list[Part]]])
-    apart: bool = False
+    default_is_apart: bool = False
     notes: list[str] = field(default_factory=list[str])
 
     @property
@@ -176,8 +176,8 @@ class _ChunkReader:
         """One chunk, whose data begin here; afterwards the file is behind it."""
         chunks = self.chunks
         if name == b"IDAT":
-            chunks.still.append((name, start, length))
-            if chunks.frames and not chunks.apart:
+            chunks.data_parts.append((name, start, length))
+            if chunks.frames and not chunks.default_is_apart:
                 chunks.frames[0][1].append((name, start, length))
         elif name == b"fdAT":
             if chunks.frames and self.promised:
@@ -186,7 +186,7 @@ class _ChunkReader:
         elif name == b"fcTL" and self.promised:
             self.check_sequence(start)
             self.frame(self.checked_data(name, length))
-        elif name == b"acTL" and length == 8 and not chunks.still:
+        elif name == b"acTL" and length == 8 and not chunks.data_parts:
             self.promised = struct.unpack(
                 ">I", self.checked_data(name, length)[:4].rjust(4, b"\0")
             )[0]
@@ -218,7 +218,7 @@ class _ChunkReader:
         if not (width and height and inside and dispose <= 2 and blend <= 1):
             raise damaged("a frame lies outside of the picture")
         if not chunks.frames:
-            chunks.apart = bool(chunks.still)
+            chunks.default_is_apart = bool(chunks.data_parts)
         chunks.frames.append((Layer((x, y, width, height), dispose, bool(blend)), []))
 
     def colours(self, name: bytes, length: int) -> None:
@@ -229,7 +229,7 @@ class _ChunkReader:
         right = length % 3 == 0 and 3 <= length <= 768
         if name == b"tRNS":
             right = fits.get(chunks.head.kind, False)
-        if chunks.still or name in chunks.data or not right:
+        if chunks.data_parts or name in chunks.data or not right:
             if name == b"PLTE" and chunks.head.kind == 3 and not chunks.data and not self.force:
                 raise damaged("its palette is out of place")
             self.drop(name, "is out of place or of a wrong length")

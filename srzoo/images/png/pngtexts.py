@@ -59,7 +59,7 @@ class _Reader:
         if len(chunks.texts) > MOST and len(self.texts) > MOST:
             self.add_note(f"it has more than {MOST:,} texts: the others were dropped")
         self.attempt("the EXIF data", self.load, self.exif)
-        self.found.turn = metadata.orientation(self.found.exif, self.found.xmp)
+        self.found.orientation = metadata.orientation(self.found.exif, self.found.xmp)
         self.attempt("the resolution", self.resolution, data.get(b"pHYs"))
         if code := data.get(b"cICP"):
             self.found.cicp = (code[0], code[1], code[2], code[3])

@@ -46,7 +46,7 @@ def read_metadata(page: Page, lost: list[str]) -> FileMetadata:
         damaged.add(ICC)
         icc = None
     found.info = {"icc_profile": icc} if icc else {}
-    found.turn = orientation(page)
+    found.orientation = orientation(page)
     if ifd.LAYERS in own:
         lost.append("Photoshop's layers were dropped: the flat picture is taken")
     _note_aspect(own, lost)
