@@ -36,7 +36,7 @@ def run(
 ) -> Generator[PictureOutcome]:
     """Do the jobs; a failure is an outcome and does not stop the others.
 
-    Only a full disk does: what follows is told as not begun. To stop early, close the iterator
+    Only a full disk does: later jobs are reported as not begun. To stop early, close the iterator
     (``contextlib.closing``): pictures that are being written are finished, the others leave
     nothing behind.
 
@@ -45,7 +45,8 @@ def run(
         maker: makes one picture.
         at_a_time: pictures that are read, and written, at a time beside the one that is
             computed; 1 for one picture after the other, with no threads.
-        begin: is told which picture is being computed; what it returns is told the tiles.
+        begin: is called with the job that is being computed; what it returns, with (tiles done,
+            tiles in all).
 
     Returns:
         An outcome for each job, in their order.

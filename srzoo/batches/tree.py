@@ -13,7 +13,7 @@ from ..errors import PictureError, SrzooError
 from . import naming
 
 MAX_SUFFIXES = 5
-"""Endings that are told of; of more, their number."""
+"""Endings that are listed; of others, only how many."""
 
 
 @dataclass
@@ -127,7 +127,7 @@ def _add_files(
         if _is_folder(entry):
             continue
         suffix = Path(entry.name).suffix.lower()
-        # A link to nowhere is taken, so that it is told; a device or a FIFO is not.
+        # A broken link is kept, so that it is reported; a device or a FIFO is not.
         if suffix in images.READABLE and (
             os.path.isfile(entry.path) or not os.path.exists(entry.path)
         ):

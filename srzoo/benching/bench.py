@@ -202,7 +202,7 @@ def bench(
         rounds: how often everything is measured.
         memory: bytes; every engine is measured once more, and its process may take no more.
         baseline: the plain network in torch too, and, if it is installed, in OpenVINO.
-        progress: is told (steps done, steps in all).
+        progress: is called with (steps done, steps in all).
 
     Raises:
         PluginError: there is no such engine.

@@ -23,7 +23,7 @@ class Device:
 
     Attributes:
         name: as ``--device`` takes it.
-        title: what its maker calls it; "" where that is told elsewhere.
+        title: what its maker calls it; "" for the CPU.
         memory: bytes it has.
         free: bytes of them that are free now.
         precisions: those it computes in, fp32 first.

@@ -49,7 +49,7 @@ def atomic_write(
 
     Args:
         path: where; its folder must exist.
-        record: is told the finished file's state before it takes the name.
+        record: is called with the finished file's state before it takes the name.
         start: what the unfinished file's name begins with.
         times: of access and of change that the file is to have, in nanoseconds.
 
@@ -330,7 +330,7 @@ def temporary() -> Path:
     try:
         return _among_temporary(tempfile.gettempdir())
     except OSError:
-        return Path(os.devnull, "srzoo")  # nowhere: whoever writes there is told so
+        return Path(os.devnull, "srzoo")  # nowhere: writing there raises
 
 
 def _is_usable(path: Path) -> bool:

@@ -41,7 +41,7 @@ def _free_in_groups() -> Iterator[int]:
         lines = OWN_GROUP.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         lines = []
-    # Where nothing is told, the roots alone: in a container they are its own group.
+    # Where the file is missing, only the root groups: in a container they are its own group.
     paths = {"": "/", "memory": "/"}
     for line in lines:
         _, controllers, path = line.split(":", 2)

@@ -135,11 +135,11 @@ def compare(
         hr: what the results should be; measured against, and shown.
         scale: needed only where the models have several in common.
         crop: the place to look at, in pixels of ``photo`` (of ``hr`` where there is none);
-            None for a telling one: much detail, on which the models differ.
+            None for the square with much detail on which the models differ most.
         degradation: the plugin that makes LR of HR.
         metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
         engine, device, precision, memory, tile, strength: as ``loading.load`` takes them.
-        progress: is told (models done, models in all).
+        progress: is called with (models done, models in all).
 
     Raises:
         SrzooError: a model or picture that is not there, or that does not fit the others.

@@ -85,7 +85,7 @@ def check(
         folder: the model.
         root: a folder that holds the sets of pictures; None for ``$SRZOO_DATA``.
         tolerances: how much worse a metric may be than claimed, where not as it states itself.
-        progress: is told (pictures done, pictures in all), for each set anew.
+        progress: is called with (pictures done, pictures in all), for each set anew.
 
     Raises:
         SrzooError: a set of pictures is missing, or is not as it was for the claim.

@@ -152,7 +152,7 @@ def evaluate(
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         keep_going: leave out a picture that cannot be measured, and note it in the result; else
             it is raised.
-        progress: is told (pictures done, pictures in all).
+        progress: is called with (pictures done, pictures in all).
 
     Raises:
         SrzooError: a model, set or metric that is not there; pictures that do not match; a metric

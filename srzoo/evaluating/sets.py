@@ -37,7 +37,7 @@ class PictureSet:
         hr: HR files; None where there are none.
         lr: LR files; None where they are made of HR.
         missing: pictures that have no file, or no certain one, and are left out of both.
-        root: the set's own folder, for what is told of files in it.
+        root: the set's own folder, from which messages name files.
     """
 
     name: str

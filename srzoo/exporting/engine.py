@@ -153,7 +153,7 @@ def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
 
 
 def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, EngineFacts]]:
-    """The installed engines that are faster than the default one; ``passed`` is told of broken."""
+    """Installed engines that are faster than the default; ``passed`` gets the broken ones."""
     found: list[tuple[str, EngineFacts]] = []
     least = _speed_of_default(kind)
     for name in dict.fromkeys(kinds.engines.names()):

@@ -183,7 +183,7 @@ class Format:
         return reduce_to_8_bits(picture, f"16 bits a channel became 8: {self.name} holds no more")
 
     def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
-        """A picture whose colours are told in numbers, as the format can tell them."""
+        """A picture with CICP colours, as the format can store them."""
         if self.cicp:
             return picture
         fit = replace(picture, cicp=None, icc=picture.profile)

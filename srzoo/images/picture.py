@@ -59,7 +59,7 @@ class Picture:
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile of its colours; made from ``cicp`` where they are told so."""
+        """The ICC profile of its colours; made from ``cicp`` where that is set."""
         if self.cicp is None:
             return self.icc
         gray = self.pixels.ndim == 2

@@ -143,7 +143,7 @@ def _orientations(packet: Packet) -> list[Property]:
 def descriptive_xmp(xmp: bytes, lost: list[str]) -> bytes | None:
     """A packet to keep: upright like EXIF's, and without what points to what is gone.
 
-    ``lost`` is told of that. None where it cannot be read.
+    ``lost`` gets what that was. None where it cannot be read.
     """
     packet, notes = _find_pointers(xmp)
     lost += [sentence for sentence in notes if sentence not in lost]

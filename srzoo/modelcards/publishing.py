@@ -70,7 +70,7 @@ def push(
         check: measure the card's claims again first; if not, the card says so.
         data: holds the benchmark sets, as for ``card check``.
         dry_run: check everything, send nothing.
-        progress: is told about the check, as for ``claims.check``.
+        progress: is called during the check, as for ``claims.check``.
 
     Raises:
         ModelError: the folder or its weights are wrong.

@@ -114,7 +114,7 @@ def check(
     Args:
         recipe: the whole recipe.
         data: stands for ``{data}`` in the recipe.
-        progress: is told (pictures done, pictures in all) while pictures are decoded.
+        progress: is called with (pictures done, pictures in all) while pictures are decoded.
         first: the stage to begin with.
         say: is called with each of the words as soon as it is found.
 

@@ -39,7 +39,7 @@ def fit(
     """Run the steps that are left of a stage; save, evaluate and report on the way.
 
     A checkpoint is written before it is evaluated. A metric, a sheet or a curve that fails is
-    told of, and no more.
+    reported, and the run goes on.
 
     A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step that is an end before
     time only if ``more`` stages follow. A loss or gradient that is not finite sends the run back
@@ -290,7 +290,7 @@ def _main_metric(parts: Parts) -> str:
 def evaluate_guarded(
     run: Run, out: Path, step: int, report: RunLog, callbacks: Callbacks, stages: int = 1
 ) -> dict[str, float]:
-    """What validation says, told and drawn; whatever of it fails is told, and left out.
+    """Validate, report and draw the values; a part that fails is reported, and left out.
 
     It neither draws from the random numbers of the run nor changes the mode of a network.
     """
@@ -316,7 +316,7 @@ def evaluate_guarded(
     values: dict[str, float] = {}
     try:
         values = values_and(out / SHEET)
-    except Exception as error:  # noqa: BLE001 - it is told, and the run goes on
+    except Exception as error:  # noqa: BLE001 - it is reported, and the run goes on
         what = "validate"
         with contextlib.suppress(Exception):
             values = values_and(None)

@@ -114,11 +114,11 @@ def assemble(
     Args:
         run: what to build.
         data: stands for ``{data}`` in the recipe; None for the variable SRZOO_DATA.
-        progress: is told (pictures done, pictures in all) while pictures are decoded.
+        progress: is called with (pictures done, pictures in all) while pictures are decoded.
         stage: which one, from 0.
         init: the model to start from; None for the recipe's own, in the first stage.
         device: where everything is placed, before anything is made of it; None for the CPU.
-        say: is told a sentence about pictures that are left out, or not kept decoded.
+        say: is called with a sentence about pictures that are left out, or not kept decoded.
 
     Raises:
         SrzooError: a part cannot be built.
@@ -229,7 +229,7 @@ def _there(loss: T, device: torch.device | None) -> T:
 
 
 def _distinct_names(uses: Sequence[Use]) -> list[str]:
-    """A name for each: two of a kind are told apart by their place."""
+    """A name for each: two of a kind get their position as a suffix."""
     names = [use.name for use in uses]
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"

@@ -185,8 +185,8 @@ def open_pixels(
         sets: of HR pictures, or pairs; they may be mixed.
         degradation: makes LR pictures where a set has none.
         scales: of the generator. Pairs have to be of its only scale.
-        progress: is told (pictures done, pictures in all) while decoding.
-        say: is told what was left out, and what is not kept.
+        progress: is called with (pictures done, pictures in all) while decoding.
+        say: is called with what was left out, and what is not kept.
         cache: as in a recipe's ``data.cache``.
         skip_bad: leave out what cannot be read, breaks the contract or is too small, with a
             word; otherwise all of it is named when the others have been decoded.

@@ -31,7 +31,7 @@ class RunLog:
         out: the run's folder; None in a process that does not write.
         step: where the run goes on; lines of the log beyond it are taken away, since
             those steps are done again, and so is what was measured of a mean over stages.
-        tell: is told in words, once, if no line can be written any more.
+        tell: is called once, with a sentence, when no line can be written any more.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a run writes into its folder on the way; a place that cannot be written is told in words."""
+"""What a run saves in its folder; errors of the disk become errors with a fix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .step import Run
 
 @contextmanager
 def explain_failures(what: str, left: str) -> Generator[None]:
-    """A place that cannot be written is told in words; ``left`` says what there is all the same."""
+    """Turn errors of the disk into a ``SrzooError``; ``left`` says what is saved all the same."""
     try:
         yield
     except OSError as error:

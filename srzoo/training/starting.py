@@ -41,7 +41,7 @@ FREE_KEYS = {
 }
 """Keys, and tables of them, that may be changed between a stop and going on."""
 NOTED_KEYS = 12
-"""Changes that are told one by one."""
+"""Changes that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
 
 
 def _recipe_of(there: Path) -> Recipe | None:
-    """What a checkpoint was made with; None if that is damaged, which is told when it is loaded."""
+    """What a checkpoint was made with; None if that is damaged: loading it raises."""
     try:
         return recipes.read(there / RECIPE)
     except SrzooError:

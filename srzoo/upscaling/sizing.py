@@ -22,7 +22,7 @@ SIDES = ("width", "height", "long", "short")
 NEARLY_EXACT = 1.02
 """A pass more is not made for an enlargement of up to 2 %; the resize does that."""
 STRETCHED = 0.01
-"""A change of shape by more than this part is told."""
+"""A change of shape by more than this share is mentioned in the notes."""
 BAND = 64
 """Rows that are resized at a time: the same for a picture at once and in strips."""
 SUPPORT = 3

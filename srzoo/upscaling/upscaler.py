@@ -154,7 +154,7 @@ class Upscaler:
         Args:
             picture: what to enlarge. One that has the size already is given back as it is.
             route: from the picture's size to the result's.
-            progress: is told (tiles done, tiles in all).
+            progress: is called with (tiles done, tiles in all).
             plans: what :meth:`plans` found for it; it is asked where there are none.
 
         Returns:
@@ -199,7 +199,7 @@ class Upscaler:
         Args:
             picture: what to enlarge; with it, and one strip, memory stays as it is.
             to: a scale, or the route to a size.
-            progress: is told (tiles done, tiles in all).
+            progress: is called with (tiles done, tiles in all).
             plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
 
         Returns:
@@ -216,7 +216,7 @@ class Upscaler:
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
     ) -> NDArray[Any]:
-        """Enlarge a numpy array; ``progress`` is told (tiles done, tiles in all)."""
+        """Enlarge a numpy array; ``progress`` is called with (tiles done, tiles in all)."""
         _check_array(picture)
         return self.upscale(Picture(picture), scale, progress).pixels
 

@@ -33,7 +33,7 @@ SQUARE = 0.005
 
 
 def read_metadata(chunks: PNGChunks) -> FileMetadata:
-    """All that is told beside the pixels."""
+    """Everything in the file but its pixels."""
     return _Reader(chunks).found
 
 

@@ -50,7 +50,7 @@ class TIFFLayout:
     """How pixels lie, as the directory tells it, made sure of.
 
     Attributes:
-        directory: where it is told.
+        directory: the one that describes it.
         size: (width, height) as stored.
         bits: of each channel.
         compression, photometric, predictor: as TIFF numbers them.

@@ -41,7 +41,7 @@ class Page:
     """A picture of a file.
 
     Attributes:
-        directory: what its pixels are told by.
+        directory: the one that describes its pixels.
         first: whose metadata it takes where it has none of its own.
     """
 
