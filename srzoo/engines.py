@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .contracts import Engine, ExportFormat, Runner, Session
 from .exporting.about import INPUT, OUTPUT, About
-from .exporting.engine_facts import EngineFacts
+from .exporting.engine_facts import Facts
 from .exporting.exports import USE_ANOTHER, UnfinishedError
 from .exporting.runner import ExportRunner
 from .exporting.trial import trial_picture as trial_picture
@@ -45,9 +45,9 @@ __all__ = [
     "USE_ANOTHER",
     "About",
     "Engine",
-    "EngineFacts",
     "ExportFormat",
     "ExportRunner",
+    "Facts",
     "ModuleRunner",
     "Runner",
     "Session",

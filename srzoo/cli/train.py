@@ -52,17 +52,17 @@ def train(
     from ..recipes import recipe as recipes
 
     found = recipes.find(recipe)
-    settings = recipes.load(found, overrides)
+    loaded = recipes.load(found, overrides)
     folder = output or Path("runs") / found.name
     if dry_run:
-        _describe(settings, data, quiet=quiet)
+        _describe(loaded, data, quiet=quiet)
         return
     from .. import training
 
     trackers = (*track, *(["tensorboard"] if tensorboard else []))
-    with _progress_callbacks(settings.steps, quiet=quiet) as watch:
+    with _progress_callbacks(loaded.steps, quiet=quiet) as watch:
         outcome = training.train(
-            settings, folder, data=data, resume=resume, watch=watch, track=trackers
+            loaded, folder, data=data, resume=resume, watch=watch, track=trackers
         )
     speaks = _is_first_process() and not quiet
     if not outcome.complete:

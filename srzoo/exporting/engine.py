@@ -17,7 +17,7 @@ from ..defaults import ENGINE, INSTALL_FASTER
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
 from . import engine_facts, exports
-from .engine_facts import EngineFacts
+from .engine_facts import Facts
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -80,7 +80,7 @@ def choose(
     if engine != "auto":
         return _chosen(folder, engine, explicit)
     passed: list[str] = []
-    able: list[tuple[Choice, EngineFacts]] = []
+    able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
@@ -126,7 +126,7 @@ def _kept(folder: ModelFolder, format: str) -> bool | str:
     return refused[0] if refused else all(found)
 
 
-def _not_prepared(folder: ModelFolder, work: int | None, stated: EngineFacts) -> str | None:
+def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
     """Why an engine is not made ready for some work, if it is so."""
     if work is not None and seconds(folder, work) < stated.first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
@@ -152,9 +152,9 @@ def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
     return Choice(name, "asked for", prepares, explicit)
 
 
-def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, EngineFacts]]:
+def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
     """Installed engines that are faster than the default; ``passed`` gets the broken ones."""
-    found: list[tuple[str, EngineFacts]] = []
+    found: list[tuple[str, Facts]] = []
     least = _speed_of_default(kind)
     for name in dict.fromkeys(kinds.engines.names()):
         try:
@@ -181,7 +181,7 @@ def _speed_of_default(kind: str) -> float:
         return 0.0
 
 
-def _missing(name: str, stated: EngineFacts) -> str | None:
+def _missing(name: str, stated: Facts) -> str | None:
     """How to install what an engine, and the export format that it runs, needs."""
     return engine_facts.missing(name) or (
         stated.export_format and exports.missing(stated.export_format)

@@ -23,7 +23,7 @@ FILE = "engines.toml"
 
 
 @dataclass(frozen=True)
-class EngineFacts:
+class Facts:
     """What an engine states of itself; the defaults are those of one that states nothing.
 
     Attributes:
@@ -77,7 +77,7 @@ class EngineFacts:
             )
 
 
-def find(name: str) -> EngineFacts:
+def find(name: str) -> Facts:
     """The facts of a registered engine.
 
     Raises:
@@ -86,7 +86,7 @@ def find(name: str) -> EngineFacts:
     return of(kinds.engines.find(name))
 
 
-def of(plugin: Plugin) -> EngineFacts:
+def of(plugin: Plugin) -> Facts:
     """The facts of an engine: those in the file, or of the class that this process registered.
 
     Raises:
@@ -94,20 +94,20 @@ def of(plugin: Plugin) -> EngineFacts:
     """
     if plugin.dist == LOCAL_DIST:
         return of_class(kinds.engines.get(plugin.name), str(plugin))
-    return in_file(plugin) or EngineFacts()
+    return in_file(plugin) or Facts()
 
 
-def of_class(engine: object, where: str) -> EngineFacts:
+def of_class(engine: object, where: str) -> Facts:
     """The facts that a class states as attributes; ``where`` is what errors begin with.
 
     Raises:
         BrokenPluginError: they are wrong.
     """
-    names = [each.name for each in fields(EngineFacts) if hasattr(engine, each.name)]
+    names = [each.name for each in fields(Facts) if hasattr(engine, each.name)]
     return _parse({name: getattr(engine, name) for name in names}, where)
 
 
-def in_file(plugin: Plugin) -> EngineFacts | None:
+def in_file(plugin: Plugin) -> Facts | None:
     """The facts of an installed engine, as the file beside it has them; None without any.
 
     Raises:
@@ -161,16 +161,16 @@ def _file(target: str) -> Path | None:
     return None
 
 
-def _parse(table: object, where: str) -> EngineFacts:
+def _parse(table: object, where: str) -> Facts:
     try:
-        facts = strict.parse(EngineFacts, table, where)
+        facts = strict.parse(Facts, table, where)
         _check(facts, where)
     except SrzooError as error:
         raise BrokenPluginError(error.what, error.fix) from None
     return facts
 
 
-def _check(facts: EngineFacts, where: str) -> None:
+def _check(facts: Facts, where: str) -> None:
     for name, given, known in (
         ("devices", facts.devices, devices.KINDS[1:]),
         ("precisions", facts.precisions, devices.PRECISIONS[1:]),

@@ -51,7 +51,7 @@ def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
 
 
-def _stated(name: str) -> engine_facts.EngineFacts:
+def _stated(name: str) -> engine_facts.Facts:
     return engine_facts.of_class(kinds.engines.get(name), f"engine {name}")
 
 
@@ -78,7 +78,7 @@ def states_its_facts(case: Case) -> None:
         f"{case} states a speed, and its package has no {engine_facts.FILE} with [{plugin.name}]:"
         " auto never takes it"
     )
-    for each in fields(engine_facts.EngineFacts) if found else ():
+    for each in fields(engine_facts.Facts) if found else ():
         one, other = (getattr(each_of, each.name) for each_of in (stated, found))
         assert one == other, f"{case}.{each.name} is {one!r}, and in {engine_facts.FILE} {other!r}"
 

@@ -147,15 +147,15 @@ def train_step(
 
 
 def _forward(run: Run, batch: Batch) -> Pair:
-    plan = run.parts.recipe.train
+    settings = run.parts.recipe.train
     lr, hr = (run.send(side) for side in (batch.lr, batch.hr))
-    if not plan.channels_last:
+    if not settings.channels_last:
         lr, hr = lr.contiguous(), hr.contiguous()
-    if plan.compile != "off":
+    if settings.compile != "off":
         torch.compiler.cudagraph_mark_step_begin()
     with run.accelerator.autocast():
         sr: Tensor = run.generator(lr, batch.scale)
-    if plan.compile != "off":
+    if settings.compile != "off":
         sr = sr.clone()  # the next step writes into the same memory
     border = (hr.shape[-1] - sr.shape[-1]) // 2  # a folded tail gives the interior alone
     if border:

@@ -115,7 +115,7 @@ def test_a_picture_is_planned_as_what_it_is(tmp_path, kind, at_a_time):
             assert "--memory 9GB" in str(outcome.problem)
             assert not (tmp_path / name).exists()
         else:
-            assert (*seen, True, "tiff") in upscaler.request  # planned again as it was read
+            assert (*seen, True, "tiff") in upscaler.asked  # planned again as it was read
             assert STREAMED in outcome.notes
 
 

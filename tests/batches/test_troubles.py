@@ -29,7 +29,7 @@ ERRORS = [
     OSError(errno.EIO, "Input/output error", "/dev/disk"), OSError("odd"), StopIteration(),
     AssertionError(), EOFError(), SyntaxError("broken"), BrokenPipeError(errno.EPIPE, "Broken"),
 ]  # fmt: skip
-STEPS = ["read_header", "read", "to_size", "write", "stamped", "advise", "plans"]
+STEPS = ["read_header", "read", "to_size", "write", "with_provenance", "advise", "plans"]
 
 
 def folder(tmp_path: Path, count: int = 5) -> Path:

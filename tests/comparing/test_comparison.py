@@ -312,7 +312,7 @@ def test_a_sheet_is_never_too_wide_and_has_every_crop(models, crop):
     assert drawing.shape[1] <= sheet.WIDEST
     assert drawing.shape[0] < 4_500
     room = 320 if max(crop.width, crop.height) <= 320 else 640
-    expected = sheet.fit_picture(crop.of(found.pictures[-1].pixels), (room, room))
+    expected = sheet.fit_picture(crop.cut(found.pictures[-1].pixels), (room, room))
     height, width = expected.shape[:2]
     # Each panel but LR shows the same; count the places where exactly that is to be seen.
     corner = (drawing == expected[0, 0]).all(axis=2) & np.roll(
@@ -358,7 +358,7 @@ def test_a_metric_names_its_unit():
         found = made(1, Rectangle(0, 0, 40, 40))
         assert figure.note(found, one) == "3.0000 blocks / 9.0000"
         higher = {'{"name": "psnr_blocks", "size": 3}': True, "psnr_bare": True, "gone": False}
-        found = dataclasses.replace(found, higher=higher)
+        found = dataclasses.replace(found, higher_is_better=higher)
         assert figure.note(found, found.pictures[-1]) == "Blocks a side / psnr_bare / gone"
     finally:
         srzoo.metrics.unregister("psnr_blocks")

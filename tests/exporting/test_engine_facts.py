@@ -11,7 +11,7 @@ from helpers import ROOT
 from srzoo.benching.bench import PLAIN_TORCH
 from srzoo.errors import BrokenPluginError, DeviceError
 from srzoo.exporting import engine_facts
-from srzoo.exporting.engine_facts import FILE, EngineFacts
+from srzoo.exporting.engine_facts import FILE, Facts
 from srzoo.plugins import kinds
 from srzoo.plugins.registry import Plugin
 
@@ -22,7 +22,7 @@ precisions = ["fp16"]
 speed = 9
 packages = { tensorrt = "tensorrt" }
 """
-FOUND = EngineFacts(("cuda",), ("fp16",), 9.0, packages={"tensorrt": "tensorrt"})
+FOUND = Facts(("cuda",), ("fp16",), 9.0, packages={"tensorrt": "tensorrt"})
 
 
 def plugin(target, name="mine"):
@@ -63,9 +63,9 @@ def test_the_file_that_is_nearest_counts(site):
 )
 def test_without_a_file_nothing_is_stated(site, target):
     (site / FILE).write_text(STATED)  # what lies beside everybody's packages is nobody's
-    assert engine_facts.of(plugin(target)) == EngineFacts()
-    assert EngineFacts().can("cuda:1", "bf16")  # whoever asks for it by name is told by itself
-    assert EngineFacts().speed == 0
+    assert engine_facts.of(plugin(target)) == Facts()
+    assert Facts().can("cuda:1", "bf16")  # whoever asks for it by name is told by itself
+    assert Facts().speed == 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_class_of_this_process_states_them_itself():
 
     kinds.engines.register("mine", Mine)
     try:
-        assert engine_facts.find("mine") == EngineFacts(("cpu",), ("fp32",), 7.0)
+        assert engine_facts.find("mine") == Facts(("cpu",), ("fp32",), 7.0)
         Mine.speed = "7"
         with pytest.raises(BrokenPluginError, match=r"engine mine .*speed is '7'"):
             engine_facts.find("mine")

@@ -40,7 +40,7 @@ def test_a_grown_place_holds_the_place(found, by, cells, multiple, times):
 
     rows = np.arange(grown.y, grown.bottom).repeat(times)
     columns = np.arange(grown.x, grown.right).repeat(times)
-    inside = place.inside(grown, times).of(1000 * rows[:, None] + columns)
+    inside = place.relative_to(grown, times).cut(1000 * rows[:, None] + columns)
     assert inside.shape == (place.height * times, place.width * times)
     assert inside[0, 0] == 1000 * place.y + place.x
     assert inside[-1, -1] == 1000 * (place.bottom - 1) + place.right - 1

@@ -134,7 +134,7 @@ def commands() -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("name", "sets"), commands())
 def test_the_commands_of_the_docs_are_right(name, sets):
-    plan = recipe.load(name, sets)
+    loaded = recipe.load(name, sets)
     asked = dict(each.split("=", 1) for each in sets)
     if "train.steps" in asked:
-        assert plan.steps == int(asked["train.steps"])
+        assert loaded.steps == int(asked["train.steps"])

@@ -206,9 +206,9 @@ def test_ahead_keeps_the_order_and_raises_in_place():
 
 
 def test_schedules():
-    plan = recipe.Schedule("step", at=(10, 20), gamma=0.5)
-    assert [factor(plan, s, 30) for s in (0, 9, 10, 20, 29)] == [1, 1, 0.5, 0.25, 0.25]
-    cosine = replace(plan, name="cosine", warmup=4, floor=0.1)
+    loaded = recipe.Schedule("step", at=(10, 20), gamma=0.5)
+    assert [factor(loaded, s, 30) for s in (0, 9, 10, 20, 29)] == [1, 1, 0.5, 0.25, 0.25]
+    cosine = replace(loaded, name="cosine", warmup=4, floor=0.1)
     values = [factor(cosine, s, 100) for s in range(100)]
     assert values[:4] == [0.25, 0.5, 0.75, 1.0]
     assert values[4] == 1.0

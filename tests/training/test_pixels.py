@@ -428,7 +428,7 @@ def test_an_index_says_what_it_holds(photos):
 def test_the_run_is_told_of_what_was_left_out(tiny, photos):
     (photos / "4.png").write_bytes(b"")
     words: list[str] = []
-    plan = recipe.load(tiny(), [f'data.train={{name="folder", path="{photos}"}}',
+    loaded = recipe.load(tiny(), [f'data.train={{name="folder", path="{photos}"}}',
                                 "data.skip_bad=true", "train.steps=1"])  # fmt: skip
-    training.train(plan, photos.parent / "run", watch=training.Callbacks(on_word=words.append))
+    training.train(loaded, photos.parent / "run", watch=training.Callbacks(on_word=words.append))
     assert any("left out 1 of 8 pictures: 4.png" in word for word in words)

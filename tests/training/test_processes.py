@@ -151,10 +151,10 @@ def test_what_the_first_one_cannot_do_ends_all(tiny, tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tiny, monkeypatch):
-    plan = recipe.load(tiny(), ["data.batch=3"])
-    assert accelerator_for(plan).num_processes == 1
+    loaded = recipe.load(tiny(), ["data.batch=3"])
+    assert accelerator_for(loaded).num_processes == 1
     import accelerate
 
     monkeypatch.setattr(accelerate.Accelerator, "num_processes", 2)
     with pytest.raises(SrzooError, match="2 processes cannot share a batch of 3"):
-        accelerator_for(plan)
+        accelerator_for(loaded)

@@ -119,22 +119,22 @@ def test_pairs_of_another_scale_are_refused_at_once(tiny, tmp_path, cache):
             pixels = picture(side, side)
             Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
     pairs = f'{{name="paired", hr="{tmp_path}/hr", lr="{tmp_path}/lr", scale=2}}'
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(), [f"data.train={pairs}", "generator.scale=4", f'data.cache="{cache}"']
     )
     seen = []
     with pytest.raises(SrzooError) as caught:
-        training.assemble(plan, progress=lambda *done: seen.append(done))
+        training.assemble(loaded, progress=lambda *done: seen.append(done))
     assert caught.value.what.startswith(
         "0.png of data.train (paired): HR is 96x96 and LR 48x48, which belong together at scale 2,"
         " and the generator enlarges by 4"
     )
     assert seen == []
-    plan = recipe.load(tiny(), [f"data.train={pairs}", f'data.cache="{cache}"'])
-    training.assemble(plan)  # kept now: another generator still cannot have them
-    plan = recipe.load(tiny(), [f"data.train={pairs}", "generator.scale=4"])
+    loaded = recipe.load(tiny(), [f"data.train={pairs}", f'data.cache="{cache}"'])
+    training.assemble(loaded)  # kept now: another generator still cannot have them
+    loaded = recipe.load(tiny(), [f"data.train={pairs}", "generator.scale=4"])
     with pytest.raises(SrzooError, match="0.png of .*the generator enlarges by 4"):
-        training.assemble(plan)
+        training.assemble(loaded)
 
 
 def test_pairs_do_not_train_several_scales(tiny, tmp_path):

@@ -160,11 +160,11 @@ def two(tmp_path):
 def test_pairs_and_pictures_mix(tiny, two):
     photos, pairs = two
     sets = f"[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(),
         [f"data.train={sets}", f"data.validation=[{{{photos}}}, {{{pairs}}}]", "train.steps=1"],
     )
-    parts = training.assemble(plan)
+    parts = training.assemble(loaded)
     batch = parts.crops.batch(0)
     means = tuple(sorted(int(x[..., 0].mean()) for x in side) for side in (batch.lr, batch.hr))
     assert means == ([0, 200, 200, 200], [100, 200, 200, 200])
@@ -175,7 +175,7 @@ def test_pairs_and_pictures_mix(tiny, two):
     assert {parts.crops.source(0, n).partition("/")[0] for n in range(4)} == {
         "data.train[0]", "data.train[1]",
     }  # fmt: skip
-    outcome = training.train(plan, tiny().parent / "run")
+    outcome = training.train(loaded, tiny().parent / "run")
     assert outcome.complete
 
 
@@ -183,8 +183,8 @@ def test_a_mixed_validation_judges_pairs_by_their_own_lr(tiny, two, monkeypatch)
     from srzoo.training import validate
 
     photos, pairs = two
-    plan = recipe.load(tiny(), [f"data.validation=[{{{photos}}}, {{{pairs}}}]"])
-    parts = training.assemble(plan)
+    loaded = recipe.load(tiny(), [f"data.validation=[{{{photos}}}, {{{pairs}}}]"])
+    parts = training.assemble(loaded)
     seen = []
     monkeypatch.setattr(
         validate.Upscaler, "array",
@@ -240,9 +240,9 @@ def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
         else "{" + ", ".join(f"{k}={v!r}".replace("'", '"') for k, v in item.items()) + "}"
         for item in value
     )
-    plan = recipe.read(tiny(), [f"data.train=[{table}]"])
-    (tmp_path / "again.toml").write_text(plan.to_toml())
-    assert recipe.read(tmp_path / "again.toml") == plan
+    loaded = recipe.read(tiny(), [f"data.train=[{table}]"])
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert recipe.read(tmp_path / "again.toml") == loaded
     assert recipe.read(tiny(), [f"data.train=[{table}]", 'data.train.1={name="y"}']).data.train
 
 
@@ -251,11 +251,11 @@ def test_cards_tell_of_every_data_set(tiny, two):
     from srzoo.recipes import pictures
 
     photos, pairs = two
-    plan = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
-    told = " ".join(provenance.training(plan, None))
+    loaded = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
+    told = " ".join(provenance.training(loaded, None))
     assert "`folder` (path = photos) with weight 3 and `paired`" in told
     assert "made by `bicubic`" in told
     assert "others the data set's own (`lr = lr`)" in told
-    assert pictures.lr_origin(plan).clean is False  # one of them is not clean
-    assert pictures.purpose(plan) == "real photos"
-    assert cardsections.set_names(plan) == ()
+    assert pictures.lr_origin(loaded).clean is False  # one of them is not clean
+    assert pictures.purpose(loaded) == "real photos"
+    assert cardsections.set_names(loaded) == ()
