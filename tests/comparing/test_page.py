@@ -74,7 +74,7 @@ def test_names_are_only_text():
 
 
 def test_a_page_of_a_part_says_so():
-    found = replace(made(1, CROP), whole=(6000, 4000))
+    found = replace(made(1, CROP), result_size=(6000, 4000))
     assert "This page has 600 x 400 pixels of it." in page.render(found)
 
 
