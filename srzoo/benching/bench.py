@@ -146,8 +146,11 @@ class _Bench:
 
     def unfolded(self, place: Path) -> _Candidate | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
-        format = kinds.export_formats.create(UNFOLDED_FORMAT)
-        path, packages = place / f"model{format.suffix}", _packages_of(format.packages)
+        export_format = kinds.export_formats.create(UNFOLDED_FORMAT)
+        path, packages = (
+            place / f"model{export_format.suffix}",
+            _packages_of(export_format.packages),
+        )
         try:
             convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
         except (DeviceError, ModelError) as error:

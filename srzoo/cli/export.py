@@ -62,10 +62,10 @@ def export(
 
     folder = locate.find(one_of(model, model_))
     factor = scales.choose(folder.name, folder.config.scales, scale)
-    format = exports.require_format(to)
+    export_format = exports.require_format(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
-    path = output or Path(f"{folder.name}{several}{format.suffix}")
-    files = _files(path, to, format, overwrite)
+    path = output or Path(f"{folder.name}{several}{export_format.suffix}")
+    files = _files(path, to, export_format, overwrite)
 
     from ..exporting import convert
 
@@ -75,7 +75,7 @@ def export(
         raise ModelError(
             f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
         ) from error
-    facts = about.parse(format.about(path), str(path))
+    facts = about.parse(export_format.about(path), str(path))
     size = sum(file.stat().st_size for file in files)
     if json_:
         as_json(
@@ -91,13 +91,13 @@ def export(
     )
 
 
-def _files(path: Path, to: str, format: ExportFormat, overwrite: bool) -> list[Path]:
+def _files(path: Path, to: str, export_format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
-    if path.suffix != format.suffix:
-        raise ModelError(f"{path} is no name for {to}", f"Let it end in {format.suffix}")
+    if path.suffix != export_format.suffix:
+        raise ModelError(f"{path} is no name for {to}", f"Let it end in {export_format.suffix}")
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {path.parent}", "Make it, or choose another")
-    files = [path, *(path.with_suffix(suffix) for suffix in format.beside)]
+    files = [path, *(path.with_suffix(suffix) for suffix in export_format.beside)]
     for file in files:
         if file.is_dir():
             raise ModelError(f"{file} is a folder", "Choose another name with -o")

@@ -36,7 +36,7 @@ FOLLOWED = 3000
 """So many functions and classes of a local plugin are looked at."""
 
 
-def digest(config: Config, format: str) -> str:
+def digest(config: Config, export_format: str) -> str:
     """Of the code that a model's export comes from: its network's, and that of the format."""
     generator = kinds.generators.find(config.generator)
     blocks = {plugin.name: plugin for plugin in kinds.blocks}
@@ -46,7 +46,7 @@ def digest(config: Config, format: str) -> str:
     # A block that no argument names may be a default: all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
     used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [
-        kinds.export_formats.find(format)
+        kinds.export_formats.find(export_format)
     ]
     places = {place for plugin in used for place in _places(plugin.target)}
     for dist in dists - {LOCAL_DIST, OWN_DIST}:

@@ -79,7 +79,9 @@ class AtScale(nn.Module):
         return self.tail(cast("SplitGenerator", self.generator).features(picture, self.scale))
 
 
-def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
+def make_kept(
+    model: ModelFolder, scale: int, export_format: str, place: Path | None = None
+) -> Export:
     """The export of a model that an engine uses: the one that is kept, or a new one.
 
     One that is refused is kept too, so that it is not tried again and again: for good if it was
@@ -89,7 +91,7 @@ def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = 
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
@@ -97,29 +99,29 @@ def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = 
         UnfinishedError: it cannot be made this time, as the cache cannot be written.
         ModelError: what building the network raises.
     """
-    exports.require_format(format)
-    found = exports.find(model, scale, format, sure=True, place=place)
+    exports.require_format(export_format)
+    found = exports.find(model, scale, export_format, sure=True, place=place)
     return found or exports.keep(
-        model, scale, format, lambda path: _record(model, scale, format, path), place
+        model, scale, export_format, lambda path: _record(model, scale, export_format, path), place
     )
 
 
-def _record(model: ModelFolder, scale: int, format: str, path: Path) -> ExportRecord:
+def _record(model: ModelFolder, scale: int, export_format: str, path: Path) -> ExportRecord:
     generator = folders.build(model)  # what this raises is not the export's fault
     try:
-        off, differing = _write(model, generator, scale, format, path)
+        off, differing = _write(model, generator, scale, export_format, path)
     except UnfinishedError:
         raise
     except DiffersError as error:
         return ExportRecord(refused=error.what)
     except ModelError as error:
         return ExportRecord(refused=error.what, until=time.time() + RETRY_AFTER)
-    per_pixel, aside = measure_memory(format, path)
+    per_pixel, aside = measure_memory(export_format, path)
     return ExportRecord(None, off, differing, per_pixel, aside)
 
 
 def write(
-    model: ModelFolder, scale: int, format: str, path: Path, *, fold: bool = True
+    model: ModelFolder, scale: int, export_format: str, path: Path, *, fold: bool = True
 ) -> tuple[int, float]:
     """Write a model in a format, and check the file.
 
@@ -129,7 +131,7 @@ def write(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         path: the file, in a folder that exists; what stands there is replaced when the new one
             is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
@@ -143,20 +145,20 @@ def write(
             building the network raises.
         OSError: the files cannot be written.
     """
-    exports.require_format(format)
-    return _write(model, folders.build(model), scale, format, path, fold=fold)
+    exports.require_format(export_format)
+    return _write(model, folders.build(model), scale, export_format, path, fold=fold)
 
 
 def _write(
     model: ModelFolder,
     generator: nn.Module,
     scale: int,
-    format: str,
+    export_format: str,
     path: Path,
     *,
     fold: bool = True,
 ) -> tuple[int, float]:
-    target = exports.require_format(format)
+    target = exports.require_format(export_format)
     fold_norms(generator.requires_grad_(False))
     folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
@@ -166,17 +168,17 @@ def _write(
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
-        with _format_errors(model, format, place):
+        with _format_errors(model, export_format, place):
             _to_onnx(net, about, onnx)
             target.write(onnx, made, about.to_json())
-            session = _opened(model, format, made)
+            session = _opened(model, export_format, made)
             off, differing = differences(
                 AtScale(generator, scale, False), session, smallest, multiple
             )
         if off > OFF or differing > DIFFERING:
             raise DiffersError(
-                f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
-                " values differ",
+                f"{model.name} as {export_format} is off by {off} levels, and {differing:.2%} of"
+                " the values differ",
                 USE_ANOTHER,
             )
         kept_folders.sync(place)
@@ -185,17 +187,17 @@ def _write(
     return off, differing
 
 
-def _opened(model: ModelFolder, format: str, made: Path) -> Session:
+def _opened(model: ModelFolder, export_format: str, made: Path) -> Session:
     try:
-        return exports.require_format(format).open(made, threads=1)
+        return exports.require_format(export_format).open(made, threads=1)
     except (ModelError, RuntimeError) as error:
         raise ModelError(
-            f"{format} cannot load what it made of {model.name}", USE_ANOTHER
+            f"{export_format} cannot load what it made of {model.name}", USE_ANOTHER
         ) from error
 
 
 @contextlib.contextmanager
-def _format_errors(model: ModelFolder, format: str, place: Path) -> Generator[None]:
+def _format_errors(model: ModelFolder, export_format: str, place: Path) -> Generator[None]:
     """Lets pass, as a refusal, only what the network is to blame for."""
     try:
         yield
@@ -205,7 +207,11 @@ def _format_errors(model: ModelFolder, format: str, place: Path) -> Generator[No
         # Not every converter tells that the disk is full.
         if shutil.disk_usage(place).free < exports.disk_space_needed(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
+        what = (
+            error.what
+            if isinstance(error, ModelError)
+            else f"{export_format} failed: {_reason(error)}"
+        )
         if isinstance(error, ModelError) and not _is_temporary(error):
             raise
         raise UnfinishedError(what, USE_ANOTHER) from error
@@ -350,7 +356,7 @@ def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
 
 
-def measure_memory(format: str, path: Path) -> tuple[int, int]:
+def measure_memory(export_format: str, path: Path) -> tuple[int, int]:
     """Working memory of a file in its format: bytes for each LR pixel, and besides.
 
     In a process of its own, whose peak nothing else has raised.
@@ -358,7 +364,7 @@ def measure_memory(format: str, path: Path) -> tuple[int, int]:
     Raises:
         UnfinishedError: that process failed, or was killed.
     """
-    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", format, str(path)]
+    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", export_format, str(path)]
     process = subprocess.run(
         command, capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL,

@@ -117,11 +117,11 @@ def _why_default(device: str, precision: str) -> str:
     return f"no faster one is installed: {INSTALL_FASTER}"
 
 
-def _kept(folder: ModelFolder, format: str) -> bool | str:
+def _kept(folder: ModelFolder, export_format: str) -> bool | str:
     """Whether the exports of a model are kept; or why one was refused."""
-    if not format:
+    if not export_format:
         return False
-    found = [exports.find(folder, scale, format) for scale in folder.config.scales]
+    found = [exports.find(folder, scale, export_format) for scale in folder.config.scales]
     refused = [made.record.refused for made in found if made and made.record.refused]
     return refused[0] if refused else all(found)
 
@@ -147,8 +147,8 @@ def seconds(folder: ModelFolder, work: int) -> float:
 
 
 def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
-    format = engine_facts.find(name).export_format
-    prepares = bool(format) and _kept(folder, format) is False
+    export_format = engine_facts.find(name).export_format
+    prepares = bool(export_format) and _kept(folder, export_format) is False
     return Choice(name, "asked for", prepares, explicit)
 
 

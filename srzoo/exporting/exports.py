@@ -103,22 +103,22 @@ class Export:
     parts: tuple[FileRecord, ...] = field(default=(), compare=False)
 
 
-def missing(format: str) -> str | None:
+def missing(export_format: str) -> str | None:
     """How to install what a format needs, or None if it is all there."""
-    found = kinds.export_formats.create(format)
-    dist = kinds.export_formats.find(format).dist
+    found = kinds.export_formats.create(export_format)
+    dist = kinds.export_formats.find(export_format).dist
     return engine_facts.to_install({**found.packages, **UNFINISHED}, found.extra, dist)
 
 
-def require_format(format: str) -> ExportFormat:
+def require_format(export_format: str) -> ExportFormat:
     """A format whose packages are installed.
 
     Raises:
         DeviceError: one is missing; says how to install it.
     """
-    if command := missing(format):
-        raise DeviceError(f"{format} is not installed", f"Install it: {command}")
-    return kinds.export_formats.create(format)
+    if command := missing(export_format):
+        raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
+    return kinds.export_formats.create(export_format)
 
 
 def root() -> Path:
@@ -126,40 +126,47 @@ def root() -> Path:
     return files.cache() / "exports"
 
 
-def folder_of(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Path:
+def folder_of(
+    model: ModelFolder, scale: int, export_format: str, place: Path | None = None
+) -> Path:
     """Where the export is kept: the name changes with whatever could change the file.
 
     Raises:
         PluginError: the model's generator is not installed.
     """
-    config, packages = model.config, kinds.export_formats.create(format).packages
+    config, packages = model.config, kinds.export_formats.create(export_format).packages
     owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *UNFINISHED]
     what = {
         "network": [config.generator, config.args, config.weights and config.weights.sha256],
         "versions": {name: version(name) or "" for name in owners},
-        "code": code.digest(config, format),
+        "code": code.digest(config, export_format),
         "srzoo": [__version__, VERSION],
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    return (place or root()) / f"{model.name}-x{scale}-{format}-{digest}"
+    return (place or root()) / f"{model.name}-x{scale}-{export_format}-{digest}"
 
 
 def find(
-    model: ModelFolder, scale: int, format: str, *, sure: bool = False, place: Path | None = None
+    model: ModelFolder,
+    scale: int,
+    export_format: str,
+    *,
+    sure: bool = False,
+    place: Path | None = None,
 ) -> Export | None:
     """The export that is kept, if there is one; no torch is needed for it.
 
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         sure: compare every byte with what was written, and not the sizes alone.
         place: the folder with the exports, if it is not the cache's.
     """
-    return read(folder_of(model, scale, format, place), format, sure=sure)
+    return read(folder_of(model, scale, export_format, place), export_format, sure=sure)
 
 
-def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
+def read(folder: Path, export_format: str, *, sure: bool = False) -> Export | None:
     """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
     facts = kept_folders.check_seal(folder / RECORD) or {}
     parts = kept_folders.records_from_json(facts.pop("parts", None))
@@ -172,7 +179,7 @@ def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
         return None
     if record.until and not 0 <= record.until - time.time() <= RETRY_AFTER:
         return None
-    kind = kinds.export_formats.create(format)
+    kind = kinds.export_formats.create(export_format)
     names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
     whole = record.refused or names <= {part.name for part in parts}
     if not whole or not kept_folders.intact(folder, parts, sure=sure):
@@ -183,7 +190,7 @@ def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
 def keep(
     model: ModelFolder,
     scale: int,
-    format: str,
+    export_format: str,
     make: Callable[[Path], ExportRecord],
     place: Path | None = None,
 ) -> Export:
@@ -194,15 +201,15 @@ def keep(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         make: writes the file it is given, and says what it found.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
         UnwritableError: the cache cannot be written, or is full.
     """
-    folder = folder_of(model, scale, format, place)
-    suffix = kinds.export_formats.create(format).suffix
+    folder = folder_of(model, scale, export_format, place)
+    suffix = kinds.export_formats.create(export_format).suffix
     try:
         with kept_folders.new_folder(folder.parent) as made:
             new = made / "new"
@@ -214,7 +221,7 @@ def keep(
                 "parts": kept_folders.records_to_json(kept_folders.record_files(new)),
             }
             (new / RECORD).write_bytes(kept_folders.seal(sealed))
-            found = _move_into_place(new, folder, format)
+            found = _move_into_place(new, folder, export_format)
     except OSError as error:
         raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
@@ -224,20 +231,20 @@ def keep(
     return found
 
 
-def _move_into_place(new: Path, folder: Path, format: str) -> Export:
+def _move_into_place(new: Path, folder: Path, export_format: str) -> Export:
     """Give a complete folder its name, or give back what a faster process has put there."""
-    if found := read(folder, format, sure=True):
+    if found := read(folder, export_format, sure=True):
         return found
     kept_folders.sync(new)
     try:
         new.rename(folder)  # which takes no name that somebody else has
     except OSError:
-        if found := read(folder, format, sure=True):
+        if found := read(folder, export_format, sure=True):
             return found
         kept_folders.move_into_place(new, folder)  # in the place of a damaged one
     for wait in (0, 0.1, 1):  # others may be about to replace the damaged one, too
         time.sleep(wait)
-        if found := read(folder, format):
+        if found := read(folder, export_format):
             return found
     raise OSError("it vanished while it was made")
 

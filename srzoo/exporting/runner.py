@@ -114,8 +114,8 @@ class ExportRunner:
         if made.record.refused:
             raise ModelError(made.record.refused, f"Use --engine {ENGINE}")
         try:
-            format = exports.require_format(self.export_format)
-            facts = about.parse(format.about(made.path), str(made.path))
+            export_format = exports.require_format(self.export_format)
+            facts = about.parse(export_format.about(made.path), str(made.path))
             session = self.open(made.path)
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
