@@ -56,3 +56,14 @@ def test_the_core_imports_no_plugin():
 @pytest.mark.parametrize("path", sorted((ROOT / "srzoo").rglob("*.py")), ids=lambda p: p.stem)
 def test_modules_stay_small(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_processors_are_counted_in_one_place():
+    """Those that this process may use: a container or ``taskset`` gives it fewer than there are."""
+    counting = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("srzoo", "plugins")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "os.cpu_count" in path.read_text(encoding="utf-8")
+    ]
+    assert counting == ["srzoo/common/memory.py"]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from srzoo import building, losses
-from srzoo.contracts import Pair, multiple_of
+from srzoo.contracts import Module, Pair, multiple_of
 from srzoo.errors import ArgumentError
 
 
@@ -55,7 +55,7 @@ class Distillation:
             raise ArgumentError(f"the weight of the distillation is {weight}", "Give 0 or more")
         self.networks: dict[str, Any] = {}
         network = building.network(teacher)
-        self.helpers: dict[str, nn.Module] = {"teacher": network}
+        self.helpers: dict[str, Module] = {"teacher": network}
         self.scales = tuple(network.scales)
         self.multiple = multiple_of(network)
         self._teacher, self._weight = network, weight

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from srzoo import building
 from srzoo.contracts import Described, Sample
@@ -142,7 +142,7 @@ class DIV2K:
         *,
         to: Path,
         track: str = "bicubic_x4",
-        split: str = "both",
+        split: Literal["train", "valid", "both"] = "both",
         url: str = _archives.URL,
         verify: bool = True,
         progress: Callable[[str, int, int], None] | None = None,
@@ -151,9 +151,9 @@ class DIV2K:
 
         Args:
             to: the dataset's root; made if need be.
-            track: one of the ten tracks.
-            split: train, valid, or both.
-            url: the folder of the archives; a mirror has the same names.
+            track: which LR pictures.
+            split: which pictures.
+            url: where the archives lie: a mirror has the same names.
             verify: whether sizes and sha256 sums have to be the known ones.
             progress: called with an archive's name, the bytes that are there, and all bytes.
 

@@ -5,6 +5,7 @@ https://docs.openvino.ai
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 TELEMETRY = "openvino_telemetry"
-_importing = threading.Lock()
+_importing = threading.RLock()
 
 
 class OpenVINO:
@@ -40,7 +41,7 @@ class OpenVINO:
         """Convert; ``about`` is the file's ``rt_info``."""
         openvino = _openvino()
         try:
-            model: Any = openvino.Core().read_model(str(onnx))
+            model: Any = _core().read_model(str(onnx))
         except RuntimeError as error:
             raise ModelError("OpenVINO cannot convert this network", USE_ANOTHER) from error
         model.set_rt_info(about, ["srzoo"])
@@ -73,9 +74,25 @@ def _openvino() -> Any:
                 del modules[TELEMETRY]
 
 
+def _core() -> Any:
+    """The one Core that all sessions share, whichever thread makes it."""
+    with _importing:
+        return _kept_core()
+
+
+@functools.cache
+def _kept_core() -> Any:
+    """A Core that stays.
+
+    A Core sets an alternate stack for signals when it compiles for the CPU. When the second of two
+    goes after the first, it brings back the first one's, which has been unmapped: the next signal
+    that Python handles, such as Ctrl-C, ends the process with a segmentation fault.
+    """
+    return _openvino().Core()
+
+
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        openvino = _openvino()
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -85,7 +102,7 @@ class _Session:
             "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
         }
         # No CACHE_DIR: it saves a tenth of a second, and takes damaged files as they are.
-        compiled: Any = openvino.Core().compile_model(str(path), "CPU", options)
+        compiled: Any = _core().compile_model(str(path), "CPU", options)
         self._request: Any = compiled.create_infer_request()
 
     def __call__(self, x: F32) -> F32:

@@ -11,13 +11,13 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
 
 from srzoo import building
+from srzoo.contracts import Generator
 from srzoo.engines import ModuleRunner, find_device, for_inference, trial_picture
 from srzoo.errors import DeviceError, FallbackWarning
 
@@ -84,7 +84,7 @@ class CompiledEngine(Engine):
 
 
 def _first_correct(
-    model: nn.Module, device: torch.device, dtype: torch.dtype
+    model: Generator, device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.device, torch.dtype]:
     """The first of: as asked for, in float32 there, in float32 on the CPU, that is right."""
     cpu, single = torch.device("cpu"), torch.float32
@@ -103,7 +103,7 @@ def _first_correct(
 def _fault(runner: ModuleRunner, reference: ModuleRunner, allowed: float) -> str | None:
     """What is wrong with a runner's values on one tile, if anything."""
     x = trial_picture(TILE, TILE)
-    for scale in cast("tuple[int, ...]", reference.model.scales):
+    for scale in reference.model.scales:
         try:
             y = runner(x, scale)
         except RuntimeError as error:  # an operation that the device or the type does not have

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ class DIV2KMean(nn.Module):
         return (x if self.spread == 1 else x * self.spread) + self.mean
 
 
-def network(ref: str | Path) -> Any:
+def network(ref: str | Path) -> contracts.Generator:
     """The generator of any model, with its weights, in float32 and eval mode.
 
     Args:
@@ -73,10 +73,11 @@ def reach_of(modules: Iterable[nn.Module]) -> int | None:
     """The sum of the modules' ``reach``: None as soon as one is unbounded."""
     total = 0
     for module in modules:
-        reach = cast("int | None", module.reach)
-        if reach is None:
+        if not isinstance(module, contracts.Block):
+            raise AttributeError(f"{type(module).__name__} states no reach")
+        if module.reach is None:
             return None
-        total += reach
+        total += module.reach
     return total
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ..images import ReadRequest
-    from ..models.folder import ModelFolder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -256,17 +255,11 @@ class EngineOptions:
 
         engine.check(self.engine, self.device, self.precision)
 
-    def describe(self, folders: Sequence[ModelFolder]) -> dict[str, str]:
-        """What models were run by, for whoever reads the figures."""
-        from ..exporting import engine as engines
-
-        names = {
-            engines.choose(
-                folder, self.engine, device=self.device, precision=self.precision
-            ).name: None
-            for folder in folders
-        }
-        return {"engine": ", ".join(names), "device": self.device, "precision": self.precision}
+    def describe(self, engines: Sequence[str]) -> dict[str, str]:
+        """What models were run by, for whoever reads the figures; nothing where there were none."""
+        if not engines:
+            return {}
+        return {"engine": ", ".join(engines), "device": self.device, "precision": self.precision}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import click
 
 from .. import defaults
 from ..errors import ArgumentError, PictureError, SrzooError
+from . import _fetching
 from ._console import as_json, printable, progress_bars, size, table, to_stderr
 from ._options import AliasOption, Factor, arguments_of
 
@@ -32,46 +33,25 @@ def data() -> None:
 
 
 # fmt: off
-@data.command()
-@click.argument("dataset")
-@click.option("--track", help="Which LR pictures.  [default: the dataset's own]")
-@click.option("--split", type=click.Choice(["train", "valid", "both"]), help="[default: both]")
+@data.command(cls=_fetching.GetCommand)
+@click.argument("dataset", shell_complete=_fetching.complete)
 @click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
               help="A folder.  [default: data/DATASET]")
-@click.option("--url", metavar="BASE", help="Where the archives lie: a mirror.")
 @click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
-def get(
-    dataset: str, track: str | None, split: str | None, output: Path | None, url: str | None,
-    no_verify: bool,
-) -> None:
+@click.pass_context
+def get(ctx: click.Context, dataset: str, output: Path | None, no_verify: bool) -> None:
     # fmt: on
-    """Download a DATASET, such as div2k; what is there already is kept.
+    """Download a DATASET; what is there already is kept.
 
     An interrupted download goes on where it stopped when the command is run again.
     A folder of pictures appears whole and checked, or not at all.
+
+    A dataset may have options of its own: srzoo data get DATASET --help shows them.
     """
-    import inspect
-
-    from ..plugins import kinds
-
-    fetch: Callable[..., list[str]] | None = getattr(kinds.datasets.get(dataset), "fetch", None)
-    if fetch is None:
-        raise SrzooError(
-            f"the dataset {dataset!r} cannot be downloaded",
-            "Those that can have a function fetch; download this one by hand",
-        )
-    options = {
-        key: value
-        for key, value in {"track": track, "split": split, "url": url}.items()
-        if value is not None
-    }
-    if unknown := set(options) - set(inspect.signature(fetch).parameters):
-        raise ArgumentError(
-            f"the dataset {dataset!r} has no --{min(unknown)}", "Leave it out"
-        )
+    fetch, own = _fetching.fetch_of(dataset), _fetching.own_values(ctx)
+    to = output or Path("data") / dataset
     with _downloads() as progress:
-        done = fetch(to=output or Path("data") / dataset, verify=not no_verify, progress=progress,
-                     **options)  # fmt: skip
+        done = fetch(to=to, verify=not no_verify, progress=progress, **own)
     for sentence in done:
         click.echo(sentence)
 

@@ -94,7 +94,7 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             to_stderr(f"written: {results.write(folder, rows)}")
     finally:
-        _print(report, engine_options.describe(folders) if folders else {}, json_)
+        _print(report, engine_options.describe(report.engines), json_)
     for each in failed:
         to_stderr(f"left out: {each.what}")
     if failed and write_card:

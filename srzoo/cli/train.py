@@ -49,8 +49,10 @@ def train(
     from there. Its folder is a model folder from the first checkpoint on:
     srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
     """
+    from ..models import hub
     from ..recipes import recipe as recipes
 
+    ctx.with_resource(hub.same_commits())
     found = recipes.find(recipe)
     loaded = recipes.load(found, overrides)
     folder = output or Path("runs") / found.name

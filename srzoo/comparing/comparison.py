@@ -20,7 +20,6 @@ from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import build_metric
-from ..exporting import engine as engines
 from ..images import rectangles, sheet
 from ..images.rectangles import Rectangle
 from ..models import locate, scales
@@ -156,12 +155,13 @@ def compare(
     shown: list[ComparedImage] = []
     names = _names(folders, models)
     on = devices.parse_name(device)
-    ran = [engines.choose(f, engine, device=on, precision=precision) for f in folders]
-    for number, (folder, name, chosen) in enumerate(zip(folders, names, ran, strict=True), 1):
+    by: dict[str, None] = {}
+    for number, (folder, name) in enumerate(zip(folders, names, strict=True), start=1):
         model = loading.load(
-            folder, engine=chosen, device=on, precision=precision,
+            folder, engine=engine, device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
+        by[model.engine] = None
         start = time.perf_counter()
         pixels = _enlarge(model, lr, factor, part)
         seconds = time.perf_counter() - start
@@ -193,7 +193,7 @@ def compare(
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
         strength=strength,
-        engines=tuple(dict.fromkeys(chosen.name for chosen in ran)),
+        engines=tuple(by),
         device=on,
         precision=precision,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common.facts import label_of, unit_of
+from ..contracts import MetricFacts, stated
 from ..defaults import ENGINE
 from ..evaluating.naming import class_of, table_name
 from ..images import sheet
@@ -29,14 +29,18 @@ def note(comparison: Comparison, image: ComparedImage) -> str:
     """What stands under a picture: its values; under HR, what they are."""
     if image.name == "HR" and comparison.higher_is_better:
         return " / ".join(
-            label_of(class_of(name), table_name(name)) for name in comparison.higher_is_better
+            _facts(name).label or table_name(name) for name in comparison.higher_is_better
         )
     return " / ".join(_value(name, value) for name, value in image.values.items())
 
 
+def _facts(metric: str) -> MetricFacts:
+    return stated(class_of(metric), MetricFacts)
+
+
 def _value(name: str, value: float) -> str:
     shown = f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-    return f"{shown} {unit_of(class_of(name))}".rstrip()
+    return f"{shown} {_facts(name).unit}".rstrip()
 
 
 def sentences(comparison: Comparison) -> list[str]:

@@ -3,33 +3,49 @@
 Pictures inside networks are float tensors B x 3 x H x W, RGB, 0..1; pictures
 outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
 and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
-a test, has an attribute ``examples``: a tuple of argument dictionaries.
-``srzoo.testing`` turns what is said here into tests.
+a test, states ``examples``. ``srzoo.testing`` turns what is said here into tests.
 
 A plugin need not inherit from its contract: type checkers compare what it has. Attributes are facts
 that are read: a class attribute, one set in ``__init__`` or a property will do.
 
-Some kinds state facts of themselves besides (a metric's ``unit``, a degradation's ``clean``): the
-core asks for them, and knows no plugin by its name. All may be left out; what counts then is said
-of each kind, and claims nothing. :mod:`srzoo.common.facts` asks.
+What a plugin may have besides (a metric's ``unit``, a dataset's ``fetch``) stands in
+:mod:`srzoo.contracts.optional`, with what counts without it. The core asks for it, and knows no
+plugin by its name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ..common.facts import Described as Described
-from ..common.facts import Printed as Printed
-from ..common.facts import clean_of as clean_of
-from ..common.facts import phrase_of as phrase_of
 from ._facts import fact
 from ._module import Module, nn_module
 from ._running import Engine, ExportFormat, Runner, Session
 from ._training import AdversarialLoss, Loss, Pair, Task
+from .optional import (
+    DegradationFacts,
+    Described,
+    Describing,
+    Downloadable,
+    GeneratorFacts,
+    GridFacts,
+    KeyedPictures,
+    LossFacts,
+    MetricFacts,
+    NamedPictures,
+    NetworkFacts,
+    PluginFacts,
+    Printed,
+    SizedPictures,
+    clean_of,
+    phrase_of,
+    stated,
+)
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -45,20 +61,32 @@ __all__ = [
     "Block",
     "Dataset",
     "Degradation",
+    "DegradationFacts",
     "Described",
+    "Describing",
     "Discriminator",
+    "Downloadable",
     "Engine",
     "ExportFormat",
     "Generator",
+    "GeneratorFacts",
+    "GridFacts",
     "Importer",
+    "KeyedPictures",
     "Loss",
+    "LossFacts",
     "Metric",
+    "MetricFacts",
     "Module",
+    "NamedPictures",
+    "NetworkFacts",
     "Pair",
+    "PluginFacts",
     "Printed",
     "Runner",
     "Sample",
     "Session",
+    "SizedPictures",
     "SplitGenerator",
     "Task",
     "clean_of",
@@ -69,6 +97,7 @@ __all__ = [
     "on_grid",
     "phrase_of",
     "splits",
+    "stated",
 ]
 
 
@@ -90,14 +119,8 @@ class Generator(Module, Protocol):
         reach: how many LR pixels on each side an output pixel depends on, at most; None if
             on the whole picture. Exact tiling rests on it.
 
-    A network that works on a grid (pixel-unshuffle, windows, pooling) states its period in LR
-    pixels as ``multiple``, a positive int; without it, it is 1. Then height and width of all that
-    it is given are multiples of that, and every tile starts on the grid.
-
-    One that splits into a body and a tail may be a :class:`SplitGenerator` besides.
-
-    Facts for cards, on the class: ``paper``, the address of the paper that it comes from, and
-    ``printed``, a tuple of :class:`Printed`.
+    It may state :class:`GeneratorFacts`: the grid that it works on, and its paper. One that splits
+    into a body and a tail may be a :class:`SplitGenerator` besides.
     """
 
     @fact
@@ -155,13 +178,14 @@ class Discriminator(Module, Protocol):
         ...
 
 
+@runtime_checkable
 class Block(Module, Protocol):
     """An ``nn.Module``, built with ``channels``, that a generator's body repeats.
 
     Attributes:
         reach: how many pixels on each side an output pixel depends on, or None.
 
-    As in :class:`Generator`, one that works on a grid states ``multiple``.
+    One that works on a grid states it, as in :class:`GridFacts`.
     """
 
     @fact
@@ -194,14 +218,9 @@ class Dataset(Protocol):
         fingerprint: changes when any picture does (names, sizes, times of change), so that
             decoded pixels can be kept between runs.
 
-    One that can tell about a picture without decoding it may offer ``name(index) -> str``, as in
-    its sample; ``key(index) -> str``, which changes when this picture does and names its place,
-    so that one more picture costs no second decode of the others; and ``size(index)``, height
-    and width of ``hr``, from the file's header.
-
-    A fact for cards: a static method ``describe(args) -> Described``, which gets the arguments of
-    a use, defaults among them, and looks at no files. Without it nothing is known: a card does not
-    say then that pictures were merely shrunk.
+    One that can tell about a picture without decoding it may be :class:`NamedPictures`,
+    :class:`KeyedPictures` and :class:`SizedPictures` besides; one whose class tells cards what it
+    holds is :class:`Describing`, and one that can be downloaded :class:`Downloadable`.
     """
 
     @fact
@@ -223,9 +242,7 @@ class Degradation(Protocol):
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
 
-    Facts for cards: ``clean = True`` where LR is HR made smaller by a usual filter, and has no
-    other flaw; ``phrase``, how LR came about, as after "pictures": "shrunk by bicubic". Without
-    ``clean``, one that draws chance is not clean, and of the others nothing is claimed.
+    It may state :class:`DegradationFacts`, for cards.
     """
 
     @fact
@@ -244,13 +261,7 @@ class Metric(Protocol):
         reference: False for a metric that needs no HR picture.
         protocol: one line that says exactly what is measured.
 
-    One that threads may call at the same time states ``thread_safe = True``: then several pictures
-    are measured at once. Without it there is one call at a time.
-
-    Further facts, and what counts without them. On the class: ``unit`` of its values, such as "dB"
-    (none), and ``label``, a word to stand over them in a picture (its name in tables). There or on
-    what is built: ``tolerance``, how much worse than claimed a value may be when a card is checked
-    (a hundredth of it), and ``short``, a word for a card's ``type`` (the plugin's name).
+    It may state :class:`MetricFacts`: its unit, how it is written, whether threads may call it.
     """
 
     @fact
@@ -270,14 +281,14 @@ def splits(network: object) -> TypeIs[SplitGenerator]:
     return all(hasattr(network, name) for name in ("features", "reconstruct", "tail_reach"))
 
 
-def has_linear_tail(network: object) -> bool:
+def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
     """Whether a generator is split, and its tail can be folded into one convolution."""
-    return splits(network) and bool(getattr(network, "linear_tail", False))
+    return splits(network) and bool(getattr(network, "linear_tail", GeneratorFacts.linear_tail))
 
 
 def multiple_of(network: object) -> int:
     """The grid that a network, block or runner works on, in LR pixels; 1 if it states none."""
-    return int(getattr(network, "multiple", 1))
+    return int(getattr(network, "multiple", GridFacts.multiple))
 
 
 def on_grid(length: int, multiple: int) -> int:

@@ -34,8 +34,7 @@ class Loss(Protocol):
     Attributes:
         reference: False for a loss that does not look at ``pair.hr``.
 
-    A fact for cards, on the class: ``card_args``, the names of arguments without which its name
-    says little, such as a backbone: a card has them where they are the defaults, too.
+    It may state :class:`srzoo.contracts.LossFacts`.
     """
 
     @fact
@@ -69,13 +68,13 @@ class Task(Protocol):
     Attributes:
         networks: the ``nn.Module`` that are trained beside the generator, by name, in the order
             of their turns. A name holds no dot; it is the network's in logs and checkpoints. One
-            that has ``min_size`` gets HR crops of at least as many pixels a side.
+            may state :class:`srzoo.contracts.NetworkFacts`.
         helpers: every other ``nn.Module`` that it calls, by name, such as a teacher or a loss:
             never trained, and in no checkpoint.
         scales: those that it can work at; None for any.
 
-    One that calls networks on a grid states it as ``multiple``, as in
-    :class:`srzoo.contracts.Generator`: LR crops are whole cells of it.
+    One that calls networks on a grid states it, as in :class:`srzoo.contracts.GridFacts`: LR
+    crops are whole cells of it.
     """
 
     @fact

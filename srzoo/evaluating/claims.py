@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.facts import tolerance_of
+from ..contracts.optional import tolerance_of
 from ..errors import ModelError, SrzooError
 from ..models.folder import ModelFolder
 from ..models.readme import README

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import defaults
 from ..common import devices
-from ..common.facts import short_of
+from ..contracts import MetricFacts, stated
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..upscaling import loading
@@ -97,9 +97,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found: for each model in turn, and each folder, a row for each set."""
+    """What :func:`evaluate` found.
+
+    Attributes:
+        rows: for each model in turn, and each folder, a row for each set.
+        engines: what ran the models, each engine once.
+    """
 
     rows: tuple[Result, ...]
+    engines: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[FailedPicture, ...]:
@@ -191,7 +197,8 @@ def evaluate(
             each.scale or 1, step, keep_going=keep_going,
         )  # fmt: skip
         rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
-    return Evaluation(tuple(rows))
+    by = dict.fromkeys(model.engine for model in ready if model.engine)
+    return Evaluation(tuple(rows), tuple(by))
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,7 @@ class _EvaluationJob:
 
 def _value(name: str, judge: Metric, each: tuple[float, ...]) -> Value:
     mean = sum(each) / len(each) if each else math.nan
-    short = short_of(judge, use_of(name).name)
+    short = str(stated(judge, MetricFacts).short or use_of(name).name)
     return Value(name, mean, judge.protocol, judge.higher_is_better, each, short)
 
 

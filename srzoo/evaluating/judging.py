@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..common import memory
+from ..contracts import MetricFacts, stated
 
 if TYPE_CHECKING:
     from ..contracts import U8, Metric
@@ -75,7 +76,7 @@ class MetricQueue:
         self._make_room(size)
         judged = PendingValues(
             {
-                name: (self._many if getattr(metric, "thread_safe", False) else self._one).submit(
+                name: (self._many if stated(metric, MetricFacts).thread_safe else self._one).submit(
                     metric, sr, hr, scale
                 )
                 for name, metric in self._metrics.items()

@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from .. import contracts
 from .._version import __version__
 from ..common import kept_folders
-from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid
+from ..contracts import has_linear_tail, multiple_of, on_grid, splits
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
@@ -66,17 +66,19 @@ _one = threading.Lock()
 class AtScale(nn.Module):
     """A generator at one scale, in one piece; its linear tail folded if asked for."""
 
-    def __init__(self, generator: nn.Module, scale: int, fold: bool) -> None:
+    def __init__(self, generator: contracts.Generator, scale: int, fold: bool) -> None:
         super().__init__()
-        self.generator = generator
+        self.generator: contracts.Generator = generator
         self.scale = scale
-        self.tail = Folded(generator, scale) if fold else None
+        split = generator if fold and splits(generator) else None
+        self.tail = Folded(split, scale) if split else None
+        self._features = split.features if split else None
 
     def forward(self, picture: Tensor) -> Tensor:
         """1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped."""
-        if self.tail is None:
+        if self.tail is None or self._features is None:
             return self.generator(picture, self.scale)
-        return self.tail(cast("SplitGenerator", self.generator).features(picture, self.scale))
+        return self.tail(self._features(picture, self.scale))
 
 
 def make_kept(
@@ -151,7 +153,7 @@ def write(
 
 def _write(
     model: ModelFolder,
-    generator: nn.Module,
+    generator: contracts.Generator,
     scale: int,
     export_format: str,
     path: Path,
@@ -164,7 +166,7 @@ def _write(
     net = AtScale(generator, scale, folded).eval()
     multiple = multiple_of(generator)
     smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
-    reach = cast("contracts.Generator", generator).reach
+    reach = generator.reach
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
@@ -270,7 +272,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:
-            program = cast("Any", torch.onnx).export(
+            program = torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
                 net, (x,), dynamo=True, dynamic_shapes={INPUT: sides}, input_names=[INPUT],
                 output_names=[OUTPUT], opset_version=OPSET, verbose=False, optimize=True,
             )  # fmt: skip
@@ -279,8 +281,10 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
             kind = ModelError if known else UnfinishedError
             what = f"torch cannot export {about.model}: {_reason(error)}"
             raise kind(what, USE_ANOTHER) from error
+        assert program is not None, "dynamo gives a program"
         program.model.metadata_props["srzoo"] = about.to_json()
-        program.save(str(path), external_data=False)
+        save = program.save  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        save(str(path), external_data=False)
 
 
 def _dynamic_size(name: str, about: About) -> Any:

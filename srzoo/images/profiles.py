@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -203,7 +203,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
         done = ImageCms.profileToProfile(
             image,
             io.BytesIO(icc),
-            cast("Any", ImageCms).createProfile("sRGB"),
+            _made("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION | exact,
@@ -215,5 +215,9 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
 
 def lab_profile() -> bytes:
     """A profile of CIE L*a*b*, which TIFFs may be in."""
-    profile = cast("Any", ImageCms).createProfile("LAB")
-    return ImageCms.ImageCmsProfile(profile).tobytes()
+    return _made("LAB").tobytes()
+
+
+def _made(colours: Literal["sRGB", "LAB"]) -> ImageCms.ImageCmsProfile:
+    made = ImageCms.createProfile(colours)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return ImageCms.ImageCmsProfile(made)  # pyright: ignore[reportUnknownArgumentType]

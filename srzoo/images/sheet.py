@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -306,5 +306,11 @@ def _is_box(name: str, letter: str) -> bool:
         letters = _font(name, SAMPLE)
     except OSError:  # no font, or gone
         return True
-    drawn, box = (cast("Any", letters.getmask(text)) for text in (letter, "\uffff"))
-    return bytes(drawn) == bytes(box)
+    return _pixels(letters, letter) == _pixels(letters, "\uffff")
+
+
+def _pixels(letters: ImageFont.FreeTypeFont, text: str) -> bytes:
+    left, top, right, bottom = map(int, letters.getbbox(text))
+    drawn = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(drawn).text((-left, -top), text, 255, letters)
+    return drawn.tobytes()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,7 +116,9 @@ def _text(folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, card: Re
     log = provenance.read_log(folder.path / provenance.LOG)
     metadata: Any = _metadata(folder, facts, recipe)
     values = cardsections.values(folder, facts, recipe, log)
-    made = cast("Any", ModelCard).from_template(metadata, template_path=str(TEMPLATE), **values)
+    made = ModelCard.from_template(  # pyright: ignore[reportUnknownMemberType]
+        metadata, template_path=str(TEMPLATE), **values
+    )
     text = f"---\n{metadata.to_yaml(original_order=ORDER)}\n---\n{made.text}\n"
     if "\r\n" in old:
         text = text.replace("\n", "\r\n")

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import defaults
 from ..common import strict
-from ..contracts import Printed
+from ..contracts import GeneratorFacts, LossFacts, Printed, stated
 from ..errors import PluginError
 from ..models.folder import REAL_PHOTOS, Config, Purpose
 from ..plugins import kinds
@@ -218,7 +218,7 @@ def _loss(loss: Weighted) -> str:
 def _card_args(use: Use) -> tuple[str, ...]:
     """Arguments that a card has even where they are the defaults."""
     try:
-        return tuple(getattr(kinds.losses.get(use.name), "card_args", ()))
+        return tuple(stated(kinds.losses.get(use.name), LossFacts).card_args)
     except PluginError:
         return ()
 
@@ -311,15 +311,15 @@ def _only_sets_scales(
 
 def paper_of(generator: str) -> str | None:
     """The address of the paper that a generator comes from, if it states one."""
-    return _stated(generator, "paper", None)
+    return _facts(generator).paper or None
 
 
 def _printed_of(generator: str) -> tuple[Printed, ...]:
-    return _stated(generator, "printed", ())
+    return _facts(generator).printed
 
 
-def _stated(generator: str, fact: str, default: Any) -> Any:
+def _facts(generator: str) -> GeneratorFacts:
     try:
-        return getattr(kinds.generators.get(generator), fact, default)
+        return stated(kinds.generators.get(generator), GeneratorFacts)
     except PluginError:
-        return default
+        return GeneratorFacts()

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,26 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
+
+
+Commits = dict[Reference, str]
+_commits: ContextVar[Commits | None] = ContextVar("_commits", default=None)
+
+
+@contextmanager
+def same_commits() -> Generator[Commits]:
+    """In here a reference means one commit, whatever is pushed meanwhile: the Hub is asked once.
+
+    Gives what is known, which may be added to: another process may have asked first. One inside
+    another is the same.
+    """
+    known = _commits.get()
+    found: Commits = {} if known is None else known
+    token = _commits.set(found)
+    try:
+        yield found
+    finally:
+        _commits.reset(token)
 
 
 def parse(ref: str) -> Reference | None:
@@ -96,9 +117,13 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
 
 def _fetch(ref: Reference, force: bool) -> Path:
     """The snapshot in the cache, whole."""
-    config = _file(ref.repo, CONFIG, ref.revision, force)
+    known = _commits.get()
+    revision = (known or {}).get(ref, ref.revision)
+    config = _file(ref.repo, CONFIG, revision, force)
     assert config is not None
     commit = config.parent.name  # the rest comes from the same commit, whatever is pushed now
+    if known is not None:
+        known[ref] = commit
     weights = read_folder(config.parent).config.weights
     if weights:
         _file(ref.repo, weights.file, commit, force)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 
@@ -119,8 +119,10 @@ def entry(card: Readme, key: str) -> slice | None:
 
     if card.block is None:
         return None
-    mapping: Any = cast("Any", yaml).compose(card.text[card.block], Loader=yaml.SafeLoader)
-    places: list[tuple[Any, Any]] = [] if mapping is None or mapping.flow_style else mapping.value
+    mapping = yaml.SafeLoader(card.text[card.block]).get_single_node()
+    places: list[tuple[Any, Any]] = []
+    if isinstance(mapping, yaml.MappingNode) and not mapping.flow_style:
+        places = mapping.value
     marks: list[int] = [name.start_mark.index for name, _ in places if name.value == key]
     if not marks:
         return None

@@ -10,20 +10,20 @@ them out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..contracts import SplitGenerator
+from ..contracts import Generator, SplitGenerator, nn_module, splits
 
 LOW, INSIDE, HIGH = range(3)
 """Where a window lies along a side of the picture: at its beginning, inside, at its end."""
 
 
 def fold_tail(
-    generator: nn.Module,
+    generator: SplitGenerator,
     channels: int,
     scale: int,
     at: tuple[int, int] = (INSIDE, INSIDE),
@@ -44,8 +44,7 @@ def fold_tail(
         the order of :func:`torch.pixel_shuffle`; a window at an edge is one smaller and gives
         ``tail_reach`` times as many values, (3s^2, rows, columns).
     """
-    tail = cast("SplitGenerator", generator)
-    reach = tail.tail_reach
+    reach = generator.tail_reach
     down, across = (_window(where, reach) for where in at)
     count = 3 * scale**2 * down.gives * across.gives
     some = next(generator.parameters())
@@ -56,7 +55,7 @@ def fold_tail(
             count, channels, down.side, across.side, dtype=some.dtype, device=some.device
         )
         f.requires_grad_()
-        y = F.pixel_unshuffle(tail.reconstruct(f, scale), scale)
+        y = F.pixel_unshuffle(generator.reconstruct(f, scale), scale)
         y = y.narrow(2, down.first, down.gives).narrow(3, across.first, across.gives).flatten(1)
         (kernel,) = torch.autograd.grad(y.diagonal().sum(), f, create_graph=trained)
     return kernel, y[0] if trained else y[0].detach()
@@ -81,7 +80,7 @@ def _window(where: int, reach: int) -> _Window:
 
 
 class Foldable(nn.Module):
-    """A generator as training runs it: as it is, or through its folded tail.
+    """A generator as training runs it: as it is, or through its folded tail, if it has one.
 
     The wrapper's own ``forward`` folds, so that under several processes gradients are
     synchronised as for any module.
@@ -92,20 +91,20 @@ class Foldable(nn.Module):
         mode: of torch.compile; "off" for none. The fold itself is never compiled.
     """
 
-    def __init__(self, generator: nn.Module, folded: bool = False, mode: str = "off") -> None:
+    def __init__(self, generator: Generator, folded: bool = False, mode: str = "off") -> None:
         super().__init__()
-        self.generator = generator
+        self.generator: Generator = generator
         self.folded = folded
-        features = getattr(generator, "features", None)
+        features = generator.features if splits(generator) else None
         self._calls: list[Any] = [generator, features]  # in a list, so that they are no children
         if mode != "off":
-            calls = (generator.forward, features)
+            calls = (nn_module(generator).forward, features)
             self._calls = [call and torch.compile(call, mode=mode) for call in calls]
 
     def forward(self, x: Tensor, scale: int) -> Tensor:
         """B x 3 x H x W to B x 3 x sH x sW; folded, ``s * tail_reach`` less on each side."""
         whole, features = self._calls
-        if not self.folded:
+        if not (self.folded and splits(self.generator)):
             return whole(x, scale)
         f: Tensor = features(x, scale)
         kernel, bias = fold_tail(self.generator, f.shape[1], scale)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
 
 from ..common import kept_folders
-from ..contracts import Generator, nn_module
+from ..contracts import Generator
 from ..errors import ModelError
 from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
 from ..plugins import kinds, packages
@@ -21,7 +20,7 @@ WEIGHTS = "model.safetensors"
 
 
 @torch.inference_mode(False)
-def build(folder: ModelFolder) -> nn.Module:
+def build(folder: ModelFolder) -> Generator:
     """The network of a model folder, with its weights, in float32 and eval mode.
 
     Built in somebody's inference mode too, it can be trained and folded.
@@ -41,9 +40,8 @@ def build(folder: ModelFolder) -> nn.Module:
             f" its network has {list(model.scales)}",
             "Correct scales",
         )
-    module = nn_module(model).eval()
-    weights.load_into(module, folder)
-    return module
+    weights.load_into(model.eval(), folder)
+    return model
 
 
 def scales_of(generator: str, args: Mapping[str, Any]) -> tuple[int, ...] | None:
@@ -56,7 +54,7 @@ def scales_of(generator: str, args: Mapping[str, Any]) -> tuple[int, ...] | None
 
 
 def save(
-    module: nn.Module,
+    module: Generator,
     path: Path,
     *,
     generator: str,
@@ -94,7 +92,7 @@ def save(
 
 
 def config_of(
-    module: nn.Module,
+    module: Generator,
     generator: Use,
     weights: WeightsFile | None,
     summary: str,
@@ -105,7 +103,7 @@ def config_of(
     return Config(
         generator=generator.name,
         args=dict(generator.args),
-        scales=tuple(cast("Generator", module).scales),
+        scales=tuple(module.scales),
         weights=weights,
         summary=summary,
         requires=_owners(module),
@@ -114,7 +112,7 @@ def config_of(
     )
 
 
-def _owners(module: nn.Module) -> tuple[str, ...]:
+def _owners(module: Generator) -> tuple[str, ...]:
     """The distributions, besides srzoo, whose plugins a network is made of."""
     modules = {type(part).__module__.partition(".")[0] for part in module.modules()}
     return tuple(

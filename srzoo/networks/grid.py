@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..contracts import multiple_of, on_grid
+from ..contracts import Generator, multiple_of, on_grid
 
 
 def run_on_grid(run: Callable[[Tensor], Tensor], x: Tensor, multiple: int, scale: int) -> Tensor:
@@ -41,11 +40,11 @@ class AnySize(nn.Module):
         generator: the network.
     """
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.generator = generator
-        self.scales = cast("tuple[int, ...]", generator.scales)
-        self.reach = cast("int | None", generator.reach)
+        self.generator: Generator = generator
+        self.scales = generator.scales
+        self.reach = generator.reach
         self.multiple = multiple_of(generator)
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
@@ -54,6 +53,6 @@ class AnySize(nn.Module):
         return run_on_grid(lambda x: self.generator(x, factor), x, self.multiple, factor)
 
 
-def any_size(generator: nn.Module) -> nn.Module:
+def any_size(generator: Generator) -> Generator:
     """The network itself, or, if it works on a grid, as one that takes pictures of any size."""
     return generator if multiple_of(generator) == 1 else AnySize(generator)

@@ -9,13 +9,20 @@ network as it was trained.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
-from ..contracts import SplitGenerator, has_linear_tail, multiple_of, on_grid, splits
+from ..contracts import (
+    Generator,
+    Module,
+    SplitGenerator,
+    has_linear_tail,
+    multiple_of,
+    on_grid,
+    splits,
+)
 from .fold import HIGH, INSIDE, LOW, fold_tail
 from .grid import any_size, run_on_grid
 
@@ -25,7 +32,7 @@ SMALLEST = 8
 """Side of the picture that tells how many channels the features have."""
 
 
-def for_inference(generator: nn.Module) -> nn.Module:
+def for_inference(generator: Generator) -> Generator:
     """A generator, made ready for inference; it is used up.
 
     Args:
@@ -43,7 +50,7 @@ def for_inference(generator: nn.Module) -> nn.Module:
     return InferenceNetwork(generator)
 
 
-def fold_norms(generator: nn.Module) -> None:
+def fold_norms(generator: Module) -> None:
     """Weight norm computed once, batch norm folded into the convolution it follows; in place.
 
     Batch norm is found where it stands behind a convolution in an ``nn.Sequential``.
@@ -71,10 +78,10 @@ class Folded(nn.Module):
         scale: one of its scales.
     """
 
-    def __init__(self, generator: nn.Module, scale: int) -> None:
+    def __init__(self, generator: SplitGenerator, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.reach = cast("SplitGenerator", generator).tail_reach
+        self.reach = generator.tail_reach
         self.parts = nn.ModuleList(
             _window(generator, scale, (vertical, horizontal))
             for vertical in (LOW, INSIDE, HIGH)
@@ -117,7 +124,7 @@ class Folded(nn.Module):
         return torch.pixel_shuffle(whole, self.scale)
 
 
-def _window(generator: nn.Module, scale: int, at: tuple[int, int]) -> nn.Conv2d:
+def _window(generator: SplitGenerator, scale: int, at: tuple[int, int]) -> nn.Conv2d:
     """One window of a linear tail as a convolution without padding."""
     channels = _probed(generator, scale)[0]
     kernel, bias = fold_tail(generator, channels, scale, at)
@@ -128,11 +135,11 @@ def _window(generator: nn.Module, scale: int, at: tuple[int, int]) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def _probed(generator: nn.Module, scale: int) -> tuple[int, int]:
+def _probed(generator: SplitGenerator, scale: int) -> tuple[int, int]:
     """Channels of the features, and how many LR pixels a side one of them stands for."""
     side = on_grid(SMALLEST, multiple_of(generator))
     some = next(generator.parameters(), torch.zeros(1))
-    f = cast("SplitGenerator", generator).features(some.new_zeros(1, 3, side, side), scale)
+    f = generator.features(some.new_zeros(1, 3, side, side), scale)
     return f.shape[1], side // f.shape[2]
 
 
@@ -143,13 +150,12 @@ class InferenceNetwork(nn.Module):
         generator: has ``features``, ``reconstruct`` and ``tail_reach``.
     """
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: SplitGenerator) -> None:
         super().__init__()
-        self.generator = generator
-        split = cast("SplitGenerator", generator)
-        self.scales, self.reach = split.scales, split.reach
+        self.generator: SplitGenerator = generator
+        self.scales, self.reach = generator.scales, generator.reach
         self.multiple = multiple_of(generator)
-        self.tail_reach = split.tail_reach
+        self.tail_reach = generator.tail_reach
         self.linear_tail = has_linear_tail(generator)
         on_a_grid = self.multiple > 1 and not self.linear_tail
         self.cell = _probed(generator, self.scales[0])[1] if on_a_grid else 1
@@ -161,12 +167,12 @@ class InferenceNetwork(nn.Module):
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x C x H x W."""
-        return cast("SplitGenerator", self.generator).features(x, scale)
+        return self.generator.features(x, scale)
 
     def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
         """B x C x H x W to B x 3 x sH x sW; on a grid a feature may stand for several pixels."""
         factor = self.scales[0] if scale is None else scale
-        tail = cast("SplitGenerator", self.generator).reconstruct
+        tail = self.generator.reconstruct
         (batch, _, height, width), reach = f.shape, self.tail_reach
         if self.linear_tail and min(height, width) > 2 * reach:
             return self._folded(f, factor)
@@ -189,7 +195,7 @@ class InferenceNetwork(nn.Module):
         return out
 
     def _folded(self, f: Tensor, scale: int) -> Tensor:
-        tail = cast("SplitGenerator", self.generator).reconstruct
+        tail = self.generator.reconstruct
         reach = self.tail_reach
         batch, _, height, width = f.shape
         edge, twice = reach * scale, 2 * reach

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]
 
+from ..contracts import Module
 from ..errors import SrzooError
 
 
-def recompute(generator: nn.Module) -> None:
+def recompute(generator: Module) -> None:
     """Let each block of the longest sequence in a network keep its input alone.
 
     Raises:

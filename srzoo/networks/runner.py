@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.profiler import profile
 
-from ..contracts import SplitGenerator, multiple_of, on_grid
+from .. import contracts
+from ..contracts import multiple_of, nn_module, on_grid
 from .inference import BLOCK, InferenceNetwork
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ModuleRunner:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: contracts.Generator,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -50,7 +51,7 @@ class ModuleRunner:
         self._dtype = dtype
         self._needs: dict[int, MemoryNeeds] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
-        self.reach = cast("int | None", model.reach)
+        self.reach = model.reach
         self.multiple = multiple_of(model)
 
     @torch.inference_mode()
@@ -65,10 +66,11 @@ class ModuleRunner:
         if isinstance(
             self.model, InferenceNetwork
         ):  # its tail runs in blocks, whose shapes are too many
-            inner = cast("SplitGenerator", self.model.generator)
+            inner = self.model.generator
             inner.features = _compiled(inner.features)
         else:
-            self.model.forward = _compiled(self.model.forward)
+            whole = nn_module(self.model)
+            whole.forward = _compiled(whole.forward)
 
     def bytes_per_pixel(self, scale: int) -> int:
         """Working memory for each LR pixel, measured once on a small picture."""
@@ -93,7 +95,7 @@ def _compiled(function: Any) -> Any:
     return torch.compile(function, dynamic=True)  # pyright: ignore[reportUnknownMemberType]
 
 
-def count(model: nn.Module) -> int:
+def count(model: contracts.Module) -> int:
     """How many parameters a network has."""
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -108,7 +110,7 @@ class MemoryNeeds:
 
 @torch.inference_mode()
 def measure_memory(
-    model: nn.Module, scale: int, device: torch.device, dtype: torch.dtype
+    model: contracts.Generator, scale: int, device: torch.device, dtype: torch.dtype
 ) -> MemoryNeeds:
     """What a network takes at its peak, measured on a small picture, its result included."""
     if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
@@ -136,9 +138,12 @@ def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:
     Bicubic's convolutions take three times what their results do.
     """
     run()  # what is made once, at the first call, is no working memory
-    with _quiet(), profile(profile_memory=True) as profiler:
+    profiler = profile(profile_memory=True)
+    with _quiet(), profiler:
         result = run()
-    events = [e for e in cast("Any", profiler).kineto_results.events() if e.name() == "[memory]"]
+    found = profiler.kineto_results
+    told: list[Any] = found.events() if found else []  # torch's types leave ``nbytes`` out
+    events = [event for event in told if event.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: int(e.start_ns())):
         live += int(event.nbytes())

@@ -9,15 +9,16 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..contracts import Module
 from ..errors import WeightsError, did_you_mean
 from ..models.folder import ModelFolder, WeightsFile
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def load_into(model: nn.Module, folder: ModelFolder) -> None:
+def load_into(model: Module, folder: ModelFolder) -> None:
     """Fill a network with a model folder's tensors, in place, in the network's own dtype.
 
     Raises:
@@ -66,7 +67,7 @@ def read(path: Path, weights: WeightsFile) -> dict[str, Tensor]:
         ) from error
 
 
-def save(model: nn.Module, path: Path, dtype: str = "float32") -> WeightsFile:
+def save(model: Module, path: Path, dtype: str = "float32") -> WeightsFile:
     """Write a network's tensors and give back their entry for config.json.
 
     Whole numbers (BatchNorm's step counts) keep their type.

@@ -9,9 +9,9 @@ from itertools import zip_longest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
-from ..common.facts import clean_of, described, phrase_of
 from ..contracts import Described
-from ..errors import BrokenPluginError, PluginError, SrzooError
+from ..contracts.optional import clean_of, described, phrase_of
+from ..errors import BrokenPluginError, PluginError
 from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
 from ..plugins import kinds
 from ..plugins.registry import Registry, Use
@@ -88,20 +88,23 @@ def describe(use: Use) -> Described | None:
 
 def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
     try:
-        return described(dataset, args)
+        found = cast("object", described(dataset, args))
     except Exception as error:  # a third party's class may raise anything at all
         raise BrokenPluginError(f"dataset {name!r}: {error}", "Upgrade it") from error
+    if found is None or isinstance(found, Described):
+        return found
+    raise BrokenPluginError(f"dataset {name!r} describes itself by {found!r}", "Upgrade it")
 
 
 def _origin_of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
     facts = describe(use)
-    if facts is None and seen is not None:
-        facts = Described(own_lr=seen)
+    if facts is None and seen:
+        return Origin(f"the data set's own (`{use.name}`)", None)  # nobody says of which kind
     if facts and facts.own_lr:
         which = f" ({facts.lr})" if facts.lr else f" (`{use.name}`)"
         return Origin(f"the data set's own{which}", facts.clean, facts.phrase)
     made = _origin_of_degradation(degradation)
-    if facts:
+    if facts or seen is False:
         return made
     # Nobody says whether the set has LR pictures of its own, which nothing is known of.
     text = f"{made.text}, where the data set `{use.name}` has none of its own"
@@ -114,8 +117,8 @@ def _origin_of_degradation(use: Use) -> Origin:
     text = f"made by {shown_use(given)}{_phrase(use.name)}"
     try:
         degradation = kinds.degradations.build(use)
-    except (SrzooError, ValueError):
-        return Origin(text, None)  # not installed, or built in another way
+    except Exception:  # noqa: BLE001 - not installed, a file that is elsewhere, or anything at all
+        return Origin(text, None)
     return Origin(text, clean_of(degradation), phrase_of(degradation))
 
 

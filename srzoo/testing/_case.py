@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..contracts import Module, multiple_of, on_grid
+from ..contracts import Module, PluginFacts, multiple_of, on_grid, stated
 from ..plugins import kinds
 from ..plugins.registry import Registry, Use
 
@@ -31,8 +31,8 @@ def cases(kind: str) -> list[Case]:
     found: list[Case] = []
     for plugin in registry:
         target = registry.get(plugin.full_name)
-        examples: Sequence[dict[str, Any]] = getattr(target, "examples", [{}])
-        found += [Case(plugin.full_name, args) for args in examples]
+        examples = stated(target, PluginFacts).examples
+        found += [Case(plugin.full_name, dict(args)) for args in examples]
     return found
 
 

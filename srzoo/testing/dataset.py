@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..common.facts import described
-from ..contracts import Dataset, Described, Sample
+from ..contracts import Dataset, Described, KeyedPictures, NamedPictures, Sample, SizedPictures
+from ..contracts.optional import described
+from ..plugins import arguments
 
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""
@@ -90,19 +91,18 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
 
 def tells_the_truth(dataset: Dataset) -> None:
     """What it tells without decoding, if it does, is what comes out."""
-    ask = {what: getattr(dataset, what, None) for what in ("name", "key", "size")}
     keys: list[object] = []
     for index in _some(dataset):
         sample = dataset[index]
-        if ask["name"]:
-            name = ask["name"](index)
+        if isinstance(dataset, NamedPictures):
+            name = dataset.name(index)
             assert name == sample.name, f"name({index}) is {name!r}, not {sample.name!r}"
-        if ask["size"]:
-            size, found = tuple(ask["size"](index)), sample.hr.shape[:2]
+        if isinstance(dataset, SizedPictures):
+            size, found = tuple(dataset.size(index)), sample.hr.shape[:2]
             assert size == found, f"{sample.name}: size({index}) is {size}, not {found}"
-        if ask["key"]:
-            keys.append(ask["key"](index))
-            assert ask["key"](index) == keys[-1], f"key({index}) changes although no picture does"
+        if isinstance(dataset, KeyedPictures):
+            keys.append(dataset.key(index))
+            assert dataset.key(index) == keys[-1], f"key({index}) changes although no picture does"
     assert len({*keys}) == len(keys), "two pictures have one key"
 
 
@@ -122,6 +122,13 @@ def goes_to_another_process(dataset: Dataset) -> None:
     assert len(copy) == len(dataset), "a pickled copy has another length"
     assert copy.fingerprint == dataset.fingerprint, "a pickled copy has another fingerprint"
     assert _same(copy[0], dataset[0]), "a pickled copy gives another picture"
+
+
+def is_downloaded_by_options(dataset: Dataset) -> None:
+    """If its class downloads it, each argument of that can be an option of a command."""
+    fetch = arguments.fetch_of(type(dataset))
+    found = arguments.faults(fetch) if fetch else []
+    assert not found, f"{type(dataset).__name__}.fetch {found[0]}"
 
 
 def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
@@ -145,6 +152,7 @@ CHECKS: tuple[Callable[[Dataset], None], ...] = (
     tells_the_truth,
     several_threads_may_read_it,
     goes_to_another_process,
+    is_downloaded_by_options,
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..contracts import Generator, Printed, has_linear_tail, nn_module, splits
+from ..contracts import Generator, Printed, has_linear_tail, splits
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
@@ -158,7 +158,7 @@ def features_then_reconstruct(case: Case) -> None:
             error = float((twice - zero - 2 * (y - zero)).abs().max())
             assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
             x = fitting(net, 9, 8)
-            folded = Foldable(nn_module(net), folded=True)(x, scale)
+            folded = Foldable(net, folded=True)(x, scale)
             border = scale * net.tail_reach
             inside = net(x, scale)[..., border:-border, border:-border]
             error = float((folded - inside).abs().max())
@@ -181,7 +181,7 @@ def survives_a_model_folder(case: Case) -> None:
     net = _module(case)
     name = case.name.rpartition(":")[2] if case.name.startswith("srzoo:") else case.name
     with tempfile.TemporaryDirectory() as folder:
-        saved = folders.save(nn_module(net), Path(folder) / "model", generator=name, args=case.args)
+        saved = folders.save(net, Path(folder) / "model", generator=name, args=case.args)
         again = folders.build(saved)
         for scale in net.scales:
             x = fitting(net, 9, 8)
@@ -192,7 +192,7 @@ def survives_a_model_folder(case: Case) -> None:
 def tiled_equals_whole(case: Case) -> None:
     """Where the reach is bounded, odd tiles too give the whole picture; else they blend."""
     net = _module(case)
-    runner = ModuleRunner(nn_module(net))
+    runner = ModuleRunner(net)
     side = max(SMALLEST, net.reach or 0) // 2 * 2 + 1
     values = picture(side + 6, 2 * side + 5)[0].permute(1, 2, 0).numpy()
     for scale in net.scales:

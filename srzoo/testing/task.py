@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair, Task, multiple_of, nn_module, on_grid
+from ..contracts import NetworkFacts, Pair, Task, multiple_of, nn_module, on_grid, stated
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ._case import Case, picture
@@ -32,7 +32,9 @@ def _task(case: Case) -> Task:
 
 def _pair(task: Task) -> Pair:
     scale = (task.scales or (4,))[0]
-    needed = max((int(getattr(net, "min_size", 1)) for net in task.networks.values()), default=1)
+    needed = max(
+        (int(stated(net, NetworkFacts).min_size) for net in task.networks.values()), default=1
+    )
     side = on_grid(max(16, -(-needed // scale)), multiple_of(task))
     hr = picture(side * scale, side * scale, 2)
     sr = (0.8 * hr + 0.2 * hr.flip(2)).requires_grad_()

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 import torch
-from torch import nn
 
+from ..contracts import Generator
 from ..errors import SrzooError
 from ..models.folder import Config, read_folder
 from ..networks import folders
@@ -51,7 +51,7 @@ def keep_stage(run: Path, stage: int) -> None:
     _save(folders.build(released), released.config, folder_of(run, stage))
 
 
-def average(recipe: Recipe, run: Path, into: nn.Module) -> Path:
+def average(recipe: Recipe, run: Path, into: Generator) -> Path:
     """Fill a generator with the mean over the stages, and write it as a model folder.
 
     BatchNorm's statistics are averaged too, and its step counts are the last stage's.
@@ -65,7 +65,7 @@ def average(recipe: Recipe, run: Path, into: nn.Module) -> Path:
     return run / FOLDER / "mean"
 
 
-def _save(module: nn.Module, config: Config, path: Path) -> None:
+def _save(module: Generator, config: Config, path: Path) -> None:
     if path.exists():  # the same end again, after resuming from before it
         shutil.rmtree(path)
     args = dict(config.args)

@@ -311,9 +311,9 @@ def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]
 
 
 def _modules(parts: Parts) -> dict[str, nn.Module]:
-    modules = {"generator": parts.generator}
+    modules = {"generator": nn_module(parts.generator)}
     if parts.ema is not parts.generator:
-        modules["ema"] = parts.ema
+        modules["ema"] = nn_module(parts.ema)
     return modules | {name: nn_module(one) for name, one in parts.task.networks.items()}
 
 

@@ -12,14 +12,15 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..common import strict
-from ..contracts import Pair
+from ..contracts import Dataset, NamedPictures, Pair, SizedPictures
 from ..errors import SrzooError
+from ..models import hub
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..recipes.data_folder import fill_in_data_folder
@@ -29,6 +30,7 @@ from . import data_changes, leaks, tasks
 from .callbacks import Callbacks
 from .decode import large_enough
 from .parts import Parts, assemble
+from .processes import main_process_first
 
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
 """Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
@@ -72,6 +74,7 @@ def check_all_stages(
     start_from: Path | None,
     first: int,
     callbacks: Callbacks,
+    commits: hub.Commits,
 ) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
@@ -83,6 +86,7 @@ def check_all_stages(
         start_from: the checkpoint that the run goes on from, if any.
         first: the stage that it goes on in.
         callbacks: get what is odd.
+        commits: of the models on the Hub that the recipe names; the first process asks.
 
     Returns:
         What was said of the pictures.
@@ -90,7 +94,7 @@ def check_all_stages(
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
-    with accelerator.main_process_first():
+    with main_process_first(accelerator, commits):
         checked = check(recipe, data, callbacks.on_decoding, first, callbacks.on_word)
     if start_from:
         for word in data_changes.describe_changes(
@@ -122,6 +126,17 @@ def check(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
             which stage.
     """
+    with hub.same_commits():
+        return _check(recipe, data, progress, first, say)
+
+
+def _check(
+    recipe: Recipe,
+    data: Path | None,
+    progress: Callable[[int, int], None] | None,
+    first: int,
+    say: Callable[[str], None] | None,
+) -> Checked:
     recipes = recipe.each()
     checked = Checked()
     _headers(recipe, recipes, data, first, checked)
@@ -228,19 +243,17 @@ def _headers(
                         large_enough(sizes[key], pictures.lr_crop * largest)
 
 
-def _sizes(dataset: Any) -> Iterator[tuple[str, tuple[int, int]]]:
+def _sizes(dataset: Dataset) -> Iterator[tuple[str, tuple[int, int]]]:
     """Name, and height and width, of each picture by its header, where a dataset tells them."""
-    size = getattr(dataset, "size", None)
-    if not callable(size):
+    if not isinstance(dataset, SizedPictures) or not callable(dataset.size):
         return
-    name = getattr(dataset, "name", None)
-    name = name if callable(name) else "picture {}".format
+    named = dataset if isinstance(dataset, NamedPictures) and callable(dataset.name) else None
     for index in range(len(dataset)):
         try:
-            found = cast("tuple[int, int]", size(index))
+            found = dataset.size(index)
         except SrzooError:
             continue  # whoever decodes it names it, or leaves it out
-        yield str(name(index)), found
+        yield str(named.name(index)) if named else f"picture {index}", found
 
 
 def try_losses(parts: Parts) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common import files, kept_folders
+from .sets import fingerprint_of
 
 if TYPE_CHECKING:
     from ..contracts import Dataset
@@ -24,11 +25,14 @@ def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
         dataset: which one.
         place: what the recipe calls it, such as "data.train".
         name: of its plugin.
+
+    Raises:
+        SrzooError: the set has no fingerprint.
     """
     return {
         "called": f"{place} ({name})",
         "pictures": len(dataset),
-        "fingerprint": dataset.fingerprint,
+        "fingerprint": fingerprint_of(dataset, name),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from ..common import strict
+from ..common import memory, strict
 from ..errors import PictureError, SrzooError
 from ..exporting import code
 from ..plugins import kinds
@@ -361,7 +360,7 @@ def in_threads(
     Threads, since most of the time decoders let others run, and data sets of anyone's need not
     be sent anywhere.
     """
-    cores = os.cpu_count() or 1
+    cores = memory.processors()
     waiting = iter(items)
     with ThreadPoolExecutor(cores) as pool:
         running: deque[tuple[int, Future[T]]] = deque()

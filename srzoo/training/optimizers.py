@@ -19,6 +19,7 @@ from timm.optim.muon import Muon
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
+from ..contracts import Module
 from ..errors import SrzooError, did_you_mean
 from ..recipes.optimizing import OPTIMIZERS, Optimizer
 from .muon import BatchedMuon
@@ -58,7 +59,7 @@ def names() -> list[str]:
     ]
 
 
-def check(settings: Optimizer, where: str = "optimizer", network: nn.Module | None = None) -> None:
+def check(settings: Optimizer, where: str = "optimizer", network: Module | None = None) -> None:
     """Hold settings against the optimiser that they name, by building it for a small parameter.
 
     Args:
@@ -104,7 +105,7 @@ def check(settings: Optimizer, where: str = "optimizer", network: nn.Module | No
     _make([*small, {"params": [nn.Parameter(torch.zeros(8, 8))]}], settings, where)
 
 
-def build(network: nn.Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
+def build(network: Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
     """An optimiser of a network's parameters, which are on their device by now.
 
     On a CUDA device Adam, AdamW and SGD are fused, and Muon takes kernels of a shape together.
@@ -130,7 +131,7 @@ def build(network: nn.Module, settings: Optimizer, who: str) -> torch.optim.Opti
     return optimizer
 
 
-def _groups(network: nn.Module, settings: Optimizer, where: str) -> list[dict[str, Any]]:
+def _groups(network: Module, settings: Optimizer, where: str) -> list[dict[str, Any]]:
     """What an optimiser is built of; first the parameters that no group has."""
     named = {name: p for name, p in network.named_parameters() if p.requires_grad}
     left, groups = dict(named), list[dict[str, Any]]()
@@ -158,7 +159,7 @@ def trained_parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
+def freeze(network: Module, patterns: Iterable[str]) -> None:
     """Let parameters stay as they are, and BatchNorm among them keep its statistics.
 
     Raises:
@@ -169,7 +170,7 @@ def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
         found = list(_matching(named, pattern))
         norms = [
             layer
-            for name, layer in cast("Iterable[tuple[str, nn.Module]]", network.named_modules())
+            for name, layer in network.named_modules()
             if isinstance(layer, _BatchNorm)
             and any(_matching([f"{name}.{key}" for key in layer.state_dict()], pattern))
         ]

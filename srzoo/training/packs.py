@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common import files, kept_folders
+from ..common import files, kept_folders, memory
 from ..common.checked_file import write_all
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Packs:
     def remove_damaged(self, keys: Iterable[str]) -> None:
         """Check the packs that hold these pictures, and take away those that are damaged."""
         used = sorted({self.places[key].pack for key in keys if key in self.places})
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(memory.processors()) as pool:
             sound = list(pool.map(intact, used, [self._parts[pack] for pack in used]))
         for pack, well in zip(used, sound, strict=True):
             if well:

@@ -65,8 +65,8 @@ class Parts:
     stage: int
     start: int
     recipe: Recipe
-    generator: nn.Module
-    ema: nn.Module
+    generator: Generator
+    ema: Generator
     foldable: Foldable
     optimizer: torch.optim.Optimizer
     terms: list[Term]
@@ -97,7 +97,7 @@ class Parts:
     @property
     def scales(self) -> tuple[int, ...]:
         """The generator's."""
-        return cast("Generator", self.generator).scales
+        return self.generator.scales
 
 
 def assemble(
@@ -127,7 +127,7 @@ def assemble(
     recipe = recipes[stage]
     init = recipe.init if init is None and stage == 0 else init
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
-    generator = nn_module(kinds.generators.build(recipe.generator))
+    generator = kinds.generators.build(recipe.generator)
     init_report = _init(generator, init) if init else ""
     generator = tasks.place_network(generator, recipe, device).train()
     if recipe.train.freeze_norm:
@@ -140,7 +140,7 @@ def assemble(
             "Set train.fold = false",
         )
     _on_grid(generator, recipe)
-    scales = cast("Generator", generator).scales
+    scales = generator.scales
     degradation = recipe.data.degradation
     pictures = recipe.data
     training = guarded_datasets(pictures.train, data, "data.train")
@@ -186,7 +186,7 @@ def assemble(
     )
 
 
-def _on_grid(generator: nn.Module, recipe: Recipe) -> None:
+def _on_grid(generator: Generator, recipe: Recipe) -> None:
     """Refuse crops that are no whole cells of the network's grid."""
     multiple, side = multiple_of(generator), recipe.data.lr_crop
     if over := side % multiple:
@@ -198,7 +198,7 @@ def _on_grid(generator: nn.Module, recipe: Recipe) -> None:
         )
 
 
-def _freeze_norm(generator: nn.Module, recipe: Recipe) -> None:
+def _freeze_norm(generator: Generator, recipe: Recipe) -> None:
     norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm2d)]
     if not norms:
         raise SrzooError(
@@ -237,7 +237,7 @@ def _distinct_names(uses: Sequence[Use]) -> list[str]:
     ]
 
 
-def _init(generator: nn.Module, ref: str | Path) -> str:
+def _init(generator: Generator, ref: str | Path) -> str:
     """Take over the tensors of a model that have the same name and shape."""
     source = folders.build(locate.find(ref)).state_dict()
     target: dict[str, Tensor] = generator.state_dict()

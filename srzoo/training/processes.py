@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SrzooError
+from ..models import hub
 from ..recipes.recipe import Recipe
 
 T = TypeVar("T")
@@ -98,6 +99,21 @@ def on_main_process(accelerator: Any, do: Callable[[], T]) -> T:
     if failed:
         raise SrzooError(*failed)
     return value
+
+
+@contextmanager
+def main_process_first(accelerator: Any, commits: hub.Commits) -> Generator[None]:
+    """The first process goes first: the others find what it has decoded, and take the same commits.
+
+    Args:
+        accelerator: of these processes.
+        commits: what :func:`srzoo.models.hub.same_commits` gave.
+    """
+    if accelerator.is_main_process:
+        yield
+    commits.update(on_main_process(accelerator, lambda: commits))
+    if not accelerator.is_main_process:
+        yield
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..contracts import Sample
+from ..contracts import KeyedPictures, NamedPictures, Sample, SizedPictures
 from ..errors import PictureError, SrzooError
 from ..plugins import kinds
 from ..recipes.data_folder import fill_in_data_folder
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 CHECK = "Correct the files, or the plugin that reads them"
 NAMED_AT_MOST = 3
+
+
+def fingerprint_of(dataset: Dataset, called: str) -> str:
+    """What changes when any picture of a set does.
+
+    Raises:
+        SrzooError: the set has none.
+    """
+    found: object = getattr(dataset, "fingerprint", None)
+    if not isinstance(found, str) or not found:
+        raise SrzooError(
+            f"the dataset {called} has no fingerprint, by which a change of its pictures is seen",
+            "Give it the property; srzoo.building.fingerprint makes one of files",
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -46,8 +61,8 @@ class GuardedDataset:
     def name(self, index: int) -> str:
         """The name of a picture, without decoding it; its place if the set cannot tell."""
         with contextlib.suppress(Exception):  # it is asked where something went wrong already
-            if ask := self._optional_method("name"):
-                return str(ask(index))
+            if isinstance(self.dataset, NamedPictures):
+                return str(self.dataset.name(index))
         return f"picture {index}"
 
     def keys(self) -> list[str]:
@@ -56,10 +71,10 @@ class GuardedDataset:
         Raises:
             SrzooError: the set has no fingerprint.
         """
-        ask = self._optional_method("key")
+        ask = self.dataset.key if isinstance(self.dataset, KeyedPictures) else None
         kind = type(self.dataset)
         own = f"{kind.__module__}.{kind.__qualname__}"
-        whole = None if ask else self.dataset.fingerprint
+        whole = None if ask else fingerprint_of(self.dataset, own)
         parts: list[object] = []
         for index in range(len(self)):
             try:
@@ -74,10 +89,9 @@ class GuardedDataset:
         Raises:
             SrzooError: the header cannot be read, or tells what no picture has.
         """
-        ask = self._optional_method("size")
-        if ask is None:
+        if not isinstance(self.dataset, SizedPictures):
             return None
-        found = self._ask(index, ask)
+        found: object = self._ask(index, self.dataset.size)
         if not isinstance(found, tuple | list) or len(cast("Sequence[Any]", found)) != 2:
             raise PictureError(f"{self._label_of(index)}: its size is {found!r}", CHECK)
         height, width = cast("Sequence[Any]", found)
@@ -119,9 +133,6 @@ class GuardedDataset:
 
     def _label_of(self, index: int) -> str:
         return f"{self.name(index)} of {self.label}"
-
-    def _optional_method(self, what: str) -> Callable[[int], Any] | None:
-        return getattr(self.dataset, what, None)
 
     def _ask(self, index: int, ask: Callable[[int], object]) -> object:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common import files, troubles
+from ..models import hub
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, checks, trackers
@@ -17,7 +18,7 @@ from .callbacks import Callbacks, Outcome
 from .checkpoint import RunState
 from .loop import evaluate_guarded, fit
 from .parts import assemble
-from .processes import accelerator_for, on_main_process
+from .processes import accelerator_for, main_process_first, on_main_process
 from .run_lock import lock_run_folder
 from .run_log import RunLog
 from .starting import Start, find_start, set_aside
@@ -51,13 +52,26 @@ def train(
             recipe's run or cannot be written, or values that are not finite came back after
             every rollback.
     """
-    watch = watch or Callbacks()
+    with hub.same_commits() as commits:
+        return _begun(recipe, out, data, resume, watch or Callbacks(), track, commits)
+
+
+def _begun(
+    recipe: Recipe | str | Path,
+    out: Path | None,
+    data: Path | None,
+    resume: str | Path,
+    watch: Callbacks,
+    track: Sequence[str],
+    commits: hub.Commits,
+) -> Outcome:
     if isinstance(recipe, Recipe):
         name = recipe.generator.name
         recipes.check(recipe, "the recipe")
     else:
         found = recipes.find(recipe)
         name, recipe = found.name, recipes.load(found)
+    own = recipe
     trackers.check(track)
     out = out or Path("runs") / name
     group = accelerator_for(recipe.each()[0])
@@ -65,19 +79,26 @@ def train(
     try:
         with ExitStack() as held:
             on_main_process(group, lambda: held.enter_context(lock_run_folder(out)))
+            # Each read it for itself: on the Hub another one may have been pushed between.
+            recipe = on_main_process(group, lambda: own)
             begun = on_main_process(group, lambda: find_start(recipe, out, resume))
             step = begun.progress.step
             names = track if group.is_main_process else ()
             callbacks = held.enter_context(
                 trackers.with_trackers(callbacks, names, out, recipe, step)
             )
-            return _train(recipe, out, data, begun, callbacks)
+            return _train(recipe, out, data, begun, callbacks, commits)
     except OSError as error:
         raise troubles.explain(error, f"cannot go on in {out}") from error
 
 
 def _train(
-    recipe: Recipe, out: Path, data: Path | None, start: Start, callbacks: Callbacks
+    recipe: Recipe,
+    out: Path,
+    data: Path | None,
+    start: Start,
+    callbacks: Callbacks,
+    commits: hub.Commits,
 ) -> Outcome:
     there, progress = start.checkpoint, start.progress
     averaging.check_kept(recipe, out, progress.stage)
@@ -96,13 +117,13 @@ def _train(
         accelerator = accelerator_for(part)
         if stage == progress.stage:  # the first that is left: all of them, before any step
             said_before = checks.check_all_stages(
-                accelerator, recipe, out, data, there, stage, callbacks
+                accelerator, recipe, out, data, there, stage, callbacks, commits
             )
         init: Path | None = None
         if stage > progress.stage:
             # From what the stage before released; its checkpoints are of other networks.
             there, init, progress = None, out, replace(progress, stage=stage, best=None)
-        with accelerator.main_process_first():  # the others find the pictures decoded
+        with main_process_first(accelerator, commits):
             parts = assemble(
                 recipe, data, callbacks.on_decoding, stage, init, accelerator.device, say
             )

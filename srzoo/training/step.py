@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Pair, nn_module
+from ..contracts import Module, Pair, nn_module
 from . import optimizers
 from .crops import Batch
 from .parts import Parts
@@ -84,7 +84,7 @@ class Averages:
         mean, now: two networks of one kind, which keep their tensors.
     """
 
-    def __init__(self, mean: nn.Module, now: nn.Module) -> None:
+    def __init__(self, mean: Module, now: Module) -> None:
         pairs = list(zip(_tensors(mean), _tensors(now), strict=True))
         whole = [pair for pair in pairs if not pair[0].is_floating_point()]
         moving = [pair for pair in pairs if pair[0].is_floating_point()]
@@ -99,7 +99,7 @@ class Averages:
             torch._foreach_copy_(*self._whole)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
+def _tensors(module: Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 

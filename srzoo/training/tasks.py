@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..contracts import Pair, SplitGenerator, Task, multiple_of, nn_module
+from ..contracts import (
+    Generator,
+    Module,
+    NetworkFacts,
+    Pair,
+    Task,
+    multiple_of,
+    nn_module,
+    splits,
+    stated,
+)
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
+
+M = TypeVar("M", bound=Module)
 
 GENERATOR = "generator"
 """What a generator is called beside the networks of a task."""
@@ -68,7 +80,7 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
     return task
 
 
-def place_network(network: nn.Module, recipe: Recipe, device: torch.device | None) -> nn.Module:
+def place_network(network: M, recipe: Recipe, device: torch.device | None) -> M:
     """A network on the device, channels-last if the recipe says so."""
     network = network.to(device or torch.device("cpu"))
     return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
@@ -79,13 +91,13 @@ def state_name(task: Task, network: str) -> str:
     return OPPONENT if network == next(iter(task.networks)) else f"{OPPONENT}-{network}"
 
 
-def check_fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
+def check_fit(task: Task, recipe: Recipe, generator: Generator) -> None:
     """Hold a task against the scales of a generator, and the crops that it will see.
 
     Raises:
         SrzooError: they do not go together.
     """
-    scales = cast("tuple[int, ...]", generator.scales)
+    scales = generator.scales
     side = lr_side(recipe, generator)
     name = recipe.beside.use.name if recipe.beside else ""
     if task.scales is not None and (other := sorted({*scales} - {*task.scales})):
@@ -101,7 +113,7 @@ def check_fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
             f"Lower data.lr_crop by {over}",
         )
     for who, network in task.networks.items():
-        least, seen = int(getattr(network, "min_size", 1)), side * min(scales)
+        least, seen = int(stated(network, NetworkFacts).min_size), side * min(scales)
         if seen < least:
             raise SrzooError(
                 f"the {who} sees {seen}x{seen} pixels of a crop, and needs {least}",
@@ -109,9 +121,9 @@ def check_fit(task: Task, recipe: Recipe, generator: nn.Module) -> None:
             )
 
 
-def lr_side(recipe: Recipe, generator: nn.Module) -> int:
+def lr_side(recipe: Recipe, generator: Generator) -> int:
     """The least LR pixels on a side of what losses see: a folded tail gives the interior alone."""
-    border = cast("SplitGenerator", generator).tail_reach if recipe.train.fold else 0
+    border = generator.tail_reach if recipe.train.fold and splits(generator) else 0
     return recipe.data.lr_crop - 2 * border
 
 

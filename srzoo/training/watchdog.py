@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,7 +76,8 @@ class FiniteFlags:
         """
         if self._event:
             self._event.synchronize()
-        *mine, bad, stop = cast("list[bool]", cast("Any", self._flags).tolist())
+        flags: list[bool] = self._flags.cpu().numpy().tolist()
+        *mine, bad, stop = flags
         named = zip(self._names, mine, strict=True)
         return next((name for name, good in named if not good), None), bad, stop
 

@@ -75,22 +75,24 @@ def load(
     if isinstance(chosen, str):
         chosen = engines.choose(folder, chosen, device=device, precision=precision, work=work)
     make = partial(_runner, folder, chosen.name, device, precision, explicit=chosen.explicit)
+    runner, by = (LazyRunner(lambda: make()[0]), chosen.name) if lazy else make()
     again = partial(
         load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
         engine=engine, strength=strength, work=work, lazy=lazy,
     )  # fmt: skip
     return Upscaler(
-        LazyRunner(make) if lazy else make(), folder.config.scales, folder.name, tile=tile,
-        memory=memory, strength=strength, again=again,
+        runner, folder.config.scales, folder.name, tile=tile, memory=memory, strength=strength,
+        engine=by, again=again,
     )  # fmt: skip
 
 
 def _runner(
     folder: ModelFolder, engine: str, device: str, precision: str, *, explicit: bool
-) -> Runner:
-    """What an engine makes of a model; another's, if ``auto`` took one that cannot."""
+) -> tuple[Runner, str]:
+    """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
+    build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
-        return kinds.engines.build(engine, folder=folder.path, device=device, precision=precision)
+        return build(engine), engine
     except (UnfinishedError, DeviceError, PluginError) as error:
         if explicit or engine == ENGINE:
             raise

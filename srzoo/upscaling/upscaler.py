@@ -51,6 +51,8 @@ class Upscaler:
         memory: bytes that the whole process may take; None for 60 % of what is free.
         strength: the model's share of the result, 0 to 1; bicubic enlargement has the rest. The
             bare ``model`` knows nothing of it.
+        engine: the name of the engine that made the runner, "" where nobody says; where the runner
+            is made later, the one that was chosen.
         again: makes another one like this, in another process: what a pickle of it holds.
 
     Raises:
@@ -66,6 +68,7 @@ class Upscaler:
         tile: Tile = "auto",
         memory: int | None = None,
         strength: float = 1.0,
+        engine: str = "",
         again: Callable[[], Upscaler] | None = None,
     ) -> None:
         if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
@@ -75,6 +78,7 @@ class Upscaler:
         self.runner = runner
         self.scales = scales
         self.name = name
+        self.engine = engine
         self.tile = tile
         self.memory = memory
         self.strength = _check_strength(strength)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, Optional
 
 import numpy as np
 import pytest
@@ -323,6 +325,132 @@ def test_get_refuses(srzoo_cli, registered, tmp_path, monkeypatch, arguments, me
     assert files(tmp_path) == []
 
 
+class Yearly:
+    """Photos of every year."""
+
+    asked: list[dict] = []  # noqa: RUF012
+
+    @classmethod
+    def fetch(
+        cls, *, to: Path, verify: bool = True, progress: Unknown = None,  # noqa: F821
+        year: Literal["2018", "2021"] = "2021", side: Literal[1, 2] = 1, most: int | None = None,
+        part: Optional[float] = 0.5, list_file: Path | None = None, small: bool = False,  # noqa: UP045
+        crops: bool = True, keys: tuple[str, ...] = (), untold="x",
+    ) -> list[str]:  # fmt: skip
+        """Note it.
+
+        Args:
+            to: a folder.
+            year: of which year; those of 2018
+                are few.
+            most: how many (at most).
+
+        Returns:
+            Nothing to read: it is not an argument.
+        """
+        given = locals()
+        Yearly.asked.append({name: given[name] for name in given if name not in ("cls", "keys")})
+        return ["done"]
+
+
+YEARLY = {
+    "to": Path("data/yearly"), "verify": True, "progress": None, "year": "2021", "side": 1,
+    "most": None, "part": 0.5, "list_file": None, "small": False, "crops": True, "untold": "x",
+}  # fmt: skip
+
+
+@pytest.fixture
+def yearly():
+    Yearly.asked.clear()
+    kinds.datasets.register("yearly", Yearly)
+    yield Yearly.asked
+    kinds.datasets.unregister("yearly")
+
+
+@pytest.mark.parametrize(
+    ("given", "change"),
+    [
+        ((), {}),
+        (("--year", "2018"), {"year": "2018"}),
+        (("--side", "2", "--most=7", "--part", ".25"), {"side": 2, "most": 7, "part": 0.25}),
+        (("--list-file", "a.txt", "--untold", "y"), {"list_file": Path("a.txt"), "untold": "y"}),
+        (("--small", "--no-crops", "--no-verify"),
+         {"small": True, "crops": False, "verify": False}),
+    ],
+)  # fmt: skip
+def test_a_datasets_arguments_are_options(srzoo_cli, yearly, given, change):
+    for arguments in (("yearly", *given), (*given, "yearly")):
+        result = srzoo_cli("data", "get", *arguments)
+        assert (result.code, result.out) == (0, "done\n"), result.err
+        assert yearly.pop() == YEARLY | change
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--yaer", "2018"), "The dataset 'yearly' has no --yaer. (Did you mean"),
+        (("--year", "2019"), "'2019' is not one of '2018', '2021'"),
+        (("--most", "few"), "'few' is not a valid integer"),
+        (("--keys", "a"), "'yearly' has no --keys"),
+    ],
+)
+def test_a_datasets_options_are_checked(srzoo_cli, yearly, given, message):
+    result = srzoo_cli("data", "get", "yearly", *given)
+    assert (result.code, yearly) == (2, [])
+    assert message in result.err
+
+
+def test_help_shows_a_datasets_own_options(srzoo_cli, yearly):
+    for arguments in (("yearly", "--help"), ("--help", "yearly")):
+        told = srzoo_cli("data", "get", *arguments)
+        shown = " ".join(told.out.split())
+        assert told.code == 0
+        assert "--year [2018|2021] Of which year; those of 2018 are few. [default: 2021]" in shown
+        assert "--most INTEGER How many (at most)." in shown
+        assert "--small / --no-small [default: no-small]" in shown
+        assert "Nothing to read" not in shown
+        assert "--track" not in shown
+        assert "--no-verify" in shown
+    assert "--track TEXT" in srzoo_cli("data", "get", "div2k", "--help").out
+
+
+def test_help_lists_what_can_be_downloaded(srzoo_cli, yearly):
+    told = srzoo_cli("data", "get", "--help").out.partition("can be downloaded:\n")[2]
+    assert [line.split()[0] for line in told.splitlines() if line[2:3] != " "] == [
+        "div2k", "yearly",
+    ]  # fmt: skip
+    assert "Photos of every year." in told
+
+
+def test_an_installed_dataset_has_its_options(tmp_path):
+    """And is imported when it is asked for, not for the help of others' commands."""
+    site = tmp_path / "site"
+    (site / "theirs-1.dist-info").mkdir(parents=True)
+    (site / "theirs-1.dist-info/METADATA").write_text("Name: theirs\nVersion: 1\n")
+    (site / "theirs-1.dist-info/entry_points.txt").write_text(
+        "[srzoo.datasets]\ntheirs = theirs:Set\n"
+    )
+    (site / "theirs.py").write_text(
+        "import sys; print('imported', file=sys.stderr)\n"
+        "from typing import Literal\n"
+        "class Set:\n"
+        "    @staticmethod\n"
+        "    def fetch(*, to, verify, progress, year: Literal['2018', '2021'] = '2021'):\n"
+        "        return [f'{to.name} of {year}']\n"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "srzoo", "data", *arguments], check=True, text=True,
+            capture_output=True, env=os.environ | {"PYTHONPATH": str(site)},
+        )  # fmt: skip
+
+    assert "imported" not in run("--help").stderr
+    assert "theirs" in run("get", "--help").stdout
+    assert "--year [2018|2021]" in run("get", "theirs", "--help").stdout
+    assert run("get", "--year", "2018", "theirs").stdout == "theirs of 2018\n"
+
+
 def test_torch_is_not_imported(photos, tmp_path):
     code = (
         "import sys; from srzoo.cli import main\n"
@@ -330,6 +458,7 @@ def test_torch_is_not_imported(photos, tmp_path):
         "except SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
     )
     run = [sys.executable, "-c", code, "data"]
-    subprocess.run([*run, "--help"], check=True, capture_output=True)
+    for help_ in (["--help"], ["get", "--help"]):
+        subprocess.run([*run, *help_], check=True, capture_output=True)
     degrade = ["degrade", str(photos), str(tmp_path / "lr"), "-d", "realistic"]
     subprocess.run([*run, *degrade], check=True, capture_output=True)

@@ -11,8 +11,12 @@ import sys
 import pytest
 from helpers import ROOT, drawn
 
-from srzoo.evaluating import claims
+from srzoo.comparing import comparison
+from srzoo.errors import DeviceError, FallbackWarning
+from srzoo.evaluating import claims, evaluation
+from srzoo.exporting import engine
 from srzoo.models.folder import read_folder
+from srzoo.plugins import kinds
 
 
 @pytest.fixture
@@ -305,3 +309,33 @@ def test_engines_of_exports_show_the_parameters(srzoo_cli, tiny):
     assert result.code == 0, result.err
     assert "?" not in result.out
     assert "run by engine onnxruntime" in result.out
+
+
+def test_what_ran_is_told_where_an_engine_that_was_chosen_could_not(srzoo_cli, tiny, monkeypatch):
+    """It is chosen once; whoever takes its place is told, for the figures are its."""
+
+    class Broken:
+        devices, precisions, speed = ("cpu",), ("fp32",), 9e9
+
+        def __init__(self, *, folder, device, precision):
+            raise DeviceError("no such library", "Install it")
+
+    monkeypatch.delenv("SRZOO_ENGINE")
+    monkeypatch.setattr(engine, "_missing", lambda name, _: name not in ("torch", "broken"))
+    chosen, choose = [], engine.choose
+    monkeypatch.setattr(engine, "choose", lambda *a, **k: chosen.append(1) or choose(*a, **k))
+    kinds.engines.register("broken", Broken)
+    try:
+        with pytest.warns(FallbackWarning, match="broken is not used"):
+            found = evaluation.evaluate(["bicubic-x2"], ["Tiny"], engine="auto", device="cpu")
+        assert found.engines == ("torch",)
+        one = tiny / "benchmarks/Tiny/x2/LR/a.png"
+        with pytest.warns(FallbackWarning, match="broken is not used"):
+            both = comparison.compare(["bicubic-x2"], one, engine="auto", device="cpu")
+        assert both.engines == ("torch",)
+        assert len(chosen) == 2
+        told = srzoo_cli("evaluate", "bicubic-x2", "--data", "Tiny", "--device", "cpu", "--json")
+        assert json.loads(told.out)["engine"] == "torch"
+        assert len(chosen) == 3
+    finally:
+        kinds.engines.unregister("broken")

@@ -1,4 +1,4 @@
-"""Engines and converters ask nobody for anything, and say nothing on stdout."""
+"""Engines and converters ask nobody for anything, say nothing on stdout, and let signals come."""
 
 from __future__ import annotations
 
@@ -14,6 +14,26 @@ from srzoo.testing import cases
 
 ENGINES = [case.name for case in cases("engine") if "torch" not in case.name]
 
+TWO = """
+import signal, sys
+import numpy as np
+from srzoo.plugins import kinds
+from srzoo.testing._network import registered
+
+def runner():
+    made = kinds.engines.build(sys.argv[1], folder=folder.path, device="cpu", precision="fp32")
+    made(np.zeros((1, 3, 20, 20), np.float32), 2)
+    return made
+
+with registered() as folder:
+    first, second = runner(), runner()
+    del first
+    del second
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
 RUN = """
 import os, socket, sys
 def asked(*_, **__):
@@ -47,6 +67,16 @@ def test_nothing_calls_home_and_stdout_is_left_alone(name, tmp_path, monkeypatch
     assert told.stdout == b""
     calls = log.read_text() if watch else ""
     assert not [line for line in calls.splitlines() if "AF_INET" in line]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_signals_are_heard_after_runners_have_gone(name, tmp_path, monkeypatch):
+    """A library that leaves a stack for signals unmapped ends the process at the next one."""
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
+    told = subprocess.run(
+        [sys.executable, "-c", TWO, name], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stdout) == (0, "interrupted\n"), told.stderr
 
 
 @pytest.mark.skipif(bool(exports.missing("onnx")), reason="ONNX Runtime is not installed")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import os
 import pickle
+import re
 import sys
 import types
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -455,3 +457,40 @@ def test_the_suite_can_fail(fault):
 
 def test_the_suite_passes_a_dataset_without_fault():
     suite.check_dataset(Faulty("none"))
+
+
+COMMON = "to, verify=True, progress=None"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "args", "message"),
+    [
+        (f"*, {COMMON}, year: str = 'a'", "year: which.", None),
+        (f"*, {COMMON}, year: Literal['a'] | None = None", "year: which.", None),
+        (f"*, {COMMON}", "to: where.", None),
+        ("*, to, verify=True", "to: where.", "takes no progress"),
+        (f"*, {COMMON}, year='a'", "year: which.", "argument year has no annotation"),
+        (f"*, {COMMON}, year: str", "year: which.", "argument year has no default"),
+        (f"*, {COMMON}, year: list[str] = ()", "year: which.", "year is annotated with none of"),
+        (f"*, {COMMON}, year: Missing = 1", "year: which.", "year is annotated with none of"),
+        (f"*, {COMMON}, year: int | str = 1", "year: which.", "year is annotated with none of"),
+        (f"*, {COMMON}, year: str = 'a'", "to: where.", "argument year is not in the docstring"),
+        (f"*, {COMMON}, year: str = 'a'", "", "has no docstring"),
+        (f"{COMMON}", "to: where.", "argument to is not keyword-only"),
+        (f"*, {COMMON}, **more", "to: where.", "argument more is not keyword-only"),
+        (f"*, {COMMON}, output: str = ''", "output: o.", "the name of an option"),
+    ],
+)
+def test_the_suite_checks_how_a_dataset_is_downloaded(monkeypatch, arguments, args, message):
+    text = f'    """Get it.\n\n    Args:\n        {args}\n    """\n' if args else ""
+    code = f"from __future__ import annotations\ndef fetch({arguments}):\n{text}    return []\n"
+    space = {"Literal": Literal}
+    exec(code, space)
+    members = {"fetch": staticmethod(space["fetch"]), "__module__": __name__}
+    kind = type("Fetched", (Faulty,), members)
+    if message is None:
+        suite.is_downloaded_by_options(kind("none"))
+        return
+    monkeypatch.setattr(sys.modules[__name__], "Fetched", kind, raising=False)  # to be pickled
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        suite.check_dataset(kind("none"))

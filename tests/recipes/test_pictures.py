@@ -79,11 +79,26 @@ class BadlyTelling(Pairs):
         raise KeyError("nothing")
 
 
+class OddlyTelling(Pairs):
+    """Tells something else than it should."""
+
+    @staticmethod
+    def describe(args):
+        return {"own_lr": True}
+
+
+class Kernel(Lanczos):
+    """By a kernel from a file, which is not where a card is written."""
+
+    def __init__(self):
+        raise FileNotFoundError("kernel.npy")
+
+
 @pytest.fixture(autouse=True)
 def registered():
     sets = {"pairs": Pairs, "telling-pairs": TellingPairs, "telling-pictures": TellingPictures,
-            "badly-telling": BadlyTelling}  # fmt: skip
-    made = {"lanczos": Lanczos, "clean-lanczos": CleanLanczos, "grain": Grain}
+            "badly-telling": BadlyTelling, "oddly-telling": OddlyTelling}  # fmt: skip
+    made = {"lanczos": Lanczos, "clean-lanczos": CleanLanczos, "grain": Grain, "kernel": Kernel}
     for name, kind in sets.items():
         srzoo.datasets.register(name, kind)
     for name, kind in made.items():
@@ -123,6 +138,8 @@ PICTURES = '"telling-pictures"'
         ('"pairs"', "bicubic", None, None),
         ('"pairs"', "grain", "real photos", False),
         ('"badly-telling"', "bicubic", None, None),
+        ('"oddly-telling"', "bicubic", None, None),
+        (PICTURES, "kernel", None, None),
         ('"not-installed"', "bicubic", None, None),
         ('{ name = "pairs", low = "LR_bicubic" }', "bicubic", None, None),
         ('{ name = "telling-pairs", low = "phone" }', "bicubic", "real photos", False),
@@ -144,13 +161,14 @@ def test_nothing_is_said_that_no_plugin_states(written, train, degradation, purp
 
 @pytest.mark.parametrize(
     ("degradation", "own", "purpose"),
-    [("bicubic", True, "real photos"), ("bicubic", False, "faithful"), ("mild", False,
+    [("bicubic", True, None), ("mild", True, None), ("bicubic", False, "faithful"), ("mild", False,
      "real photos"), ("lanczos", False, None)],
 )  # fmt: skip
 def test_what_was_seen_counts_where_nothing_is_stated(written, degradation, own, purpose):
     made = written('"pairs"', degradation)
     assert pictures.purpose(made, 0, [own]) == purpose
-    assert (NOTHING_ELSE in " ".join(provenance.uses(made, purpose))) is (purpose == "faithful")
+    said = " ".join(provenance.uses(made, purpose))
+    assert (NOTHING_ELSE in said) is (purpose == "faithful")
 
 
 def test_what_is_stated_counts_more_than_what_was_seen(written):

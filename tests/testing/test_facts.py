@@ -12,8 +12,16 @@ from srzoo_plugins.losses import L1
 from srzoo_plugins.metrics import PSNRY
 
 import srzoo
-from srzoo.common import facts
-from srzoo.contracts import Described, Printed, multiple_of
+from srzoo.contracts import (
+    Described,
+    GeneratorFacts,
+    LossFacts,
+    MetricFacts,
+    Printed,
+    multiple_of,
+    optional,
+    stated,
+)  # fmt: skip
 from srzoo.testing import Case, dataset, degradation, generator, loss, metric
 
 CLEAN = ("bicubic",)
@@ -116,7 +124,7 @@ def test_a_dataset_tells_the_truth(told):
 
 def test_a_dataset_may_tell_nothing():
     dataset.describes_itself(Drawn(), {"apart": False})
-    assert facts.described(Drawn, {}) is None
+    assert optional.described(Drawn, {}) is None
 
 
 def test_what_is_not_stated_claims_nothing():
@@ -126,9 +134,52 @@ def test_what_is_not_stated_claims_nothing():
     class Random:
         deterministic = False
 
-    assert facts.unit_of(Bare) == facts.phrase_of(Bare) == ""
-    assert facts.tolerance_of(Bare, -50.0) == 0.5
-    assert facts.short_of(Bare, "mine") == facts.label_of(Bare, "mine") == "mine"
-    assert facts.clean_of(Bare) is None
-    assert facts.clean_of(Random) is False
+    assert optional.phrase_of(Bare) == ""
+    assert optional.tolerance_of(Bare, -50.0) == 0.5
+    assert optional.clean_of(Bare) is None
+    assert optional.clean_of(Random) is False
+    for kind in (MetricFacts, GeneratorFacts, LossFacts):
+        assert vars(stated(Bare, kind)) == {}
     assert multiple_of(torch.nn.Identity()) == 1
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_what_is_stated_is_read_however_it_is_stated(inherits):
+    class Stated(MetricFacts if inherits else object):
+        unit = "dB"
+
+        def __init__(self):
+            self.tolerance = 2.0
+
+        @property
+        def short(self):
+            return "own"
+
+    found = stated(Stated(), MetricFacts)
+    assert (found.unit, found.tolerance, found.short, found.label) == ("dB", 2.0, "own", "")
+    assert (found.thread_safe, found.examples) == (False, ({},))
+    assert stated(Stated, MetricFacts).tolerance is None or not inherits
+
+
+def test_facts_are_bases_of_networks():
+    class Net(torch.nn.Module, GeneratorFacts):
+        multiple = 4
+
+    assert multiple_of(Net()) == 4
+    assert stated(Net(), GeneratorFacts).linear_tail is False
+    assert len(list(Net().parameters())) == 0
+
+
+@pytest.mark.parametrize(
+    ("ability", "member"),
+    [
+        ("NamedPictures", "name"), ("KeyedPictures", "key"), ("SizedPictures", "size"),
+        ("Describing", "describe"), ("Downloadable", "fetch"),
+    ],
+)  # fmt: skip
+def test_an_ability_is_its_method(ability, member):
+    contract = getattr(optional, ability)
+    assert not isinstance(Drawn(), contract)
+    kind = type("Able", (Drawn,), {member: staticmethod(lambda *given: None)})
+    assert isinstance(kind(), contract)
+    assert isinstance(kind, contract)

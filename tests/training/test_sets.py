@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import Drawn
 from PIL import Image
 
 import srzoo
@@ -199,3 +200,13 @@ def test_an_empty_data_set(tiny):
         opened(Mine(None, count=0))
     with pytest.raises(SrzooError, match=r"no picture of data.train \(mine\) is left"):
         opened(Mine(None, count=1), skip_bad=True)
+
+
+@pytest.mark.parametrize("told", [None, "", 7])
+def test_a_set_without_a_fingerprint_is_told(tiny, monkeypatch, told):
+    if told is None:
+        monkeypatch.delattr(Drawn, "fingerprint")
+    else:
+        monkeypatch.setattr(Drawn, "fingerprint", told)
+    with pytest.raises(SrzooError, match="the dataset drawn has no fingerprint"):
+        training.train(recipe.load(tiny()), tiny().parent / "run")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,19 +19,28 @@ from srzoo.contracts import (
     Block,
     Dataset,
     Degradation,
+    Described,
+    Describing,
     Discriminator,
+    Downloadable,
     Engine,
     Generator,
+    GeneratorFacts,
+    KeyedPictures,
     Loss,
     Metric,
+    MetricFacts,
     Module,
+    NamedPictures,
     Pair,
     Sample,
+    SizedPictures,
     SplitGenerator,
     Task,
     multiple_of,
     nn_module,
     splits,
+    stated,
 )
 
 
@@ -188,6 +198,40 @@ class Noise(Dataset):
         return Sample(f"{index}", np.zeros((32, 32, 3), np.uint8))
 
 
+class Photos(Noise):
+    """One with every ability."""
+
+    def name(self, index: int) -> str:
+        """A number."""
+        return f"{index}"
+
+    def key(self, index: int) -> str:
+        """The same."""
+        return f"{index}"
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Of noise."""
+        del index
+        return 32, 32
+
+    @staticmethod
+    def describe(args: Mapping[str, object]) -> Described:
+        """Noise."""
+        return Described(own_lr=False, name=str(args["name"]))
+
+    @staticmethod
+    def fetch(
+        *,
+        to: Path,
+        verify: bool = True,
+        progress: Callable[[str, int, int], None] | None = None,
+        year: Literal["2018", "2021"] = "2021",
+    ) -> list[str]:
+        """Nothing."""
+        del verify, progress
+        return [f"{to} {year}"]
+
+
 class Nearest:
     """A degradation."""
 
@@ -213,6 +257,30 @@ class Off:
         """In levels."""
         assert hr is not None
         return float(np.abs(sr.astype(float) - hr).mean()) * scale
+
+
+class Stating(MetricFacts):
+    """A metric that states facts, and is checked."""
+
+    unit = "dB"
+    thread_safe = True
+    higher_is_better = True
+    reference = False
+    protocol = "a constant"
+
+    def __init__(self, *, tolerance: float = 0.1) -> None:
+        self.tolerance = tolerance
+
+    def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
+        """Constant."""
+        del sr, hr, scale
+        return 1.0
+
+
+class Gridded(Net, GeneratorFacts):
+    """A generator that states a grid, and is checked."""
+
+    multiple = 2
 
 
 class Fast:
@@ -258,7 +326,16 @@ game: AdversarialLoss = Game()
 task: Task = Play()
 dataset: Dataset = Noise()
 degradation: Degradation = Nearest()
+named: NamedPictures = Photos()
+keyed: KeyedPictures = Photos()
+sized: SizedPictures = Photos()
+describing: Describing = Photos()
+describing_class: Describing = Photos
+downloadable: Downloadable = Photos()
 metric: Metric = Off()
+metric = Stating()
+unit: str = stated(metric, MetricFacts).unit
+generator = Gridded()
 engine: Engine = Fast(folder=Path())
 
 edsr = srzoo.generators.create("edsr")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 import srzoo
-from srzoo.contracts import Block, Discriminator, Generator, Loss, Pair
+from srzoo.contracts import (
+    Block,
+    Discriminator,
+    Downloadable,
+    Generator,
+    Loss,
+    MetricFacts,
+    Pair,
+    SizedPictures,
+)
 
 
 class Silent(nn.Module):
@@ -42,6 +51,25 @@ class Odd:
         return (sr - hr).mean()
 
 
+class Stating(MetricFacts):
+    """A metric whose unit is a number."""
+
+    unit = 3  # wrong
+
+
+class Fetched:
+    """A data set that comes into no folder, with sizes in words."""
+
+    @staticmethod
+    def fetch(*, year: str = "2021") -> list[str]:
+        """Nothing."""
+        return [year]
+
+    def size(self, index: int) -> str:
+        """In words."""
+        return f"{index} x {index}"
+
+
 def change(net: Generator) -> None:
     """Facts are read."""
     net.reach = 3  # wrong
@@ -52,6 +80,8 @@ def judge(net: Discriminator, pair: Pair) -> int:
     return net(pair.sr)  # wrong
 
 
+fetched: Downloadable = Fetched()  # wrong
+sized: SizedPictures = Fetched()  # wrong
 silent: Block = Silent()  # wrong
 wordy: Block = Wordy()  # wrong
 plain: Block = Plain()  # wrong

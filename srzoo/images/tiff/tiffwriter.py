@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from ...common import files
+from ...common import files, memory
 from ...errors import PictureError
 from ..exif import (
     LONG,
@@ -76,7 +76,7 @@ class TIFFWriter:
         self.parts: list[tuple[int, int]] = []
         from concurrent.futures import ThreadPoolExecutor  # costs a start-up its logging
 
-        self.pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self.pool = ThreadPoolExecutor(min(4, memory.processors()))
         file.write(struct.pack("<2sHHHQ" if big else "<2sHI", *(
             (b"II", 43, 8, 0, 0) if big else (b"II", 42, 0)
         )))  # fmt: skip

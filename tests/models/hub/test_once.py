@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,9 @@ COMMANDS = {
     "recipe": ["recipe", "check", "org/edsr"],
     "recipe shown": ["recipe", "show", "org/edsr", "--set", "train.steps=2"],
     "train": ["train", "org/edsr"],
+    "train dry": ["train", "mine.toml", "--dry-run"],
+    "train from": ["train", "mine.toml"],
+    "train from both": ["train", "org/edsr", "--set", "init=org/edsr"],
 }
 RECIPE = """
 srzoo = 1
@@ -35,6 +40,12 @@ data = {train = {name = "folder", path = "photos"}, \
 validation = {name = "folder", path = "held-out"}, lr_crop = 8, batch = 1, workers = 0}
 losses = ["l1"]
 train = {steps = 1}
+"""
+MINE = f"""
+init = "org/edsr"
+task = {{name = "distillation", teacher = "org/edsr"}}
+stages = [{{name = "a"}}, {{name = "b", data = {{lr_crop = 9}}}}]
+{RECIPE}
 """
 
 
@@ -69,12 +80,16 @@ def there(hub: Hub, tmp_path: Path) -> Hub:
     return hub
 
 
-def run(hub: Hub, folder: Path, *args: str) -> str:
-    """Python, with the Hub and in a folder that has pictures; gives back what it printed."""
+def run(hub: Hub, folder: Path, *args: str, **more: str) -> str:
+    """Python, with the Hub and in a folder that has pictures; gives back what it printed.
+
+    ``more``: variables of its environment.
+    """
     for number, path in enumerate(("a.png", "photos/a.png", "held-out/b.png")):
         (folder / path).parent.mkdir(exist_ok=True)
         drawn(24 + 2 * number, 16 + 2 * number).save(folder / path)
-    env = {**hub.env(), "SRZOO_CACHE": str(folder / "cache")}
+    (folder / "mine.toml").write_text(MINE)
+    env = {**hub.env(), "SRZOO_CACHE": str(folder / "cache"), **more}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *args], cwd=folder, env=env, capture_output=True,
         text=True, check=False,
@@ -95,7 +110,7 @@ def expect_once(hub: Hub) -> None:
 def test_one_command_asks_once(there, tmp_path, name):
     run(there, tmp_path, "-m", "srzoo", *COMMANDS[name])
     expect_once(there)
-    if name == "train":  # after the model, and not after the commit it lies in
+    if name in ("train", "train from both"):  # after the model, and not after the commit it lies in
         assert [path.name for path in (tmp_path / "runs").iterdir()] == ["model"]
 
 
@@ -103,3 +118,27 @@ def test_training_from_python_asks_once(there, tmp_path):
     run(there, tmp_path, "-c", "import srzoo; srzoo.train('org/edsr')")
     expect_once(there)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_processes_that_train_together_take_one_commit(there, tmp_path):
+    """The first one asks; something is pushed before the other needs the model."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {
+        "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+        "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = ["-m", "srzoo", "train", "mine.toml", "--set", "data.batch=2"]
+    with ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(
+                run, there, tmp_path, *command, **group, RANK=rank, LOCAL_RANK=rank,
+                HF_HOME=str(tmp_path / f"home{rank}"),
+            )
+            for rank in "01"
+        ]  # fmt: skip
+        said = [each.result() for each in both]
+    assert "tensors taken over from org/edsr" in said[0]
+    expect_once(there)

@@ -1,0 +1,133 @@
+"""The arguments of a function as a command's options: types, choices, defaults, help."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..contracts import Downloadable
+
+TYPES = (str, int, float, bool, Path)
+GIVEN = ("to", "verify", "progress")
+"""What the program gives to every ``fetch``."""
+RESERVED = frozenset({"dataset", "output", "no_verify", "help"})
+"""What names an option of ``srzoo data get`` already."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One keyword argument.
+
+    Attributes:
+        name: as the function has it.
+        type: of a value, one of :data:`TYPES`; None where it is of no type that can be an option.
+        choices: the values that it takes; empty where it takes any of its type.
+        default: ``inspect.Parameter.empty`` where there is none.
+        help: what the docstring's ``Args:`` say; empty where they say nothing.
+    """
+
+    name: str
+    type: type[Any] | None
+    choices: tuple[Any, ...]
+    default: Any
+    help: str
+
+    @property
+    def needed(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+
+def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
+    """What a dataset's ``fetch`` takes besides what every one takes."""
+    told = documented(fetch)
+    return [
+        _argument(fetch, parameter, told.get(name, ""))
+        for name, parameter in inspect.signature(fetch).parameters.items()
+        if name not in GIVEN
+    ]
+
+
+def faults(fetch: Callable[..., object]) -> list[str]:
+    """What a ``fetch`` has that :class:`srzoo.contracts.Downloadable` does not allow."""
+    parameters, told = inspect.signature(fetch).parameters, documented(fetch)
+    found = [f"takes no {name}" for name in GIVEN if name not in parameters]
+    found += [] if inspect.getdoc(fetch) else ["has no docstring"]
+    for name, parameter in parameters.items():
+        title = f"argument {name}"
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            found.append(f"{title} is not keyword-only")
+        elif name not in GIVEN:
+            argument = _argument(fetch, parameter, "")
+            if name in RESERVED:
+                found.append(f"{title} has the name of an option of srzoo data get")
+            if argument.needed:
+                found.append(f"{title} has no default")
+            if parameter.annotation is parameter.empty:
+                found.append(f"{title} has no annotation")
+            elif argument.type is None:
+                known = ", ".join(kind.__name__ for kind in TYPES)
+                found.append(f"{title} is annotated with none of {known}, Literal, or one or None")
+            if name not in told:
+                found.append(f"{title} is not in the docstring's Args")
+    return found
+
+
+def documented(function: Callable[..., object]) -> dict[str, str]:
+    """What a docstring's ``Args:`` say of each argument, each in one line."""
+    _, _, section = (inspect.getdoc(function) or "").partition("Args:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if line.strip() and not line.startswith(" "):
+            break  # the next section
+        if begun := re.match(r" {1,4}\*{0,2}(\w+)(?: ?\([^)]*\))?: *(.*)", line):
+            name, found[begun[1]] = begun[1], begun[2].strip()
+        elif name and line.strip():
+            found[name] = f"{found[name]} {line.strip()}".strip()
+    return found
+
+
+def _argument(function: Callable[..., object], parameter: inspect.Parameter, told: str) -> Argument:
+    default: object = parameter.default
+    if parameter.annotation is parameter.empty:
+        annotation: object = str if default is None else type(default)
+    else:
+        annotation = _annotation(function, parameter)
+    kind, choices = _type(annotation)
+    return Argument(parameter.name, kind, choices, default, told)
+
+
+def _annotation(function: Callable[..., object], parameter: inspect.Parameter) -> object:
+    """What an annotation means, also one in quotes; None where its names are not to be had.
+
+    One is looked at at a time: that of ``progress`` may name what type checkers alone import.
+    """
+    home: Any = inspect.unwrap(function)
+    holder: Any = SimpleNamespace(__annotations__={"it": parameter.annotation})
+    try:
+        return get_type_hints(holder, globalns=getattr(home, "__globals__", {}))["it"]
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return None
+
+
+def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
+    """The type of a value, and the choices that there are."""
+    if get_origin(annotation) in (Union, UnionType):
+        rest = [item for item in get_args(annotation) if item is not NoneType]
+        return _type(rest[0]) if len(rest) == 1 else (None, ())
+    if get_origin(annotation) is Literal:
+        choices = tuple[Any, ...](item for item in get_args(annotation) if item is not None)
+        types: set[type[Any]] = {type(item) for item in choices}
+        return (types.pop(), choices) if len(types) == 1 and types <= {str, int} else (None, ())
+    return next((kind for kind in TYPES if annotation is kind), None), ()
+
+
+def fetch_of(dataset: object) -> Callable[..., list[str]] | None:
+    """How a dataset's class downloads it; None where it does not."""
+    return dataset.fetch if isinstance(dataset, Downloadable) else None
