@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, BenchReport, Row
+from srzoo.benching.bench import PLAIN_TORCH, UNFOLDED, BenchReport, BenchRow
 from srzoo.cli._main import root
 from srzoo.common import strict
 from srzoo.evaluating import claims
@@ -135,7 +135,7 @@ def _table(report: BenchReport, size: tuple[int, int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row, plain: Row | None) -> str:
+def _line(row: BenchRow, plain: BenchRow | None) -> str:
     speed, part = "?", "?"
     if plain:
         speed = f"{plain.seconds / row.seconds:.1f}"

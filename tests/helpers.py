@@ -73,7 +73,7 @@ class Sharpen:
 def sealed_again(checkpoint: Path) -> None:
     """A checkpoint's files were changed on purpose: they are what they have to be."""
     (checkpoint / "parts.json").unlink()
-    found = kept_folders.listed(kept_folders.parts(checkpoint))
+    found = kept_folders.records_to_json(kept_folders.record_files(checkpoint))
     (checkpoint / "parts.json").write_bytes(kept_folders.seal({"parts": found}))
 
 

@@ -68,8 +68,8 @@ class GAN:
         self, name: str, network: Any, pair: Pair
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The discriminator's half, and what it said meanwhile."""
-        heard = RecordingDiscriminator(network, self.networks[name].min_size, pair)
-        return {name: self.loss.for_discriminator(heard, pair)}, heard.facts()
+        recording = RecordingDiscriminator(network, self.networks[name].min_size, pair)
+        return {name: self.loss.for_discriminator(recording, pair)}, recording.facts()
 
 
 class RecordingDiscriminator(nn.Module):
@@ -86,15 +86,15 @@ class RecordingDiscriminator(nn.Module):
         self.min_size = min_size
         self._discriminator = discriminator
         self._pair = pair
-        self._said: dict[str, Tensor] = {}
+        self._logits: dict[str, Tensor] = {}
 
     def forward(self, y: Tensor) -> Tensor:
         """As the discriminator itself."""
         logits: Tensor = self._discriminator(y)
         if y is self._pair.hr:
-            self._said["real"] = logits.detach()
+            self._logits["real"] = logits.detach()
         elif y is self._pair.sr:
-            self._said["made"] = logits.detach()
+            self._logits["made"] = logits.detach()
         return logits
 
     def facts(self) -> dict[str, Tensor]:
@@ -103,8 +103,8 @@ class RecordingDiscriminator(nn.Module):
         That share is 1 if every real picture was above the mean of the made ones and every
         made one below the mean of the real ones, and about a half if D cannot tell.
         """
-        if self._said.keys() != {"real", "made"}:
+        if self._logits.keys() != {"real", "made"}:
             return {}
-        real, made = self._said["real"].float(), self._said["made"].float()
+        real, made = self._logits["real"].float(), self._logits["made"].float()
         right = (real > made.mean()).float().mean() + (made < real.mean()).float().mean()
         return {"d_real": real.mean(), "d_fake": made.mean(), "d_right": right / 2}

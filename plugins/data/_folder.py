@@ -98,7 +98,7 @@ class Folder:
         """
         name, factor = self._place(index)
         pixels = building.read_rgb(self.path / name)
-        return Sample(self.name(index), pixels if factor is None else _shrunk(pixels, factor))
+        return Sample(self.name(index), pixels if factor is None else _downscaled(pixels, factor))
 
     def name(self, index: int) -> str:
         """What the picture at ``index`` is called."""
@@ -122,7 +122,7 @@ class Folder:
         """
         name, factor = self._place(index)
         found = building.picture_size(self.path / name)
-        return found if factor is None else _smaller(found, factor)
+        return found if factor is None else _smaller_size(found, factor)
 
     def _place(self, index: int) -> tuple[str, float | None]:
         """A picture's file, and how much smaller it is made."""
@@ -130,13 +130,13 @@ class Folder:
         return self.names[place], self.smaller[turn - 1] if turn else None
 
 
-def _smaller(size: tuple[int, ...], factor: float) -> tuple[int, int]:
+def _smaller_size(size: tuple[int, ...], factor: float) -> tuple[int, int]:
     height, width = (max(1, round(side * factor)) for side in size)
     return height, width
 
 
-def _shrunk(pixels: U8, factor: float) -> U8:
-    height, width = _smaller(pixels.shape[:2], factor)
+def _downscaled(pixels: U8, factor: float) -> U8:
+    height, width = _smaller_size(pixels.shape[:2], factor)
     small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(small)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
 
 
-def _shrink(hr: F32, scale: int, kernel: F32) -> F32:
+def _downscale(hr: F32, scale: int, kernel: F32) -> F32:
     """Blur, then keep the value at the middle of each LR pixel: no shift."""
     start = (scale - 1) // 2
     return _kernels.blur(hr, kernel)[start::scale, start::scale]
@@ -38,15 +38,15 @@ def _kernel_size(radius: float, scale: int) -> int:
 
 
 def _gaussian(scale: int, sigma: Sequence[float], rng: np.random.Generator) -> F32:
-    first, second = (_steps.within(rng, sigma) * scale for _ in range(2))
-    angle = _steps.within(rng, (0, math.pi))
+    first, second = (_steps.sample_range(rng, sigma) * scale for _ in range(2))
+    angle = _steps.sample_range(rng, (0, math.pi))
     size = _kernel_size(3 * max(first, second) + 1, scale)
     return _kernels.gaussian(size, first, second, angle)
 
 
-def _shaken(hr: F32, length: float, rng: np.random.Generator) -> F32:
+def _motion_blurred(hr: F32, length: float, rng: np.random.Generator) -> F32:
     """Moved along a straight line of ``length`` HR pixels while the shutter was open."""
-    angle = _steps.within(rng, (0, math.pi))
+    angle = _steps.sample_range(rng, (0, math.pi))
     if length < 1:
         return hr
     size = 2 * math.ceil(length / 2 + 1) + 1
@@ -79,7 +79,7 @@ class Unknown:
         """
         check_hr(hr, scale)
         kernel = _gaussian(scale, self.sigma, rng)
-        return _steps.to_uint8(_shrink(hr.astype(np.float32), scale, kernel))
+        return _steps.to_uint8(_downscale(hr.astype(np.float32), scale, kernel))
 
 
 class _Camera:
@@ -123,12 +123,12 @@ class _Camera:
         check_hr(hr, scale)
         strength = self.strength * (float(rng.random()) if self.varied else 1.0)
         kernel = _gaussian(scale, self.sigma, rng)
-        shake = strength * _steps.within(rng, self.shake) * scale
-        lr = _shrink(_shaken(hr.astype(np.float32), shake, rng), scale, kernel)
+        shake = strength * _steps.sample_range(rng, self.shake) * scale
+        lr = _downscale(_motion_blurred(hr.astype(np.float32), shake, rng), scale, kernel)
         gray = bool(rng.random() < self.gray_prob)
-        lr = _steps.poisson_noise(lr, strength * _steps.within(rng, self.light), gray, rng)
-        lr = _steps.gaussian_noise(lr, strength * _steps.within(rng, self.noise), gray, rng)
-        quality = round(_steps.within(rng, self.jpeg))
+        lr = _steps.poisson_noise(lr, strength * _steps.sample_range(rng, self.light), gray, rng)
+        lr = _steps.gaussian_noise(lr, strength * _steps.sample_range(rng, self.noise), gray, rng)
+        quality = round(_steps.sample_range(rng, self.jpeg))
         if rng.random() < self.jpeg_prob:
             lr = _steps.jpeg(lr, quality)
         return _steps.to_uint8(lr)

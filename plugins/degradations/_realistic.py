@@ -134,11 +134,11 @@ class Realistic:
         x = self._blur(hr.astype(np.float32), self.first, rng)
         x = _rest(x, hr.shape[:2], self.first, rng)
         x = np.clip(x, 0, 255)
-        x = _steps.jpeg(x, round(_steps.within(rng, self.first.jpeg_range)))
+        x = _steps.jpeg(x, round(_steps.sample_range(rng, self.first.jpeg_range)))
         if rng.random() < self.second_blur_prob:
             x = self._blur(x, self.second, rng)
         x = _rest(x, (height, width), self.second, rng)
-        quality = round(_steps.within(rng, self.second.jpeg_range))
+        quality = round(_steps.sample_range(rng, self.second.jpeg_range))
         # The last resize and the sinc filter come before or after the JPEG: ringing over
         # blocks and blocks over ringing both exist (section 3.5).
         if rng.random() < 0.5:
@@ -151,12 +151,12 @@ class Realistic:
         size = int(rng.choice(self.kernel_sizes))
         if rng.random() < self.sinc_prob:
             least = math.pi / 3 if size < 13 else math.pi / 5
-            return _kernels.blur(x, _kernels.sinc(size, _steps.within(rng, (least, math.pi))))
+            return _kernels.blur(x, _kernels.sinc(size, _steps.sample_range(rng, (least, math.pi))))
         shape = int(rng.choice(len(SHAPES), p=self.kernel_prob))
-        first, second = (_steps.within(rng, limits.blur_sigma) for _ in range(2))
+        first, second = (_steps.sample_range(rng, limits.blur_sigma) for _ in range(2))
         if rng.random() < self.isotropic_prob[shape]:
             second = first
-        angle = _steps.within(rng, (0, math.pi))
+        angle = _steps.sample_range(rng, (0, math.pi))
         if SHAPES[shape] == "plateau":
             beta = _shape_value(rng, self.betap_range)
             kernel = _kernels.plateau(size, first, second, angle, beta)
@@ -172,7 +172,7 @@ class Realistic:
         x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
         side, cutoff = (
             int(rng.choice(self.kernel_sizes)),
-            _steps.within(rng, (math.pi / 3, math.pi)),
+            _steps.sample_range(rng, (math.pi / 3, math.pi)),
         )
         kernel = _kernels.sinc(side, cutoff)
         return _kernels.blur(x, kernel) if rng.random() < self.final_sinc_prob else x
@@ -220,20 +220,20 @@ def _rest(x: F32, base: tuple[int, ...], limits: _Round, rng: np.random.Generato
     factor = 1.0
     larger, smaller, _ = limits.resize_prob
     if draw < larger:
-        factor = _steps.within(rng, (1, limits.resize_range[1]))
+        factor = _steps.sample_range(rng, (1, limits.resize_range[1]))
     elif draw < larger + smaller:
-        factor = _steps.within(rng, (limits.resize_range[0], 1))
+        factor = _steps.sample_range(rng, (limits.resize_range[0], 1))
     size = max(round(base[0] * factor), 1), max(round(base[1] * factor), 1)
     x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
     gray = bool(rng.random() < limits.gray_noise_prob)
     if rng.random() < limits.gaussian_noise_prob:
-        return _steps.gaussian_noise(x, _steps.within(rng, limits.noise_range), gray, rng)
-    return _steps.poisson_noise(x, _steps.within(rng, limits.poisson_scale_range), gray, rng)
+        return _steps.gaussian_noise(x, _steps.sample_range(rng, limits.noise_range), gray, rng)
+    return _steps.poisson_noise(x, _steps.sample_range(rng, limits.poisson_scale_range), gray, rng)
 
 
 def _shape_value(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     """As often below 1 as above, where the range has both sides."""
     low, high = limits
     if low < 1 < high:
-        return _steps.within(rng, (low, 1) if rng.random() < 0.5 else (1, high))
-    return _steps.within(rng, limits)
+        return _steps.sample_range(rng, (low, 1) if rng.random() < 0.5 else (1, high))
+    return _steps.sample_range(rng, limits)

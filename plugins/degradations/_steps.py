@@ -97,7 +97,7 @@ def to_uint8(picture: F32) -> U8:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def within(rng: np.random.Generator, limits: Sequence[float]) -> float:
+def sample_range(rng: np.random.Generator, limits: Sequence[float]) -> float:
     """A number from ``limits[0]`` to ``limits[1]``, each as likely."""
     return float(rng.uniform(limits[0], limits[1]))
 

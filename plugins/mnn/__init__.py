@@ -43,7 +43,7 @@ class MNN:
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
         """Convert; ``about`` is the file's ``bizCode``."""
-        with _silent():
+        with _stdout_silenced():
             import_module("_tools").mnnconvert(
                 ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path),
                  "--bizCode", about]
@@ -62,7 +62,7 @@ class MNN:
 
 class _Session:
     def __init__(self, path: Path, threads: int) -> None:
-        with _silent():
+        with _stdout_silenced():
             nn: Any = import_module("MNN.nn")
             self._expr: Any = import_module("MNN.expr")
             # Kept: the module's threads are its.
@@ -93,7 +93,7 @@ class Engine(ExportRunner):
 
 
 @contextlib.contextmanager
-def _silent() -> Generator[None]:
+def _stdout_silenced() -> Generator[None]:
     """Nothing on stdout: MNN prints there through C, and a pipe may carry a picture."""
     with _stdout:
         _flush()

@@ -49,17 +49,19 @@ class NCNN:
         with tempfile.TemporaryDirectory(dir=path.parent) as name:
             work = Path(name)
             shutil.copyfile(onnx, work / "net.onnx")
-            told = subprocess.run(
+            process = subprocess.run(
                 [_converter(), "net.onnx", *SHAPES, "fp16=0", "optlevel=2"],
                 cwd=work, capture_output=True, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-            if told.returncode < 0:
-                raise UnfinishedError(f"pnnx was stopped by signal {-told.returncode}", USE_ANOTHER)
+            if process.returncode < 0:
+                raise UnfinishedError(
+                    f"pnnx was stopped by signal {-process.returncode}", USE_ANOTHER
+                )
             param = work / "net.ncnn.param"
             text = param.read_text(encoding="ascii") if param.exists() else ""
             magic, counts, *layers = text.split("\n") if text else ("", "0 0")
             # What pnnx knows and ncnn does not keeps a name with a dot, like pnnx.Expression.
-            if told.returncode or not text or any("." in line.split(" ")[0] for line in layers):
+            if process.returncode or not text or any("." in line.split(" ")[0] for line in layers):
                 raise ModelError("pnnx cannot convert this network", USE_ANOTHER)
             count, blobs = map(int, counts.split())
             lines = [magic, f"{count + 1} {blobs}", f"Noop {about} 0 0", *layers]

@@ -58,7 +58,7 @@ class Layers(nn.Module):
                 # would overwrite the features; after the last layer nothing runs.
                 found.setdefault(name, output if last else output.clone())
                 if last:
-                    raise _Enough
+                    raise _LastLayerReached
 
             return keep
 
@@ -68,7 +68,7 @@ class Layers(nn.Module):
         ]
         try:
             self.backbone(x)
-        except _Enough:
+        except _LastLayerReached:
             pass
         finally:
             for handle in handles:
@@ -101,20 +101,20 @@ class Layers(nn.Module):
                     f"layer {asked!r} of {name} gives no feature map B x C x H x W",
                     "Name a convolution, an activation or a stage",
                 )
-        _drop(self.backbone, begun, ended)
+        _drop_unused(self.backbone, begun, ended)
 
 
-class _Enough(Exception):  # noqa: N818
+class _LastLayerReached(Exception):  # noqa: N818
     """Nothing that is wanted comes after this layer."""
 
 
-def _drop(module: nn.Module, begun: set[nn.Module], ended: set[nn.Module]) -> None:
+def _drop_unused(module: nn.Module, started: set[nn.Module], finished: set[nn.Module]) -> None:
     """Drop what did not begin inside what did not end: it comes after the last layer."""
     for name, child in module.named_children():
-        if child not in begun:
+        if child not in started:
             module.add_module(name, nn.Identity().eval())
-        elif child not in ended:
-            _drop(child, begun, ended)
+        elif child not in finished:
+            _drop_unused(child, started, finished)
 
 
 def _is_map(output: object) -> bool:

@@ -55,7 +55,7 @@ class Engine(ModuleRunner):
         network = building.network(folder)
         parameters = sum(each.numel() for each in network.parameters())
         model = for_inference(network)  # some parameters are folded into others
-        super().__init__(model, *_right(model, find_device(device), _dtype(precision)))
+        super().__init__(model, *_first_correct(model, find_device(device), _dtype(precision)))
         self.parameters = parameters
 
 
@@ -83,7 +83,7 @@ class CompiledEngine(Engine):
         self.compile()
 
 
-def _right(
+def _first_correct(
     model: Generator, device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.device, torch.dtype]:
     """The first of: as asked for, in float32 there, in float32 on the CPU, that is right."""

@@ -35,7 +35,7 @@ class Job:
         target: what it becomes.
         format: a key of ``images.FORMATS``.
         problem: why it cannot be made.
-        kept: why the target stays as it is ("done before", "exists").
+        skip_reason: why the target stays as it is ("done before", "exists").
         data: what came through a pipe; ``source`` is its name then.
         sink: where the result is written to instead of to a file; ``target`` is its name then.
         page: which page or frame of the file, from 1; None where there is but one.
@@ -45,7 +45,7 @@ class Job:
     target: Path
     format: str
     problem: SrzooError | None = None
-    kept: str | None = None
+    skip_reason: str | None = None
     data: BinaryIO | None = None
     sink: BinaryIO | None = None
     page: int | None = None
@@ -61,30 +61,30 @@ class Batch:
     """What :func:`plan_batch` found.
 
     Attributes:
-        jobs: in the order in which they are done and told.
-        skipped: results of earlier runs, which are no inputs.
+        jobs: in the order in which they are done and reported.
+        results: those of earlier runs, which are no inputs.
         links: linked folders, which are not followed.
-        left: what else lies in the folders.
+        ignored: what else lies in the folders.
         ledger: that of the output folder, where several pictures go into one.
         settings: what decides how a picture comes out, for the ledger.
     """
 
     jobs: list[Job]
-    skipped: list[Path] = field(default_factory=list[Path])
+    results: list[Path] = field(default_factory=list[Path])
     links: list[Path] = field(default_factory=list[Path])
-    left: tree.Left = field(default_factory=tree.Left)
+    ignored: tree.Ignored = field(default_factory=tree.Ignored)
     ledger: Ledger | None = None
     settings: Settings = field(default_factory=dict[str, str | float | bool | None])
 
     @property
-    def alone(self) -> bool:
+    def is_single(self) -> bool:
         """Whether there is but one picture: its problem is that of the whole run."""
         return len(self.jobs) == 1
 
     @property
-    def todo(self) -> list[Job]:
-        """The jobs that can and need be done."""
-        return [job for job in self.jobs if not (job.problem or job.kept)]
+    def pending(self) -> list[Job]:
+        """The jobs that can be done and are not done yet."""
+        return [job for job in self.jobs if not (job.problem or job.skip_reason)]
 
     @contextlib.contextmanager
     def opened(self) -> Generator[None]:
@@ -102,7 +102,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Rules:
+class NamingRules:
     """How results are named."""
 
     into: Path | None
@@ -110,7 +110,7 @@ class _Rules:
     names: Names
     format: str | None
     pages: Pages
-    asked: images.Asked
+    request: images.ReadRequest
 
 
 def plan_batch(
@@ -126,7 +126,7 @@ def plan_batch(
     settings: Settings | None = None,
     names: Names | None = None,
     pages: Pages = None,
-    asked: images.Asked | None = None,
+    request: images.ReadRequest | None = None,
 ) -> Batch:
     """Say for each input which file it becomes; nothing is written.
 
@@ -147,7 +147,7 @@ def plan_batch(
             something else is made again.
         names: what results are called; None for what ``model`` alone says.
         pages: which page or frame of each file, from 1, or "all": each becomes a result.
-        asked: how files are read to count their pages.
+        request: how files are read to count their pages.
 
     Raises:
         PictureError: there is nothing to do, two inputs would become one file, or what is asked
@@ -157,20 +157,20 @@ def plan_batch(
     into = _folder(output, many)
     single = Path(output) if output and into is None else None
     names = names or Names(model)
-    rules = _Rules(
-        into, single, names, _format(single, names, format), pages, asked or images.Asked()
+    rules = NamingRules(
+        into, single, names, _format(single, names, format), pages, request or images.ReadRequest()
     )
     ledger = Ledger(into) if into and (many or pages == ALL) else None
     settings = settings or {}
     trees = [
-        tree.look_into(path, (model, *known), recursive, into)
+        tree.scan_folder(path, (model, *known), recursive, into)
         if os.path.isdir(path)
-        else tree.Found([(path, Path())])
+        else tree.FolderContents([(path, Path())])
         for path in inputs
     ]
-    left = tree.Left()
+    left = tree.Ignored()
     for found in trees:
-        left.add(found.left)
+        left.add(found.ignored)
     pictures = dict.fromkeys(picture for found in trees for picture in found.pictures)
     jobs = [job for source, place in pictures for job in _jobs(source, place, rules)]
     jobs, made = _without_results(jobs, inputs) if into is None else (jobs, [])
@@ -178,15 +178,15 @@ def plan_batch(
     # By what they are on the disk: links, and names that differ only in case there.
     taken = {identity for job in jobs if (identity := _identity(job.source))}
     jobs = [
-        judge(job, overwrite, skip_existing, inputs=taken, settings=settings, ledger=ledger)
+        check_target(job, overwrite, skip_existing, inputs=taken, settings=settings, ledger=ledger)
         for job in jobs
     ]
     jobs += [Job(path, path, "png", why) for found in trees for path, why in found.problems]
     return Batch(
         jobs,
-        skipped=[path for found in trees for path in found.results] + made,
+        results=[path for found in trees for path in found.results] + made,
         links=[path for found in trees for path in found.links],
-        left=left,
+        ignored=left,
         ledger=ledger,
         settings=settings,
     )
@@ -223,13 +223,13 @@ def _format(single: Path | None, names: Names, format: str | None) -> str | None
     return format or names.format
 
 
-def _jobs(source: Path, place: Path, rules: _Rules) -> list[Job]:
+def _jobs(source: Path, place: Path, rules: NamingRules) -> list[Job]:
     """The results of one file: one, or one for each of its pages."""
     if rules.pages is None:
         return [_job(source, place, rules)]
     try:
-        count = images.read_header(source, replace(rules.asked, page=1)).pages
-    except Exception:  # noqa: BLE001 - it will be told in its turn
+        count = images.read_header(source, replace(rules.request, page=1)).pages
+    except Exception:  # noqa: BLE001 - an error is reported when its turn comes
         count = 1
     if count == 1 and rules.pages in (ALL, 1):  # called and remembered as without the option
         return [_job(source, place, rules)]
@@ -244,7 +244,9 @@ def _jobs(source: Path, place: Path, rules: _Rules) -> list[Job]:
     return [_job(source, place, rules, page, len(str(count))) for page in range(1, count + 1)]
 
 
-def _job(source: Path, place: Path, rules: _Rules, page: int | None = None, digits: int = 1) -> Job:
+def _job(
+    source: Path, place: Path, rules: NamingRules, page: int | None = None, digits: int = 1
+) -> Job:
     own = images.result_of(source)
     format = rules.format or own
     if rules.single:
@@ -253,8 +255,8 @@ def _job(source: Path, place: Path, rules: _Rules, page: int | None = None, digi
     suffix = source.suffix if source.suffix.lower() in suffixes else suffixes[0]
     folder = source.parent if rules.into is None else rules.into / place
     try:
-        told = None if page is None else f"{page:0{digits}}"
-        name = rules.names.of(source, suffix, beside=rules.into is None, page=told)
+        page_name = None if page is None else f"{page:0{digits}}"
+        name = rules.names.of(source, suffix, beside=rules.into is None, page=page_name)
     except SrzooError as error:
         return Job(source, source, format, error)
     except Exception as error:  # noqa: BLE001 - one odd header is one failed picture
@@ -274,7 +276,7 @@ def _without_results(jobs: list[Job], inputs: list[Path]) -> tuple[list[Job], li
     return [job for job in jobs if job.source not in made], made
 
 
-def judge(
+def check_target(
     job: Job,
     overwrite: bool,
     skip_existing: bool,
@@ -283,7 +285,7 @@ def judge(
     settings: Settings | None = None,
     ledger: Ledger | None = None,
 ) -> Job:
-    """A job with what stands in its way.
+    """A job with the reason why it cannot be done, or need not.
 
     Args:
         job: what is to be done.
@@ -293,12 +295,12 @@ def judge(
     """
     source, target = job.source, job.target
     if job.problem:
-        return replace(job, problem=_unseen(source) or job.problem)
+        return replace(job, problem=_missing(source) or job.problem)
 
     def cannot(what: str, fix: str) -> Job:
         return replace(job, problem=PictureError(what, fix))
 
-    if job.data is None and (unseen := _unseen(source)):
+    if job.data is None and (unseen := _missing(source)):
         return replace(job, problem=unseen)
     most = longest_name(target.parent)
     if len(os.fsencode(target.name)) > most:
@@ -321,9 +323,9 @@ def judge(
     wanted = {**(settings or {}), **job.settings}
     state = ledger.state(target, source, wanted) if ledger else None
     if state == "done":
-        return replace(job, kept="done before")
+        return replace(job, skip_reason="done before")
     if skip_existing:
-        return replace(job, kept="exists")
+        return replace(job, skip_reason="exists")
     if overwrite or state == "ours":
         return job
     return cannot(
@@ -343,12 +345,12 @@ def _exists(path: Path) -> bool:
     return _identity(path) is not None
 
 
-def _unseen(source: Path) -> PictureError | None:
+def _missing(source: Path) -> PictureError | None:
     """Why a file cannot be seen."""
     try:
         source.stat()
     except FileNotFoundError:
         return PictureError(f"{source} does not exist", "Check the name")
     except OSError as error:
-        return PictureError(f"cannot read {source}: {error.strerror}", troubles.mend(error))
+        return PictureError(f"cannot read {source}: {error.strerror}", troubles.fix_for(error))
     return None

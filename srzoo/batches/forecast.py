@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from ..common.amounts import duration
 from ..errors import PictureError, SrzooError
-from .one_picture import Outcome, way
+from .one_picture import PictureOutcome, read_needs
 
 if TYPE_CHECKING:
-    from ..upscaling.memory_needs import Way
+    from ..upscaling.memory_needs import PictureNeeds
     from .batch import Job
-    from .one_picture import Item, PictureMaker
+    from .one_picture import PictureInWork, PictureMaker
     from .options import Options
 
-SAMPLE = 100
+MAX_SAMPLE = 100
 """Pictures that are looked at; of more, some here and there."""
-LITTLE = 2_000_000
+MIN_PIXELS = 2_000_000
 """Pixels of input that are not worth a forecast: it would take longer than they do."""
 
 
@@ -31,55 +31,55 @@ class Forecast:
         pictures: how many will be made.
         seconds: that the model will run, estimated.
         bytes: of the results, uncompressed.
-        alone: the only one, if there is one.
+        single: the picture, if there is only one.
     """
 
     pictures: int
     seconds: float
     bytes: int
-    alone: Item | None = None
+    single: PictureInWork | None = None
 
     def __str__(self) -> str:
         what = f"{self.pictures} pictures"
-        if self.alone:
-            route = self.alone.way.route
+        if self.single:
+            route = self.single.needs.route
             what = "{}x{} to {}x{}".format(*route.source, *route.size) + f" ({route})"
-            what += ", streamed into a tiled BigTIFF" if self.alone.way.streamed else ""
+            what += ", streamed into a tiled BigTIFF" if self.single.needs.streamed else ""
         return f"{what}: about {duration(self.seconds)}, {_size(self.bytes)} uncompressed"
 
 
-def forecast(todo: list[Job], maker: PictureMaker, always: bool = False) -> Forecast | None:
+def forecast(jobs: list[Job], maker: PictureMaker, always: bool = False) -> Forecast | None:
     """A forecast; None where there is little to do, or nothing can be known.
 
     Args:
-        todo: what is to be done.
+        jobs: what is to be done.
         maker: what will do it; its model is tried on a small tile.
         always: however little there is to do.
     """
-    sample = _sample(todo)
-    found: list[Item] = []
+    sample = _sample(jobs)
+    found: list[PictureInWork] = []
     for job in sample:
         try:
-            found.append(maker.foresee(job))
+            found.append(maker.prepare_ahead(job))
         except Exception:  # noqa: BLE001
-            continue  # it will be told in its turn
-    pixels = sum(math.prod(item.way.route.source) for item in found)
-    if not found or not (always or pixels * len(todo) >= LITTLE * len(sample)):
+            continue  # an error is reported when its turn comes
+    pixels = sum(math.prod(item.needs.route.source) for item in found)
+    if not found or not (always or pixels * len(jobs) >= MIN_PIXELS * len(sample)):
         return None
     try:
         seconds = sum(maker.upscaler.seconds(item.plans) for item in found)
     except Exception:  # noqa: BLE001 - the first picture will tell of it
         return None
-    share = len(todo) / len(sample)
+    share = len(jobs) / len(sample)
     return Forecast(
         round(len(found) * share),
         share * seconds,
-        int(share * sum(item.way.result for item in found)),
-        found[0] if len(todo) == 1 else None,
+        int(share * sum(item.needs.result_bytes for item in found)),
+        found[0] if len(jobs) == 1 else None,
     )
 
 
-def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[Outcome]:
+def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[PictureOutcome]:
     """What a run would come to, from the pictures' headers; nothing is written.
 
     Args:
@@ -91,54 +91,56 @@ def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[Outcome]:
         Damage behind a header is not seen.
     """
     for job in jobs:
-        if settled := maker.skipped(job):
+        if settled := maker.settled_outcome(job):
             yield settled
             continue
         try:
             item = maker.prepare(job)
             seconds = maker.upscaler.seconds(item.plans)
         except SrzooError as error:
-            yield Outcome(job, problem=error)
+            yield PictureOutcome(job, problem=error)
             continue
         except Exception as error:  # noqa: BLE001 - one odd file is one that would fail
             what = f"cannot enlarge {job.source}: {type(error).__name__}: {error}"
-            yield Outcome(job, problem=PictureError(what, "Leave it out"))
+            yield PictureOutcome(job, problem=PictureError(what, "Leave it out"))
             continue
-        yield Outcome(job, item.way.route, seconds)
+        yield PictureOutcome(job, item.needs.route, seconds)
 
 
-def ways(todo: list[Job], options: Options, scales: tuple[int, ...]) -> dict[Job, Way]:
-    """The ways of some of the pictures, from their headers; no model is needed.
+def sample_needs(
+    jobs: list[Job], options: Options, scales: tuple[int, ...]
+) -> dict[Job, PictureNeeds]:
+    """What some of the pictures will need, from their headers; no model is needed.
 
     What cannot be read is left out.
     """
-    found: dict[Job, Way] = {}
-    for job in _sample(todo):
+    found: dict[Job, PictureNeeds] = {}
+    for job in _sample(jobs):
         try:
-            found[job] = way(job, options, scales)
-        except Exception:  # noqa: BLE001 - it will be told in its turn
+            found[job] = read_needs(job, options, scales)
+        except Exception:  # noqa: BLE001 - an error is reported when its turn comes
             continue
     return found
 
 
-def pixels(todo: list[Job], ways: Mapping[Job, Way]) -> int:
+def estimate_pixels(jobs: list[Job], needs: Mapping[Job, PictureNeeds]) -> int:
     """How many pixels the model will be given, over all pictures and passes.
 
     Args:
-        todo: what is to be done.
-        ways: as :func:`ways` found them.
+        jobs: what is to be done.
+        needs: as :func:`sample_needs` found them.
     """
     found = 0
-    for each in ways.values():
+    for each in needs.values():
         area = math.prod(each.route.source)
         for scale in each.route.passes:
             found += area
             area *= scale**2
-    return round(found * len(todo) / max(1, len(_sample(todo))))
+    return round(found * len(jobs) / max(1, len(_sample(jobs))))
 
 
-def _sample(todo: list[Job]) -> list[Job]:
-    return todo[:: max(1, -(-len(todo) // SAMPLE))]
+def _sample(jobs: list[Job]) -> list[Job]:
+    return jobs[:: max(1, -(-len(jobs) // MAX_SAMPLE))]
 
 
 def _size(bytes: int) -> str:

@@ -58,7 +58,7 @@ class InputSnapshot:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One picture that was made: from what, how, and what its file looked like."""
 
     source: str
@@ -111,7 +111,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, LedgerEntry] = {}
         self._handle: int | None = None
         self._guard = threading.Lock()
         self._size, self._torn = 0, False
@@ -178,7 +178,7 @@ class Ledger:
             self._handle = None
             os.close(handle)
 
-    def record(self, target: Path, entry: Entry) -> None:
+    def record(self, target: Path, entry: LedgerEntry) -> None:
         """Write down that ``target`` is about to take its place; on the disk when it returns.
 
         Raises:
@@ -232,12 +232,12 @@ def _plain(settings: Settings) -> dict[str, str | float | bool]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def _parse(line: bytes) -> tuple[str, Entry] | None:
+def _parse(line: bytes) -> tuple[str, LedgerEntry] | None:
     """A line of the ledger; None for one that was cut off or is not ours."""
     try:
         found = cast("dict[str, Any]", json.loads(line))
         output = found["output"]
-        entry = Entry(
+        entry = LedgerEntry(
             str(found["source"]),
             InputSnapshot(**found["input"]),
             dict(found["settings"]),

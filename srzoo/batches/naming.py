@@ -38,7 +38,7 @@ class Names:
         variants: what differs from the model's own result, some of ``VARIANTS`` and their values.
         pattern: for all names, or None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
             input's own name in a folder.
-        measure: the way of a picture, or of a page of it, to its size, for patterns that tell it.
+        measure: gives the route of a picture, or of a page of it, for patterns with sizes.
     """
 
     model: str
@@ -65,8 +65,8 @@ class Names:
 
     def default(self, stem: str) -> str:
         """The name of a result beside its input, without an ending."""
-        told = [f"-{word}-{value}" for word, value in self.variants.items()]
-        return f"{stem}-{self.model}{''.join(told)}"
+        suffixes = [f"-{word}-{value}" for word, value in self.variants.items()]
+        return f"{stem}-{self.model}{''.join(suffixes)}"
 
     def of(self, source: Path, suffix: str, beside: bool, page: str | None = None) -> str:
         """The name of one result.
@@ -81,8 +81,8 @@ class Names:
             PictureError: the pattern gives no name, or the picture's size cannot be read.
         """
         if self.pattern is None:
-            told = f"-{images.unit_of(source)}-{page}" if page else ""
-            return f"{self.default(source.stem) if beside else source.stem}{told}{suffix}"
+            page_suffix = f"-{images.unit_of(source)}-{page}" if page else ""
+            return f"{self.default(source.stem) if beside else source.stem}{page_suffix}{suffix}"
         pattern = self.pattern
         if not _own_suffix(pattern) and self.format is None:
             pattern += "{suffix}"

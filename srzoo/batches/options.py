@@ -41,9 +41,9 @@ class Options:
     strength: float = 1.0
     keep_times: bool = False
 
-    def asked(self, page: int | None = None) -> images.Asked:
+    def request(self, page: int | None = None) -> images.ReadRequest:
         """How a picture's header, or that of one of its pages, is read."""
-        return images.Asked(self.max_pixels, page, self.force_damaged)
+        return images.ReadRequest(self.max_pixels, page, self.force_damaged)
 
     def settings(
         self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"

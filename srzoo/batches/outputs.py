@@ -26,7 +26,7 @@ def to_file(
 
     Args:
         target: where; its folder must exist.
-        record: is told the finished file's state before it takes the name. The folder is
+        record: is called with the finished file's state before it takes the name. The folder is
             then this process's own: :func:`sweep` clears what a killed one has left there.
         times: of access and of change in nanoseconds, for the file to have.
 

@@ -1,6 +1,6 @@
 """Pictures through a model: read ahead in threads, computed here, written behind in threads.
 
-One picture's way is four steps (:class:`PictureMaker`). :func:`run` takes them one after the
+A picture takes four steps (:class:`PictureMaker`). :func:`run` takes them one after the
 other, or lets those of several pictures overlap; the files are the same byte for byte.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..common import memory
 from ..errors import MemoryBudgetError, SrzooError
-from .one_picture import Item, Outcome, PictureMaker, not_begun, stops_all
+from .one_picture import PictureInWork, PictureMaker, PictureOutcome, not_begun, stops_all
 
 if TYPE_CHECKING:
     from ..common.progress import Progress
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
     Begin = Callable[[Job], Progress]
 
-MOST = 8
+MAX_JOBS = 8
 """Pictures read, and as many written, at a time by default: more keep no machine busier."""
 
 
 def default_jobs() -> int:
     """How many pictures to read and write at a time on this machine."""
     # Two even on one processor: reading and writing is waiting, too.
-    return min(MOST, max(2, memory.processors()))
+    return min(MAX_JOBS, max(2, memory.processors()))
 
 
 def run(
     jobs: list[Job], maker: PictureMaker, at_a_time: int = 1, begin: Begin | None = None
-) -> Generator[Outcome]:
+) -> Generator[PictureOutcome]:
     """Do the jobs; a failure is an outcome and does not stop the others.
 
-    Only a full disk does: what follows is told as not begun. To stop early, close the iterator
+    Only a full disk does: later jobs are reported as not begun. To stop early, close the iterator
     (``contextlib.closing``): pictures that are being written are finished, the others leave
     nothing behind.
 
@@ -45,144 +45,156 @@ def run(
         maker: makes one picture.
         at_a_time: pictures that are read, and written, at a time beside the one that is
             computed; 1 for one picture after the other, with no threads.
-        begin: is told which picture is being computed; what it returns is told the tiles.
+        begin: is called with the job that is being computed; what it returns, with (tiles done,
+            tiles in all).
 
     Returns:
         An outcome for each job, in their order.
     """
     if at_a_time == 1:
-        return _in_turn(jobs, maker, begin)
-    return _Line(jobs, maker, at_a_time, begin).outcomes()
+        return _run_one_by_one(jobs, maker, begin)
+    return _Pipeline(jobs, maker, at_a_time, begin).outcomes()
 
 
-def _in_turn(jobs: list[Job], maker: PictureMaker, begin: Begin | None) -> Generator[Outcome]:
+def _run_one_by_one(
+    jobs: list[Job], maker: PictureMaker, begin: Begin | None
+) -> Generator[PictureOutcome]:
     reason: SrzooError | None = None
     for job in jobs:
         if reason:
-            yield maker.skipped(job) or not_begun(job, reason)
+            yield maker.settled_outcome(job) or not_begun(job, reason)
             continue
         outcome = maker.make(job, begin)
         reason = stops_all(outcome)
         yield outcome
 
 
-Reading = tuple[Item, Future[None]]
+Reading = tuple[PictureInWork, Future[None]]
 """A picture that is being read."""
 
 
-class _Line:
-    """The pictures on their way. Only reading and writing leaves the caller's thread."""
+class _Pipeline:
+    """The pictures that are read, computed and written.
+
+    Reading and writing are done by threads, everything else by the caller's.
+    """
 
     def __init__(
         self, jobs: list[Job], maker: PictureMaker, count: int, begin: Begin | None
     ) -> None:
-        self.todo = deque(jobs)
+        self.pending = deque(jobs)
         self.maker = maker
         self.count = count
         self.begin = begin
-        self.room = maker.memory_for_waiting()
-        self.ahead: deque[Reading | Outcome] = deque()
-        self.behind: deque[tuple[Future[Outcome], int]] = deque()
+        self.free_bytes = maker.memory_for_waiting()
+        self.reading: deque[Reading | PictureOutcome] = deque()
+        self.writing: deque[tuple[Future[PictureOutcome], int]] = deque()
         self.readers = ThreadPoolExecutor(count, "srzoo-read")
         self.writers = ThreadPoolExecutor(count, "srzoo-write")
 
-    def outcomes(self) -> Generator[Outcome]:
+    def outcomes(self) -> Generator[PictureOutcome]:
         """Run until everything is done, and tell it in order."""
         try:
-            while self.todo or self.ahead or self.behind:
+            while self.pending or self.reading or self.writing:
                 self._read_ahead()
-                enough = not self.ahead or len(self.behind) > self.count
-                if self.behind and (enough or self.behind[0][0].done()):
-                    outcome = self.behind.popleft()[0].result()
+                enough = not self.reading or len(self.writing) > self.count
+                if self.writing and (enough or self.writing[0][0].done()):
+                    outcome = self.writing.popleft()[0].result()
                     if reason := stops_all(outcome):
-                        self._give_up(reason)
+                        self._skip_the_rest(reason)
                     yield outcome
-                elif self.ahead:
-                    self._compute(self.ahead.popleft())
+                elif self.reading:
+                    self._compute(self.reading.popleft())
                 else:
                     # Too large to have others beside it, and now there are none.
-                    outcome = self.maker.make(self.todo.popleft(), self.begin)
+                    outcome = self.maker.make(self.pending.popleft(), self.begin)
                     if reason := stops_all(outcome):
-                        self._give_up(reason)
+                        self._skip_the_rest(reason)
                     yield outcome
         finally:
             self.readers.shutdown(cancel_futures=True)
             self.writers.shutdown(cancel_futures=True)
 
     def _read_ahead(self) -> None:
-        """Begin to read what comes next, as long as all that is on its way fits."""
-        while self.todo and len(self.ahead) < self.count:
-            begun = self._begun(self.todo[0])
-            if begun is None:
+        """Begin to read the next pictures, as long as all that are in memory fit."""
+        while self.pending and len(self.reading) < self.count:
+            entry = self._start_reading(self.pending[0])
+            if entry is None:
                 return
-            self.todo.popleft()
-            self.ahead.append(begun)
+            self.pending.popleft()
+            self.reading.append(entry)
 
-    def _begun(self, job: Job) -> Reading | Outcome | None:
+    def _start_reading(self, job: Job) -> Reading | PictureOutcome | None:
         """Begin to read one picture; None if it has to wait until nothing else is in memory."""
-        if settled := self.maker.skipped(job):
+        if settled := self.maker.settled_outcome(job):
             return settled
         try:
             item = self.maker.prepare(job)
         except MemoryBudgetError:
             return None
         except SrzooError as error:
-            return Outcome(job, problem=error)
+            return PictureOutcome(job, problem=error)
         except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
-            return self.maker.failed(job, error)
+            return self.maker.failed_outcome(job, error)
         # With less memory other tiles would be taken: the same result only if they are exact.
-        if item.way.streamed or not item.exact or self._held() + item.weight > self.room:
+        if (
+            item.needs.streamed
+            or not item.exact
+            or self._bytes_in_flight() + item.bytes > self.free_bytes
+        ):
             return None
-        return item, self.readers.submit(self.maker.fetch, item)
+        return item, self.readers.submit(self.maker.decode, item)
 
-    def _held(self) -> int:
-        """Bytes of all pictures and results on their way."""
-        ahead = sum(each[0].weight for each in self.ahead if not isinstance(each, Outcome))
-        return ahead + sum(weight for future, weight in self.behind if not future.done())
+    def _bytes_in_flight(self) -> int:
+        """Bytes of all pictures and results in memory."""
+        reading = sum(
+            each[0].bytes for each in self.reading if not isinstance(each, PictureOutcome)
+        )
+        return reading + sum(weight for future, weight in self.writing if not future.done())
 
-    def _compute(self, begun: Reading | Outcome) -> None:
-        if isinstance(begun, Outcome):
-            self._settle(begun)
+    def _compute(self, entry: Reading | PictureOutcome) -> None:
+        if isinstance(entry, PictureOutcome):
+            self._add_outcome(entry)
             return
-        item, reading = begun
+        item, reading = entry
         try:
             reading.result()
-            if not self.maker.fits(item, self._held()):
-                self._take_back(begun)
+            if not self.maker.fits(item, self._bytes_in_flight()):
+                self._continue_one_by_one(entry)
                 return
             self.maker.enlarge(item, self.begin(item.job) if self.begin else None)
         except (MemoryBudgetError, MemoryError):
-            self._take_back(begun)  # alone it may fit
+            self._continue_one_by_one(entry)  # alone it may fit
             return
         except SrzooError as error:
-            self._settle(Outcome(item.job, problem=error))
+            self._add_outcome(PictureOutcome(item.job, problem=error))
             return
         except Exception as error:  # noqa: BLE001 - as above
-            self._settle(self.maker.failed(item.job, error))
+            self._add_outcome(self.maker.failed_outcome(item.job, error))
             return
-        self.behind.append((self.writers.submit(self.maker.store, item), item.weight))
+        self.writing.append((self.writers.submit(self.maker.store, item), item.bytes))
 
-    def _settle(self, outcome: Outcome) -> None:
-        future: Future[Outcome] = Future()
+    def _add_outcome(self, outcome: PictureOutcome) -> None:
+        future: Future[PictureOutcome] = Future()
         future.set_result(outcome)
-        self.behind.append((future, 0))
+        self.writing.append((future, 0))
 
-    def _take_back(self, first: Reading) -> None:
+    def _continue_one_by_one(self, first: Reading) -> None:
         """Memory is short: from here on one picture after the other."""
-        begun = [first, *self.ahead]
-        wait([each[1] for each in begun if not isinstance(each, Outcome)])
-        self.todo.extendleft(map(_job, reversed(begun)))
-        self.ahead.clear()
-        self.room = 0
+        entries = [first, *self.reading]
+        wait([each[1] for each in entries if not isinstance(each, PictureOutcome)])
+        self.pending.extendleft(map(_job, reversed(entries)))
+        self.reading.clear()
+        self.free_bytes = 0
 
-    def _give_up(self, reason: SrzooError) -> None:
+    def _skip_the_rest(self, reason: SrzooError) -> None:
         """What has not been computed will not be; what has been is still written if it can."""
-        self.todo.extendleft(map(_job, reversed(self.ahead)))
-        self.ahead.clear()
-        for job in self.todo:
-            self._settle(self.maker.skipped(job) or not_begun(job, reason))
-        self.todo.clear()
+        self.pending.extendleft(map(_job, reversed(self.reading)))
+        self.reading.clear()
+        for job in self.pending:
+            self._add_outcome(self.maker.settled_outcome(job) or not_begun(job, reason))
+        self.pending.clear()
 
 
-def _job(begun: Reading | Outcome) -> Job:
-    return begun.job if isinstance(begun, Outcome) else begun[0].job
+def _job(entry: Reading | PictureOutcome) -> Job:
+    return entry.job if isinstance(entry, PictureOutcome) else entry[0].job

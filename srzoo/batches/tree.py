@@ -12,12 +12,12 @@ from ..common import files
 from ..errors import PictureError, SrzooError
 from . import naming
 
-SHOWN = 5
-"""Endings that are told of; of more, their number."""
+MAX_SUFFIXES = 5
+"""Endings that are listed; of others, only how many."""
 
 
 @dataclass
-class Left:
+class Ignored:
     """How much of folders was left out, and why.
 
     Attributes:
@@ -30,7 +30,7 @@ class Left:
     hidden: int = 0
     folders: int = 0
 
-    def add(self, other: Left) -> None:
+    def add(self, other: Ignored) -> None:
         """Count another folder's too."""
         self.suffixes.update(other.suffixes)
         self.hidden += other.hidden
@@ -41,8 +41,8 @@ class Left:
 
     def __str__(self) -> str:
         kinds = [f"{n} {suffix or 'without ending'}" for suffix, n in self.suffixes.most_common()]
-        several = len(kinds) - SHOWN
-        kinds = [*kinds[:SHOWN], f"{several} more kinds"] if several > 1 else kinds
+        several = len(kinds) - MAX_SUFFIXES
+        kinds = [*kinds[:MAX_SUFFIXES], f"{several} more kinds"] if several > 1 else kinds
         parts = [", ".join(kinds)] * bool(kinds) + [f"{self.hidden} hidden"] * bool(self.hidden)
         if self.folders:
             parts.append(f"{self.folders} folder{'s' * (self.folders > 1)}: give -r")
@@ -50,7 +50,7 @@ class Left:
 
 
 @dataclass
-class Found:
+class FolderContents:
     """What lies in a tree, in the order of names, each folder's own files first.
 
     Attributes:
@@ -58,17 +58,19 @@ class Found:
         results: results of earlier runs, which are no inputs.
         links: linked folders, which are not followed: they may lead round in circles.
         problems: folders that cannot be looked into.
-        left: what else lies there.
+        ignored: what else lies there.
     """
 
     pictures: list[tuple[Path, Path]] = field(default_factory=list[tuple[Path, Path]])
     results: list[Path] = field(default_factory=list[Path])
     links: list[Path] = field(default_factory=list[Path])
     problems: list[tuple[Path, SrzooError]] = field(default_factory=list[tuple[Path, SrzooError]])
-    left: Left = field(default_factory=Left)
+    ignored: Ignored = field(default_factory=Ignored)
 
 
-def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Path | None) -> Found:
+def scan_folder(
+    folder: Path, models: tuple[str, ...], recursive: bool, output: Path | None
+) -> FolderContents:
     """Gather a folder's pictures; what is hidden is passed over.
 
     Args:
@@ -80,7 +82,7 @@ def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Pa
     Raises:
         PictureError: it holds no pictures, or cannot be looked into.
     """
-    found = Found()
+    found = FolderContents()
     stack = [Path()]
     while stack:
         place = stack.pop()
@@ -95,43 +97,43 @@ def look_into(folder: Path, models: tuple[str, ...], recursive: bool, output: Pa
                 raise problem from error
             found.problems.append((folder / place, problem))
             continue
-        found.left.hidden += sum(_hidden(entry.name) for entry in entries)
+        found.ignored.hidden += sum(_hidden(entry.name) for entry in entries)
         entries = [entry for entry in entries if not entry.name.startswith(".")]
         below = [e for e in entries if _is_folder(e) and not _is(e, output)]
         if not recursive:
-            found.left.folders += len(below)
+            found.ignored.folders += len(below)
         else:
             found.links += [Path(entry.path) for entry in below if entry.is_symlink()]
             stack += [place / entry.name for entry in reversed(below) if not entry.is_symlink()]
-        _take(folder, place, entries, models, found)
+        _add_files(folder, place, entries, models, found)
     if not (found.pictures or found.problems):
         hint = f"Known: {' '.join(sorted(images.READABLE))}"
-        if found.left.folders:
+        if found.ignored.folders:
             hint = "Give --recursive to look into the folders in it"
-        left = f" ({found.left})" if found.left.suffixes else ""
+        left = f" ({found.ignored})" if found.ignored.suffixes else ""
         raise PictureError(f"{folder} holds no pictures{left}", hint)
     return found
 
 
-def _take(
+def _add_files(
     folder: Path,
     place: Path,
     entries: list[os.DirEntry[str]],
     models: tuple[str, ...],
-    found: Found,
+    found: FolderContents,
 ) -> None:
     names: list[str] = []
     for entry in entries:
         if _is_folder(entry):
             continue
         suffix = Path(entry.name).suffix.lower()
-        # A link to nowhere is taken, so that it is told; a device or a FIFO is not.
+        # A broken link is kept, so that it is reported; a device or a FIFO is not.
         if suffix in images.READABLE and (
             os.path.isfile(entry.path) or not os.path.exists(entry.path)
         ):
             names.append(entry.name)
         else:
-            found.left.suffixes[suffix] += 1
+            found.ignored.suffixes[suffix] += 1
     stems = {Path(name).stem for name in names}
     for name in names:
         stem = Path(name).stem

@@ -24,7 +24,7 @@ from ..plugins.packages import versions
 from ..upscaling import planner
 from . import machine, work
 from .machine import Machine
-from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Measurement, MeasurementTask, Problem
+from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Measurement, MeasurementError, MeasurementTask
 
 if TYPE_CHECKING:
     from ..common.progress import Progress
@@ -39,7 +39,7 @@ UNFOLDED = f"{UNFOLDED_FORMAT}, unfolded"
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One engine, or baseline, at one size.
 
     Attributes:
@@ -96,18 +96,18 @@ class BenchReport:
     budget: int | None
     gflops: float
     work: int
-    rows: tuple[Row, ...]
+    rows: tuple[BenchRow, ...]
     left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True)
-class _Way:
-    """An engine or a baseline; ``asked`` for by name, so that what fails is an error."""
+class _Candidate:
+    """An engine or a baseline; ``explicit``: asked for by name, so that a failure is an error."""
 
     name: str
     task: MeasurementTask
     packages: tuple[str, ...]
-    asked: bool
+    explicit: bool
 
 
 class _Bench:
@@ -127,7 +127,7 @@ class _Bench:
         if self.progress:
             self.progress(self.done, total)
 
-    def engine(self, name: str, asked: bool) -> _Way | None:
+    def engine(self, name: str, explicit: bool) -> _Candidate | None:
         """Make an engine ready: the export that it uses is kept. None if it cannot be."""
         task = MeasurementTask(ENGINE, name, str(self.folder.path), self.scale)
         try:
@@ -140,40 +140,43 @@ class _Bench:
                 if made.record.refused:
                     raise ModelError(made.record.refused, "Leave this engine out")
         except (DeviceError, ModelError, PluginError) as error:
-            self._miss(name, None, error, asked)
+            self._leave_out(name, None, error, explicit)
             return None
-        return _Way(name, task, _running(stated.packages), asked)
+        return _Candidate(name, task, _packages_of(stated.packages), explicit)
 
-    def unfolded(self, place: Path) -> _Way | None:
+    def unfolded(self, place: Path) -> _Candidate | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
-        format = kinds.export_formats.create(UNFOLDED_FORMAT)
-        path, packages = place / f"model{format.suffix}", _running(format.packages)
+        export_format = kinds.export_formats.create(UNFOLDED_FORMAT)
+        path, packages = (
+            place / f"model{export_format.suffix}",
+            _packages_of(export_format.packages),
+        )
         try:
             convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
         except (DeviceError, ModelError) as error:
-            self._miss(UNFOLDED, None, error, False)
+            self._leave_out(UNFOLDED, None, error, False)
             return None
         task = MeasurementTask(
             FILE, UNFOLDED_FORMAT, str(self.folder.path), self.scale, file=str(path)
         )
-        return _Way(UNFOLDED, task, packages, False)
+        return _Candidate(UNFOLDED, task, packages, False)
 
-    def measure(self, way: _Way, size: Size) -> None:
+    def measure(self, candidate: _Candidate, size: Size) -> None:
         """One measurement, unless the way has failed at this size."""
-        if any((gone.engine, gone.size) == (way.name, size) for gone in self.left_out):
+        if any((gone.engine, gone.size) == (candidate.name, size) for gone in self.left_out):
             return
         try:
-            found = measured(replace(way.task, size=size))
+            found = run_measurement(replace(candidate.task, size=size))
         except SrzooError as error:
-            self._miss(way.name, size, error, way.asked)
+            self._leave_out(candidate.name, size, error, candidate.explicit)
             return
-        old = self.best.get((way.name, size), found)
-        self.best[way.name, size] = Measurement(
+        old = self.best.get((candidate.name, size), found)
+        self.best[candidate.name, size] = Measurement(
             min(found.seconds, old.seconds), max(found.memory, old.memory)
         )
 
-    def _miss(self, name: str, size: Size | None, error: SrzooError, asked: bool) -> None:
-        if asked:
+    def _leave_out(self, name: str, size: Size | None, error: SrzooError, explicit: bool) -> None:
+        if explicit:
             raise error
         self.left_out.append(LeftOut(name, size, str(error)))
 
@@ -202,7 +205,7 @@ def bench(
         rounds: how often everything is measured.
         memory: bytes; every engine is measured once more, and its process may take no more.
         baseline: the plain network in torch too, and, if it is installed, in OpenVINO.
-        progress: is told (steps done, steps in all).
+        progress: is called with (steps done, steps in all).
 
     Raises:
         PluginError: there is no such engine.
@@ -217,41 +220,41 @@ def bench(
     sizes = list(dict.fromkeys(sizes))
     run = _Bench(folder, factor, progress)
     with tempfile.TemporaryDirectory(prefix=".srzoo-") as place:
-        makers: list[Callable[[], _Way | None]] = [
+        makers: list[Callable[[], _Candidate | None]] = [
             lambda name=name: run.engine(name, engines is not None) for name in names
         ]
         if baseline:
             task = MeasurementTask(PLAIN, DEFAULT, str(folder.path), factor)
             makers += [
-                lambda: _Way(
-                    PLAIN_TORCH, task, _running(engine_facts.find(DEFAULT).packages), False
+                lambda: _Candidate(
+                    PLAIN_TORCH, task, _packages_of(engine_facts.find(DEFAULT).packages), False
                 ),
                 lambda: run.unfolded(Path(place)),
             ]
-        ways: list[_Way] = []
+        candidates: list[_Candidate] = []
         for make in makers:
-            if way := make():
-                ways.append(way)
-                if memory and way.task.kind == ENGINE:
-                    ways.append(_within(way, memory))
+            if candidate := make():
+                candidates.append(candidate)
+                if memory and candidate.task.kind == ENGINE:
+                    candidates.append(_with_budget(candidate, memory))
             run.tick(len(makers) + rounds * (1 + len(makers) * len(sizes)))
-        total = run.done + rounds * (1 + len(ways) * len(sizes))
+        total = run.done + rounds * (1 + len(candidates) * len(sizes))
         product = math.inf
         for _ in range(rounds):
-            product = min(product, measured(MeasurementTask(PRODUCT)).seconds)
+            product = min(product, run_measurement(MeasurementTask(PRODUCT)).seconds)
             run.tick(total)
             for size in sizes:
-                for way in ways:
-                    run.measure(way, size)
+                for candidate in candidates:
+                    run.measure(candidate, size)
                     run.tick(total)
     peak, each = 2 * SIDE**3 / product, work.per_pixel(folder, factor)
     rows = [
         _row(way.name, size, run.best[way.name, size], factor, each, peak)
         for size in sizes
-        for way in ways
+        for way in candidates
         if (way.name, size) in run.best
     ]
-    packages = dict.fromkeys(["numpy", *(name for way in ways for name in way.packages)])
+    packages = dict.fromkeys(["numpy", *(name for way in candidates for name in way.packages)])
     return BenchReport(
         srzoo=__version__,
         model=folder.name,
@@ -267,31 +270,31 @@ def bench(
     )
 
 
-def measured(task: MeasurementTask) -> Measurement:
+def run_measurement(task: MeasurementTask) -> Measurement:
     """A task's result.
 
     Raises:
         ModelError: it cannot be done, or its process died.
     """
     command = [sys.executable, "-P", "-m", "srzoo.benching.once", json.dumps(asdict(task))]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    if told.returncode:
-        last = (told.stderr.strip().splitlines() or ["it says nothing"])[-1]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["it says nothing"])[-1]
         name = f"{task.name} ({task.kind}) at {task.size[0]}x{task.size[1]}"
         raise ModelError(
-            f"measuring {name} ended with exit code {told.returncode}: {last}",
+            f"measuring {name} ended with exit code {process.returncode}: {last}",
             "Try a smaller --size: memory may be short",
         )
-    data: dict[str, Any] = json.loads(told.stdout.strip().splitlines()[-1])
+    data: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
     if "what" in data:
-        problem = strict.parse(Problem, data, "the measurement")
+        problem = strict.parse(MeasurementError, data, "the measurement")
         raise ModelError(problem.what, problem.fix)
     return strict.parse(Measurement, data, "the measurement")
 
 
-def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak: float) -> Row:
+def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak: float) -> BenchRow:
     pixels = math.prod(size)
-    return Row(
+    return BenchRow(
         engine=name,
         size=size,
         seconds=found.seconds,
@@ -301,12 +304,12 @@ def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak:
     )
 
 
-def _within(way: _Way, budget: int) -> _Way:
+def _with_budget(candidate: _Candidate, budget: int) -> _Candidate:
     """An engine that has less memory than it would take; where that is not enough, so be it."""
-    name = f"{way.name}, {planner.format_gb(budget)}"
-    return replace(way, name=name, task=replace(way.task, memory=budget), asked=False)
+    name = f"{candidate.name}, {planner.format_gb(budget)}"
+    return replace(candidate, name=name, task=replace(candidate.task, memory=budget), asked=False)
 
 
-def _running(packages: Iterable[str]) -> tuple[str, ...]:
+def _packages_of(packages: Iterable[str]) -> tuple[str, ...]:
     """Those of the packages that run something, and do not only write ONNX."""
-    return tuple(name for name in packages if name not in exports.WRITING)
+    return tuple(name for name in packages if name not in exports.UNFINISHED)

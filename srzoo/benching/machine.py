@@ -42,10 +42,10 @@ class Machine:
 
 def this_machine() -> Machine:
     """This computer."""
-    told = _cpuinfo()
-    flags = told.get("flags", told.get("Features", "")).split()
+    info = _cpuinfo()
+    flags = info.get("flags", info.get("Features", "")).split()
     return Machine(
-        cpu=told.get("model name") or _named(),
+        cpu=info.get("model name") or _cpu_name(),
         vectors=next((name for flag, name in VECTORS.items() if flag in flags), ""),
         cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         threads=memory.cores(),
@@ -64,7 +64,7 @@ def _cpuinfo() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _named() -> str:
+def _cpu_name() -> str:
     if sys.platform == "darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         with contextlib.suppress(OSError, subprocess.CalledProcessError):

@@ -1,7 +1,7 @@
 """One measurement, in a process of its own: ``python -m srzoo.benching.once TASK``.
 
 TASK is a :class:`MeasurementTask` as JSON, and so is what is printed: a :class:`Measurement`, or
-the :class:`Problem` that came between.
+the :class:`MeasurementError` that came between.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Problem:
+class MeasurementError:
     """Why nothing came out, as :class:`~srzoo.errors.SrzooError` has it."""
 
     what: str
@@ -80,14 +80,14 @@ class Problem:
 
 def main() -> None:
     """Do what the command line says."""
-    own = descriptors.own_text()  # engines print to stdout, some of them at the very end
+    own = descriptors.take_stdout_as_text()  # engines print to stdout, some of them at the very end
     bare = memory.peak()
     task = strict.parse(MeasurementTask, json.loads(sys.argv[1]), "the task")
     try:
         seconds = _product() if task.kind == PRODUCT else _timed(task)
-        found: Measurement | Problem = Measurement(seconds, memory.peak() - bare)
+        found: Measurement | MeasurementError = Measurement(seconds, memory.peak() - bare)
     except SrzooError as error:
-        found = Problem(error.what, error.fix)
+        found = MeasurementError(error.what, error.fix)
     own.write(json.dumps(asdict(found)) + "\n")
 
 

@@ -37,14 +37,14 @@ class Commands(click.Group):
         except MissingPluginError:
             return None
         except PluginError as error:
-            return click.Command(cmd_name, callback=_failing(error), short_help=f"(broken) {error}")
+            return click.Command(cmd_name, callback=_raising(error), short_help=f"(broken) {error}")
         if not isinstance(command, click.Command):
             plugin = kinds.commands.find(cmd_name)
             error = BrokenPluginError(
                 f"{plugin} is no click.Command, but {type(command).__name__}",
                 f"Upgrade or uninstall {plugin.dist}",
             )
-            return click.Command(cmd_name, callback=_failing(error))
+            return click.Command(cmd_name, callback=_raising(error))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,7 +68,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _failing(error: PluginError) -> Callable[[], None]:
+def _raising(error: PluginError) -> Callable[[], None]:
     def fail() -> None:
         raise error
 
@@ -115,16 +115,16 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit code is 0, 1 (a part failed), 2 (refused) or 130."""
-    alone = arguments is None
+    own_process = arguments is None
     given = sys.argv[1:] if arguments is None else arguments
-    with _streams.guarded(alone=alone) as streams, _signals.handled():
+    with _streams.guarded_streams(own_process=own_process) as streams, _signals.signals_handled():
         code = _run(given, streams)
-        if lost := streams.lost():
-            code = _say(lost, code or A_PART_FAILED)
+        if problem := streams.write_error():
+            code = _say(problem, code or A_PART_FAILED)
     sys.exit(code)
 
 
-def _answers(arguments: list[str]) -> bool:
+def _is_for_machines(arguments: list[str]) -> bool:
     """Whether a command of ours is asked for JSON, beside which stdout has nothing."""
     options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     name = next((argument for argument in options if not argument.startswith("-")), "")
@@ -135,7 +135,7 @@ def _answers(arguments: list[str]) -> bool:
 
 
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
-    if _answers(arguments):
+    if _is_for_machines(arguments):
         streams.for_machines()
     try:
         with warnings_in_a_line():
@@ -147,25 +147,26 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         if isinstance(stop.__cause__, EOFError):  # of a file that is cut off, and no Ctrl-D
-            return _failed(stop.__cause__, arguments)
+            return _report_error(stop.__cause__, arguments)
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
         return A_PART_FAILED  # whoever read our output has enough
     except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
-        return _failed(error, arguments)
+        return _report_error(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception, arguments: list[str]) -> int:
+def _report_error(error: Exception, arguments: list[str]) -> int:
     if os.environ.get(troubles.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
-        error = SrzooError(troubles.reason(error), troubles.mend(error))
-    told = troubles.explain(_theirs(error, arguments), f"srzoo {' '.join(arguments)} failed")
-    return _say(str(told), BAD_INPUT)
+        error = SrzooError(troubles.describe(error), troubles.fix_for(error))
+    whose = _with_its_owner(error, arguments)
+    explained = troubles.explain(whose, f"srzoo {' '.join(arguments)} failed")
+    return _say(str(explained), BAD_INPUT)
 
 
-def _theirs(error: Exception, arguments: list[str]) -> Exception:
+def _with_its_owner(error: Exception, arguments: list[str]) -> Exception:
     """The error of another package's command as one that says whose it is."""
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if isinstance(error, SrzooError) or name not in kinds.commands:

@@ -1,7 +1,7 @@
 """Options that several commands have: each is declared once, beside what it means.
 
 A group of options is a frozen dataclass whose fields are annotated with the click option that
-fills them; :func:`gathered` adds them to a command, which is given one object.
+fills them; :func:`option_group` adds them to a command, which is given one object.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from ..images import Asked
+    from ..images import ReadRequest
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def gathered(group: type[Any], name: str) -> Callable[[F], F]:
+def option_group(group: type[Any], name: str) -> Callable[[F], F]:
     """Give a command a group's options, as one argument called ``name``."""
     options = get_type_hints(group, include_extras=True)
 
@@ -49,18 +49,18 @@ def gathered(group: type[Any], name: str) -> Callable[[F], F]:
     return decorate
 
 
-class Spelled(click.Option):
+class AliasOption(click.Option):
     """An option that also takes older spellings: those of its names that end in ``!``."""
 
     def __init__(self, param_decls: list[str], **attributes: Any) -> None:
-        self.old = [name.rstrip("!") for name in param_decls if name.endswith("!")]
+        self.old_names = [name.rstrip("!") for name in param_decls if name.endswith("!")]
         super().__init__([name.rstrip("!") for name in param_decls], **attributes)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The help without the older spellings."""
         names = self.opts
         try:
-            self.opts = [name for name in names if name not in self.old]
+            self.opts = [name for name in names if name not in self.old_names]
             return super().get_help_record(ctx)
         finally:
             self.opts = names
@@ -73,7 +73,7 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as engines take it."""
-        return devices.named(value)
+        return devices.parse_name(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -182,7 +182,7 @@ def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     return amount(value, "number of pixels", "500M") if value else None
 
 
-def either(
+def one_of(
     argument: T | None, option: T | None, what: str = "MODEL", default: T | None = None
 ) -> T:
     """What was given as an argument, or as an option.
@@ -202,7 +202,7 @@ REFERENCE: dict[str, Any] = {"default_map": {"engine": ENGINE}}
 """Settings of commands that measure and compare models: by torch, unless another is asked for."""
 
 
-def together(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
+def arguments_of(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
     """Several arguments in their order, of which each may be given as an option instead.
 
     Raises:
@@ -230,7 +230,7 @@ json_option = click.option("--json", "json_", is_flag=True, help="One JSON objec
 
 
 @dataclass(frozen=True)
-class Running:
+class EngineOptions:
     """Which engine runs a model, on what, and within which memory."""
 
     engine: Annotated[str, click.option(
@@ -255,7 +255,7 @@ class Running:
 
         engine.check(self.engine, self.device, self.precision)
 
-    def ran(self, engines: Sequence[str]) -> dict[str, str]:
+    def describe(self, engines: Sequence[str]) -> dict[str, str]:
         """What models were run by, for whoever reads the figures; nothing where there were none."""
         if not engines:
             return {}
@@ -263,7 +263,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Enlarging:
+class SizeOptions:
     """How large, and how much of it is the model's."""
 
     scale: Annotated[str | None, click.option(
@@ -274,7 +274,7 @@ class Enlarging:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """What is taken of a picture file."""
 
     page: Annotated[int | str | None, click.option(
@@ -286,7 +286,7 @@ class Reading:
         "--max-pixels", metavar="N", callback=_pixels,
         help="Refuse larger pictures. Default: 500M.")]
 
-    def one(self) -> Asked:
+    def single_picture(self) -> ReadRequest:
         """How one picture is read.
 
         Raises:
@@ -296,11 +296,12 @@ class Reading:
 
         if isinstance(self.page, str):
             raise SrzooError("one picture cannot be all pages", "Give --page N")
-        return images.Asked(self.max_pixels or images.MAX_PIXELS, self.page, self.force_damaged)
+        most = self.max_pixels or images.MAX_PIXELS
+        return images.ReadRequest(most, self.page, self.force_damaged)
 
 
 @dataclass(frozen=True)
-class Writing:
+class WriteOptions:
     """What a result's file is like."""
 
     format: Annotated[str | None, click.option(
@@ -318,7 +319,7 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Existing:
+class ExistingOptions:
     """What happens to files that are there already."""
 
     overwrite: Annotated[bool, click.option(
@@ -328,8 +329,8 @@ class Existing:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How much is told, and to whom."""
+class ReportOptions:
+    """How much is said, and to whom."""
 
     json_: Annotated[bool, click.option(
         "--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")]

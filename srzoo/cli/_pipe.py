@@ -15,7 +15,7 @@ from . import _streams
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
-    from ..images import Asked
+    from ..images import ReadRequest
 
 PIPE = "-"
 STDIN, STDOUT = Path("standard input"), Path("standard output")
@@ -27,17 +27,17 @@ class _Input(io.BytesIO):
     name = str(STDIN)
 
 
-def source(name: str) -> str:
+def input_name(name: str) -> str:
     """``-`` for every name of standard input."""
     return PIPE if files.descriptor(name) == 0 else name
 
 
-def place(name: str | None) -> str | None:
+def output_name(name: str | None) -> str | None:
     """``-`` for every name of standard output: ``/dev/stdout``, ``/proc/self/fd/1``."""
     return PIPE if name and files.descriptor(name) == descriptors.OUT else name
 
 
-def path(name: str) -> Path:
+def input_path(name: str) -> Path:
     """The path of an argument; ``./-`` is a file, and stays one."""
     return Path(os.path.abspath(name)) if Path(name) == Path(PIPE) else Path(name)
 
@@ -48,7 +48,7 @@ def plan_pipe(
     format: str | None,
     overwrite: bool,
     skip_existing: bool,
-    asked: Asked,
+    request: ReadRequest,
 ) -> Batch:
     """One job, from standard input or to standard output, or both.
 
@@ -63,23 +63,23 @@ def plan_pipe(
     if output is None:
         raise PictureError("no place is named for the result", "Give -o - or -o FILE")
     through = inputs[0] == PIPE
-    picture = STDIN if through else path(inputs[0])
+    picture = STDIN if through else input_path(inputs[0])
     own = False
     if output == PIPE:
         known = [k for k, f in images.FORMATS.items() if picture.suffix.lower() in f.suffixes]
         job = batch.Job(
-            picture, STDOUT, format or (known or ["png"])[0], sink=_stdout(), page=asked.page
+            picture, STDOUT, format or (known or ["png"])[0], sink=_stdout(), page=request.page
         )
         own = format is None
     else:
-        target = path(output)
+        target = input_path(output)
         if output.endswith(("/", os.sep)) or os.path.isdir(target):
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
         own = format is None and files.is_stream(target)  # a device has no ending
         found = format or ("png" if own else images.format_of(target))
-        job = batch.Job(picture, target, found, data=io.BytesIO(), page=asked.page)
-        job = batch.judge(job, overwrite, skip_existing)
-    if through and not (job.problem or job.kept):
+        job = batch.Job(picture, target, found, data=io.BytesIO(), page=request.page)
+        job = batch.check_target(job, overwrite, skip_existing)
+    if through and not (job.problem or job.skip_reason):
         data = _Input(_stdin())
         if own:
             job = replace(job, format=images.read_format(data))

@@ -14,10 +14,10 @@ from ._console import as_json, printable
 if TYPE_CHECKING:
     from ..batches.naming import Names
     from ..batches.one_picture import Options
-    from ..images import Asked
+    from ..images import ReadRequest
     from ..models.folder import ModelFolder
     from ..upscaling.upscaler import Upscaler
-    from ._options import Existing, Running, Telling
+    from ._options import EngineOptions, ExistingOptions, ReportOptions
 
 
 def run(
@@ -26,10 +26,10 @@ def run(
     output: str | None,
     options: Options,
     names: Names,
-    running: Running,
-    existing: Existing,
-    telling: Telling,
-    asked: Asked,
+    engine_options: EngineOptions,
+    existing_options: ExistingOptions,
+    report_options: ReportOptions,
+    request: ReadRequest,
 ) -> None:
     """Make the sheet and tell it.
 
@@ -41,43 +41,54 @@ def run(
     from ..comparing import preview
 
     source = Path(given)
-    page = _page(source, asked)
-    target, kept = _target(source, output, names, existing, page)
-    if kept:
+    page = _page(source, request)
+    target, keep = _target(source, output, names, existing_options, page)
+    if keep:
         return
     picture = images.read(
-        source, max_pixels=asked.max_pixels, page=asked.page, force_damaged=asked.force_damaged
+        source,
+        max_pixels=request.max_pixels,
+        page=request.page,
+        force_damaged=request.force_damaged,
     )
     route = options.sizing.route(picture.size, folder.config.scales)
-    model = _load(folder, running, options)
+    model = _load(folder, engine_options, options)
     found = preview.preview(model, picture, options.sizing)
     outputs.make_folder(target.parent)
     strength = f", strength {options.strength:g}" if options.strength != 1 else ""
     heading = " ".join([source.name, *page])
     drawn = preview.draw(found, heading, folder.name + strength)
     images.write(images.from_pil(drawn), target, images.format_of(target))
-    if telling.json_:
+    if report_options.json_:
         place = found.place
         as_json(
             {"input": str(source), "output": str(target), "from": found.source, "to": route.size,
              "route": str(route), "crop": [place.x, place.y, place.width, place.height],
              "seconds": round(found.seconds, 3)}
         )  # fmt: skip
-    elif not telling.quiet:
+    elif not report_options.quiet:
         click.echo(f"{printable(target)}  {found.place}  {found.seconds:.1f} s")
 
 
-def _page(source: Path, asked: Asked) -> tuple[str, ...]:
+def _page(source: Path, request: ReadRequest) -> tuple[str, ...]:
     """What the page is called, of a file that has several: ``("frame", "2")``."""
     from .. import images
 
-    if asked.page is None or not source.is_file() or images.read_header(source, asked).pages == 1:
+    if (
+        request.page is None
+        or not source.is_file()
+        or images.read_header(source, request).pages == 1
+    ):
         return ()
-    return images.unit_of(source), str(asked.page)
+    return images.unit_of(source), str(request.page)
 
 
 def _target(
-    source: Path, output: str | None, names: Names, existing: Existing, page: tuple[str, ...]
+    source: Path,
+    output: str | None,
+    names: Names,
+    existing_options: ExistingOptions,
+    page: tuple[str, ...],
 ) -> tuple[Path, bool]:
     """Where the sheet goes, and whether one that is there stays."""
     from .. import images
@@ -95,30 +106,33 @@ def _target(
     else:
         target = Path(output)
     job = batch.Job(source, target, images.format_of(target))
-    job = batch.judge(job, existing.overwrite, existing.skip_existing)
+    job = batch.check_target(job, existing_options.overwrite, existing_options.skip_existing)
     if job.problem:
         raise job.problem
     outputs.check_folder(target.parent)
-    return target, bool(job.kept)
+    return target, bool(job.skip_reason)
 
 
-def _load(folder: ModelFolder, running: Running, options: Options) -> Upscaler:
+def _load(folder: ModelFolder, engine_options: EngineOptions, options: Options) -> Upscaler:
     """The model, by an engine that needs no preparation for so little work."""
     from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
 
     chosen = engines.choose(
-        folder, running.engine, device=running.device, precision=running.precision
+        folder,
+        engine_options.engine,
+        device=engine_options.device,
+        precision=engine_options.precision,
     )
-    if chosen.prepares and not chosen.asked:
+    if chosen.prepares and not chosen.explicit:
         chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for so little")
     return loading.load(
         folder,
         engine=chosen,
-        device=running.device,
-        precision=running.precision,
-        tile=running.tile,
-        memory=running.memory,
+        device=engine_options.device,
+        precision=engine_options.precision,
+        tile=engine_options.tile,
+        memory=engine_options.memory,
         strength=options.strength,
     )

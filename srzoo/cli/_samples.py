@@ -50,7 +50,7 @@ def draw(
 
     from .. import images
     from ..common import files
-    from ..images.sheet import Panel, Style, fitted, render
+    from ..images.sheet import Panel, Style, fit_picture, render
 
     count = 1 if degradation.deterministic else DRAWS
     rows: list[list[Panel]] = []
@@ -62,15 +62,17 @@ def draw(
             for whole, part in zip(hr.shape[:2], (height, width), strict=True)
         )
         part = np.ascontiguousarray(hr[top : top + height, left : left + width])
-        row = [Panel(fitted(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
+        row = [Panel(fit_picture(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
         for number in range(count):
-            lr = degradation(hr, scale, chance(seed + number, called))
+            lr = degradation(hr, scale, generator(seed + number, called))
             small = lr[top // scale :, left // scale :][: height // scale, : width // scale]
             nearest = Image.fromarray(np.ascontiguousarray(small)).resize(
                 (width, height), Image.Resampling.NEAREST
             )
             note = f"seed {seed + number}" if count > 1 else "no chance in it"
-            row.append(Panel(fitted(np.asarray(nearest), (SIDE, SIDE)), f"{name} x{scale}", note))
+            row.append(
+                Panel(fit_picture(np.asarray(nearest), (SIDE, SIDE)), f"{name} x{scale}", note)
+            )
         rows.append(row)
     image = render(rows, Style((SIDE, SIDE), margin=8))
     try:
@@ -98,7 +100,7 @@ def cropped(hr: U8, scale: int, picture: Path) -> U8:
     return hr[:height, :width]
 
 
-def chance(seed: int, name: str) -> np.random.Generator:
+def generator(seed: int, name: str) -> np.random.Generator:
     """What a degradation of one picture draws from: it depends on nothing but these."""
     import numpy as np
 

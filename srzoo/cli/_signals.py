@@ -10,10 +10,10 @@ from types import FrameType
 
 INTERRUPTED = 130
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-AGAIN = b"srzoo: finishing what is being written; once more ends it at once\n"
+SECOND_SIGNAL = b"srzoo: finishing what is being written; once more ends it at once\n"
 
 
-class _Stop:
+class StopHandler:
     """The first signal is a KeyboardInterrupt; the second leaves the clearing up alone."""
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class _Stop:
         if self.count > 2:
             os._exit(INTERRUPTED)  # what is half made is taken away by the next run
         with contextlib.suppress(OSError):
-            os.write(2, AGAIN)
+            os.write(2, SECOND_SIGNAL)
 
 
 @contextlib.contextmanager
-def handled() -> Generator[None]:
+def signals_handled() -> Generator[None]:
     """Handle them all alike; what is ignored (``nohup``) stays ignored."""
-    stop, before = _Stop(), dict[signal.Signals, object]()
+    stop, before = StopHandler(), dict[signal.Signals, object]()
     try:
         for name in NAMES:
             number = getattr(signal, name, None)

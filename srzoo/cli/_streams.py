@@ -37,7 +37,7 @@ def clean(text: str, allowed: str | None = None) -> str:
     return either.sub(lambda match: match[1] or repr(match[0])[1:-1], text)
 
 
-class Words(io.TextIOBase):
+class TextStream(io.TextIOBase):
     """A stream that cleans what it is given, and goes on when nobody takes it any more.
 
     It has no ``buffer``: nothing passes it by. Of what rich and click draw, styles pass on a
@@ -53,7 +53,7 @@ class Words(io.TextIOBase):
         self.error: OSError | None = None
         self._raw = raw
         self._bars = bars
-        self._ours = (BARS if bars else STYLES) if self.isatty() else None
+        self._allowed = (BARS if bars else STYLES) if self.isatty() else None
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -87,9 +87,13 @@ class Words(io.TextIOBase):
             self.error = self.error or OSError(errno.EBADF, "it is closed")
         if self.error or self._raw is None:
             return len(text)
-        head = REDRAWN.match(text) if self._ours else None
-        said = head[0] + clean(text[head.end() :], self._ours) if head else clean(text, self._ours)
-        styles = re.findall(STYLES, said) if self._ours and not self._bars else []
+        head = REDRAWN.match(text) if self._allowed else None
+        said = (
+            head[0] + clean(text[head.end() :], self._allowed)
+            if head
+            else clean(text, self._allowed)
+        )
+        styles = re.findall(STYLES, said) if self._allowed and not self._bars else []
         if styles and styles[-1] != RESET:
             # Whoever changed the style has not changed it back.
             said = said[:-1] + RESET + "\n" if said.endswith("\n") else said + RESET
@@ -113,9 +117,9 @@ class Words(io.TextIOBase):
         except OSError as error:
             self.error = error
 
-    def for_bars(self) -> Words:
+    def for_bars(self) -> TextStream:
         """The same stream for a progress bar."""
-        return Words(self._raw, bars=True)
+        return TextStream(self._raw, bars=True)
 
 
 class Streams:
@@ -128,8 +132,8 @@ class Streams:
     """
 
     def __init__(self, out: TextIO | None, err: TextIO | None, binary: BinaryIO | None) -> None:
-        self.out = Words(out)
-        self.err = Words(err)
+        self.out = TextStream(out)
+        self.err = TextStream(err)
         self.binary = binary
 
     def for_machines(self) -> None:
@@ -137,10 +141,10 @@ class Streams:
 
         What is asked for is written to ``out`` or ``binary``.
         """
-        if isinstance(sys.stdout, Words):
+        if isinstance(sys.stdout, TextStream):
             sys.stdout = self.err
 
-    def lost(self) -> str | None:
+    def write_error(self) -> str | None:
         """Why a part of what was said could not be."""
         with contextlib.suppress(BrokenPipeError):
             self.out.flush()
@@ -163,22 +167,22 @@ def current() -> Streams:
 
 
 @contextlib.contextmanager
-def guarded(*, alone: bool) -> Generator[Streams]:
+def guarded_streams(*, own_process: bool) -> Generator[Streams]:
     """Keep standard output for what the command says itself, and have all of it cleaned.
 
     Args:
-        alone: whether the process is the command's, and ends with it. Then nothing is undone,
+        own_process: whether the process is the command's, and ends with it. Then nothing is undone,
             so that what C libraries print when they are unloaded does not come there either.
     """
     before, own = (sys.stdout, sys.stderr), None
     text, binary = cast("TextIO | None", sys.stdout), None
-    descriptors.fill()
+    descriptors.open_closed_descriptors()
     if text is not None:
         binary = cast("BinaryIO | None", getattr(text, "buffer", None))
         console = sys.platform == "win32" and text.isatty()  # it takes no bytes as they are
         if not console:
             text.flush()
-            own = _take_over(alone)
+            own = _take_over(own_process)
             if _is_descriptor_1(text):
                 binary = cast("BinaryIO", own)
                 text = io.TextIOWrapper(
@@ -195,21 +199,21 @@ def guarded(*, alone: bool) -> Generator[Streams]:
         with contextlib.suppress(OSError):
             streams.out.flush()
         if own:
-            _let_go(own, text if text is not before[0] else None, alone)
-        if not alone:
+            _give_back(own, text if text is not before[0] else None, own_process)
+        if not own_process:
             sys.stdout, sys.stderr = before
 
 
-def _take_over(alone: bool) -> io.FileIO:
-    if not alone:
+def _take_over(own_process: bool) -> io.FileIO:
+    if not own_process:
         descriptors.flush_c()
-    return descriptors.taken_over()
+    return descriptors.take_stdout()
 
 
-def _let_go(own: io.FileIO, text: TextIO | None, alone: bool) -> None:
+def _give_back(own: io.FileIO, text: TextIO | None, own_process: bool) -> None:
     """Close standard output; what nobody took is dropped, so that Python's end is quiet."""
-    if not alone:
-        descriptors.given_back(own)
+    if not own_process:
+        descriptors.give_back_stdout(own)
     try:
         if text:
             text.flush()

@@ -11,10 +11,10 @@ from ..defaults import MODEL
 from ..errors import SrzooError
 from ._amounts import memory_option
 from ._console import as_json, printable, progress_bar, say, table
-from ._options import Spelled, either, model_names, model_option, scale_option
+from ._options import AliasOption, model_names, model_option, one_of, scale_option
 
 if TYPE_CHECKING:
-    from ..benching.bench import BenchReport, Row
+    from ..benching.bench import BenchReport, BenchRow
 
 LEAST, MOST = 16, 20_000
 """Sides of the pictures, in pixels."""
@@ -50,7 +50,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 @click.command()
 @click.argument("model", required=False, metavar="[MODEL]", shell_complete=model_names)
 @model_option
-@click.option("--engines", "--engine!", "engines", cls=Spelled, callback=_names, default="all",
+@click.option("--engines", "--engine!", "engines", cls=AliasOption, callback=_names, default="all",
               show_default=True, metavar="all|NAME,NAME", help="All is those that are installed.")
 @click.option("--size", "sizes", multiple=True, callback=_sizes, default=("512x512",),
               show_default=True, metavar="WxH", help="Of the picture; may be repeated.")
@@ -89,17 +89,17 @@ def bench(
     from ..benching.bench import bench as measure
     from ..models import locate
 
-    folder = locate.find(either(model, model_, default=MODEL))
+    folder = locate.find(one_of(model, model_, default=MODEL))
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
                          memory=memory, baseline=baseline, progress=progress)  # fmt: skip
     if json_:
         as_json(asdict(report))
     else:
-        _tell(report)
+        _print(report)
 
 
-def _tell(report: BenchReport) -> None:
+def _print(report: BenchReport) -> None:
     from ..benching.bench import PLAIN_TORCH
 
     plain = {row.size: row for row in report.rows if row.engine == PLAIN_TORCH}
@@ -127,7 +127,7 @@ def _tell(report: BenchReport) -> None:
         say(f"speed: times as fast as {PLAIN_TORCH}")
 
 
-def _cells(row: Row, plain: Row | None, compared: bool) -> list[str]:
+def _cells(row: BenchRow, plain: BenchRow | None, compared: bool) -> list[str]:
     speed = f"{plain.seconds / row.seconds:.2f}" if plain else "?"
     return [
         row.engine,

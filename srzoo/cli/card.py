@@ -10,7 +10,7 @@ import click
 from .. import defaults
 from ..errors import SrzooError
 from ._console import as_json, progress_bar, say, table, to_stderr
-from ._options import OVERWRITE, Spelled, either, model_names, model_option
+from ._options import OVERWRITE, AliasOption, model_names, model_option, one_of
 
 
 @click.group()
@@ -33,7 +33,7 @@ def card() -> None:
               help="A photo for sample.png: what the model makes of its middle.")
 @click.option("--picture-credit", metavar="TEXT", help="Its title, author and licence.")
 @click.option("--paper", "papers", multiple=True, metavar="URL", help="May be repeated.")
-@click.option(*OVERWRITE, "overwrite", cls=Spelled, is_flag=True,
+@click.option(*OVERWRITE, "overwrite", cls=AliasOption, is_flag=True,
               help="Write a card that exists anew; results stay.")
 def new(
     folder: Path, license: str | None, datasets: tuple[str, ...], data_license: str | None,
@@ -74,7 +74,7 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
 
     if text and json_:
         raise SrzooError("--text and --json do not go together", "Give one of them")
-    found = locate.find(either(model, model_))
+    found = locate.find(one_of(model, model_))
     if text:
         _print(cardtext.prose(found))
         return
@@ -145,7 +145,7 @@ def check(
     from ..modelcards import cardtext
     from ..models import locate
 
-    found = locate.find(either(model, model_))
+    found = locate.find(one_of(model, model_))
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:

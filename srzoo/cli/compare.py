@@ -12,10 +12,10 @@ from ..errors import PictureError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import (
     REFERENCE,
-    Running,
-    gathered,
+    EngineOptions,
     json_option,
     model_names,
+    option_group,
     scale_option,
     strength_option,
 )
@@ -43,12 +43,12 @@ PAGES = (".html", ".htm")
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files; never an input.")
-@gathered(Running, "running")
+@option_group(EngineOptions, "engine_options")
 @json_option
 def compare(
     photo: Path | None, models: tuple[str, ...], hr: Path | None, crop: str, scale: int | None,
     strength: float, degradation: str, outputs: tuple[Path, ...], overwrite: bool,
-    running: Running, json_: bool,
+    engine_options: EngineOptions, json_: bool,
 ) -> None:
     # fmt: on
     """Show what several models make of one picture.
@@ -62,24 +62,25 @@ def compare(
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
     """
     from ..comparing import comparison
-    from ..images.places import Place
+    from ..images.rectangles import Rectangle
 
-    running.check()
+    engine_options.check()
     for output in outputs:
         _check(output, [path for path in (photo, hr) if path], overwrite)
-    place = None if crop == "auto" else Place.parse(crop)
+    place = None if crop == "auto" else Rectangle.parse(crop)
     with progress_bar() as progress:
-        found = comparison.compare(models, photo, hr, scale=scale, crop=place,
-                                   degradation=degradation, engine=running.engine,
-                                   device=running.device, precision=running.precision,
-                                   memory=running.memory, tile=running.tile, strength=strength,
-                                   progress=progress)  # fmt: skip
+        result = comparison.compare(
+            models, photo, hr, scale=scale, crop=place, degradation=degradation,
+            engine=engine_options.engine, device=engine_options.device,
+            precision=engine_options.precision, memory=engine_options.memory,
+            tile=engine_options.tile, strength=strength, progress=progress,
+        )  # fmt: skip
     for output in outputs:
-        _write(found, output)
+        _write(result, output)
     if json_:
-        as_json(_facts(found, outputs))
+        as_json(_facts(result, outputs))
     else:
-        _tell(found, outputs)
+        _print(result, outputs)
 
 
 def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
@@ -98,7 +99,7 @@ def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
         raise PictureError(f"{output} exists", "Choose another name, or add --overwrite")
 
 
-def _write(found: Comparison, output: Path) -> None:
+def _write(result: Comparison, output: Path) -> None:
     import numpy as np
 
     from .. import images
@@ -106,28 +107,28 @@ def _write(found: Comparison, output: Path) -> None:
     from ..comparing import figure, page
 
     if output.suffix.lower() not in PAGES:
-        sheet = images.Picture(np.asarray(figure.draw(found)), icc=found.icc)
+        sheet = images.Picture(np.asarray(figure.draw(result)), icc=result.icc)
         images.write(sheet, output, images.format_of(output))
         return
     try:
         with files.atomic_write(output) as file:
-            file.write(page.render(found).encode("utf-8"))
+            file.write(page.render(result).encode("utf-8"))
     except OSError as error:
         raise PictureError(
             f"cannot write {output}: {error.strerror or error}", "Choose another place with -o"
         ) from error
 
 
-def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
-    crop = found.asked
+def _facts(result: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
+    crop = result.file_crop
     return {
         "outputs": [str(path) for path in outputs],
-        "picture": found.source,
-        "scale": found.scale,
-        "degradation": found.degradation,
-        "strength": found.strength,
+        "picture": result.source,
+        "scale": result.scale,
+        "degradation": result.degradation,
+        "strength": result.strength,
         "crop": [crop.x, crop.y, crop.width, crop.height],
-        "size": list(found.whole),
+        "size": list(result.result_size),
         "models": [
             {
                 "name": one.name,
@@ -135,34 +136,34 @@ def _facts(found: Comparison, outputs: tuple[Path, ...]) -> dict[str, object]:
                 "seconds": round(one.seconds, 3),
                 "values": one.values,
             }
-            for one in found.pictures
+            for one in result.pictures
             if one.model
         ],
-        "protocols": found.protocols,
-        "engine": ", ".join(found.engines),
-        "device": found.device,
-        "precision": found.precision,
+        "protocols": result.protocols,
+        "engine": ", ".join(result.engines),
+        "device": result.device,
+        "precision": result.precision,
     }
 
 
-def _tell(found: Comparison, outputs: tuple[Path, ...]) -> None:
+def _print(result: Comparison, outputs: tuple[Path, ...]) -> None:
     from ..comparing.figure import sentences
     from ..evaluating.results import shown
 
-    columns = ("model", *found.protocols, "s")
+    columns = ("model", *result.protocols, "s")
     table(
         columns,
         [
             (printable(one.name), *(shown(value) for value in one.values.values()),
              f"{one.seconds:.1f}")
-            for one in found.pictures
+            for one in result.pictures
             if one.model
         ],
         right=" ".join(columns[1:]),
     )  # fmt: skip
     click.echo()
-    for said in sentences(found):
+    for said in sentences(result):
         say(said)
-    say(f"The crop: {found.asked} (--crop {found.asked} shows it again).")
+    say(f"The crop: {result.file_crop} (--crop {result.file_crop} shows it again).")
     for output in outputs:
         to_stderr(f"written: {output}")

@@ -16,7 +16,7 @@ from .. import defaults
 from ..errors import ArgumentError, PictureError, SrzooError
 from . import _fetching
 from ._console import as_json, printable, progress_bars, size, table, to_stderr
-from ._options import Factor, Spelled, together
+from ._options import AliasOption, Factor, arguments_of
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -35,7 +35,7 @@ def data() -> None:
 # fmt: off
 @data.command(cls=_fetching.GetCommand)
 @click.argument("dataset", shell_complete=_fetching.complete)
-@click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
+@click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
               help="A folder.  [default: data/DATASET]")
 @click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
 @click.pass_context
@@ -150,7 +150,7 @@ def degrade(
     if sheet:
         _sheet(given, output, sheet, made, use.name, scale, seed, overwrite)
         return
-    source, target = map(Path, together(given, {"IN": None, "OUT": output}))
+    source, target = map(Path, arguments_of(given, {"IN": None, "OUT": output}))
     jobs = _jobs(source, target, overwrite)
     failed: list[SrzooError] = []
     for name, picture, result in jobs:
@@ -194,7 +194,7 @@ def _sheet(
 
     if output is not None:
         raise ArgumentError("--sheet makes no files in OUT", "Leave OUT out, or --sheet")
-    source = Path(together(given, {"IN": None})[0])
+    source = Path(arguments_of(given, {"IN": None})[0])
     if not source.exists():
         raise PictureError(f"{source} does not exist", "Check the name")
     if sheet.suffix.lower() != ".png":
@@ -283,10 +283,10 @@ def _degrade(
     picture: Path, result: Path, name: str, degradation: Degradation, scale: int, seed: int
 ) -> None:
     from .. import images
-    from ._samples import chance, cropped
+    from ._samples import cropped, generator
 
     hr = cropped(images.rgb(images.read(picture)), scale, picture)
-    lr = degradation(hr, scale, chance(seed, name))
+    lr = degradation(hr, scale, generator(seed, name))
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,7 +11,7 @@ from ._console import as_json, printable, table
 
 if TYPE_CHECKING:
     from ..common.devices import Device
-    from ..upkeep.doctor import Engine
+    from ..upkeep.doctor import EngineStatus
 
 
 @click.command()
@@ -33,12 +33,12 @@ def devices(json_: bool) -> None:
              "engines": [asdict(one) for one in engines]}
         )  # fmt: skip
         return
-    tell(found, engines)
+    print_devices(found, engines)
     cpu = ", ".join(part for part in (there.cpu, there.vectors, there.system) if part)
     click.echo(f"\n{printable(cpu)}: {there.cores} cores, {there.threads} of them compute")
 
 
-def tell(found: list[Device], engines: list[Engine]) -> None:
+def print_devices(found: list[Device], engines: list[EngineStatus]) -> None:
     """The tables of devices and of engines."""
     table(
         ("device", "what", "memory", "free", "precisions"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._console import as_json, printable, say
-from .devices import tell as tell_devices
+from .devices import print_devices as tell_devices
 
 if TYPE_CHECKING:
     from ..upkeep.doctor import Diagnosis
@@ -26,15 +26,15 @@ def doctor(ctx: click.Context, json_: bool) -> None:
     """
     from ..upkeep import doctor
 
-    report = doctor.examine()
+    report = doctor.diagnose()
     if json_:
         as_json(asdict(report))
     else:
-        _tell(report)
+        _print(report)
     ctx.exit(1 if report.problems else 0)
 
 
-def _tell(report: Diagnosis) -> None:
+def _print(report: Diagnosis) -> None:
     _list("versions", report.versions)
     _list("picture libraries", report.libraries)
     threads, cores = report.cores

@@ -11,7 +11,7 @@ from .. import defaults
 from ..defaults import ENGINE
 from ..errors import SrzooError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
-from ._options import REFERENCE, Running, gathered, json_option, model_names, scale_option
+from ._options import REFERENCE, EngineOptions, json_option, model_names, option_group, scale_option
 
 if TYPE_CHECKING:
     from ..evaluating.evaluation import Evaluation, Result
@@ -41,14 +41,14 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the degradation.")
 @click.option("--self-ensemble", is_flag=True, help="Mean over 8 flips and turns: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
-@gathered(Running, "running")
+@option_group(EngineOptions, "engine_options")
 @json_option
 @click.pass_context
 def evaluate(
     ctx: click.Context, named: tuple[str, ...], models: tuple[str, ...], data: tuple[str, ...],
     sr: tuple[str, ...], lr: str | None, scale: int | None, metrics: tuple[str, ...],
-    degradation: str | None, seed: int, self_ensemble: bool, write_card: bool, running: Running,
-    json_: bool,
+    degradation: str | None, seed: int, self_ensemble: bool, write_card: bool,
+    engine_options: EngineOptions, json_: bool,
 ) -> None:
     # fmt: on
     """Measure models on sets of pictures, or results that are files already.
@@ -72,9 +72,9 @@ def evaluate(
         raise click.UsageError("Missing argument 'MODEL...' (or --sr DIR, for finished results).")
     if not data and not sr and lr is None:
         raise click.UsageError("Missing option '--data' (or --lr DIR, for photos without HR).")
-    running.check()
+    engine_options.check()
     if write_card:
-        _check_cards(sr, lr, running)
+        _check_cards(sr, lr, engine_options)
         for folder in folders:
             results.check_writable(folder)
         for metric in metrics:
@@ -82,9 +82,10 @@ def evaluate(
     with progress_bar() as progress:
         report = measure(
             [folder.path for folder in folders], data, sr=sr, lr=lr, scale=scale, metrics=metrics,
-            self_ensemble=self_ensemble, degradation=degradation, seed=seed, engine=running.engine,
-            device=running.device, precision=running.precision, memory=running.memory,
-            tile=running.tile, keep_going=True, progress=progress,
+            self_ensemble=self_ensemble, degradation=degradation, seed=seed,
+            engine=engine_options.engine, device=engine_options.device,
+            precision=engine_options.precision, memory=engine_options.memory,
+            tile=engine_options.tile, keep_going=True, progress=progress,
         )  # fmt: skip
     failed = report.failed
     try:
@@ -93,7 +94,7 @@ def evaluate(
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             to_stderr(f"written: {results.write(folder, rows)}")
     finally:
-        _tell(report, running.ran(report.engines), json_)
+        _print(report, engine_options.describe(report.engines), json_)
     for each in failed:
         to_stderr(f"left out: {each.what}")
     if failed and write_card:
@@ -101,18 +102,18 @@ def evaluate(
     ctx.exit(1 if failed else 0)
 
 
-def _check_cards(sr: tuple[str, ...], lr: str | None, running: Running) -> None:
+def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOptions) -> None:
     """Refuse what cannot be measured again from a card."""
     if sr or lr is not None:
         raise SrzooError(
             "a card has what the model makes of sets that have a name",
             "Leave --write-card out, or --sr and --lr",
         )
-    if running.engine != ENGINE or running.precision not in ("auto", "fp32"):
+    if engine_options.engine != ENGINE or engine_options.precision not in ("auto", "fp32"):
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
 
 
-def _tell(report: Evaluation, by: dict[str, str], json_: bool) -> None:
+def _print(report: Evaluation, by: dict[str, str], json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 

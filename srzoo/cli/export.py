@@ -10,7 +10,7 @@ import click
 from ..errors import ModelError
 from ..plugins import kinds
 from ._console import as_json, printable
-from ._options import Spelled, either, json_option, model_names, model_option, scale_option
+from ._options import AliasOption, json_option, model_names, model_option, one_of, scale_option
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat
@@ -34,7 +34,7 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.command()
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
-@click.option("--to", "--format!", "to", cls=Spelled, type=Formats(), required=True,
+@click.option("--to", "--format!", "to", cls=AliasOption, type=Formats(), required=True,
               help="The format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Default: the model's name, here.")
@@ -60,12 +60,12 @@ def export(
     from ..exporting import about, exports
     from ..models import locate, scales
 
-    folder = locate.find(either(model, model_))
+    folder = locate.find(one_of(model, model_))
     factor = scales.choose(folder.name, folder.config.scales, scale)
-    format = exports.need(to)
+    export_format = exports.require_format(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
-    path = output or Path(f"{folder.name}{several}{format.suffix}")
-    files = _files(path, to, format, overwrite)
+    path = output or Path(f"{folder.name}{several}{export_format.suffix}")
+    files = _files(path, to, export_format, overwrite)
 
     from ..exporting import convert
 
@@ -75,12 +75,12 @@ def export(
         raise ModelError(
             f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
         ) from error
-    told = about.parse(format.about(path), str(path))
+    facts = about.parse(export_format.about(path), str(path))
     size = sum(file.stat().st_size for file in files)
     if json_:
         as_json(
             {"files": [str(file) for file in files], "format": to, "bytes": size, "off": off,
-             "differing": differing, "about": told.to_dict()}
+             "differing": differing, "about": facts.to_dict()}
         )  # fmt: skip
         return
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
@@ -91,13 +91,13 @@ def export(
     )
 
 
-def _files(path: Path, to: str, format: ExportFormat, overwrite: bool) -> list[Path]:
+def _files(path: Path, to: str, export_format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
-    if path.suffix != format.suffix:
-        raise ModelError(f"{path} is no name for {to}", f"Let it end in {format.suffix}")
+    if path.suffix != export_format.suffix:
+        raise ModelError(f"{path} is no name for {to}", f"Let it end in {export_format.suffix}")
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {path.parent}", "Make it, or choose another")
-    files = [path, *(path.with_suffix(suffix) for suffix in format.beside)]
+    files = [path, *(path.with_suffix(suffix) for suffix in export_format.beside)]
     for file in files:
         if file.is_dir():
             raise ModelError(f"{file} is a folder", "Choose another name with -o")

@@ -9,7 +9,7 @@ import click
 
 from ..errors import SrzooError
 from ._console import as_json, table, to_stderr
-from ._options import either, model_names, model_option, together
+from ._options import arguments_of, model_names, model_option, one_of
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -68,7 +68,7 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
     from ..models import locate
     from ..models.readme import README
 
-    found = locate.find(either(name, model_, "NAME"))
+    found = locate.find(one_of(name, model_, "NAME"))
     if json_:
         as_json(_facts(found))
         return
@@ -106,7 +106,7 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
     from ..models import locate
     from ..training import packing
 
-    source, folder = together(given, {"MODEL": model_, "FOLDER": output})
+    source, folder = arguments_of(given, {"MODEL": model_, "FOLDER": output})
     found = packing.pack(locate.find(source), Path(folder), dtype)
     to_stderr(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)")
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from ..plugins.registry import Plugin
 
-SIDES = {"generator": 24, "discriminator": 128}
+EXAMPLE_SIDES = {"generator": 24, "discriminator": 128}
 """The side of the picture that the layer table is made with."""
 
-STATED = {
+FACTS = {
     "generator": ("paper", "multiple"),
     "loss": ("reference", "card_args"),
     "degradation": ("deterministic", "clean", "phrase"),
@@ -65,21 +65,21 @@ def show(kind: str, name: str) -> None:
         for parameter in registry.signature(name).parameters.values():
             click.echo(f"  {schema.words(parameter)}")
     click.echo(f"\n{inspect.getdoc(target) or 'It has no docstring.'}")
-    if stated := _stated(found, target):
+    if stated := _facts(found, target):
         click.echo("\nIt states:\n")
         table(("fact", "value"), stated, width=80)
-    if kind in SIDES:
+    if kind in EXAMPLE_SIDES:
         _layers(kind, name)
 
 
-def _stated(plugin: Plugin, target: object) -> list[tuple[str, str]]:
+def _facts(plugin: Plugin, target: object) -> list[tuple[str, str]]:
     """Each fact that a class states, with its value in words."""
     if plugin.kind == "engine":
         from ..exporting import engine_facts
 
         pairs = vars(engine_facts.of_class(target, str(plugin)))
     else:
-        pairs = {name: getattr(target, name, None) for name in STATED.get(plugin.kind, ())}
+        pairs = {name: getattr(target, name, None) for name in FACTS.get(plugin.kind, ())}
         if plugin.kind == "metric":  # what counts, unless what is built states another
             unstated = {"tolerance": "a hundredth of a value", "short": plugin.name}
             pairs |= {name: text for name, text in unstated.items() if pairs[name] is None}
@@ -114,7 +114,7 @@ def _layers(kind: str, name: str) -> None:
 
     module = kinds.kind(kind).create(name)
     multiple = multiple_of(module)
-    side = on_grid(SIDES[kind], multiple)
+    side = on_grid(EXAMPLE_SIDES[kind], multiple)
     scale = [module.scales[-1]] if kind == "generator" else []
     found = summarise(module, torch.zeros(1, 3, side, side), *scale)
     rows = [

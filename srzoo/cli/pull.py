@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from ._options import OVERWRITE, Spelled, either, model_names, model_option
+from ._options import OVERWRITE, AliasOption, model_names, model_option, one_of
 
 
 # fmt: off
 @click.command()
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
-@click.option("-o", "--output", "--to!", "output", cls=Spelled, type=click.Path(path_type=Path),
+@click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
               help="A new folder; default the cache.")
-@click.option(*OVERWRITE, "overwrite", cls=Spelled, is_flag=True,
+@click.option(*OVERWRITE, "overwrite", cls=AliasOption, is_flag=True,
               help="Fetch again what the cache has.")
 def pull(model: str | None, model_: str | None, output: Path | None, overwrite: bool) -> None:
     # fmt: on
@@ -28,4 +28,4 @@ def pull(model: str | None, model_: str | None, output: Path | None, overwrite: 
     """
     from ..models import hub
 
-    click.echo(str(hub.pull(either(model, model_), output, force=overwrite)))
+    click.echo(str(hub.pull(one_of(model, model_), output, force=overwrite)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ._console import as_json, progress_bar, table
-from ._options import model_names, model_option, together
+from ._options import arguments_of, model_names, model_option
 
 
 # fmt: off
@@ -38,7 +38,7 @@ def push(
 
     from ..modelcards import publishing
 
-    model, repo = together(given, {"MODEL": model_, "REPO": None})
+    model, repo = arguments_of(given, {"MODEL": model_, "REPO": None})
     with progress_bar() as progress:
         pushed = publishing.push(
             model, repo, private=private, tag=tag, message=message, check=not no_check,

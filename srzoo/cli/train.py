@@ -14,12 +14,12 @@ from click.core import ParameterSource
 
 from ..common.amounts import duration
 from ._console import progress_bars
-from ._options import Spelled
+from ._options import AliasOption
 
 if TYPE_CHECKING:
     from ..recipes.recipe import Recipe
     from ..training import Callbacks
-    from ..training.checks import Stage
+    from ..training.checks import CheckedStage
 
 
 # fmt: off
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("recipe")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change the recipe.")
 @click.option("--data", type=click.Path(path_type=Path), help="Stands for {data} in the recipe.")
-@click.option("-o", "--output", "--out!", "output", cls=Spelled,
+@click.option("-o", "--output", "--out!", "output", cls=AliasOption,
               type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
               help="Go on from the newest checkpoint, or from DIR.")
@@ -54,19 +54,19 @@ def train(
 
     ctx.with_resource(hub.same_commits())
     found = recipes.find(recipe)
-    plan = recipes.load(found, overrides)
+    loaded = recipes.load(found, overrides)
     folder = output or Path("runs") / found.name
     if dry_run:
-        _describe(plan, data, quiet=quiet)
+        _describe(loaded, data, quiet=quiet)
         return
     from .. import training
 
     trackers = (*track, *(["tensorboard"] if tensorboard else []))
-    with _watch(plan.steps, quiet=quiet) as watch:
+    with _progress_callbacks(loaded.steps, quiet=quiet) as watch:
         outcome = training.train(
-            plan, folder, data=data, resume=resume, watch=watch, track=trackers
+            loaded, folder, data=data, resume=resume, watch=watch, track=trackers
         )
-    speaks = _speaks() and not quiet
+    speaks = _is_first_process() and not quiet
     if not outcome.complete:
         if speaks:
             click.echo(f"to go on from there: {_command(ctx)}")
@@ -94,12 +94,12 @@ def _command(ctx: click.Context) -> str:
     return shlex.join(words)
 
 
-def _speaks() -> bool:
+def _is_first_process() -> bool:
     """Whether this is the process that speaks for all (accelerate launch sets RANK)."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def _describe(plan: Recipe, data: Path | None, *, quiet: bool) -> None:
+def _describe(recipe: Recipe, data: Path | None, *, quiet: bool) -> None:
     """The recipe, and what each stage of it uses; all of it is built and tried for that.
 
     That is a TOML file with comments; what is odd is said on stderr.
@@ -110,52 +110,52 @@ def _describe(plan: Recipe, data: Path | None, *, quiet: bool) -> None:
         if word and not quiet:
             click.echo(word, err=True)
 
-    click.echo(plan.to_toml())
-    with _watch(plan.steps, quiet=quiet) as watch:
-        checked = checks.check(plan, data, watch.on_decoding, say=say)
-    recipes = plan.each()
+    click.echo(recipe.to_toml())
+    with _progress_callbacks(recipe.steps, quiet=quiet) as watch:
+        checked = checks.check(recipe, data, watch.on_decoding, say=say)
+    recipes = recipe.each()
     for number, (part, built) in enumerate(zip(recipes, checked.stages, strict=True)):
-        if plan.stages:
-            click.echo(f"# stage {number}, {plan.stages[number].name}:")
-        for name, value in _uses(part, built):
+        if recipe.stages:
+            click.echo(f"# stage {number}, {recipe.stages[number].name}:")
+        for name, value in _chosen_plugins(part, built):
             click.echo(f"#   {name:<13} {value}")
     if len(recipes) > 1:
-        click.echo(f"# {plan.steps:,} steps in all")
-    say(checked.taken_over)
+        click.echo(f"# {recipe.steps:,} steps in all")
+    say(checked.init_report)
 
 
-def _uses(part: Recipe, built: Stage) -> Generator[tuple[str, str]]:
+def _chosen_plugins(part: Recipe, built: CheckedStage) -> Generator[tuple[str, str]]:
     """What matters of a stage, a line each."""
     train, pictures, schedule = part.train, part.data, part.schedule
     yield "steps", f"{train.steps:,}, batches of {pictures.batch}, LR crops of {pictures.lr_crop}"
-    yield "data", f"{_said(pictures.train)}: {built.training:,} pictures, by {pictures.draw}"
-    held_out = f"{_said(pictures.validation)}: validated on {built.validation:,} pictures"
+    yield "data", f"{_value_text(pictures.train)}: {built.training:,} pictures, by {pictures.draw}"
+    held_out = f"{_value_text(pictures.validation)}: validated on {built.validation:,} pictures"
     yield "validation", held_out
-    yield "degradation", _said(pictures.degradation)
+    yield "degradation", _value_text(pictures.degradation)
     warmup = f" after {schedule.warmup:,} steps of warmup" if schedule.warmup else ""
     yield "rate", f"{part.optimizer.lr:g} by {part.optimizer.name}, {schedule.name}{warmup}"
-    yield "losses", ", ".join(f"{loss.weight:g} {_said(loss.use)}" for loss in part.losses)
+    yield "losses", ", ".join(f"{loss.weight:g} {_value_text(loss.use)}" for loss in part.losses)
     yield "generator", f"{part.generator.name} of {built.generator:,} parameters"
     if part.adversarial:
         game, settings = part.adversarial, part.adversarial.optimizer or part.optimizer
-        yield "adversarial", f"{game.weight:g} {_said(game.loss)}"
-        name = _said(game.discriminator)
+        yield "adversarial", f"{game.weight:g} {_value_text(game.loss)}"
+        name = _value_text(game.discriminator)
         yield "discriminator", f"{name} of {built.beside['discriminator']:,} parameters"
         yield "its rate", f"{settings.lr:g} by {settings.name}"
     elif part.task:
-        yield "task", _said(part.task.use)
+        yield "task", _value_text(part.task.use)
         for name, parameters in built.beside.items():
             yield name, f"{parameters:,} parameters, {part.opponent.lr:g} by {part.opponent.name}"
-    yield "metrics", ", ".join(_said(metric) for metric in train.metrics)
+    yield "metrics", ", ".join(_value_text(metric) for metric in train.metrics)
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     """A plugin with its arguments, or several."""
     from ..common import strict
 
     found: Any = strict.plain(value)
     if isinstance(found, list):
-        return " and ".join(_said(item) for item in cast("list[Any]", found))
+        return " and ".join(_value_text(item) for item in cast("list[Any]", found))
     table = dict(cast("dict[str, Any]", found))
     args = ", ".join(f"{key}={item}" for key, item in table.items() if key != "name")
     return f"{table['name']} ({args})" if args else str(table["name"])
@@ -176,7 +176,7 @@ def _line(line: dict[str, Any], steps: int) -> str:
 
 
 @contextmanager
-def _watch(steps: int, *, quiet: bool = False) -> Generator[Callbacks]:
+def _progress_callbacks(steps: int, *, quiet: bool = False) -> Generator[Callbacks]:
     """Progress with time left on a terminal; elsewhere a line every 50 steps."""
     from ..training import Callbacks
 
@@ -186,7 +186,7 @@ def _watch(steps: int, *, quiet: bool = False) -> Generator[Callbacks]:
     def logged(line: dict[str, Any]) -> None:
         click.echo(_line(line, steps))
 
-    if quiet or not _speaks():
+    if quiet or not _is_first_process():
         yield Callbacks()
         return
     columns = ("steps", 16, "done", "left", "{task.description}")

@@ -13,8 +13,17 @@ import click
 from ..defaults import ENGINE, MODEL
 from ..errors import FallbackWarning, PictureError
 from . import _pipe, _preview, _streams
-from ._options import Enlarging, Existing, Reading, Running, Telling, Writing, gathered, model_names
-from ._telling import Teller, pictures_bars
+from ._options import (
+    EngineOptions,
+    ExistingOptions,
+    ReadOptions,
+    ReportOptions,
+    SizeOptions,
+    WriteOptions,
+    model_names,
+    option_group,
+)
+from ._reporting import BatchReporter, picture_bars
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
@@ -43,24 +52,25 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
               " stem, parent, model, scale, size, suffix, ext.")
 @click.option("-r", "--recursive", is_flag=True,
               help="Subfolders too; the output folder mirrors them.")
-@gathered(Reading, "reading")
-@gathered(Enlarging, "enlarging")
-@gathered(Writing, "writing")
-@gathered(Existing, "existing")
-@gathered(Running, "running")
+@option_group(ReadOptions, "read_options")
+@option_group(SizeOptions, "size_options")
+@option_group(WriteOptions, "write_options")
+@option_group(ExistingOptions, "existing_options")
+@option_group(EngineOptions, "engine_options")
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")
 @click.option("--preview", is_flag=True,
               help="One crop beside its bicubic enlargement, at once, as a small sheet.")
 @click.option("--dry-run", is_flag=True,
               help="Tell what would be made, how large, and how long it takes.")
-@gathered(Telling, "telling")
+@option_group(ReportOptions, "report_options")
 @click.pass_context
 def upscale(
     ctx: click.Context, inputs: tuple[str, ...], model: str, output: str | None, name: str | None,
-    recursive: bool, reading: Reading, enlarging: Enlarging, writing: Writing, existing: Existing,
-    running: Running,
-    jobs: int | None, preview: bool, dry_run: bool, telling: Telling,
+    recursive: bool, read_options: ReadOptions, size_options: SizeOptions,
+    write_options: WriteOptions, existing_options: ExistingOptions,
+    engine_options: EngineOptions,
+    jobs: int | None, preview: bool, dry_run: bool, report_options: ReportOptions,
 ) -> None:
     # fmt: on
     """Enlarge pictures and whole folders of them.
@@ -75,13 +85,13 @@ def upscale(
     from ..models import locate
     from ..upscaling import guidance
 
-    inputs, output = tuple(map(_pipe.source, inputs)), _pipe.place(output)
+    inputs, output = tuple(map(_pipe.input_name, inputs)), _pipe.output_name(output)
     if output == _pipe.PIPE:
         _streams.current().for_machines()  # before any plugin is imported, which may print
     folder = locate.find(model)
-    options = _options(folder, reading, enlarging, writing)
-    running.check()
-    if telling.quiet:
+    options = _options(folder, read_options, size_options, write_options)
+    engine_options.check()
+    if report_options.quiet:
         ctx.with_resource(warnings.catch_warnings(action="ignore", category=FallbackWarning))
     scales = folder.config.scales
     names = naming.Names(folder.name, naming.variants(options.sizing, scales, options.strength),
@@ -89,29 +99,39 @@ def upscale(
     if preview:
         if dry_run or name or len(inputs) != 1:
             raise click.UsageError("--preview takes one picture, and neither --name nor --dry-run.")
-        _preview.run(folder, inputs[0], output, options, names, running, existing, telling,
-                     reading.one())  # fmt: skip
+        _preview.run(
+            folder, inputs[0], output, options, names, engine_options, existing_options,
+            report_options, read_options.single_picture(),
+        )  # fmt: skip
         return
-    work = _plan(folder, inputs, output, recursive, options, names, running, existing,
-                 writing.format, reading)  # fmt: skip
-    teller = Teller(work, telling, dry=dry_run)
-    _check_quality(work, writing, teller)
-    if work.alone and work.jobs[0].problem:
-        raise work.jobs[0].problem
-    if work.todo:
-        ways = forecast.ways(work.todo, options, scales)
-        ready = _load(folder, running, options, forecast.pixels(work.todo, ways), teller)
+    batch = _plan(
+        folder, inputs, output, recursive, options, names, engine_options, existing_options,
+        write_options.format, read_options,
+    )  # fmt: skip
+    reporter = BatchReporter(batch, report_options, dry=dry_run)
+    _check_quality(batch, write_options, reporter)
+    if batch.is_single and batch.jobs[0].problem:
+        raise batch.jobs[0].problem
+    if batch.pending:
+        needs = forecast.sample_needs(batch.pending, options, scales)
+        pixels = forecast.estimate_pixels(batch.pending, needs)
+        upscaler = _load(folder, engine_options, options, pixels, reporter)
         advise = partial(guidance.advice, folder)
-        maker = one_picture.PictureMaker(ready, options, work, advise, dry=dry_run, ways=ways)
-        (_tell if dry_run else partial(_run, at_a_time=jobs))(work, maker, teller)
+        maker = one_picture.PictureMaker(
+            upscaler, options, batch, advise, dry=dry_run, known_needs=needs
+        )
+        (_dry_run if dry_run else partial(_run, at_a_time=jobs))(batch, maker, reporter)
     else:
-        for job in work.jobs:
-            teller.tell(one_picture.Outcome(job, problem=job.problem))
-    ctx.exit(teller.summary())
+        for job in batch.jobs:
+            reporter.report(one_picture.PictureOutcome(job, problem=job.problem))
+    ctx.exit(reporter.summary())
 
 
 def _options(
-    folder: ModelFolder, reading: Reading, enlarging: Enlarging, writing: Writing
+    folder: ModelFolder,
+    read_options: ReadOptions,
+    size_options: SizeOptions,
+    write_options: WriteOptions,
 ) -> Options:
     """How pictures are made; refuses sizes that the model cannot come to."""
     from .. import images
@@ -119,18 +139,18 @@ def _options(
     from ..models.folder import FAITHFUL
     from ..upscaling import guidance, sizing
 
-    size = sizing.Sizing.parse(enlarging.scale, enlarging.size)
-    size.route((1000, 1000), folder.config.scales)  # raises where there is no way
+    size = sizing.Sizing.parse(size_options.scale, size_options.size)
+    size.route((1000, 1000), folder.config.scales)  # raises where there is no route
     return one_picture.Options(
         sizing=size,
-        quality=writing.quality,
-        strip=writing.strip,
-        provenance=not writing.no_provenance,
+        quality=write_options.quality,
+        strip=write_options.strip,
+        provenance=not write_options.no_provenance,
         invented=guidance.purpose(folder) != FAITHFUL,
-        max_pixels=reading.max_pixels or images.MAX_PIXELS,
-        force_damaged=reading.force_damaged,
-        strength=enlarging.strength,
-        keep_times=writing.keep_times,
+        max_pixels=read_options.max_pixels or images.MAX_PIXELS,
+        force_damaged=read_options.force_damaged,
+        strength=size_options.strength,
+        keep_times=write_options.keep_times,
     )
 
 
@@ -138,7 +158,7 @@ def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | 
     """How a picture comes to its size, from its header."""
     from .. import images
 
-    header = images.read_header(source, options.asked(page))
+    header = images.read_header(source, options.request(page))
     return options.sizing.route(header.size, scales)
 
 
@@ -149,10 +169,10 @@ def _plan(
     recursive: bool,
     options: Options,
     names: Names,
-    running: Running,
-    existing: Existing,
+    engine_options: EngineOptions,
+    existing_options: ExistingOptions,
     format: str | None,
-    reading: Reading,
+    read_options: ReadOptions,
 ) -> Batch:
     """Which picture becomes which file."""
     from ..batches import batch, naming
@@ -164,91 +184,101 @@ def _plan(
         if options.keep_times:
             raise click.UsageError("--keep-times is for files, and - is a pipe.")
         naming.check_ending(Path(output or ""), format)
-        return _pipe.plan_pipe(inputs, output, format, existing.overwrite, existing.skip_existing,
-                          reading.one())  # fmt: skip
+        return _pipe.plan_pipe(
+            inputs, output, format, existing_options.overwrite, existing_options.skip_existing,
+            read_options.single_picture(),
+        )  # fmt: skip
     return batch.plan_batch(
-        [_pipe.path(name) for name in inputs],
+        [_pipe.input_path(name) for name in inputs],
         output,
         model=folder.name,
         known=locate.list_models(),
         format=format,
-        overwrite=existing.overwrite,
-        skip_existing=existing.skip_existing,
+        overwrite=existing_options.overwrite,
+        skip_existing=existing_options.skip_existing,
         recursive=recursive,
         settings=options.settings(
-            folder, running.precision, tile=running.tile, engine=running.engine
+            folder, engine_options.precision, tile=engine_options.tile, engine=engine_options.engine
         ),
         names=names,
-        pages=reading.page,
-        asked=options.asked(),
+        pages=read_options.page,
+        request=options.request(),
     )
 
 
-def _check_quality(work: Batch, writing: Writing, teller: Teller) -> None:
+def _check_quality(batch: Batch, write_options: WriteOptions, reporter: BatchReporter) -> None:
     """Refuse a quality that no result has, and tell where only some have it."""
     from .. import images
 
-    formats = {job.format for job in work.jobs}
+    formats = {job.format for job in batch.jobs}
     without = sorted(images.FORMATS[key].name for key in formats if not images.FORMATS[key].quality)
-    if writing.quality is None or not without:
+    if write_options.quality is None or not without:
         return
     if len(without) == len(formats):
         raise PictureError(
             f"{' and '.join(without)} has no quality: nothing is lost in it",
             "Leave --quality out, or choose --format jpg",
         )
-    teller.note(f"--quality is not for {' and '.join(without)}, which loses nothing")
+    reporter.note(f"--quality is not for {' and '.join(without)}, which loses nothing")
 
 
 def _load(
-    folder: ModelFolder, running: Running, options: Options, pixels: int, teller: Teller
+    folder: ModelFolder,
+    engine_options: EngineOptions,
+    options: Options,
+    pixels: int,
+    reporter: BatchReporter,
 ) -> Upscaler:
     """The model, run by an engine that is worth its preparation for so many pixels."""
     from ..exporting import engine as engines
     from ..upscaling import loading
 
     chosen = engines.choose(
-        folder, running.engine, device=running.device, precision=running.precision, work=pixels
+        folder,
+        engine_options.engine,
+        device=engine_options.device,
+        precision=engine_options.precision,
+        work=pixels,
     )
-    if teller.dry and chosen.prepares:
+    if reporter.dry and chosen.prepares:
         # No export is made for a look; torch, which would make it, tells about how long it takes.
         chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for a dry run")
-    teller.engine(folder, chosen, pixels)
+    reporter.engine(folder, chosen, pixels)
     return loading.load(
         folder,
         engine=chosen,
-        device=running.device,
-        precision=running.precision,
-        tile=running.tile,
-        memory=running.memory,
+        device=engine_options.device,
+        precision=engine_options.precision,
+        tile=engine_options.tile,
+        memory=engine_options.memory,
         strength=options.strength,
         work=pixels,
         lazy=not pixels,  # nothing is built for pictures that need no pass
     )
 
 
-def _run(work: Batch, maker: PictureMaker, teller: Teller, at_a_time: int | None) -> None:
+def _run(batch: Batch, maker: PictureMaker, reporter: BatchReporter, at_a_time: int | None) -> None:
     from ..batches import pipeline
 
-    teller.before(maker)
-    count = 1 if work.alone else at_a_time or pipeline.default_jobs()
+    reporter.report_plan(maker)
+    count = 1 if batch.is_single else at_a_time or pipeline.default_jobs()
     with (
-        work.opened(),
-        nullcontext() if teller.quiet else pictures_bars(len(work.todo)) as begin,
+        batch.opened(),
+        nullcontext() if reporter.quiet else picture_bars(len(batch.pending)) as begin,
         # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
-        closing(pipeline.run(work.jobs, maker, count, begin)) as told,
+        closing(pipeline.run(batch.jobs, maker, count, begin)) as outcomes,
     ):
-        for outcome in told:
-            if work.alone and outcome.problem:
+        for outcome in outcomes:
+            if batch.is_single and outcome.problem:
                 raise outcome.problem
-            teller.tell(outcome)
+            reporter.report(outcome)
 
 
-def _tell(work: Batch, maker: PictureMaker, teller: Teller) -> None:
+def _dry_run(batch: Batch, maker: PictureMaker, reporter: BatchReporter) -> None:
     """What a run would make; it writes nothing."""
     from ..batches import forecast
 
-    for outcome in forecast.dry_run(work.jobs, maker):
-        if work.alone and outcome.problem:
+    for outcome in forecast.dry_run(batch.jobs, maker):
+        if batch.is_single and outcome.problem:
             raise outcome.problem
-        teller.tell(outcome)
+        reporter.report(outcome)

@@ -88,11 +88,11 @@ class CheckedFile(io.RawIOBase):
             over, more = view[: self._end - self._at], view[self._end - self._at :]
             if over:
                 self._over.append((self._at, self._read(self._at, len(over)), bytes(over)))
-                self._put(self._at, over)
+                self._write_at(self._at, over)
             if more:
                 self._append(more)
         except OSError as error:
-            self._error = self._error or self._named(error)
+            self._error = self._error or self._with_name(error)
             raise self._error from error
         self._at += len(view)
         return len(view)
@@ -120,11 +120,11 @@ class CheckedFile(io.RawIOBase):
             raise self._damaged()
 
     def _append(self, data: memoryview | bytes) -> None:
-        self._put(self._end, memoryview(data))
+        self._write_at(self._end, memoryview(data))
         self._crc = zlib.crc32(data, self._crc)
         self._end += len(data)
 
-    def _put(self, at: int, view: memoryview) -> None:
+    def _write_at(self, at: int, view: memoryview) -> None:
         self._raw.seek(at)
         write_all(self._raw, view)
 
@@ -133,9 +133,9 @@ class CheckedFile(io.RawIOBase):
         return self._raw.read(size)
 
     def _damaged(self) -> OSError:
-        return self._named(OSError(errno.EIO, "what is there is not what was written"))
+        return self._with_name(OSError(errno.EIO, "what is there is not what was written"))
 
-    def _named(self, error: OSError) -> OSError:
+    def _with_name(self, error: OSError) -> OSError:
         return OSError(error.errno, f"{error.strerror or error}{self._where}", self.name)
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 OUT, ERR = 1, 2
 
 
-def fill() -> None:
+def open_closed_descriptors() -> None:
     """Open what is closed of descriptors 0 to 2, so that no file of ours gets such a number."""
     for number in range(3):
         try:
@@ -23,19 +23,19 @@ def fill() -> None:
                 os.close(handle)
 
 
-def taken_over() -> io.FileIO:
+def take_stdout() -> io.FileIO:
     """Standard output as a file of one's own; what others print goes to standard error from now on.
 
     That holds to the end of the process: C libraries keep their lines, and print them when they
-    are unloaded. :func:`given_back` undoes it.
+    are unloaded. :func:`give_back_stdout` undoes it.
     """
     own = io.FileIO(os.dup(OUT), "wb")
     os.dup2(ERR, OUT)
     return own
 
 
-def given_back(own: io.FileIO) -> None:
-    """Undo :func:`taken_over`, when all that C libraries have kept has been printed."""
+def give_back_stdout(own: io.FileIO) -> None:
+    """Undo :func:`take_stdout`, when all that C libraries have kept has been printed."""
     flush_c()
     os.dup2(own.fileno(), OUT)
 
@@ -49,7 +49,7 @@ def flush_c() -> None:
         library.fflush(None)
 
 
-def own_text() -> TextIO:
+def take_stdout_as_text() -> TextIO:
     """Standard output as text, taken over: for a process that only answers another one."""
     sys.stdout.flush()
-    return io.TextIOWrapper(io.BufferedWriter(taken_over()), encoding="utf-8", line_buffering=True)
+    return io.TextIOWrapper(io.BufferedWriter(take_stdout()), encoding="utf-8", line_buffering=True)

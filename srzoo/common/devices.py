@@ -12,8 +12,8 @@ from ..errors import DeviceError, did_you_mean
 
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-CARDS = Path("/proc/driver/nvidia/gpus")
-"""Where NVIDIA's driver for Linux lists the cards."""
+NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
+"""Where NVIDIA's driver for Linux lists the GPUs."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)
 
 
@@ -23,7 +23,7 @@ class Device:
 
     Attributes:
         name: as ``--device`` takes it.
-        title: what its maker calls it; "" where that is told elsewhere.
+        title: what its maker calls it; "" for the CPU.
         memory: bytes it has.
         free: bytes of them that are free now.
         precisions: those it computes in, fp32 first.
@@ -46,7 +46,7 @@ def cpu() -> Device:
     return Device("cpu", "", there.total, min(there.available, memory.free()), PRECISIONS[1:])
 
 
-def named(device: object) -> str:
+def parse_name(device: object) -> str:
     """A device's name as engines take it: auto, cpu, cuda, cuda:N or mps.
 
     Args:
@@ -68,12 +68,12 @@ def named(device: object) -> str:
     return kind  # there is one of these, which torch calls cpu:0 as well
 
 
-def cards() -> float:
-    """How many cards torch may find: none, a number, or infinity where that is not told."""
+def gpu_count() -> float:
+    """How many GPUs torch may find; infinity where there is one and the number is unknown."""
     if sys.platform == "darwin" or not has_gpu():
         return 0
     try:
-        return sum(1 for _ in CARDS.iterdir()) or float("inf")
+        return sum(1 for _ in NVIDIA_GPUS.iterdir()) or float("inf")
     except OSError:
         return float("inf")
 

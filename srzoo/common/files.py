@@ -49,7 +49,7 @@ def atomic_write(
 
     Args:
         path: where; its folder must exist.
-        record: is told the finished file's state before it takes the name.
+        record: is called with the finished file's state before it takes the name.
         start: what the unfinished file's name begins with.
         times: of access and of change that the file is to have, in nanoseconds.
 
@@ -86,7 +86,7 @@ def atomic_write(
         raise
 
 
-def whole(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+def as_binary(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """A file without a descriptor for whoever encodes: into a path, or into an open file.
 
     Raises:
@@ -243,7 +243,7 @@ def sweep(folder: Path, most: int | None = None) -> None:
                 return
             if made := MADE.fullmatch(entry.name):
                 changed = entry.stat(follow_symlinks=False).st_mtime
-                if has_gone(int(made[1]), made[2], changed):
+                if process_has_gone(int(made[1]), made[2], changed):
                     remove(Path(entry.path))
 
 
@@ -256,7 +256,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def has_gone(process: int, where: str, changed: float) -> bool:
+def process_has_gone(process: int, where: str, changed: float) -> bool:
     """Whether a process is no more the one that made something; elsewhere, after a day.
 
     Args:
@@ -302,17 +302,17 @@ def cache() -> Path:
     """
     if chosen := os.environ.get("SRZOO_CACHE"):
         return Path(chosen)
-    return _own("cache")
+    return _user_folder("cache")
 
 
 def state() -> Path:
     """Where logs are kept: below ``SRZOO_CACHE``, or the user's folder for such things."""
     if chosen := os.environ.get("SRZOO_CACHE"):
         return Path(chosen) / "logs"
-    return _own("state")
+    return _user_folder("state")
 
 
-def _own(kind: str) -> Path:
+def _user_folder(kind: str) -> Path:
     import platformdirs
 
     find = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_log_path
@@ -320,7 +320,7 @@ def _own(kind: str) -> Path:
         path = find("srzoo")
     except (OSError, RuntimeError, KeyError):  # no such user
         path = Path("~")
-    if path.is_absolute() and _may_be(path):
+    if path.is_absolute() and _is_usable(path):
         return path
     return temporary() / kind
 
@@ -330,10 +330,10 @@ def temporary() -> Path:
     try:
         return _among_temporary(tempfile.gettempdir())
     except OSError:
-        return Path(os.devnull, "srzoo")  # nowhere: whoever writes there is told so
+        return Path(os.devnull, "srzoo")  # nowhere: writing there raises
 
 
-def _may_be(path: Path) -> bool:
+def _is_usable(path: Path) -> bool:
     """Whether a folder is there, or can be made: whoever asks for it wants it soon."""
     try:
         path.mkdir(parents=True, exist_ok=True)

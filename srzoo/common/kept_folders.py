@@ -27,14 +27,14 @@ SEAL = "seal"
 """The key of a sealed file that holds the sha256 of all the others."""
 LARGEST = 32 << 20
 """Bytes of a sealed file: a larger one is none of ours."""
-FILES = re.compile(rf"{re.escape(files.TEMPORARY)}\w{{8}}(\.\w+)?")
+OLD_NAMES = re.compile(rf"{re.escape(files.TEMPORARY)}\w{{8}}(\.\w+)?")
 """Unfinished files as they were named before they told their process; a ledger is none."""
-LOST = errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
+DATA_LOSS = errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
 """What a sync says when data is lost; anything else says that it cannot be asked."""
 
 
 @dataclass(frozen=True)
-class Part:
+class FileRecord:
     """One file of a kept folder: its name, bytes, and sha256 in hex."""
 
     name: str
@@ -66,25 +66,25 @@ def _seal(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def parts(folder: Path) -> tuple[Part, ...]:
+def record_files(folder: Path) -> tuple[FileRecord, ...]:
     """What a folder holds at the moment.
 
     Raises:
         OSError: a file cannot be read.
     """
     found = sorted(path for path in folder.iterdir() if path.is_file())
-    return tuple(Part(path.name, path.stat().st_size, sha256(path)) for path in found)
+    return tuple(FileRecord(path.name, path.stat().st_size, sha256(path)) for path in found)
 
 
-def listed(parts: Iterable[Part]) -> list[dict[str, Any]]:
+def records_to_json(parts: Iterable[FileRecord]) -> list[dict[str, Any]]:
     """Parts as JSON can hold them."""
     return [asdict(part) for part in parts]
 
 
-def read_parts(value: object) -> tuple[Part, ...] | None:
-    """What :func:`listed` gave, or None."""
+def records_from_json(value: object) -> tuple[FileRecord, ...] | None:
+    """What :func:`records_to_json` gave, or None."""
     try:
-        return strict.parse(tuple[Part, ...], value, "the parts")
+        return strict.parse(tuple[FileRecord, ...], value, "the parts")
     except SrzooError:
         return None
 
@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def intact(folder: Path, parts: Iterable[Part], *, sure: bool = True) -> bool:
+def intact(folder: Path, parts: Iterable[FileRecord], *, sure: bool = True) -> bool:
     """Whether a folder's files are those that were listed; if not ``sure``, by size alone."""
     try:
         return all(
@@ -160,13 +160,13 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno in LOST:
+        if error.errno in DATA_LOSS:
             raise
     finally:
         os.close(handle)
 
 
-def place(new: Path, final: Path) -> None:
+def move_into_place(new: Path, final: Path) -> None:
     """Give a complete folder its name, synced; what stood there goes to ``new``'s own folder.
 
     Raises:
@@ -203,7 +203,7 @@ def sweep(parent: Path) -> None:
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                elif files.MADE.fullmatch(path.name) or FILES.fullmatch(path.name):
+                elif files.MADE.fullmatch(path.name) or OLD_NAMES.fullmatch(path.name):
                     path.unlink()
 
 
@@ -215,4 +215,4 @@ def is_litter(path: Path) -> bool:
     """
     changed = path.stat().st_mtime
     made = files.MADE.fullmatch(path.name)
-    return files.has_gone(int(made[1]) if made else 0, made[2] if made else "", changed)
+    return files.process_has_gone(int(made[1]) if made else 0, made[2] if made else "", changed)

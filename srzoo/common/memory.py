@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONTAINER = Path("/sys/fs/cgroup")
 """Where Linux tells the limits of groups of processes: containers, systemd's slices and units."""
-MINE = Path("/proc/self/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
 """Which groups this process is in: a line for each hierarchy, ``number:controllers:path``."""
 
 
@@ -31,29 +31,29 @@ def free() -> int:
     Of the machine; of its control groups, version 1 or 2, and of those around them; and those of
     ``ulimit -v`` and ``ulimit -d``. What files keep in memory as long as nobody wants it is free.
     """
-    found = [int(psutil.virtual_memory().available), *_left_by_groups(), *_left_by_ulimit()]
+    found = [int(psutil.virtual_memory().available), *_free_in_groups(), *_free_by_ulimit()]
     return max(0, min(found))
 
 
-def _left_by_groups() -> Iterator[int]:
+def _free_in_groups() -> Iterator[int]:
     """Bytes left in each control group that has a limit."""
     try:
-        lines = MINE.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = OWN_GROUP.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         lines = []
-    # Where nothing is told, the roots alone: in a container they are its own group.
+    # Where the file is missing, only the root groups: in a container they are its own group.
     paths = {"": "/", "memory": "/"}
     for line in lines:
         _, controllers, path = line.split(":", 2)
         paths |= dict.fromkeys(controllers.split(","), path)
     for root in (CONTAINER, CONTAINER / "unified"):
         for group in _upwards(root, paths[""]):
-            yield from _left(
+            yield from _free_in_group(
                 group, ("memory.max", "memory.high"), "memory.current", "inactive_file"
             )
     for group in _upwards(CONTAINER / "memory", paths["memory"]):
         kept = "total_inactive_file"
-        yield from _left(group, ("memory.limit_in_bytes",), "memory.usage_in_bytes", kept)
+        yield from _free_in_group(group, ("memory.limit_in_bytes",), "memory.usage_in_bytes", kept)
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
@@ -63,18 +63,20 @@ def _upwards(root: Path, path: str) -> Iterator[Path]:
         yield root.joinpath(*parts[:count])
 
 
-def _left(group: Path, limits: tuple[str, ...], taken: str, kept: str) -> Iterator[int]:
+def _free_in_group(
+    group: Path, limits: tuple[str, ...], usage_file: str, kept: str
+) -> Iterator[int]:
     """What a group may still take, by each of its limits.
 
     Args:
         group: its folder.
         limits: the files with its limits.
-        taken: the file with what it has taken.
+        usage_file: the file with what it has taken.
         kept: the line of ``memory.stat`` with what is given back when it is wanted.
     """
     for name in limits:
         limit = _text(group / name).strip()
-        now = _text(group / taken).strip()
+        now = _text(group / usage_file).strip()
         if limit.isdecimal() and now.isdecimal():
             lines = _text(group / "memory.stat").splitlines()
             stat = dict(line.split(maxsplit=1) for line in lines if " " in line)
@@ -88,17 +90,17 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _left_by_ulimit() -> Iterator[int]:
+def _free_by_ulimit() -> Iterator[int]:
     """Bytes left by limits on the address space and on data."""
     if sys.platform == "win32":
         return
     import resource
 
-    told: Any = psutil.Process().memory_info()
+    usage: Any = psutil.Process().memory_info()
     for limit, taken in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
         most = resource.getrlimit(limit)[0]
-        if most != resource.RLIM_INFINITY and hasattr(told, taken):
-            yield most - int(getattr(told, taken))
+        if most != resource.RLIM_INFINITY and hasattr(usage, taken):
+            yield most - int(getattr(usage, taken))
 
 
 def peak() -> int:
@@ -122,9 +124,9 @@ def processors() -> int:
 
 def cores() -> int:
     """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if stated.isdecimal() and int(stated):
+        return int(stated)
     mine = processors()
     return min(mine, psutil.cpu_count(logical=False) or mine)
 

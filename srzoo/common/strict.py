@@ -37,7 +37,7 @@ def _parse(kind: Any, value: object, where: str) -> object:
     if hasattr(kind, "of"):
         if not isinstance(value, str | Mapping):
             raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
-        with _naming_the_place(where):
+        with _prefix_errors(where):
             return kind.of(value)
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, value, where)
@@ -91,12 +91,12 @@ def _dataclass(kind: Any, value: object, where: str) -> object:
         if name not in values and not optional:
             raise SrzooError(f"{where} has no {name!r}", "Add it")
     found = {key: _parse(hints[key], item, f"{where}: {key}") for key, item in values.items()}
-    with _naming_the_place(where):
+    with _prefix_errors(where):
         return kind(**found)
 
 
 @contextmanager
-def _naming_the_place(where: str) -> Generator[None]:
+def _prefix_errors(where: str) -> Generator[None]:
     """Errors of what reads or checks itself say where it is."""
     try:
         yield

@@ -21,7 +21,7 @@ MOST = 4_000_000
 DEBUG = "SRZOO_DEBUG"
 """The environment variable that has tracebacks printed, too."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
-MENDS = {
+FIXES = {
     errno.EACCES: "Change its rights, or choose another place",
     errno.EPERM: "Change its rights, or choose another place",
     errno.EROFS: "Choose another place: that one can only be read",
@@ -55,7 +55,7 @@ def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooErr
     if isinstance(error, SrzooError):
         found = error
     elif isinstance(error, OSError) and error.strerror:
-        found = SrzooError(f"{what}: {reason(error)}", mend(error))
+        found = SrzooError(f"{what}: {describe(error)}", fix_for(error))
     else:
         path = log(error, what, folder)
         where = f"Its traceback is in {path}: report it, please" if path else "Report it, please"
@@ -71,16 +71,16 @@ def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooErr
     return found
 
 
-def reason(error: OSError) -> str:
+def describe(error: OSError) -> str:
     """What the system says, and of which file."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     said = str(error.strerror or error)
     return f"{' to '.join(names)}: {said}" if names else said
 
 
-def mend(error: OSError) -> str:
+def fix_for(error: OSError) -> str:
     """What mends it."""
-    return MENDS.get(error.errno or 0, "Look at the place, or choose another")
+    return FIXES.get(error.errno or 0, "Look at the place, or choose another")
 
 
 def log(error: BaseException, what: str, folder: Path | None = None) -> Path | None:

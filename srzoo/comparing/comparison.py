@@ -19,9 +19,9 @@ from .. import defaults, images
 from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
-from ..evaluating.evaluation import metric
-from ..images import places, sheet
-from ..images.places import Place
+from ..evaluating.evaluation import build_metric
+from ..images import rectangles, sheet
+from ..images.rectangles import Rectangle
 from ..models import locate, scales
 from ..plugins import kinds
 from ..upscaling import loading
@@ -40,7 +40,7 @@ MARGIN = 32
 """LR pixels computed around a part of a picture, so that its edges are as in the whole."""
 SQUARE = (64, 160)
 """The least and the most side of a place that is found automatically: a third of the picture."""
-LOOK = 320
+SHOWN_SIDE = 320
 """A crop on the sheet is as large as its pixels, repeated, fit in here; a side."""
 
 
@@ -74,10 +74,10 @@ class Comparison:
         pictures: LR, one for each model, and HR where there is one.
         part: what of the enlarged picture ``pixels`` hold.
         crop: the place to look at, in the pixels of the part.
-        asked: the same place in the pixels of the file that was named first.
+        file_crop: the same place in the pixels of the file that was named first.
         overview: the whole picture, small: uint8 h x w x 3.
         whole: (width, height) of the enlarged picture.
-        higher: for each metric, whether more is better.
+        higher_is_better: for each metric, whether more is better.
         protocols: for each metric, what exactly was measured.
         icc: the colour profile of all pictures.
         strength: how much is the models', and the rest bicubic interpolation: 0 to 1.
@@ -89,12 +89,12 @@ class Comparison:
     scale: int
     degradation: str | None
     pictures: tuple[ComparedImage, ...]
-    part: Place
-    crop: Place
-    asked: Place
+    part: Rectangle
+    crop: Rectangle
+    file_crop: Rectangle
     overview: U8
-    whole: tuple[int, int]
-    higher: dict[str, bool]
+    result_size: tuple[int, int]
+    higher_is_better: dict[str, bool]
     protocols: dict[str, str]
     icc: bytes | None = None
     strength: float = 1.0
@@ -105,7 +105,7 @@ class Comparison:
     def best(self, name: str) -> float | None:
         """The best model's value of a metric; None where nothing can be better than another."""
         found = [s.values[name] for s in self.pictures if s.model and name in s.values]
-        pick = max if self.higher.get(name) else min
+        pick = max if self.higher_is_better.get(name) else min
         return pick(found) if len(found) > 1 else None
 
 
@@ -115,7 +115,7 @@ def compare(
     hr: Path | None = None,
     *,
     scale: int | None = None,
-    crop: Place | None = None,
+    crop: Rectangle | None = None,
     degradation: str = defaults.DEGRADATION,
     metrics: Sequence[str] = defaults.METRICS,
     engine: str = defaults.ENGINE,
@@ -134,11 +134,11 @@ def compare(
         hr: what the results should be; measured against, and shown.
         scale: needed only where the models have several in common.
         crop: the place to look at, in pixels of ``photo`` (of ``hr`` where there is none);
-            None for a telling one: much detail, on which the models differ.
+            None for the square with much detail on which the models differ most.
         degradation: the plugin that makes LR of HR.
         metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
         engine, device, precision, memory, tile, strength: as ``loading.load`` takes them.
-        progress: is told (models done, models in all).
+        progress: is called with (models done, models in all).
 
     Raises:
         SrzooError: a model or picture that is not there, or that does not fit the others.
@@ -146,15 +146,15 @@ def compare(
     folders = [locate.find(model) for model in models]
     factor = common_scale(folders, scale)
     lr, high, icc = _pictures(photo, hr, factor, degradation)
-    whole = Place(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
+    whole = Rectangle(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
     frame = factor if photo else 1  # what one pixel of the file named first is in the results
-    place = crop.times(frame).within(whole, frame) if crop else None
+    place = crop.scaled(frame).within(whole, frame) if crop else None
     part = whole if high is not None else _part_to_compute(lr, factor, place, whole)
     _check_memory(part, len(models) + 2)
-    judges = {name: metric(name) for name in metrics} if high is not None else {}
+    judges = {name: build_metric(name) for name in metrics} if high is not None else {}
     shown: list[ComparedImage] = []
     names = _names(folders, models)
-    on = devices.named(device)
+    on = devices.parse_name(device)
     by: dict[str, None] = {}
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), start=1):
         model = loading.load(
@@ -163,7 +163,7 @@ def compare(
         )  # fmt: skip
         by[model.engine] = None
         start = time.perf_counter()
-        pixels = _enlarged(model, lr, factor, part)
+        pixels = _enlarge(model, lr, factor, part)
         seconds = time.perf_counter() - start
         values = {n: judge(pixels, high, factor) for n, judge in judges.items()}
         shown.append(ComparedImage(name, str(models[number - 1]), pixels, values, seconds))
@@ -171,12 +171,12 @@ def compare(
             progress(number, len(models))
     stack = [one.pixels for one in shown]
     if len(stack) == 1:
-        stack.append(_plain(lr, factor, part) if high is None else high)
+        stack.append(_bicubic(lr, factor, part) if high is None else high)
     if place:
         found = place.moved(-part.x, -part.y)
     else:
-        found = places.most_detailed_place(stack, _side(part)).snapped(frame)
-    shown.insert(0, ComparedImage("LR", None, _lr_of(lr, factor, part), {}))
+        found = rectangles.most_detailed_square(stack, _side(part)).snapped(frame)
+    shown.insert(0, ComparedImage("LR", None, _lr_part(lr, factor, part), {}))
     if high is not None:
         shown.append(ComparedImage("HR", None, high, {}))
     result = Comparison(
@@ -186,10 +186,10 @@ def compare(
         pictures=tuple(shown),
         part=part,
         crop=found,
-        asked=crop or found.moved(part.x, part.y).divided(frame),
-        overview=sheet.fitted(lr if high is None else high, (1024, 1024)),
-        whole=(whole.width, whole.height),
-        higher={name: judge.higher_is_better for name, judge in judges.items()},
+        file_crop=crop or found.moved(part.x, part.y).divided(frame),
+        overview=sheet.fit_picture(lr if high is None else high, (1024, 1024)),
+        result_size=(whole.width, whole.height),
+        higher_is_better={name: judge.higher_is_better for name, judge in judges.items()},
         protocols={name: judge.protocol for name, judge in judges.items()},
         icc=icc,
         strength=strength,
@@ -197,7 +197,7 @@ def compare(
         device=on,
         precision=precision,
     )
-    return _cut(result)
+    return _cut_to_crop(result)
 
 
 def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
@@ -249,53 +249,53 @@ def _pictures(
     return lr, high, icc
 
 
-def _part_to_compute(lr: U8, scale: int, place: Place | None, whole: Place) -> Place:
+def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectangle) -> Rectangle:
     """Without HR nothing is measured, and a part of a large photo is enough to look at."""
     side = PART // scale
     if max(lr.shape[:2]) <= side:
         return whole
     if place:
-        return _around(place.divided(scale), side, whole.divided(scale)).times(scale)
-    return places.most_detailed_place([lr], side).times(scale)
+        return _around(place.divided(scale), side, whole.divided(scale)).scaled(scale)
+    return rectangles.most_detailed_square([lr], side).scaled(scale)
 
 
-def _side(part: Place) -> int:
-    """Of a square to look for: about a third of the picture, and a whole part of ``LOOK``."""
+def _side(part: Rectangle) -> int:
+    """Of a square to look for: about a third of the picture, and a whole part of ``SHOWN_SIDE``."""
     third = min(max(SQUARE[0], min(part.width, part.height) // 3), SQUARE[1])
-    return LOOK // -(-LOOK // third)
+    return SHOWN_SIDE // -(-SHOWN_SIDE // third)
 
 
-def _around(place: Place, side: int, whole: Place) -> Place:
+def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
     """A square with ``place`` in its middle, moved and cut to be in the whole."""
     width, height = max(side, place.width), max(side, place.height)
     width, height = min(width, whole.width), min(height, whole.height)
     x = place.x - (width - place.width) // 2
     y = place.y - (height - place.height) // 2
-    return Place(
+    return Rectangle(
         min(max(0, x), whole.width - width), min(max(0, y), whole.height - height), width, height
     )
 
 
-def _lr_of(lr: U8, scale: int, part: Place) -> U8:
+def _lr_part(lr: U8, scale: int, part: Rectangle) -> U8:
     """The LR pixels that a part, whose corners lie between LR pixels, was made of."""
-    return part.divided(scale).of(lr)
+    return part.divided(scale).cut(lr)
 
 
-def _enlarged(model: Upscaler, lr: U8, scale: int, part: Place) -> U8:
+def _enlarge(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
     """A model's result: the part of it, uint8 h x w x 3."""
     small = part.divided(scale)
-    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(places.GRID)
-    pixels = model.array(np.ascontiguousarray(grown.of(lr)), scale)
-    return small.moved(-grown.x, -grown.y).times(scale).of(pixels)
+    grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(rectangles.GRID)
+    pixels = model.array(np.ascontiguousarray(grown.cut(lr)), scale)
+    return small.moved(-grown.x, -grown.y).scaled(scale).cut(pixels)
 
 
-def _plain(lr: U8, scale: int, part: Place) -> U8:
+def _bicubic(lr: U8, scale: int, part: Rectangle) -> U8:
     """Bicubic interpolation, for one model alone to differ from."""
-    small = Image.fromarray(_lr_of(lr, scale, part))
+    small = Image.fromarray(_lr_part(lr, scale, part))
     return np.asarray(small.resize((part.width, part.height), Image.Resampling.BICUBIC))
 
 
-def _check_memory(part: Place, pictures: int) -> None:
+def _check_memory(part: Rectangle, pictures: int) -> None:
     needed, free = part.width * part.height * 3 * pictures, psutil.virtual_memory().available
     if needed > free:
         raise MemoryBudgetError(
@@ -305,17 +305,17 @@ def _check_memory(part: Place, pictures: int) -> None:
         )
 
 
-def _cut(found: Comparison) -> Comparison:
+def _cut_to_crop(found: Comparison) -> Comparison:
     """The same with no more of each picture than is kept; values are those of the whole."""
     if max(found.part.width, found.part.height) <= PART:
         return found
     scale = found.scale
-    size = Place(0, 0, found.part.width, found.part.height).divided(scale)
+    size = Rectangle(0, 0, found.part.width, found.part.height).divided(scale)
     # In LR pixels, so that LR can be cut to the same place.
     small = _around(found.crop.divided(scale), PART // scale, size)
-    part = small.times(scale)
+    part = small.scaled(scale)
     pictures = tuple(
-        replace(one, pixels=(small if one.name == "LR" else part).of(one.pixels).copy())
+        replace(one, pixels=(small if one.name == "LR" else part).cut(one.pixels).copy())
         for one in found.pictures
     )
     return replace(

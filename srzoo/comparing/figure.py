@@ -8,9 +8,9 @@ import numpy as np
 
 from ..contracts import MetricFacts, stated
 from ..defaults import ENGINE
-from ..evaluating.naming import class_of, short
+from ..evaluating.naming import class_of, table_name
 from ..images import sheet
-from .comparison import LOOK
+from .comparison import SHOWN_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,11 +25,13 @@ NARROWEST = 180
 """A crop's place, for its name and values to be read, in pixels."""
 
 
-def note(found: Comparison, one: ComparedImage) -> str:
+def note(comparison: Comparison, image: ComparedImage) -> str:
     """What stands under a picture: its values; under HR, what they are."""
-    if one.name == "HR" and found.higher:
-        return " / ".join(_facts(name).label or short(name) for name in found.higher)
-    return " / ".join(_value(name, value) for name, value in one.values.items())
+    if image.name == "HR" and comparison.higher_is_better:
+        return " / ".join(
+            _facts(name).label or table_name(name) for name in comparison.higher_is_better
+        )
+    return " / ".join(_value(name, value) for name, value in image.values.items())
 
 
 def _facts(metric: str) -> MetricFacts:
@@ -41,77 +43,92 @@ def _value(name: str, value: float) -> str:
     return f"{shown} {_facts(name).unit}".rstrip()
 
 
-def sentences(found: Comparison) -> list[str]:
+def sentences(comparison: Comparison) -> list[str]:
     """What a reader has to know to read the pictures and numbers."""
-    width, height = found.whole
+    width, height = comparison.result_size
     said = [
-        f"Enlarged {found.scale} times to {width} x {height} pixels;"
-        f" the crop is {found.crop.width} x {found.crop.height} of them."
+        f"Enlarged {comparison.scale} times to {width} x {height} pixels;"
+        f" the crop is {comparison.crop.width} x {comparison.crop.height} of them."
     ]
-    if (found.part.width, found.part.height) != found.whole and not found.protocols:
-        said.append(f"Only {found.part.width} x {found.part.height} pixels round it were made.")
-    if found.strength != 1:
-        said.append(f"Of each model {found.strength:.0%}, the rest is bicubic interpolation.")
-    if said_by := _run_by(found):
+    if (
+        comparison.part.width,
+        comparison.part.height,
+    ) != comparison.result_size and not comparison.protocols:
+        said.append(
+            f"Only {comparison.part.width} x {comparison.part.height} pixels round it were made."
+        )
+    if comparison.strength != 1:
+        said.append(f"Of each model {comparison.strength:.0%}, the rest is bicubic interpolation.")
+    if said_by := _run_by(comparison):
         said.append(said_by)
-    if found.degradation:
-        said.append(f"LR was made of HR by {found.degradation}.")
+    if comparison.degradation:
+        said.append(f"LR was made of HR by {comparison.degradation}.")
     said += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in
-             found.protocols.items()]  # fmt: skip
+             comparison.protocols.items()]  # fmt: skip
     return said
 
 
-def _run_by(found: Comparison) -> str | None:
+def _run_by(comparison: Comparison) -> str | None:
     """Which engine, device and precision, where any is not the usual."""
-    usual = found.device in ("auto", "cpu") and found.precision in ("auto", "fp32")
-    if not found.engines or (found.engines == (ENGINE,) and usual):
+    usual = comparison.device in ("auto", "cpu") and comparison.precision in ("auto", "fp32")
+    if not comparison.engines or (comparison.engines == (ENGINE,) and usual):
         return None
-    others = [f"on {found.device}"] if found.device not in ("auto", "cpu") else []
-    others += [f"in {found.precision}"] if found.precision not in ("auto", "fp32") else []
-    return " ".join(["Run by", ", ".join(found.engines), *others]) + "."
+    others = [f"on {comparison.device}"] if comparison.device not in ("auto", "cpu") else []
+    others += [f"in {comparison.precision}"] if comparison.precision not in ("auto", "fp32") else []
+    return " ".join(["Run by", ", ".join(comparison.engines), *others]) + "."
 
 
-def is_best(found: Comparison, one: ComparedImage) -> bool:
+def is_best(comparison: Comparison, image: ComparedImage) -> bool:
     """Whether no other model has a better first value."""
-    first = next(iter(one.values), None)
-    return one.model is not None and first is not None and one.values[first] == found.best(first)
+    first = next(iter(image.values), None)
+    return (
+        image.model is not None
+        and first is not None
+        and image.values[first] == comparison.best(first)
+    )
 
 
-def crop_of(found: Comparison, one: ComparedImage) -> U8:
+def crop_of(comparison: Comparison, image: ComparedImage) -> U8:
     """The place to look at as one picture shows it, at the size of the results."""
-    if one.name != "LR":
-        return found.crop.of(one.pixels)
+    if image.name != "LR":
+        return comparison.crop.cut(image.pixels)
     # The LR pixels that the place touches, each as large as it is in the results.
-    small = found.crop.divided(found.scale)
-    large = np.repeat(np.repeat(small.of(one.pixels), found.scale, 0), found.scale, 1)
-    return found.crop.moved(-small.x * found.scale, -small.y * found.scale).of(large)
+    small = comparison.crop.divided(comparison.scale)
+    large = np.repeat(np.repeat(small.cut(image.pixels), comparison.scale, 0), comparison.scale, 1)
+    return comparison.crop.moved(-small.x * comparison.scale, -small.y * comparison.scale).cut(
+        large
+    )
 
 
-def draw(found: Comparison) -> Image.Image:
+def draw(comparison: Comparison) -> Image.Image:
     """The sheet: an overview with the place marked, and the place as each picture shows it."""
-    room = LOOK
-    if max(found.crop.width, found.crop.height) > LOOK:
-        room = 2 * LOOK  # a large crop is not reduced before it has to be
-    crops = [sheet.fitted(crop_of(found, one), (room, room)) for one in found.pictures]
+    room = SHOWN_SIDE
+    if max(comparison.crop.width, comparison.crop.height) > SHOWN_SIDE:
+        room = 2 * SHOWN_SIDE  # a large crop is not reduced before it has to be
+    crops = [
+        sheet.fit_picture(crop_of(comparison, one), (room, room)) for one in comparison.pictures
+    ]
     height, width = crops[0].shape[0], max(crops[0].shape[1], NARROWEST)
     gap, margin, line = 12, 24, 24
     free = sheet.WIDEST - 2 * margin - OVERVIEW[1] - gap
     rows = -(-len(crops) // min(PER_ROW, free // (width + gap)))
     columns = -(-len(crops) // rows)
     panels = [
-        sheet.Panel(pixels, one.name, note(found, one), is_best(found, one))
-        for pixels, one in zip(crops, found.pictures, strict=True)
+        sheet.Panel(pixels, one.name, note(comparison, one), is_best(comparison, one))
+        for pixels, one in zip(crops, comparison.pictures, strict=True)
     ]
     left = sheet.WIDEST - 2 * margin - gap - columns * (width + gap)
     tall = rows * (height + 2 * line + gap) - 2 * line - gap
-    overview = sheet.fitted(found.overview, (min(left, OVERVIEW[0]), max(tall, OVERVIEW[1])))
-    shrink = overview.shape[1] / found.whole[0]
-    box = found.crop.moved(found.part.x, found.part.y)
+    overview = sheet.fit_picture(
+        comparison.overview, (min(left, OVERVIEW[0]), max(tall, OVERVIEW[1]))
+    )
+    shrink = overview.shape[1] / comparison.result_size[0]
+    box = comparison.crop.moved(comparison.part.x, comparison.part.y)
     frame = tuple(round(side * shrink) for side in (box.x, box.y, box.width, box.height))
     return sheet.render(
         [panels[at : at + columns] for at in range(0, len(panels), columns)],
         sheet.Style((width, height), gap=gap, margin=margin, title=18, note=15, line=line),
-        heading=found.source,
-        small=" ".join(sentences(found)),
-        aside=sheet.Panel(overview, "", f"the crop: {found.asked}", frame=frame),
+        heading=comparison.source,
+        small=" ".join(sentences(comparison)),
+        aside=sheet.Panel(overview, "", f"the crop: {comparison.file_crop}", frame=frame),
     )

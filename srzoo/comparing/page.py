@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from . import figure
-from .comparison import LOOK
+from .comparison import SHOWN_SIDE
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -26,31 +26,33 @@ LOSSLESS = 12_000_000
 QUALITY = 95
 
 
-def render(found: Comparison) -> str:
+def render(comparison: Comparison) -> str:
     """The whole page, with nothing outside it: pictures, style and script are embedded.
 
     Pictures are lossless; large ones become JPEG, and the page says so.
     """
-    width, height = found.pictures[-1].pixels.shape[1::-1]
-    pictures, lossless = _embedded(found)
-    zoom = max(1, LOOK // max(found.crop.width, found.crop.height))
-    sentences = figure.sentences(found)
-    if (found.part.width, found.part.height) != found.whole:
-        sentences.append(f"This page has {found.part.width} x {found.part.height} pixels of it.")
+    width, height = comparison.pictures[-1].pixels.shape[1::-1]
+    pictures, lossless = _embed(comparison)
+    zoom = max(1, SHOWN_SIDE // max(comparison.crop.width, comparison.crop.height))
+    sentences = figure.sentences(comparison)
+    if (comparison.part.width, comparison.part.height) != comparison.result_size:
+        sentences.append(
+            f"This page has {comparison.part.width} x {comparison.part.height} pixels of it."
+        )
     if not lossless:
         sentences.append(f"Here, pictures other than LR are JPEG of quality {QUALITY}.")
     script = "\n" + SCRIPT.read_text(encoding="utf-8")
     values: dict[str, object] = {
-        "title": html.escape(f"{found.source}: {found.scale} times as large"),
-        "heading": html.escape(found.source),
+        "title": html.escape(f"{comparison.source}: {comparison.scale} times as large"),
+        "heading": html.escape(comparison.source),
         "width": width,
         "height": height,
-        "crop": found.crop,
-        "crop_width": found.crop.width * zoom,
-        "crop_height": found.crop.height * zoom,
+        "crop": comparison.crop,
+        "crop_width": comparison.crop.width * zoom,
+        "crop_height": comparison.crop.height * zoom,
         "figures": "\n".join(
-            _figure(found, one, picture)
-            for one, picture in zip(found.pictures, pictures, strict=True)
+            _figure(comparison, one, picture)
+            for one, picture in zip(comparison.pictures, pictures, strict=True)
         ),
         "sentences": "\n".join(f"  <p>{html.escape(said)}</p>" for said in sentences),
         "script": script,
@@ -62,11 +64,11 @@ def render(found: Comparison) -> str:
     return text.encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
 
 
-def _figure(found: Comparison, one: ComparedImage, picture: str) -> str:
+def _figure(comparison: Comparison, image: ComparedImage, picture: str) -> str:
     """One picture, of which the page shows the crop before its script runs."""
-    name, value = html.escape(one.name), html.escape(figure.note(found, one))
-    crop = found.crop
-    height, width = found.pictures[-1].pixels.shape[:2]
+    name, value = html.escape(image.name), html.escape(figure.note(comparison, image))
+    crop = comparison.crop
+    height, width = comparison.pictures[-1].pixels.shape[:2]
     shares = {
         "left": -crop.x / crop.width,
         "top": -crop.y / crop.height,
@@ -74,7 +76,7 @@ def _figure(found: Comparison, one: ComparedImage, picture: str) -> str:
         "height": height / crop.height,
     }
     style = "; ".join(f"{key}: {share:.6%}" for key, share in shares.items())
-    best = ' class="best"' if figure.is_best(found, one) else ""
+    best = ' class="best"' if figure.is_best(comparison, image) else ""
     return (
         f'    <figure{best} data-name="{name}" data-value="{value}">'
         f'<div class="crop"><img alt="{name}: the crop" style="{style}" src="{picture}"></div>'
@@ -82,18 +84,18 @@ def _figure(found: Comparison, one: ComparedImage, picture: str) -> str:
     )
 
 
-def _embedded(found: Comparison) -> tuple[list[str], bool]:
+def _embed(comparison: Comparison) -> tuple[list[str], bool]:
     """A data URI for each picture, and whether all are lossless."""
     uris: list[str] = []
-    for one in found.pictures:
-        uris.append(_uri(one.pixels, "webp", found.icc, lossless=True, method=2))
+    for one in comparison.pictures:
+        uris.append(_uri(one.pixels, "webp", comparison.icc, lossless=True, method=2))
         if sum(map(len, uris)) > LOSSLESS:
             break
     else:
         return uris, True
     # Not lossy WebP, which halves the colours' resolution.
     lossy: dict[str, Any] = {"quality": QUALITY, "subsampling": 0, "optimize": True}
-    others = [_uri(one.pixels, "jpeg", found.icc, **lossy) for one in found.pictures[1:]]
+    others = [_uri(one.pixels, "jpeg", comparison.icc, **lossy) for one in comparison.pictures[1:]]
     return [uris[0], *others], False
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from .. import images
-from ..images import places, sheet
-from ..images.places import Place
+from ..images import rectangles, sheet
+from ..images.rectangles import Rectangle
 from ..upscaling.sizing import Route, Sizing
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SMALLEST = 48
 """Of the place in the picture's own pixels, where the picture has them."""
 MARGIN = 32, 64
 """Pixels computed around it, so that its edges are as in the whole: at least, and at most."""
-LOOKED_AT = 4_000_000
+SEARCHED_PIXELS = 4_000_000
 """A place is looked for in so many pixels: a larger picture is reduced first."""
 OVERVIEW = (300, 480)
 """The most pixels of the whole picture beside the place."""
@@ -43,17 +43,17 @@ class Preview:
         place: in the picture's own pixels.
         source, size: (width, height) of the picture, and of the result it would become.
         route: how it would come there.
-        made: the place as the model enlarges it, uint8 h x w x 3.
-        plain: the same by bicubic interpolation.
+        enlarged: the place as the model enlarges it, uint8 h x w x 3.
+        bicubic: the same by bicubic interpolation.
         overview: the whole picture, small.
         seconds: that the model took for the place.
         icc: the colour profile of all of them.
     """
 
-    place: Place
+    place: Rectangle
     route: Route
-    made: U8
-    plain: U8
+    enlarged: U8
+    bicubic: U8
     overview: U8
     seconds: float
     icc: bytes | None = None
@@ -81,16 +81,16 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
     route = sizing.route(picture.size, model.scales)
     place = detailed_place(pixels, side(route))
     margin = max(MARGIN[0], min(model.runner.reach or 0, MARGIN[1]))
-    grown = place.grown(margin, route.source).aligned(places.GRID)
-    small = np.ascontiguousarray(grown.of(pixels))
+    grown = place.grown(margin, route.source).aligned(rectangles.GRID)
+    small = np.ascontiguousarray(grown.cut(pixels))
     start = time.perf_counter()
     made = model.to_size(images.Picture(small), _part(route, grown)).pixels
     seconds = time.perf_counter() - start
     size = made.shape[1], made.shape[0]
     plain = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
-    inner = _inner(place, grown, size)
-    overview = sheet.fitted(pixels, OVERVIEW)
-    return Preview(place, route, inner.of(made), inner.of(plain), overview, seconds, icc)
+    inner = _within_margin(place, grown, size)
+    overview = sheet.fit_picture(pixels, OVERVIEW)
+    return Preview(place, route, inner.cut(made), inner.cut(plain), overview, seconds, icc)
 
 
 def side(route: Route) -> int:
@@ -99,16 +99,16 @@ def side(route: Route) -> int:
     return max(SMALLEST, math.floor(SIDE / factor))
 
 
-def detailed_place(pixels: U8, side: int) -> Place:
+def detailed_place(pixels: U8, side: int) -> Rectangle:
     """The square with the most detail, of a large picture found in a smaller one."""
     height, width = pixels.shape[:2]
-    by = max(1, math.ceil(math.sqrt(height * width / LOOKED_AT)))
+    by = max(1, math.ceil(math.sqrt(height * width / SEARCHED_PIXELS)))
     if by == 1:
-        return places.most_detailed_place([pixels], side)
+        return rectangles.most_detailed_square([pixels], side)
     small = np.asarray(Image.fromarray(pixels).reduce(by))
-    found = places.most_detailed_place([small], max(1, side // by)).times(by)
+    found = rectangles.most_detailed_square([small], max(1, side // by)).scaled(by)
     wide, tall = min(side, width), min(side, height)
-    return Place(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
+    return Rectangle(min(found.x, width - wide), min(found.y, height - tall), wide, tall)
 
 
 def draw(found: Preview, name: str, model: str) -> Image.Image:
@@ -119,7 +119,7 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
         name: of the picture.
         model: its name, and how much of it there is.
     """
-    height, width = found.made.shape[:2]
+    height, width = found.enlarged.shape[:2]
     shrink = found.overview.shape[1] / found.source[0]
     place = found.place
     frame = tuple(round(v * shrink) for v in (place.x, place.y, place.width, place.height))
@@ -130,7 +130,7 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
         + (f", shown {by} times as large." if by > 1 else ".")
     )
     height, width = by * height, by * width
-    shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.plain, found.made)]
+    shown = [pixels.repeat(by, 0).repeat(by, 1) for pixels in (found.bicubic, found.enlarged)]
     panels = [sheet.Panel(shown[0], sheet.HEADS[1]), sheet.Panel(shown[1], model)]
     return sheet.render(
         [panels],
@@ -141,17 +141,17 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
     )
 
 
-def _part(route: Route, grown: Place) -> Route:
+def _part(route: Route, grown: Rectangle) -> Route:
     """The same way for a part of the picture."""
     wide = max(1, round(grown.width * route.size[0] / route.source[0]))
     tall = max(1, round(grown.height * route.size[1] / route.source[1]))
     return Route(route.passes, (wide, tall), (grown.width, grown.height))
 
 
-def _inner(place: Place, grown: Place, size: tuple[int, int]) -> Place:
+def _within_margin(place: Rectangle, grown: Rectangle, size: tuple[int, int]) -> Rectangle:
     """Where a place is in what was made of the grown one."""
     across, down = size[0] / grown.width, size[1] / grown.height
     left, top = round((place.x - grown.x) * across), round((place.y - grown.y) * down)
     right = round((place.x + place.width - grown.x) * across)
     bottom = round((place.y + place.height - grown.y) * down)
-    return Place(left, top, max(1, right - left), max(1, bottom - top))
+    return Rectangle(left, top, max(1, right - left), max(1, bottom - top))

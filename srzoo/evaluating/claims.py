@@ -13,7 +13,7 @@ from ..models.folder import ModelFolder
 from ..models.readme import README
 from ..upscaling import loading
 from . import layouts, results, sets
-from .evaluation import Value, evaluate, metric
+from .evaluation import Value, build_metric, evaluate
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -46,7 +46,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckedClaim:
     """A claim, and what was measured now.
 
     Attributes:
@@ -78,14 +78,14 @@ def check(
     root: Path | None = None,
     tolerances: Mapping[str, float] | None = None,
     progress: Progress | None = None,
-) -> list[Check]:
+) -> list[CheckedClaim]:
     """Measure every claim of a card again.
 
     Args:
         folder: the model.
         root: a folder that holds the sets of pictures; None for ``$SRZOO_DATA``.
         tolerances: how much worse a metric may be than claimed, where not as it states itself.
-        progress: is told (pictures done, pictures in all), for each set anew.
+        progress: is called with (pictures done, pictures in all), for each set anew.
 
     Raises:
         SrzooError: a set of pictures is missing, or is not as it was for the claim.
@@ -96,10 +96,10 @@ def check(
         how = claim.dataset, claim.scale, claim.degradation, claim.seed, claim.self_ensemble
         groups.setdefault(how, []).append(claim)
         if claim.metric not in judges:  # one that is not there is found before any work
-            judges[claim.metric] = metric(claim.metric, root)
+            judges[claim.metric] = build_metric(claim.metric, root)
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
     model = loading.load(folder.path)
-    found: list[Check] = []
+    found: list[CheckedClaim] = []
     for claims in groups.values():
         claim = claims[0]
         (row,) = evaluate(
@@ -125,7 +125,7 @@ def check(
         for claim in claims:
             usual = tolerance_of(judges[claim.metric], claim.value)
             tolerance = (tolerances or {}).get(claim.metric, usual)
-            found.append(_compared(claim, values[claim.metric], tolerance))
+            found.append(_compare(claim, values[claim.metric], tolerance))
     return found
 
 
@@ -133,16 +133,16 @@ def _place(dataset: str, root: Path | None) -> Path:
     """Where a set lies: below ``root``, or ``root`` itself if that is its name."""
     if root is not None and layouts.name_of(root) == dataset:
         return root
-    return sets.named(dataset, root)
+    return sets.set_folder(dataset, root)
 
 
-def _compared(claim: Claim, value: Value, tolerance: float) -> Check:
+def _compare(claim: Claim, value: Value, tolerance: float) -> CheckedClaim:
     worse = claim.value - value.value
     if not value.higher_is_better:
         worse = -worse
     # Also false where either is not a number; two infinite values are equal.
     holds = worse <= tolerance or value.value == claim.value
-    return Check(claim, value.value, tolerance, holds, value.protocol)
+    return CheckedClaim(claim, value.value, tolerance, holds, value.protocol)
 
 
 def _claim(result: EvalResult, path: Path) -> Claim:

@@ -24,10 +24,10 @@ from ..plugins import kinds
 from ..upscaling import loading
 from ..upscaling.upscaler import Tile, Upscaler
 from . import sets
-from .measuring import Measured, measure
-from .naming import metric as metric
-from .naming import place_in as place_in
-from .naming import short as short
+from .measuring import MeasuredSet, measure
+from .naming import build_metric as build_metric
+from .naming import local_path_in as local_path_in
+from .naming import table_name as table_name
 from .naming import use_of, without_reference
 from .sets import FailedPicture, PictureSet
 
@@ -41,7 +41,7 @@ class Value:
     """What one metric found.
 
     Attributes:
-        metric: its name, as :func:`metric` reads it.
+        metric: its name, as :func:`build_metric` reads it.
         value: the mean over the pictures; not a number where none could be measured.
         protocol: one line that says exactly what was measured.
         higher_is_better: which way is up.
@@ -59,7 +59,7 @@ class Value:
     @property
     def label(self) -> str:
         """The metric as tables have it."""
-        return short(self.metric)
+        return table_name(self.metric)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def evaluate(
         lr: where the LR pictures of the set lie, if not where it is usual; or, without ``data``,
             a folder of photos.
         scale: needed only for models with several, and for ``sr``.
-        metrics: names, as :func:`metric` reads them.
+        metrics: names, as :func:`build_metric` reads them.
         self_ensemble: take the mean over the 8 flips and turns of each picture, as in Lim et
             al. 2017, sec. 3.3; of values in 0..1, before they are rounded.
         degradation: the plugin that makes the LR pictures, also where a set has LR files; None
@@ -158,31 +158,31 @@ def evaluate(
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         keep_going: leave out a picture that cannot be measured, and note it in the result; else
             it is raised.
-        progress: is told (pictures done, pictures in all).
+        progress: is called with (pictures done, pictures in all).
 
     Raises:
         SrzooError: a model, set or metric that is not there; pictures that do not match; a metric
             that needs HR where there is none.
     """
-    judges = {name: metric(name, root) for name in dict.fromkeys(metrics)}
+    judges = {name: build_metric(name, root) for name in dict.fromkeys(metrics)}
     _check(judges, models, data, sr, lr, scale, degradation)
     ready = [
         model
         if isinstance(model, Upscaler)
         else loading.load(
-            model, engine=engine, device=devices.named(device), precision=precision,
+            model, engine=engine, device=devices.parse_name(device), precision=precision,
             memory=memory, tile=tile,
         )
         for model in models
     ]  # fmt: skip
     made_by = degradation or defaults.DEGRADATION
     # Each model with the sets it is measured on: what is missing is found before any work.
-    work = _found(ready, data, sr, lr, scale, makes_lr=degradation is not None)
-    if not keep_going and (missing := [each.what for w in work for each in w.found.missing]):
+    work = _plan_jobs(ready, data, sr, lr, scale, makes_lr=degradation is not None)
+    if not keep_going and (missing := [each.what for w in work for each in w.pictures.missing]):
         raise SrzooError("; ".join(dict.fromkeys(missing)), "Add the files, or leave HR's out")
     makes_lr = any(w.makes_lr for w in work)
     maker = kinds.degradations.build(made_by) if makes_lr else None
-    done, total = 0, sum(len(w.found.files) for w in work)
+    done, total = 0, sum(len(w.pictures.files) for w in work)
 
     def step() -> None:
         nonlocal done
@@ -193,7 +193,7 @@ def evaluate(
     rows: list[Result] = []
     for each in work:
         measured = measure(
-            each.found.files, each.load(maker, seed), each.enlarge(self_ensemble), judges,
+            each.pictures.files, each.load(maker, seed), each.enlarge(self_ensemble), judges,
             each.scale or 1, step, keep_going=keep_going,
         )  # fmt: skip
         rows.append(each.row(measured, judges, made_by, seed, self_ensemble=self_ensemble))
@@ -202,25 +202,25 @@ def evaluate(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _EvaluationJob:
     """A model, or the folder of its results, on one set."""
 
     name: str
     model: Upscaler | None
-    found: PictureSet
+    pictures: PictureSet
     results: tuple[Path, ...]
     scale: int | None
 
     @property
     def makes_lr(self) -> bool:
-        return self.model is not None and self.found.lr is None
+        return self.model is not None and self.pictures.lr is None
 
     def load(self, maker: Degradation | None, seed: int) -> Callable[[int], tuple[U8, U8 | None]]:
         """What gives the picture at a place, LR or SR, and HR."""
         if self.model is None or self.scale is None:
-            return lambda at: sets.result(self.found, at, self.results[at], self.scale)
+            return lambda at: sets.result_pair(self.pictures, at, self.results[at], self.scale)
         scale = self.scale
-        return lambda at: sets.pair(self.found, at, scale, maker, seed)
+        return lambda at: sets.pair(self.pictures, at, scale, maker, seed)
 
     def enlarge(self, self_ensemble: bool) -> Callable[[U8], U8]:
         """What makes SR of the former."""
@@ -229,26 +229,26 @@ class _Work:
         return partial(_enlarged, self.model, scale=self.scale, self_ensemble=self_ensemble)
 
     def row(
-        self, measured: Measured, judges: Mapping[str, Metric], made_by: str, seed: int, *,
+        self, measured: MeasuredSet, judges: Mapping[str, Metric], made_by: str, seed: int, *,
         self_ensemble: bool,
     ) -> Result:  # fmt: skip
         places = sorted(measured.values)
         return Result(
             model=self.name,
-            dataset=self.found.name,
+            dataset=self.pictures.name,
             scale=self.scale,
             degradation=made_by if self.makes_lr else None,
             seed=seed if self.makes_lr else None,
             self_ensemble=self_ensemble and self.model is not None,
             parameters=self.model.runner.parameters if self.model else None,
             seconds=measured.seconds if self.model else None,
-            pictures=tuple(self.found.files[at].name for at in places),
+            pictures=tuple(self.pictures.files[at].name for at in places),
             values=tuple(
                 _value(name, judge, tuple(measured.values[at][name] for at in places))
                 for name, judge in judges.items()
             ),
-            lr=self.found.where_lr() if self.model else None,
-            failed=(*self.found.missing, *measured.failed),
+            lr=self.pictures.where_lr() if self.model else None,
+            failed=(*self.pictures.missing, *measured.failed),
         )
 
 
@@ -282,13 +282,13 @@ def _check(
     if need and not data:
         others = ", ".join([*without_reference(), "or one of a package's"])
         raise SrzooError(
-            f"there is no HR to compare with, which {', '.join(map(short, need))}"
+            f"there is no HR to compare with, which {', '.join(map(table_name, need))}"
             f" {'needs' if len(need) == 1 else 'need'}",
             f"Name the set with HR as data, or metrics that need none: {others}",
         )
 
 
-def _found(
+def _plan_jobs(
     ready: Sequence[Upscaler],
     data: Sequence[str | Path],
     sr: Sequence[str | Path],
@@ -296,31 +296,31 @@ def _found(
     scale: int | None,
     *,
     makes_lr: bool,
-) -> list[_Work]:
+) -> list[_EvaluationJob]:
     """What there is to do; everything that is missing is named at once."""
-    work: list[_Work] = []
+    work: list[_EvaluationJob] = []
     errors: dict[str, SrzooError] = {}
     for model in ready:
         factor = model.factor(scale)
         for name in data or [None]:
             try:
                 if name is None:
-                    found = sets.photos(lr or "")
+                    found = sets.photo_set(lr or "")
                 elif makes_lr:
-                    found = sets.originals(name, factor)
+                    found = sets.find_hr(name, factor)
                 else:
                     found = sets.find(name, factor, lr)
-                work.append(_Work(model.name, model, found, (), factor))
+                work.append(_EvaluationJob(model.name, model, found, (), factor))
             except SrzooError as error:
                 errors[str(error)] = error
     names = [Path(folder).resolve().name for folder in sr]
     for folder, called in zip(sr, names, strict=True):
         for name in data or [None]:
             try:
-                whole = sets.originals(name, scale or 1) if name is not None else None
-                found, results = sets.finished(folder, whole, scale)
+                whole = sets.find_hr(name, scale or 1) if name is not None else None
+                found, results = sets.result_set(folder, whole, scale)
                 label = called if names.count(called) == 1 else str(folder)
-                work.append(_Work(label, None, found, results, scale))
+                work.append(_EvaluationJob(label, None, found, results, scale))
             except SrzooError as error:
                 errors[str(error)] = error
     if len(errors) == 1:

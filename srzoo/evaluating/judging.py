@@ -18,8 +18,8 @@ WAITING = 256_000_000
 """Bytes of pictures that may wait to be measured; one picture always may."""
 
 
-class Judged:
-    """What is found of one picture, when it is found."""
+class PendingValues:
+    """The values of one picture, which are still being computed."""
 
     def __init__(self, futures: Mapping[str, Future[float]]) -> None:
         self.futures = futures
@@ -33,15 +33,15 @@ class Judged:
         return {name: future.result() for name, future in self.futures.items()}
 
 
-class Judging:
-    """Takes pictures to be measured, and gives a :class:`Judged` for each at once.
+class MetricQueue:
+    """Takes pictures to be measured, and gives a :class:`PendingValues` for each at once.
 
     A metric that says so (``thread_safe``) measures several pictures at a time; all others have
     one thread for themselves, and see the pictures in turn. :meth:`add` waits where more would
     lie in memory than helps. Leaving the ``with`` block ends the threads.
 
     Args:
-        metrics: by the names that :meth:`Judged.values` has.
+        metrics: by the names that :meth:`PendingValues.values` has.
         workers: threads; None for one a core.
     """
 
@@ -50,9 +50,9 @@ class Judging:
         self._workers = workers or memory.cores()
         self._many = ThreadPoolExecutor(self._workers, "srzoo-metrics")
         self._one = ThreadPoolExecutor(1, "srzoo-metric")
-        self._pending: deque[tuple[Judged, int]] = deque()
+        self._pending: deque[tuple[PendingValues, int]] = deque()
 
-    def __enter__(self) -> Judging:
+    def __enter__(self) -> MetricQueue:
         return self
 
     def __exit__(
@@ -64,7 +64,7 @@ class Judging:
         for pool in (self._many, self._one):
             pool.shutdown(cancel_futures=True)
 
-    def add(self, sr: U8, hr: U8 | None, scale: int) -> Judged:
+    def add(self, sr: U8, hr: U8 | None, scale: int) -> PendingValues:
         """Have a picture measured; the arrays may not change until it is.
 
         Args:
@@ -74,7 +74,7 @@ class Judging:
         """
         size = sr.nbytes + (0 if hr is None else hr.nbytes)
         self._make_room(size)
-        judged = Judged(
+        judged = PendingValues(
             {
                 name: (self._many if stated(metric, MetricFacts).thread_safe else self._one).submit(
                     metric, sr, hr, scale

@@ -9,14 +9,14 @@ from pathlib import Path
 from .. import images
 from ..errors import SrzooError
 
-HIGH = re.compile(r"HR|GT|GTmod\d+|original", re.IGNORECASE)
+HR_NAMES = re.compile(r"HR|GT|GTmod\d+|original", re.IGNORECASE)
 """What a folder of HR pictures is called in the set's own folder."""
 OF_A_SET = re.compile(r"(?P<set>.+)[_-]HR", re.IGNORECASE)
 """The same beside it: DIV2K_valid_HR."""
 PART = re.compile(r"x\d+|image_SRF_\d+|HR|GT|GTmod\d+", re.IGNORECASE)
 """Folders that are parts of a set."""
 BICUBIC = r"(?:[_-]?(?:bic(?:ubic)?|BI))?"
-HALF = re.compile(r".+[_-](?P<half>HR|LR)(?P<scale>\d*)", re.IGNORECASE)
+PAIR_SUFFIX = re.compile(r".+[_-](?P<half>HR|LR)(?P<scale>\d*)", re.IGNORECASE)
 """The two halves of a pair that lie in one folder: img_001_SRF_4_HR, Canon_001_LR4."""
 
 
@@ -29,27 +29,27 @@ def pictures(folder: Path) -> tuple[Path, ...]:
     )
 
 
-def part(folder: Path, scale: int) -> Path:
+def lr_part(folder: Path, scale: int) -> Path:
     """The part of a folder for one scale, x4 or X4 in it; the folder itself where it has none."""
     return next(iter(_children(folder, f"x{scale}")), folder)
 
 
-def parts(folder: Path) -> list[str]:
+def lr_parts(folder: Path) -> list[str]:
     """The scales that a folder has parts for: x2, x4."""
     return [path.name for path in _children(folder, r"x\d+")]
 
 
-def high(root: Path, scale: int) -> Path:
+def find_hr_folder(root: Path, scale: int) -> Path:
     """The folder of a set's HR pictures; the set's own where it has none.
 
     Raises:
         SrzooError: there are several.
     """
-    root = part(root, scale)
+    root = lr_part(root, scale)
     own = _children(root, "HR")
     if not own and not pictures(root):
         own = _children(root, f"image_SRF_{scale}")
-        own = own or [path for path in _children(root, HIGH.pattern) if _fits(path, scale)]
+        own = own or [path for path in _children(root, HR_NAMES.pattern) if _fits(path, scale)]
         own = own or _children(root, OF_A_SET.pattern)
         # What a model was trained on is not what it is measured on.
         own = [path for path in own if "train" not in path.name.lower()] or own
@@ -58,10 +58,10 @@ def high(root: Path, scale: int) -> Path:
             f"{root} holds several sets: {', '.join(path.name for path in own)}",
             f"Name one: {own[0]}",
         )
-    return part(own[0], scale) if own else root
+    return lr_part(own[0], scale) if own else root
 
 
-def low(root: Path, high: Path, scale: int) -> Path | None:
+def find_lr_folder(root: Path, high: Path, scale: int) -> Path | None:
     """The folder of the LR pictures that belong to a set's HR folder; None if there is none.
 
     They lie beside it: ``LR``, ``LR_bicubic/X4``, ``LRbicx4``, ``DIV2K_valid_LR_bicubic/X4``.
@@ -70,20 +70,22 @@ def low(root: Path, high: Path, scale: int) -> Path | None:
     home = high.parent if re.fullmatch(rf"x{scale}", high.name, re.IGNORECASE) else high
     home = Path(os.path.abspath(home))
     named = OF_A_SET.fullmatch(home.name)
-    if not named and (not HIGH.fullmatch(home.name) or home == Path(os.path.abspath(root))):
+    if not named and (not HR_NAMES.fullmatch(home.name) or home == Path(os.path.abspath(root))):
         return None
     before = re.escape(home.name[: named.end("set") + 1]) if named else ""
     found = _children(home.parent, rf"{before}LR{BICUBIC}(?:[_-]?x{scale})?")
     for path in found:
-        if (inner := part(path, scale)) != path:
+        if (inner := lr_part(path, scale)) != path:
             return inner
     tells = [path for path in found if re.search(rf"x{scale}$", path.name, re.IGNORECASE)]
-    return next((path for path in (*tells, *found) if not parts(path)), None)
+    return next((path for path in (*tells, *found) if not lr_parts(path)), None)
 
 
-def halves(files: tuple[Path, ...], scale: int) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+def split_pairs(
+    files: tuple[Path, ...], scale: int
+) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
     """HR and LR files that lie in one folder, told apart by their names; None if they do not."""
-    matches = [(path, HALF.fullmatch(path.stem)) for path in files]
+    matches = [(path, PAIR_SUFFIX.fullmatch(path.stem)) for path in files]
     of = {half: [(p, m) for p, m in matches if m and m["half"].upper() == half]
           for half in ("HR", "LR")}  # fmt: skip
     lr = tuple(path for path, match in of["LR"] if match["scale"] in ("", str(scale)))
@@ -101,8 +103,8 @@ def name_of(folder: Path) -> str:
 
 def _fits(folder: Path, scale: int) -> bool:
     """Whether pictures were cropped for this scale: GTmod12 for 2, 3 and 4."""
-    told = re.search(r"mod(\d+)$", folder.name, re.IGNORECASE)
-    return told is None or int(told[1]) % scale == 0
+    modulus = re.search(r"mod(\d+)$", folder.name, re.IGNORECASE)
+    return modulus is None or int(modulus[1]) % scale == 0
 
 
 def _children(folder: Path, pattern: str) -> list[Path]:

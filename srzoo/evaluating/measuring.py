@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import PictureError, SrzooError
-from .judging import Judged, Judging
+from .judging import MetricQueue, PendingValues
 from .sets import FailedPicture
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Measured:
+class MeasuredSet:
     """What was found.
 
     Attributes:
@@ -42,7 +42,7 @@ def measure(
     step: Callable[[], None],
     *,
     keep_going: bool,
-) -> Measured:
+) -> MeasuredSet:
     """Measure pictures.
 
     Args:
@@ -55,9 +55,9 @@ def measure(
         keep_going: whether a picture that cannot be measured is noted, and not raised. What stops
             all of them, such as too little memory, is no picture's fault, and is raised.
     """
-    found = Measured()
+    found = MeasuredSet()
     errors: list[Exception] = []
-    behind: deque[tuple[int, Judged]] = deque()
+    behind: deque[tuple[int, PendingValues]] = deque()
 
     def collect(*, wait: bool) -> None:
         while behind and (wait or behind[0][1].done()):
@@ -75,7 +75,7 @@ def measure(
 
     reader = ThreadPoolExecutor(1, "srzoo-reader")
     try:
-        with Judging(metrics) as judging:
+        with MetricQueue(metrics) as judging:
             ahead = reader.submit(load, 0)
             for at in range(len(files)):
                 now = ahead

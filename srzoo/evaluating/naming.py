@@ -19,7 +19,7 @@ WHAT = "metric"
 """The argument that ``NAME/WHAT`` sets."""
 
 
-def metric(name: str, root: Path | None = None) -> Metric:
+def build_metric(name: str, root: Path | None = None) -> Metric:
     """Build a metric from its name on the command line and in cards.
 
     ``NAME``; ``NAME/WHAT`` for a plugin that opens the door to a whole package's metrics
@@ -44,7 +44,7 @@ def class_of(name: str) -> object:
         return None
 
 
-def short(name: str) -> str:
+def table_name(name: str) -> str:
     """A metric's name as tables have it: ``feature_distance (backbone vgg16)``.
 
     Paths are left out; the protocol tells what was measured in full.
@@ -52,11 +52,11 @@ def short(name: str) -> str:
     if not name.startswith("{"):
         return name
     use = use_of(name)
-    told = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
-    return f"{use.name} ({', '.join(told)})" if told else use.name
+    args = [f"{key} {value}" for key, value in use.args.items() if not _is_path(value)]
+    return f"{use.name} ({', '.join(args)})" if args else use.name
 
 
-def place_in(name: str) -> str | None:
+def local_path_in(name: str) -> str | None:
     """An argument that names a place on this machine, which would say nothing elsewhere."""
     values = use_of(name).args.values()
     return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-HIGH = re.compile(r"(?:[_-]SRF[_-]\d+)?[_-]HR(?:[_-]?x?\d+)?$", re.IGNORECASE)
+HR_WORDS = re.compile(r"(?:[_-]SRF[_-]\d+)?[_-]HR(?:[_-]?x?\d+)?$", re.IGNORECASE)
 """What an HR file's name may end in that other files of the picture do not have."""
 FACTOR = re.compile(r"x\d+(?:[a-z]\d?)?(?![a-zA-Z0-9])", re.IGNORECASE)
 """What may follow a name without a mark between: 0801x4, and DIV2K's 0801x4m, 0801x4w1."""
@@ -20,12 +20,12 @@ class Partners:
     """What :func:`find` found.
 
     Attributes:
-        found: the file of each picture that has exactly one.
-        doubtful: for each other picture, the files that may be meant; none, or several.
+        certain: the file of each picture that has exactly one.
+        ambiguous: for each other picture, the files that may be meant; none, or several.
     """
 
-    found: Mapping[str, str]
-    doubtful: Mapping[str, tuple[str, ...]]
+    certain: Mapping[str, str]
+    ambiguous: Mapping[str, tuple[str, ...]]
 
 
 def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None) -> Partners:
@@ -59,7 +59,7 @@ def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None
             if picture == file or file not in by_key[fitting[0]]:  # a.png is not a.jpg's
                 nearest[picture].append(file)
     if any(len(candidates) != 1 for candidates in nearest.values()):
-        nearest = _of_one_ending(nearest, endings, known, scale, keys)
+        nearest = _with_one_ending(nearest, endings, known, scale, keys)
     claimed = Counter(each[0] for each in nearest.values() if len(each) == 1)
     found = {
         picture: candidates[0]
@@ -70,7 +70,7 @@ def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None
     return Partners(found, doubtful)
 
 
-def _of_one_ending(
+def _with_one_ending(
     nearest: dict[str, list[str]],
     endings: dict[str, dict[str, str]],
     known: set[str],
@@ -100,7 +100,7 @@ def _may_be(ending: str, scale: int | None) -> bool:
 def _keys(pictures: Sequence[str]) -> dict[str, str]:
     """What the other files' names begin with, for each picture."""
     stems = [PurePath(picture).stem for picture in pictures]
-    short = [HIGH.sub("", stem) or stem for stem in stems]
+    short = [HR_WORDS.sub("", stem) or stem for stem in stems]
     return dict(zip(pictures, short if len(set(short)) == len(set(stems)) else stems, strict=True))
 
 

@@ -22,7 +22,7 @@ from ..models import readme
 from ..models.folder import ModelFolder
 from ..models.readme import README
 from ..plugins.registry import Use
-from .evaluation import Result, place_in
+from .evaluation import Result, local_path_in
 from .naming import name_of, use_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def label(result: EvalResult) -> tuple[str, str]:
 
 
 def metric_of(result: EvalResult) -> str:
-    """The name by which a result's metric is built, as :func:`.naming.metric` reads it."""
+    """The name by which a result's metric is built, as :func:`.naming.build_metric` reads it."""
     stated: object = (result.metric_args or {}).get(METRIC)
     if isinstance(stated, dict) and isinstance(cast("dict[str, object]", stated).get("name"), str):
         return name_of(Use.of(cast("dict[str, Any]", stated)))
@@ -130,7 +130,7 @@ def check_metric(name: str) -> None:
     Raises:
         SrzooError: an argument names a place on this machine.
     """
-    if place := place_in(name):
+    if place := local_path_in(name):
         raise SrzooError(
             f"{place} says nothing on another machine, and would stand in the card",
             "Give the metric a path below {data}, the folder that SRZOO_DATA names",

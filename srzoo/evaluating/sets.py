@@ -37,7 +37,7 @@ class PictureSet:
         hr: HR files; None where there are none.
         lr: LR files; None where they are made of HR.
         missing: pictures that have no file, or no certain one, and are left out of both.
-        root: the set's own folder, for what is told of files in it.
+        root: the set's own folder, from which messages name files.
     """
 
     name: str
@@ -61,7 +61,7 @@ class PictureSet:
         return str(self.lr[0].parent) if self.lr else None
 
 
-def originals(data: str | Path, scale: int) -> PictureSet:
+def find_hr(data: str | Path, scale: int) -> PictureSet:
     """The HR files of one set of pictures, and nothing of its LR files.
 
     Args:
@@ -72,15 +72,15 @@ def originals(data: str | Path, scale: int) -> PictureSet:
         SrzooError: there is no such set, or it has no such part.
     """
     root = _root(data)
-    folder = layouts.high(root, scale)
+    folder = layouts.find_hr_folder(root, scale)
     hr = layouts.pictures(folder)
     if not hr:
-        parts = layouts.parts(root)
+        parts = layouts.lr_parts(root)
         raise SrzooError(
             f"{folder} holds no pictures" + (f" for x{scale}" if parts else ""),
             f"It has {', '.join(parts)}" if parts else "Put them there, or into HR and LR in it",
         )
-    both = layouts.halves(hr, scale)
+    both = layouts.split_pairs(hr, scale)
     return PictureSet(layouts.name_of(root), both[0] if both else hr, None, root=root)
 
 
@@ -88,24 +88,24 @@ def find(data: str | Path, scale: int, lr: str | Path | None = None) -> PictureS
     """The files of one set of pictures, LR with them where there are some.
 
     Args:
-        data, scale: as for :func:`originals`.
+        data, scale: as for :func:`find_hr`.
         lr: where its LR pictures lie; None to look in the places that are usual.
 
     Raises:
-        SrzooError: as for :func:`originals`; or no LR file belongs to any HR file.
+        SrzooError: as for :func:`find_hr`; or no LR file belongs to any HR file.
     """
-    found = originals(data, scale)
+    found = find_hr(data, scale)
     if lr is not None:
-        place = layouts.part(_folder(Path(lr)), scale)
+        place = layouts.lr_part(_folder(Path(lr)), scale)
         return _with_lr(found, layouts.pictures(place), scale, place)
     folder = found.files[0].parent
-    if both := layouts.halves(layouts.pictures(folder), scale):
+    if both := layouts.split_pairs(layouts.pictures(folder), scale):
         return _with_lr(found, both[1], scale, folder)
-    place = layouts.low(_root(data), folder, scale)
+    place = layouts.find_lr_folder(_root(data), folder, scale)
     return _with_lr(found, layouts.pictures(place), scale, place) if place else found
 
 
-def photos(folder: str | Path) -> PictureSet:
+def photo_set(folder: str | Path) -> PictureSet:
     """A folder of LR pictures that no HR is known of.
 
     Raises:
@@ -117,14 +117,14 @@ def photos(folder: str | Path) -> PictureSet:
     raise SrzooError(f"{folder} holds no pictures", "Name the folder that they lie in")
 
 
-def finished(
+def result_set(
     folder: str | Path, found: PictureSet | None, scale: int | None
 ) -> tuple[PictureSet, tuple[Path, ...]]:
     """Results of a set that lie in a folder, or in one in it that has the set's name.
 
     Args:
         folder: of finished SR files.
-        found: the set, as :func:`originals` gives it; None for results that no HR is known of.
+        found: the set, as :func:`find_hr` gives it; None for results that no HR is known of.
         scale: the factor.
 
     Returns:
@@ -135,7 +135,7 @@ def finished(
     """
     folder = _folder(Path(folder))
     if found is None:
-        alone = photos(folder)
+        alone = photo_set(folder)
         return alone, alone.files
     place = folder / found.name
     place = place if place.is_dir() else folder
@@ -143,7 +143,7 @@ def finished(
     return _matched(found, files, scale, place, "result")
 
 
-def named(name: str, root: Path | None = None) -> Path:
+def set_folder(name: str, root: Path | None = None) -> Path:
     """The folder of a set that has a short name.
 
     Args:
@@ -224,7 +224,7 @@ def pair(
     return lr, hr
 
 
-def result(found: PictureSet, at: int, file: Path, scale: int | None) -> tuple[U8, U8 | None]:
+def result_pair(found: PictureSet, at: int, file: Path, scale: int | None) -> tuple[U8, U8 | None]:
     """A finished SR picture, and the HR one cropped as for :func:`pair`; uint8 H x W x 3.
 
     Raises:
@@ -247,7 +247,7 @@ def result(found: PictureSet, at: int, file: Path, scale: int | None) -> tuple[U
 
 
 def _root(data: str | Path) -> Path:
-    return Path(data) if Path(data).is_dir() else named(str(data))
+    return Path(data) if Path(data).is_dir() else set_folder(str(data))
 
 
 def _folder(path: Path) -> Path:
@@ -271,9 +271,9 @@ def _matched(
     """A set without the pictures that have not exactly one file, and the others' files."""
     hr = found.files
     matched = partners.find([path.name for path in hr], files, scale)
-    if not matched.found:
+    if not matched.certain:
         first = hr[0]
-        several = matched.doubtful[first.name]
+        several = matched.ambiguous[first.name]
         raise SrzooError(
             f"{place} has no certain {what} for any of the {len(hr)} pictures of {first.parent}:"
             f" {first.name} has {' or '.join(several) or f'no {what}'}",
@@ -283,14 +283,14 @@ def _matched(
         FailedPicture(
             path.name,
             f"{path} has no {what} in {place}"
-            if not (several := matched.doubtful[path.name])
+            if not (several := matched.ambiguous[path.name])
             else f"{path}: which {what} it has in {place} is not certain: {', '.join(several)}",
         )
         for path in hr
-        if path.name in matched.doubtful
+        if path.name in matched.ambiguous
     )
-    kept = tuple(path for path in hr if path.name in matched.found)
-    partner = tuple(files[matched.found[path.name]] for path in kept)
+    kept = tuple(path for path in hr if path.name in matched.certain)
+    partner = tuple(files[matched.certain[path.name]] for path in kept)
     return replace(found, hr=kept, missing=missing), partner
 
 

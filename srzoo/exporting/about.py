@@ -42,10 +42,10 @@ class About:
 
     def to_json(self) -> str:
         """One line of ASCII without blanks: ncnn takes nothing else, and no long ones."""
-        told = self.to_dict()
+        values = self.to_dict()
         if self.multiple == 1:
-            del told["multiple"]
-        text = json.dumps(told, separators=(",", ":"))
+            del values["multiple"]
+        text = json.dumps(values, separators=(",", ":"))
         return text.replace(" ", "\\u0020")
 
 

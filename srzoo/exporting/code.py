@@ -36,7 +36,7 @@ FOLLOWED = 3000
 """So many functions and classes of a local plugin are looked at."""
 
 
-def digest(config: Config, format: str) -> str:
+def digest(config: Config, export_format: str) -> str:
     """Of the code that a model's export comes from: its network's, and that of the format."""
     generator = kinds.generators.find(config.generator)
     blocks = {plugin.name: plugin for plugin in kinds.blocks}
@@ -46,7 +46,7 @@ def digest(config: Config, format: str) -> str:
     # A block that no argument names may be a default: all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
     used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [
-        kinds.export_formats.find(format)
+        kinds.export_formats.find(export_format)
     ]
     places = {place for plugin in used for place in _places(plugin.target)}
     for dist in dists - {LOCAL_DIST, OWN_DIST}:
@@ -136,7 +136,7 @@ def _inside(folder: Path, name: str) -> list[Path]:
 
 def _files(place: Path) -> Iterator[bytes]:
     """Name and content of each file with code, the same from wherever they lie."""
-    for path in [place] if place.is_file() else _walked(place):
+    for path in [place] if place.is_file() else _walk(place):
         name = path.name if path == place else path.relative_to(place).as_posix()
         with contextlib.suppress(OSError):
             if path.suffix == SOURCES:
@@ -147,7 +147,7 @@ def _files(place: Path) -> Iterator[bytes]:
             yield f"{name} {content}\n".encode(errors="surrogateescape")
 
 
-def _walked(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     for root, inner, names in os.walk(folder):
         inner[:] = sorted(name for name in inner if name.isidentifier() and name != "__pycache__")
         for name in sorted(names):
@@ -173,7 +173,7 @@ def _compiled(value: object, seen: set[int]) -> Iterator[bytes]:
         yield from _compiled(part.func, seen)
     elif isinstance(value, type):
         for base in value.__mro__:
-            if not _of_others(base):
+            if not _is_foreign(base):
                 yield f"class {base.__qualname__}\n".encode()
                 yield from _members(vars(base), seen)
     elif isinstance(value, staticmethod | classmethod):
@@ -189,7 +189,7 @@ def _compiled(value: object, seen: set[int]) -> Iterator[bytes]:
         yield f"{_plain(value.__defaults__)} {_plain(value.__kwdefaults__)}\n".encode()
         for cell in value.__closure__ or ():
             with contextlib.suppress(ValueError):  # empty
-                yield from _met(cell.cell_contents, seen)
+                yield from _referenced(cell.cell_contents, seen)
         yield from _code(value.__code__, value.__globals__, seen)
 
 
@@ -197,12 +197,12 @@ def _members(members: Mapping[str, object], seen: set[int]) -> Iterator[bytes]:
     for name, member in sorted(members.items()):
         if not name.startswith("__") or isinstance(member, types.FunctionType):
             yield f"{name}\n".encode()
-            yield from _met(member, seen)
+            yield from _referenced(member, seen)
 
 
-def _met(value: object, seen: set[int]) -> Iterator[bytes]:
+def _referenced(value: object, seen: set[int]) -> Iterator[bytes]:
     """Something that code uses: plain values as they are, classes and functions by their code."""
-    if not _of_others(value):
+    if not _is_foreign(value):
         yield _plain(value).encode()
         yield from _compiled(value, seen)
 
@@ -217,7 +217,7 @@ def _code(code: types.CodeType, around: Mapping[str, object], seen: set[int]) ->
             yield _plain(constant).encode()
     for name in code.co_names:
         if name in around:
-            yield from _met(around[name], seen)
+            yield from _referenced(around[name], seen)
 
 
 def _plain(value: object) -> str:
@@ -234,7 +234,7 @@ def _plain(value: object) -> str:
     return type(value).__qualname__
 
 
-def _of_others(value: object) -> bool:
+def _is_foreign(value: object) -> bool:
     home = value.__name__ if isinstance(value, types.ModuleType) else _home(value)
     return home.partition(".")[0] in OTHERS
 

@@ -36,7 +36,7 @@ from ..networks import folders
 from ..networks.inference import Folded, fold_norms
 from . import exports
 from .about import INPUT, OUTPUT, About
-from .exports import AGAIN, USE_ANOTHER, DiffersError, Export, Record, UnfinishedError
+from .exports import RETRY_AFTER, USE_ANOTHER, DiffersError, Export, ExportRecord, UnfinishedError
 from .trial import trial_picture
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ OFF, DIFFERING = 1, 0.005
 """An export is refused if an 8-bit value is off by more levels, or more of them differ."""
 SIZES = (61, 83), (128, 100), (1, 19)
 """Height and width of the pictures on which it is checked; at least what the file can take."""
-PASSING = (
+TEMPORARY_ERRORS = (
     KeyboardInterrupt, SystemExit, MemoryError, OSError, ImportError, RecursionError,
     subprocess.SubprocessError,
 )  # fmt: skip
 """What may go wrong once and not again: it says nothing of the network."""
-TELLING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
+LEADING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
 """Words of such errors that went through a library in another language."""
 
 _one = threading.Lock()
@@ -81,7 +81,9 @@ class AtScale(nn.Module):
         return self.tail(self._features(picture, self.scale))
 
 
-def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Export:
+def make_kept(
+    model: ModelFolder, scale: int, export_format: str, place: Path | None = None
+) -> Export:
     """The export of a model that an engine uses: the one that is kept, or a new one.
 
     One that is refused is kept too, so that it is not tried again and again: for good if it was
@@ -91,7 +93,7 @@ def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = 
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
@@ -99,29 +101,29 @@ def make_kept(model: ModelFolder, scale: int, format: str, place: Path | None = 
         UnfinishedError: it cannot be made this time, as the cache cannot be written.
         ModelError: what building the network raises.
     """
-    exports.need(format)
-    found = exports.find(model, scale, format, sure=True, place=place)
+    exports.require_format(export_format)
+    found = exports.find(model, scale, export_format, sure=True, place=place)
     return found or exports.keep(
-        model, scale, format, lambda path: _record(model, scale, format, path), place
+        model, scale, export_format, lambda path: _record(model, scale, export_format, path), place
     )
 
 
-def _record(model: ModelFolder, scale: int, format: str, path: Path) -> Record:
+def _record(model: ModelFolder, scale: int, export_format: str, path: Path) -> ExportRecord:
     generator = folders.build(model)  # what this raises is not the export's fault
     try:
-        off, differing = _write(model, generator, scale, format, path)
+        off, differing = _write(model, generator, scale, export_format, path)
     except UnfinishedError:
         raise
     except DiffersError as error:
-        return Record(refused=error.what)
+        return ExportRecord(refused=error.what)
     except ModelError as error:
-        return Record(refused=error.what, until=time.time() + AGAIN)
-    per_pixel, aside = measured(format, path)
-    return Record(None, off, differing, per_pixel, aside)
+        return ExportRecord(refused=error.what, until=time.time() + RETRY_AFTER)
+    per_pixel, aside = measure_memory(export_format, path)
+    return ExportRecord(None, off, differing, per_pixel, aside)
 
 
 def write(
-    model: ModelFolder, scale: int, format: str, path: Path, *, fold: bool = True
+    model: ModelFolder, scale: int, export_format: str, path: Path, *, fold: bool = True
 ) -> tuple[int, float]:
     """Write a model in a format, and check the file.
 
@@ -131,7 +133,7 @@ def write(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         path: the file, in a folder that exists; what stands there is replaced when the new one
             is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
@@ -145,20 +147,20 @@ def write(
             building the network raises.
         OSError: the files cannot be written.
     """
-    exports.need(format)
-    return _write(model, folders.build(model), scale, format, path, fold=fold)
+    exports.require_format(export_format)
+    return _write(model, folders.build(model), scale, export_format, path, fold=fold)
 
 
 def _write(
     model: ModelFolder,
     generator: contracts.Generator,
     scale: int,
-    format: str,
+    export_format: str,
     path: Path,
     *,
     fold: bool = True,
 ) -> tuple[int, float]:
-    target = exports.need(format)
+    target = exports.require_format(export_format)
     fold_norms(generator.requires_grad_(False))
     folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
@@ -168,17 +170,17 @@ def _write(
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
-        with _blaming(model, format, place):
+        with _format_errors(model, export_format, place):
             _to_onnx(net, about, onnx)
             target.write(onnx, made, about.to_json())
-            session = _opened(model, format, made)
+            session = _opened(model, export_format, made)
             off, differing = differences(
                 AtScale(generator, scale, False), session, smallest, multiple
             )
         if off > OFF or differing > DIFFERING:
             raise DiffersError(
-                f"{model.name} as {format} is off by {off} levels, and {differing:.2%} of the"
-                " values differ",
+                f"{model.name} as {export_format} is off by {off} levels, and {differing:.2%} of"
+                " the values differ",
                 USE_ANOTHER,
             )
         kept_folders.sync(place)
@@ -187,17 +189,17 @@ def _write(
     return off, differing
 
 
-def _opened(model: ModelFolder, format: str, made: Path) -> Session:
+def _opened(model: ModelFolder, export_format: str, made: Path) -> Session:
     try:
-        return exports.need(format).open(made, threads=1)
+        return exports.require_format(export_format).open(made, threads=1)
     except (ModelError, RuntimeError) as error:
         raise ModelError(
-            f"{format} cannot load what it made of {model.name}", USE_ANOTHER
+            f"{export_format} cannot load what it made of {model.name}", USE_ANOTHER
         ) from error
 
 
 @contextlib.contextmanager
-def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
+def _format_errors(model: ModelFolder, export_format: str, place: Path) -> Generator[None]:
     """Lets pass, as a refusal, only what the network is to blame for."""
     try:
         yield
@@ -207,17 +209,21 @@ def _blaming(model: ModelFolder, format: str, place: Path) -> Generator[None]:
         # Not every converter tells that the disk is full.
         if shutil.disk_usage(place).free < exports.disk_space_needed(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        what = error.what if isinstance(error, ModelError) else f"{format} failed: {_reason(error)}"
-        if isinstance(error, ModelError) and not _passes(error):
+        what = (
+            error.what
+            if isinstance(error, ModelError)
+            else f"{export_format} failed: {_reason(error)}"
+        )
+        if isinstance(error, ModelError) and not _is_temporary(error):
             raise
         raise UnfinishedError(what, USE_ANOTHER) from error
 
 
-def _passes(error: BaseException | None) -> bool:
+def _is_temporary(error: BaseException | None) -> bool:
     """Whether an error, or what it came from, may be of this moment alone."""
     while error is not None:
         text = str(error)
-        if isinstance(error, PASSING) or any(word in text for word in TELLING):
+        if isinstance(error, TEMPORARY_ERRORS) or any(word in text for word in LEADING):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -263,7 +269,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
     cell = about.multiple
     x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
-    sides = {side: _free(name, about) for side, name in ((2, "height"), (3, "width"))}
+    sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:
             program = torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
@@ -281,7 +287,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
         save(str(path), external_data=False)
 
 
-def _free(name: str, about: About) -> Any:
+def _dynamic_size(name: str, about: About) -> Any:
     """A side that may have any length on the grid."""
     cells = torch.export.Dim(
         name, min=about.smallest // about.multiple, max=LARGEST // about.multiple
@@ -354,7 +360,7 @@ def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
 
 
-def measured(format: str, path: Path) -> tuple[int, int]:
+def measure_memory(export_format: str, path: Path) -> tuple[int, int]:
     """Working memory of a file in its format: bytes for each LR pixel, and besides.
 
     In a process of its own, whose peak nothing else has raised.
@@ -362,16 +368,16 @@ def measured(format: str, path: Path) -> tuple[int, int]:
     Raises:
         UnfinishedError: that process failed, or was killed.
     """
-    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", format, str(path)]
-    told = subprocess.run(
+    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", export_format, str(path)]
+    process = subprocess.run(
         command, capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        per_pixel, aside = json.loads(told.stdout.strip().splitlines()[-1])
-        if told.returncode == 0:
+        per_pixel, aside = json.loads(process.stdout.strip().splitlines()[-1])
+        if process.returncode == 0:
             return int(per_pixel), int(aside)
     except (ValueError, IndexError, TypeError):
         pass  # it died before, or after, it had something to say
-    last = told.stderr.strip()[-300:] or f"exit code {told.returncode}"
+    last = process.stderr.strip()[-300:] or f"exit code {process.returncode}"
     raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")

@@ -38,13 +38,13 @@ class Choice:
         name: of the engine plugin.
         why: for ``--verbose``.
         prepares: whether the first use takes some seconds more, to export the model.
-        asked: whether it was asked for by name, not by the environment: no other takes its place.
+        explicit: whether it was asked for by name, not by the environment: there is no fallback.
     """
 
     name: str
     why: str
     prepares: bool = False
-    asked: bool = False
+    explicit: bool = False
 
 
 def choose(
@@ -74,11 +74,11 @@ def choose(
     Raises:
         PluginError: there is no such engine.
     """
-    asked = engine != "auto"
-    if not asked:
+    explicit = engine != "auto"
+    if not explicit:
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
-        return _chosen(folder, engine, asked)
+        return _chosen(folder, engine, explicit)
     passed: list[str] = []
     able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(_kind(device), precision, passed):
@@ -101,7 +101,7 @@ def choose(
 
 
 def _kind(device: str) -> str:
-    """The kind of device that a name means; for auto a card, if there may be one."""
+    """The kind of device that a name means; for auto a GPU, if there may be one."""
     kind = device.partition(":")[0]
     if kind != "auto":
         return kind
@@ -117,11 +117,11 @@ def _why_default(device: str, precision: str) -> str:
     return f"no faster one is installed: {INSTALL_FASTER}"
 
 
-def _kept(folder: ModelFolder, format: str) -> bool | str:
+def _kept(folder: ModelFolder, export_format: str) -> bool | str:
     """Whether the exports of a model are kept; or why one was refused."""
-    if not format:
+    if not export_format:
         return False
-    found = [exports.find(folder, scale, format) for scale in folder.config.scales]
+    found = [exports.find(folder, scale, export_format) for scale in folder.config.scales]
     refused = [made.record.refused for made in found if made and made.record.refused]
     return refused[0] if refused else all(found)
 
@@ -131,7 +131,7 @@ def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str |
     if work is not None and seconds(folder, work) < stated.first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
         return f"{ENGINE} enlarges {work:,} pixels before {made}"
-    if stated.export_format and (why := exports.unwritable(folder)):
+    if stated.export_format and (why := exports.why_unwritable(folder)):
         return f"no export can be kept: {why}"
     return None
 
@@ -146,14 +146,14 @@ def seconds(folder: ModelFolder, work: int) -> float:
     return work * (PER_PIXEL + PER_PARAMETER * parameters) / memory.cores()
 
 
-def _chosen(folder: ModelFolder, name: str, asked: bool) -> Choice:
-    format = engine_facts.find(name).export_format
-    prepares = bool(format) and _kept(folder, format) is False
-    return Choice(name, "asked for", prepares, asked)
+def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
+    export_format = engine_facts.find(name).export_format
+    prepares = bool(export_format) and _kept(folder, export_format) is False
+    return Choice(name, "asked for", prepares, explicit)
 
 
 def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
-    """The installed engines that are faster than the default one; ``passed`` is told of broken."""
+    """Installed engines that are faster than the default; ``passed`` gets the broken ones."""
     found: list[tuple[str, Facts]] = []
     least = _speed_of_default(kind)
     for plugin, stated in kinds.engines.each(engine_facts.of):
@@ -193,7 +193,7 @@ def check(engine: str, device: str, precision: str) -> None:
 
     Args:
         engine: a registered engine, or auto.
-        device: as :func:`srzoo.common.devices.named` gives it.
+        device: as :func:`srzoo.common.devices.parse_name` gives it.
         precision: one of ``devices.PRECISIONS``.
 
     Raises:
@@ -208,7 +208,7 @@ def check(engine: str, device: str, precision: str) -> None:
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
         raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
     if kind == "cuda":
-        count = devices.cards()
+        count = devices.gpu_count()
         if not count:
             raise DeviceError(f"there is no {device} device here", "Use --device cpu")
         if index and int(index) >= count:

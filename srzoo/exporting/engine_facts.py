@@ -47,7 +47,7 @@ class Facts:
     extra: str = ""
 
     def speed_on(self, kind: str) -> float:
-        """The speed on a kind of device; a number is the CPU's, or a card's where it has no CPU."""
+        """The speed on a kind of device; a number is the CPU's, or a GPU's where it has no CPU."""
         if isinstance(self.speed, Mapping):
             return self.speed.get(kind, 0.0)
         return self.speed if kind == "cpu" or "cpu" not in self.devices else 0.0
@@ -104,7 +104,7 @@ def of_class(engine: object, where: str) -> Facts:
         BrokenPluginError: they are wrong.
     """
     names = [each.name for each in fields(Facts) if hasattr(engine, each.name)]
-    return _parsed({name: getattr(engine, name) for name in names}, where)
+    return _parse({name: getattr(engine, name) for name in names}, where)
 
 
 def in_file(plugin: Plugin) -> Facts | None:
@@ -117,10 +117,10 @@ def in_file(plugin: Plugin) -> Facts | None:
     if path is None:
         return None
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BrokenPluginError(f"{path} cannot be read: {error}", "Correct it") from None
-    return _parsed(told[plugin.name], f"{path}: {plugin.name}") if plugin.name in told else None
+    return _parse(tables[plugin.name], f"{path}: {plugin.name}") if plugin.name in tables else None
 
 
 def missing(name: str) -> str | None:
@@ -152,9 +152,9 @@ def _file(target: str) -> Path | None:
     return None
 
 
-def _parsed(told: object, where: str) -> Facts:
+def _parse(table: object, where: str) -> Facts:
     try:
-        facts = strict.parse(Facts, told, where)
+        facts = strict.parse(Facts, table, where)
         _check(facts, where)
     except SrzooError as error:
         raise BrokenPluginError(error.what, error.fix) from None

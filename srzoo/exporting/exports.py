@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..common import files, kept_folders, strict
-from ..common.kept_folders import Part
+from ..common.kept_folders import FileRecord
 from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models.folder import read_folder
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Goes up when exports of the same model come out different."""
-WRITING = {"onnx": "onnx", "onnxscript": "onnxscript"}
+UNFINISHED = {"onnx": "onnx", "onnxscript": "onnxscript"}
 """What torch needs to write ONNX: distributions, and the module each one brings."""
 USE_ANOTHER = f"Use another format, or --engine {ENGINE}"
 """What mends an export that cannot be made."""
@@ -45,9 +45,9 @@ NAME = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<format>.+)-[0-9a-f]{16}")
 """Of a kept export's folder."""
 EXPORTING = 8.0
 """Seconds that it takes, at least, to export even a small network, check it and measure it."""
-AGAIN = 7 * 24 * 3600.0
+RETRY_AFTER = 7 * 24 * 3600.0
 """Seconds after which a network that a format could not express is tried again."""
-ROOM = 16 << 20
+SPARE_BYTES = 16 << 20
 """Bytes that a disk has to have free for an export, besides several times those of the weights."""
 TIMES = 6
 
@@ -65,7 +65,7 @@ class DiffersError(ModelError):
 
 
 @dataclass(frozen=True)
-class Record:
+class ExportRecord:
     """What was found when an export was made.
 
     Attributes:
@@ -98,27 +98,27 @@ class Export:
     """
 
     path: Path
-    record: Record
+    record: ExportRecord
     model: str = field(default="", compare=False)
-    parts: tuple[Part, ...] = field(default=(), compare=False)
+    parts: tuple[FileRecord, ...] = field(default=(), compare=False)
 
 
-def missing(format: str) -> str | None:
+def missing(export_format: str) -> str | None:
     """How to install what a format needs, or None if it is all there."""
-    found = kinds.export_formats.create(format)
-    dist = kinds.export_formats.find(format).dist
-    return engine_facts.to_install({**found.packages, **WRITING}, found.extra, dist)
+    found = kinds.export_formats.create(export_format)
+    dist = kinds.export_formats.find(export_format).dist
+    return engine_facts.to_install({**found.packages, **UNFINISHED}, found.extra, dist)
 
 
-def need(format: str) -> ExportFormat:
+def require_format(export_format: str) -> ExportFormat:
     """A format whose packages are installed.
 
     Raises:
         DeviceError: one is missing; says how to install it.
     """
-    if command := missing(format):
-        raise DeviceError(f"{format} is not installed", f"Install it: {command}")
-    return kinds.export_formats.create(format)
+    if command := missing(export_format):
+        raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
+    return kinds.export_formats.create(export_format)
 
 
 def root() -> Path:
@@ -126,53 +126,60 @@ def root() -> Path:
     return files.cache() / "exports"
 
 
-def folder_of(model: ModelFolder, scale: int, format: str, place: Path | None = None) -> Path:
+def folder_of(
+    model: ModelFolder, scale: int, export_format: str, place: Path | None = None
+) -> Path:
     """Where the export is kept: the name changes with whatever could change the file.
 
     Raises:
         PluginError: the model's generator is not installed.
     """
-    config, packages = model.config, kinds.export_formats.create(format).packages
-    owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *WRITING]
+    config, packages = model.config, kinds.export_formats.create(export_format).packages
+    owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *UNFINISHED]
     what = {
         "network": [config.generator, config.args, config.weights and config.weights.sha256],
         "versions": {name: version(name) or "" for name in owners},
-        "code": code.digest(config, format),
+        "code": code.digest(config, export_format),
         "srzoo": [__version__, VERSION],
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    return (place or root()) / f"{model.name}-x{scale}-{format}-{digest}"
+    return (place or root()) / f"{model.name}-x{scale}-{export_format}-{digest}"
 
 
 def find(
-    model: ModelFolder, scale: int, format: str, *, sure: bool = False, place: Path | None = None
+    model: ModelFolder,
+    scale: int,
+    export_format: str,
+    *,
+    sure: bool = False,
+    place: Path | None = None,
 ) -> Export | None:
     """The export that is kept, if there is one; no torch is needed for it.
 
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         sure: compare every byte with what was written, and not the sizes alone.
         place: the folder with the exports, if it is not the cache's.
     """
-    return read(folder_of(model, scale, format, place), format, sure=sure)
+    return read(folder_of(model, scale, export_format, place), export_format, sure=sure)
 
 
-def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
+def read(folder: Path, export_format: str, *, sure: bool = False) -> Export | None:
     """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
-    told = kept_folders.check_seal(folder / RECORD) or {}
-    parts = kept_folders.read_parts(told.pop("parts", None))
-    model = told.pop("model", None)
+    facts = kept_folders.check_seal(folder / RECORD) or {}
+    parts = kept_folders.records_from_json(facts.pop("parts", None))
+    model = facts.pop("model", None)
     if parts is None or not isinstance(model, str):
         return None
     try:
-        record = strict.parse(Record, told, str(folder / RECORD))
+        record = strict.parse(ExportRecord, facts, str(folder / RECORD))
     except SrzooError:
         return None
-    if record.until and not 0 <= record.until - time.time() <= AGAIN:
+    if record.until and not 0 <= record.until - time.time() <= RETRY_AFTER:
         return None
-    kind = kinds.export_formats.create(format)
+    kind = kinds.export_formats.create(export_format)
     names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
     whole = record.refused or names <= {part.name for part in parts}
     if not whole or not kept_folders.intact(folder, parts, sure=sure):
@@ -183,8 +190,8 @@ def read(folder: Path, format: str, *, sure: bool = False) -> Export | None:
 def keep(
     model: ModelFolder,
     scale: int,
-    format: str,
-    make: Callable[[Path], Record],
+    export_format: str,
+    make: Callable[[Path], ExportRecord],
     place: Path | None = None,
 ) -> Export:
     """Make an export and keep it, whole or not at all; several processes may try.
@@ -194,15 +201,15 @@ def keep(
     Args:
         model: the model.
         scale: one of its scales.
-        format: a registered export format.
+        export_format: a registered export format.
         make: writes the file it is given, and says what it found.
         place: the folder with the exports, if it is not the cache's.
 
     Raises:
         UnwritableError: the cache cannot be written, or is full.
     """
-    folder = folder_of(model, scale, format, place)
-    suffix = kinds.export_formats.create(format).suffix
+    folder = folder_of(model, scale, export_format, place)
+    suffix = kinds.export_formats.create(export_format).suffix
     try:
         with kept_folders.new_folder(folder.parent) as made:
             new = made / "new"
@@ -211,33 +218,33 @@ def keep(
             sealed: dict[str, Any] = {
                 **asdict(record),
                 "model": str(model.path.absolute()),
-                "parts": kept_folders.listed(kept_folders.parts(new)),
+                "parts": kept_folders.records_to_json(kept_folders.record_files(new)),
             }
             (new / RECORD).write_bytes(kept_folders.seal(sealed))
-            found = _place(new, folder, format)
+            found = _move_into_place(new, folder, export_format)
     except OSError as error:
         raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
             f"Set SRZOO_CACHE to a folder that can be written, or use --engine {ENGINE}",
         ) from error
-    _forget(folder)
+    _remove_unneeded(folder)
     return found
 
 
-def _place(new: Path, folder: Path, format: str) -> Export:
+def _move_into_place(new: Path, folder: Path, export_format: str) -> Export:
     """Give a complete folder its name, or give back what a faster process has put there."""
-    if found := read(folder, format, sure=True):
+    if found := read(folder, export_format, sure=True):
         return found
     kept_folders.sync(new)
     try:
         new.rename(folder)  # which takes no name that somebody else has
     except OSError:
-        if found := read(folder, format, sure=True):
+        if found := read(folder, export_format, sure=True):
             return found
-        kept_folders.place(new, folder)  # in the place of a damaged one
+        kept_folders.move_into_place(new, folder)  # in the place of a damaged one
     for wait in (0, 0.1, 1):  # others may be about to replace the damaged one, too
         time.sleep(wait)
-        if found := read(folder, format):
+        if found := read(folder, export_format):
             return found
     raise OSError("it vanished while it was made")
 
@@ -247,11 +254,11 @@ def disk_space_needed(model: ModelFolder) -> int:
     weights = model.config.weights
     with contextlib.suppress(OSError):
         if weights:
-            return ROOM + TIMES * (model.path / weights.file).stat().st_size
-    return ROOM
+            return SPARE_BYTES + TIMES * (model.path / weights.file).stat().st_size
+    return SPARE_BYTES
 
 
-def unwritable(model: ModelFolder) -> str | None:
+def why_unwritable(model: ModelFolder) -> str | None:
     """Why no export can be kept, or None; asked before seconds are spent on one."""
     place = root()
     try:
@@ -278,7 +285,7 @@ def needed(folder: Path) -> bool:
         return False
 
 
-def _forget(folder: Path) -> None:
+def _remove_unneeded(folder: Path) -> None:
     """Take away other exports of the same model, scale and format that nothing needs."""
     mine = NAME.fullmatch(folder.name)
     for other in list(folder.parent.glob("*")) if mine else []:

@@ -21,8 +21,8 @@ class LazyRunner:
     """
 
     def __init__(self, make: Callable[[], Runner]) -> None:
-        self._make = make
-        self._made: Runner | None = None
+        self._create = make
+        self._runner: Runner | None = None
         self._failed: SrzooError | None = None
         self._lock = threading.RLock()
 
@@ -35,13 +35,13 @@ class LazyRunner:
         with self._lock:
             if self._failed:
                 raise self._failed
-            if self._made is None:
+            if self._runner is None:
                 try:
-                    self._made = self._make()
+                    self._runner = self._create()
                 except SrzooError as error:
                     self._failed = error
                     raise
-            return self._made
+            return self._runner
 
     @property
     def reach(self) -> int | None:

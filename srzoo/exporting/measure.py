@@ -23,9 +23,9 @@ MARGIN = 1.1
 
 def main() -> None:
     """Run the file on larger and larger pictures, and look at the peak after each."""
-    format, path = sys.argv[1:]
-    own = descriptors.own_text()  # formats print to stdout, some of them at the very end
-    kind = kinds.export_formats.create(format)
+    export_format, path = sys.argv[1:]
+    own = descriptors.take_stdout_as_text()  # formats print to stdout, some of them at the very end
+    kind = kinds.export_formats.create(export_format)
     multiple = about.parse(kind.about(Path(path)), path).multiple
     run = kind.open(Path(path), memory.cores())
     before, found = memory.peak(), list[tuple[int, int]]()

@@ -20,7 +20,7 @@ from .exports import EXPORTING, UnfinishedError, UnwritableError
 if TYPE_CHECKING:
     from ..contracts import F32, Session
     from .about import About
-    from .exports import Export, Record
+    from .exports import Export, ExportRecord
 
 
 class ExportRunner:
@@ -67,21 +67,21 @@ class ExportRunner:
         self._folder = read_folder(folder)
         self._lock = threading.RLock()
         self._aside: Path | None = None
-        self._sessions: dict[int, tuple[Session, About, Record]] = {}
-        told = self._at(self._folder.config.scales[0])[1]
-        self.reach, self.multiple = told.reach, told.multiple
+        self._sessions: dict[int, tuple[Session, About, ExportRecord]] = {}
+        facts = self._at(self._folder.config.scales[0])[1]
+        self.reach, self.multiple = facts.reach, facts.multiple
 
     def __call__(self, x: F32, scale: int) -> F32:
         """Run one picture or tile; threads take turns."""
-        session, told, _ = self._at(scale)
-        if min(x.shape[2:]) < told.smallest:
+        session, facts, _ = self._at(scale)
+        if min(x.shape[2:]) < facts.smallest:
             raise ModelError(
                 f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
-                f" {told.smallest} and more",
+                f" {facts.smallest} and more",
                 f"Use --engine {ENGINE}",
             )
         with self._lock:
-            return _owned(session(x))
+            return _own_copy(session(x))
 
     @property
     def parameters(self) -> int | None:
@@ -102,20 +102,20 @@ class ExportRunner:
 
     def open(self, path: Path) -> Session:
         """Make an export ready to run; here its format does it, on the CPU."""
-        return exports.need(self.export_format).open(path, memory.cores())
+        return exports.require_format(self.export_format).open(path, memory.cores())
 
-    def _at(self, scale: int) -> tuple[Session, About, Record]:
+    def _at(self, scale: int) -> tuple[Session, About, ExportRecord]:
         with self._lock:
             if scale not in self._sessions:
-                self._sessions[scale] = self._opened(self._found(scale))
+                self._sessions[scale] = self._opened(self._kept_export(scale))
             return self._sessions[scale]
 
-    def _opened(self, made: Export) -> tuple[Session, About, Record]:
+    def _opened(self, made: Export) -> tuple[Session, About, ExportRecord]:
         if made.record.refused:
             raise ModelError(made.record.refused, f"Use --engine {ENGINE}")
         try:
-            format = exports.need(self.export_format)
-            told = about.parse(format.about(made.path), str(made.path))
+            export_format = exports.require_format(self.export_format)
+            facts = about.parse(export_format.about(made.path), str(made.path))
             session = self.open(made.path)
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -123,9 +123,9 @@ class ExportRunner:
                 f"{self.export_format} does not work here: {first}", f"Use --engine {ENGINE}"
             ) from error
         exports.mark_used(made)
-        return session, told, made.record
+        return session, facts, made.record
 
-    def _found(self, scale: int) -> Export:
+    def _kept_export(self, scale: int) -> Export:
         """The export of a scale: kept, or made now; in a temporary folder if need be."""
         made = exports.find(self._folder, scale, self.export_format, sure=True)
         if made:
@@ -146,7 +146,7 @@ class ExportRunner:
         return convert.make_kept(self._folder, scale, self.export_format, place)
 
 
-def _owned(y: F32) -> F32:
+def _own_copy(y: F32) -> F32:
     """A result that is the caller's: a copy, if it lies in memory that is no array's own."""
     base: object = y
     while isinstance(base, np.ndarray):

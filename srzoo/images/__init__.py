@@ -9,27 +9,27 @@ is installed (the extra ``photo``), for 16 bits in colour and for large pictures
 """
 
 from .format import MAX_PIXELS as MAX_PIXELS
-from .format import Asked as Asked
 from .format import Format as Format
 from .format import Header as Header
+from .format import ReadRequest as ReadRequest
 from .formats import FORMATS as FORMATS
 from .formats import READABLE as READABLE
 from .formats import format_of as format_of
 from .formats import key_of as key_of
 from .formats import result_of as result_of
 from .formats import unit_of as unit_of
-from .metadata import stamped as stamped
+from .metadata import with_provenance as with_provenance
 from .picture import Picture as Picture
+from .picture import reduce_to_8_bits as reduce_to_8_bits
 from .picture import rgb as rgb
-from .picture import shallow as shallow
-from .picture import stripped as stripped
+from .picture import strip_metadata as strip_metadata
 from .pillow import from_pil as from_pil
 from .pillow import to_pil as to_pil
 from .reading import read as read
 from .reading import read_format as read_format
 from .reading import read_header as read_header
 from .reading import read_size as read_size
-from .tiff.tiffwriter import Put as Put
+from .tiff.tiffwriter import PutRows as PutRows
 from .tiff.tiffwriter import streaming as streaming
 from .writing import check_writable as check_writable
 from .writing import write as write

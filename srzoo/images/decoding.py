@@ -29,7 +29,7 @@ Decoded = tuple["Pixels", "Pixels | None", "bytes | None"]
 """Colours, alpha, ICC profile."""
 
 
-def split(planes: NDArray[Any], clear: bool) -> tuple[Any, Any]:
+def split_alpha(planes: NDArray[Any], clear: bool) -> tuple[Any, Any]:
     """Colours H x W or H x W x 3, and alpha H x W or None, from planes H x W x C.
 
     Args:
@@ -42,28 +42,28 @@ def split(planes: NDArray[Any], clear: bool) -> tuple[Any, Any]:
     return np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha)
 
 
-def by_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -> Decoded:
+def decode_with_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -> Decoded:
     """Colours, alpha and the profile of an image that Pillow has decoded."""
     if image.mode.startswith("I;16"):
-        return array(image).astype(np.uint16), None, icc
+        return to_array(image).astype(np.uint16), None, icc
     if image.mode in ("I", "F"):
         raise PictureError(
             f"the picture has 32 bits a channel (mode {image.mode})", "Convert it to 8 or 16 bits"
         )
     if image.mode == "CMYK":
-        return array(_from_cmyk(image, icc, lost)), None, None
+        return to_array(_from_cmyk(image, icc, lost)), None, None
     if image.mode == "LAB":
         lost.append("L*a*b* became RGB in sRGB")
-        image, icc = profiles.to_srgb(image, profiles.lab()) or image, None
+        image, icc = profiles.to_srgb(image, profiles.lab_profile()) or image, None
     see_through = "transparency" in image.info or image.mode in WITH_ALPHA
     gray = image.mode in ("1", "L", "LA", "La") or gray_palette(image)
     wanted = MODES[gray, see_through]
     if image.mode != wanted:
         image = image.convert(wanted)
     if not see_through:
-        return array(image), None, icc
-    alpha = array(image.getchannel("A"))
-    return array(image.convert("L" if gray else "RGB")), alpha, icc
+        return to_array(image), None, icc
+    alpha = to_array(image.getchannel("A"))
+    return to_array(image.convert("L" if gray else "RGB")), alpha, icc
 
 
 def gray_palette(image: Image.Image) -> bool:
@@ -74,7 +74,7 @@ def gray_palette(image: Image.Image) -> bool:
     return bool((colours == colours[:, :1]).all())
 
 
-def array(image: Image.Image) -> NDArray[Any]:
+def to_array(image: Image.Image) -> NDArray[Any]:
     """An image's pixels; band by band, since Pillow copies them several times over."""
     first = np.asarray(image.crop((0, 0, image.width, 1)))
     out = np.empty((image.height, *first.shape[1:]), first.dtype)
@@ -97,7 +97,7 @@ def _from_cmyk(image: Image.Image, icc: bytes | None, lost: list[str]) -> Image.
     return (profile and profiles.to_srgb(image, profile)) or image.convert("RGB")
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def turn_upright(pixels: Pixels, orientation: int) -> Pixels:
     """Turned and mirrored as EXIF's orientation asks for."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

@@ -71,7 +71,7 @@ class Fields:
     broken: bool = False
 
 
-def fields(exif: bytes) -> Fields:
+def read_fields(exif: bytes) -> Fields:
     """The fields of EXIF data; what does not lie within the data is left out. It never raises."""
     data = exif.removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0")
     found = Fields("<" if data[:2] == b"II" else ">")
@@ -104,14 +104,14 @@ def _directory(data: bytes, at: int, found: Fields, name: int, left: list[int]) 
             continue
         begin = start + 8 if size <= 4 else pointer
         if not size or begin + size > len(data) or size > left[0]:
-            found.bad.append(_called(tag, name))
+            found.bad.append(_tag_name(tag, name))
             continue
         left[0] -= size if size > 4 else 0  # sound data do not overlap
         entries[tag] = (kind, length, data[begin : begin + size])
     return entries
 
 
-def swapped(entry: Entry) -> Entry:
+def swap_byte_order(entry: Entry) -> Entry:
     """A field in the other order of bytes."""
     kind, count, data = entry
     width = SIZES[kind]
@@ -120,15 +120,15 @@ def swapped(entry: Entry) -> Entry:
     return kind, count, data
 
 
-def packed(found: Fields) -> bytes | None:
+def pack_fields(found: Fields) -> bytes | None:
     """EXIF data of fields; None where there are none."""
     if not found.entries:
         return None
     head = (b"II*\0" if found.order == "<" else b"MM\0*") + struct.pack(f"{found.order}I", 8)
-    return b"Exif\0\0" + head + packed_directory(found.entries, found.order, 8)
+    return b"Exif\0\0" + head + pack_directory(found.entries, found.order, 8)
 
 
-def packed_directory(entries: Directory, order: str, at: int, *, big: bool = False) -> bytes:
+def pack_directory(entries: Directory, order: str, at: int, *, big: bool = False) -> bytes:
     """A TIFF's directory, with all that it points to behind it.
 
     Args:
@@ -146,7 +146,7 @@ def packed_directory(entries: Directory, order: str, at: int, *, big: bool = Fal
         where = place + behind.tell()
         if isinstance(entry, dict):
             kind, count, value = LONG8 if big else LONG, 1, struct.pack(f"{order}{code}", where)
-            behind.write(packed_directory(entry, order, where, big=big))
+            behind.write(pack_directory(entry, order, where, big=big))
         else:
             kind, count, value = entry
             if len(value) > room:
@@ -157,20 +157,20 @@ def packed_directory(entries: Directory, order: str, at: int, *, big: bool = Fal
     return head + b"".join(lines) + bytes(room) + behind.getvalue()  # no further page
 
 
-def numbers(kind: int, *values: int) -> Entry:
+def number_field(kind: int, *values: int) -> Entry:
     """A field of whole numbers in little-endian order: SHORT, LONG or LONG8."""
     width = {SHORT: 2, LONG: 4, LONG8: 8}[kind]
     return kind, len(values), np.array(values, f"<u{width}").tobytes()
 
 
-def exif_from(image: Image.Image, lost: list[str]) -> Image.Exif:
+def load_exif(image: Image.Image, lost: list[str]) -> Image.Exif:
     """An image's EXIF data as Pillow reads them; none, and said, where it cannot."""
     # Pillow looks into XMP for an orientation by a pattern, and finds it in captions, too.
     xmp = {key: image.info.pop(key) for key in XMP_NAMES if key in image.info}
     try:
         return image.getexif()
     except UNFORESEEN as error:
-        lost.append(_damaged(error))
+        lost.append(_damaged_note(error))
         return Image.Exif()
     finally:
         image.info.update(xmp)
@@ -187,7 +187,7 @@ def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def exif_of(found: Image.Exif, lost: list[str]) -> bytes | None:
+def descriptive_exif(found: Image.Exif, lost: list[str]) -> bytes | None:
     """The descriptive part of the EXIF data; what describes the old file's layout is left out.
 
     Args:
@@ -198,7 +198,7 @@ def exif_of(found: Image.Exif, lost: list[str]) -> bytes | None:
     kept = Image.Exif()
     kept.endian = found.endian  # maker notes are in it, too
     for tag in sorted(DESCRIPTIVE & set(found)):
-        if _sound(tag, found, 0, bad):
+        if _is_valid(tag, found, 0, bad):
             kept[tag] = found[tag]
     for pointer in sorted({CAMERA, GPS} & set(found)):
         try:
@@ -207,38 +207,38 @@ def exif_of(found: Image.Exif, lost: list[str]) -> bytes | None:
                 for tag, value in found.get_ifd(pointer).items()
                 if tag not in (EXIF_WIDTH, EXIF_HEIGHT)
             }
-            if INTEROP in values and not _nested(found, values):
+            if INTEROP in values and not _read_nested(found, values):
                 del values[INTEROP]
         except UNFORESEEN:
-            bad.append(_called(pointer, 0))
+            bad.append(_tag_name(pointer, 0))
             continue
         if len(values) > MOST or not _written(pointer, values, 0):
             values = {
                 tag: value
                 for tag, value in sorted(values.items())[:MOST]
-                if _sound(tag, values, pointer, bad)
+                if _is_valid(tag, values, pointer, bad)
             }
         if values:
             kept[pointer] = values
     if bad:
-        lost.append(_dropped(bad))
+        lost.append(_dropped_note(bad))
     return kept.tobytes() if len(kept) else None
 
 
-def _nested(exif: Image.Exif, camera: dict[int, Any]) -> bool:
+def _read_nested(exif: Image.Exif, camera: dict[int, Any]) -> bool:
     """Put the directory in the place of its offset; False where there is none behind it."""
     camera[INTEROP] = dict(exif.get_ifd(INTEROP))
     return bool(camera[INTEROP])
 
 
-def _sound(tag: int, values: Any, group: int, bad: list[str]) -> bool:
+def _is_valid(tag: int, values: Any, group: int, bad: list[str]) -> bool:
     """Whether a tag can be read and written; ``bad`` takes the name of one that cannot."""
     try:
         sound = _written(tag, values[tag], group)
     except UNFORESEEN:
         sound = False
     if not sound:
-        bad.append(_called(tag, group))
+        bad.append(_tag_name(tag, group))
     return sound
 
 
@@ -251,56 +251,56 @@ def _written(tag: int, value: Any, group: int) -> bool:
         return False
 
 
-def _called(tag: int, group: int) -> str:
+def _tag_name(tag: int, group: int) -> str:
     names: Mapping[int, str] = ExifTags.GPSTAGS if group == GPS else ExifTags.TAGS
     return names.get(tag, f"0x{tag:04X}")
 
 
-def _dropped(names: list[str]) -> str:
+def _dropped_note(names: list[str]) -> str:
     some = list(dict.fromkeys(names))
     more = f" and {len(some) - 8} more" if len(some) > 8 else ""
     return f"damaged EXIF tags were dropped: {', '.join(some[:8])}{more}"
 
 
-def _damaged(error: BaseException) -> str:
+def _damaged_note(error: BaseException) -> str:
     return f"the EXIF data is damaged and was dropped ({error})"
 
 
-def with_layout(picture: Picture, *, dpi: bool) -> bytes | None:
+def with_size_and_dpi(picture: Picture, *, dpi: bool) -> bytes | None:
     """A picture's EXIF data with its size, and with its DPI where the format has no other place.
 
     It never raises: what cannot be read is left out.
     """
-    told = sound_dpi(picture.dpi) if dpi else None
-    if picture.exif is None and not told:
+    resolution = valid_dpi(picture.dpi) if dpi else None
+    if picture.exif is None and not resolution:
         return None
-    found = fields(picture.exif or b"II")
+    found = read_fields(picture.exif or b"II")
     found.entries = {tag: entry for tag, entry in found.entries.items() if tag in WRITTEN}
     camera = found.entries.get(CAMERA)
     if isinstance(camera, dict):
         for tag, side in zip((EXIF_WIDTH, EXIF_HEIGHT), picture.size, strict=True):
             camera[tag] = (LONG, 1, struct.pack(f"{found.order}I", side))
-    if told:
-        for tag, value in zip((DPI_X, DPI_Y), told, strict=True):
+    if resolution:
+        for tag, value in zip((DPI_X, DPI_Y), resolution, strict=True):
             ratio = Fraction(value).limit_denominator(4000)
             parts = struct.pack(f"{found.order}2I", ratio.numerator, ratio.denominator)
             found.entries[tag] = (RATIONAL, 1, parts)
         found.entries[DPI_UNIT] = (SHORT, 1, struct.pack(f"{found.order}H", 2))
-    return packed(found)
+    return pack_fields(found)
 
 
 def without_maker_note(exif: bytes) -> bytes:
     """EXIF data without the part that only its camera's maker understands."""
-    found = fields(exif)
+    found = read_fields(exif)
     camera = found.entries.get(CAMERA)
     if isinstance(camera, dict):
         camera.pop(MAKER_NOTE, None)
         if not camera:
             del found.entries[CAMERA]
-    return packed(found) or b""
+    return pack_fields(found) or b""
 
 
-def sound_dpi(dpi: object) -> tuple[float, float] | None:
+def valid_dpi(dpi: object) -> tuple[float, float] | None:
     """A resolution as two numbers that make sense; None for anything else, of any type."""
     try:
         x, y = (float(value) for value in dpi)  # type: ignore[union-attr]
@@ -317,12 +317,12 @@ def exif_dpi(exif: Image.Exif, lost: list[str]) -> tuple[float, float] | None:
         if unit == 1 or DPI_X not in exif:
             return None  # a ratio of the pixels' sides, at most
         inch = {2: 1.0, 3: 2.54}[cast("int", unit)]
-        told = sound_dpi((float(exif[DPI_X]) * inch, float(exif[DPI_Y]) * inch))
+        resolution = valid_dpi((float(exif[DPI_X]) * inch, float(exif[DPI_Y]) * inch))
     except UNFORESEEN:
-        told = None
-    if not told:
+        resolution = None
+    if not resolution:
         lost.append("the resolution in the EXIF data makes no sense and was dropped")
-    return told
+    return resolution
 
 
 def exif_and_dpi(
@@ -336,22 +336,24 @@ def exif_and_dpi(
         lost: takes what could not be kept.
         raw: the EXIF data as they lie in the file, where that is known.
     """
-    told = sound_dpi(dpi)
-    if dpi and not told and dpi != (0, 0):
+    resolution = valid_dpi(dpi)
+    if dpi and not resolution and dpi != (0, 0):
         lost.append("the resolution makes no sense and was dropped")
-    told = told or exif_dpi(found, lost)
+    resolution = resolution or exif_dpi(found, lost)
     try:
-        return descriptive(raw, lost) if isinstance(raw, bytes) else exif_of(found, lost), told
+        return descriptive_bytes(raw, lost) if isinstance(raw, bytes) else descriptive_exif(
+            found, lost
+        ), resolution
     except UNFORESEEN as error:
-        lost.append(_damaged(error))
-        return None, told
+        lost.append(_damaged_note(error))
+        return None, resolution
 
 
-def descriptive(raw: bytes, lost: list[str]) -> bytes | None:
-    """The same as :func:`exif_of` of EXIF data as they lie in a file; ``lost`` likewise."""
-    found = fields(raw)
+def descriptive_bytes(raw: bytes, lost: list[str]) -> bytes | None:
+    """The same as :func:`descriptive_exif` of EXIF data as stored in a file; ``lost`` likewise."""
+    found = read_fields(raw)
     if found.bad:
-        lost.append(_dropped(found.bad))
+        lost.append(_dropped_note(found.bad))
     if found.broken:
         lost.append("a part of the EXIF data is damaged and was dropped")
     keeps = DESCRIPTIVE | {CAMERA, GPS}
@@ -362,4 +364,4 @@ def descriptive(raw: bytes, lost: list[str]) -> bytes | None:
             camera.pop(tag, None)
         if not camera:
             del found.entries[CAMERA]
-    return packed(found)
+    return pack_fields(found)

@@ -16,16 +16,16 @@ import numpy as np
 
 from ..errors import PictureError
 from . import metadata, profiles
-from .picture import Picture, called, coloured, on_white, shallow
+from .picture import Picture, display_name, gray_to_rgb, on_white, reduce_to_8_bits
 
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded (decompression bombs)."""
-HEAD = 4096
+HEAD_BYTES = 4096
 """Bytes of a file that formats are known by."""
-FINE = 90
+DEEP = 90
 """JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
-BOMB = "Give --max-pixels {} if you trust it"
-MEND = "Restore the file, or give --force-damaged"
+TOO_LARGE = "Give --max-pixels {} if you trust it"
+FIX = "Restore the file, or give --force-damaged"
 """What helps where pixels are damaged."""
 
 DAMAGED = (
@@ -47,7 +47,7 @@ DAMAGED = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadRequest:
     """How a file is to be read.
 
     Attributes:
@@ -144,12 +144,12 @@ class Format:
         """Whether a file is of this format.
 
         Args:
-            head: its first bytes, at most ``HEAD``.
+            head: its first bytes, at most ``HEAD_BYTES``.
             suffix: its name's ending in lower case; "" where it has none.
         """
         raise NotImplementedError
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """What a file tells before it is decoded.
 
         Raises:
@@ -158,12 +158,12 @@ class Format:
         """
         raise NotImplementedError
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode a file; raises like :meth:`header`."""
         raise NotImplementedError
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode a picture that is :meth:`fitted`.
+        """Encode a picture that is :meth:`fit`.
 
         Args:
             picture: what to write.
@@ -172,56 +172,58 @@ class Format:
         """
         raise NotImplementedError
 
-    def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
+    def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
         """Those of a picture's texts that the format has a place for."""
         return ()
 
-    def depth(self, picture: Picture) -> Picture:
+    def fit_depth(self, picture: Picture) -> Picture:
         """A picture of 16 bits as the format can hold it."""
         if self.bits == 16:
             return picture
-        return shallow(picture, f"16 bits a channel became 8: {self.name} holds no more")
+        return reduce_to_8_bits(picture, f"16 bits a channel became 8: {self.name} holds no more")
 
-    def colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
-        """A picture whose colours are told in numbers, as the format can tell them."""
+    def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
+        """A picture with CICP colours, as the format can store them."""
         if self.cicp:
             return picture
         fit = replace(picture, cicp=None, icc=picture.profile)
         if hdr := profiles.HDR.get(cicp[1]):
             lost = f"HDR colours ({hdr}) became a colour profile, which few programs show as HDR"
-            return fit.losing(lost)
-        if fit.icc is None and not profiles.plain(cicp, picture.pixels.ndim == 2):
-            return fit.losing(f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB")
+            return fit.with_loss(lost)
+        if fit.icc is None and not profiles.is_like_srgb(cicp, picture.pixels.ndim == 2):
+            return fit.with_loss(
+                f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
+            )
         return fit
 
-    def fitted(self, picture: Picture) -> Picture:
+    def fit(self, picture: Picture) -> Picture:
         """The picture as the format can hold it; what it cannot is said in ``lost``."""
         if picture.pixels.dtype == np.uint16:
-            picture = self.depth(picture)
+            picture = self.fit_depth(picture)
         if picture.alpha is not None and not self.alpha:
             pixels = on_white(picture.pixels, picture.alpha)
             lost = f"{self.name} has no transparency: laid on white"
-            picture = picture.losing(lost, pixels=pixels, alpha=None)
+            picture = picture.with_loss(lost, pixels=pixels, alpha=None)
         if picture.pixels.ndim == 2 and not self.gray:
-            picture = coloured(picture, f"{self.name} has no gray: written as RGB")
+            picture = gray_to_rgb(picture, f"{self.name} has no gray: written as RGB")
         if picture.cicp:
-            picture = self.colours(picture, picture.cicp)
+            picture = self.fit_colours(picture, picture.cicp)
         if picture.dpi is not None:
-            dpi = metadata.sound_dpi(picture.dpi)
+            dpi = metadata.valid_dpi(picture.dpi)
             if not dpi:
-                picture = picture.losing("the resolution makes no sense and was dropped")
+                picture = picture.with_loss("the resolution makes no sense and was dropped")
             picture = replace(picture, dpi=dpi)
-        picture = replace(picture, exif=metadata.with_layout(picture, dpi=self.dpi_in_exif))
+        picture = replace(picture, exif=metadata.with_size_and_dpi(picture, dpi=self.dpi_in_exif))
         if picture.xmp:
-            picture = replace(picture, xmp=metadata.sized(picture.xmp, picture.size))
+            picture = replace(picture, xmp=metadata.with_size(picture.xmp, picture.size))
         if picture.iptc and not self.iptc:
-            picture = picture.losing(f"{self.name} has no IPTC records: dropped", iptc=None)
-        kept = self.texts(picture)
+            picture = picture.with_loss(f"{self.name} has no IPTC records: dropped", iptc=None)
+        kept = self.writable_texts(picture)
         if kept != picture.texts:
             gone = list(dict.fromkeys(key for key, _ in picture.texts if key not in {*dict(kept)}))
             names = ", ".join(gone[:9]) + f" and {len(gone) - 9} more" * (len(gone) > 9)
             lost = f"{self.name} has no place for texts: dropped {names}"
-            picture = picture.losing(lost, texts=kept)
+            picture = picture.with_loss(lost, texts=kept)
         return picture
 
     def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
@@ -232,45 +234,45 @@ class Format:
         """
         if max(size) > self.max_side:
             raise PictureError(
-                f"cannot write {called(file)}: {self.name} holds at most"
+                f"cannot write {display_name(file)}: {self.name} holds at most"
                 f" {self.max_side} pixels a side, the result has {size[0]}x{size[1]}",
                 "Choose --format png or tiff",
             )
 
 
-def check_size(size: tuple[int, int], asked: Asked) -> None:
+def check_size(size: tuple[int, int], request: ReadRequest) -> None:
     """Refuse a picture that is too large.
 
     Raises:
         PictureError: it has more pixels than are asked for.
     """
     pixels = size[0] * size[1]
-    if pixels > asked.max_pixels:
+    if pixels > request.max_pixels:
         raise PictureError(
-            f"the file claims {size[0]}x{size[1]} pixels, more than {asked.max_pixels:,}",
-            BOMB.format(pixels),
+            f"the file claims {size[0]}x{size[1]} pixels, more than {request.max_pixels:,}",
+            TOO_LARGE.format(pixels),
         )
 
 
-def check_page(count: int, asked: Asked, what: str = "frame") -> int:
+def check_page(count: int, request: ReadRequest, what: str = "frame") -> int:
     """The index of the page or frame to read, from 0.
 
     Args:
         count: how many there are.
-        asked: which one.
+        request: which one.
         what: "page" or "frame".
 
     Raises:
         PictureError: there are several and none is chosen, or there is no such one.
     """
-    if asked.page is not None:
-        if 1 <= asked.page <= count:
-            return asked.page - 1
+    if request.page is not None:
+        if 1 <= request.page <= count:
+            return request.page - 1
         raise PictureError(
-            f"it has {count} {what}{'s' * (count > 1)}, none of the number {asked.page}",
+            f"it has {count} {what}{'s' * (count > 1)}, none of the number {request.page}",
             f"Choose one from 1 to {count}",
         )
     if count > 1:
-        told = f"has {count} pages" if what == "page" else f"is animated: {count} frames"
-        raise PictureError(f"it {told}", f"Choose one with --{what} N, or --{what} all")
+        content = f"has {count} pages" if what == "page" else f"is animated: {count} frames"
+        raise PictureError(f"it {content}", f"Choose one with --{what} N, or --{what} all")
     return 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEEP, CLEAR, RESTORE = range(3)
-TOGETHER = 4
+MAX_TOTAL = 4
 """How many times the pixels of the largest picture may be drawn for one frame."""
 
 
@@ -34,7 +34,7 @@ class Layer:
     over: bool = True
 
 
-def shown(
+def compose(
     size: tuple[int, int],
     layers: Sequence[Layer],
     draw: Callable[[int], NDArray[Any]],
@@ -46,7 +46,7 @@ def shown(
         size: width and height of the canvas.
         layers: all up to that one.
         draw: gives the pixels of a layer by its index: h x w x C, the last channel alpha.
-        most: pixels that the canvas may have; ``TOGETHER`` times as many are drawn.
+        most: pixels that the canvas may have; ``MAX_TOTAL`` times as many are drawn.
 
     Returns:
         H x W x C, transparent where nothing was drawn.
@@ -55,8 +55,8 @@ def shown(
         PictureError: the layers have more pixels than that together.
     """
     width, height = size
-    first = _first(size, layers)
-    check_together(sum(layer.box[2] * layer.box[3] for layer in layers[first:]), most)
+    first = _first_visible(size, layers)
+    check_total(sum(layer.box[2] * layer.box[3] for layer in layers[first:]), most)
     canvas: NDArray[Any] | None = None
     for at in range(first, len(layers)):
         layer = layers[at]
@@ -70,7 +70,7 @@ def shown(
         place = canvas[y : y + h, x : x + w]
         before = place.copy() if layer.dispose == RESTORE and not last else None
         pixels = pixels[: place.shape[0], : place.shape[1]]
-        place[:] = _over(place, pixels) if layer.over else pixels
+        place[:] = _blend_over(place, pixels) if layer.over else pixels
         if not last and layer.dispose == CLEAR:
             place[:] = 0
         elif before is not None:
@@ -79,20 +79,20 @@ def shown(
     return canvas
 
 
-def check_together(total: int, most: int) -> None:
+def check_total(total: int, most: int) -> None:
     """Refuse an animation that would have to be drawn for too long.
 
     Raises:
-        PictureError: more than ``TOGETHER`` times ``most`` pixels.
+        PictureError: more than ``MAX_TOTAL`` times ``most`` pixels.
     """
-    if total > TOGETHER * most:
+    if total > MAX_TOTAL * most:
         raise PictureError(
             f"the frames up to it have {total:,} pixels together",
-            f"Choose an earlier one, or give --max-pixels {-(-total // TOGETHER)} if you trust it",
+            f"Choose an earlier one, or give --max-pixels {-(-total // MAX_TOTAL)} if you trust it",
         )
 
 
-def joined(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
+def join_alpha(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
     """Colours and alpha as h x w x C; opaque where there is none."""
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -101,7 +101,7 @@ def joined(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
     return np.concatenate([pixels, alpha[:, :, None]], axis=2)
 
 
-def parted(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def part_alpha(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Colours and alpha again; None where all is opaque and ``clear`` is not given."""
     alpha = planes[:, :, -1]
     clear = clear or alpha.min() < np.iinfo(planes.dtype).max
@@ -109,7 +109,7 @@ def parted(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any
     return np.ascontiguousarray(pixels), np.ascontiguousarray(alpha) if clear else None
 
 
-def _first(size: tuple[int, int], layers: Sequence[Layer]) -> int:
+def _first_visible(size: tuple[int, int], layers: Sequence[Layer]) -> int:
     """From where on layers have to be drawn: nothing of those before is seen."""
     last = len(layers) - 1
     for at in range(last, 0, -1):
@@ -122,7 +122,7 @@ def _first(size: tuple[int, int], layers: Sequence[Layer]) -> int:
     return 0
 
 
-def _over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
+def _blend_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     """``above`` laid over ``below``; colours are not multiplied by alpha."""
     white = np.iinfo(above.dtype).max
     alpha = above[:, :, -1]

@@ -11,26 +11,26 @@ from typing import Any, cast
 from .exif import CAMERA as CAMERA
 from .exif import GPS as GPS
 from .exif import INTEROP as INTEROP
+from .exif import descriptive_exif as descriptive_exif
 from .exif import exif_and_dpi as exif_and_dpi
-from .exif import exif_from as exif_from
-from .exif import exif_of as exif_of
+from .exif import load_exif as load_exif
 from .exif import orientation as orientation
-from .exif import sound_dpi as sound_dpi
-from .exif import with_layout as with_layout
+from .exif import valid_dpi as valid_dpi
+from .exif import with_size_and_dpi as with_size_and_dpi
 from .exif import without_maker_note as without_maker_note
 from .xmp import ENHANCED as ENHANCED
 from .xmp import PARTLY_INVENTED as PARTLY_INVENTED
 from .xmp import SOURCE_TYPES as SOURCE_TYPES
-from .xmp import sized as sized
-from .xmp import stamped as stamped
+from .xmp import descriptive_xmp as descriptive_xmp
+from .xmp import with_provenance as with_provenance
+from .xmp import with_size as with_size
 from .xmp import without_pointers as without_pointers
-from .xmp import xmp_of as xmp_of
 
 IPTC_RESOURCE = 0x0404
 """Where Photoshop's block holds IPTC."""
 
 
-def iptc_of(info: dict[Any, Any]) -> bytes | None:
+def find_iptc(info: dict[Any, Any]) -> bytes | None:
     """The IPTC records from what Pillow found in a JPEG or a TIFF."""
     resources: object = info.get("photoshop")
     if not isinstance(resources, dict):

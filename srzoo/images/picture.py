@@ -59,24 +59,24 @@ class Picture:
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile of its colours; made from ``cicp`` where they are told so."""
+        """The ICC profile of its colours; made from ``cicp`` where that is set."""
         if self.cicp is None:
             return self.icc
         gray = self.pixels.ndim == 2
-        told = profiles.from_cicp(self.cicp, gray)
-        return told or (None if profiles.plain(self.cicp, gray) else self.icc)
+        profile = profiles.from_cicp(self.cicp, gray)
+        return profile or (None if profiles.is_like_srgb(self.cicp, gray) else self.icc)
 
     @property
     def channels(self) -> int:
         """1 (gray) to 4 (RGB and alpha)."""
         return (3 if self.pixels.ndim == 3 else 1) + (self.alpha is not None)
 
-    def losing(self, what: str, **changes: Any) -> Picture:
+    def with_loss(self, what: str, **changes: Any) -> Picture:
         """The same with ``changes``, and one more sentence in ``lost``."""
         return replace(self, lost=(*self.lost, what), **changes)
 
 
-def called(file: Path | BinaryIO) -> str:
+def display_name(file: Path | BinaryIO) -> str:
     """What messages call a file."""
     if isinstance(file, Path):
         return str(file)
@@ -105,12 +105,12 @@ def _strips(pixels: Pixels) -> Iterator[slice]:
         yield slice(top, top + step)
 
 
-def shallow(picture: Picture, why: str) -> Picture:
+def reduce_to_8_bits(picture: Picture, why: str) -> Picture:
     """The same with 8 bits a channel, and ``why`` in ``lost``."""
     if picture.pixels.dtype == np.uint8:
         return picture
     alpha = None if picture.alpha is None else to_8_bits(picture.alpha)
-    return picture.losing(why, pixels=to_8_bits(picture.pixels), alpha=alpha)
+    return picture.with_loss(why, pixels=to_8_bits(picture.pixels), alpha=alpha)
 
 
 def rgb(picture: Picture) -> NDArray[np.uint8]:
@@ -142,18 +142,20 @@ def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
     return out
 
 
-def stripped(picture: Picture) -> Picture:
+def strip_metadata(picture: Picture) -> Picture:
     """Without EXIF, XMP, IPTC and texts; colours (ICC) and DPI stay."""
     return replace(picture, exif=None, xmp=None, iptc=None, texts=())
 
 
-def coloured(picture: Picture, why: str) -> Picture:
+def gray_to_rgb(picture: Picture, why: str) -> Picture:
     """Gray as RGB; one with a profile of its own is converted to sRGB."""
     pixels, icc = picture.pixels, None if picture.cicp else picture.icc
-    if icc and profiles.space(icc) == "GRAY":
-        picture = shallow(picture, "16 bits a channel became 8: the gray profile was applied")
+    if icc and profiles.colour_space(icc) == "GRAY":
+        picture = reduce_to_8_bits(
+            picture, "16 bits a channel became 8: the gray profile was applied"
+        )
         converted = profiles.to_srgb(Image.fromarray(picture.pixels), icc)
         if converted:
-            return picture.losing(why, pixels=np.asarray(converted), icc=None)
+            return picture.with_loss(why, pixels=np.asarray(converted), icc=None)
         icc = None
-    return picture.losing(why, pixels=np.repeat(pixels[:, :, None], 3, axis=2), icc=icc)
+    return picture.with_loss(why, pixels=np.repeat(pixels[:, :, None], 3, axis=2), icc=icc)

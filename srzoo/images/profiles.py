@@ -32,11 +32,11 @@ PRIMARIES = {  # xy of red, green and blue, by their number in ITU-T H.273
 WHITES = {4: (0.310, 0.316), 8: (0.310, 0.316), 11: (0.314, 0.351)}
 """Of those primaries whose white is not D65."""
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-UNTOLD = 2
+UNSPECIFIED = 2
 """Number in ITU-T H.273 of primaries and transfers that are not told: sRGB."""
 CURVES: dict[int, tuple[float, ...]] = {  # by the transfer's number in ITU-T H.273
     # BT.709 and its like say how a camera sees; they are shown, and meant, as sRGB is.
-    **dict.fromkeys((1, UNTOLD, 6, 11, 12, 13, 14, 15), SRGB_CURVE),
+    **dict.fromkeys((1, UNSPECIFIED, 6, 11, 12, 13, 14, 15), SRGB_CURVE),
     4: (2.2,),
     5: (2.8,),
     7: (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0913),
@@ -90,9 +90,9 @@ def gray_profile(name: str, curve: float | tuple[float, ...] | NDArray[np.float6
     return _profile(name, "GRAY", {"kTRC": _curve_tag(curve)})
 
 
-def plain(cicp: tuple[int, int, int, int], gray: bool = False) -> bool:
+def is_like_srgb(cicp: tuple[int, int, int, int], gray: bool = False) -> bool:
     """Whether colours told in numbers are sRGB, or what is shown like it; of gray, its curve."""
-    usual = gray or cicp[0] in (1, UNTOLD)
+    usual = gray or cicp[0] in (1, UNSPECIFIED)
     return usual and CURVES.get(cicp[1]) is SRGB_CURVE
 
 
@@ -109,9 +109,9 @@ def from_cicp(cicp: tuple[int, int, int, int], gray: bool = False) -> bytes | No
     Returns:
         None for sRGB, and for numbers that are not known.
     """
-    primaries, transfer = 1 if cicp[0] == UNTOLD else cicp[0], cicp[1]
+    primaries, transfer = 1 if cicp[0] == UNSPECIFIED else cicp[0], cicp[1]
     curve = _hdr_curve(transfer) if transfer in HDR else CURVES.get(transfer)
-    if curve is None or plain(cicp, gray) or not (gray or primaries in PRIMARIES):
+    if curve is None or is_like_srgb(cicp, gray) or not (gray or primaries in PRIMARIES):
         return None
     name = f"CICP {primaries}/{transfer}"
     if gray:
@@ -178,18 +178,18 @@ def _profile(name: str, space: str, tags: dict[str, bytes]) -> bytes:
     return header.ljust(128, b"\0") + table + body
 
 
-def space(icc: bytes) -> str:
+def colour_space(icc: bytes) -> str:
     """The colours that a profile is about: ``RGB``, ``GRAY``, ``CMYK``, ..."""
     return icc[16:20].decode("latin-1").strip()
 
 
-def problem(icc: bytes, gray: bool) -> str | None:
+def profile_problem(icc: bytes, gray: bool) -> str | None:
     """Why a profile cannot stand for gray or RGB pixels, as a sentence; None where it can."""
     if len(icc) < 132 or icc[36:40] != b"acsp":
         return "the colour profile is damaged and was dropped"
-    if space(icc) in (("GRAY", "RGB") if gray else ("RGB",)):
+    if colour_space(icc) in (("GRAY", "RGB") if gray else ("RGB",)):
         return None
-    return f"the profile is of {space(icc)} colours and was dropped"
+    return f"the profile is of {colour_space(icc)} colours and was dropped"
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
@@ -213,7 +213,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     return done
 
 
-def lab() -> bytes:
+def lab_profile() -> bytes:
     """A profile of CIE L*a*b*, which TIFFs may be in."""
     return _made("LAB").tobytes()
 

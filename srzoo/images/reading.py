@@ -10,19 +10,19 @@ from typing import BinaryIO
 from PIL import Image
 
 from ..errors import PictureError
-from .format import DAMAGED, HEAD, MAX_PIXELS, Asked, Format, Header
+from .format import DAMAGED, HEAD_BYTES, MAX_PIXELS, Format, Header, ReadRequest
 from .formats import FORMATS, READABLE, known
-from .picture import Picture, called
+from .picture import Picture, display_name
 
 
-def read_header(file: Path | BinaryIO, asked: Asked | None = None) -> Header:
+def read_header(file: Path | BinaryIO, request: ReadRequest | None = None) -> Header:
     """What a file tells before it is decoded: size, depth, channels, pages.
 
     Raises:
         PictureError: missing, no picture, several pages and none chosen, or too large.
     """
     with _opened(file) as (format, opened):
-        return format.header(opened, asked or Asked())
+        return format.header(opened, request or ReadRequest())
 
 
 def read_format(file: Path | BinaryIO) -> str:
@@ -45,7 +45,7 @@ def read_size(file: Path | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> tuple[i
         PictureError: missing, no picture, animated or of several pages, or larger than
             ``max_pixels``.
     """
-    return read_header(file, Asked(max_pixels)).size
+    return read_header(file, ReadRequest(max_pixels)).size
 
 
 def read(
@@ -68,12 +68,12 @@ def read(
             larger than ``max_pixels``.
     """
     with _opened(file) as (format, opened):
-        return format.read(opened, Asked(max_pixels, page, force_damaged))
+        return format.read(opened, ReadRequest(max_pixels, page, force_damaged))
 
 
 @contextlib.contextmanager
 def _opened(file: Path | BinaryIO) -> Generator[tuple[Format, BinaryIO]]:
-    name = called(file)
+    name = display_name(file)
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(file, Path):
@@ -98,10 +98,10 @@ def _opened(file: Path | BinaryIO) -> Generator[tuple[Format, BinaryIO]]:
             "Restore the file, or convert it to PNG",
         ) from error
     except DAMAGED as error:
-        told = str(error) or type(error).__name__
-        unknown = isinstance(error, NotImplementedError) or "nsupported" in told
+        text = str(error) or type(error).__name__
+        unknown = isinstance(error, NotImplementedError) or "nsupported" in text
         fix = "Convert it to PNG or TIFF" if unknown else "Restore the file"
-        raise PictureError(f"cannot read {name}: {told}", fix) from error
+        raise PictureError(f"cannot read {name}: {text}", fix) from error
 
 
 def _identified(file: BinaryIO, name: str) -> Format:
@@ -110,7 +110,7 @@ def _identified(file: BinaryIO, name: str) -> Format:
     Raises:
         PictureError: it is empty, or of none.
     """
-    head = file.read(HEAD)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise PictureError(f"{name} is empty", "Restore the file")
     suffix = Path(name).suffix.lower()

@@ -82,7 +82,7 @@ def draw(path: Path, rows: Sequence[tuple[str, Sequence[U8]]]) -> None:
         panels.append(
             [
                 Panel(
-                    fitted(picture[top : top + SIDE, left : left + SIDE], (SIDE, SIDE)),
+                    fit_picture(picture[top : top + SIDE, left : left + SIDE], (SIDE, SIDE)),
                     f"{label}  {head}" if head == "SR" else head,
                 )
                 for head, picture in zip(HEADS, (*large, sr, hr), strict=True)
@@ -123,23 +123,23 @@ def render(
     if aside:
         below = max(below, top + 2 * style.line + aside.pixels.shape[0] + style.gap)
     room = right - 2 * style.margin
-    body = wrapped(small, style.note, room)
+    body = wrap(small, style.note, room)
     bottom = below + len(body) * style.line + style.margin
     sheet = Image.new("RGB", (max(1, right), max(1, bottom)), "white")
     if heading:
         _write(sheet, (style.margin, style.margin), heading, style.title * 3 // 2, room)
     if aside:
-        _panel(sheet, (style.margin, top), aside, style, aside.pixels.shape[1])
+        _draw_panel(sheet, (style.margin, top), aside, style, aside.pixels.shape[1])
     for row, note in zip(rows, noted, strict=True):
         for column, panel in enumerate(row):
-            _panel(sheet, (grid + column * (width + style.gap), top), panel, style, width)
+            _draw_panel(sheet, (grid + column * (width + style.gap), top), panel, style, width)
         top += style.line * (1 + note) + height + style.gap
     for number, text in enumerate(body):
         _write(sheet, (style.margin, below + number * style.line), text, style.note, room, QUIET)
     return sheet
 
 
-def _panel(
+def _draw_panel(
     sheet: Image.Image, place: tuple[int, int], panel: Panel, style: Style, width: int
 ) -> None:
     x, y = place[0], place[1] + style.line
@@ -171,13 +171,13 @@ def _write(
 ) -> None:
     """Write one line, no wider than ``room`` pixels."""
     pen = ImageDraw.Draw(sheet)
-    text = shortened(text, size, room - bold)
+    text = shorten(text, size, room - bold)
     letters = font(text, size)
     for shift in range(1 + bold):  # the font has no bold: the same again, a pixel to the right
         pen.text((place[0] + shift, place[1]), printable(text), fill=ink, font=letters)
 
 
-def fitted(pixels: U8, room: tuple[int, int]) -> U8:
+def fit_picture(pixels: U8, room: tuple[int, int]) -> U8:
     """A picture as large as its place allows: whole pixels repeated, or reduced.
 
     Args:
@@ -192,53 +192,53 @@ def fitted(pixels: U8, room: tuple[int, int]) -> U8:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
-def shortened(text: str, size: int, room: int) -> str:
+def shorten(text: str, size: int, room: int) -> str:
     """A text that fits into ``room`` pixels: its middle becomes three dots.
 
     Both ends stay, since models' and pictures' names differ there.
     """
-    if length(text, size) <= room:
+    if text_width(text, size) <= room:
         return text
     least, most, best = 1, len(text), ""
     while least < most:  # the most letters that fit, halving the range
         kept = (least + most) // 2
         short = f"{text[: kept - kept // 2].rstrip()}...{text[len(text) - kept // 2 :].lstrip()}"
-        if length(short, size) <= room:
+        if text_width(short, size) <= room:
             least, best = kept + 1, short
         else:
             most = kept
     return best
 
 
-def wrapped(text: str, size: int, room: int) -> list[str]:
+def wrap(text: str, size: int, room: int) -> list[str]:
     """A text in lines that fit into ``room`` pixels, broken between words."""
     lines: list[str] = []
     for word in text.split():
-        if lines and length(f"{lines[-1]} {word}", size) <= room:
+        if lines and text_width(f"{lines[-1]} {word}", size) <= room:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
 
 
-def length(text: str, size: int) -> float:
+def text_width(text: str, size: int) -> float:
     """How many pixels wide a line is."""
     return font(text, size).getlength(printable(text))
 
 
 def font(text: str, size: int) -> ImageFont.FreeTypeFont:
     """The font that has most letters of a text: Pillow's own, or one that matplotlib knows."""
-    return _font(_file(_odd(text)), size)
+    return _font(_best_font_file(_unusual_letters(text)), size)
 
 
 @lru_cache
-def _file(odd: str) -> str:
+def _best_font_file(odd: str) -> str:
     """The font file that has most of some letters; none for Pillow's own font."""
-    best, missing = "", _lacking("", odd)
-    for name in _others() if missing else ():
-        if _lacking(name, LATIN):
+    best, missing = "", _count_missing("", odd)
+    for name in _font_files() if missing else ():
+        if _count_missing(name, LATIN):
             continue  # of signs alone
-        if (lacking := _lacking(name, odd)) < missing:
+        if (lacking := _count_missing(name, odd)) < missing:
             best, missing = name, lacking
         if not missing:
             break
@@ -246,7 +246,7 @@ def _file(odd: str) -> str:
 
 
 @cache
-def _others() -> tuple[str, ...]:
+def _font_files() -> tuple[str, ...]:
     """Files of upright fonts of ordinary weight, those without serifs first."""
     try:
         import matplotlib
@@ -268,14 +268,14 @@ def _others() -> tuple[str, ...]:
 
 def printable(text: str) -> str:
     """The text as its font can print it: without the accents it lacks, and ? for the rest."""
-    name = _file(_odd(text))
-    if not _lacking(name, text):
+    name = _best_font_file(_unusual_letters(text))
+    if not _count_missing(name, text):
         return text
     shown = ""
     for letter in unicodedata.normalize("NFC", text):
-        if _lacking(name, letter):
+        if _count_missing(name, letter):
             letter = unicodedata.normalize("NFKD", letter)[0]
-        if _lacking(name, letter):
+        if _count_missing(name, letter):
             letter = "" if unicodedata.combining(letter) else "?"
         shown += letter
     return shown
@@ -288,12 +288,12 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return cast("ImageFont.FreeTypeFont", found)
 
 
-def _odd(text: str) -> str:
+def _unusual_letters(text: str) -> str:
     """The letters of a text that a font may lack."""
     return "".join(sorted({letter for letter in text if not " " <= letter <= "~"}))
 
 
-def _lacking(name: str, letters: str) -> int:
+def _count_missing(name: str, letters: str) -> int:
     """How many letters are drawn as the box that stands for those a font has not, or not at all."""
     return sum(not letter.isprintable() or _is_box(name, letter) for letter in letters)
 

@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import PictureError
 from . import profiles
 from .bmff import heif
-from .format import FINE
-from .picture import Picture, called
+from .format import DEEP
+from .picture import Picture, display_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def library() -> Any:
         return None
 
 
-def reads(loader: str) -> bool:
+def can_read(loader: str) -> bool:
     """Whether pyvips is here and has a loader, such as "pngload"."""
     pyvips = library()
     return pyvips is not None and bool(pyvips.type_find("VipsOperation", loader))
@@ -61,7 +61,7 @@ def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
             image = _from_inks(image)
         if image.format not in ("uchar", "ushort"):
             raise PictureError(
-                f"cannot read {called(file)}: it has {image.format} values",
+                f"cannot read {display_name(file)}: it has {image.format} values",
                 "Convert it to 8 or 16 bits a channel",
             )
         dtype = np.uint8 if image.format == "uchar" else np.uint16
@@ -73,7 +73,9 @@ def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
         del source, held  # not before
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
-        raise PictureError(f"cannot read {called(file)}: {reason}", "Restore the file") from error
+        raise PictureError(
+            f"cannot read {display_name(file)}: {reason}", "Restore the file"
+        ) from error
     return pixels, cmyk
 
 
@@ -162,10 +164,10 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
     try:
         data = image.heifsave_buffer(
             compression="av1", bitdepth=12, Q=quality, effort=3,
-            subsample_mode="off" if quality >= FINE else "on",
+            subsample_mode="off" if quality >= DEEP else "on",
             keep="icc|xmp|exif" if picture.exif else "icc|xmp",
         )  # fmt: skip
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot write AVIF: {reason}", "Choose --format png") from error
-    return heif.numbered(data, picture.cicp) if picture.cicp else data
+    return heif.with_cicp(data, picture.cicp) if picture.cicp else data

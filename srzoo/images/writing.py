@@ -8,7 +8,7 @@ from typing import BinaryIO
 from ..common import files
 from ..errors import PictureError
 from .formats import FORMATS
-from .picture import Picture, called
+from .picture import Picture, display_name
 
 
 def check_writable(path: Path | BinaryIO, size: tuple[int, int], format: str) -> None:
@@ -41,14 +41,14 @@ def write(
         PictureError: the place cannot be written, or is full.
     """
     check_writable(file, picture.size, format)
-    picture = FORMATS[format].fitted(picture)
+    picture = FORMATS[format].fit(picture)
     try:
-        with files.whole(file) as opened:
+        with files.as_binary(file) as opened:
             _encode(picture, opened, format, quality)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise PictureError(
-            f"cannot write {called(file)}: {reason}", "Choose another place with -o"
+            f"cannot write {display_name(file)}: {reason}", "Choose another place with -o"
         ) from error
     return picture
 

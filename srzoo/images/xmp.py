@@ -22,8 +22,8 @@ from .xmppacket import (
     Packet,
     Property,
     UnreadableError,
-    added,
-    parsed,
+    append_edit,
+    parse,
 )
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -57,7 +57,7 @@ WHOLLY = {
 OPPO = "http://ns.oplus.com/photos/1.0/camera/"
 CONTAINERS = (f"{GOOGLE}1.0/container/", f"{GOOGLE}dd/")
 """Beginnings of namespaces that list what a file holds."""
-OF_FILES = (*WHOLLY, *CONTAINERS)
+FILE_REFERENCES = (*WHOLLY, *CONTAINERS)
 SEMANTICS = {
     b"GainMap": GAIN_MAP, b"MotionPhoto": VIDEO, b"Depth": DEPTH, b"depth": DEPTH,
     b"Audio": SOUND, b"audio/": SOUND,
@@ -76,30 +76,30 @@ def without_pointers(xmp: bytes) -> tuple[bytes | None, tuple[str, ...]]:
     Gain maps, motion photos, depth, lists of what a file holds, extended XMP, thumbnails. None
     stands for a packet that cannot be read.
     """
-    packet, told = _pointing_nowhere(xmp)
-    return packet and packet.data, told
+    packet, notes = _find_pointers(xmp)
+    return packet and packet.data, notes
 
 
-def _pointing_nowhere(xmp: bytes) -> tuple[Packet | None, tuple[str, ...]]:
+def _find_pointers(xmp: bytes) -> tuple[Packet | None, tuple[str, ...]]:
     try:
-        packet = parsed(xmp)
+        packet = parse(xmp)
     except UnreadableError as error:
         return None, (str(error),)
     gone: list[Property] = []
-    told: dict[str, None] = {}
+    notes: dict[str, None] = {}
     for each in packet.properties:
-        what = _pointed_at(packet, each)
+        what = _target_of(packet, each)
         if what is not None:
             gone.append(each)
-            told |= dict.fromkeys(what)
+            notes |= dict.fromkeys(what)
     if packet.more:
-        told["only the first of several XMP packets was kept"] = None
+        notes["only the first of several XMP packets was kept"] = None
     if gone:
-        packet = parsed(_undeclared(packet.without(gone), {each.space for each in gone}))
-    return packet, tuple(told)
+        packet = parse(_undeclared(packet.without(gone), {each.space for each in gone}))
+    return packet, tuple(notes)
 
 
-def _pointed_at(packet: Packet, each: Property) -> tuple[str, ...] | None:
+def _target_of(packet: Packet, each: Property) -> tuple[str, ...] | None:
     """What a property points at, as sentences; None where it points at nothing."""
     if each.space in WHOLLY:
         return (WHOLLY[each.space],)
@@ -117,61 +117,63 @@ def _pointed_at(packet: Packet, each: Property) -> tuple[str, ...] | None:
 
 def _undeclared(xmp: bytes, spaces: set[str]) -> bytes:
     """Without declarations of namespaces that nothing uses any more."""
-    packet = parsed(xmp)
-    ours = [each for each in packet.declared if each[1] in spaces or each[1].startswith(OF_FILES)]
+    packet = parse(xmp)
+    ours = [
+        each for each in packet.declared if each[1] in spaces or each[1].startswith(FILE_REFERENCES)
+    ]
     prefixes = list(dict.fromkeys(prefix for prefix, *_ in ours))[:50]
     unused = {prefix for prefix in prefixes if prefix.encode() + b":" not in xmp}
-    return packet.edited((start, end, b"") for prefix, _, start, end in ours if prefix in unused)
+    return packet.edit((start, end, b"") for prefix, _, start, end in ours if prefix in unused)
 
 
 def orientation(xmp: bytes) -> int:
     """How a packet says that the picture has to be turned, 1 to 8 as in EXIF; 1 if it does not."""
     try:
-        packet = parsed(xmp)
+        packet = parse(xmp)
     except UnreadableError:
         return 1
-    told = [packet.value(each).strip() for each in _orientations(packet)]
-    return next((int(value) for value in told if value in SIDES), 1)
+    values = [packet.value(each).strip() for each in _orientations(packet)]
+    return next((int(value) for value in values if value in SIDES), 1)
 
 
 def _orientations(packet: Packet) -> list[Property]:
     return [each for each in packet.properties if (each.space, each.name) == (TIFF, "Orientation")]
 
 
-def xmp_of(xmp: bytes, lost: list[str]) -> bytes | None:
+def descriptive_xmp(xmp: bytes, lost: list[str]) -> bytes | None:
     """A packet to keep: upright like EXIF's, and without what points to what is gone.
 
-    ``lost`` is told of that. None where it cannot be read.
+    ``lost`` gets what that was. None where it cannot be read.
     """
-    packet, told = _pointing_nowhere(xmp)
-    lost += [sentence for sentence in told if sentence not in lost]
+    packet, notes = _find_pointers(xmp)
+    lost += [sentence for sentence in notes if sentence not in lost]
     if packet is None:
         return None
     turned = [each for each in _orientations(packet) if packet.value(each).strip() in SIDES]
-    return packet.edited((*each.inner, b"1") for each in turned)
+    return packet.edit((*each.inner, b"1") for each in turned)
 
 
-def sized(xmp: bytes, size: tuple[int, int]) -> bytes:
+def with_size(xmp: bytes, size: tuple[int, int]) -> bytes:
     """A packet whose sizes, if it tells any, are those of the picture; as it is if damaged."""
     sides = {
         (TIFF, "ImageWidth"): size[0], (EXIF, "PixelXDimension"): size[0],
         (TIFF, "ImageLength"): size[1], (EXIF, "PixelYDimension"): size[1],
     }  # fmt: skip
     try:
-        packet = parsed(xmp)
+        packet = parse(xmp)
     except UnreadableError:
         return xmp
-    return packet.edited(
+    return packet.edit(
         (*each.inner, str(sides[each.space, each.name]).encode())
         for each in packet.properties
         if (each.space, each.name) in sides and packet.value(each).strip().isdigit()
     )
 
 
-def shortened(xmp: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
+def shorten(xmp: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
     """A packet of at most ``limit`` bytes: its largest properties go first; and which went."""
     try:
-        packet = parsed(xmp)
+        packet = parse(xmp)
     except UnreadableError:
         return None, ()
     last = max(packet.data.rfind(b"<?xpacket end"), packet.rdf[3])
@@ -189,25 +191,25 @@ def shortened(xmp: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
     return packet.without(gone, edits), tuple(dict.fromkeys(each.name for each in gone))
 
 
-def joined(xmp: bytes, extension: bytes) -> bytes:
+def join_extended(xmp: bytes, extension: bytes) -> bytes:
     """A packet with the properties of its extended XMP.
 
     Raises:
         UnreadableError: one of them cannot be read.
     """
-    main, more = parsed(xmp), parsed(extension)
+    main, more = parse(xmp), parse(extension)
     start, end = more.rdf[1], more.rdf[2]
     edits: list[Edit] = []
     for at, declares in more.nodes:
         missing = {key: uri for key, uri in more.above.items() if key and key not in declares}
         extra = "".join(f' xmlns:{key}="{html.escape(uri)}"' for key, uri in missing.items())
         edits.append((at - start, at - start, extra.encode()))
-    inner = Packet(more.data[start:end]).edited(edits)
+    inner = Packet(more.data[start:end]).edit(edits)
     pointers = [e for e in main.properties if (e.space, e.name) == (NOTE, "HasExtendedXMP")]
-    return main.without(pointers, [added(main, inner)])
+    return main.without(pointers, [append_edit(main, inner)])
 
 
-def stamped(picture: Picture, model: str, *, invented: bool = False) -> Picture:
+def with_provenance(picture: Picture, model: str, *, invented: bool = False) -> Picture:
     """The picture with its provenance in XMP.
 
     ``xmp:CreatorTool`` becomes "srzoo MODEL VERSION"; ``Iptc4xmpExt:DigitalSourceType`` says
@@ -220,10 +222,10 @@ def stamped(picture: Picture, model: str, *, invented: bool = False) -> Picture:
         invented: whether the model was trained to invent detail.
     """
     lost = picture.lost
-    packet = parsed(EMPTY.encode())
+    packet = parse(EMPTY.encode())
     if picture.xmp:
         try:
-            packet = parsed(picture.xmp)
+            packet = parse(picture.xmp)
         except UnreadableError:
             lost = (*lost, "the XMP data is damaged and was replaced")
     old = [
@@ -247,4 +249,4 @@ def stamped(picture: Picture, model: str, *, invented: bool = False) -> Picture:
         b' xmp:CreatorTool="' + html.escape(tool).encode("utf-8", "replace") + b'"'
         b' Iptc4xmpExt:DigitalSourceType="' + source.encode() + b'"/>'
     )
-    return replace(picture, xmp=packet.without(old, [added(packet, description)]), lost=lost)
+    return replace(picture, xmp=packet.without(old, [append_edit(packet, description)]), lost=lost)

@@ -92,7 +92,7 @@ class Packet:
         """A property's value as it is written."""
         return self.data[slice(*each.inner)]
 
-    def edited(self, edits: Iterable[Edit]) -> bytes:
+    def edit(self, edits: Iterable[Edit]) -> bytes:
         """The packet with something else at places that do not overlap."""
         parts: list[bytes] = []
         at = 0
@@ -104,7 +104,7 @@ class Packet:
 
     def without(self, gone: Iterable[Property], more: Iterable[Edit] = ()) -> bytes:
         """The packet without some properties, and with other edits."""
-        return self.edited([*((each.start, each.end, b"") for each in gone), *more])
+        return self.edit([*((each.start, each.end, b"") for each in gone), *more])
 
 
 class _Reader:
@@ -235,7 +235,7 @@ class _Reader:
         self.depth -= 1
 
 
-def as_utf8(xmp: bytes) -> bytes:
+def to_utf8(xmp: bytes) -> bytes:
     """A packet as UTF-8 without a byte order mark; it may be UTF-16 or UTF-32.
 
     Raises:
@@ -257,7 +257,7 @@ def as_utf8(xmp: bytes) -> bytes:
     return xmp.rstrip(b"\0").lstrip(b"\0 \t\r\n")
 
 
-def parsed(xmp: bytes) -> Packet:
+def parse(xmp: bytes) -> Packet:
     """A packet's parts.
 
     Raises:
@@ -266,14 +266,14 @@ def parsed(xmp: bytes) -> Packet:
     if len(xmp) > LARGEST:
         raise UnreadableError("the XMP data is too large and was dropped")
     try:
-        return _Reader(as_utf8(xmp)).read()
+        return _Reader(to_utf8(xmp)).read()
     except (ValueError, KeyError) as error:  # what expat lets through and the patterns do not
         raise (
             error if isinstance(error, UnreadableError) else UnreadableError(DAMAGED_XMP)
         ) from error
 
 
-def added(packet: Packet, inner: bytes) -> Edit:
+def append_edit(packet: Packet, inner: bytes) -> Edit:
     """Something more at the end of rdf:RDF."""
     start, end, closing, _ = packet.rdf
     if closing != start:

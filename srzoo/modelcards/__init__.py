@@ -1,1 +1,1 @@
-"""Cards and publishing: what is told of a model, checked and pushed."""
+"""Cards and publishing: what a card says of a model, checked and pushed."""

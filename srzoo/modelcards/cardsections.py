@@ -72,8 +72,8 @@ def values(
 def set_names(recipe: Recipe | None) -> tuple[str, ...]:
     """What a recipe's sets of pictures are called, where they have a name of their own."""
     parts = recipe.each() if recipe else []
-    told = [pictures.describe(source.use) for part in parts for source in part.data.train.each]
-    return tuple(dict.fromkeys(facts.name for facts in told if facts and facts.name))
+    described = [pictures.describe(source.use) for part in parts for source in part.data.train.each]
+    return tuple(dict.fromkeys(facts.name for facts in described if facts and facts.name))
 
 
 def _scales(folder: ModelFolder) -> str:

@@ -20,7 +20,7 @@ from ..plugins import kinds
 from ..plugins.registry import Use
 from ..recipes import pictures
 from ..recipes.pictures import shown, shown_use
-from ..recipes.recipe import CHOICE, Adversarial, Optimizer, Recipe, Schedule, Sets, Weighted
+from ..recipes.recipe import CHOICE, Adversarial, DataSources, Optimizer, Recipe, Schedule, Weighted
 
 LOG = "log.jsonl"
 DRAWN = {
@@ -77,7 +77,7 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
         recipe: what trained it.
         purpose: what the model says of itself, who saw the pictures.
     """
-    made = pictures.lr_pictures(recipe.each()[-1])
+    made = pictures.lr_origin(recipe.each()[-1])
     clean = made.clean if made.clean is not None or not purpose else purpose != REAL_PHOTOS
     if clean:
         found = [
@@ -123,8 +123,8 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
     before = common
     for name, own in zip(names, points, strict=True):
-        told = [point for point in own if point not in common and point not in before]
-        found += [f"{name}{point}" for point in told or ["As the one before."]]
+        points = [point for point in own if point not in common and point not in before]
+        found += [f"{name}{point}" for point in points or ["As the one before."]]
         before = own
     if log is None:
         return [*found, f"No {LOG} is here to tell how the run went."]
@@ -136,7 +136,7 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
 def _stage(recipe: Recipe, game: bool) -> list[str]:
     """What is to be said of a stage of a run that has a game, or has none."""
     data = recipe.data
-    made = pictures.lr_pictures(recipe).text
+    made = pictures.lr_origin(recipe).text
     alone = "the task's alone" if recipe.task else "the adversarial one alone"
     found = [
         f"Pictures: {_sets(data.train)}; validated on {_sets(data.validation)}.",
@@ -258,7 +258,7 @@ def _list(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:,}" for value in values)
 
 
-def _sets(sets: Sets) -> str:
+def _sets(sets: DataSources) -> str:
     """Data sets, with the weights that they have."""
     return " and ".join(
         shown_use(source.use) + (f" with weight {source.weight:g}" if source.weight else "")
@@ -294,10 +294,10 @@ def _differs_in_scales_alone(config: Config, own: dict[str, Any], of: Printed) -
     if not mine.keys() >= other.keys():
         return False
     differing = [key for key in mine if key not in other or mine[key] != other[key]]
-    return all(_sets_scales(config, key, mine, other, of.scale) for key in differing)
+    return all(_only_sets_scales(config, key, mine, other, of.scale) for key in differing)
 
 
-def _sets_scales(
+def _only_sets_scales(
     config: Config, key: str, own: dict[str, Any], other: dict[str, Any], scale: int
 ) -> bool:
     """Whether an argument sets the scales: with another value the network has others."""

@@ -29,7 +29,7 @@ UNCHECKED = "\n<!-- unchecked -->\n*The results were not measured again before t
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What was sent, or would be.
 
     Attributes:
@@ -58,7 +58,7 @@ def push(
     data: Path | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> Pushed:
+) -> PushResult:
     """Publish a model folder as a model of the Hub.
 
     Args:
@@ -70,7 +70,7 @@ def push(
         check: measure the card's claims again first; if not, the card says so.
         data: holds the benchmark sets, as for ``card check``.
         dry_run: check everything, send nothing.
-        progress: is told about the check, as for ``claims.check``.
+        progress: is called during the check, as for ``claims.check``.
 
     Raises:
         ModelError: the folder or its weights are wrong.
@@ -85,26 +85,26 @@ def push(
     folder = locate.find(model)
     names = _names(folder)
     folders.build(folder)  # the weights are whole, and the network can be built
-    _refuse(folder, names)
+    _check_files(folder, names)
     if check:
         _measure(folder, data, progress)
     with _staged(folder, names, check) as stage:
         files = {name: (stage / name).stat().st_size for name in names}
         if dry_run:
-            return Pushed(ref.repo, files, None, _page(ref), changed=True)
+            return PushResult(ref.repo, files, None, _page(ref), changed=True)
         with hub.translate_errors(ref):
             commit, changed = _send(stage, ref, private, tag, message or f"srzoo: {folder.name}")
-    return Pushed(ref.repo, files, commit, _page(ref), changed)
+    return PushResult(ref.repo, files, commit, _page(ref), changed)
 
 
 def _names(folder: ModelFolder) -> list[str]:
     """The files of a model folder that go up; checkpoints and the like stay."""
     weights = folder.config.weights
-    wanted = [CONFIG, *([weights.file] if weights else []), *hub.BESIDES]
+    wanted = [CONFIG, *([weights.file] if weights else []), *hub.OTHER_FILES]
     return [name for name in wanted if (folder.path / name).is_file()]
 
 
-def _refuse(folder: ModelFolder, names: list[str]) -> None:
+def _check_files(folder: ModelFolder, names: list[str]) -> None:
     """Everything that is wrong, at once."""
     wrong = cardcheck.problems(folder)
     wrong += [
@@ -174,7 +174,7 @@ def _send(
     tags = {each.name: each.target_commit for each in api.list_repo_refs(ref.repo).tags}
     if tag in tags and tags[tag] != before.sha:
         raise HubError(f"{ref.repo} has a tag {tag} already", "Choose another --tag")
-    if _is_there(api, ref, stage):
+    if _has_all_files(api, ref, stage):
         commit = before.sha
     else:
         commit = _commit(api, ref, stage, before.sha, message)
@@ -198,12 +198,12 @@ def _commit(api: Any, ref: hub.Reference, stage: Path, parent: str | None, messa
         ).oid
     except HfHubHTTPError as error:
         # The client may have sent it twice, since the first answer was lost on the way.
-        if error.response.status_code == 412 and _is_there(api, ref, stage):
+        if error.response.status_code == 412 and _has_all_files(api, ref, stage):
             return api.model_info(ref.repo, timeout=hub.TIMEOUT).sha
         raise
 
 
-def _is_there(api: Any, ref: hub.Reference, stage: Path) -> bool:
+def _has_all_files(api: Any, ref: hub.Reference, stage: Path) -> bool:
     """Whether the head of the branch has every staged file, byte for byte."""
     there = {file.path: file for file in api.get_paths_info(ref.repo, _listed(stage))}
     if there.keys() != set(_listed(stage)):

@@ -27,9 +27,9 @@ from .readme import README
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-BESIDES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
+OTHER_FILES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
 """What a model folder may hold besides config.json and the weights."""
-FORCED = "hf://"
+FORCE_VARIABLE = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 TAG = "srzoo"
 """The tag that our cards set, and that a search asks for."""
@@ -74,7 +74,7 @@ def parse(ref: str) -> Reference | None:
     >>> parse("org/edsr-x4@v1")
     Reference(repo='org/edsr-x4', revision='v1')
     """
-    match = REFERENCE.fullmatch(ref.removeprefix(FORCED))
+    match = REFERENCE.fullmatch(ref.removeprefix(FORCE_VARIABLE))
     return Reference(match["repo"], match["revision"]) if match else None
 
 
@@ -127,7 +127,7 @@ def _fetch(ref: Reference, force: bool) -> Path:
     weights = read_folder(config.parent).config.weights
     if weights:
         _file(ref.repo, weights.file, commit, force)
-    for name in BESIDES:
+    for name in OTHER_FILES:
         _file(ref.repo, name, commit, force, optional=True)
     return config.parent
 
@@ -309,7 +309,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
         )
     if isinstance(error, hf.LocalTokenNotFoundError):
         return "this needs a login", LOG_IN
-    if _is_full(error):
+    if _is_disk_full(error):
         return f"the disk is full: {said}", "Make room, or set HF_HOME to a place with more"
     if isinstance(error, hf.OfflineModeIsEnabled) or constants.is_offline_mode():
         name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
@@ -334,7 +334,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     )
 
 
-def _is_full(error: Exception) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     """Whether the disk is full; the xet transfers say so in words alone."""
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     return full or "No space left on device" in str(error)

@@ -32,7 +32,7 @@ def find_device(device: object) -> torch.device:
     Raises:
         DeviceError: there is none of that name here.
     """
-    name = devices.named(device)
+    name = devices.parse_name(device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     there = ["cuda"] * bool(count) + [f"cuda:{index}" for index in range(count)]
     there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]

@@ -87,7 +87,7 @@ def save(
             module, Use(generator, args), file, summary, purpose, fit_name(path.name)
         )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        kept_folders.place(new, path)
+        kept_folders.move_into_place(new, path)
     return read_folder(path)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..contracts import Generator, multiple_of, on_grid
 
 
-def on_its_grid(run: Callable[[Tensor], Tensor], x: Tensor, multiple: int, scale: int) -> Tensor:
+def run_on_grid(run: Callable[[Tensor], Tensor], x: Tensor, multiple: int, scale: int) -> Tensor:
     """What a network makes of a picture whose sides need be no multiples of its grid.
 
     Args:
@@ -50,7 +50,7 @@ class AnySize(nn.Module):
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
         factor = self.scales[0] if scale is None else scale
-        return on_its_grid(lambda x: self.generator(x, factor), x, self.multiple, factor)
+        return run_on_grid(lambda x: self.generator(x, factor), x, self.multiple, factor)
 
 
 def any_size(generator: Generator) -> Generator:

@@ -24,7 +24,7 @@ from ..contracts import (
     splits,
 )
 from .fold import HIGH, INSIDE, LOW, fold_tail
-from .grid import any_size, on_its_grid
+from .grid import any_size, run_on_grid
 
 BLOCK = 128
 """Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
@@ -213,7 +213,7 @@ class InferenceNetwork(nn.Module):
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped."""
         factor = self.scales[0] if scale is None else scale
-        return on_its_grid(
+        return run_on_grid(
             lambda x: self.reconstruct(self.features(x, scale), scale), x, self.multiple, factor
         )
 

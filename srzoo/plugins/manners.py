@@ -41,20 +41,20 @@ def check_api(target: object, plugin: Plugin) -> None:
         )
 
 
-def faults(target: object) -> list[str]:
+def broken_rules(target: object) -> list[str]:
     """What the rules for every plugin find wrong with a class or function."""
-    found: list[str] = []
+    faults: list[str] = []
     try:
         if not (inspect.isclass(target) or inspect.isfunction(target)):
             return []  # a package of model folders, a click command
         if not inspect.getdoc(target):
-            found.append("has no docstring")
+            faults.append("has no docstring")
         parameters = inspect.signature(target).parameters.values()
     except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
-        return [*found, f"does not tell its arguments: {importing.described(error)}"]
+        return [*faults, f"does not tell its arguments: {importing.described(error)}"]
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
-            found.append(f"takes **{parameter.name}: name every argument")
+            faults.append(f"takes **{parameter.name}: name every argument")
         elif parameter.kind is not parameter.KEYWORD_ONLY:
-            found.append(f"argument {parameter.name} is not keyword-only")
-    return found
+            faults.append(f"argument {parameter.name} is not keyword-only")
+    return faults

@@ -143,7 +143,7 @@ class Registry(Generic[T]):
 
         A name that holds a colon cannot be asked for; :meth:`check` names it.
         """
-        plugins = [p for p, _ in self._entries() if _allowed(p) and ":" not in p.name]
+        plugins = [p for p, _ in self._entries() if _is_allowed(p) and ":" not in p.name]
         plugins += [plugin for plugin, _ in self._local.values()]
         return iter(sorted(plugins, key=lambda plugin: (plugin.name, plugin.dist)))
 
@@ -351,7 +351,7 @@ class Registry(Generic[T]):
             if isinstance(target, PluginError):
                 problems.append(Problem(plugin, str(target)))
             else:
-                problems += [Problem(plugin, what) for what in manners.faults(target)]
+                problems += [Problem(plugin, what) for what in manners.broken_rules(target)]
         return problems
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
@@ -365,7 +365,7 @@ class Registry(Generic[T]):
 
     def _missing(self, name: str, short: str) -> tuple[str, str]:
         what = f"no {self.kind} is called {name!r}"
-        hidden = [p for p, _ in self._entries() if p.name == short and not _allowed(p)]
+        hidden = [p for p, _ in self._entries() if p.name == short and not _is_allowed(p)]
         if hidden:
             return what, (
                 f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins leaves it out"
@@ -377,7 +377,7 @@ def _hidden(plugin: Plugin) -> str:
     return f"{plugin} has the name of srzoo's own, which is taken; {plugin.full_name} finds it"
 
 
-def _allowed(plugin: Plugin) -> bool:
+def _is_allowed(plugin: Plugin) -> bool:
     """Whether the allow-list (comma-separated distributions; unset: all) lets a plugin in."""
     allow = os.environ.get(ALLOW_VARIABLE)
     if allow is None or plugin.dist == OWN_DIST:

@@ -25,20 +25,20 @@ SHARED = ("lr", "weight", "weight_decay")
 """Keys that every optimizer, or every loss, has, whatever its name."""
 
 
-def changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` with ``changes``; tables without a name are merged, all else is replaced."""
     merged = dict(values)
     for key, new in changes.items():
         old = values.get(key)
         if isinstance(new, Mapping) and isinstance(old, dict) and "name" not in new:
-            merged[key] = changed(cast("dict[str, Any]", old), cast("Mapping[str, Any]", new))
+            merged[key] = merge(cast("dict[str, Any]", old), cast("Mapping[str, Any]", new))
         else:
             merged[key] = new
     return merged
 
 
 @dataclass(frozen=True)
-class _Set:
+class _Override:
     """One ``--set``: its text, where it leads, and the value."""
 
     text: str
@@ -46,7 +46,7 @@ class _Set:
     value: Any
 
 
-def set_all(values: dict[str, Any], overrides: Sequence[str]) -> None:
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
     """Set values in place, each from ``a.b=value``; a number in a path is a place in a list.
 
     What names no stage is set for all of them, and what names one after that, whatever the order.
@@ -59,12 +59,12 @@ def set_all(values: dict[str, Any], overrides: Sequence[str]) -> None:
         values.pop(STAGES, None)
     for each in sets:
         if each.path[0] != STAGES:
-            _everywhere(values, each)
+            _apply(values, each)
     for each in sorted((e for e in sets if e.path[0] == STAGES), key=lambda e: len(e.path) > 1):
         _put(values, each, each.path)
 
 
-def _read(text: str) -> _Set:
+def _read(text: str) -> _Override:
     key, equals, value = text.partition("=")
     if not equals:
         raise SrzooError(f"--set {text} has no value", "Write it like --set train.steps=1000")
@@ -72,10 +72,10 @@ def _read(text: str) -> _Set:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word is a string
-    return _Set(text, key.strip().split("."), parsed)
+    return _Override(text, key.strip().split("."), parsed)
 
 
-def _everywhere(values: dict[str, Any], change: _Set) -> None:
+def _apply(values: dict[str, Any], change: _Override) -> None:
     """Change the recipe's own value, and that of each stage that repeats it."""
     top, path = change.path[0], change.path
     stages = _stages(values)
@@ -85,7 +85,9 @@ def _everywhere(values: dict[str, Any], change: _Set) -> None:
     if not in_some:
         _put(values, change, path)
     reached = [
-        _reach(stage, before, path, change, _Stage(number, str(stage.get("name"))), in_some)
+        _apply_in_stage(
+            stage, before, path, change, _Stage(number, str(stage.get("name"))), in_some
+        )
         for number, stage in enumerate(stages)
         if top in stage or not in_some
     ]
@@ -107,11 +109,11 @@ def _stages(values: dict[str, Any]) -> list[dict[str, Any]]:
     found = values.get(STAGES)
     if not isinstance(found, list):
         return []
-    opened = [_opened(stage) for stage in cast("list[object]", found)]
+    opened = [_decoded_value(stage) for stage in cast("list[object]", found)]
     return opened if all(isinstance(stage, dict) for stage in opened) else []
 
 
-def _opened(value: Any) -> Any:
+def _decoded_value(value: Any) -> Any:
     """The table that a bare name of a plugin stands for."""
     return {"name": value} if isinstance(value, str) else value
 
@@ -122,11 +124,11 @@ class _Stage:
     name: str
 
 
-def _reach(
+def _apply_in_stage(
     table: dict[str, Any] | list[Any],
     base: Any,
     path: list[str],
-    change: _Set,
+    change: _Override,
     stage: _Stage,
     own: bool,
 ) -> bool:
@@ -137,23 +139,23 @@ def _reach(
     """
     key, *rest = path
     if isinstance(table, list):
-        place = _partner(base, table, key)
+        place = _index_in_base(base, table, key)
         if place is None:
             if change.path[0] in MAY_LACK:
                 return False
-            raise _other(table, change, stage, len(path))
+            raise _unknown_key(table, change, stage, len(path))
         if not rest:
             table[place] = copy.deepcopy(change.value)
             return True
-        inner = table[place] = _opened(table[place])
+        inner = table[place] = _decoded_value(table[place])
         if not isinstance(inner, dict | list):
             return False
         inner = cast("dict[str, Any] | list[Any]", inner)
-        return _reach(inner, _opened(base[int(key)]), rest, change, stage, own=True)
+        return _apply_in_stage(inner, _decoded_value(base[int(key)]), rest, change, stage, own=True)
     if key not in table:
         if own:
-            if not (_alike(base, table) or key in SHARED):
-                raise _other(table, change, stage, len(path))
+            if not (_same_plugin(base, table) or key in SHARED):
+                raise _unknown_key(table, change, stage, len(path))
             _put(table, change, path)
         return True
     if not rest:
@@ -162,19 +164,21 @@ def _reach(
         else:
             del table[key]  # the recipe's counts
         return True
-    inner = table[key] = _opened(table[key])
+    inner = table[key] = _decoded_value(table[key])
     if not isinstance(inner, dict | list):
         return True  # wrong in itself, as the check will say
     inner = cast("dict[str, Any] | list[Any]", inner)
-    under = _opened(cast("dict[str, Any]", base).get(key)) if isinstance(base, dict) else None
+    under = (
+        _decoded_value(cast("dict[str, Any]", base).get(key)) if isinstance(base, dict) else None
+    )
     alone = own or isinstance(inner, list) or "name" in inner
-    reached = _reach(inner, under, rest, change, stage, alone)
+    reached = _apply_in_stage(inner, under, rest, change, stage, alone)
     if not inner and not own:
         del table[key]
     return reached
 
 
-def _partner(base: Any, items: list[Any], key: str) -> int | None:
+def _index_in_base(base: Any, items: list[Any], key: str) -> int | None:
     """The place in a stage's list that a place in the recipe's list means: by name if it has one.
 
     Of several with one name the first goes with the first.
@@ -193,18 +197,20 @@ def _partner(base: Any, items: list[Any], key: str) -> int | None:
 
 
 def _name(item: Any) -> str | None:
-    table = _opened(item)
+    table = _decoded_value(item)
     return cast("dict[str, Any]", table).get("name") if isinstance(table, dict) else None
 
 
-def _alike(base: Any, table: dict[str, Any]) -> bool:
+def _same_plugin(base: Any, table: dict[str, Any]) -> bool:
     """Whether a stage's table takes the same keys as the recipe's in its place."""
     if "name" not in table:
         return True
     return isinstance(base, dict) and cast("dict[str, Any]", base).get("name") == table["name"]
 
 
-def _other(table: dict[str, Any] | list[Any], change: _Set, stage: _Stage, left: int) -> SrzooError:
+def _unknown_key(
+    table: dict[str, Any] | list[Any], change: _Override, stage: _Stage, left: int
+) -> SrzooError:
     place = ".".join(change.path[:-left])
     what = "a list" if isinstance(table, list) else repr(table.get("name"))
     return SrzooError(
@@ -214,7 +220,7 @@ def _other(table: dict[str, Any] | list[Any], change: _Set, stage: _Stage, left:
     )
 
 
-def _steps(change: _Set) -> int | None:
+def _steps(change: _Override) -> int | None:
     """How long a change wants the run to be, if it says so."""
     table: Any = {"steps": change.value} if change.path == ["train", "steps"] else change.value
     if change.path not in (["train"], ["train", "steps"]) or not isinstance(table, dict):
@@ -225,7 +231,7 @@ def _steps(change: _Set) -> int | None:
 
 def _lengths(base: dict[str, Any], stages: list[dict[str, Any]]) -> list[int]:
     """The steps of each stage; none if one of them is not a number of steps."""
-    tables: list[Any] = [changed(base, stage).get("train") for stage in stages]
+    tables: list[Any] = [merge(base, stage).get("train") for stage in stages]
     found: list[Any] = [
         cast("dict[str, Any]", table).get("steps") if isinstance(table, dict) else None
         for table in tables
@@ -251,7 +257,7 @@ def _shares(steps: int, lengths: list[int], text: str) -> list[int]:
     return shares
 
 
-def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> None:
+def _put(values: dict[str, Any] | list[Any], change: _Override, path: list[str]) -> None:
     """Set one value in place, making the tables on the way."""
     *inner, last = path
     place: Any = values
@@ -259,10 +265,10 @@ def _put(values: dict[str, Any] | list[Any], change: _Set, path: list[str]) -> N
         if isinstance(place, list):
             items = cast("list[Any]", place)
             number = _number(items, part, change.text)
-            place = items[number] = _opened(items[number])
+            place = items[number] = _decoded_value(items[number])
         elif isinstance(place, dict):
             table = cast("dict[str, Any]", place)
-            place = table[part] = _opened(table.get(part) if part in table else {})
+            place = table[part] = _decoded_value(table.get(part) if part in table else {})
         if not isinstance(place, list | dict):
             raise SrzooError(
                 f"--set {change.text}: {part} is {place!r}, no table", "Check the name"

@@ -105,14 +105,14 @@ SCHEDULE_RANGES = (
 )
 """Of each schedule, below its place."""
 
-OPTIMIZER_LACKS = {
+UNUSED_OPTIMIZER_KEYS = {
     "adam": ("momentum",),
     "adamw": ("momentum",),
     "sgd": ("betas", "eps"),
 }
 """Keys that an optimizer does not look at: to give one is a mistake."""
 
-SCHEDULE_HAS = {
+SCHEDULE_KEYS = {
     "constant": ("warmup",),
     "step": ("warmup", "at", "gamma", "restarts", "restart_weights"),
     "linear": ("warmup", "floor"),
@@ -206,7 +206,7 @@ def _optimizers(recipe: Recipe) -> Iterator[Fault]:
 
 def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
     name, betas = settings.name, settings.betas
-    unused = OPTIMIZER_LACKS.get(name, ())
+    unused = UNUSED_OPTIMIZER_KEYS.get(name, ())
     left_out = OPTIMIZERS.get(name, {})
     yield from _unused(settings, unused, place, f"{name} has none", left_out)
     for rule in OPTIMIZER_RANGES:
@@ -260,8 +260,8 @@ def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
             f"is {schedule.warmup}, and there are {steps} steps",
             f"Give less than train.steps = {steps}, or more steps",
         )
-    has = SCHEDULE_HAS[schedule.name]
-    others = {key for keys in SCHEDULE_HAS.values() for key in keys} - set(has)
+    has = SCHEDULE_KEYS[schedule.name]
+    others = {key for keys in SCHEDULE_KEYS.values() for key in keys} - set(has)
     yield from _unused(schedule, sorted(others), place, f"the schedule {schedule.name!r} has none")
     if schedule.name == "step":
         yield from _marks(schedule.restarts, f"{place}.restarts", steps)

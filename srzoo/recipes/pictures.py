@@ -35,7 +35,7 @@ class Origin:
     phrase: str = ""
 
 
-def lr_pictures(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
+def lr_origin(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
     """What made the LR pictures of a recipe without stages, of all its sets.
 
     Args:
@@ -43,7 +43,9 @@ def lr_pictures(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
         own_lr: for each set, whether LR pictures of its own were seen, if they were looked at.
     """
     sets = zip_longest(recipe.data.train.each, own_lr)
-    found = [_of_set(source.use, recipe.data.degradation, own) for source, own in sets if source]
+    found = [
+        _origin_of_set(source.use, recipe.data.degradation, own) for source, own in sets if source
+    ]
     stated = {origin.clean for origin in found}
     clean = False if False in stated else None if None in stated else True
     phrases = dict.fromkeys(origin.phrase for origin in found if origin.phrase)
@@ -64,10 +66,10 @@ def purpose(
     Args:
         recipe: of the whole run.
         stage: the last of its stages that counts, from 0; None for all.
-        own_lr: as for :func:`lr_pictures`, of that stage.
+        own_lr: as for :func:`lr_origin`, of that stage.
     """
     stages = recipe.each()[: None if stage is None else stage + 1]
-    clean = lr_pictures(stages[-1], own_lr).clean
+    clean = lr_origin(stages[-1], own_lr).clean
     if clean is None:
         return None
     if not clean:
@@ -94,14 +96,14 @@ def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> De
     raise BrokenPluginError(f"dataset {name!r} describes itself by {found!r}", "Upgrade it")
 
 
-def _of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
+def _origin_of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
     facts = describe(use)
     if facts is None and seen:
         return Origin(f"the data set's own (`{use.name}`)", None)  # nobody says of which kind
     if facts and facts.own_lr:
         which = f" ({facts.lr})" if facts.lr else f" (`{use.name}`)"
         return Origin(f"the data set's own{which}", facts.clean, facts.phrase)
-    made = _made_by(degradation)
+    made = _origin_of_degradation(degradation)
     if facts or seen is False:
         return made
     # Nobody says whether the set has LR pictures of its own, which nothing is known of.
@@ -109,10 +111,10 @@ def _of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
     return Origin(text, None if made.clean else made.clean, made.phrase)
 
 
-def _made_by(use: Use) -> Origin:
+def _origin_of_degradation(use: Use) -> Origin:
     args = effective(kinds.degradations, use)
     given = Use(use.name, {key: value for key, value in args.items() if value is not None})
-    text = f"made by {shown_use(given)}{_says(use.name)}"
+    text = f"made by {shown_use(given)}{_phrase(use.name)}"
     try:
         degradation = kinds.degradations.build(use)
     except Exception:  # noqa: BLE001 - not installed, a file that is elsewhere, or anything at all
@@ -120,7 +122,7 @@ def _made_by(use: Use) -> Origin:
     return Origin(text, clean_of(degradation), phrase_of(degradation))
 
 
-def _says(degradation: str) -> str:
+def _phrase(degradation: str) -> str:
     """The first line of a plugin's docstring, after a colon."""
     try:
         doc = inspect.getdoc(kinds.degradations.get(degradation))

@@ -19,14 +19,14 @@ from ..models.folder import COMMIT, CONFIG, read_folder
 from ..models.folder import RECIPE as RECIPE
 from ..plugins.registry import Use
 from . import checks
-from .changes import changed, set_all
+from .changes import apply_overrides, merge
 from .optimizing import ADVERSARIAL, TASK
 from .optimizing import Adversarial as Adversarial
 from .optimizing import Group as Group
 from .optimizing import Optimizer as Optimizer
 from .optimizing import Schedule as Schedule
 from .optimizing import Task as Task
-from .sources import Sets
+from .sources import DataSources
 
 RECIPE_VERSION = 1
 CHOICE = 3
@@ -77,8 +77,8 @@ class Data:
             crop; otherwise they are named, and nothing is trained.
     """
 
-    train: Sets
-    validation: Sets
+    train: DataSources
+    validation: DataSources
     degradation: Use = field(default_factory=lambda: Use(defaults.DEGRADATION))
     lr_crop: int = 48
     batch: int = 16
@@ -92,7 +92,7 @@ class Data:
         for name in ("train", "validation"):
             value: object = getattr(self, name)
             if isinstance(value, Use):  # one set, by whoever builds a recipe in Python
-                object.__setattr__(self, name, Sets.of(value))
+                object.__setattr__(self, name, DataSources.of(value))
         weights = [s.weight for s in self.train.each if s.weight is not None]
         if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
             raise SrzooError(
@@ -172,7 +172,7 @@ class Train:
             or "off".
         channels_last: pictures and kernels lie channels-last in memory.
         cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
-        tf32: convolutions in fp32 may round their factors to TF32, on cards that have it.
+        tf32: convolutions in fp32 may round their factors to TF32, on GPUs that have it.
         gradient_checkpointing: keep what goes into each block of the generator and compute the
             rest again: a third more work, and a fraction of the memory.
         ema: decay of the averaged weights that are evaluated and released; 0 for none.
@@ -262,7 +262,7 @@ class Recipe:
         if not self.stages:
             return [self]
         return [
-            strict.parse(Recipe, changed(self._for(stage), stage.changes), f"stage {stage.name!r}")
+            strict.parse(Recipe, merge(self._for(stage), stage.changes), f"stage {stage.name!r}")
             for stage in self.stages
         ]
 
@@ -372,7 +372,7 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
-    set_all(values, overrides)
+    apply_overrides(values, overrides)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(

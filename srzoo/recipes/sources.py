@@ -11,7 +11,7 @@ from ..plugins.registry import Use
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """A data set of several, and its share of the crops, or None for that of its pictures."""
 
     use: Use
@@ -19,22 +19,22 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sets:
+class DataSources:
     """Where pictures come from: one dataset plugin, or several with a share of the crops each.
 
     Shares are relative to each other. Sets without one share what the others leave of 1, by
     their numbers of pictures.
     """
 
-    each: tuple[Source, ...]
+    each: tuple[DataSource, ...]
 
     @classmethod
-    def of(cls, value: str | Mapping[str, Any] | Use) -> Sets:
+    def of(cls, value: str | Mapping[str, Any] | Use) -> DataSources:
         """Read the name or the table of a single data set."""
-        return cls((Source(Use.of(value)),))
+        return cls((DataSource(Use.of(value)),))
 
     @classmethod
-    def of_list(cls, values: Sequence[object], where: str) -> Sets:
+    def of_list(cls, values: Sequence[object], where: str) -> DataSources:
         """Read a list of names and tables; a table may have a ``weight``."""
         if not values:
             raise SrzooError(f"{where} is an empty list", "Name a dataset")
@@ -48,18 +48,18 @@ class Sets:
         return [{**s.use.plain(), **w} for s, w in zip(self.each, weights, strict=True)]
 
 
-def _source(value: object, where: str) -> Source:
+def _source(value: object, where: str) -> DataSource:
     if not isinstance(value, str | Mapping):
         raise SrzooError(f"{where} is {value!r}", "Give a name, or a table with a name")
     if isinstance(value, str):
-        return Source(Use(value))
+        return DataSource(Use(value))
     table = dict(cast("Mapping[str, Any]", value))
     weight = table.pop("weight", None)
     if weight is None:
-        return Source(Use.of(table))
+        return DataSource(Use.of(table))
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not number or not 0 < weight < float("inf"):
         raise SrzooError(
             f"{where}: weight is {weight!r}", "Give a number above 0, or leave the set out"
         )
-    return Source(Use.of(table), float(weight))
+    return DataSource(Use.of(table), float(weight))

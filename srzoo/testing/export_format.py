@@ -48,8 +48,8 @@ def writes_what_it_says(case: Case) -> None:
     want = {made.path.with_suffix(s).name for s in (made.kind.suffix, *made.kind.beside)}
     found = {path.name for path in made.path.parent.iterdir()}
     assert found == want, f"{case} wrote {found}, not {want}"
-    told = about.parse(made.kind.about(made.path), str(case))
-    assert (told.model, told.scale) == (NAME, SCALE), f"{case} says {told}"
+    facts = about.parse(made.kind.about(made.path), str(case))
+    assert (facts.model, facts.scale) == (NAME, SCALE), f"{case} says {facts}"
 
 
 def takes_any_size(case: Case) -> None:
@@ -79,9 +79,9 @@ def deterministic(case: Case) -> None:
 def stays_as_it_is(case: Case) -> None:
     """Opening and running a file changes nothing in its folder."""
     made = _written(case.name)
-    before = kept_folders.parts(made.path.parent)
+    before = kept_folders.record_files(made.path.parent)
     made.session()(trial_picture(20, 20))
-    assert kept_folders.parts(made.path.parent) == before, f"{case} changed its files"
+    assert kept_folders.record_files(made.path.parent) == before, f"{case} changed its files"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (

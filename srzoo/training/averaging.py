@@ -19,7 +19,7 @@ from ..recipes.recipe import Recipe
 FOLDER = "stages"
 
 
-def wanted(recipe: Recipe, stage: int) -> bool:
+def is_needed(recipe: Recipe, stage: int) -> bool:
     """Whether the weights of a stage, from 0, belong to the mean."""
     return recipe.average_stages > 1 and stage >= len(recipe.stages) - recipe.average_stages
 
@@ -29,14 +29,14 @@ def folder_of(run: Path, stage: int) -> Path:
     return run / FOLDER / f"{stage + 1:02d}"
 
 
-def expect(recipe: Recipe, run: Path, stage: int) -> None:
+def check_kept(recipe: Recipe, run: Path, stage: int) -> None:
     """Refuse to go on in a stage whose forerunners left nothing to average.
 
     Raises:
         SrzooError: the weights of a stage before it are not there.
     """
     for before in range(stage):
-        if wanted(recipe, before) and not folder_of(run, before).is_dir():
+        if is_needed(recipe, before) and not folder_of(run, before).is_dir():
             raise SrzooError(
                 f"{folder_of(run, before)} is missing: the weights at the end of stage"
                 f" {recipe.stages[before].name!r}, which average_stages ="
@@ -45,7 +45,7 @@ def expect(recipe: Recipe, run: Path, stage: int) -> None:
             )
 
 
-def keep(run: Path, stage: int) -> None:
+def keep_stage(run: Path, stage: int) -> None:
     """Copy the model that a run has released so far: it is what a stage came to."""
     released = read_folder(run)
     _save(folders.build(released), released.config, folder_of(run, stage))
@@ -56,7 +56,7 @@ def average(recipe: Recipe, run: Path, into: Generator) -> Path:
 
     BatchNorm's statistics are averaged too, and its step counts are the last stage's.
     """
-    stages = [stage for stage in range(len(recipe.stages)) if wanted(recipe, stage)]
+    stages = [stage for stage in range(len(recipe.stages)) if is_needed(recipe, stage)]
     kept = [folders.build(read_folder(folder_of(run, stage))).state_dict() for stage in stages]
     for name, tensor in into.state_dict().items():
         each = [state[name] for state in kept]

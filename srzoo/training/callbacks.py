@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and how it ended."""
+"""What a run calls while it goes on, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _no_decoding(_done: int, _total: int) -> None: ...
 
 @dataclass
 class Callbacks:
-    """What a caller may be told while a run goes on; with several processes, by the first.
+    """Functions that a run calls while it goes on; with several processes, in the first.
 
     Attributes:
         on_step: (step, losses so far averaged, steps per second, share of time waiting).

@@ -126,10 +126,12 @@ def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = 
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
         (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
-        parts_ = kept_folders.listed(kept_folders.parts(new))
+        parts_ = kept_folders.records_to_json(kept_folders.record_files(new))
         (new / PARTS).write_bytes(kept_folders.seal({"parts": parts_}))
         progress.write(new)  # the one that changes later, when a run goes back
-        kept_folders.place(new, final)  # the same step again, after resuming from before it
+        kept_folders.move_into_place(
+            new, final
+        )  # the same step again, after resuming from before it
     return final
 
 
@@ -141,14 +143,14 @@ def publish(checkpoint: Path, run: Path) -> None:
     """
     config = read_folder(checkpoint).config
     assert config.weights
-    there = _named(run)
+    there = _weights_file(run)
     if there and there.sha256 == config.weights.sha256:
         return
     name = f"model-{config.weights.sha256[:12]}.safetensors"
     content = (checkpoint / WEIGHTS).read_bytes()
     with files.atomic_write(run / name) as file:
         file.write(content)
-    _point(run, config, name)
+    _point_config(run, config, name)
 
 
 def rename_weights(run: Path) -> None:
@@ -157,13 +159,13 @@ def rename_weights(run: Path) -> None:
     if config.weights and config.weights.file != WEIGHTS:
         with files.atomic_write(run / WEIGHTS) as file:
             file.write((run / config.weights.file).read_bytes())
-        _point(run, config, WEIGHTS)
+        _point_config(run, config, WEIGHTS)
 
 
-def _point(run: Path, config: Config, name: str) -> None:
+def _point_config(run: Path, config: Config, name: str) -> None:
     """Let config.json name other weights; those that it named before go, and nothing else."""
     assert config.weights
-    before = _named(run)
+    before = _weights_file(run)
     entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
     model = replace(config, weights=entry, name=fit_name(run.resolve().name))
     with files.atomic_write(run / CONFIG) as file:
@@ -172,7 +174,7 @@ def _point(run: Path, config: Config, name: str) -> None:
         (run / before.file).unlink(missing_ok=True)
 
 
-def _named(run: Path) -> WeightsFile | None:
+def _weights_file(run: Path) -> WeightsFile | None:
     """The weights that a folder's config.json names; None if that is damaged or no file there."""
     with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
         named = read_folder(run).config.weights  # refuses what lies outside the folder
@@ -181,24 +183,24 @@ def _named(run: Path) -> WeightsFile | None:
     return None
 
 
-def found(run: Path) -> list[Path]:
+def list_checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
 
 
-def known_best(run: Path, progress: RunState) -> RunState:
+def with_existing_best(run: Path, progress: RunState) -> RunState:
     """Forget a best checkpoint that is not there: it was another run's, or is set aside."""
     if progress.best is None or progress.best[0] == progress.step:
         return progress
     return progress if folder_of(run, progress.best[0]).is_dir() else replace(progress, best=None)
 
 
-def sound(run: Path) -> Iterator[Path]:
+def intact_checkpoints(run: Path) -> Iterator[Path]:
     """The checkpoints of a run that are as they were written, newest first.
 
     One that is damaged gets another name, and a FallbackWarning tells of it.
     """
-    for there in reversed(found(run)):
+    for there in reversed(list_checkpoints(run)):
         if _is_whole(there):
             yield there
             continue
@@ -219,7 +221,7 @@ def _is_whole(checkpoint: Path) -> bool:
     facts = kept_folders.check_seal(checkpoint / PARTS)
     if facts is None:
         return not sealed and not (checkpoint / PARTS).exists() and _is_old(checkpoint)
-    parts = kept_folders.read_parts(facts.get("parts"))
+    parts = kept_folders.records_from_json(facts.get("parts"))
     return sealed and parts is not None and kept_folders.intact(checkpoint, parts)
 
 
@@ -234,7 +236,7 @@ def _is_old(checkpoint: Path) -> bool:
 
 def prune(run: Path, keep: int, best: int | None) -> None:
     """Take away all but the last ``keep`` checkpoints and the best."""
-    for old in found(run)[:-keep]:
+    for old in list_checkpoints(run)[:-keep]:
         if int(old.name) != best:
             # Renamed first: what a kill leaves of it is no checkpoint.
             with kept_folders.new_folder(old.parent) as gone:
@@ -242,7 +244,7 @@ def prune(run: Path, keep: int, best: int | None) -> None:
     kept_folders.sweep(run / FOLDER)
 
 
-def progress(checkpoint: Path) -> RunState:
+def read_progress(checkpoint: Path) -> RunState:
     """How far a run was at a checkpoint.
 
     Raises:
@@ -284,11 +286,11 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> RunS
             if then != now:
                 raise ValueError(f"its {name} was {then}, not {now}")
         for name, module in _modules(parts).items():
-            module.load_state_dict(_under(tensors, name), strict=True)
+            module.load_state_dict(_with_prefix(tensors, name), strict=True)
         for name, optimizer in parts.optimizers.items():
-            optimizers.restore(optimizer, _under(tensors, name))
+            optimizers.restore(optimizer, _with_prefix(tensors, name))
         torch.set_rng_state(tensors["rng"])
-        _set_cuda_state(_under(tensors, "cuda"), parts.device)
+        _set_cuda_state(_with_prefix(tensors, "cuda"), parts.device)
         for name, scaler in (scalers or {}).items():
             # One for all networks, before each had its own.
             found = tensors.get(f"scaler.{name}", tensors.get("scaler"))
@@ -333,15 +335,15 @@ def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:
 
 
 def _set_cuda_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Take up a card's chance where there is a card: this one's, or the first that was kept.
+    """Restore the state of a GPU's generator, where there is one: this GPU's, or the first kept.
 
-    Checkpoints of earlier versions hold the states of all cards of their machine.
+    Checkpoints of earlier versions hold the states of all GPUs of their machine.
     """
     if device.type == "cuda" and states:
         mine = str(device.index or 0)
         torch.cuda.set_rng_state(states.get(mine, states[min(states)]), device)
 
 
-def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     start = f"{name}."
     return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}

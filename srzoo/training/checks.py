@@ -37,7 +37,7 @@ NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_e
 
 
 @dataclass(frozen=True)
-class Stage:
+class CheckedStage:
     """What was built for a stage: parameters of its networks, and how many pictures.
 
     Those of the task's are by name.
@@ -55,37 +55,37 @@ class Checked:
 
     Attributes:
         stages: those that were looked at, in order.
-        taken_over: what came from the recipe's ``init``, in words.
+        init_report: what came from the recipe's ``init``, in words.
         words: what is odd, and no error.
         data: the state of each data set, for :mod:`.data_changes`.
     """
 
-    stages: list[Stage] = field(default_factory=list["Stage"])
-    taken_over: str = ""
+    stages: list[CheckedStage] = field(default_factory=list["CheckedStage"])
+    init_report: str = ""
     words: list[str] = field(default_factory=list[str])
     data: data_changes.State = field(default_factory=dict[str, Any])
 
 
-def begin(
+def check_all_stages(
     accelerator: Any,
-    run: Recipe,
+    recipe: Recipe,
     out: Path,
     data: Path | None,
-    there: Path | None,
+    start_from: Path | None,
     first: int,
-    watch: Callbacks,
+    callbacks: Callbacks,
     commits: hub.Commits,
 ) -> list[str]:
     """Check all stages that a run has before it, and say what is odd.
 
     Args:
         accelerator: the first process goes first, so that the others find pictures decoded.
-        run: the whole recipe.
+        recipe: the whole recipe.
         out: the run's folder; it remembers the state of the data.
         data: stands for ``{data}`` in the recipe.
-        there: the checkpoint that the run goes on from, if any.
+        start_from: the checkpoint that the run goes on from, if any.
         first: the stage that it goes on in.
-        watch: is told.
+        callbacks: get what is odd.
         commits: of the models on the Hub that the recipe names; the first process asks.
 
     Returns:
@@ -95,19 +95,19 @@ def begin(
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
     """
     with main_process_first(accelerator, commits):
-        checked = check(run, data, watch.on_decoding, first, watch.on_word)
-    if there:
+        checked = check(recipe, data, callbacks.on_decoding, first, callbacks.on_word)
+    if start_from:
         for word in data_changes.describe_changes(
-            data_changes.read(there.resolve().parents[1]), checked.data
+            data_changes.read(start_from.resolve().parents[1]), checked.data
         ):
-            watch.on_word(word)
+            callbacks.on_word(word)
     if accelerator.is_main_process:
         data_changes.write(out, checked.data)
     return checked.words
 
 
 def check(
-    run: Recipe,
+    recipe: Recipe,
     data: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     first: int = 0,
@@ -116,31 +116,31 @@ def check(
     """Build every stage from ``first`` on, and try what it is made of.
 
     Args:
-        run: the whole recipe.
+        recipe: the whole recipe.
         data: stands for ``{data}`` in the recipe.
-        progress: is told (pictures done, pictures in all) while pictures are decoded.
+        progress: is called with (pictures done, pictures in all) while pictures are decoded.
         first: the stage to begin with.
-        say: is told each of the words as soon as it is found.
+        say: is called with each of the words as soon as it is found.
 
     Raises:
         SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
             which stage.
     """
     with hub.same_commits():
-        return _check(run, data, progress, first, say)
+        return _check(recipe, data, progress, first, say)
 
 
 def _check(
-    run: Recipe,
+    recipe: Recipe,
     data: Path | None,
     progress: Callable[[int, int], None] | None,
     first: int,
     say: Callable[[str], None] | None,
 ) -> Checked:
-    recipes = run.each()
+    recipes = recipe.each()
     checked = Checked()
-    _headers(run, recipes, data, first, checked)
-    known: dict[str, Stage] = {}
+    _headers(recipe, recipes, data, first, checked)
+    known: dict[str, CheckedStage] = {}
     sets: dict[str, Any] = {}
     tried: set[str] = set()
 
@@ -153,8 +153,8 @@ def _check(
     for number in range(first, len(recipes)):
         key = _key(recipes[number])
         if key not in known:
-            with _in_stage(run, number):
-                parts = assemble(run, data, progress, number, say=tell)
+            with _in_stage(recipe, number):
+                parts = assemble(recipe, data, progress, number, say=tell)
                 for attempt, about in _attempts(recipes[number]):
                     if about not in tried:
                         attempt(parts)
@@ -164,7 +164,7 @@ def _check(
             sets[f"t{strict.plain(pictures.train)}"] = parts.crops.pixels
             sets[f"v{strict.plain(pictures.validation)}"] = parts.validation
             if number == 0:
-                checked = Checked(checked.stages, parts.taken_over, checked.words, checked.data)
+                checked = Checked(checked.stages, parts.init_report, checked.words, checked.data)
         checked.stages.append(known[key])
     trained = [pixels for key, pixels in sets.items() if key.startswith("t")]
     held_out = [pixels for key, pixels in sets.items() if key.startswith("v")]
@@ -174,13 +174,13 @@ def _check(
 
 
 @contextmanager
-def _in_stage(run: Recipe, number: int) -> Generator[None]:
+def _in_stage(recipe: Recipe, number: int) -> Generator[None]:
     """Errors in here say in which stage they are."""
     try:
         yield
     except SrzooError as error:
-        if run.stages:
-            error.what = f"stage {run.stages[number].name!r}: {error.what}"
+        if recipe.stages:
+            error.what = f"stage {recipe.stages[number].name!r}: {error.what}"
         raise
 
 
@@ -206,11 +206,11 @@ def _attempts(recipe: Recipe) -> Iterator[tuple[Callable[[Parts], None], str]]:
         yield attempt, f"{attempt.__name__} {strict.plain(about)}"
 
 
-def _facts(parts: Parts) -> Stage:
+def _facts(parts: Parts) -> CheckedStage:
     def count(network: Any) -> int:
         return sum(parameter.numel() for parameter in network.parameters())
 
-    return Stage(
+    return CheckedStage(
         count(parts.generator),
         {name: count(network) for name, network in parts.task.networks.items()},
         len(parts.crops.pixels),
@@ -219,10 +219,10 @@ def _facts(parts: Parts) -> Stage:
 
 
 def _headers(
-    run: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
+    recipe: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
 ) -> None:
     """Look at the data sets of all stages before any picture is decoded."""
-    generator: Any = kinds.generators.build(run.generator)
+    generator: Any = kinds.generators.build(recipe.generator)
     largest = max(generator.scales)
     built: dict[str, Any] = {}
     sizes: dict[str, list[tuple[str, tuple[int, int]]]] = {}
@@ -232,14 +232,14 @@ def _headers(
             for use in (source.use for source in sets.each):
                 key = json.dumps(strict.plain(use), sort_keys=True, default=str)
                 if key not in built:
-                    with _in_stage(run, number):
+                    with _in_stage(recipe, number):
                         built[key] = kinds.datasets.build(fill_in_data_folder(use, data))
                         sizes[key] = list(_sizes(built[key]))
                         checked.data[key] = data_changes.snapshot(
                             built[key], f"data.{place}", use.name
                         )
                 if place == "train" and not pictures.skip_bad:
-                    with _in_stage(run, number):
+                    with _in_stage(recipe, number):
                         large_enough(sizes[key], pictures.lr_crop * largest)
 
 
@@ -284,7 +284,7 @@ def try_task(parts: Parts) -> None:
     pair = _random_pair(parts, min(2, parts.recipe.data.batch))  # statistics may want two
     who = f"the task {task.use.name!r} cannot judge {_crops(pair)}" if task else ""
     with _trying(who, "Raise data.lr_crop, or change the task"):
-        tasks.tried(parts.task, pair, (term.name for term in parts.terms))
+        tasks.check_terms(parts.task, pair, (term.name for term in parts.terms))
 
 
 def _random_pair(parts: Parts, batch: int) -> Pair:

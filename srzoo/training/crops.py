@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import FallbackWarning, PictureError
 from ..recipes.recipe import CHOICE
 from .decode import large_enough
-from .sets import shrunk
+from .sets import degrade
 from .shares import Shares
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..recipes.recipe import Data
     from .pixels import Pixels
 
-Place = tuple[int, int, int]
+CropPosition = tuple[int, int, int]
 """Where a crop lies: the number of its picture, and its top and left in LR pixels."""
 MARGIN = 4
 """LR pixels around a crop that a random degradation may blur into it."""
-TURNS = 10
+ATTEMPTS = 10
 """Pictures that are tried for a crop, where bad ones are left out."""
 
 
@@ -80,7 +80,7 @@ class Crops:
 
     def source(self, step: int, index: int) -> str:
         """The name of the picture that a crop is cut from."""
-        _, (number, _, _) = self._found(step, index, self.scale(step))
+        _, (number, _, _) = self._find_position(step, index, self.scale(step))
         return self._pixels.names[number]
 
     def scale(self, step: int) -> int:
@@ -103,7 +103,7 @@ class Crops:
         return Batch(lr, hr, scale)
 
     def _crop(self, step: int, index: int, scale: int) -> tuple[U8, U8]:
-        rng, (number, top, left) = self._found(step, index, scale)
+        rng, (number, top, left) = self._find_position(step, index, scale)
         side = self._data.lr_crop
         height, width = (length // scale for length in self._pixels.size(number))
         hr = self._pixels.hr(number)
@@ -114,7 +114,7 @@ class Crops:
             down, after = min(height, top + side + MARGIN), min(width, left + side + MARGIN)
             wide = hr[up * scale : down * scale, before * scale : after * scale]
             name, called = self._data.degradation.name, self._pixels.names[number]
-            lr = shrunk(wide, scale, self._degradation, name, rng, called)
+            lr = degrade(wide, scale, self._degradation, name, rng, called)
             lr = lr[top - up : top - up + side, left - before : left - before + side]
         hr = hr[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
         if self._data.augment:
@@ -122,49 +122,51 @@ class Crops:
             lr, hr = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
         return lr, hr
 
-    def _found(self, step: int, index: int, scale: int) -> tuple[np.random.Generator, Place]:
-        """The same as :meth:`_place`, but of another picture where one turns out to be bad."""
+    def _find_position(
+        self, step: int, index: int, scale: int
+    ) -> tuple[np.random.Generator, CropPosition]:
+        """The same as :meth:`_position`, but of another picture where one turns out to be bad."""
         if self._pixels.kept or not self._data.skip_bad:
-            return self._place(step, index, scale)
-        for turn in range(TURNS):
+            return self._position(step, index, scale)
+        for turn in range(ATTEMPTS):
             try:
-                rng, place = self._place(step, index, scale, turn)
+                rng, place = self._position(step, index, scale, turn)
                 self._pixels.hr(place[0])
                 if self._pixels.has_lr(place[0], scale):
                     self._pixels.lr(place[0], scale)
             except PictureError as error:
-                if turn == TURNS - 1:
+                if turn == ATTEMPTS - 1:
                     raise
                 warnings.warn(f"left out: {error.what}", FallbackWarning, stacklevel=2)
             else:
                 return rng, place
         raise AssertionError("the last turn returns or raises")
 
-    def _place(
+    def _position(
         self, step: int, index: int, scale: int, turn: int = 0
-    ) -> tuple[np.random.Generator, Place]:
+    ) -> tuple[np.random.Generator, CropPosition]:
         """The chance that makes a crop, and where the crop lies."""
-        rng, number = self._draw(step, index, turn)
-        found = [self._somewhere(rng, number, scale)]
+        rng, number = self._draw_picture(step, index, turn)
+        found = [self._random_position(rng, number, scale)]
         if self._data.draw == "detail":
             more = range(CHOICE - 1)
-            found += [self._somewhere(rng, self._by_area(rng), scale) for _ in more]
+            found += [self._random_position(rng, self._by_area(rng), scale) for _ in more]
             found.sort(key=lambda place: self._detail(place, scale))
         return rng, found[-1]
 
-    def _somewhere(self, rng: np.random.Generator, number: int, scale: int) -> Place:
+    def _random_position(self, rng: np.random.Generator, number: int, scale: int) -> CropPosition:
         height, width = (length // scale for length in self._pixels.size(number))
         side = self._data.lr_crop
         return number, int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
 
-    def _detail(self, place: Place, scale: int) -> float:
+    def _detail(self, place: CropPosition, scale: int) -> float:
         """The mean difference between neighbours in green, of an HR crop."""
         number, top, left = place
         rows, columns = (slice(at * scale, (at + self._data.lr_crop) * scale) for at in (top, left))
         green = self._pixels.hr(number)[rows, columns, 1].astype(np.int16)
         return float(sum(np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1)))
 
-    def _draw(self, step: int, index: int, turn: int) -> tuple[np.random.Generator, int]:
+    def _draw_picture(self, step: int, index: int, turn: int) -> tuple[np.random.Generator, int]:
         """The chance that makes a crop, and its picture."""
         again = turn + ((step, index) in self._skipped)
         if again:

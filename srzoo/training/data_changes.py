@@ -52,14 +52,14 @@ def read(run: Path) -> State:
 def describe_changes(before: State, now: State) -> list[str]:
     """A sentence for each data set that is not what it was."""
     return [
-        _changed(before[key], facts)
+        _changed_settings(before[key], facts)
         for key, facts in now.items()
         if isinstance(before.get(key), Mapping)
         and before[key].get("fingerprint") != facts["fingerprint"]
     ]
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     then, count = before.get("pictures"), now["pictures"]
     how = (
         f"it had {then} pictures, and has {count}"

@@ -20,8 +20,8 @@ from ..exporting import code
 from ..plugins import kinds
 from ..plugins.registry import Use
 from . import packs
-from .packs import Packs, Place, Row
-from .sets import PairError, Source, fits, shrunk, summarize_faults, whole
+from .packs import PackedArray, PackedPicture, Packs
+from .sets import GuardedDataset, PairError, check_pair, crop_to_scale, degrade, summarize_faults
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation, Sample
@@ -37,7 +37,7 @@ TRIAL = 32
 """LR pixels a side of the noise that shows whether a degradation is what it was."""
 
 
-def marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int, str]:
+def file_marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int, str]:
     """What the keys of LR pictures end in that a deterministic degradation makes, by scale.
 
     It changes with the degradation's arguments, with its code where that is not srzoo's own, and
@@ -49,7 +49,7 @@ def marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int, str
         noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
         facts = [strict.plain(use), code.of_use(kinds.degradations, use)]
         what = json.dumps(facts, sort_keys=True).encode()
-        what += shrunk(
+        what += degrade(
             noise, scale, shrink, use.name, np.random.default_rng(0), "a trial"
         ).tobytes()
         found[scale] = f"-x{scale}-{hashlib.sha256(what).hexdigest()[:12]}"
@@ -73,7 +73,7 @@ class Decoder:
     def __init__(
         self,
         number: int,
-        source: Source,
+        source: GuardedDataset,
         keys: Sequence[str],
         found: Packs,
         shrink: Degradation,
@@ -102,7 +102,7 @@ class Decoder:
         self.faults.append((self._named(index), error))
         self._bad.add(index)
 
-    def look(self, lr_crop: int, skip_bad: bool) -> None:
+    def check_pictures(self, lr_crop: int, skip_bad: bool) -> None:
         """What can be told before anything is decoded.
 
         Raises:
@@ -117,7 +117,7 @@ class Decoder:
                 size = place.size if place else self._source.size(index)
                 if place and lr:
                     called = f"{self._found.names[key]} of {self._source.label}"
-                    fits(place.size, lr.size, self._scales, called)
+                    check_pair(place.size, lr.size, self._scales, called)
             except SrzooError as error:
                 self._fault(index, error)
                 continue
@@ -186,22 +186,22 @@ class Decoder:
 
     def _fetch(
         self,
-        todo: Sequence[int],
+        indices: Sequence[int],
         cache: Literal["auto", "always", "never"],
         report: Callable[[int], None],
         say: Callable[[str], None],
     ) -> None:
-        if cache == "never" or (cache == "auto" and not self._room(todo, say)):
-            self._read_facts(todo, report)
+        if cache == "never" or (cache == "auto" and not self._has_room(indices, say)):
+            self._read_facts(indices, report)
             self._probed.clear()
             return
-        if edited := self._edited(todo):
+        if edited := self._count_edited(indices):
             say(
                 f"{self._degradation} makes other pictures than before: the LR of {edited} kept"
                 " ones is made again"
             )
         try:
-            self._keep(todo, report)
+            self._keep(indices, report)
         except OSError as error:
             what = f"decoded pictures cannot be kept in {packs.root()}: {error.strerror or error}"
             if cache == "always":
@@ -209,10 +209,10 @@ class Decoder:
                     what, 'Make room, name another place with SRZOO_CACHE, or set data.cache="auto"'
                 ) from error
             say(f"{what}; they are decoded as they are needed")
-            left = [i for i in todo if i not in self._bad and not self._complete(i)]
+            left = [i for i in indices if i not in self._bad and not self._complete(i)]
             self._read_facts(left, report)
 
-    def _edited(self, todo: Sequence[int]) -> int:
+    def _count_edited(self, todo: Sequence[int]) -> int:
         """How many kept pictures have LR by this degradation, as it was before it was edited."""
         kept = self._kept(todo)
         before = tuple(
@@ -224,7 +224,7 @@ class Decoder:
             len(kept) if before and any(key.startswith(before) for key in self._found.places) else 0
         )
 
-    def _room(self, todo: Sequence[int], say: Callable[[str], None]) -> bool:
+    def _has_room(self, todo: Sequence[int], say: Callable[[str], None]) -> bool:
         """Whether there is room for what is missing; says so if there is none."""
         each = 1 + sum(1 / scale**2 for scale in self._scales)
         sizes = [self._sizes[index] for index in todo if index in self._sizes]
@@ -246,11 +246,11 @@ class Decoder:
         )
         return False
 
-    def _keep(self, todo: Sequence[int], report: Callable[[int], None]) -> None:
+    def _keep(self, indices: Sequence[int], report: Callable[[int], None]) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self._found.add(writer))  # also what came before an error
             writer = stack.enter_context(packs.writing(self._source.about))
-            for done, (index, found) in enumerate(in_threads(self._work, todo)):
+            for done, (index, found) in enumerate(in_threads(self._work, indices)):
                 if isinstance(found, SrzooError):
                     self._fault(index, found)
                 else:
@@ -272,16 +272,16 @@ class Decoder:
         called = f"{name} of {self._source.label}"
         for scale, mark in self._marks.items():
             if key + mark not in self._found.places:
-                part, chance = whole(hr, scale, called), np.random.default_rng(0)
-                pictures[key + mark] = shrunk(
+                part, chance = crop_to_scale(hr, scale, called), np.random.default_rng(0)
+                pictures[key + mark] = degrade(
                     part, scale, self._shrink, self._degradation, chance, called
                 )
         return name, pictures
 
-    def _read_facts(self, todo: Sequence[int], report: Callable[[int], None]) -> None:
+    def _read_facts(self, indices: Sequence[int], report: Callable[[int], None]) -> None:
         """Of pictures that are not kept: sizes, names, and whether they have an LR picture."""
-        told = self._sizes.keys() & (self._own.keys() | self._kept(todo))
-        unknown = [index for index in todo if index not in told]
+        known = self._sizes.keys() & (self._own.keys() | self._kept(indices))
+        unknown = [index for index in indices if index not in known]
 
         def facts(index: int) -> tuple[str, tuple[int, ...], bool]:
             sample = self._sample(index)
@@ -293,12 +293,12 @@ class Decoder:
             else:
                 self._names[index], (height, width), self._own[index] = found
                 self._sizes[index] = height, width
-            report(len(todo) - len(unknown) + done + 1)
+            report(len(indices) - len(unknown) + done + 1)
 
     def _kept(self, indices: Iterable[int]) -> set[int]:
         return {index for index in indices if self._keys[index] in self._found.places}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[PackedPicture]:
         """All pictures that are not bad."""
         places = self._found.places
         for index, key in enumerate(self._keys):
@@ -306,13 +306,13 @@ class Decoder:
                 continue
             hr = places.get(key)
             own = key + OWN in places if hr else self._own[index]
-            lr: dict[int, Place | None] = (
+            lr: dict[int, PackedArray | None] = (
                 {self._scales[0]: places.get(key + OWN)}
                 if own
                 else {scale: places.get(key + mark) for scale, mark in self._marks.items()}
             )
             size = hr.size if hr else self._sizes[index]
-            yield Row(self._number, index, key, self._named(index), size, hr, lr, own)
+            yield PackedPicture(self._number, index, key, self._named(index), size, hr, lr, own)
 
 
 def too_small(size: tuple[int, int], side: int, name: str) -> PictureError | None:

@@ -31,7 +31,7 @@ class GuardedMetric:
         if self.error is None:
             try:
                 return float(self.metric(sr, hr, scale))
-            except Exception as error:  # noqa: BLE001 - it is told by whoever asked
+            except Exception as error:  # noqa: BLE001 - the caller reports it
                 self.error = error
         return math.nan
 

@@ -42,19 +42,19 @@ def pictures_in_both(training: Pixels, validation: Pixels) -> Iterator[str]:
     for number, name in enumerate(validation.names):
         size = validation.size(number)
         numbers = by_size.get(size, [])
-        if not _quick(training):
+        if not _is_cheap(training):
             numbers = [n for n in numbers if _stem(training.names[n]) == _stem(name)]
             looks.pop(size, None)
         if not numbers:
             continue
         if size not in looks:
-            looks[size] = np.stack([_look(training, n) for n in numbers])
-        apart = np.abs(looks[size] - _look(validation, number)).mean(axis=(1, 2, 3))
+            looks[size] = np.stack([_thumbnail(training, n) for n in numbers])
+        apart = np.abs(looks[size] - _thumbnail(validation, number)).mean(axis=(1, 2, 3))
         if apart.min() <= ALIKE:
             yield name
 
 
-def _quick(pixels: Any) -> bool:
+def _is_cheap(pixels: Any) -> bool:
     """Whether its pictures lie decoded; otherwise only those of the same name are compared."""
     return bool(getattr(pixels, "kept", True))
 
@@ -63,7 +63,7 @@ def _stem(name: str) -> str:
     return PurePosixPath(name).stem
 
 
-def _look(pixels: Pixels, number: int) -> NDArray[np.int16]:
+def _thumbnail(pixels: Pixels, number: int) -> NDArray[np.int16]:
     """Some pixels of a picture, the same places in each of its size."""
     hr = pixels.hr(number)
     height, width = hr.shape[:2]

@@ -21,11 +21,11 @@ from .optimizers import set_rates
 from .parts import Parts
 from .processes import gather, mean, on_main_process, stop_signal
 from .run_log import SHEET, RunLog
-from .saving import explain_failures, finish_checkpoint, release, write
+from .saving import explain_failures, finish_checkpoint, release, save_checkpoint
 from .schedule import ema_decay, factor
 from .step import Run, train_step
 from .supply import ready_batches, workers_for
-from .validate import first_is_better, validate
+from .validate import is_better, validate
 from .watchdog import NotFinite, PendingChecks, Watchdog
 
 LOG_EVERY = 50
@@ -34,12 +34,12 @@ REJECTED = "rejected"
 
 
 def fit(
-    run: Run, out: Path, progress: RunState, watch: Callbacks, *, more: bool = False
+    run: Run, out: Path, progress: RunState, callbacks: Callbacks, *, more: bool = False
 ) -> tuple[Outcome, RunState]:
     """Run the steps that are left of a stage; save, evaluate and report on the way.
 
     A checkpoint is written before it is evaluated. A metric, a sheet or a curve that fails is
-    told of, and no more.
+    reported, and the run goes on.
 
     A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step that is an end before
     time only if ``more`` stages follow. A loss or gradient that is not finite sends the run back
@@ -54,7 +54,7 @@ def fit(
     def begin() -> None:
         there = checkpoint.folder_of(out, progress.step)
         if progress.step == parts.start or not there.is_dir():  # the first one to fall back on
-            write(run, out, progress, "nothing is trained yet")
+            save_checkpoint(run, out, progress, "nothing is trained yet")
         release(parts, out, progress)  # a kill may have come between checkpoint and release
 
     on_main_process(accelerator, begin)
@@ -62,98 +62,102 @@ def fit(
         while True:
             parts.crops.skip(progress.skipped)
             try:
-                return _steps(run, out, progress, watch, more)
+                return _steps(run, out, progress, callbacks, more)
             except NotFinite as found:
-                progress = _roll_back(run, out, found, watch)
+                progress = _roll_back(run, out, found, callbacks)
 
 
 @contextmanager
 def _settings(run: Run) -> Generator[None]:
     """What the recipe asks of cuDNN; as before afterwards."""
-    plan, now = run.parts.recipe.train, torch.backends.cudnn
+    settings, now = run.parts.recipe.train, torch.backends.cudnn
     if run.device.type != "cuda":
         yield
         return
     with now.flags(
         enabled=now.enabled,
         deterministic=now.deterministic,
-        benchmark=plan.cudnn_benchmark,
-        allow_tf32=plan.tf32,
+        benchmark=settings.cudnn_benchmark,
+        allow_tf32=settings.tf32,
     ):
         yield
 
 
 def _steps(
-    run: Run, out: Path, progress: RunState, watch: Callbacks, more: bool
+    run: Run, out: Path, progress: RunState, callbacks: Callbacks, more: bool
 ) -> tuple[Outcome, RunState]:
     parts, accelerator = run.parts, run.accelerator
-    recipe, plan = parts.recipe, parts.recipe.train
+    recipe, settings = parts.recipe, parts.recipe.train
     main = accelerator.is_main_process
-    report = RunLog(out if main else None, progress.step, watch.on_word)
+    report = RunLog(out if main else None, progress.step, callbacks.on_word)
     watchdog = Watchdog(recipe.watchdog.patience)
     values: dict[str, float] = {}
-    stop = parts.start + plan.steps
-    doubts = PendingChecks(parts.terms, run.device)
-    if _due(parts, progress.step) and progress.evaluated != progress.step:
+    stop = parts.start + settings.steps
+    pending = PendingChecks(parts.terms, run.device)
+    if _is_due(parts, progress.step) and progress.evaluated != progress.step:
         # A kill came between the checkpoint and its evaluation.
         report.pause_clock()
-        progress, values = _evaluate(run, out, progress, report, watch)
+        progress, values = _evaluate(run, out, progress, report, callbacks)
         report.resume_clock()
     batches = ready_batches(
         parts.crops,
-        progress.step * plan.accumulate,
-        stop * plan.accumulate,
+        progress.step * settings.accumulate,
+        stop * settings.accumulate,
         accelerator.process_index,
         accelerator.num_processes,
         workers_for(recipe.data.workers, accelerator.num_processes),
     )
-    with batches as coming, stop_signal() as asked:
+    with batches as batches_ready, stop_signal() as stop_requested:
         for step in range(progress.step, stop):
-            here = step - parts.start  # in this stage
-            _set_rates(run, here)
-            parts.foldable.folded = plan.fold and here < plan.steps * (1 - plan.unfolded_share)
-            turns = parts.task.turns(here)
-            for part in range(plan.accumulate):
-                taken = train_step(run, report.timed_wait(lambda: next(coming)), turns, asked())
-                doubts.add(step, step * plan.accumulate + part, taken.finite, taken.pair)
-                report.add(taken.losses, taken.facts)
-            _average(run, here)
+            stage_step = step - parts.start  # in this stage
+            _set_rates(run, stage_step)
+            parts.foldable.folded = settings.fold and stage_step < settings.steps * (
+                1 - settings.unfolded_share
+            )
+            turns = parts.task.turns(stage_step)
+            for part in range(settings.accumulate):
+                result = train_step(
+                    run, report.timed_wait(lambda: next(batches_ready)), turns, stop_requested()
+                )
+                pending.add(step, step * settings.accumulate + part, result.finite, result.pair)
+                report.add(result.losses, result.facts)
+            _average(run, stage_step)
             done = step + 1
             last = done == stop
             if done % LOG_EVERY == 0 or last:
                 before, losses, facts = report.means()
                 losses, facts = mean(accelerator, losses), mean(accelerator, facts)
                 line = report.log(done, losses, facts, _rates(run))
-                watch.on_step(done, losses, line["steps_per_second"], line["waiting"])
-                watch.on_log(line)
-                for word in watchdog.look(before, done, facts):
-                    report.warned(done, word)
-                    watch.on_word(f"step {done}: {word}")
-            due = _due(parts, done)
-            saved = due or done % plan.checkpoint_every == 0
+                callbacks.on_step(done, losses, line["steps_per_second"], line["waiting"])
+                callbacks.on_log(line)
+                for word in watchdog.check(before, done, facts):
+                    report.warn(done, word)
+                    callbacks.on_word(f"step {done}: {word}")
+            due = _is_due(parts, done)
+            saved = due or done % settings.checkpoint_every == 0
             # Of several processes the others hear of it with the next batch.
-            stopped = doubts.stop if accelerator.num_processes > 1 else asked()
+            stopped = pending.stop if accelerator.num_processes > 1 else stop_requested()
             if saved or stopped:
-                doubts.settle()
+                pending.settle()
             report.pause_clock()
             values = {}
             if saved:
                 progress = _save(run, out, done, progress)
             if due:
-                progress, values = _evaluate(run, out, progress, report, watch)
+                progress, values = _evaluate(run, out, progress, report, callbacks)
             if accelerator.num_processes == 1:
-                stopped = asked()  # also while it was evaluated
+                stopped = stop_requested()  # also while it was evaluated
             if stopped and not saved:
-                doubts.settle()
+                pending.settle()
                 progress = _save(run, out, done, progress)
             report.resume_clock()
             if stopped and (more or not last):
-                watch.on_word(f"stopped at step {done}, which is saved")
+                callbacks.on_word(f"stopped at step {done}, which is saved")
                 return Outcome(done, complete=False), progress
     return Outcome(stop, complete=True, values=values), progress
 
 
-def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunState:
+def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> RunState:
     """Keep the batch to look at, and go back to the last checkpoint without its culprits."""
     parts, accelerator = run.parts, run.accelerator
     first = accelerator.process_index * len(found.pair.sr)
@@ -163,11 +167,11 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunSt
         try:
             _keep_rejected(out / REJECTED, found, first, names)
         except OSError as trouble:
-            watch.on_word(f"the batch is not kept: {troubles.reason(trouble)}")
+            callbacks.on_word(f"the batch is not kept: {troubles.describe(trouble)}")
     terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
     what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
-    there, before = _last_good(run, out, found.step)
+    there, before = _last_intact(run, out, found.step)
     now, window = found.step + 1, parts.recipe.watchdog.window
     lately = tuple(at for at in before.rolled_back if now - at < window)
     if len(lately) >= parts.recipe.watchdog.rollbacks:
@@ -182,7 +186,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunSt
     accelerator.wait_for_everyone()  # all have read it
     skipped = tuple(sorted({*before.skipped, *crops}))
     progress = replace(
-        checkpoint.known_best(out, before), skipped=skipped, rolled_back=(*lately, now)
+        checkpoint.with_existing_best(out, before), skipped=skipped, rolled_back=(*lately, now)
     )
 
     def keep() -> None:
@@ -190,7 +194,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, watch: Callbacks) -> RunSt
             progress.write(there)
 
     on_main_process(accelerator, keep)
-    watch.on_word(f"{what}: back to step {progress.step}, without them")
+    callbacks.on_word(f"{what}: back to step {progress.step}, without them")
     return progress
 
 
@@ -204,11 +208,11 @@ def _keep_rejected(folder: Path, found: NotFinite, first: int, names: list[str])
         file.write(safetensors.torch.save(whole, facts))
 
 
-def _last_good(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
+def _last_intact(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
     """Load the newest checkpoint of this stage, up to a step, whose weights are finite."""
     parts = run.parts
-    for there in checkpoint.sound(out):
-        if int(there.name) > step or checkpoint.progress(there).stage != parts.stage:
+    for there in checkpoint.intact_checkpoints(out):
+        if int(there.name) > step or checkpoint.read_progress(there).stage != parts.stage:
             continue
         progress = checkpoint.load(parts, there, run.scalers)
         if all(bool(tensor.isfinite().all()) for tensor in parts.generator.state_dict().values()):
@@ -238,7 +242,7 @@ def _rates(run: Run) -> dict[str, float]:
     return rates | {f"{name}_lr": float(one.param_groups[0]["lr"]) for name, one in opponents}
 
 
-def _due(parts: Parts, step: int) -> bool:
+def _is_due(parts: Parts, step: int) -> bool:
     """Whether the state after a step of this stage is to be evaluated."""
     stop = parts.start + parts.recipe.train.steps
     return step > parts.start and (step == stop or step % parts.recipe.train.evaluate_every == 0)
@@ -249,8 +253,8 @@ def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
     now = replace(progress, step=step)
 
     def save() -> None:
-        write(run, out, now, f"all up to step {progress.step} is saved, and stays")
-        if not _due(run.parts, step):
+        save_checkpoint(run, out, now, f"all up to step {progress.step} is saved, and stays")
+        if not _is_due(run.parts, step):
             finish_checkpoint(run, out, now)
 
     on_main_process(run.accelerator, save)
@@ -258,15 +262,15 @@ def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
 
 
 def _evaluate(
-    run: Run, out: Path, progress: RunState, report: RunLog, watch: Callbacks
+    run: Run, out: Path, progress: RunState, report: RunLog, callbacks: Callbacks
 ) -> tuple[RunState, dict[str, float]]:
     """Judge what was saved last by the first process, while the others wait."""
 
     def evaluate() -> tuple[RunState, dict[str, float]]:
         step, best = progress.step, progress.best
-        values = evaluate_guarded(run, out, step, report, watch)
-        first = _first(run.parts)
-        if first in values and first_is_better(run.parts, {first: values[first]}, best):
+        values = evaluate_guarded(run, out, step, report, callbacks)
+        first = _main_metric(run.parts)
+        if first in values and is_better(run.parts, {first: values[first]}, best):
             best = (step, values[first])
         now = replace(progress, evaluated=step, best=best)
         with explain_failures("the evaluation", f"step {step} is saved, and stays"):
@@ -277,16 +281,16 @@ def _evaluate(
     return on_main_process(run.accelerator, evaluate)
 
 
-def _first(parts: Parts) -> str:
+def _main_metric(parts: Parts) -> str:
     """What validation calls the value that tells the best checkpoint."""
     name = next(iter(parts.metrics))
     return f"{name}_x{parts.scales[0]}" if len(parts.scales) > 1 else name
 
 
 def evaluate_guarded(
-    run: Run, out: Path, step: int, report: RunLog, watch: Callbacks, stages: int = 1
+    run: Run, out: Path, step: int, report: RunLog, callbacks: Callbacks, stages: int = 1
 ) -> dict[str, float]:
-    """What validation says, told and drawn; whatever of it fails is told, and left out.
+    """Validate, report and draw the values; a part that fails is reported, and left out.
 
     It neither draws from the random numbers of the run nor changes the mode of a network.
     """
@@ -298,8 +302,8 @@ def evaluate_guarded(
         say(str(troubles.explain(error, f"step {step}: cannot {what}")))
 
     def say(word: str) -> None:
-        report.warned(step, word)
-        watch.on_word(word)
+        report.warn(step, word)
+        callbacks.on_word(word)
 
     def values_and(sheet: Path | None) -> dict[str, float]:
         try:
@@ -312,7 +316,7 @@ def evaluate_guarded(
     values: dict[str, float] = {}
     try:
         values = values_and(out / SHEET)
-    except Exception as error:  # noqa: BLE001 - it is told, and the run goes on
+    except Exception as error:  # noqa: BLE001 - it is reported, and the run goes on
         what = "validate"
         with contextlib.suppress(Exception):
             values = values_and(None)
@@ -325,10 +329,10 @@ def evaluate_guarded(
         if not name.startswith(tuple(broken)):
             say(f"step {step}: {name} is no number, and does not count")
     values = numbers(values)
-    report.evaluated(step, values, stages)
+    report.log_evaluation(step, values, stages)
     try:
         report.draw()
     except Exception as error:  # noqa: BLE001 - likewise
         failed("draw the curves", error)
-    watch.on_evaluation(step, values)
+    callbacks.on_evaluation(step, values)
     return values

@@ -1,4 +1,4 @@
-"""timm's Muon with the kernels of a shape taken together, for cards that launches hold up."""
+"""timm's Muon with the kernels of a shape taken together, for GPUs that wait for launches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BatchedMuon(Muon):
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
     https://kellerjordan.github.io/posts/muon/. What it does is timm's own function, which takes a
     stack of matrices too: so the weights are those of timm's Muon but for the rounding of a
-    product of matrices, which a card does in another order for a stack. The state is timm's.
+    product of matrices, which a GPU does in another order for a stack. The state is timm's.
     """
 
     @torch.no_grad()

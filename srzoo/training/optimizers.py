@@ -33,7 +33,7 @@ OWN: Mapping[str, Any] = {
 }
 """Built without timm's defaults for them; the sgd of timm has Nesterov momentum."""
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-"""Of these one kernel of a CUDA card moves all parameters."""
+"""On a CUDA device one kernel of these updates all parameters."""
 KEYS = ("lr", "betas", "eps", "weight_decay", "momentum")
 """What a recipe says of an optimiser outside of its ``args``."""
 LOOKAHEAD = "lookahead_"
@@ -94,21 +94,21 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
     if settings.name == "muon" and not settings.momentum:
         raise SrzooError("muon is nothing without momentum", f"Set {where}.momentum = 0.95")
     for group in settings.groups:
-        for key, value in _own(group).items():
+        for key, value in _own_args(group).items():
             if not 0 <= value < math.inf:
                 raise SrzooError(
                     f"{where}: {key} of the group {group.match!r} is {value}", "It is at least 0"
                 )
     if network is not None:
         _groups(network, settings, where)
-    small = [{"params": [nn.Parameter(torch.zeros(8, 8))], **_own(g)} for g in settings.groups]
+    small = [{"params": [nn.Parameter(torch.zeros(8, 8))], **_own_args(g)} for g in settings.groups]
     _make([*small, {"params": [nn.Parameter(torch.zeros(8, 8))]}], settings, where)
 
 
 def build(network: Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
     """An optimiser of a network's parameters, which are on their device by now.
 
-    On a CUDA card Adam, AdamW and SGD are fused, and Muon takes kernels of a shape together.
+    On a CUDA device Adam, AdamW and SGD are fused, and Muon takes kernels of a shape together.
     Elsewhere they are torch's and timm's as they are.
 
     Args:
@@ -124,8 +124,8 @@ def build(network: Module, settings: Optimizer, who: str) -> torch.optim.Optimiz
     where = f"optimizer of the {who}"
     check(settings, where, network)
     groups = _groups(network, settings, where)
-    on_a_card = all(p.device.type == "cuda" for group in groups for _, p in group["params"])
-    optimizer = _make(groups, settings, where, on_a_card)
+    on_gpu = all(p.device.type == "cuda" for group in groups for _, p in group["params"])
+    optimizer = _make(groups, settings, where, on_gpu)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
@@ -143,7 +143,7 @@ def _groups(network: Module, settings: Optimizer, where: str) -> list[dict[str, 
                 f"{where}: the group {group.match!r} matches no parameter to train{taken}",
                 _nearest(group.match, left),
             )
-        groups.append({"params": [(name, left.pop(name)) for name in mine], **_own(group)})
+        groups.append({"params": [(name, left.pop(name)) for name in mine], **_own_args(group)})
     # Their rate is the one that is logged.
     return [{"params": list(left.items())}, *groups] if left else groups
 
@@ -198,7 +198,7 @@ def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
             else:
                 rest.setdefault(str(number), {})[key] = value
     groups = cast("list[dict[str, Any]]", whole["param_groups"])
-    counts = [{k: v for k, v in group.items() if _moves(k, v, takes)} for group in groups]
+    counts = [{k: v for k, v in group.items() if _is_counter(k, v, takes)} for group in groups]
     for number, count in enumerate(counts):
         found = {key: count.pop(key) for key in [*count] if isinstance(count[key], Tensor)}
         tensors |= {f"{GROUP}{number}.{key}": value for key, value in found.items()}
@@ -248,7 +248,7 @@ def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> 
     optimizer.load_state_dict({**whole, "state": state, "param_groups": groups})
 
 
-def _moves(key: str, value: object, takes: Mapping[str, Any]) -> bool:
+def _is_counter(key: str, value: object, takes: Mapping[str, Any]) -> bool:
     """Whether an entry of a group is a count that the optimiser keeps, and no setting."""
     fixed = ("params", "param_names", "initial_lr")
     return key not in takes and key not in fixed and isinstance(value, int | float | Tensor)
@@ -264,17 +264,17 @@ def _class(name: str, where: str) -> Any:
         return OWN[name]
     short, known = name.removeprefix(LOOKAHEAD), names()
     if short not in known:
-        raise SrzooError(f"{where}: no optimiser is called {name!r}", _like(name, known))
+        raise SrzooError(f"{where}: no optimiser is called {name!r}", _did_you_mean(name, known))
     try:
         return _TIMM.get_optimizer_class(short, bind_defaults=False)
-    except (ImportError, AssertionError) as error:  # what needs a card says so by an assertion
+    except (ImportError, AssertionError) as error:  # timm asserts that there is a GPU
         raise SrzooError(
             f"{where}: {name} cannot be had here: {error}", "Choose another optimizer.name"
         ) from error
 
 
 def _make(
-    groups: list[dict[str, Any]], settings: Optimizer, where: str, on_a_card: bool = False
+    groups: list[dict[str, Any]], settings: Optimizer, where: str, on_gpu: bool = False
 ) -> torch.optim.Optimizer:
     kind = _class(settings.name, where)
     takes = inspect.signature(kind).parameters
@@ -286,10 +286,10 @@ def _make(
         **given,
         **settings.args,
     }
-    if on_a_card and kind in FUSED and not {"fused", "foreach"} & settings.args.keys():
+    if on_gpu and kind in FUSED and not {"fused", "foreach"} & settings.args.keys():
         args["fused"] = True
     if settings.name == "muon":
-        kind, args = BatchedMuon if on_a_card else Muon, {"nesterov": True, **args}
+        kind, args = BatchedMuon if on_gpu else Muon, {"nesterov": True, **args}
     try:
         if settings.name in OWN:
             return kind(groups, **args)
@@ -301,7 +301,7 @@ def _make(
         ) from error
 
 
-def _own(group: Any) -> dict[str, float]:
+def _own_args(group: Any) -> dict[str, float]:
     """What a group says for itself."""
     said = {"lr": group.lr, "weight_decay": group.weight_decay}
     return {key: value for key, value in said.items() if value is not None}
@@ -321,6 +321,6 @@ def _nearest(pattern: str, found: Iterable[str]) -> str:
     return did_you_mean(pattern, near or {name.split(".")[0] + ".*" for name in found})
 
 
-def _like(name: str, known: list[str]) -> str:
+def _did_you_mean(name: str, known: list[str]) -> str:
     hint = did_you_mean(name, known)
     return f"{hint} (docs/training.md tells them apart)" if hint.startswith("There are") else hint

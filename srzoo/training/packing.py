@@ -52,13 +52,13 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
     if (recipe := source.path / RECIPE).is_file():
         _write(path / RECIPE, recipe.read_bytes())
     if (log := source.path / run_log.LOG).is_file():
-        lines = thinned(run_log.read(log))
+        lines = thin_log(run_log.read(log))
         _write(path / run_log.LOG, _text(lines))
         run_log.draw_curves(lines, path / run_log.CURVES)
     return read_folder(path)
 
 
-def thinned(lines: list[dict[str, Any]], most: int = LOG_BYTES) -> list[dict[str, Any]]:
+def thin_log(lines: list[dict[str, Any]], most: int = LOG_BYTES) -> list[dict[str, Any]]:
     """A log's lines in at most so many bytes: means of neighbours in place of single lines.
 
     Metrics and warnings stay as they are. The hours that the log comes to stay the same.

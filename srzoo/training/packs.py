@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 VERSION = 3
 INDEX, DATA = "index.json", "pixels.bin"
-FULL = 1 << 30
+PACK_BYTES = 1 << 30
 """Bytes from which a pack is closed and the next one begun: what a kill can lose at most."""
 
 
 @dataclass(frozen=True)
-class Place:
+class PackedArray:
     """Where a picture H x W x 3 is kept: a pack, the first of its bytes, height and width."""
 
     pack: Path
@@ -47,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Row:
+class PackedPicture:
     """One picture of a run.
 
     Attributes:
@@ -65,8 +65,8 @@ class Row:
     key: str
     name: str
     size: tuple[int, int]
-    hr: Place | None
-    lr: Mapping[int, Place | None]
+    hr: PackedArray | None
+    lr: Mapping[int, PackedArray | None]
     own: bool
 
 
@@ -93,9 +93,9 @@ class Packs:
     """
 
     def __init__(self, kept: Path | None = None) -> None:
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PackedArray] = {}
         self.names: dict[str, str] = {}
-        self._parts: dict[Path, tuple[kept_folders.Part, ...]] = {}
+        self._parts: dict[Path, tuple[kept_folders.FileRecord, ...]] = {}
         with contextlib.suppress(OSError):
             for folder in sorted(kept.iterdir()) if kept else ():
                 if not folder.name.startswith(files.TEMPORARY) and folder.is_dir():
@@ -103,20 +103,20 @@ class Packs:
 
     def _read(self, folder: Path) -> None:
         facts: dict[str, Any] = kept_folders.check_seal(folder / INDEX) or {}
-        parts = kept_folders.read_parts(facts.get("parts"))
+        parts = kept_folders.records_from_json(facts.get("parts"))
         if facts.get("version") != VERSION or not parts:
             return
         self._parts[folder] = parts
         for key, place in facts["places"].items():
-            self.places[key] = Place(folder, *place)
+            self.places[key] = PackedArray(folder, *place)
         self.names |= facts["names"]
 
-    def add(self, writer: Writer) -> None:
+    def add(self, writer: PackWriter) -> None:
         """Take in what has just been written."""
         self.places |= writer.places
         self.names |= writer.names
 
-    def sift(self, keys: Iterable[str]) -> None:
+    def remove_damaged(self, keys: Iterable[str]) -> None:
         """Check the packs that hold these pictures, and take away those that are damaged."""
         used = sorted({self.places[key].pack for key in keys if key in self.places})
         with ThreadPoolExecutor(memory.processors()) as pool:
@@ -131,7 +131,7 @@ class Packs:
         self.places = {key: at for key, at in self.places.items() if at.pack not in lost}
 
 
-def intact(pack: Path, parts: tuple[kept_folders.Part, ...]) -> bool:
+def intact(pack: Path, parts: tuple[kept_folders.FileRecord, ...]) -> bool:
     """Whether a pack's bytes are those that were written; they are read once in a process."""
     try:
         state = (pack / DATA).stat()
@@ -141,17 +141,19 @@ def intact(pack: Path, parts: tuple[kept_folders.Part, ...]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _intact(pack: Path, parts: tuple[kept_folders.Part, ...], _size: int, _changed: int) -> bool:
+def _intact(
+    pack: Path, parts: tuple[kept_folders.FileRecord, ...], _size: int, _changed: int
+) -> bool:
     # A run of several stages opens the same packs for each of them.
     return kept_folders.intact(pack, parts)
 
 
-class Writer:
+class PackWriter:
     """Puts pictures into packs, which take their places whole."""
 
     def __init__(self, folder: Path, about: str) -> None:
         self._folder, self._about = folder, about
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PackedArray] = {}
         self.names: dict[str, str] = {}
         self._begin()
 
@@ -184,7 +186,7 @@ class Writer:
         self._size = start
         self._rows |= rows
         self._names[next(iter(pictures))] = name
-        if self._size >= FULL:
+        if self._size >= PACK_BYTES:
             self.finish()
 
     def finish(self) -> None:
@@ -200,31 +202,33 @@ class Writer:
         os.truncate(self._new / DATA, self._size)  # a picture that did not fit
         if not self._rows:
             return
-        parts = kept_folders.listed([kept_folders.Part(DATA, self._size, self._hash.hexdigest())])
+        parts = kept_folders.records_to_json(
+            [kept_folders.FileRecord(DATA, self._size, self._hash.hexdigest())]
+        )
         facts = {"version": VERSION, "about": self._about, "places": self._rows,
                  "names": self._names, "parts": parts}  # fmt: skip
         (self._new / INDEX).write_bytes(kept_folders.seal(facts))
         name = hashlib.sha256("\n".join(sorted(self._rows)).encode()).hexdigest()[:24]
         final = root() / name
         try:
-            kept_folders.place(self._new, final)
+            kept_folders.move_into_place(self._new, final)
         except OSError:  # another process may have been faster
             if not (final / INDEX).is_file():
                 raise
-        self.places |= {key: Place(final, *row) for key, row in self._rows.items()}
+        self.places |= {key: PackedArray(final, *row) for key, row in self._rows.items()}
         self.names |= self._names
         self._begin()
 
 
 @contextlib.contextmanager
-def writing(about: str) -> Generator[Writer]:
+def writing(about: str) -> Generator[PackWriter]:
     """Packs for the pictures of a data set; what was written stays when something fails.
 
     Raises:
         OSError: the disk is full, or cannot be written.
     """
     with kept_folders.new_folder(root()) as folder:
-        writer = Writer(folder, about)
+        writer = PackWriter(folder, about)
         try:
             yield writer
         except BaseException:

@@ -24,8 +24,8 @@ from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe, Weighted
 from . import optimizers, tasks
 from .crops import Crops
-from .pixels import Pixels, decoded
-from .sets import sources
+from .pixels import Pixels, open_pixels
+from .sets import guarded_datasets
 
 T = TypeVar("T")
 NAMED_AT_MOST = 10
@@ -57,7 +57,7 @@ class Parts:
             with it.
         opponents: the optimisers of the task's networks, by their names.
         metrics: what validation measures, by name; the first tells the best checkpoint.
-        taken_over: what came from the recipe's ``init``, in words.
+        init_report: what came from the recipe's ``init``, in words.
         own_lr: for each data set, whether it has LR pictures of its own.
     """
 
@@ -75,7 +75,7 @@ class Parts:
     crops: Crops
     validation: Pixels
     metrics: dict[str, Metric]
-    taken_over: str
+    init_report: str
     own_lr: tuple[bool, ...] = ()
 
     @property
@@ -114,11 +114,11 @@ def assemble(
     Args:
         run: what to build.
         data: stands for ``{data}`` in the recipe; None for the variable SRZOO_DATA.
-        progress: is told (pictures done, pictures in all) while pictures are decoded.
+        progress: is called with (pictures done, pictures in all) while pictures are decoded.
         stage: which one, from 0.
         init: the model to start from; None for the recipe's own, in the first stage.
         device: where everything is placed, before anything is made of it; None for the CPU.
-        say: is told a sentence about pictures that are left out, or not kept decoded.
+        say: is called with a sentence about pictures that are left out, or not kept decoded.
 
     Raises:
         SrzooError: a part cannot be built.
@@ -128,8 +128,8 @@ def assemble(
     init = recipe.init if init is None and stage == 0 else init
     torch.manual_seed(recipe.train.seed)  # pyright: ignore[reportUnknownMemberType]
     generator = kinds.generators.build(recipe.generator)
-    taken_over = _init(generator, init) if init else ""
-    generator = tasks.place(generator, recipe, device).train()
+    init_report = _init(generator, init) if init else ""
+    generator = tasks.place_network(generator, recipe, device).train()
     if recipe.train.freeze_norm:
         _freeze_norm(generator, recipe)
     optimizers.freeze(generator, recipe.train.freeze)
@@ -143,8 +143,8 @@ def assemble(
     scales = generator.scales
     degradation = recipe.data.degradation
     pictures = recipe.data
-    training = sources(pictures.train, data, "data.train")
-    held_out = sources(pictures.validation, data, "data.validation")
+    training = guarded_datasets(pictures.train, data, "data.train")
+    held_out = guarded_datasets(pictures.validation, data, "data.validation")
     terms = _terms(recipe.losses, data, device)
     metrics = recipe.train.metrics
     named = zip(_distinct_names(metrics), metrics, strict=True)
@@ -154,9 +154,9 @@ def assemble(
         name: optimizers.build(nn_module(network), recipe.opponent, name)
         for name, network in task.networks.items()
     }
-    tasks.fit(task, recipe, generator)
+    tasks.check_fit(task, recipe, generator)
     read = partial(
-        decoded, degradation=degradation, scales=scales, progress=progress, say=say,
+        open_pixels, degradation=degradation, scales=scales, progress=progress, say=say,
         cache=pictures.cache, skip_bad=pictures.skip_bad,
     )  # fmt: skip
     pixels, validation = read(training, lr_crop=pictures.lr_crop), read(held_out)
@@ -181,7 +181,7 @@ def assemble(
         crops=crops,
         validation=validation,
         metrics=judges,
-        taken_over=taken_over,
+        init_report=init_report,
         own_lr=tuple(group.own_lr for group in pixels.groups),
     )
 
@@ -229,7 +229,7 @@ def _there(loss: T, device: torch.device | None) -> T:
 
 
 def _distinct_names(uses: Sequence[Use]) -> list[str]:
-    """A name for each: two of a kind are told apart by their place."""
+    """A name for each: two of a kind get their position as a suffix."""
     names = [use.name for use in uses]
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"

@@ -17,9 +17,9 @@ from ..plugins.registry import Use
 from ..recipes.recipe import CHOICE
 from . import packs
 from .callbacks import Callbacks
-from .decode import Decoder, kept_keys, marks
-from .packs import Packs, Place, Row
-from .sets import Source, shrunk, summarize_faults, whole
+from .decode import Decoder, file_marks, kept_keys
+from .packs import PackedArray, PackedPicture, Packs
+from .sets import GuardedDataset, crop_to_scale, degrade, summarize_faults
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -29,7 +29,7 @@ RECENT = 2 * CHOICE
 
 
 @dataclass(frozen=True)
-class Group:
+class DatasetGroup:
     """The pictures of one data set among those of a run.
 
     Attributes:
@@ -53,7 +53,11 @@ class Pixels:
     """
 
     def __init__(
-        self, rows: Sequence[Row], sets: Sequence[Source], degradation: Use, scales: Sequence[int]
+        self,
+        rows: Sequence[PackedPicture],
+        sets: Sequence[GuardedDataset],
+        degradation: Use,
+        scales: Sequence[int],
     ) -> None:
         self._rows = list(rows)
         self._degradation, self._scales = degradation, tuple(scales)
@@ -64,7 +68,9 @@ class Pixels:
         self.keys = [row.key for row in rows]
         counts = Counter(row.source for row in rows)
         own = {row.source for row in rows if row.own}
-        self.groups = [Group(counts[n], set_.weight, n in own) for n, set_ in enumerate(sets)]
+        self.groups = [
+            DatasetGroup(counts[n], set_.weight, n in own) for n, set_ in enumerate(sets)
+        ]
         self.__setstate__(self.__dict__)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,7 +110,7 @@ class Pixels:
             SrzooError: what was kept has gone, or a picture that is not kept cannot be read.
         """
         place = self._rows[number].hr
-        return self._view(place) if place else self._fresh(number, 0)
+        return self._view(place) if place else self._degrade(number, 0)
 
     def lr(self, number: int, scale: int) -> U8:
         """H/scale x W/scale x 3, not to be written into; only where :meth:`has_lr` says so.
@@ -113,9 +119,9 @@ class Pixels:
             SrzooError: as for :meth:`hr`.
         """
         place = self._rows[number].lr[scale]
-        return self._view(place) if place else self._fresh(number, scale)
+        return self._view(place) if place else self._degrade(number, scale)
 
-    def _view(self, place: Place) -> U8:
+    def _view(self, place: PackedArray) -> U8:
         found = self._maps.get(place.pack)
         if found is None:
             try:
@@ -126,7 +132,7 @@ class Pixels:
                 ) from error
         return place.view(found)
 
-    def _fresh(self, number: int, scale: int) -> U8:
+    def _degrade(self, number: int, scale: int) -> U8:
         """A picture that is not kept, HR for scale 0; the last few are remembered."""
         recent = self._recent
         for what, picture in recent:
@@ -134,10 +140,10 @@ class Pixels:
                 return picture
         row = self._rows[number]
         if scale and not row.own:
-            hr = whole(self.hr(number), scale, row.name)
+            hr = crop_to_scale(self.hr(number), scale, row.name)
             shrink = kinds.degradations.build(self._degradation)
             chance = np.random.default_rng(0)
-            lr = shrunk(hr, scale, shrink, self._degradation.name, chance, row.name)
+            lr = degrade(hr, scale, shrink, self._degradation.name, chance, row.name)
             new = {(number, scale): lr}
         else:
             sample = self._sets[row.source].sample(row.index, self._scales)
@@ -158,8 +164,8 @@ OPEN = "_maps", "_recent"
 """What of :class:`Pixels` stays in its process."""
 
 
-def decoded(
-    sets: Sequence[Source],
+def open_pixels(
+    sets: Sequence[GuardedDataset],
     degradation: Use,
     scales: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
@@ -179,8 +185,8 @@ def decoded(
         sets: of HR pictures, or pairs; they may be mixed.
         degradation: makes LR pictures where a set has none.
         scales: of the generator. Pairs have to be of its only scale.
-        progress: is told (pictures done, pictures in all) while decoding.
-        say: is told what was left out, and what is not kept.
+        progress: is called with (pictures done, pictures in all) while decoding.
+        say: is called with what was left out, and what is not kept.
         cache: as in a recipe's ``data.cache``.
         skip_bad: leave out what cannot be read, breaks the contract or is too small, with a
             word; otherwise all of it is named when the others have been decoded.
@@ -194,16 +200,16 @@ def decoded(
         if len(source) == 0:
             raise SrzooError(f"{source.label} holds no pictures", "Check its path and lists")
     shrink = kinds.degradations.build(degradation)
-    marked = marks(shrink, degradation, scales)
+    marked = file_marks(shrink, degradation, scales)
     found = Packs(packs.root() if cache != "never" else None)
     keys = [source.keys() for source in sets]
-    found.sift(key for each in keys for key in kept_keys(each, marked))
+    found.remove_damaged(key for each in keys for key in kept_keys(each, marked))
     decoders = [
         Decoder(number, source, each, found, shrink, degradation.name, scales, marked)
         for number, (source, each) in enumerate(zip(sets, keys, strict=True))
     ]
     for decoder in decoders:
-        decoder.look(lr_crop, skip_bad)
+        decoder.check_pictures(lr_crop, skip_bad)
     total, before = sum(len(decoder.missing) for decoder in decoders), 0
     for decoder in decoders:
         count = len(decoder.missing)
@@ -219,7 +225,7 @@ def decoded(
     if faults and not skip_bad:
         raise summarize_faults([error for _, error in faults], everything)
     if faults:
-        speak(_left_out(faults, everything))
+        speak(_describe_faults(faults, everything))
     rows = [row for decoder in decoders for row in decoder.rows()]
     for number, source in enumerate(sets):
         if not any(row.source == number for row in rows):
@@ -227,13 +233,15 @@ def decoded(
     return Pixels(_distinct_names(rows, sets), sets, degradation, scales)
 
 
-def _left_out(faults: Sequence[tuple[str, SrzooError]], total: int) -> str:
+def _describe_faults(faults: Sequence[tuple[str, SrzooError]], total: int) -> str:
     shown = ", ".join(name for name, _ in faults[:3])
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
     return f"left out {len(faults)} of {total} pictures: {shown}{more} ({faults[0][1].what})"
 
 
-def _distinct_names(rows: list[Row], sets: Sequence[Source]) -> list[Row]:
+def _distinct_names(
+    rows: list[PackedPicture], sets: Sequence[GuardedDataset]
+) -> list[PackedPicture]:
     """The rows with unique names: with those of their sets before them, if need be."""
     if len(sets) == 1 or len({row.name for row in rows}) == len(rows):
         return rows

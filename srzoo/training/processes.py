@@ -92,8 +92,8 @@ def on_main_process(accelerator: Any, do: Callable[[], T]) -> T:
         try:
             found = [do(), None]
         except BaseException as error:
-            told = error.args if isinstance(error, SrzooError) else (f"{error!r}",)
-            utils.broadcast_object_list([None, told])
+            fault = error.args if isinstance(error, SrzooError) else (f"{error!r}",)
+            utils.broadcast_object_list([None, fault])
             raise
     value, failed = utils.broadcast_object_list(found)
     if failed:

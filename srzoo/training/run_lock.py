@@ -81,7 +81,7 @@ def _open_locked(out: Path) -> int:
             stack.callback(os.close, handle)
             locked = files.lock(handle)
             mark = _read(handle)
-            left = mark is not None and files.has_gone(
+            left = mark is not None and files.process_has_gone(
                 mark.process, mark.here, os.fstat(handle).st_mtime
             )
             if locked is False and left and mark and mark.here == files.machine_id():

@@ -31,7 +31,7 @@ class RunLog:
         out: the run's folder; None in a process that does not write.
         step: where the run goes on; lines of the log beyond it are taken away, since
             those steps are done again, and so is what was measured of a mean over stages.
-        tell: is told in words, once, if no line can be written any more.
+        tell: is called once, with a sentence, when no line can be written any more.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class RunLog:
         self._since = time.perf_counter()
         return line
 
-    def warned(self, step: int, word: str) -> None:
+    def warn(self, step: int, word: str) -> None:
         """Write down what is to be looked at."""
         self._write({"step": step, "warning": word})
 
@@ -98,7 +98,7 @@ class RunLog:
         """Training goes on."""
         self._since += time.perf_counter() - self._left
 
-    def evaluated(self, step: int, values: dict[str, float], stages: int = 1) -> None:
+    def log_evaluation(self, step: int, values: dict[str, float], stages: int = 1) -> None:
         """Write a line of metrics, of the mean over ``stages`` if several."""
         of = {STAGES: stages} if stages > 1 else {}
         self._write({"step": step, "validation": values, **of})
@@ -129,7 +129,7 @@ class RunLog:
                     os.truncate(self._path, end)
             if not self._failed:
                 self._failed = True
-                self._tell(f"a line of the log is missing: {troubles.reason(error)}")
+                self._tell(f"a line of the log is missing: {troubles.describe(error)}")
 
 
 def read(log: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a run writes into its folder on the way; a place that cannot be written is told in words."""
+"""What a run saves in its folder; errors of the disk become errors with a fix."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .step import Run
 
 @contextmanager
 def explain_failures(what: str, left: str) -> Generator[None]:
-    """A place that cannot be written is told in words; ``left`` says what there is all the same."""
+    """Turn errors of the disk into a ``SrzooError``; ``left`` says what is saved all the same."""
     try:
         yield
     except OSError as error:
         raise SrzooError(
-            f"cannot save {what}: {troubles.reason(error)}; {left}", troubles.mend(error)
+            f"cannot save {what}: {troubles.describe(error)}; {left}", troubles.fix_for(error)
         ) from error
 
 
-def write(run: Run, out: Path, progress: RunState, left: str) -> None:
+def save_checkpoint(run: Run, out: Path, progress: RunState, left: str) -> None:
     """Write a checkpoint; ``left`` says what is saved if that fails."""
     with explain_failures(f"step {progress.step}", left):
         checkpoint.save(run.parts, out, progress, run.scalers)

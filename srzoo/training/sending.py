@@ -18,7 +18,7 @@ BUFFERS = 3
 class Sender:
     """Sends crops to a device, and waits for nothing there.
 
-    A CUDA card fetches by itself what lies in pinned memory, while the next step is prepared. Such
+    A GPU fetches by itself what lies in pinned memory, while the next step is prepared. Such
     memory takes milliseconds to get, so that a few buffers are used again and again.
 
     Args:

@@ -18,7 +18,7 @@ from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:
     from ..contracts import U8, Dataset, Degradation
-    from ..recipes.recipe import Sets
+    from ..recipes.recipe import DataSources
 
 CHECK = "Correct the files, or the plugin that reads them"
 NAMED_AT_MOST = 3
@@ -40,7 +40,7 @@ def fingerprint_of(dataset: Dataset, called: str) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
+class GuardedDataset:
     """One data set of a run.
 
     Attributes:
@@ -78,7 +78,7 @@ class Source:
         parts: list[object] = []
         for index in range(len(self)):
             try:
-                parts.append(self._said(index, ask) if ask else f"{whole} {index}")
+                parts.append(self._ask(index, ask) if ask else f"{whole} {index}")
             except SrzooError as error:  # its file is gone: it is named when it is to be read
                 parts.append(f"{index} {error.what}")
         return [hashlib.sha256(f"{own} {part}".encode()).hexdigest()[:32] for part in parts]
@@ -91,12 +91,12 @@ class Source:
         """
         if not isinstance(self.dataset, SizedPictures):
             return None
-        found: object = self._said(index, self.dataset.size)
+        found: object = self._ask(index, self.dataset.size)
         if not isinstance(found, tuple | list) or len(cast("Sequence[Any]", found)) != 2:
-            raise PictureError(f"{self._called(index)}: its size is {found!r}", CHECK)
+            raise PictureError(f"{self._label_of(index)}: its size is {found!r}", CHECK)
         height, width = cast("Sequence[Any]", found)
         if not all(isinstance(side, int | np.integer) and side > 0 for side in (height, width)):
-            raise PictureError(f"{self._called(index)}: its size is {found!r}", CHECK)
+            raise PictureError(f"{self._label_of(index)}: its size is {found!r}", CHECK)
         return int(height), int(width)
 
     def sample(self, index: int, scales: Sequence[int]) -> Sample:
@@ -110,44 +110,46 @@ class Source:
             SrzooError: it cannot be read, or breaks the contract; the picture, the set and the
                 sizes are named.
         """
-        found = self._said(index, self.dataset.__getitem__)
+        found = self._ask(index, self.dataset.__getitem__)
         if not isinstance(found, Sample):
             kind = type(found).__name__
-            raise PictureError(f"{self._called(index)} is a {kind}, and no Sample", CHECK)
+            raise PictureError(f"{self._label_of(index)} is a {kind}, and no Sample", CHECK)
         name = cast("object", found.name)
         if not isinstance(name, str) or not name:
-            raise PictureError(f"{self._called(index)} has the name {name!r}", CHECK)
+            raise PictureError(f"{self._label_of(index)} has the name {name!r}", CHECK)
         called = f"{name} of {self.label}"
         _uint8(found.hr, f"{called}: HR")
         if found.lr is not None:
             _uint8(found.lr, f"{called}: LR")
-            fits(found.hr.shape[:2], found.lr.shape[:2], scales, called)
-        told = self.size(index)
-        if told is not None and told != found.hr.shape[:2]:
+            check_pair(found.hr.shape[:2], found.lr.shape[:2], scales, called)
+        stated = self.size(index)
+        if stated is not None and stated != found.hr.shape[:2]:
             raise PictureError(
-                f"{called}: HR is {_by(found.hr.shape)}, and its header says {_by(told)}", CHECK
+                f"{called}: HR is {_size_text(found.hr.shape)}, and its header"
+                f" says {_size_text(stated)}",
+                CHECK,
             )
         return found
 
-    def _called(self, index: int) -> str:
+    def _label_of(self, index: int) -> str:
         return f"{self.name(index)} of {self.label}"
 
-    def _said(self, index: int, ask: Callable[[int], object]) -> object:
+    def _ask(self, index: int, ask: Callable[[int], object]) -> object:
         try:
             return ask(index)
         except SrzooError as error:
             if self.label in error.what:
                 raise
-            raise PictureError(f"{self._called(index)}: {error.what}", error.fix) from error
+            raise PictureError(f"{self._label_of(index)}: {error.what}", error.fix) from error
         except MemoryError:
             raise
         except Exception as error:  # a third party's plugin may raise anything at all
             raise PictureError(
-                f"{self._called(index)}: {type(error).__name__}: {error}", CHECK
+                f"{self._label_of(index)}: {type(error).__name__}: {error}", CHECK
             ) from error
 
 
-def fits(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], called: str) -> int:
+def check_pair(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], called: str) -> int:
     """The scale of a pair.
 
     Args:
@@ -158,8 +160,8 @@ def fits(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], called
     Raises:
         PairError: HR is not LR times the generator's scale, along both sides.
     """
-    found = ratio(hr, lr)
-    sizes = f"{called}: HR is {_by(hr)} and LR {_by(lr)}"
+    found = ratio_of(hr, lr)
+    sizes = f"{called}: HR is {_size_text(hr)} and LR {_size_text(lr)}"
     if len(scales) > 1:
         wanted = " and ".join(f"x{scale}" for scale in scales)
         raise PairError(
@@ -188,13 +190,13 @@ class PairError(PictureError):
         self.ratio = ratio
 
 
-def ratio(hr: tuple[int, ...], lr: tuple[int, ...]) -> int:
+def ratio_of(hr: tuple[int, ...], lr: tuple[int, ...]) -> int:
     """By which whole factor HR is larger than LR along both sides; 0 if by none."""
     factor = hr[0] // lr[0]
     return factor if (factor * lr[0], factor * lr[1]) == tuple(hr[:2]) else 0
 
 
-def shrunk(
+def degrade(
     hr: U8,
     scale: int,
     degradation: Degradation,
@@ -231,13 +233,13 @@ def shrunk(
             return found
         lr = found
     raise PictureError(
-        f"{called}: the degradation {name!r} made {_facts(lr)} of {_by(hr.shape)}, not uint8"
+        f"{called}: the degradation {name!r} made {_facts(lr)} of {_size_text(hr.shape)}, not uint8"
         f" {wanted}, for scale {scale}",
         "Correct the degradation",
     )
 
 
-def whole(hr: U8, scale: int, called: str) -> U8:
+def crop_to_scale(hr: U8, scale: int, called: str) -> U8:
     """An HR picture cropped to a multiple of the scale, at its right and lower edges.
 
     Raises:
@@ -246,13 +248,13 @@ def whole(hr: U8, scale: int, called: str) -> U8:
     height, width = (side // scale * scale for side in hr.shape[:2])
     if not (height and width):
         raise PictureError(
-            f"{called}: {_by(hr.shape)} pixels are less than one at scale {scale}",
+            f"{called}: {_size_text(hr.shape)} pixels are less than one at scale {scale}",
             "Exclude the picture",
         )
     return hr[:height, :width]
 
 
-def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
+def guarded_datasets(sets: DataSources, data: Path | None, place: str) -> list[GuardedDataset]:
     """Build the data sets of a recipe.
 
     Args:
@@ -263,14 +265,14 @@ def sources(sets: Sets, data: Path | None, place: str) -> list[Source]:
     Raises:
         SrzooError: one cannot be built.
     """
-    found: list[Source] = []
+    found: list[GuardedDataset] = []
     for number, source in enumerate(sets.each):
         use = fill_in_data_folder(source.use, data)
         where = f"{place}[{number}]" if len(sets.each) > 1 else place
         args = ", ".join(f"{key}={value}" for key, value in use.args.items())
         about = f"{use.name} ({args})" if args else use.name
         dataset = kinds.datasets.build(use)
-        found.append(Source(dataset, f"{where} ({use.name})", source.weight, about))
+        found.append(GuardedDataset(dataset, f"{where} ({use.name})", source.weight, about))
     return found
 
 
@@ -306,5 +308,5 @@ def _facts(picture: object) -> str:
     return f"a {type(picture).__name__}"
 
 
-def _by(shape: Sequence[int]) -> str:
+def _size_text(shape: Sequence[int]) -> str:
     return f"{shape[1]}x{shape[0]}"

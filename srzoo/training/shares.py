@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .pixels import Group, Pixels
+    from .pixels import DatasetGroup, Pixels
 
 
 class Shares:
@@ -60,7 +60,7 @@ class Shares:
         return int(np.searchsorted(self._up_to, chance, side="right"))
 
 
-def of_groups(groups: Sequence[Group]) -> list[Fraction]:
+def of_groups(groups: Sequence[DatasetGroup]) -> list[Fraction]:
     """The share of each set, which add up to 1.
 
     Those without a weight share what the others leave of 1, by pictures.

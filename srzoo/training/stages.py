@@ -21,7 +21,7 @@ from .parts import assemble
 from .processes import accelerator_for, main_process_first, on_main_process
 from .run_lock import lock_run_folder
 from .run_log import RunLog
-from .starting import Start, set_aside, start
+from .starting import Start, find_start, set_aside
 from .step import Run, prepare
 
 
@@ -44,7 +44,7 @@ def train(
         resume: "auto" goes on from the newest checkpoint in ``out``; "never" refuses an
             ``out`` that has any; a checkpoint's folder starts from its state, and later
             checkpoints in ``out`` are set aside.
-        watch: what to tell meanwhile.
+        watch: what is called while the run goes on.
         track: trackers that get numbers and pictures, such as "tensorboard" and "wandb".
 
     Raises:
@@ -75,17 +75,19 @@ def _begun(
     trackers.check(track)
     out = out or Path("runs") / name
     group = accelerator_for(recipe.each()[0])
-    speaker = watch if group.is_main_process else Callbacks()
+    callbacks = watch if group.is_main_process else Callbacks()
     try:
         with ExitStack() as held:
             on_main_process(group, lambda: held.enter_context(lock_run_folder(out)))
             # Each read it for itself: on the Hub another one may have been pushed between.
             recipe = on_main_process(group, lambda: own)
-            begun = on_main_process(group, lambda: start(recipe, out, resume))
+            begun = on_main_process(group, lambda: find_start(recipe, out, resume))
             step = begun.progress.step
             names = track if group.is_main_process else ()
-            speaker = held.enter_context(trackers.with_trackers(speaker, names, out, recipe, step))
-            return _train(recipe, out, data, begun, speaker, commits)
+            callbacks = held.enter_context(
+                trackers.with_trackers(callbacks, names, out, recipe, step)
+            )
+            return _train(recipe, out, data, begun, callbacks, commits)
     except OSError as error:
         raise troubles.explain(error, f"cannot go on in {out}") from error
 
@@ -94,65 +96,67 @@ def _train(
     recipe: Recipe,
     out: Path,
     data: Path | None,
-    begun: Start,
-    speaker: Callbacks,
+    start: Start,
+    callbacks: Callbacks,
     commits: hub.Commits,
 ) -> Outcome:
-    there, progress = begun.there, begun.progress
-    averaging.expect(recipe, out, progress.stage)
-    for word in begun.words:
-        speaker.on_word(word)
+    there, progress = start.checkpoint, start.progress
+    averaging.check_kept(recipe, out, progress.stage)
+    for word in start.words:
+        callbacks.on_word(word)
     outcome = Outcome(progress.step, complete=True)
-    said: list[str] = []
+    said_before: list[str] = []
 
     def say(word: str) -> None:
-        if word not in said:  # when all stages were checked
-            speaker.on_word(word)
+        if word not in said_before:  # when all stages were checked
+            callbacks.on_word(word)
 
     for stage, part in enumerate(recipe.each()):
         if stage < progress.stage:
             continue  # done before
         accelerator = accelerator_for(part)
         if stage == progress.stage:  # the first that is left: all of them, before any step
-            said = checks.begin(accelerator, recipe, out, data, there, stage, speaker, commits)
+            said_before = checks.check_all_stages(
+                accelerator, recipe, out, data, there, stage, callbacks, commits
+            )
         init: Path | None = None
         if stage > progress.stage:
             # From what the stage before released; its checkpoints are of other networks.
             there, init, progress = None, out, replace(progress, stage=stage, best=None)
         with main_process_first(accelerator, commits):
             parts = assemble(
-                recipe, data, speaker.on_decoding, stage, init, accelerator.device, say
+                recipe, data, callbacks.on_decoding, stage, init, accelerator.device, say
             )
         if recipe.stages:
-            speaker.on_word(f"stage {recipe.stages[stage].name}: {part.train.steps} steps")
+            callbacks.on_word(f"stage {recipe.stages[stage].name}: {part.train.steps} steps")
         if there and progress.step:
-            speaker.on_word(f"going on from step {progress.step}")
-        elif parts.taken_over:
-            speaker.on_word(parts.taken_over)
+            callbacks.on_word(f"going on from step {progress.step}")
+        elif parts.init_report:
+            callbacks.on_word(parts.init_report)
         run = prepare(parts, accelerator)
         if there:
             progress = checkpoint.load(parts, there, run.scalers)
-            progress = _clear_the_way(accelerator, out, there, progress, begun, speaker)
+            progress = set_aside_what_follows(accelerator, out, there, progress, start, callbacks)
         on_main_process(accelerator, partial(_keep_recipe, recipe, out))
         more = stage < len(recipe.each()) - 1
-        outcome, progress = fit(run, out, progress, speaker, more=more)
+        outcome, progress = fit(run, out, progress, callbacks, more=more)
         if not outcome.complete:
             return outcome
-        outcome = on_main_process(accelerator, partial(_end, run, out, outcome, speaker))
+        outcome = on_main_process(accelerator, partial(_finish_stage, run, out, outcome, callbacks))
     return outcome
 
 
-def _clear_the_way(
-    accelerator: Any, out: Path, there: Path, progress: RunState, begun: Start, speaker: Callbacks
+def set_aside_what_follows(
+    accelerator: Any, out: Path, there: Path, progress: RunState, start: Start, callbacks: Callbacks
 ) -> RunState:
     """Clear the way for what follows a checkpoint, and forget a best one that does not count."""
-    if begun.chosen:
+    if start.was_chosen:
         for word in on_main_process(accelerator, lambda: set_aside(out, there, progress)):
-            speaker.on_word(word)
-    if progress.best and not begun.same_judge:
+            callbacks.on_word(word)
+    if progress.best and not start.same_validation:
         progress = replace(progress, best=None)
-        speaker.on_word("the best checkpoint so far was judged in another way: it does not count")
-    return checkpoint.known_best(out, progress)
+        callbacks.on_word("the best checkpoint so far was judged in another way: it does not count")
+    return checkpoint.with_existing_best(out, progress)
 
 
 def _keep_recipe(recipe: Recipe, out: Path) -> None:
@@ -160,22 +164,24 @@ def _keep_recipe(recipe: Recipe, out: Path) -> None:
         file.write(recipe.to_toml().encode())
 
 
-def _end(run: Run, out: Path, outcome: Outcome, watch: Callbacks) -> Outcome:
+def _finish_stage(run: Run, out: Path, outcome: Outcome, callbacks: Callbacks) -> Outcome:
     """What is left to do when a stage is complete, and after the last one."""
     recipe, stage = run.parts.run, run.parts.stage
-    if averaging.wanted(recipe, stage):
-        averaging.keep(out, stage)
+    if averaging.is_needed(recipe, stage):
+        averaging.keep_stage(out, stage)
     if stage == len(recipe.each()) - 1:
         if recipe.average_stages > 1:
-            outcome = replace(outcome, values=_average(run, out, outcome.step, watch))
+            outcome = replace(outcome, values=_release_average(run, out, outcome.step, callbacks))
         checkpoint.rename_weights(out)
     return outcome
 
 
-def _average(run: Run, out: Path, step: int, watch: Callbacks) -> dict[str, float]:
+def _release_average(run: Run, out: Path, step: int, callbacks: Callbacks) -> dict[str, float]:
     """Release the mean over the last stages, and give back what validation says of it."""
     parts = run.parts
     checkpoint.publish(averaging.average(parts.run, out, parts.ema), out)
     count = parts.run.average_stages
-    watch.on_word(f"the mean of the last {count} stages' weights is released")
-    return evaluate_guarded(run, out, step, RunLog(out, step, watch.on_word), watch, stages=count)
+    callbacks.on_word(f"the mean of the last {count} stages' weights is released")
+    return evaluate_guarded(
+        run, out, step, RunLog(out, step, callbacks.on_word), callbacks, stages=count
+    )

@@ -19,7 +19,7 @@ from .run_log import CURVES, LOG, SHEET
 
 BRANCHES = "branches"
 """The folder of what was set aside; each branch is called STEP-N, after where it leaves the run."""
-FREE = {
+FREE_KEYS = {
     "average_stages",
     "adversarial.optimizer.lr",
     "data.cache",
@@ -40,8 +40,8 @@ FREE = {
     "watchdog",
 }
 """Keys, and tables of them, that may be changed between a stop and going on."""
-TOLD = 12
-"""Changes that are told one by one."""
+NOTED_KEYS = 12
+"""Changes that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Change:
     def is_free(self) -> bool:
         """Whether what a checkpoint holds means the same after it."""
         parts = self.key.split(".")
-        return any(".".join(parts[:count]) in FREE for count in range(1, len(parts) + 1))
+        return any(".".join(parts[:count]) in FREE_KEYS for count in range(1, len(parts) + 1))
 
     def __str__(self) -> str:
         now, before = (
@@ -80,21 +80,21 @@ class Start:
     """What a run begins with.
 
     Attributes:
-        there: the checkpoint to go on from, if any.
+        checkpoint: the checkpoint to go on from, if any.
         progress: how far the run was.
         words: what is to be said about it.
-        chosen: whether somebody named the checkpoint, so that others have to make way.
-        same_judge: whether the value of the best checkpoint can still be compared with.
+        was_chosen: whether somebody named the checkpoint, so that others have to make way.
+        same_validation: whether the value of the best checkpoint can still be compared with.
     """
 
-    there: Path | None = None
+    checkpoint: Path | None = None
     progress: RunState = field(default_factory=RunState)
     words: tuple[str, ...] = ()
-    chosen: bool = False
-    same_judge: bool = True
+    was_chosen: bool = False
+    same_validation: bool = True
 
 
-def start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
+def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     """Say where a run begins; nothing is moved yet.
 
     Raises:
@@ -102,7 +102,7 @@ def start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
             differs in what a checkpoint depends on.
     """
     if resume == "never":
-        if there := checkpoint.found(out):
+        if there := checkpoint.list_checkpoints(out):
             raise SrzooError(
                 f"{out} holds a run already, at step {int(there[-1].name)}",
                 "Choose another --out, or leave --resume out to go on with it",
@@ -110,14 +110,14 @@ def start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
         return Start()
     chosen = resume != "auto"
     if not chosen:
-        there = next(checkpoint.sound(out), None)
+        there = next(checkpoint.intact_checkpoints(out), None)
         if there is None:
             return Start()
     else:
         there = Path(resume)
         if not (there / checkpoint.STATE).is_file():
             raise SrzooError(f"{resume} is no checkpoint", f"Name a folder of {out}/checkpoints")
-    progress = checkpoint.progress(there)
+    progress = checkpoint.read_progress(there)
     if progress.stage >= len(recipe.each()):
         raise SrzooError(
             f"{there} was made in stage {progress.stage + 1}, and the recipe has"
@@ -129,21 +129,22 @@ def start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     refused = [change for change in changes if not _is_allowed(change, progress)]
     if refused and not chosen:
         raise SrzooError(
-            f"the run in {out} was made with another recipe: {_listed(refused)}",
+            f"the run in {out} was made with another recipe: {_list_changes(refused)}",
             f"Choose another --out, or give --resume {there} to go on all the same",
         )
-    _enough_steps(recipe, progress)
+    _check_steps(recipe, progress)
     return Start(
-        there=there,
+        checkpoint=there,
         progress=progress,
-        words=tuple(map(str, changes)) if len(changes) <= TOLD else (_listed(changes),),
-        chosen=chosen,
-        same_judge=before is None or _judge(before, progress) == _judge(recipe, progress),
+        words=tuple(map(str, changes)) if len(changes) <= NOTED_KEYS else (_list_changes(changes),),
+        was_chosen=chosen,
+        same_validation=before is None
+        or _validation_of(before, progress) == _validation_of(recipe, progress),
     )
 
 
 def _recipe_of(there: Path) -> Recipe | None:
-    """What a checkpoint was made with; None if that is damaged, which is told when it is loaded."""
+    """What a checkpoint was made with; None if that is damaged: loading it raises."""
     try:
         return recipes.read(there / RECIPE)
     except SrzooError:
@@ -156,19 +157,19 @@ def _is_allowed(change: Change, progress: RunState) -> bool:
     return change.is_free and not over
 
 
-def _listed(changes: list[Change]) -> str:
-    more = f"; and {len(changes) - TOLD} more" if len(changes) > TOLD else ""
-    return "; ".join(map(str, changes[:TOLD])) + more
+def _list_changes(changes: list[Change]) -> str:
+    more = f"; and {len(changes) - NOTED_KEYS} more" if len(changes) > NOTED_KEYS else ""
+    return "; ".join(map(str, changes[:NOTED_KEYS])) + more
 
 
-def _judge(recipe: Recipe, progress: RunState) -> object:
+def _validation_of(recipe: Recipe, progress: RunState) -> object:
     """What decides the value of a checkpoint."""
     stages = recipe.each()
     part = stages[min(progress.stage, len(stages) - 1)]
     return part.train.metrics[:1], part.data.validation, part.data.degradation
 
 
-def _enough_steps(recipe: Recipe, progress: RunState) -> None:
+def _check_steps(recipe: Recipe, progress: RunState) -> None:
     stages = recipe.each()
     done = progress.step - sum(part.train.steps for part in stages[: progress.stage])
     steps = stages[progress.stage].train.steps
@@ -248,7 +249,7 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
     own = there.resolve().parent == (out / checkpoint.FOLDER).resolve()
     later = [
         path
-        for path in checkpoint.found(out)
+        for path in checkpoint.list_checkpoints(out)
         if not own or int(path.name) > progress.step
     ]  # fmt: skip
     if not later:
@@ -265,7 +266,7 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
     for path in reversed(later):  # so that what a kill leaves has no gap
         path.rename(branch / checkpoint.FOLDER / path.name)
     if not own:
-        _take_log(out, there)
+        _restore_log(out, there)
     count = f"{len(later)} later checkpoints are" if len(later) > 1 else "a later checkpoint is"
     newest = branch / checkpoint.FOLDER / later[-1].name
     return (f"{count} kept in {branch}; to go on from there: --resume {newest}",)
@@ -283,11 +284,11 @@ def _branch(out: Path, step: int) -> Path:
         for name in (LOG, CURVES, SHEET, RECIPE):
             if (out / name).is_file():
                 shutil.copy2(out / name, new / name)
-        kept_folders.place(new, branch)
+        kept_folders.move_into_place(new, branch)
     return branch
 
 
-def _take_log(out: Path, there: Path) -> None:
+def _restore_log(out: Path, there: Path) -> None:
     """Let the log be that of the run's own branch which a checkpoint is of, or begin anew."""
     log = there.resolve().parent.parent / LOG
     known = out.resolve() in log.parents and log.is_file()

@@ -134,7 +134,7 @@ def train_step(
     with run.accelerator.accumulate(*run.models):
         moves = turns is None or GENERATOR in turns
         with torch.set_grad_enabled(moves):
-            pair = _enlarge(run, batch)
+            pair = _forward(run, batch)
         if moves:
             losses, facts, finite = _generator_turn(run, pair)
         else:
@@ -146,16 +146,16 @@ def train_step(
     return StepResult(losses, facts, FiniteFlags(finite, run.accelerator, stop), pair.detach())
 
 
-def _enlarge(run: Run, batch: Batch) -> Pair:
-    plan = run.parts.recipe.train
+def _forward(run: Run, batch: Batch) -> Pair:
+    settings = run.parts.recipe.train
     lr, hr = (run.send(side) for side in (batch.lr, batch.hr))
-    if not plan.channels_last:
+    if not settings.channels_last:
         lr, hr = lr.contiguous(), hr.contiguous()
-    if plan.compile != "off":
+    if settings.compile != "off":
         torch.compiler.cudagraph_mark_step_begin()
     with run.accelerator.autocast():
         sr: Tensor = run.generator(lr, batch.scale)
-    if plan.compile != "off":
+    if settings.compile != "off":
         sr = sr.clone()  # the next step writes into the same memory
     border = (hr.shape[-1] - sr.shape[-1]) // 2  # a folded tail gives the interior alone
     if border:
@@ -200,15 +200,15 @@ def _backward_and_step(
     Returns:
         The gradient's norm, and whether each loss and that norm is finite.
     """
-    plan, scaler = run.parts.recipe.train, run.scalers.get(who)
+    settings, scaler = run.parts.recipe.train, run.scalers.get(who)
     finite = {name: value.detach().isfinite() for name, value in losses.items()}
-    total = sum(losses.values(), start=torch.zeros((), device=run.device)) / plan.accumulate
+    total = sum(losses.values(), start=torch.zeros((), device=run.device)) / settings.accumulate
     torch.autograd.backward(scaler.scale(total) if scaler else total)
     facts: Values = {}
     if run.accelerator.sync_gradients:
         if scaler:
             scaler.unscale_(optimizer)
-        norm = _clip(trained, plan.clip)
+        norm = _clip(trained, settings.clip)
         facts[f"{who}_gradient"] = norm
         if scaler:
             # With a loss scale an overflow is part of the plan, and such a step is left out.

@@ -138,11 +138,11 @@ def prefetch(
     """
     made: deque[Future[T]] = deque()
     try:
-        with _in_words(), _deaf():
+        with _explained(), _ignore_signals():
             for number in range(start, min(start + depth, stop)):
                 made.append(pool.submit(make, number))
         for number in range(start, stop):
-            with _in_words():
+            with _explained():
                 item = made.popleft().result()
                 if number + depth < stop:
                     made.append(pool.submit(make, number + depth))
@@ -154,8 +154,8 @@ def prefetch(
 
 
 @contextmanager
-def _in_words() -> Generator[None]:
-    """A pool that has lost a process says so."""
+def _explained() -> Generator[None]:
+    """Turn the error of a pool that has lost a process into one of ours."""
     try:
         yield
     except BrokenExecutor as error:
@@ -167,10 +167,10 @@ def _in_words() -> Generator[None]:
 
 
 @contextmanager
-def _deaf() -> Generator[None]:
-    """What is started meanwhile hears no Ctrl-C or SIGTERM; this process does, afterwards.
+def _ignore_signals() -> Generator[None]:
+    """Block Ctrl-C and SIGTERM while workers are started; this process gets them afterwards.
 
-    They go to a worker too, which would end of them until it is told to ignore them.
+    A terminal sends them to workers too, which would end before they can ignore them.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -74,13 +74,13 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
                 "Name it in another way",
             )
     for network in task.networks.values():
-        place(nn_module(network), recipe, device).train()
+        place_network(nn_module(network), recipe, device).train()
     for helper in task.helpers.values():
-        place(nn_module(helper), recipe, device).eval().requires_grad_(False)
+        place_network(nn_module(helper), recipe, device).eval().requires_grad_(False)
     return task
 
 
-def place(network: M, recipe: Recipe, device: torch.device | None) -> M:
+def place_network(network: M, recipe: Recipe, device: torch.device | None) -> M:
     """A network on the device, channels-last if the recipe says so."""
     network = network.to(device or torch.device("cpu"))
     return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
@@ -91,7 +91,7 @@ def state_name(task: Task, network: str) -> str:
     return OPPONENT if network == next(iter(task.networks)) else f"{OPPONENT}-{network}"
 
 
-def fit(task: Task, recipe: Recipe, generator: Generator) -> None:
+def check_fit(task: Task, recipe: Recipe, generator: Generator) -> None:
     """Hold a task against the scales of a generator, and the crops that it will see.
 
     Raises:
@@ -128,7 +128,7 @@ def lr_side(recipe: Recipe, generator: Generator) -> int:
 
 
 @torch.no_grad()
-def tried(task: Task, pair: Pair, taken: Iterator[str]) -> None:
+def check_terms(task: Task, pair: Pair, taken: Iterator[str]) -> None:
     """Have a task judge a batch, and see that it gives what it promises.
 
     Args:

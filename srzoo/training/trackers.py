@@ -1,7 +1,7 @@
 """A run's numbers and pictures for TensorBoard, W&B and whatever else accelerate knows.
 
-Nothing is sent anywhere unless a tracker is named. One that fails later is told of, and the run
-goes on.
+Nothing is sent anywhere unless a tracker is named. If one fails later, a message says
+so, and the run goes on.
 """
 
 from __future__ import annotations
@@ -64,39 +64,39 @@ def check(names: Sequence[str]) -> None:
 
 @contextmanager
 def with_trackers(
-    watch: Callbacks, names: Sequence[str], out: Path, recipe: Recipe, step: int
+    callbacks: Callbacks, names: Sequence[str], out: Path, recipe: Recipe, step: int
 ) -> Generator[Callbacks]:
-    """The same watch, which tells trackers too; in the process that speaks for all.
+    """The same callbacks, which send to trackers too; for the first process only.
 
     Args:
-        watch: what is told besides.
+        callbacks: what is called besides.
         names: of trackers.
         out: the run's folder; what trackers write lies in it.
         recipe: what they keep as the run's settings.
         step: where the run goes on.
     """
-    told = [_Tracker(name, out, recipe, step, watch.on_word) for name in dict.fromkeys(names)]
+    active = [_Tracker(name, out, recipe, step, callbacks.on_word) for name in dict.fromkeys(names)]
 
     def logged(line: dict[str, Any]) -> None:
-        watch.on_log(line)
-        values = _named(line)
-        for each in told:
+        callbacks.on_log(line)
+        values = _grouped(line)
+        for each in active:
             each.log(values, line["step"])
 
     def evaluated(step: int, values: dict[str, float]) -> None:
-        watch.on_evaluation(step, values)
-        for each in told:
+        callbacks.on_evaluation(step, values)
+        for each in active:
             each.log({f"validation/{name}": value for name, value in values.items()}, step)
             each.picture(out / SHEET, step)
 
     try:
-        yield replace(watch, on_log=logged, on_evaluation=evaluated)
+        yield replace(callbacks, on_log=logged, on_evaluation=evaluated)
     finally:
-        for each in told:
+        for each in active:
             each.finish()
 
 
-def _named(line: Mapping[str, Any]) -> dict[str, float]:
+def _grouped(line: Mapping[str, Any]) -> dict[str, float]:
     """A line of the log as trackers group values: by what stands before the slash."""
     found: dict[str, float] = {}
     for name, value in line.items():
@@ -110,7 +110,7 @@ def _named(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 class _Tracker:
-    """One of accelerate's trackers; what it raises is told once, until it works again."""
+    """One of accelerate's trackers; of its errors in a row only the first is reported."""
 
     def __init__(
         self, name: str, out: Path, recipe: Recipe, step: int, tell: Callable[[str], None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluating.judging import Judged, Judging
+from ..evaluating.judging import MetricQueue, PendingValues
 from ..images.sheet import draw
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
@@ -27,12 +27,12 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     modes = [(module, module.training) for module in parts.ema.modules()]
     upscaler = Upscaler(ModuleRunner(parts.ema, parts.device), parts.scales, "the model")
     metrics = parts.metrics
-    judging = Judging(metrics)  # in threads, which end with it, while the next picture is made
+    judging = MetricQueue(metrics)  # in threads, which end with it, while the next picture is made
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
     for scale in parts.scales:
-        judged: list[Judged] = []
+        judged: list[PendingValues] = []
         for number, name in enumerate(parts.validation.names):
             hr = parts.validation.hr(number)
             height, width = (side // scale * scale for side in hr.shape[:2])
@@ -59,7 +59,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     return values
 
 
-def first_is_better(parts: Parts, values: dict[str, float], best: tuple[int, float] | None) -> bool:
+def is_better(parts: Parts, values: dict[str, float], best: tuple[int, float] | None) -> bool:
     """Whether the first metric is better than that of the best checkpoint so far."""
     value = next(iter(values.values()))
     if best is None:

@@ -56,7 +56,7 @@ class FiniteFlags:
     def __init__(self, flags: dict[str, Tensor], accelerator: Any, stop: bool = False) -> None:
         self._names = list(flags)
         mine = torch.stack(list(flags.values())) if flags else torch.ones(0, dtype=torch.bool)
-        # Made there: a copy from ordinary memory waits for all that was asked of a card.
+        # Made there: a copy from ordinary memory waits for all that was queued on a GPU.
         asked = torch.full((), stop, dtype=torch.bool, device=mine.device)
         bad = torch.stack([~mine.all(), asked])
         if accelerator.num_processes > 1:
@@ -69,7 +69,7 @@ class FiniteFlags:
             self._event.record()
         self._flags = flat
 
-    def look(self) -> tuple[str | None, bool, bool]:
+    def read(self) -> tuple[str | None, bool, bool]:
         """The first value here that is not finite, if any is anywhere, and if any is to stop.
 
         Waits for the device to have come this far.
@@ -85,7 +85,7 @@ class FiniteFlags:
 class PendingChecks:
     """The batches of which nobody has looked yet whether they were finite.
 
-    On a CUDA card one batch is left in doubt while the next is on its way, so that the card
+    On a CUDA device one batch is left in doubt while the next is on its way, so that the GPU
     never runs out of work; elsewhere each is looked at at once.
 
     Args:
@@ -119,15 +119,15 @@ class PendingChecks:
         """
         while len(self._open) > left:
             step, batch, finite, pair = self._open.popleft()
-            odd, anywhere, stop = finite.look()
+            odd, anywhere, stop = finite.read()
             self.stop = self.stop or stop
             if anywhere:
-                to_blame = culprits(self._terms, pair) if odd else []
+                to_blame = find_culprits(self._terms, pair) if odd else []
                 raise NotFinite(step, batch, odd, pair, to_blame)
 
 
 @torch.no_grad()
-def culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
+def find_culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
     """The places in a batch whose picture, or whose loss alone, is not finite."""
 
     def odd(place: int) -> bool:
@@ -161,10 +161,10 @@ class Watchdog:
         self._patience = patience
         self._since: dict[str, int] = {}
 
-    def look(self, before: int, step: int, facts: dict[str, float]) -> list[str]:
+    def check(self, before: int, step: int, facts: dict[str, float]) -> list[str]:
         """Judge the mean facts of the steps from ``before`` to ``step``; sentences to say."""
         said: list[str] = []
-        found = _oddities(facts)
+        found = _find_oddities(facts)
         self._since = {name: self._since.get(name, before) for name in found}
         for name, sentence in found.items():
             if step - self._since[name] >= self._patience:
@@ -173,7 +173,7 @@ class Watchdog:
         return said
 
 
-def _oddities(facts: dict[str, float]) -> dict[str, str]:
+def _find_oddities(facts: dict[str, float]) -> dict[str, str]:
     """What is wrong with some mean facts: a name and the rest of a sentence each."""
     found: dict[str, str] = {}
     right = facts.get("d_right")

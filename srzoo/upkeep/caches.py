@@ -27,7 +27,7 @@ KEY = 24
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """One thing that is kept.
 
     Attributes:
@@ -48,7 +48,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DatasetCache:
     """A data set whose pictures are kept decoded, in one folder or several.
 
     Attributes:
@@ -63,18 +63,18 @@ class Pictures:
     count: int
     bytes: int
     used: float
-    kept: tuple[Entry, ...]
+    kept: tuple[CacheEntry, ...]
 
 
-def pictures() -> list[Pictures]:
+def pictures() -> list[DatasetCache]:
     """Decoded pictures by data set, the largest first."""
-    sets: dict[str, list[tuple[Entry, int]]] = {}
+    sets: dict[str, list[tuple[CacheEntry, int]]] = {}
     for entry in _pixels():
         facts = kept_folders.check_seal(entry.path / "index.json") or {}
         name = str(facts.get("about") or "of an earlier srzoo, or damaged")
         sets.setdefault(name, []).append((entry, len(facts.get("names", ()))))
     found = [
-        Pictures(
+        DatasetCache(
             name,
             sum(count for _, count in kept),
             sum(entry.bytes for entry, _ in kept),
@@ -97,9 +97,9 @@ def places() -> dict[str, Path]:
     }
 
 
-def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
+def entries(kinds: Iterable[str] = KINDS) -> list[CacheEntry]:
     """All that is kept, the largest of each kind first."""
-    read: dict[str, Callable[[], Iterator[Entry]]] = {
+    read: dict[str, Callable[[], Iterator[CacheEntry]]] = {
         EXPORTS: _exports, PIXELS: _pixels, HUB: _hub, LITTER: _litter,
     }  # fmt: skip
     return [
@@ -107,7 +107,7 @@ def entries(kinds: Iterable[str] = KINDS) -> list[Entry]:
     ]
 
 
-def clear(kept: Iterable[Entry]) -> int:
+def clear(kept: Iterable[CacheEntry]) -> int:
     """Take things away, and give back how many bytes that freed.
 
     Raises:
@@ -132,34 +132,34 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _exports() -> Iterator[Entry]:
+def _exports() -> Iterator[CacheEntry]:
     for folder in _listed(exports.root()):
         if exports.NAME.fullmatch(folder.name) and folder.is_dir():
             record = folder / exports.RECORD
             used = record if record.exists() else folder
-            yield Entry(
+            yield CacheEntry(
                 EXPORTS, folder.name, folder, _size(folder), _time(used), exports.needed(folder)
             )
 
 
-def _pixels() -> Iterator[Entry]:
+def _pixels() -> Iterator[CacheEntry]:
     for folder in _listed(files.cache() / PIXELS):
         if len(folder.name) == KEY and folder.name.isalnum() and folder.is_dir():
             index = folder / "index.json"
             used = index if index.exists() else folder
-            yield Entry(PIXELS, folder.name, folder, _size(folder), _time(used))
+            yield CacheEntry(PIXELS, folder.name, folder, _size(folder), _time(used))
 
 
-def _litter() -> Iterator[Entry]:
+def _litter() -> Iterator[CacheEntry]:
     for place in (exports.root(), files.cache() / PIXELS):
         for path in _listed(place):
             if path.name.startswith(files.TEMPORARY) and kept_folders.is_litter(path):
-                yield Entry(LITTER, path.name, path, _size(path), _time(path), needed=False)
+                yield CacheEntry(LITTER, path.name, path, _size(path), _time(path), needed=False)
 
 
-def _hub() -> Iterator[Entry]:
+def _hub() -> Iterator[CacheEntry]:
     for repo in _repos():
-        yield Entry(HUB, repo.repo_id, repo.repo_path, repo.size_on_disk, repo.last_accessed)
+        yield CacheEntry(HUB, repo.repo_id, repo.repo_path, repo.size_on_disk, repo.last_accessed)
 
 
 def _repos() -> list[CachedRepoInfo]:

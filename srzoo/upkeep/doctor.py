@@ -48,7 +48,7 @@ OFF = 0.1
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineStatus:
     """An engine, and whether it works.
 
     Attributes:
@@ -98,16 +98,16 @@ class Diagnosis:
     memory: dict[str, int]
     limits: dict[str, int]
     devices: list[Device]
-    engines: list[Engine]
+    engines: list[EngineStatus]
     folders: dict[str, str]
     environment: dict[str, str]
     problems: list[str] = field(default_factory=list[str])
 
 
-def examine(*, try_engines: bool = True) -> Diagnosis:
+def diagnose(*, try_engines: bool = True) -> Diagnosis:
     """Look at everything; engines are tried on a small picture, each in its own process."""
     there = machine.this_machine()
-    found = [tried(one) if try_engines else one for one in engines()]
+    found = [try_engine(one) if try_engines else one for one in engines()]
     folders = {masked(path): _writable(path) for path in (files.cache(), _temporary())}
     problems = [f"{problem.plugin}: {problem.what}" for problem in kinds.problems()]
     problems += [f"engine {one.name}: {one.problem}" for one in found if one.problem]
@@ -133,26 +133,26 @@ def examine(*, try_engines: bool = True) -> Diagnosis:
 def all_devices() -> list[Device]:
     """What models can run on; torch is imported where it may find more than a processor."""
     mac = sys.platform == "darwin"
-    if (mac or devices.cards()) and not engine_facts.missing(ENGINE):
+    if (mac or devices.gpu_count()) and not engine_facts.missing(ENGINE):
         from ..networks import devices as torch_devices
 
         return torch_devices.list_devices()
     return [devices.cpu()]
 
 
-def engines() -> list[Engine]:
+def engines() -> list[EngineStatus]:
     """Every engine that is registered, installed or not; none is tried."""
-    found: list[Engine] = []
+    found: list[EngineStatus] = []
     here = list(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
     for plugin in kinds.engines:
         try:
             found.append(_engine(plugin, here))
         except PluginError as error:
-            found.append(Engine(plugin.name, (), (), problem=str(error)))
+            found.append(EngineStatus(plugin.name, (), (), problem=str(error)))
     return found
 
 
-def _engine(plugin: Plugin, here: list[str]) -> Engine:
+def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
     """What an engine states, held against the kinds of device that are here."""
     stated = engine_facts.of(plugin)
     able = tuple(kind for kind in here if kind in stated.devices)
@@ -162,13 +162,13 @@ def _engine(plugin: Plugin, here: list[str]) -> Engine:
         missing = exports.missing(stated.export_format)
     if not missing and stated.devices and not able:
         missing = f"no {' or '.join(stated.devices)} here"
-    return Engine(
+    return EngineStatus(
         plugin.name, able, stated.precisions, "" if missing else version, missing or "",
         first_use=stated.first_use,
     )  # fmt: skip
 
 
-def tried(engine: Engine) -> Engine:
+def try_engine(engine: EngineStatus) -> EngineStatus:
     """The same, after it has enlarged a small picture in a process of its own."""
     from dataclasses import replace
 
@@ -186,8 +186,8 @@ def tried(engine: Engine) -> Engine:
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines and lines[-1] == "right":
         return replace(engine, seconds=seconds)
-    told = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
-    return replace(engine, problem=f"{told} (exit code {done.returncode})", seconds=seconds)
+    message = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
+    return replace(engine, problem=f"{message} (exit code {done.returncode})", seconds=seconds)
 
 
 def versions() -> dict[str, str]:
@@ -291,11 +291,11 @@ def _libraries() -> dict[str, str]:
 
     names = ("libjpeg_turbo", "jpg_2000", "libtiff", "zlib", "webp", "avif", "littlecms2")
     found = {name: features.version(name) for name in names}
-    told = {name: str(version) for name, version in found.items() if version}
+    texts = {name: str(version) for name, version in found.items() if version}
     library: Any = vips.library()
     if library is not None:
-        told["libvips"] = ".".join(str(library.version(part)) for part in range(3))
-    return told
+        texts["libvips"] = ".".join(str(library.version(part)) for part in range(3))
+    return texts
 
 
 def _smallest() -> str:

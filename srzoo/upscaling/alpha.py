@@ -20,7 +20,7 @@ LEVELS = 4
 BLOCK = 2**LEVELS
 """Side of the largest blocks. A pixel depends on its own block and the eight around it: a part of
 a picture is filled like the whole if it consists of whole blocks and has one more all round."""
-NOTHING = 0.5
+TRANSPARENT = 0.5
 """The colour where nothing visible is near."""
 
 
@@ -45,7 +45,7 @@ def extend_colours(colour: F32, alpha: F32) -> F32:
         value = np.where(has > 0, own, above)
         known = np.maximum(has, there)
     above, there = _between(value, known, colour.shape)
-    above = np.where(there > 0, above, np.float32(NOTHING))
+    above = np.where(there > 0, above, np.float32(TRANSPARENT))
     # An edge pixel that is hardly visible beside its neighbours takes on their colour, as
     # premultiplied interpolation would have it; a shadow, dim all over, keeps its own.
     greatest = np.maximum(_greatest_nearby(weight), np.float32(1e-6))

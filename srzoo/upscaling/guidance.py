@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..images import Picture
 
 TAGS: dict[str, Purpose] = {name.replace(" ", "-"): name for name in get_args(Purpose)}
-"""Those of cards that tell a purpose."""
+"""The tags of model cards that state a purpose."""
 COARSE = 25.0
 """Mean step of a JPEG's brightness table, from which blocks can show: quality 78 and less."""
 VISIBLE = 1.0
@@ -36,10 +36,10 @@ def purpose(folder: ModelFolder) -> Purpose:
     """
     if folder.config.purpose:
         return folder.config.purpose
-    return _told_elsewhere(folder)
+    return _purpose_by_card_or_recipe(folder)
 
 
-def _told_elsewhere(folder: ModelFolder) -> Purpose:
+def _purpose_by_card_or_recipe(folder: ModelFolder) -> Purpose:
     from ..recipes import pictures  # what most models need not wait for
     from ..recipes import recipe as recipes
 

@@ -74,7 +74,7 @@ def load(
     chosen = engine
     if isinstance(chosen, str):
         chosen = engines.choose(folder, chosen, device=device, precision=precision, work=work)
-    make = partial(_runner, folder, chosen.name, device, precision, asked=chosen.asked)
+    make = partial(_runner, folder, chosen.name, device, precision, explicit=chosen.explicit)
     runner, by = (LazyRunner(lambda: make()[0]), chosen.name) if lazy else make()
     again = partial(
         load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
@@ -87,22 +87,22 @@ def load(
 
 
 def _runner(
-    folder: ModelFolder, engine: str, device: str, precision: str, *, asked: bool
+    folder: ModelFolder, engine: str, device: str, precision: str, *, explicit: bool
 ) -> tuple[Runner, str]:
     """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
     build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
         return build(engine), engine
     except (UnfinishedError, DeviceError, PluginError) as error:
-        if asked or engine == ENGINE:
+        if explicit or engine == ENGINE:
             raise
         warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
         again = ENGINE
     except ModelError:
         again = engines.choose(folder, device=device, precision=precision).name
-        if asked or again == engine:
+        if explicit or again == engine:
             raise
-    return _runner(folder, again, device, precision, asked=again == ENGINE)
+    return _runner(folder, again, device, precision, explicit=again == ENGINE)
 
 
 def upscale(

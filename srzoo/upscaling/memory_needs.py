@@ -1,8 +1,8 @@
-"""What stands in memory while a picture is enlarged, beside its tiles.
+"""How much memory it takes to enlarge a picture, beside its tiles.
 
-There stand: the process as it is; the picture; the result, or one strip of it where it is
-streamed. When a picture is read, the decoder's copies stand beside it; when it is written, the
-encoder's copies stand in the place of the tiles.
+In memory are: the process as it is; the picture; the result, or one strip of it where it is
+streamed. While a picture is read, the decoder's copies come on top; while it is written, the
+encoder's copies, when the tiles are gone.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ ROWS_FILLED = 112
 
 
 @dataclass(frozen=True)
-class Work:
-    """One pass over one picture.
+class PassNeeds:
+    """What one pass over one picture needs.
 
     Attributes:
         size: (width, height) of what comes in.
         scale: the factor.
         channels: of the picture, 1 to 4, its alpha counted.
         itemsize: bytes of one value.
-        held: whether the picture is in memory already, so that the process has it.
-        kept: bytes of the result that stand in memory while it is made.
-        strips: copies of a strip, full width and one tile high, that stand beside it.
-        passing: bytes of rows on their way through a resize and a writer.
-        decoded: bytes of the decoder's copies, which are gone when tiles begin.
-        encoded: bytes of the encoder's copies, which come when the tiles are gone.
-        reserve: bytes left to others in this process.
+        loaded: whether the picture is in memory already, counted with the process.
+        result_bytes: of the result, as far as it is in memory while it is made.
+        strips: copies of a strip, full width and one tile high, that are made beside it.
+        row_bytes: of the rows that a resize and a writer hold.
+        decoder_bytes: of the decoder's copies, which are gone when tiles begin.
+        encoder_bytes: of the encoder's copies, which come when the tiles are gone.
+        reserved: bytes left to others in this process.
         mixed: whether each tile is mixed with an interpolated one.
     """
 
@@ -54,22 +54,27 @@ class Work:
     scale: int
     channels: int = 3
     itemsize: int = 1
-    held: bool = False
-    kept: int = 0
+    loaded: bool = False
+    result_bytes: int = 0
     strips: int = 0
-    passing: int = 0
-    decoded: int = 0
-    encoded: int = 0
-    reserve: int = 0
+    row_bytes: int = 0
+    decoder_bytes: int = 0
+    encoder_bytes: int = 0
+    reserved: int = 0
     mixed: bool = False
 
     @property
-    def standing(self) -> int:
-        """Bytes that stand all the while, besides the process as it is now."""
-        return self.reserve + self.kept + self.passing + (0 if self.held else self._raw)
+    def constant_bytes(self) -> int:
+        """Bytes in use during the whole pass, besides the process as it is now."""
+        return (
+            self.reserved
+            + self.result_bytes
+            + self.row_bytes
+            + (0 if self.loaded else self._picture_bytes)
+        )
 
     @property
-    def _raw(self) -> int:
+    def _picture_bytes(self) -> int:
         return self.size[0] * self.size[1] * self.channels * self.itemsize
 
     def strip_row(self) -> int:
@@ -78,60 +83,60 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Way:
-    """A picture's way to its size, as far as memory is concerned.
+class PictureNeeds:
+    """What decides how much memory it takes to enlarge a picture.
 
     Attributes:
-        route: the way.
+        route: from its size to the result's.
         itemsize: bytes of a value.
         channels: 1 to 4, alpha counted.
         streamed: whether the result is written strip by strip as it is made.
-        held: whether the picture is in memory already.
+        loaded: whether the picture is in memory already.
         format: a key of ``images.FORMATS``, if it is known what is written. Where the picture is
-            held and it is not, nothing is written.
+            loaded and it is not, nothing is written.
         lossless: whether it is written without loss, where the format can do both.
-        reserve: bytes left to others in this process.
+        reserved: bytes left to others in this process.
         mixed: whether each tile is mixed with an interpolated one.
-        reads: the key of a format, if it is known what is read.
+        input_format: the key of a format, if it is known what is read.
     """
 
     route: Route
     itemsize: int = 1
     channels: int = 3
     streamed: bool = False
-    held: bool = False
+    loaded: bool = False
     format: str | None = None
-    reserve: int = 0
+    reserved: int = 0
     mixed: bool = False
-    reads: str | None = None
+    input_format: str | None = None
     lossless: bool = False
 
     @property
-    def weight(self) -> int:
+    def bytes(self) -> int:
         """Bytes of the picture and its result, and in decoder and encoder."""
         picture = math.prod(self.route.source) * self.channels * self.itemsize
-        return picture + self.result + self._decoder() + self._encoder()
+        return picture + self.result_bytes + self._decoder() + self._encoder()
 
     @property
-    def result(self) -> int:
+    def result_bytes(self) -> int:
         """Bytes of the result as it is in memory; files are smaller."""
         return math.prod(self.route.size) * self.channels * self.itemsize
 
     def _decoder(self) -> int:
-        return decoder(self.route.source, self.channels * self.itemsize, self.reads)
+        return decoder_bytes(self.route.source, self.channels * self.itemsize, self.input_format)
 
     def _encoder(self) -> int:
-        return encoder(
+        return encoder_bytes(
             self.route.size, self.channels, self.itemsize, self.format, lossless=self.lossless
         )
 
     @property
-    def works(self) -> list[Work]:
-        """What is to be done: one work for each pass, or one where there is none."""
+    def passes(self) -> list[PassNeeds]:
+        """One for each pass; one where the route has no pass."""
         route, channels, itemsize = self.route, self.channels, self.itemsize
         value = channels * itemsize
         first = route.source[0] * route.source[1] * value
-        found: list[Work] = []
+        needs: list[PassNeeds] = []
         size, scales = route.source, route.passes or (1,)
         for number, scale in enumerate(scales):
             last = number == len(scales) - 1
@@ -139,43 +144,43 @@ class Way:
             # A picture that is left as it is is its own result.
             none = self.streamed or not (route.passes or route.resized)
             made = 0 if last and none else width * height
-            writes = last and not self.streamed and (self.format is not None or not self.held)
+            writes = last and not self.streamed and (self.format is not None or not self.loaded)
             # A strip stands once, and with alpha once more, unless the result itself takes it.
             in_strips = last and (self.streamed or route.resized)
-            found.append(
-                Work(
+            needs.append(
+                PassNeeds(
                     size,
                     scale,
                     channels,
                     itemsize,
-                    held=self.held and number == 0,
-                    kept=made * value + (0 if self.held or number == 0 else first),
+                    loaded=self.loaded and number == 0,
+                    result_bytes=made * value + (0 if self.loaded or number == 0 else first),
                     strips=(1 + (channels in (2, 4))) * in_strips,
-                    passing=_passing(route, channels, itemsize, self.streamed) if last else 0,
-                    decoded=0 if self.held or number else self._decoder(),
-                    encoded=self._encoder() if writes else 0,
-                    reserve=self.reserve,
+                    row_bytes=_row_bytes(route, channels, itemsize, self.streamed) if last else 0,
+                    decoder_bytes=0 if self.loaded or number else self._decoder(),
+                    encoder_bytes=self._encoder() if writes else 0,
+                    reserved=self.reserved,
                     mixed=self.mixed,
                 )
             )
             size = width, height
-        return found
+        return needs
 
 
-def _passing(route: Route, channels: int, itemsize: int, streamed: bool) -> int:
+def _row_bytes(route: Route, channels: int, itemsize: int, streamed: bool) -> int:
     """Bytes of rows that a resize and a writer hold."""
-    found = 0
+    needs = 0
     if streamed:
-        found += WRITER_ROWS * route.size[0] * channels * itemsize
+        needs += WRITER_ROWS * route.size[0] * channels * itemsize
     if route.resized:
-        rows = sizing.rows_held(route.made, route.size)
-        found += rows * route.made[0] * (2 * channels * itemsize + 8)
+        rows = sizing.rows_held(route.model_size, route.size)
+        needs += rows * route.model_size[0] * (2 * channels * itemsize + 8)
         if not route.passes and channels in (2, 4):  # of a picture from which no tiles are cut
-            found += ROWS_FILLED * route.source[0] * FILL
-    return found
+            needs += ROWS_FILLED * route.source[0] * FILL
+    return needs
 
 
-def encoder(
+def encoder_bytes(
     size: tuple[int, int],
     channels: int,
     itemsize: int,
@@ -198,7 +203,7 @@ def encoder(
     return int(copies[clear] * size[0] * size[1] * (3 + clear) * itemsize)
 
 
-def decoder(size: tuple[int, int], value: int, format: str | None) -> int:
+def decoder_bytes(size: tuple[int, int], value: int, format: str | None) -> int:
     """Bytes of the copies that a decoder makes of a picture.
 
     Args:

@@ -3,7 +3,7 @@
 The arithmetic is the same for every engine: an engine says what a pixel takes
 (``bytes_per_pixel``), what a call takes besides (``bytes_aside``), how far its network looks
 (``reach``), on which grid (``multiple``) and, where it has a memory of its own, how much of that
-is free. A way to a size without passes asks no engine.
+is free. A route without passes asks no engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..common.memory import free as free
 from ..common.memory import used
 from ..contracts import multiple_of, on_grid
 from ..errors import MemoryBudgetError
-from .memory_needs import FILL, Way, Work
+from .memory_needs import FILL, PassNeeds, PictureNeeds
 
 if TYPE_CHECKING:
     from ..contracts import Runner
@@ -35,7 +35,7 @@ WORKING_MEMORY = 1_500_000_000
 """Bytes of host memory that tiles take unless more is allowed: larger is no faster."""
 SLACK = 80_000_000
 """Bytes for what cannot be planned: what the allocator keeps of blocks that are free again."""
-LOOSE = 1.03
+ESTIMATE_FACTOR = 1.03
 """The same, as a factor on what tiles take."""
 SPARE = 1.02
 """Tiles may cost so much more computing than the best ones, if they take less memory."""
@@ -53,7 +53,7 @@ class TilePlan:
         multiple: the grid: tiles begin on it, and the network sees whole cells of it alone.
         exact: True if the tiles give exactly what the whole picture would.
         bytes: what the process will take at its peak, estimated.
-        taken: how many of them tiles and strips take.
+        tile_bytes: how many of them tiles and strips take.
         working: how many of those a tile takes, and has given back when the next one begins.
         area: LR pixels that go through the network, margins and edges counted.
         tiles: how many there are.
@@ -65,63 +65,67 @@ class TilePlan:
     edge: int
     exact: bool
     bytes: int
-    taken: int
+    tile_bytes: int
     working: int
     area: int
     tiles: int
     multiple: int = 1
 
 
-NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, taken=0, working=0, area=0, tiles=0)
+NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, tile_bytes=0, working=0, area=0, tiles=0)
 
 
 def plan_passes(
-    way: Way, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
+    needs: PictureNeeds, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
 ) -> tuple[TilePlan, ...]:
-    """How each pass of a picture's way is cut; arguments as for :func:`plan_tiles`.
+    """How each pass over a picture is cut; arguments as for :func:`plan_tiles`.
 
     Raises:
         MemoryBudgetError: it does not fit; says which settings would make it possible.
     """
-    found, error = _planned(way, runner, tile, memory)
+    found, error = _plan_each(needs, runner, tile, memory)
     if error is None:
-        return tuple(found[: len(way.route.passes)])
-    (width, height), (across, down) = way.route.source, way.route.size
-    what = f"a {width}x{height} picture to {across}x{down} ({way.route}) needs about"
+        return tuple(found[: len(needs.route.passes)])
+    (width, height), (across, down) = needs.route.source, needs.route.size
+    what = f"a {width}x{height} picture to {across}x{down} ({needs.route}) needs about"
     if error.device is not None:
         raise MemoryBudgetError(
             f"{what} {format_gb(error.needed)}, and of the device's memory"
             f" {format_gb(error.device)} are free",
             "Use --device cpu" if tile == "auto" else "Use --tile auto, or --device cpu",
         )
-    ways = [f"Give --memory {format_gb(error.least, above=True)} or more"]
-    if not way.streamed and _planned(replace(way, streamed=True), runner, tile, memory)[1] is None:
-        ways.append("or write a TIFF (-o NAME.tif), which needs less")
+    fixes = [f"Give --memory {format_gb(error.least, above=True)} or more"]
+    if (
+        not needs.streamed
+        and _plan_each(replace(needs, streamed=True), runner, tile, memory)[1] is None
+    ):
+        fixes.append("or write a TIFF (-o NAME.tif), which needs less")
     if tile != "auto":
-        ways.append("or --tile auto")
+        fixes.append("or --tile auto")
     raise MemoryBudgetError(
-        f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(ways)
+        f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(fixes)
     )
 
 
 def still_fit(
-    plans: tuple[TilePlan, ...], way: Way, runner: Runner, *, memory: int | None = None
+    plans: tuple[TilePlan, ...], needs: PictureNeeds, runner: Runner, *, memory: int | None = None
 ) -> bool:
     """Whether a picture can be made as it was planned, with the memory that there is by now.
 
     Args:
-        plans: of the passes; none for a way without any.
-        way: as it has proved to be: a picture that is held, others that memory is left to.
+        plans: of the passes; none for a route without any.
+        needs: of the picture, now that it is loaded and others take memory beside it.
         runner, memory: as for :func:`plan_tiles`.
     """
-    if len(plans) != len(way.route.passes):
+    if len(plans) != len(needs.route.passes):
         return False
-    process, there = used(), _on_device(runner) if plans else None
+    process, device_bytes = used(), _free_on_device(runner) if plans else None
     budget = _budget(process, memory)
-    taken = [plan.taken for plan in plans] or [0]
+    tile_bytes = [plan.tile_bytes for plan in plans] or [0]
     return all(
-        _peak(work, bytes, process) <= budget and (there is None or bytes <= there)
-        for work, bytes in zip(way.works, taken, strict=True)
+        _peak_bytes(each, bytes, process) <= budget
+        and (device_bytes is None or bytes <= device_bytes)
+        for each, bytes in zip(needs.passes, tile_bytes, strict=True)
     )
 
 
@@ -130,34 +134,34 @@ def _budget(process: int, memory: int | None) -> int:
     return process + int(0.6 * free()) if memory is None else memory
 
 
-def _on_device(runner: Runner) -> int | None:
+def _free_on_device(runner: Runner) -> int | None:
     """Bytes that tiles may take of a device's own memory, if it has one."""
-    there = runner.free_memory()
-    return None if there is None else int(0.8 * there)
+    device_bytes = runner.free_memory()
+    return None if device_bytes is None else int(0.8 * device_bytes)
 
 
-def _fixed(work: Work, process: int) -> int:
+def _constant_bytes(needs: PassNeeds, process: int) -> int:
     """Bytes that the process has while tiles come and go."""
-    return process + SLACK + work.standing
+    return process + SLACK + needs.constant_bytes
 
 
-def _peak(work: Work, taken: int, process: int) -> int:
+def _peak_bytes(needs: PassNeeds, tile_bytes: int, process: int) -> int:
     """What the process will have at most, if tiles and strips take so much."""
     # Decoders and encoders make copies when there are no tiles, and the first no result either.
-    aside = max(work.encoded, work.decoded - work.kept)
-    return _fixed(work, process) + max(taken, aside)
+    aside = max(needs.encoder_bytes, needs.decoder_bytes - needs.result_bytes)
+    return _constant_bytes(needs, process) + max(tile_bytes, aside)
 
 
-def _planned(
-    way: Way, runner: Runner, tile: Tile, memory: int | None
+def _plan_each(
+    needs: PictureNeeds, runner: Runner, tile: Tile, memory: int | None
 ) -> tuple[list[TilePlan], TooLargeError | None]:
-    """The plans, and of what stands against them the worst."""
+    """A plan for each pass that fits, and the error of the pass that is furthest from fitting."""
     found: list[TilePlan] = []
     refused: list[TooLargeError] = []
-    for work in way.works:
+    for each in needs.passes:
         try:
-            needed = runner if way.route.passes else None
-            found.append(plan_tiles(work, needed, tile=tile, memory=memory))
+            engine = runner if needs.route.passes else None
+            found.append(plan_tiles(each, engine, tile=tile, memory=memory))
         except TooLargeError as error:
             refused.append(error)
     worst = max(refused, key=lambda error: (error.device is not None, error.least), default=None)
@@ -165,7 +169,7 @@ def _planned(
 
 
 def plan_tiles(
-    work: Work, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
+    needs: PassNeeds, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
 ) -> TilePlan:
     """How a picture will be cut.
 
@@ -173,7 +177,7 @@ def plan_tiles(
     tiles that overlap and blend.
 
     Args:
-        work: what is to be done.
+        needs: of the pass.
         runner: what does it; None where nothing has to go through a network.
         tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
             rounded up to the network's grid.
@@ -183,23 +187,23 @@ def plan_tiles(
         TooLargeError: not even small tiles fit into the memory it may use.
     """
     # Asked first: a model may be loaded for it, and is counted then.
-    facts = TileFacts.of(runner, work) if runner else None
-    there = _on_device(runner) if runner else None
+    facts = TileFacts.of(runner, needs) if runner else None
+    there = _free_on_device(runner) if runner else None
     process = used()
     budget = _budget(process, memory)
-    room = budget - _fixed(work, process)
+    room = budget - _constant_bytes(needs, process)
     if there is not None:
         room = min(room, there)
     elif memory is None and tile == "auto":
         room = min(room, WORKING_MEMORY)
-    found = _cut(work, facts, tile, room) if facts else NO_TILES
-    peak = _peak(work, found.taken, process)
-    if peak > budget or (there is not None and found.taken > there):
+    found = _choose_plan(needs, facts, tile, room) if facts else NO_TILES
+    peak = _peak_bytes(needs, found.tile_bytes, process)
+    if peak > budget or (there is not None and found.tile_bytes > there):
         if facts:  # the least that there is
-            found = _cut(work, facts, tile, 0)
-        least = _peak(work, found.taken, process)
+            found = _choose_plan(needs, facts, tile, 0)
+        least = _peak_bytes(needs, found.tile_bytes, process)
         lacking = runner.free_memory() if runner and there is not None else None
-        on_device = there is not None and found.taken > there
+        on_device = there is not None and found.tile_bytes > there
         raise TooLargeError(peak, budget, least, lacking if on_device else None)
     return replace(found, bytes=peak)
 
@@ -234,7 +238,7 @@ def format_gb(amount: int, *, above: bool = False) -> str:
 
 @dataclass(frozen=True)
 class TileFacts:
-    """What an engine says of its network, for one work.
+    """What an engine says of its network, for one pass.
 
     Attributes:
         reach: LR pixels on each side that an output pixel depends on, or None.
@@ -246,21 +250,21 @@ class TileFacts:
     reach: int | None
     multiple: int
     per_pixel: int
-    aside: int
+    fixed: int
 
     @classmethod
-    def of(cls, runner: Runner, work: Work) -> TileFacts:
+    def of(cls, runner: Runner, needs: PassNeeds) -> TileFacts:
         """Ask the engine; the tile's own arrays are counted in."""
         # The tile as floats, twice; then the engine's result, and once more where tiles blend.
-        before, after = 24 + runner.bytes_per_pixel(work.scale), (12 + 12) * work.scale**2
-        if work.mixed:  # the interpolated tile, and that of its rows alone
-            after += 12 * work.scale**2 + 12 * work.scale
-        filled = FILL if work.channels in (2, 4) else 0
-        per_pixel = int(LOOSE * (max(before, after) + filled))
-        return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(work.scale))
+        before, after = 24 + runner.bytes_per_pixel(needs.scale), (12 + 12) * needs.scale**2
+        if needs.mixed:  # the interpolated tile, and that of its rows alone
+            after += 12 * needs.scale**2 + 12 * needs.scale
+        filled = FILL if needs.channels in (2, 4) else 0
+        per_pixel = int(ESTIMATE_FACTOR * (max(before, after) + filled))
+        return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(needs.scale))
 
     @property
-    def seen(self) -> int:
+    def context(self) -> int:
         """Margin of an exact tile, in LR pixels; on the grid."""
         return on_grid(max(self.reach or 0, LOOK), self.multiple)
 
@@ -276,53 +280,53 @@ class TileFacts:
         return on_grid(SMALLEST, self.multiple)
 
 
-def _cut(work: Work, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
+def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
     """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
 
     Its ``bytes`` are not known yet.
     """
-    width, height = work.size
-    whole = _costs(work, facts, (height, width), margin=facts.seen, exact=True)
+    width, height = needs.size
+    whole = _plan_of(needs, facts, (height, width), margin=facts.context, exact=True)
     if isinstance(tile, int):
         side = on_grid(tile, facts.multiple)
         if side >= max(width, height):
             return whole
         exact = facts.reach is not None and facts.reach <= side
-        margin = facts.seen if exact else BLEND
-        return _costs(work, facts, (side, side), margin=margin, exact=exact)
-    if tile == "off" or whole.taken <= room:
+        margin = facts.context if exact else BLEND
+        return _plan_of(needs, facts, (side, side), margin=margin, exact=exact)
+    if tile == "off" or whole.tile_bytes <= room:
         return whole
-    exact = _tiled(work, facts, exact=True) if facts.reach is not None else []
+    exact = _tile_plans(needs, facts, exact=True) if facts.reach is not None else []
     if found := _best(exact, room):
         return found
-    blended = _tiled(work, facts, exact=False)
+    blended = _tile_plans(needs, facts, exact=False)
     if found := _best(blended, room):
         return found
-    return min((whole, *exact, *blended), key=lambda found: found.taken)
+    return min((whole, *exact, *blended), key=lambda found: found.tile_bytes)
 
 
 def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
     """Of those that fit the one that computes least, or None."""
-    fitting = [found for found in plans if found.taken <= room]
+    fitting = [found for found in plans if found.tile_bytes <= room]
     least = min((found.area for found in fitting), default=0)
     # Of those that are hardly slower, the one that takes least memory.
     near = (found for found in fitting if found.area <= SPARE * least)
-    return min(near, key=lambda found: found.taken, default=None)
+    return min(near, key=lambda found: found.tile_bytes, default=None)
 
 
-def _tiled(work: Work, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
+def _tile_plans(needs: PassNeeds, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
     """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
-    width, height = work.size
-    margin = facts.seen if exact else BLEND
+    width, height = needs.size
+    margin = facts.context if exact else BLEND
     return [
-        _costs(work, facts, (rows, columns), margin=margin, exact=exact)
-        for rows in _parts(height, facts)
-        for columns in _parts(width, facts)
+        _plan_of(needs, facts, (rows, columns), margin=margin, exact=exact)
+        for rows in _tile_sides(height, facts)
+        for columns in _tile_sides(width, facts)
         if not exact or (facts.reach or 0) <= max(min(rows, height), min(columns, width))
     ]
 
 
-def _parts(length: int, facts: TileFacts) -> list[int]:
+def _tile_sides(length: int, facts: TileFacts) -> list[int]:
     """Lengths of equal parts of a side: all of it, half, a third, then about 10 % less each."""
     counts, count = [1], 1
     while math.ceil(length / count) > facts.smallest:
@@ -332,11 +336,11 @@ def _parts(length: int, facts: TileFacts) -> list[int]:
     return list(dict.fromkeys(max(part, facts.smallest) for part in parts))
 
 
-def _costs(
-    work: Work, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
+def _plan_of(
+    needs: PassNeeds, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
 ) -> TilePlan:
     """The plan with these tiles; its ``bytes`` are not known yet."""
-    width, height = work.size
+    width, height = needs.size
     rows, columns = min(tile[0], height), min(tile[1], width)
     halves = [own // 2 for own, all_ in ((rows, height), (columns, width)) if own < all_]
     if not exact:
@@ -349,18 +353,18 @@ def _costs(
     area = (on_grid(height, multiple) + 2 * edge + 2 * seen * (down - 1)) * (
         on_grid(width, multiple) + 2 * edge + 2 * seen * (across - 1)
     )
-    working = tallest * widest * facts.per_pixel + facts.aside
-    taken = working + rows * work.strip_row()
+    working = tallest * widest * facts.per_pixel + facts.fixed
+    tile_bytes = working + rows * needs.strip_row()
     if not exact:  # the float32 sum of the tiles of one row, full width
-        taken += (rows + 2 * margin) * width * work.scale**2 * work.channels * 4
+        tile_bytes += (rows + 2 * margin) * width * needs.scale**2 * needs.channels * 4
     return TilePlan(
-        scale=work.scale,
+        scale=needs.scale,
         tile=(rows, columns),
         margin=margin if halves else 0,
         edge=edge,
         exact=exact or not halves,
         bytes=0,
-        taken=taken,
+        tile_bytes=tile_bytes,
         working=working,
         area=area,
         tiles=down * across,

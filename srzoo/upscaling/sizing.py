@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDES = ("width", "height", "long", "short")
-NEARLY = 1.02
+NEARLY_EXACT = 1.02
 """A pass more is not made for an enlargement of up to 2 %; the resize does that."""
 STRETCHED = 0.01
-"""A change of shape by more than this part is told."""
+"""A change of shape by more than this share is mentioned in the notes."""
 BAND = 64
 """Rows that are resized at a time: the same for a picture at once and in strips."""
 SUPPORT = 3
@@ -44,7 +44,7 @@ class Route:
     source: tuple[int, int]
 
     @property
-    def made(self) -> tuple[int, int]:
+    def model_size(self) -> tuple[int, int]:
         """(width, height) after the passes."""
         factor = math.prod(self.passes)
         return self.source[0] * factor, self.source[1] * factor
@@ -52,7 +52,7 @@ class Route:
     @property
     def resized(self) -> bool:
         """Whether a resize comes after the passes."""
-        return self.made != self.size
+        return self.model_size != self.size
 
     def __str__(self) -> str:
         steps = [f"x{factor}" for factor in self.passes]
@@ -166,7 +166,7 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
 
     Small factors come first, so that the later, larger pictures are fewer.
     """
-    needed /= NEARLY
+    needed /= NEARLY_EXACT
     if needed <= 1:
         return ()
     enlarging = sorted(scale for scale in scales if scale > 1)

@@ -12,10 +12,10 @@ import numpy as np
 from ..common import memory
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
-from ..images.places import Place
+from ..images.rectangles import Rectangle
 from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
-from .tiles import Source
+from .tiles import TileSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Stitcher:
 
     def bands(
         self,
-        source: Source,
+        source: TileSource,
         plan: TilePlan,
         tick: Ticks,
         out: NDArray[Any] | None = None,
@@ -78,7 +78,7 @@ class Stitcher:
             return
         factor, width = plan.scale, source.size[0]
         for row in tiles.rows_of(source.size, plan):
-            strip = Place(0, row[0].y, width, row[0].height)
+            strip = Rectangle(0, row[0].y, width, row[0].height)
             above, below = strip.y * factor, strip.bottom * factor
             if out is None:
                 shape = (below - above, width * factor, *source.channels)
@@ -86,19 +86,21 @@ class Stitcher:
             else:
                 band = out[above:below]
             for own in row:
-                self._fill(own.inside(strip, factor).of(band), source, own, plan)
+                self._fill(own.relative_to(strip, factor).cut(band), source, own, plan)
                 self._tidy(plan)
                 tick()
             yield band
             del band  # before the next one is made
 
-    def _fill(self, target: NDArray[Any], source: Source, own: Place, plan: TilePlan) -> None:
+    def _fill(
+        self, target: NDArray[Any], source: TileSource, own: Rectangle, plan: TilePlan
+    ) -> None:
         """Put an exact tile where it belongs."""
         grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
         tiles.quantize_into(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
-        self, source: Source, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
+        self, source: TileSource, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
     ) -> Iterator[NDArray[Any]]:
         """The same where tiles overlap: sums of weighted tiles, given out once complete."""
         factor, margin = plan.scale, plan.margin
@@ -110,12 +112,12 @@ class Stitcher:
             last = row[0].grown(margin, source.size).bottom
             more = np.zeros(((last - first) * factor - len(total), *total.shape[1:]), np.float32)
             total = np.concatenate([total, more])
-            strip = Place(0, first, width, last - first)
+            strip = Rectangle(0, first, width, last - first)
             for own in row:
                 used = own.grown(margin, source.size)
                 grown = own.grown(margin + LOOK, source.size, plan.edge, plan.multiple)
                 y = self._tile(source, used, grown, factor)
-                sums = used.inside(strip, factor).of(total)
+                sums = used.relative_to(strip, factor).cut(total)
                 sums += y * tiles.ramps(used, own, margin, factor)
                 del y  # before the next one is made
                 self._tidy(plan)
@@ -130,18 +132,18 @@ class Stitcher:
             yield band
             del band
 
-    def _tile(self, source: Source, own: Place, grown: Place, factor: int) -> F32:
+    def _tile(self, source: TileSource, own: Rectangle, grown: Rectangle, factor: int) -> F32:
         """Float32 sH x sW x C of a place, of which the network sees ``grown``."""
         value = source.constant(grown) if source.flat else None
         if value is not None:
             return np.full((own.height * factor, own.width * factor, 1), value, np.float32)
         start = time.perf_counter()
         x = source.cut(grown)
-        y = own.inside(grown, factor).of(self._run(x, factor))
+        y = own.relative_to(grown, factor).cut(self._run_network(x, factor))
         if x.shape[2] == 1:
             y = y.mean(axis=2, keepdims=True)
-        seen = Place(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
-        around = seen.inside(grown).of(x)
+        seen = Rectangle(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
+        around = seen.relative_to(grown).cut(x)
         y = tiles.clip_to_neighbours(y, around, source, factor)
         if self.strength < 1:
             plain = tiles.clip_to_neighbours(
@@ -156,7 +158,7 @@ class Stitcher:
             self._spent[factor] = pixels + more, seconds + time.perf_counter() - start
         return y
 
-    def _run(self, x: F32, factor: int) -> F32:
+    def _run_network(self, x: F32, factor: int) -> F32:
         """One tile, h x w x 1 or 3, through the network: float32 sH x sW x 3."""
         height, width = x.shape[:2]
         planes = np.empty((1, 3, height, width), np.float32)
@@ -186,18 +188,21 @@ class Stitcher:
         with self._lock:
             found = self._spent.get(scale)
         if found is None:
-            found = self._tried(scale)
+            found = self._timed(scale)
             with self._lock:
                 self._spent.setdefault(scale, found)
         pixels, seconds = found
         return seconds / pixels
 
-    def _tried(self, scale: int) -> tuple[int, float]:
+    def _timed(self, scale: int) -> tuple[int, float]:
         """LR pixels and seconds of a tile made for this."""
         trial = Stitcher(self.runner, self.name, self.strength)
         multiple, found = multiple_of(self.runner), (1, 0.0)
         for side in (on_grid(side, multiple) for side in PROBES):
-            source, whole = Source(np.zeros((side, side, 3), np.uint8)), Place(0, 0, side, side)
+            source, whole = (
+                TileSource(np.zeros((side, side, 3), np.uint8)),
+                Rectangle(0, 0, side, side),
+            )
             edge = on_grid(LOOK, multiple)
             tries: list[tuple[int, float]] = []
             for _ in range(2):  # the first warms up, and the machine may be busy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..images.places import Place
+from ..images.rectangles import Rectangle
 from . import alpha as alpha_
 from .planner import LOOK
 
@@ -22,18 +22,18 @@ DEEPEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
 """The value of white, for each type of whole numbers."""
 
 
-def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Place]]:
+def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Rectangle]]:
     """The tiles of a picture (width, height), one row of them after the other."""
     rows, columns = plan.tile
     for y in range(0, size[1], rows):
         yield [
-            Place(x, y, min(columns, size[0] - x), min(rows, size[1] - y))
+            Rectangle(x, y, min(columns, size[0] - x), min(rows, size[1] - y))
             for x in range(0, size[0], columns)
         ]
 
 
 @dataclass(frozen=True)
-class Source:
+class TileSource:
     """What tiles are cut from.
 
     Attributes:
@@ -64,12 +64,12 @@ class Source:
         """Width and height."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
-    def cut(self, place: Place) -> F32:
+    def cut(self, place: Rectangle) -> F32:
         """The pixels of a place, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
         columns = _mirrored(place.x, place.right, self.size[0])
         rows = _mirrored(place.y, place.bottom, self.size[1])
         left, top = int(columns.min()), int(rows.min())
-        inside = Place(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+        inside = Rectangle(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
         if self.alpha is None:
             x = as_floats(self._some(inside))
         else:
@@ -78,22 +78,22 @@ class Source:
             return x
         return x[rows[:, None] - top, columns - left]
 
-    def _some(self, place: Place) -> NDArray[Any]:
-        part = place.of(self.pixels)
+    def _some(self, place: Rectangle) -> NDArray[Any]:
+        part = place.cut(self.pixels)
         return part[:, :, :1] if self.gray else part
 
-    def _extended(self, place: Place, alpha: NDArray[Any]) -> F32:
-        if place.of(alpha).min() == DEEPEST.get(alpha.dtype, 1):
+    def _extended(self, place: Rectangle, alpha: NDArray[Any]) -> F32:
+        if place.cut(alpha).min() == DEEPEST.get(alpha.dtype, 1):
             return as_floats(self._some(place))
         # Blocks lie on one grid over the whole picture: every tile sees the same ones.
         outer = place.grown(alpha_.BLOCK, self.size, multiple=alpha_.BLOCK)
-        around = as_floats(outer.of(alpha))[:, :, 0]
+        around = as_floats(outer.cut(alpha))[:, :, 0]
         filled = alpha_.extend_colours(as_floats(self._some(outer)), around)
-        return place.inside(outer).of(filled)
+        return place.relative_to(outer).cut(filled)
 
-    def constant(self, place: Place) -> float | None:
+    def constant(self, place: Rectangle) -> float | None:
         """The one value of a place, or None if there are several."""
-        part = place.grown(0, self.size).of(self.pixels)
+        part = place.grown(0, self.size).cut(self.pixels)
         if part.min() != part.max():
             return None
         return float(as_floats(part[:1, :1])[0, 0, 0])
@@ -113,13 +113,13 @@ def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
     )
 
 
-def uncut(source: Source, rows: int = 64) -> Iterator[NDArray[Any]]:
+def whole_rows(source: TileSource, rows: int = 64) -> Iterator[NDArray[Any]]:
     """The picture itself in strips, colour extended under transparency, for a resize alone."""
     width, height = source.size
     for top in range(0, height, rows):
-        strip = Place(0, top, width, min(rows, height - top))
+        strip = Rectangle(0, top, width, min(rows, height - top))
         if source.alpha is None:
-            yield strip.of(source.pixels)
+            yield strip.cut(source.pixels)
         else:
             band = np.empty((strip.height, width, *source.channels), source.pixels.dtype)
             quantize_into(source.cut(strip), band)
@@ -164,7 +164,7 @@ def quantize_into(y: F32, target: NDArray[Any]) -> None:
     np.copyto(target, y if target.ndim == 3 else y[:, :, 0], casting="unsafe")
 
 
-def clip_to_neighbours(y: F32, x: F32, source: Source, factor: int) -> F32:
+def clip_to_neighbours(y: F32, x: F32, source: TileSource, factor: int) -> F32:
     """Values held near the range of the picture around them, and in 0..1.
 
     A trained network misses some flat colours by several levels. Where the picture is flat the
@@ -205,7 +205,7 @@ def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:
     return found
 
 
-def ramps(grown: Place, own: Place, margin: int, factor: int) -> F32:
+def ramps(grown: Rectangle, own: Rectangle, margin: int, factor: int) -> F32:
     """Weights for a blended tile, sH x sW x 1: with its neighbours' they add up to one."""
 
     def ramp(low: int, own_low: int, own_high: int, high: int) -> F32:

@@ -22,11 +22,11 @@ from ..images import Picture
 from ..models import scales
 from . import planner, sizing, tiles
 from .bicubic import Interpolation
-from .memory_needs import Way
+from .memory_needs import PictureNeeds
 from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route
 from .stitching import Stitcher, Ticks
-from .tiles import DEEPEST, Source
+from .tiles import DEEPEST, TileSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,8 +81,8 @@ class Upscaler:
         self.engine = engine
         self.tile = tile
         self.memory = memory
-        self.strength = _share(strength)
-        self._again = again
+        self.strength = _check_strength(strength)
+        self._reconstruct = again
         # With no share at all the network need not run.
         self._engine: Runner = runner if self.strength else Interpolation()
         self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
@@ -93,12 +93,12 @@ class Upscaler:
         Raises:
             SrzooError: that is not known.
         """
-        if self._again is None:
+        if self._reconstruct is None:
             raise SrzooError(
                 "this Upscaler cannot be pickled: nobody has told how to make it again",
                 "Use one from srzoo.load, or give it again=, a function of a module that makes it",
             )
-        return self._again, ()
+        return self._reconstruct, ()
 
     @property
     def model(self) -> Any:
@@ -143,7 +143,7 @@ class Upscaler:
     ) -> Picture:
         """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
         factor = self.factor(scale)
-        return self.to_size(picture, _straight(picture.size, factor), progress)
+        return self.to_size(picture, _single_pass(picture.size, factor), progress)
 
     def to_size(
         self,
@@ -157,8 +157,8 @@ class Upscaler:
 
         Args:
             picture: what to enlarge. One that has the size already is given back as it is.
-            route: the way.
-            progress: is told (tiles done, tiles in all).
+            route: from the picture's size to the result's.
+            progress: is called with (tiles done, tiles in all).
             plans: what :meth:`plans` found for it; it is asked where there are none.
 
         Returns:
@@ -202,8 +202,8 @@ class Upscaler:
 
         Args:
             picture: what to enlarge; with it, and one strip, memory stays as it is.
-            to: a scale, or the way to a size.
-            progress: is told (tiles done, tiles in all).
+            to: a scale, or the route to a size.
+            progress: is called with (tiles done, tiles in all).
             plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
 
         Returns:
@@ -212,7 +212,7 @@ class Upscaler:
         Raises:
             MemoryBudgetError: at once, before any work.
         """
-        route = to if isinstance(to, Route) else _straight(picture.size, self.factor(to))
+        route = to if isinstance(to, Route) else _single_pass(picture.size, self.factor(to))
         plans = plans or self._plans_for(picture, route, streamed=True)
         tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
         return self._rows(picture, route, plans, tick, gray=_is_gray(picture))
@@ -220,7 +220,7 @@ class Upscaler:
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
     ) -> NDArray[Any]:
-        """Enlarge a numpy array; ``progress`` is told (tiles done, tiles in all)."""
+        """Enlarge a numpy array; ``progress`` is called with (tiles done, tiles in all)."""
         _check_array(picture)
         return self.upscale(Picture(picture), scale, progress).pixels
 
@@ -238,33 +238,33 @@ class Upscaler:
         Raises:
             MemoryBudgetError: not even small tiles fit into the memory it may use.
         """
-        route = _straight(size, self.factor(scale))
-        return self.plans(Way(route, itemsize, channels, streamed))[0]
+        route = _single_pass(size, self.factor(scale))
+        return self.plans(PictureNeeds(route, itemsize, channels, streamed))[0]
 
-    def plans(self, way: Way) -> tuple[TilePlan, ...]:
-        """How each pass of a picture's way to its size will be cut.
+    def plans(self, needs: PictureNeeds) -> tuple[TilePlan, ...]:
+        """How the picture will be cut in each pass.
 
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
         return planner.plan_passes(
-            self._mixed(way), self._engine, tile=self.tile, memory=self.memory
+            self._mixed(needs), self._engine, tile=self.tile, memory=self.memory
         )
 
-    def still_fit(self, plans: tuple[TilePlan, ...], way: Way) -> bool:
+    def still_fit(self, plans: tuple[TilePlan, ...], needs: PictureNeeds) -> bool:
         """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
-        return planner.still_fit(plans, self._mixed(way), self._engine, memory=self.memory)
+        return planner.still_fit(plans, self._mixed(needs), self._engine, memory=self.memory)
 
     def seconds(self, plans: tuple[TilePlan, ...]) -> float:
         """How long computing takes, by the tiles that ran so far or by a small one."""
         return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
 
-    def _mixed(self, way: Way) -> Way:
-        return replace(way, mixed=True) if 0 < self.strength < 1 else way
+    def _mixed(self, needs: PictureNeeds) -> PictureNeeds:
+        return replace(needs, mixed=True) if 0 < self.strength < 1 else needs
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[TilePlan, ...]:
         itemsize = picture.pixels.itemsize
-        return self.plans(Way(route, itemsize, picture.channels, streamed, held=True))
+        return self.plans(PictureNeeds(route, itemsize, picture.channels, streamed, loaded=True))
 
     def _rows(
         self,
@@ -281,11 +281,11 @@ class Upscaler:
         if not plans and not route.resized:
             sources = [replace(source, alpha=None) for source in sources]
         planes = [
-            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.uncut(source)
+            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.whole_rows(source)
             for source in sources
         ]
         strips = tiles.join_channels(planes)
-        yield from sizing.resized(strips, route.made, route.size) if route.resized else strips
+        yield from sizing.resized(strips, route.model_size, route.size) if route.resized else strips
 
     def _pass(self, picture: Picture, plan: TilePlan, tick: Ticks, *, gray: bool) -> Picture:
         """One pass over a picture, whole."""
@@ -322,7 +322,7 @@ class Upscaler:
         return scales.choose(self.name, self.scales, scale)
 
 
-def _share(strength: object) -> float:
+def _check_strength(strength: object) -> float:
     if (
         isinstance(strength, bool)
         or not isinstance(strength, Real)
@@ -334,8 +334,8 @@ def _share(strength: object) -> float:
     return float(strength)
 
 
-def _straight(size: tuple[int, int], factor: int) -> Route:
-    """The way of one pass."""
+def _single_pass(size: tuple[int, int], factor: int) -> Route:
+    """A route of one pass."""
     return Route((factor,), (size[0] * factor, size[1] * factor), size)
 
 
@@ -344,16 +344,16 @@ def _is_gray(picture: Picture) -> bool:
     return picture.pixels.ndim == 3 and tiles.all_gray(picture.pixels)
 
 
-def _sources(picture: Picture, *, gray: bool) -> list[Source]:
+def _sources(picture: Picture, *, gray: bool) -> list[TileSource]:
     """The colours; and alpha, whose values keep within those next to them.
 
     Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
     colours. It cannot ring, and what was opaque, or clear, is so to the last level.
     """
-    colours = Source(picture.pixels, picture.alpha, gray=gray)
+    colours = TileSource(picture.pixels, picture.alpha, gray=gray)
     if picture.alpha is None:
         return [colours]
-    return [colours, Source(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
+    return [colours, TileSource(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
 
 
 def _check_array(picture: NDArray[Any]) -> None:

@@ -71,7 +71,7 @@ def test_results_of_earlier_runs_are_no_inputs(here):
     drawn(8, 8).save("in/lone-edsr-x4.png")  # no lone.png: somebody's own picture
     work = batch.plan_batch([Path("in")], None, model="edsr-x4", known=KNOWN)
     assert [job.source.name for job in work.jobs] == ["a.png", "b.JPG", "c.bmp", "lone-edsr-x4.png"]
-    assert [path.name for path in work.skipped] == ["a-edsr-x4.png", "b-bicubic-x2.JPG"]
+    assert [path.name for path in work.results] == ["a-edsr-x4.png", "b-bicubic-x2.JPG"]
     asked = batch.plan_batch([Path("in/a-edsr-x4.png")], None, model="edsr-x4", known=KNOWN)
     assert len(asked.jobs) == 1  # by name it is taken all the same
 
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_looked_into_is_told(trees, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     work = batch.plan_batch([Path("in")], "out", model="m", known=[], recursive=True)
-    assert len(work.todo) == 5
+    assert len(work.pending) == 5
     assert "cannot look into in/sub: Permission denied" in str(work.jobs[-1].problem)
     with pytest.raises(PictureError, match="cannot look into in/sub"):
         targets([Path("in/sub")], "out")
@@ -267,8 +267,8 @@ def test_skip_existing(here):
     Path("out").mkdir()
     Path("out/a.png").write_bytes(b"")
     work = batch.plan_batch([Path("in")], "out", model="m", known=[], skip_existing=True)
-    assert [job.kept for job in work.jobs] == ["exists", None, None]
-    assert len(work.todo) == 2
+    assert [job.skip_reason for job in work.jobs] == ["exists", None, None]
+    assert len(work.pending) == 2
 
 
 def test_a_ledger_is_kept_for_several_in_one_folder_only(here):
@@ -288,14 +288,14 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     plain = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
-    assert str(plain.left) == (
+    assert str(plain.ignored) == (
         "left out: 2 .txt, 1 without ending, 1 .mov; 2 hidden; 2 folders: give -r"
     )
     deep = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[],
                       recursive=True)  # fmt: skip
-    assert str(deep.left) == "left out: 3 .txt, 1 without ending, 1 .mov; 2 hidden"
+    assert str(deep.ignored) == "left out: 3 .txt, 1 without ending, 1 .mov; 2 hidden"
     named = batch.plan_batch([tmp_path / "in/b.txt"], None, model="m", known=[])
-    assert not named.left
+    assert not named.ignored
     assert named.jobs[0].problem is None  # what is named is tried
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_bytes(b"")
@@ -306,11 +306,11 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
 @given(st.dictionaries(st.sampled_from([".txt", "", ".mov", ".a", ".b", ".c", ".d", ".e"]),
                        st.integers(1, 9)), st.integers(0, 3), st.integers(0, 3))  # fmt: skip
 def test_every_file_that_is_left_out_is_in_the_sum(suffixes, hidden, folders):
-    left = tree.Left(Counter(suffixes), hidden, folders)
+    left = tree.Ignored(Counter(suffixes), hidden, folders)
     assert bool(left) == bool(suffixes or hidden or folders)
-    both = tree.Left()
+    both = tree.Ignored()
     both.add(left)
     both.add(left)
     assert both.suffixes.total() == 2 * sum(suffixes.values())
     assert (both.hidden, both.folders) == (2 * hidden, 2 * folders)
-    assert len(str(left).split(";")[0].split(", ")) <= tree.SHOWN + 1
+    assert len(str(left).split(";")[0].split(", ")) <= tree.MAX_SUFFIXES + 1

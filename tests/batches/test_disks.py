@@ -286,7 +286,7 @@ def test_file_systems_that_cannot_do_all(tmp_path, monkeypatch, name, number):
         work = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m",
                                         known=[], overwrite=True)  # fmt: skip
         with work.opened():
-            for job in work.todo:
+            for job in work.pending:
                 with outputs.to_file(job.target, lambda _stat: None) as file:
                     file.write(b"whole")
     assert (tmp_path / "a").read_bytes() == b"whole"
@@ -373,11 +373,14 @@ def test_standard_streams_by_any_name(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("/dev/stdout")
     (tmp_path / "again").symlink_to("link")
     for name in (*names, str(tmp_path / "again")):
-        assert _pipe.place(name) == "-"
-        assert _pipe.source(name.replace("fd/1", "fd/0").replace("stdout", "stdin")) in ("-", name)
+        assert _pipe.output_name(name) == "-"
+        assert _pipe.input_name(name.replace("fd/1", "fd/0").replace("stdout", "stdin")) in (
+            "-",
+            name,
+        )
     for name in ("/dev/null", "/dev/stderr", "a.png", "./-", None, "/proc/1/fd/1"):
-        assert _pipe.place(name) == name
-    assert _pipe.source("/dev/stdin") == _pipe.source("/dev/fd/0") == "-"
+        assert _pipe.output_name(name) == name
+    assert _pipe.input_name("/dev/stdin") == _pipe.input_name("/dev/fd/0") == "-"
 
 
 def test_through_standard_streams(photo, tmp_path):

@@ -13,7 +13,7 @@ import filelock
 import pytest
 
 from srzoo.batches import ledger
-from srzoo.batches.ledger import NAME, Entry, Ledger
+from srzoo.batches.ledger import NAME, Ledger, LedgerEntry
 from srzoo.errors import PictureError
 
 SETTINGS = {"model": "m", "scale": 2, "quality": None}
@@ -27,7 +27,7 @@ def make(book: Ledger, name: str, content: bytes = b"result") -> tuple[Path, Pat
     target.write_bytes(content)
     stat = target.stat()
     taken = ledger.snapshot(source)
-    book.record(target, Entry(str(source), taken, SETTINGS, stat.st_size, stat.st_mtime_ns))
+    book.record(target, LedgerEntry(str(source), taken, SETTINGS, stat.st_size, stat.st_mtime_ns))
     return source, target
 
 
@@ -255,7 +255,9 @@ def test_a_ledger_of_before_counts_where_what_is_missing_is_the_default(out):
         assert Ledger(out).state(target, source, new | other) == "ours"
     with (book := Ledger(out)).opened():
         stat = target.stat()
-        entry = Entry(str(source), ledger.snapshot(source), new, stat.st_size, stat.st_mtime_ns)
+        entry = LedgerEntry(
+            str(source), ledger.snapshot(source), new, stat.st_size, stat.st_mtime_ns
+        )
         book.record(target, entry)
     assert Ledger(out).state(target, source, SETTINGS) == "done"  # and the other way round
     assert Ledger(out).state(target, source, {"model": "m"}) == "ours"

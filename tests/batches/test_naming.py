@@ -142,7 +142,7 @@ def test_results_of_a_pattern_are_no_inputs_of_it(here):
     drawn(8, 8).save("in/a_large.png")
     work = planned(["in"], pattern="{stem}_large{suffix}")
     assert [job.source.name for job in work.jobs] == ["a.png", "b.JPG"]
-    assert [path.name for path in work.skipped] == ["a_large.png"]
+    assert [path.name for path in work.results] == ["a_large.png"]
     named = planned(["in/a.png", "in/a_large.png"], pattern="{stem}_large{suffix}")
     assert "is an input too" in str(named.jobs[0].problem)
 

@@ -15,7 +15,7 @@ from test_pipeline import Double, double
 from srzoo import images
 from srzoo.batches import forecast, pipeline
 from srzoo.batches.batch import Batch, Job
-from srzoo.batches.one_picture import BLENDED, Options, PictureMaker, stops_all, way
+from srzoo.batches.one_picture import BLENDED, Options, PictureMaker, read_needs, stops_all
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
@@ -93,7 +93,7 @@ class Asked(Upscaler):
     """Has memory for pictures of up to three bytes a pixel, and notes what it is asked."""
 
     def plans(self, way):
-        asked = way.itemsize, way.channels, way.held, way.format
+        asked = way.itemsize, way.channels, way.loaded, way.format
         self.__dict__.setdefault("asked", []).append(asked)
         if way.itemsize * way.channels > 3 and not way.streamed:
             raise MemoryBudgetError("the result is too large", "Give --memory 9GB or more")
@@ -124,7 +124,7 @@ def test_what_others_may_come_to_is_left_to_them(tmp_path):
     one = maker()
     assert one.memory_for_waiting() > 0
     item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    one.fetch(item)
+    one.decode(item)
     assert one.fits(item, 0)
     one.upscaler.memory = memory.used() + SLACK + 50_000_000
     assert one.fits(item, 10_000_000)
@@ -135,11 +135,11 @@ def test_the_weight_of_a_picture_is_what_it_has_proved_to_be(tmp_path):
     images.write(noisy("rgb alpha 16"), tmp_path / "a.tif", "tiff")
     one = maker()
     item = one.prepare(job(tmp_path / "a.tif", tmp_path / "b.png"))
-    before = item.weight
-    one.fetch(item)
-    assert (item.way.itemsize, item.way.channels) == (2, 4)
-    assert item.weight == before  # the header told of them
-    assert replace(item.way, itemsize=1).weight == before // 2
+    before = item.bytes
+    one.decode(item)
+    assert (item.needs.itemsize, item.needs.channels) == (2, 4)
+    assert item.bytes == before  # the header told of them
+    assert replace(item.needs, itemsize=1).bytes == before // 2
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):
@@ -241,7 +241,7 @@ def test_a_forecast_counts_what_is_to_come(tmp_path):
     assert found is not None
     assert 240 <= found.pictures <= 250
     assert found.bytes == pytest.approx(250 * 40 * 20 * 3, rel=0.05)
-    assert found.alone is None
+    assert found.single is None
     assert str(found).startswith(f"{found.pictures} pictures: about 0 s, ")
     assert str(found).endswith(" MB uncompressed")
     images.write(noisy("rgb", 1500), tmp_path / "large.tif", "tiff")
@@ -262,7 +262,7 @@ def test_a_plan_that_does_not_fit_any_more_is_made_again(tmp_path, monkeypatch):
         return plans(way)
 
     monkeypatch.setattr(one.upscaler, "plans", counted)
-    assert one.foresee(todo) is one.foresee(todo)
+    assert one.prepare_ahead(todo) is one.prepare_ahead(todo)
     assert count == 1
     assert one.make(todo).problem is None
     assert count == 1
@@ -276,9 +276,9 @@ def test_a_picture_that_was_replaced_since_is_made_as_it_is_now(tmp_path, mode):
     """Between the forecast of a long run and its turn another may have taken its name."""
     todo, options = job(tmp_path / "a.png", tmp_path / "b.png"), Options(Sizing.parse("3"))
     drawn(90, 80).save(todo.source)
-    ways = {todo: way(todo, options, (2,))}
+    known_needs = {todo: read_needs(todo, options, (2,))}
     drawn(20, 40).convert(mode).save(todo.source)
-    outcome = maker(options=options, ways=ways).make(todo)
+    outcome = maker(options=options, known_needs=known_needs).make(todo)
     assert outcome.problem is None
     assert outcome.route.source == (20, 40)
     made = images.read(todo.target)

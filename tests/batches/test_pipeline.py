@@ -21,7 +21,7 @@ from helpers import drawn
 
 from srzoo.batches import batch, ledger, one_picture, outputs, pipeline
 from srzoo.batches.batch import Job
-from srzoo.batches.one_picture import Options, Outcome, PictureMaker
+from srzoo.batches.one_picture import Options, PictureMaker, PictureOutcome
 from srzoo.errors import MemoryBudgetError, PictureError
 from srzoo.models import locate
 from srzoo.upscaling.sizing import Sizing
@@ -69,7 +69,9 @@ def tree(folder: Path, count: int, seed: int = 0) -> Path:
     return folder
 
 
-def go(inputs: Path, out: Path, at_a_time: int, settings=SETTINGS, **options) -> list[Outcome]:
+def go(
+    inputs: Path, out: Path, at_a_time: int, settings=SETTINGS, **options
+) -> list[PictureOutcome]:
     """What ``srzoo upscale INPUTS -o OUT --recursive`` does."""
     work = batch.plan_batch([inputs], str(out), model="double", known=[], recursive=True,
                       settings=settings, **options)  # fmt: skip
@@ -106,7 +108,7 @@ class Slow:
 
     def __init__(self, seed: int, weight: int = 1, room: int = 10**9, full_at: int = -1) -> None:
         self.dice = random.Random(seed)
-        self.weight = weight
+        self.bytes = weight
         self._room = room
         self.full_at = full_at
         self.held = self.most = 0
@@ -124,8 +126,8 @@ class Slow:
     def memory_for_waiting(self) -> int:
         return self._room
 
-    def skipped(self, job: Job) -> Outcome | None:
-        return Outcome(job) if job.kept else None
+    def settled_outcome(self, job: Job) -> PictureOutcome | None:
+        return PictureOutcome(job) if job.skip_reason else None
 
     def prepare(self, job: Job):
         kind = job.source.name[0]
@@ -133,16 +135,16 @@ class Slow:
             raise PictureError("unreadable")
         if kind == "m" and self.held:
             raise MemoryBudgetError("too much")
-        return Prepared(job, self.weight)
+        return Prepared(job, self.bytes)
 
     def fits(self, _item, _beside) -> bool:
         return True
 
-    def fetch(self, ready):
+    def decode(self, ready):
         self.nap()
         if ready.job.source.name[0] == "b":
             raise PictureError("broken")
-        self.hold(ready.weight)
+        self.hold(ready.bytes)
         ready.fetched = ready.job.source
 
     def enlarge(self, ready, _progress):
@@ -150,42 +152,42 @@ class Slow:
         self.computing.add(threading.get_ident())
         self.nap()
         if ready.job.source.name[0] == "x":
-            self.hold(-ready.weight)
+            self.hold(-ready.bytes)
             raise PictureError("cannot be computed")
 
-    def store(self, ready) -> Outcome:
+    def store(self, ready) -> PictureOutcome:
         self.nap()
-        self.hold(-ready.weight)
+        self.hold(-ready.bytes)
         index = int(ready.job.source.name[1:])
         if ready.job.source.name[0] == "w" or index == self.full_at:
             problem = PictureError("cannot write")
             problem.__cause__ = OSError(28 if index == self.full_at else 5, "trouble")
-            return Outcome(ready.job, problem=problem)
-        return Outcome(ready.job)
+            return PictureOutcome(ready.job, problem=problem)
+        return PictureOutcome(ready.job)
 
-    def make(self, job: Job, begin=None) -> Outcome:
+    def make(self, job: Job, begin=None) -> PictureOutcome:
         try:
             ready = self.prepare(job)
-            self.fetch(ready)
+            self.decode(ready)
             self.enlarge(ready, begin(job) if begin else None)
         except PictureError as error:
-            return Outcome(job, problem=error)
+            return PictureOutcome(job, problem=error)
         return self.store(ready)
 
 
 class Prepared:
-    exact, way = True, SimpleNamespace(streamed=False)
+    exact, needs = True, SimpleNamespace(streamed=False)
 
     def __init__(self, job: Job, weight: int) -> None:
         self.job = job
-        self.weight = weight * (1 + job.source.name.startswith("h"))
+        self.bytes = weight * (1 + job.source.name.startswith("h"))
 
 
 def jobs(count: int, kinds: str, seed: int) -> list[Job]:
     dice = random.Random(seed)
     names = [f"{dice.choice(kinds)}{i}" for i in range(count)]
     return [
-        Job(Path(name), Path(name), "png", kept="exists" if name[0] == "k" else None)
+        Job(Path(name), Path(name), "png", skip_reason="exists" if name[0] == "k" else None)
         for name in names
     ]
 
@@ -220,11 +222,11 @@ def test_a_full_disk_ends_it_and_each_picture_is_told():
         assert all(outcome.problem is None for outcome in found[:first])
         assert found[first].begun
         left = [outcome for outcome in found if not outcome.begun]
-        made = [o for o in found[first + 1 :] if o.problem is None and not o.job.kept]
+        made = [o for o in found[first + 1 :] if o.problem is None and not o.job.skip_reason]
         assert len(left) > 5
         assert len(made) <= 2 * at_a_time  # those that were computed already
         assert "cannot write" in str(left[0].problem)
-        assert all(outcome.problem is None for outcome in found if outcome.job.kept)
+        assert all(outcome.problem is None for outcome in found if outcome.job.skip_reason)
 
 
 def test_stopped_early_what_is_being_written_is_finished(tmp_path):
@@ -250,7 +252,7 @@ def test_stopped_early_what_is_being_written_is_finished(tmp_path):
     assert 9 <= len(done) <= 14
     assert not [t for t in threading.enumerate() if t.name.startswith("srzoo")]
     found = go(inputs, tmp_path / "out", 3, settings={})
-    assert len([o for o in found if o.job.kept]) == len(done)
+    assert len([o for o in found if o.job.skip_reason]) == len(done)
     go(inputs, tmp_path / "whole", 1, settings={})
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -318,7 +320,7 @@ def test_killed_at_any_step_it_goes_on_to_exactly_the_right_files(tmp_path, at_a
         dies(inputs, out, 5, at_a_time)  # and once more
         found = go(inputs, out, at_a_time)
         assert contents(out) == right
-        assert len([o for o in found if o.job.kept == "done before"]) >= len(torn)
+        assert len([o for o in found if o.job.skip_reason == "done before"]) >= len(torn)
         step += 1
     assert step > 5 * len(right)
 
@@ -327,7 +329,7 @@ def test_what_changed_is_made_again_and_nothing_else(tmp_path):
     inputs = tree(tmp_path / "in", 12)
     go(inputs, tmp_path / "out", 2)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
-    good = [o.job for o in go(inputs, tmp_path / "out", 2) if o.job.kept == "done before"]
+    good = [o.job for o in go(inputs, tmp_path / "out", 2) if o.job.skip_reason == "done before"]
     drawn(7, 5).save(good[0].source)
     os.utime(good[1].source)  # touched only
     good[2].target.unlink()
@@ -352,7 +354,9 @@ def test_strangers_files_are_left_alone(tmp_path):
     assert again[good[1].source].route
     drawn(8, 8).save(good[1].source)
     again = {o.job.source: o for o in go(inputs, tmp_path / "out", 2, skip_existing=True)}
-    assert again[good[0].source].job.kept == again[good[1].source].job.kept == "exists"
+    assert (
+        again[good[0].source].job.skip_reason == again[good[1].source].job.skip_reason == "exists"
+    )
     assert good[0].target.read_bytes() == b"somebody else's"
     again = {o.job.source: o for o in go(inputs, tmp_path / "out", 2, overwrite=True)}
     assert {s for s, o in again.items() if o.route} == {good[0].source, good[1].source}
@@ -395,7 +399,7 @@ def test_a_full_disk(tmp_path, small_disk, at_a_time):
     remount = ["mount", "-o", "remount,size=10m", str(small_disk)]
     subprocess.run(remount, check=True)
     again = go(tmp_path / "in", small_disk / "out", at_a_time)
-    assert len([o for o in again if o.job.kept]) == len(made)
+    assert len([o for o in again if o.job.skip_reason]) == len(made)
     assert contents(small_disk / "out") == right
 
 

@@ -29,7 +29,7 @@ ERRORS = [
     OSError(errno.EIO, "Input/output error", "/dev/disk"), OSError("odd"), StopIteration(),
     AssertionError(), EOFError(), SyntaxError("broken"), BrokenPipeError(errno.EPIPE, "Broken"),
 ]  # fmt: skip
-STEPS = ["read_header", "read", "to_size", "write", "stamped", "advise", "plans"]
+STEPS = ["read_header", "read", "to_size", "write", "with_provenance", "advise", "plans"]
 
 
 def folder(tmp_path: Path, count: int = 5) -> Path:
@@ -40,7 +40,9 @@ def folder(tmp_path: Path, count: int = 5) -> Path:
     return place
 
 
-def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[one_picture.Outcome]:
+def go(
+    tmp_path: Path, at_a_time: int, step: str, error: Exception
+) -> list[one_picture.PictureOutcome]:
     """A batch in which one step of the picture that is 22 pixels wide fails."""
     work = batch.plan_batch([tmp_path / "in"], str(tmp_path / "out"), model="m", known=[])
     upscaler = Upscaler(Sharpen(), (2,), "double")
@@ -66,7 +68,10 @@ def go(tmp_path: Path, at_a_time: int, step: str, error: Exception) -> list[one_
         patch.setattr(images, step, failing(getattr(images, step)))
     maker = one_picture.PictureMaker(upscaler, one_picture.Options(), work, advise)
     with patch.context(), work.opened():
-        assert forecast.forecast(work.todo, maker, always=True) or step in ("read_header", "plans")
+        assert forecast.forecast(work.pending, maker, always=True) or step in (
+            "read_header",
+            "plans",
+        )
         with closing(pipeline.run(work.jobs, maker, at_a_time)) as told:
             found = list(told)
     patch.undo()

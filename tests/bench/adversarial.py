@@ -42,9 +42,9 @@ def _plan(case: tuple[str, str] | None) -> recipe.Recipe:
     use = Use("perceptual", {
         "backbone": backbone, "layers": layers, "weights": f"{{data}}/backbones/{file}",
     })  # fmt: skip
-    plan = recipe.load("srgan-x4", ["data.batch=16"]).each()[-1]
-    game = replace(plan.adversarial, discriminator=Use(discriminator))
-    return replace(plan, init=None, losses=(recipe.Weighted(use, 1.0),), adversarial=game)
+    loaded = recipe.load("srgan-x4", ["data.batch=16"]).each()[-1]
+    game = replace(loaded.adversarial, discriminator=Use(discriminator))
+    return replace(loaded, init=None, losses=(recipe.Weighted(use, 1.0),), adversarial=game)
 
 
 @click.command()
@@ -55,9 +55,9 @@ def main(data: Path, steps: int) -> None:
     cases = [None, *((content, d) for content in CONTENT for d in DISCRIMINATORS)]
     click.echo("| content | discriminator | seconds a step |\n|---|---|---|")
     for case in cases:
-        plan = _plan(case)
-        parts = training.assemble(plan, data)
-        run = step.prepare(parts, accelerator_for(plan))
+        loaded = _plan(case)
+        parts = training.assemble(loaded, data)
+        run = step.prepare(parts, accelerator_for(loaded))
         times = []
         for number in range(steps + 2):
             batch = parts.crops.batch(number)

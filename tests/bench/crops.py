@@ -24,8 +24,8 @@ from srzoo.contracts import Sample
 from srzoo.plugins.registry import Use
 from srzoo.recipes.recipe import Data
 from srzoo.training.crops import Crops
-from srzoo.training.pixels import decoded
-from srzoo.training.sets import sources
+from srzoo.training.pixels import open_pixels
+from srzoo.training.sets import guarded_datasets
 from srzoo.training.supply import ready_batches
 
 KINDS = {
@@ -66,9 +66,9 @@ def crops_of(kind: str) -> Crops:
     """Batches of 16 crops of 48 x 48, as EDSR's paper has them."""
     data = Data(**{"train": Use("noise"), "validation": Use("noise"), **KINDS[kind]})
     degradation = srzoo.degradations.create(data.degradation.name)
-    pixels = decoded(
-        sources(data.train, None, "data.train"), degradation=data.degradation, scales=(SCALE,),
-        lr_crop=data.lr_crop,
+    pixels = open_pixels(
+        guarded_datasets(data.train, None, "data.train"), degradation=data.degradation,
+        scales=(SCALE,), lr_crop=data.lr_crop,
     )  # fmt: skip
     return Crops(pixels, data, (SCALE,), degradation, 0)
 

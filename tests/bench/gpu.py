@@ -91,7 +91,7 @@ class Done(Exception):  # noqa: N818
     """Enough steps were seen."""
 
 
-def ours(plan: recipe.Recipe, seconds: float) -> dict[str, float]:
+def ours(loaded: recipe.Recipe, seconds: float) -> dict[str, float]:
     """Steps a second and share of waiting of the real loop, after what warms up."""
     begun = time.perf_counter()
     found: list[tuple[int, float]] = []
@@ -106,7 +106,7 @@ def ours(plan: recipe.Recipe, seconds: float) -> dict[str, float]:
             raise Done
 
     with tempfile.TemporaryDirectory() as out, contextlib.suppress(Done):
-        training.train(plan, Path(out) / "run", watch=training.Callbacks(on_step=stepped))
+        training.train(loaded, Path(out) / "run", watch=training.Callbacks(on_step=stepped))
     (first, start), (last, end) = found[min(2, len(found) - 2)], found[-1]
     return {
         "steps_per_second": (last - first) / (end - start),
@@ -117,13 +117,13 @@ def ours(plan: recipe.Recipe, seconds: float) -> dict[str, float]:
 class Plain:
     """What anyone would write: decoded pictures in memory, float crops, Adam, L1."""
 
-    def __init__(self, plan: recipe.Recipe, basicsr: bool) -> None:
+    def __init__(self, loaded: recipe.Recipe, basicsr: bool) -> None:
         self.basicsr = basicsr
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.net = srzoo.generators.create("edsr").to(self.device)
         self.ema = srzoo.generators.create("edsr").to(self.device)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-4)
-        crops = training.assemble(plan).crops
+        crops = training.assemble(loaded).crops
         batches = [crops.batch(number) for number in range(32)]  # as if loading took no time
         self.batches = [
             [torch.from_numpy(side.transpose(0, 3, 1, 2).astype(np.float32) / 255)

@@ -12,7 +12,7 @@ import numpy as np
 
 import srzoo
 from srzoo.common import memory
-from srzoo.evaluating.judging import Judging
+from srzoo.evaluating.judging import MetricQueue
 
 NAMES = ("psnr_y", "ssim_y")
 
@@ -40,7 +40,7 @@ def main() -> None:
     print(f"together: {total:.3f} core-seconds for {options.size}")
     for workers in (1, memory.cores()):
         start = time.perf_counter()
-        with Judging(metrics, workers) as judging:
+        with MetricQueue(metrics, workers) as judging:
             judged = [judging.add(sr, hr, 4) for _ in range(options.pictures)]
             for each in judged:
                 each.values()

@@ -66,7 +66,7 @@ class PlainLoop:
 
 def ours(count: int, fold: bool, seed: int) -> tuple[float, float]:
     """Steps per second and share of time waiting, of ``count`` steps of the real loop."""
-    plan = recipe.load("edsr-x4", [*CHANGES, f"train.fold={str(fold).lower()}",
+    loaded = recipe.load("edsr-x4", [*CHANGES, f"train.fold={str(fold).lower()}",
                                    f"train.seed={seed}", "train.unfolded_share=0.0"])  # fmt: skip
     found: list[tuple[float, float]] = []
 
@@ -82,7 +82,7 @@ def ours(count: int, fold: bool, seed: int) -> tuple[float, float]:
 
     loop.LOG_EVERY = count
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Done):
-        training.train(plan, Path(folder) / "run", watch=training.Callbacks(on_step=stepped))
+        training.train(loaded, Path(folder) / "run", watch=training.Callbacks(on_step=stepped))
     return found[1]
 
 

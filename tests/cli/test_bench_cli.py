@@ -36,7 +36,7 @@ def counted(monkeypatch):
         tasks.append(task)
         return benching.Measurement(seconds=1 / len(tasks), memory=1000 * len(tasks))
 
-    monkeypatch.setattr(benching, "measured", measured)
+    monkeypatch.setattr(benching, "run_measurement", measured)
     return tasks
 
 
@@ -85,7 +85,9 @@ def test_libraries_count_and_torch_does_not_where_it_is_not_needed(model):
     """Beside a bare start: an export needs less than what importing torch takes."""
     convert.make_kept(read_folder(model), 2, "mnn")
     run = {
-        name: benching.measured(benching.MeasurementTask("engine", name, str(model), 2, (16, 16)))
+        name: benching.run_measurement(
+            benching.MeasurementTask("engine", name, str(model), 2, (16, 16))
+        )
         for name in ("mnn", "torch")
     }
     assert run["mnn"].memory < 100e6 < run["torch"].memory
@@ -146,7 +148,7 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
             raise srzoo.errors.ModelError("it died", "Try less")
         return benching.Measurement(1.0, 1000)
 
-    monkeypatch.setattr(benching, "measured", measured)
+    monkeypatch.setattr(benching, "run_measurement", measured)
     monkeypatch.setattr(exports, "missing", lambda _format: "pip install it")
     arguments = ("bench", model, "--engines", "torch", "--baseline", *SMALL, "--size", "999x999")
     found = json.loads(srzoo_cli(*arguments, "--json").out)
@@ -189,6 +191,8 @@ def test_an_engine_that_was_asked_for_has_to_be_there(srzoo_cli, model, monkeypa
 def test_what_a_process_says_and_that_it_dies_are_errors(model):
     nowhere = benching.MeasurementTask("engine", "torch", str(model / "nowhere"), 2, (16, 16))
     with pytest.raises(srzoo.errors.ModelError, match="no model is called"):
-        benching.measured(nowhere)
+        benching.run_measurement(nowhere)
     with pytest.raises(srzoo.errors.ModelError, match="exit code 1: KeyError: 'nothing'"):
-        benching.measured(benching.MeasurementTask("nothing", "torch", str(model), 2, (16, 16)))
+        benching.run_measurement(
+            benching.MeasurementTask("nothing", "torch", str(model), 2, (16, 16))
+        )

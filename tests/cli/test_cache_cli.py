@@ -11,7 +11,7 @@ import torch
 
 import srzoo
 from srzoo.exporting import exports
-from srzoo.exporting.exports import Record
+from srzoo.exporting.exports import ExportRecord
 from srzoo.networks import folders
 
 
@@ -27,13 +27,13 @@ def cache(tmp_path, monkeypatch):
 
     def make(path):
         path.write_bytes(bytes(5000))
-        return Record()
+        return ExportRecord()
 
     with monkeypatch.context() as patch:
         patch.setattr(exports, "VERSION", 0)
         exports.keep(model, 2, "mnn", make)
     exports.keep(model, 2, "onnx", make)
-    exports.keep(model, 3, "onnx", lambda _: Record(refused="off"))
+    exports.keep(model, 3, "onnx", lambda _: ExportRecord(refused="off"))
     (place / "pixels" / ("0" * 24)).mkdir(parents=True)
     (place / "pixels" / ("0" * 24) / "pixels.bin").write_bytes(bytes(200_000))
     (place / "exports/.srzoo-abcdefgh").mkdir()

@@ -40,7 +40,7 @@ def enlarged(cases, srzoo_cli, tmp_path):
 def in_srgb(path: Path) -> np.ndarray:
     """The colours as a managed viewer shows them, 8 bits."""
     picture = images.read(path)
-    image = images.to_pil(images.FORMATS["jpg"].fitted(images.shallow(picture, "")))
+    image = images.to_pil(images.FORMATS["jpg"].fit(images.reduce_to_8_bits(picture, "")))
     if (icc := image.info.get("icc_profile")) is None:
         return np.asarray(image.convert("RGB"))
     image = ImageCms.profileToProfile(image.convert("RGB"), ImageCms.ImageCmsProfile(

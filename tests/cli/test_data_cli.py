@@ -49,14 +49,14 @@ def files(folder: Path) -> list[str]:
 def kept(photos, tmp_path, monkeypatch):
     """Pictures of two data sets, kept decoded."""
     from srzoo.plugins.registry import Use
-    from srzoo.recipes.sources import Sets
-    from srzoo.training.pixels import decoded
-    from srzoo.training.sets import sources
+    from srzoo.recipes.sources import DataSources
+    from srzoo.training.pixels import open_pixels
+    from srzoo.training.sets import guarded_datasets
 
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     for folder in (photos, photos / "sub"):
         use = Use("folder", {"path": str(folder)})
-        decoded(sources(Sets.of(use), None, "data.train"), Use("bicubic"), (2,))
+        open_pixels(guarded_datasets(DataSources.of(use), None, "data.train"), Use("bicubic"), (2,))
     return photos
 
 

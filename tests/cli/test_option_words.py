@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT, drawn
 
 from srzoo.cli._main import root
-from srzoo.cli._options import Running
+from srzoo.cli._options import EngineOptions
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -73,7 +73,7 @@ def test_what_is_replaced_is_replaced_by_one_word():
 def test_running_a_model_takes_the_same_options():
     for name in ("upscale", "compare", "evaluate"):
         found = spellings(COMMANDS[name])
-        for word in Running.__dataclass_fields__:
+        for word in EngineOptions.__dataclass_fields__:
             assert found[f"--{word}"].help == spellings(COMMANDS["upscale"])[f"--{word}"].help
 
 

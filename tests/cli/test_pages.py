@@ -129,8 +129,8 @@ def test_a_page_of_files_that_have_but_one(srzoo_cli, tmp_path):
 
 def test_pages_are_counted_as_they_are_read(srzoo_cli, tmp_path, monkeypatch):
     """A file that is only read with --max-pixels has all of its pages then, too."""
-    monkeypatch.setattr(images.Asked, "max_pixels", 100)  # the default
-    monkeypatch.setattr(images.Asked.__init__, "__defaults__", (100, None, False))
+    monkeypatch.setattr(images.ReadRequest, "max_pixels", 100)  # the default
+    monkeypatch.setattr(images.ReadRequest.__init__, "__defaults__", (100, None, False))
     several(tmp_path / "a.tif", 2)
     many = ("--page", "all", "--max-pixels", "1M", "-o", f"{tmp_path}/o/")
     assert srzoo_cli("upscale", tmp_path / "a.tif", *FAST, *many).code == 0

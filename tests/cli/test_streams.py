@@ -16,7 +16,7 @@ from helpers import ROOT, drawn
 
 from srzoo import images
 from srzoo.cli import _streams
-from srzoo.cli._streams import CONTROL, Words, clean
+from srzoo.cli._streams import CONTROL, TextStream, clean
 from srzoo.plugins import kinds
 
 FAST = ("-m", "bicubic-x2")
@@ -209,31 +209,31 @@ def test_only_our_own_sequences_pass():
     for raw, allowed, denied in (
         (io.StringIO(), "", styled + bar + evil), (Terminal(), styled, bar + evil),
     ):  # fmt: skip
-        words = Words(raw)
+        words = TextStream(raw)
         words.write(allowed + denied + "\n")
         assert (
             raw.getvalue() == allowed + clean(denied, _streams.STYLES * raw.isatty() or None) + "\n"
         )
         assert moves_nothing(raw.getvalue(), styled=raw.isatty())
     raw = Terminal()
-    Words(raw).for_bars().write(bar + evil)
+    TextStream(raw).for_bars().write(bar + evil)
     assert raw.getvalue() == bar + clean(evil).replace("\\r", "\r")
     for written in ("\r 50 %", "\x1b[A", "\x1b[A\x1b[A", "\r"):  # tqdm's, of the Hub
         raw = Terminal()
-        Words(raw).write(written)
+        TextStream(raw).write(written)
         assert raw.getvalue() == written
     for written in ("\x1b[Ax\n", "x\r\n", "\x1b[A\n"):
         raw = Terminal()
-        Words(raw).write(written)
+        TextStream(raw).write(written)
         assert moves_nothing(raw.getvalue(), styled=True)
     raw = Terminal()
-    Words(raw).write("a name that is \x1b[31mred\n")
+    TextStream(raw).write("a name that is \x1b[31mred\n")
     assert raw.getvalue().endswith("\x1b[0m\n")
 
 
 def test_what_cannot_be_encoded_is_escaped():
     raw = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    words = Words(raw)
+    words = TextStream(raw)
     assert words.write("é写\udcff\n") == 4
     words.flush()
     assert raw.buffer.getvalue() == b"\\xe9\\u5199\\udcff\n"

@@ -364,12 +364,12 @@ def test_a_preview_is_what_the_whole_would_be(tmp_path, monkeypatch, sizing, srz
     full = np.asarray(Image.open(whole)).astype(int)
     across, down = full.shape[1] / 300, full.shape[0] / 200
     left, top = round(place.x * across), round(place.y * down)
-    part = full[top : top + found.made.shape[0], left : left + found.made.shape[1]]
+    part = full[top : top + found.enlarged.shape[0], left : left + found.enlarged.shape[1]]
     if not sizing:
-        assert np.array_equal(part, found.made)
+        assert np.array_equal(part, found.enlarged)
     # Resized parts lie up to half a pixel off.
-    assert np.abs(part.mean((0, 1)) - found.made.mean((0, 1))).max() < 4
-    assert np.abs(found.plain.astype(int) - found.made).mean() < 12
+    assert np.abs(part.mean((0, 1)) - found.enlarged.mean((0, 1))).max() < 4
+    assert np.abs(found.bicubic.astype(int) - found.enlarged).mean() < 12
 
 
 def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srzoo_cli):

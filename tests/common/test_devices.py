@@ -23,7 +23,7 @@ from srzoo.networks import devices as torch_devices
     ],
 )  # fmt: skip
 def test_names(given, name):
-    assert devices.named(given) == name
+    assert devices.parse_name(given) == name
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_names(given, name):
 )
 def test_no_names(given):
     with pytest.raises(DeviceError, match="is no device"):
-        devices.named(given)
+        devices.parse_name(given)
 
 
 def test_the_nearest_name_is_told():
     with pytest.raises(DeviceError, match="Did you mean cuda"):
-        devices.named("cudda:1")
+        devices.parse_name("cudda:1")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def two_cards(tmp_path, monkeypatch):
     """A Linux machine with two of NVIDIA's cards."""
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(devices, "CARDS", tmp_path)
+    monkeypatch.setattr(devices, "NVIDIA_GPUS", tmp_path)
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
     monkeypatch.setattr(sys, "platform", "linux")
 

@@ -55,8 +55,11 @@ def test_what_is_none_of_ours(tmp_path, content):
 def test_a_folder_is_what_was_listed(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"")
-    parts = kept_folders.parts(tmp_path)
-    assert kept_folders.read_parts(json.loads(json.dumps(kept_folders.listed(parts)))) == parts
+    parts = kept_folders.record_files(tmp_path)
+    assert (
+        kept_folders.records_from_json(json.loads(json.dumps(kept_folders.records_to_json(parts))))
+        == parts
+    )
     assert kept_folders.intact(tmp_path, parts)
     (tmp_path / "a").write_bytes(b"two")
     assert not kept_folders.intact(tmp_path, parts)
@@ -69,7 +72,7 @@ def test_a_folder_is_what_was_listed(tmp_path):
     (tmp_path / "b2").rename(tmp_path / "b")
     assert not kept_folders.intact(tmp_path, parts[1:])
     for wrong in (None, 3, [3], [{"name": 1}], [{"name": "a", "size": "x", "sha256": ""}]):
-        assert kept_folders.read_parts(wrong) is None
+        assert kept_folders.records_from_json(wrong) is None
 
 
 def dead() -> int:
@@ -121,10 +124,10 @@ def test_a_file_system_that_refuses_fsync(tmp_path, monkeypatch):
 
     refuse(errno.ENOSPC)
     with pytest.raises(OSError, match="No space"):
-        kept_folders.place(tmp_path / "new", tmp_path / "final")
+        kept_folders.move_into_place(tmp_path / "new", tmp_path / "final")
     assert not (tmp_path / "final").exists()
     refuse(errno.EINVAL)
-    kept_folders.place(tmp_path / "new", tmp_path / "final")
+    kept_folders.move_into_place(tmp_path / "new", tmp_path / "final")
     assert (tmp_path / "final/a").read_text() == "x"
 
 
@@ -135,5 +138,5 @@ def test_files_and_names_are_synced_before_a_folder_takes_its_name(tmp_path, mon
     monkeypatch.setattr(
         os, "fsync", lambda h: (done.append((tmp_path / "final").exists()), fsync(h))
     )
-    kept_folders.place(tmp_path / "new", tmp_path / "final")
+    kept_folders.move_into_place(tmp_path / "new", tmp_path / "final")
     assert done == [False, False, True]  # the file, its folder, the folder of the name

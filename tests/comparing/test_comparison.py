@@ -19,8 +19,8 @@ from srzoo import images
 from srzoo.comparing import comparison, figure
 from srzoo.comparing.comparison import ComparedImage, Comparison, compare
 from srzoo.errors import MemoryBudgetError, ModelError, PictureError, SrzooError
-from srzoo.images import places, sheet
-from srzoo.images.places import GRID, Place
+from srzoo.images import rectangles, sheet
+from srzoo.images.rectangles import GRID, Rectangle
 from srzoo.models import locate
 
 SIZES = st.integers(1, 60)
@@ -88,16 +88,16 @@ def test_a_photo_alone_is_enlarged_and_not_measured(photo):
 def test_the_place_is_in_pixels_of_the_file_that_was_named_first(hr, tmp_path):
     high = images.rgb(images.read(hr))[:168, :208]
     Image.fromarray(high[::4, ::4].copy()).save(tmp_path / "low.png")
-    place = Place(5, 6, 10, 12)
+    place = Rectangle(5, 6, 10, 12)
     low = compare(["bicubic-x4"], tmp_path / "low.png", crop=place)
-    assert (low.crop, low.asked) == (place.times(4), place)
+    assert (low.crop, low.file_crop) == (place.scaled(4), place)
     both = compare(["bicubic-x4"], tmp_path / "low.png", hr, crop=place)
-    assert (both.crop, both.asked) == (place.times(4), place)
+    assert (both.crop, both.file_crop) == (place.scaled(4), place)
     alone = compare(["bicubic-x4"], hr=hr, crop=place)
-    assert (alone.crop, alone.asked) == (place, place)
+    assert (alone.crop, alone.file_crop) == (place, place)
     for photo, hr_ in ((tmp_path / "low.png", None), (None, hr)):
         found = compare(["bicubic-x4"], photo, hr_)
-        again = compare(["bicubic-x4"], photo, hr_, crop=found.asked)
+        again = compare(["bicubic-x4"], photo, hr_, crop=found.file_crop)
         assert again.crop == found.crop
 
 
@@ -106,21 +106,21 @@ def test_the_place_is_in_pixels_of_the_file_that_was_named_first(hr, tmp_path):
 def test_crops_show_the_same_place(x, y, width, height):
     """LR too, whose pixels are larger than those the place is counted in."""
     hr = np.asarray(drawn(210, 170))[:168, :208]
-    part, crop = Place(8, 16, 160, 120), Place(x, y, min(width, 160 - x % 160), height)
-    crop = Place(crop.x % 100, crop.y % 60, crop.width, crop.height)
-    pictures = (ComparedImage("LR", None, part.divided(4).of(hr[::4, ::4]), {}),
-                ComparedImage("HR", None, part.of(hr), {}))  # fmt: skip
+    part, crop = Rectangle(8, 16, 160, 120), Rectangle(x, y, min(width, 160 - x % 160), height)
+    crop = Rectangle(crop.x % 100, crop.y % 60, crop.width, crop.height)
+    pictures = (ComparedImage("LR", None, part.divided(4).cut(hr[::4, ::4]), {}),
+                ComparedImage("HR", None, part.cut(hr), {}))  # fmt: skip
     found = Comparison("p", 4, None, pictures, part, crop, crop, hr, (208, 168), {}, {})
     low, high = (figure.crop_of(found, one) for one in pictures)
     there = crop.moved(part.x, part.y)
-    assert (high == there.of(hr)).all()
-    assert (low == there.of(hr[::4, ::4].repeat(4, 0).repeat(4, 1))).all()
+    assert (high == there.cut(hr)).all()
+    assert (low == there.cut(hr[::4, ::4].repeat(4, 0).repeat(4, 1))).all()
 
 
 def test_of_a_large_photo_a_part_is_enlarged_and_is_as_in_the_whole(photo, monkeypatch):
     drawn(300, 200).save(photo)
     models = ["bicubic-x2"]
-    whole = compare(models, photo, crop=Place(130, 90, 20, 20))
+    whole = compare(models, photo, crop=Rectangle(130, 90, 20, 20))
     monkeypatch.setattr(comparison, "PART", 128)
     ran = []
     array = srzoo.upscaling.upscaler.Upscaler.array
@@ -129,31 +129,31 @@ def test_of_a_large_photo_a_part_is_enlarged_and_is_as_in_the_whole(photo, monke
         "array",
         lambda self, lr, *rest: ran.append(lr.shape[:2]) or array(self, lr, *rest),
     )
-    tall = Place(250, 20, 50, 180)  # more than a part
-    for place in (Place(130, 90, 20, 20), Place(0, 0, 9, 9), tall, None):
+    tall = Rectangle(250, 20, 50, 180)  # more than a part
+    for place in (Rectangle(130, 90, 20, 20), Rectangle(0, 0, 9, 9), tall, None):
         found = compare(models, photo, crop=place)
         size = (128, 360 if place == tall else 128)
         assert (found.part.width, found.part.height) == size
         lr, sr = (one.pixels for one in found.pictures)
-        assert (sr == found.part.of(whole.pictures[1].pixels)).all()
-        assert (lr == found.part.divided(2).of(whole.pictures[0].pixels)).all()
-        assert found.crop.moved(found.part.x, found.part.y) == found.asked.times(2)
-        assert place in (None, found.asked)
+        assert (sr == found.part.cut(whole.pictures[1].pixels)).all()
+        assert (lr == found.part.divided(2).cut(whole.pictures[0].pixels)).all()
+        assert found.crop.moved(found.part.x, found.part.y) == found.file_crop.scaled(2)
+        assert place in (None, found.file_crop)
         assert "Only 128 x" in " ".join(figure.sentences(found))
     assert max(max(shape) for shape in ran[:2]) <= 64 + 2 * comparison.MARGIN + GRID
 
 
-@pytest.mark.parametrize("crop", [None, Place(130, 70, 30, 20)])
+@pytest.mark.parametrize("crop", [None, Rectangle(130, 70, 30, 20)])
 def test_of_a_large_hr_picture_all_is_measured_and_a_part_is_kept(hr, monkeypatch, crop):
     whole = compare(["bicubic-x4", "edsr-x4"], hr=hr, crop=crop)
     monkeypatch.setattr(comparison, "PART", 96)
     found = compare(["bicubic-x4", "edsr-x4"], hr=hr, crop=crop)
     assert (found.part.width, found.part.height) == (96, 96)
-    assert found.asked == whole.asked
+    assert found.file_crop == whole.file_crop
     for one, other in zip(found.pictures, whole.pictures, strict=True):
         assert one.values == other.values
         part = found.part.divided(4) if one.name == "LR" else found.part
-        assert (one.pixels == part.of(other.pixels)).all()
+        assert (one.pixels == part.cut(other.pixels)).all()
         assert (figure.crop_of(found, one) == figure.crop_of(whole, other)).all()
 
 
@@ -198,7 +198,7 @@ def test_other_refusals(photo, hr, monkeypatch):
     with pytest.raises(SrzooError, match="no picture"):
         compare(["bicubic-x4"])
     with pytest.raises(PictureError, match="44,0,2,5 leaves the picture, which has 45x31 pixels"):
-        compare(["bicubic-x4"], photo, crop=Place(44, 0, 2, 5))
+        compare(["bicubic-x4"], photo, crop=Rectangle(44, 0, 2, 5))
     with pytest.raises(PictureError, match="HR divided by 4 is 52x42"):
         compare(["bicubic-x4"], photo, hr)
     memory = psutil.virtual_memory()
@@ -228,13 +228,13 @@ def test_the_place_is_where_pictures_differ_and_have_detail():
     second = first.copy()
     second[20:140, 200:280] += 9  # a difference without detail
     second[180:260, 300:380] += 9
-    found = places.most_detailed_place([first, second], 80)
+    found = rectangles.most_detailed_square([first, second], 80)
     assert abs(found.x - 300) <= 2
     assert abs(found.y - 180) <= 2
-    alone = places.most_detailed_place([first], 80)
+    alone = rectangles.most_detailed_square([first], 80)
     assert abs(alone.x - 30) <= 2
     assert abs(alone.y - 40) <= 2
-    assert places.most_detailed_place([first.copy(), second.copy()], 80) == found
+    assert rectangles.most_detailed_square([first.copy(), second.copy()], 80) == found
 
 
 def test_texture_counts_for_more_than_one_hard_edge():
@@ -244,22 +244,22 @@ def test_texture_counts_for_more_than_one_hard_edge():
     second = first.copy()
     second[50:130, 50:130] += 5
     second[:, 348:352] = 180
-    assert places.most_detailed_place([first, second], 80).x < 60
+    assert rectangles.most_detailed_square([first, second], 80).x < 60
 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
 def test_a_place_is_always_in_the_picture(width, height, side):
-    found = places.most_detailed_place([np.zeros((height, width, 3), np.uint8)], side)
-    assert found == Place(0, 0, min(width, side), min(height, side))
+    found = rectangles.most_detailed_square([np.zeros((height, width, 3), np.uint8)], side)
+    assert found == Rectangle(0, 0, min(width, side), min(height, side))
 
 
 @settings(deadline=None)
 @given(st.integers(0, 99), st.integers(0, 99), SIZES, SIZES, st.integers(1, 5))
 def test_places_in_smaller_pictures(x, y, width, height, by):
-    place = Place(x, y, width, height)
-    assert place.times(by).divided(by) == place
-    outer = place.divided(by).times(by)
+    place = Rectangle(x, y, width, height)
+    assert place.scaled(by).divided(by) == place
+    outer = place.divided(by).scaled(by)
     assert outer.x <= x
     assert outer.x + outer.width >= x + width
     assert outer.width < width + 2 * by
@@ -270,7 +270,7 @@ def test_places_in_smaller_pictures(x, y, width, height, by):
     assert {aligned.x % by, aligned.y % by} == {0}
     assert (aligned.x + aligned.width, aligned.y + aligned.height) == (x + width, y + height)
     assert x - by < aligned.x <= x
-    assert Place.parse(str(place)) == place
+    assert Rectangle.parse(str(place)) == place
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_places_in_smaller_pictures(x, y, width, height, by):
 )
 def test_no_places(text):
     with pytest.raises(PictureError, match="x,y,width,height"):
-        Place.parse(text)
+        Rectangle.parse(text)
 
 
 # The sheet.
 
 
-def made(models: int, crop: Place, size=(600, 400), name="photo.png", title="model-{}-x4"):
+def made(models: int, crop: Rectangle, size=(600, 400), name="photo.png", title="model-{}-x4"):
     """A comparison that no model made."""
     hr = np.asarray(drawn(*size))
     lr = np.asarray(Image.fromarray(hr).resize((-(-size[0] // 4), -(-size[1] // 4))))
@@ -295,15 +295,15 @@ def made(models: int, crop: Place, size=(600, 400), name="photo.png", title="mod
     shown.append(ComparedImage("HR", None, hr, {}))
     protocols = {"psnr_y": "PSNR in dB, mean over pictures", "ssim_y": "SSIM, mean over pictures"}
     return Comparison(
-        name, 4, "bicubic", tuple(shown), Place(0, 0, *size), crop, crop, hr, size,
+        name, 4, "bicubic", tuple(shown), Rectangle(0, 0, *size), crop, crop, hr, size,
         dict.fromkeys(protocols, True), protocols,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("models", [1, 2, 3, 4, 5, 9, 12])
 @pytest.mark.parametrize(
-    "crop", [Place(10, 20, 160, 160), Place(0, 100, 600, 60), Place(3, 0, 11, 400),
-             Place(0, 0, 600, 400), Place(200, 150, 7, 5)],
+    "crop", [Rectangle(10, 20, 160, 160), Rectangle(0, 100, 600, 60), Rectangle(3, 0, 11, 400),
+             Rectangle(0, 0, 600, 400), Rectangle(200, 150, 7, 5)],
     ids=str,
 )  # fmt: skip
 def test_a_sheet_is_never_too_wide_and_has_every_crop(models, crop):
@@ -312,7 +312,7 @@ def test_a_sheet_is_never_too_wide_and_has_every_crop(models, crop):
     assert drawing.shape[1] <= sheet.WIDEST
     assert drawing.shape[0] < 4_500
     room = 320 if max(crop.width, crop.height) <= 320 else 640
-    expected = sheet.fitted(crop.of(found.pictures[-1].pixels), (room, room))
+    expected = sheet.fit_picture(crop.cut(found.pictures[-1].pixels), (room, room))
     height, width = expected.shape[:2]
     # Each panel but LR shows the same; count the places where exactly that is to be seen.
     corner = (drawing == expected[0, 0]).all(axis=2) & np.roll(
@@ -320,7 +320,7 @@ def test_a_sheet_is_never_too_wide_and_has_every_crop(models, crop):
     )
     places_ = [(y, x) for y, x in np.argwhere(corner)
                if y + height <= drawing.shape[0] and x + width <= drawing.shape[1]]  # fmt: skip
-    there = [at for at in places_ if (Place(at[1], at[0], width, height).of(drawing)
+    there = [at for at in places_ if (Rectangle(at[1], at[0], width, height).cut(drawing)
                                       == expected).all()]  # fmt: skip
     assert len(there) >= models + 1
 
@@ -328,12 +328,12 @@ def test_a_sheet_is_never_too_wide_and_has_every_crop(models, crop):
 @pytest.mark.parametrize("size", [(1600, 60), (60, 1600), (40, 40)])
 @pytest.mark.parametrize("models", [1, 2, 5])
 def test_an_overview_leaves_room(models, size):
-    drawing = figure.draw(made(models, Place(0, 0, 40, 40), size=size))
+    drawing = figure.draw(made(models, Rectangle(0, 0, 40, 40), size=size))
     assert drawing.width <= sheet.WIDEST
 
 
 def test_a_sheet_says_what_was_measured():
-    found = made(2, Place(0, 0, 100, 100))
+    found = made(2, Rectangle(0, 0, 100, 100))
     assert figure.note(found, found.pictures[1]) == "20.00 dB / 0.7000"
     assert figure.note(found, found.pictures[-1]) == "PSNR / SSIM"
     assert figure.note(found, found.pictures[0]) == ""
@@ -355,10 +355,10 @@ def test_a_metric_names_its_unit():
         one = ComparedImage(
             "a", "m", np.zeros((8, 8, 3), np.uint8), {"psnr_blocks": 3.0, "psnr_bare": 9.0}
         )
-        found = made(1, Place(0, 0, 40, 40))
+        found = made(1, Rectangle(0, 0, 40, 40))
         assert figure.note(found, one) == "3.0000 blocks / 9.0000"
         higher = {'{"name": "psnr_blocks", "size": 3}': True, "psnr_bare": True, "gone": False}
-        found = dataclasses.replace(found, higher=higher)
+        found = dataclasses.replace(found, higher_is_better=higher)
         assert figure.note(found, found.pictures[-1]) == "Blocks a side / psnr_bare / gone"
     finally:
         srzoo.metrics.unregister("psnr_blocks")
@@ -367,4 +367,6 @@ def test_a_metric_names_its_unit():
 
 def test_odd_names_are_drawn():
     name = os.fsdecode(b"\xff") + "\n" + "写真 " * 200
-    assert figure.draw(made(3, Place(0, 0, 99, 99), name=name, title=name + "{}")).width <= 2_000
+    assert (
+        figure.draw(made(3, Rectangle(0, 0, 99, 99), name=name, title=name + "{}")).width <= 2_000
+    )

@@ -17,9 +17,9 @@ from test_comparison import made
 
 from srzoo.comparing import page
 from srzoo.comparing.comparison import ComparedImage
-from srzoo.images.places import Place
+from srzoo.images.rectangles import Rectangle
 
-CROP = Place(200, 120, 160, 160)
+CROP = Rectangle(200, 120, 160, 160)
 NASTY = "<img src=x onerror=\"document.title='bad'\">' &amp; {{script}} </script>"
 
 
@@ -74,7 +74,7 @@ def test_names_are_only_text():
 
 
 def test_a_page_of_a_part_says_so():
-    found = replace(made(1, CROP), whole=(6000, 4000))
+    found = replace(made(1, CROP), result_size=(6000, 4000))
     assert "This page has 600 x 400 pixels of it." in page.render(found)
 
 
@@ -235,7 +235,7 @@ def test_any_two_pictures_can_be_compared(opened):
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
 def test_zoom_is_in_whole_pixels(opened, ratio):
     """The white pixel is a square of as many screen pixels as the zoom says, and nothing else."""
-    crop = Place(300, 200, 40, 40)
+    crop = Rectangle(300, 200, 40, 40)
     browser = opened(told_apart(crop, mark=(320, 220)), ratio=ratio)
     for press in ("whole", "place", "in", "out", "out"):
         browser.run(f"document.getElementById('{press}').click()")
@@ -253,7 +253,7 @@ def test_zoom_is_in_whole_pixels(opened, ratio):
 
 
 def test_pictures_move_together(opened):
-    browser = opened(told_apart(Place(300, 200, 40, 40)))
+    browser = opened(told_apart(Rectangle(300, 200, 40, 40)))
     stage = box(browser)
     transforms = "[...document.querySelectorAll('.layer img')].map(i => i.style.transform)"
     before = browser.run(transforms)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from srzoo import images
 from srzoo.comparing import preview
-from srzoo.images import places
-from srzoo.images.places import Place
+from srzoo.images import rectangles
+from srzoo.images.rectangles import Rectangle
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -37,36 +37,38 @@ class Grid:
         return None
 
 
-def picture(width: int, height: int, detail: Place) -> images.Picture:
+def picture(width: int, height: int, detail: Rectangle) -> images.Picture:
     """Smooth but for one place."""
     pixels = np.full((height, width, 3), 120, np.uint8)
     noise = np.random.default_rng(0).integers(0, 255, (detail.height, detail.width, 3))
-    detail.of(pixels)[:] = noise
+    detail.cut(pixels)[:] = noise
     return images.Picture(pixels)
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (333, 201), (460, 330)])
 def test_the_place_is_that_of_the_whole_on_a_grid_too(corner):
-    photo = picture(620, 470, Place(*corner, 150, 130))
+    photo = picture(620, 470, Rectangle(*corner, 150, 130))
     model = Upscaler(Grid(), (4,), "grid", tile="off")
     found = preview.preview(model, photo, Sizing())
     place = found.place
     assert corner[0] - 120 < place.x < corner[0] + 150
     assert corner[1] - 120 < place.y < corner[1] + 130
     whole = model.upscale(photo, 4).pixels
-    assert np.array_equal(place.times(4).of(whole), found.made)
+    assert np.array_equal(place.scaled(4).cut(whole), found.enlarged)
     assert found.route == Route((4,), (2480, 1880), (620, 470))
-    assert found.made.shape == found.plain.shape == (480, 480, 3)
+    assert found.enlarged.shape == found.bicubic.shape == (480, 480, 3)
 
 
 def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
-    photo = picture(900, 700, Place(500, 300, 200, 200)).pixels
+    photo = picture(900, 700, Rectangle(500, 300, 200, 200)).pixels
     exact = preview.detailed_place(photo, 120)
-    monkeypatch.setattr(preview, "LOOKED_AT", 40_000)
+    monkeypatch.setattr(preview, "SEARCHED_PIXELS", 40_000)
     seen = []
-    telling = places.most_detailed_place
+    find = rectangles.most_detailed_square
     monkeypatch.setattr(
-        places, "most_detailed_place", lambda p, side: seen.append(p[0].size) or telling(p, side)
+        rectangles,
+        "most_detailed_square",
+        lambda p, side: seen.append(p[0].size) or find(p, side),
     )
     rough = preview.detailed_place(photo, 120)
     assert max(seen) <= 3 * 40_000
@@ -81,8 +83,8 @@ def test_a_place_in_a_large_picture_is_found_in_a_smaller_one(monkeypatch):
 def test_small_and_narrow_pictures(size, sizing):
     photo = images.Picture(np.full((size[1], size[0]), 90, np.uint8))
     found = preview.preview(Upscaler(Grid(), (2,), "grid"), photo, sizing)
-    assert found.made.shape == found.plain.shape
-    assert min(found.made.shape) >= 1
+    assert found.enlarged.shape == found.bicubic.shape
+    assert min(found.enlarged.shape) >= 1
     sheet = preview.draw(found, "a.png", "grid")
     assert isinstance(sheet, Image.Image)
     assert sheet.width <= 2000

@@ -120,9 +120,9 @@ def test_an_aside_is_marked_where_it_should_be():
 @settings(deadline=None)
 @given(NAMES, st.integers(8, 40), st.integers(0, 900))
 def test_shortened_texts_fit_and_keep_their_ends(text, size, room):
-    short = sheet.shortened(text, size, room)
-    assert sheet.length(short, size) <= room
-    if sheet.length(text, size) <= room:
+    short = sheet.shorten(text, size, room)
+    assert sheet.text_width(short, size) <= room
+    if sheet.text_width(text, size) <= room:
         assert short == text
     elif short and "." not in text:
         start, end = short.split("...")
@@ -132,22 +132,22 @@ def test_shortened_texts_fit_and_keep_their_ends(text, size, room):
 
 def test_ends_tell_names_apart():
     one, two = (f"srgan-with-a-name-as-long-as-a-train-{n}-x4" for n in (1, 2))
-    assert sheet.shortened(one, 18, 200) != sheet.shortened(two, 18, 200)
+    assert sheet.shorten(one, 18, 200) != sheet.shorten(two, 18, 200)
 
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from("ab cdé\n"), max_size=200), st.integers(60, 500))
 def test_wrapped_lines_fit_and_lose_no_word(text, room):
-    lines = sheet.wrapped(text, 15, room)
+    lines = sheet.wrap(text, 15, room)
     assert " ".join(lines).split() == text.split()
-    assert all(sheet.length(line, 15) <= room for line in lines if " " in line)
+    assert all(sheet.text_width(line, 15) <= room for line in lines if " " in line)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 700), st.integers(1, 700))
 def test_fitted_pictures_fit(width, height):
     pixels = np.zeros((height, width, 3), np.uint8)
-    found = sheet.fitted(pixels, (320, 200))
+    found = sheet.fit_picture(pixels, (320, 200))
     assert found.shape[0] <= 200
     assert found.shape[1] <= 320
     if width <= 320 and height <= 200:
@@ -162,10 +162,10 @@ def test_fitted_pictures_fit(width, height):
      ("\udcff", "?"), ("写x", "?x")],
 )  # fmt: skip
 def test_letters_that_no_font_has(text, shown, monkeypatch):
-    monkeypatch.setattr(sheet, "_others", lambda: ("no such font",))
-    sheet._file.cache_clear()
+    monkeypatch.setattr(sheet, "_font_files", lambda: ("no such font",))
+    sheet._best_font_file.cache_clear()
     assert sheet.printable(text) == shown
-    sheet._file.cache_clear()
+    sheet._best_font_file.cache_clear()
 
 
 @pytest.mark.parametrize("text", ["Müller", "Ελλάδα", "Привет"])
@@ -178,21 +178,21 @@ def test_matplotlib_s_fonts_have_what_pillow_s_lacks(text):
 def test_no_font_of_boxes_or_signs_is_taken():
     """matplotlib brings one that has a box for every letter there is."""
     pytest.importorskip("matplotlib")
-    names = [Path(name).name for name in sheet._others()]
+    names = [Path(name).name for name in sheet._font_files()]
     assert not any(name.startswith(("LastResort", "cm", "STIX")) for name in names)
     assert sheet.printable("x\U000e0fff") == "x?"
 
 
 def test_without_matplotlib_it_is_pillow_s_font(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for cached in (sheet._others, sheet._file):
+    for cached in (sheet._font_files, sheet._best_font_file):
         cached.cache_clear()
-    assert sheet._others() == ()
+    assert sheet._font_files() == ()
     assert sheet.printable("Müller x写") == "Muller x?"
-    for cached in (sheet._others, sheet._file):
+    for cached in (sheet._font_files, sheet._best_font_file):
         cached.cache_clear()
 
 
 def test_ordinary_names_need_no_list_of_fonts(monkeypatch):
-    monkeypatch.setattr(sheet, "_others", lambda: pytest.fail("fonts were looked for"))
-    assert sheet.length("edsr-x4 (1).png", 18) > 50
+    monkeypatch.setattr(sheet, "_font_files", lambda: pytest.fail("fonts were looked for"))
+    assert sheet.text_width("edsr-x4 (1).png", 18) > 50

@@ -47,7 +47,7 @@ def one_step(name: str, stage: int, device: str, changes: list[str], data: Path)
     run = step.prepare(parts, accelerator)
     before = [p.detach().cpu().clone() for p in parts.generator.parameters()]
     taken = step.train_step(run, parts.crops.batch(0))
-    odd, bad, _ = taken.finite.look()
+    odd, bad, _ = taken.finite.read()
     assert not bad, odd
     after = [p.detach().cpu() for p in parts.generator.parameters()]
     moved = [b - a for a, b in zip(before, after, strict=True)]
@@ -95,7 +95,7 @@ def test_a_step_of_each_released_recipe_is_the_cpus(name, precision, data):
 
 
 def test_a_resumed_run_goes_on(tiny, tmp_path, monkeypatch):
-    plan = recipe.load(tiny(), EXACT)
+    loaded = recipe.load(tiny(), EXACT)
     average = loop._average
 
     def stop(run, now):
@@ -103,11 +103,11 @@ def test_a_resumed_run_goes_on(tiny, tmp_path, monkeypatch):
         if now + 1 == 7:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    training.train(plan, tmp_path / "whole")
+    training.train(loaded, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_average", stop)
-        assert training.train(plan, tmp_path / "halves").step == 7
-    assert training.train(plan, tmp_path / "halves").complete
+        assert training.train(loaded, tmp_path / "halves").step == 7
+    assert training.train(loaded, tmp_path / "halves").complete
     from safetensors.torch import load_file
 
     whole, halves = (
@@ -136,9 +136,9 @@ def test_mixed_precision_with_a_discriminator_learns(tiny, tmp_path, precision):
 def test_compiled_steps_are_the_plain_ones(tiny, tmp_path, mode):
     ends = []
     for compile_ in ("off", mode):
-        plan = recipe.load(tiny(), [*EXACT, f"train.compile={compile_}", "train.ema=0.0"])
-        training.train(plan, tmp_path / compile_)
-        ends.append(checkpoint.found(tmp_path / compile_)[-1])
+        loaded = recipe.load(tiny(), [*EXACT, f"train.compile={compile_}", "train.ema=0.0"])
+        training.train(loaded, tmp_path / compile_)
+        ends.append(checkpoint.list_checkpoints(tmp_path / compile_)[-1])
     from safetensors.torch import load_file
 
     plain, compiled = (load_file(end / "model.safetensors") for end in ends)
@@ -157,21 +157,23 @@ def test_what_is_not_finite_is_found_and_rolled_back(tiny, tmp_path):
 
     srzoo.losses.register("poison", Poison)
     try:
-        plan = recipe.load(tiny(), ['losses=[{name="l1"}, {name="poison"}]'])
-        assert training.train(plan, tmp_path / "run").complete
+        loaded = recipe.load(tiny(), ['losses=[{name="l1"}, {name="poison"}]'])
+        assert training.train(loaded, tmp_path / "run").complete
     finally:
         srzoo.losses.unregister("poison")
     assert len(list((tmp_path / "run/rejected").iterdir())) == 1
-    assert checkpoint.progress(checkpoint.found(tmp_path / "run")[-1]).rollbacks == 1
+    assert (
+        checkpoint.read_progress(checkpoint.list_checkpoints(tmp_path / "run")[-1]).rollbacks == 1
+    )
 
 
 def test_gradient_checkpointing_takes_less_memory_and_changes_nothing(data):
     def peak(change: bool):
-        plan = recipe.load(
+        loaded = recipe.load(
             "edsr-x4", [f"train.gradient_checkpointing={str(change).lower()}", *EXACT,
                         "data.workers=0", "train.compile=off"])  # fmt: skip
-        parts = training.assemble(plan, data, device=CUDA)
-        run = step.prepare(parts, accelerator_for(plan.each()[0]))
+        parts = training.assemble(loaded, data, device=CUDA)
+        run = step.prepare(parts, accelerator_for(loaded.each()[0]))
         torch.cuda.reset_peak_memory_stats()
         taken = step.train_step(run, parts.crops.batch(0))
         return torch.cuda.max_memory_allocated(), float(taken.losses["l1"])
@@ -208,8 +210,8 @@ def test_tiles_keep_to_the_memory_they_are_given():
 
 
 def test_nothing_of_a_run_stays_on_the_cpu(tiny):
-    plan = recipe.load(tiny(), [GAME])
-    parts = training.assemble(plan, device=CUDA)
+    loaded = recipe.load(tiny(), [GAME])
+    parts = training.assemble(loaded, device=CUDA)
     networks = [parts.generator, parts.ema, parts.task.networks["discriminator"]]
     for network in networks:
         assert all(tensor.is_cuda for tensor in network.state_dict().values())

@@ -15,7 +15,7 @@ from PIL import Image
 import srzoo
 from srzoo.errors import ModelError, PictureError, SrzooError
 from srzoo.evaluating import claims, results, sets
-from srzoo.evaluating.evaluation import Result, Value, evaluate, metric, short
+from srzoo.evaluating.evaluation import Result, Value, build_metric, evaluate, table_name
 from srzoo.models.folder import read_folder
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -219,22 +219,25 @@ def test_pictures_that_do_not_match(paired, tmp_path):
 
 
 def test_names_of_metrics():
-    assert metric('{"name": "psnr_y", "shave": 3}').shave == 3
+    assert build_metric('{"name": "psnr_y", "shave": 3}').shave == 3
     with pytest.raises(SrzooError, match="no JSON"):
-        metric("{psnr}")
+        build_metric("{psnr}")
     with pytest.raises(SrzooError, match="mean psnr_y"):
-        metric("psnr_x")
+        build_metric("psnr_x")
     with pytest.raises(SrzooError, match="no argument 'metric'"):
-        metric("psnr_y/lpips")
+        build_metric("psnr_y/lpips")
 
 
 def test_metrics_with_arguments_have_short_labels():
-    assert short("psnr_y") == "psnr_y"
-    assert short("pyiqa/lpips") == "pyiqa/lpips"
-    assert short('{"name": "psnr_y", "shave": 3}') == "psnr_y (shave 3)"
+    assert table_name("psnr_y") == "psnr_y"
+    assert table_name("pyiqa/lpips") == "pyiqa/lpips"
+    assert table_name('{"name": "psnr_y", "shave": 3}') == "psnr_y (shave 3)"
     judge = '{"name": "feature_distance", "backbone": "vgg16", "weights": "{data}/v.safetensors"}'
-    assert short(judge) == "feature_distance (backbone vgg16)"
-    assert short('{"name": "feature_distance", "weights": "/v.safetensors"}') == "feature_distance"
+    assert table_name(judge) == "feature_distance (backbone vgg16)"
+    assert (
+        table_name('{"name": "feature_distance", "weights": "/v.safetensors"}')
+        == "feature_distance"
+    )
 
 
 def test_data_in_a_metrics_arguments(data, monkeypatch):
@@ -242,10 +245,10 @@ def test_data_in_a_metrics_arguments(data, monkeypatch):
     name = json.dumps({"name": "feature_distance", "weights": f"{{data}}/backbones/{file}"})
     monkeypatch.delenv("SRZOO_DATA", raising=False)
     with pytest.raises(SrzooError, match="nothing says where that is"):
-        metric(name)
-    assert file in metric(name, data).protocol
+        build_metric(name)
+    assert file in build_metric(name, data).protocol
     monkeypatch.setenv("SRZOO_DATA", str(data))
-    assert file in metric(name).protocol
+    assert file in build_metric(name).protocol
 
 
 def test_no_place_of_this_machine_gets_into_a_card(copy):

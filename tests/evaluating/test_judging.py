@@ -11,7 +11,7 @@ import pytest
 import srzoo
 from srzoo.errors import PictureError
 from srzoo.evaluating import judging
-from srzoo.evaluating.judging import Judging
+from srzoo.evaluating.judging import MetricQueue
 
 WAIT = 30.0
 
@@ -46,7 +46,7 @@ def picture(level: int, side: int = 4) -> np.ndarray:
 @pytest.mark.parametrize("thread_safe", [True, False])
 def test_values_are_in_order_whoever_is_first(thread_safe):
     metric = Slow(thread_safe=thread_safe)
-    with Judging({"slow": metric}, workers=4) as judges:
+    with MetricQueue({"slow": metric}, workers=4) as judges:
         found = [judges.add(picture(level), None, 2) for level in range(12)]
         assert [each.values()["slow"] for each in found] == list(range(12))
         failed = judges.add(picture(99), None, 2)
@@ -65,7 +65,7 @@ def test_several_pictures_are_measured_at_once():
             together.wait()
             return 1.0
 
-    with Judging({"meets": Meets(thread_safe=True)}, workers=3) as judges:
+    with MetricQueue({"meets": Meets(thread_safe=True)}, workers=3) as judges:
         found = [judges.add(picture(0), None, 2) for _ in range(3)]
         assert [each.values() for each in found] == [{"meets": 1.0}] * 3
 
@@ -73,7 +73,7 @@ def test_several_pictures_are_measured_at_once():
 def test_no_more_pictures_wait_than_are_allowed(monkeypatch):
     monkeypatch.setattr(judging, "WAITING", 100)
     metric = Slow(thread_safe=True)
-    with Judging({"slow": metric}, workers=4) as judges:
+    with MetricQueue({"slow": metric}, workers=4) as judges:
         for _ in range(6):
             judges.add(picture(0), None, 2)  # 48 bytes: two at a time
     assert metric.most <= 2
@@ -83,7 +83,7 @@ def test_the_same_values_as_one_call_after_the_other():
     rng = np.random.default_rng(0)
     pairs = [rng.integers(0, 256, (2, 70, 60, 3)).astype(np.uint8) for _ in range(6)]
     metrics = {name: srzoo.metrics.create(name) for name in ("psnr_y", "ssim_y", "colour_shift")}
-    with Judging(metrics) as judges:
+    with MetricQueue(metrics) as judges:
         found = [judges.add(sr, hr, 4) for sr, hr in pairs]
         values = [each.values() for each in found]
     assert values == [{n: m(sr, hr, 4) for n, m in metrics.items()} for sr, hr in pairs]

@@ -55,7 +55,7 @@ def test_a_layout(tmp_path, name):
     assert (found.name, found.missing) == (called, ())
     assert found.where_lr() == str((root / low).parent)
     assert sets.pair(found, 0, 4, None, 1)[0].shape[2] == 3
-    assert sets.originals(root / named, 4).hr == found.hr
+    assert sets.find_hr(root / named, 4).hr == found.hr
 
 
 def test_another_scale_is_not_taken(tmp_path):
@@ -66,7 +66,7 @@ def test_another_scale_is_not_taken(tmp_path):
 
 def test_a_set_whose_folder_ends_in_hr_has_its_short_name(tmp_path):
     lay(tmp_path, ["benchmarks/D/D_valid_HR/1.png"])
-    assert sets.named("D_valid", tmp_path) == tmp_path / "benchmarks/D/D_valid_HR"
+    assert sets.set_folder("D_valid", tmp_path) == tmp_path / "benchmarks/D/D_valid_HR"
 
 
 def test_several_sets_in_one_folder_are_named(tmp_path):

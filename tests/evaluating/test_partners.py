@@ -18,29 +18,29 @@ def test_one_ending_for_all_is_always_understood(ending, names):
     pictures = [f"{name}.png" for name in sorted(names)]
     files = {f"{name}{ending}.png": f"{name}.png" for name in sorted(names)}
     found = partners.find(pictures, files, 4)
-    assert dict(found.doubtful) == {}
-    assert {file: picture for picture, file in found.found.items()} == files
+    assert dict(found.ambiguous) == {}
+    assert {file: picture for picture, file in found.certain.items()} == files
 
 
 def test_numbers_are_not_cut():
     found = partners.find(["img_1.png", "img_10.png"], ["img_1_x4.png", "img_10_x4.png"], 4)
-    assert found.found == {"img_1.png": "img_1_x4.png", "img_10.png": "img_10_x4.png"}
-    assert partners.find(["img_1.png"], ["img_10_x4.png"], 4).doubtful == {"img_1.png": ()}
+    assert found.certain == {"img_1.png": "img_1_x4.png", "img_10.png": "img_10_x4.png"}
+    assert partners.find(["img_1.png"], ["img_10_x4.png"], 4).ambiguous == {"img_1.png": ()}
 
 
 def test_an_ending_that_is_a_pictures_name():
     found = partners.find(["a.png", "a_b.png"], ["a_b.png", "a_b_b.png"], 4)
-    assert found.found == {"a.png": "a_b.png", "a_b.png": "a_b_b.png"}
+    assert found.certain == {"a.png": "a_b.png", "a_b.png": "a_b_b.png"}
 
 
 def test_several_are_doubtful_unless_one_has_the_factor():
     several = partners.find(["a.png", "b.png"], ["a.png", "a_x4.png", "b_x4.png"], 4)
-    assert several.doubtful == {"a.png": ("a.png", "a_x4.png")}
-    assert several.found == {"b.png": "b_x4.png"}
+    assert several.ambiguous == {"a.png": ("a.png", "a_x4.png")}
+    assert several.certain == {"b.png": "b_x4.png"}
     told = partners.find(["a.png"], ["a_x2.png", "a_x4.png"], 4)
-    assert told.found == {"a.png": "a_x4.png"}
+    assert told.certain == {"a.png": "a_x4.png"}
     one = partners.find(["a.png", "a.jpg"], ["a_x4.png"], 4)
-    assert set(one.doubtful) == {"a.png", "a.jpg"}
+    assert set(one.ambiguous) == {"a.png", "a.jpg"}
 
 
 def test_what_marks_hr_is_not_in_other_names():
@@ -51,4 +51,4 @@ def test_what_marks_hr_is_not_in_other_names():
         ("Canon_001_HR.png", "Canon_001_LR4.png"),
         ("0801.png", "0801x4m.png"),
     ):
-        assert partners.find([high], [low], 4).found == {high: low}
+        assert partners.find([high], [low], 4).certain == {high: low}

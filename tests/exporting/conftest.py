@@ -30,7 +30,7 @@ def pair(monkeypatch):
     kinds.engines.register("pair", PairEngine)
     monkeypatch.setattr(Pair, "written", 0)
     monkeypatch.setattr(Pair, "brighter", 0.0)
-    monkeypatch.setattr(convert, "measured", lambda *_: (1000, 2000))
+    monkeypatch.setattr(convert, "measure_memory", lambda *_: (1000, 2000))
     yield Pair
     kinds.export_formats.unregister("pair")
     kinds.engines.unregister("pair")

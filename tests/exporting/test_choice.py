@@ -13,7 +13,7 @@ from srzoo.common import devices
 from srzoo.engines import ModuleRunner
 from srzoo.errors import FallbackWarning, ModelError
 from srzoo.exporting import convert, engine, exports
-from srzoo.exporting.exports import Record
+from srzoo.exporting.exports import ExportRecord
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
 
@@ -32,7 +32,7 @@ def kept(model, format):
             *kinds.export_formats.create(format).beside,
         ):
             path.with_suffix(suffix).write_text("x")
-        return Record()
+        return ExportRecord()
 
     return exports.keep(model, 2, format, make)
 

@@ -17,7 +17,7 @@ from pairs import saved
 from srzoo.common import kept_folders
 from srzoo.errors import ModelError
 from srzoo.exporting import convert, exports
-from srzoo.exporting.exports import Record, UnfinishedError
+from srzoo.exporting.exports import ExportRecord, UnfinishedError
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
 
@@ -109,7 +109,7 @@ def test_a_record_of_wrong_values_is_none(model, cache, pair, facts):
     def make(path):
         path.write_text("x")
         path.with_suffix(".two").write_text("2")
-        return Record()
+        return ExportRecord()
 
     path = exports.keep(model, 2, "pair", make).path.with_name("export.json")
     path.write_bytes(kept_folders.seal({**kept_folders.check_seal(path), **facts}))
@@ -167,7 +167,7 @@ def test_what_a_format_cannot_express_is_tried_again_after_a_week(model, cache, 
     _, remembered = refuses(model, pair, monkeypatch, raising(ModelError("no such layer")))
     assert remembered
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + exports.AGAIN + 1)
+    monkeypatch.setattr(time, "time", lambda: now + exports.RETRY_AFTER + 1)
     assert exports.find(model, 2, "pair") is None
 
 
@@ -175,7 +175,7 @@ def test_what_was_measured_is_remembered(model, cache, pair, monkeypatch):
     pair.brighter = 3.0
     assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 9 * exports.AGAIN)
+    monkeypatch.setattr(time, "time", lambda: now + 9 * exports.RETRY_AFTER)
     assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
 
 
@@ -229,7 +229,7 @@ def kept(model, format="onnx"):
 
     def make(path):
         path.write_text("x")
-        return Record()
+        return ExportRecord()
 
     return exports.keep(model, 2, format, make).path.parent
 

@@ -15,7 +15,7 @@ from pairs import ARGS, Pair, saved
 from srzoo.common import devices, files
 from srzoo.errors import ModelError, WeightsError
 from srzoo.exporting import convert, engine, exports
-from srzoo.exporting.exports import Export, Record
+from srzoo.exporting.exports import Export, ExportRecord
 from srzoo.models.folder import read_folder
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
@@ -149,7 +149,7 @@ def test_several_at_once(model, cache):
     def make(path):
         path.write_text("x")
         barrier.wait(10)
-        return Record(None, 1)
+        return ExportRecord(None, 1)
 
     def run():
         found.append(exports.keep(model, 2, "mnn", make))
@@ -167,13 +167,15 @@ def test_several_at_once(model, cache):
 
 def test_a_faster_process_keeps_its_file(model, cache):
     def outer(path):
-        made = exports.keep(model, 2, "mnn", lambda p: Record(off=p.write_text("first") and 1))
+        made = exports.keep(
+            model, 2, "mnn", lambda p: ExportRecord(off=p.write_text("first") and 1)
+        )
         assert made.path.read_text() == "first"
         path.write_text("second")
-        return Record()
+        return ExportRecord()
 
     made = exports.keep(model, 2, "mnn", outer)
-    assert made == Export(made.path, Record(off=1))
+    assert made == Export(made.path, ExportRecord(off=1))
     assert made.path.read_text() == "first"
 
 

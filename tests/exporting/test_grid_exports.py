@@ -50,7 +50,7 @@ def test_pictures_whole_and_in_tiles_are_torchs(folder, kind, args, engine):
 def test_the_file_tells_its_grid(folder, tmp_path):
     found = folder(*KINDS[0])
     convert.write(found, 2, "onnx", tmp_path / "a.onnx")
-    told = about.parse(exports.need("onnx").about(tmp_path / "a.onnx"), "a.onnx")
+    told = about.parse(exports.require_format("onnx").about(tmp_path / "a.onnx"), "a.onnx")
     assert (told.multiple, told.smallest) == (3, 6)
 
 

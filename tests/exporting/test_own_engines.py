@@ -24,7 +24,7 @@ from srzoo.common import devices
 from srzoo.defaults import ENGINE, INSTALL_FASTER
 from srzoo.errors import BrokenPluginError, DeviceError, FallbackWarning
 from srzoo.exporting import engine, engine_facts, exports
-from srzoo.exporting.exports import Record
+from srzoo.exporting.exports import ExportRecord
 from srzoo.plugins import kinds
 from srzoo.upkeep import doctor
 from srzoo.upscaling import loading
@@ -145,7 +145,7 @@ def test_a_slower_one_is_not_taken_even_with_its_export(model, cache, only):
     def make(path):
         path.write_text("x")
         path.with_suffix(".bin").write_text("x")
-        return Record()
+        return ExportRecord()
 
     exports.keep(model, 2, "ncnn", make)
     only("MNN", "openvino", "onnxruntime")
@@ -249,17 +249,17 @@ def test_the_doctor_and_the_bench_ask_what_it_states(model, cache, monkeypatch):
     with registered(card=CardEngine, own=OwnEngine):
         found = {one.name: one for one in doctor.engines()}
         bench = _Bench(model, 2, None)
-        assert bench.engine("card", asked=False) is None
-        assert bench.engine("own", asked=False) is not None
+        assert bench.engine("card", explicit=False) is None
+        assert bench.engine("own", explicit=False) is not None
         with pytest.raises(DeviceError, match="card runs on cuda in fp16, not on cpu"):
-            bench.engine("card", asked=True)
+            bench.engine("card", explicit=True)
     assert [(gone.engine, "not on cpu" in gone.why) for gone in bench.left_out] == [("card", True)]
     assert (found["own"].devices, found["own"].missing) == (("cpu",), "")
     assert (found["card"].devices, found["card"].missing) == ((), "no cuda here")
-    assert doctor.tried(found["card"]) == found["card"]
+    assert doctor.try_engine(found["card"]) == found["card"]
     long = replace(found["own"], first_use=60.0)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("tried"))
-    assert doctor.tried(long) == long  # it would compile for a minute
+    assert doctor.try_engine(long) == long  # it would compile for a minute
 
 
 @pytest.mark.parametrize("name", ["torch", "mnn", "ncnn", "onnx", "openvino"])

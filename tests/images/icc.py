@@ -20,7 +20,7 @@ def lab(image: Image.Image, icc: bytes | None) -> np.ndarray:
     Worked out from the profile's own numbers, since 8-bit Lab is too coarse.
     """
     icc = icc or SRGB
-    values = np.asarray(image.convert("L" if profiles.space(icc) == "GRAY" else "RGB")) / 255
+    values = np.asarray(image.convert("L" if profiles.colour_space(icc) == "GRAY" else "RGB")) / 255
     if values.ndim == 2:
         xyz = curve(icc, b"kTRC", values)[..., None] * D50
     else:

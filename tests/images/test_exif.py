@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images.exif import CAMERA, GPS, fields, packed
+from srzoo.images.exif import CAMERA, GPS, pack_fields, read_fields
 from srzoo.images.png import pngwriter
 
 CASES = Path(__file__).parent / "cases"
@@ -87,7 +87,7 @@ def test_one_odd_tag_is_no_obstacle(odd, format, order):
         value = value[::-1] if kind == 4 else value[1::-1] + value[3:1:-1]
     data = exif([(tag, kind, count, value), MAKE], order, b"\xff\xff\xff\xff\0\0\0\1")
     picture = images.read(holding(data, format))
-    assert fields(picture.exif).entries[0x010F] == (2, 4, b"me\0\0")
+    assert read_fields(picture.exif).entries[0x010F] == (2, 4, b"me\0\0")
     everywhere(picture)
 
 
@@ -117,9 +117,9 @@ def test_fields_stay_as_they_are(tmp_path):
         whole[CAMERA] = camera
         whole[GPS] = {1: "N", 2: (52.0, 30.0, 15.25)}
         picture = images.read(holding(whole.tobytes()))
-        before, after = fields(whole.tobytes()), fields(picture.exif)
+        before, after = read_fields(whole.tobytes()), read_fields(picture.exif)
         assert (after.entries, after.order) == (before.entries, order)
-        assert packed(before)[6:] == picture.exif[6:]
+        assert pack_fields(before)[6:] == picture.exif[6:]
         images.write(picture, tmp_path / "a.tif", "tiff")
         with Image.open(tmp_path / "a.tif") as image:
             found = image.getexif().get_ifd(CAMERA)
@@ -135,12 +135,12 @@ def test_a_long_maker_note_and_exif_in_several_segments(tmp_path):
     parts = [segment(0xE1, b"Exif\0\0" + data[at : at + 60_000])
              for at in range(6, len(data), 60_000)]  # fmt: skip
     picture = images.read(io.BytesIO(with_segments(WHOLE, *parts)))
-    assert fields(picture.exif).entries[CAMERA][0x927C][2] == bytes(range(256)) * 4000
+    assert read_fields(picture.exif).entries[CAMERA][0x927C][2] == bytes(range(256)) * 4000
     for format in WRITTEN:
         written = images.write(picture, tmp_path / f"a.{format}", format)
         assert len(written.lost) == (format == "jpg")
     twice = with_segments(WHOLE, *[segment(0xE1, exif([MAKE]))] * 2)
-    assert fields(images.read(io.BytesIO(twice)).exif).entries.keys() == {0x010F}
+    assert read_fields(images.read(io.BytesIO(twice)).exif).entries.keys() == {0x010F}
 
 
 def test_nothing_in_exif_overrides_what_a_tiff_says_of_itself(tmp_path):
@@ -164,7 +164,7 @@ def test_tiff_tags_of_wrong_types(tmp_path):
     tags[0x8298] = b"\xff\xfe bytes"
     drawn(40, 30).save(tmp_path / "a.tif", tiffinfo=tags)
     picture = images.read(tmp_path / "a.tif")
-    assert fields(picture.exif).entries[0x010F][2] == b"me\0"
+    assert read_fields(picture.exif).entries[0x010F][2] == b"me\0"
     everywhere(picture)
 
 
@@ -252,7 +252,7 @@ def test_an_image_that_cannot_be_decoded():
 def test_what_was_changed_in_memory_counts():
     image = Image.open(holding(exif([MAKE])))
     image.getexif()[0x010F] = "somebody else"
-    assert fields(images.from_pil(image).exif).entries[0x010F][2] == b"somebody else\0"
+    assert read_fields(images.from_pil(image).exif).entries[0x010F][2] == b"somebody else\0"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_files_that_went_wrong(tmp_path, name, said, gone):
     assert len(picture.lost) == 1
     assert said in picture.lost[0]
     for format in WRITTEN:
-        images.write(images.stamped(picture, "m"), tmp_path / "a", format)
+        images.write(images.with_provenance(picture, "m"), tmp_path / "a", format)
         again = images.read(tmp_path / "a")
         assert again.size == picture.size
         assert gone is None or gone not in (again.xmp or b"")

@@ -314,7 +314,7 @@ def test_a_small_file_that_claims_much(tmp_path):
 def test_the_limit_stays_aside_until_the_last_reader_is_done(tmp_path, monkeypatch):
     path = save(tmp_path / "a.png", drawn())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pillow.alone():
+    with pillow.without_pillow_limits():
         images.read(path)
         assert Image.MAX_IMAGE_PIXELS is None
     assert Image.MAX_IMAGE_PIXELS == 10
@@ -345,7 +345,7 @@ def test_the_size_comes_from_the_header_alone(tmp_path, monkeypatch, name):
     def decoding(*_arguments):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(images.decoding, "by_pillow", decoding)
+    monkeypatch.setattr(images.decoding, "decode_with_pillow", decoding)
     with Image.open(path) as image:
         plugin = type(image)
     whole = plugin.load

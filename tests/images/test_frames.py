@@ -16,7 +16,7 @@ from pngs import ihdr, raw
 
 from srzoo import images
 from srzoo.errors import PictureError
-from srzoo.images.format import Asked
+from srzoo.images.format import ReadRequest
 from srzoo.images.png.pngwriter import SIGNATURE, chunk
 from srzoo.images.xmp import EMPTY
 
@@ -106,7 +106,7 @@ def same(found: np.ndarray, expected: np.ndarray, off: int) -> None:
 @given(layers=animations(), deep=st.booleans())
 def test_apng(layers, deep):
     data = apng(layers, 16 if deep else 8)
-    header = images.read_header(io.BytesIO(data), Asked(page=1))
+    header = images.read_header(io.BytesIO(data), ReadRequest(page=1))
     assert (header.pages, header.size) == (len(layers), (WIDTH, HEIGHT))
     for index in range(len(layers)):
         picture = images.read(io.BytesIO(data), page=index + 1)
@@ -139,7 +139,7 @@ def gif(layers, loop=True) -> bytes:
 @given(layers=animations(gif=True))
 def test_gif(layers):
     data = gif(layers)
-    header = images.read_header(io.BytesIO(data), Asked(page=1))
+    header = images.read_header(io.BytesIO(data), ReadRequest(page=1))
     assert (header.pages, header.size) == (len(layers), (WIDTH, HEIGHT))
     for index in range(len(layers)):
         picture = images.read(io.BytesIO(data), page=index + 1)
@@ -167,7 +167,7 @@ def test_webp():
         frames[0].save(
             out, "WEBP", save_all=True, append_images=frames[1:], lossless=lossless, exact=True
         )
-        assert images.read_header(out, Asked(page=2)).pages == 3
+        assert images.read_header(out, ReadRequest(page=2)).pages == 3
         for number, frame in enumerate(frames):
             picture = images.read(out, page=number + 1)
             assert picture.lossless is lossless
@@ -182,7 +182,7 @@ def test_a_picture_that_is_no_part_of_its_animation():
     rng = np.random.default_rng(0)
     apart, *others = rng.integers(0, 256, (3, HEIGHT, WIDTH, 4))
     data = apng([(box, 0, False, pixels) for pixels in others], apart=apart)
-    assert images.read_header(io.BytesIO(data), Asked(page=1)).pages == 3
+    assert images.read_header(io.BytesIO(data), ReadRequest(page=1)).pages == 3
     for number, pixels in enumerate([apart, *others]):
         picture = images.read(io.BytesIO(data), page=number + 1)
         assert np.array_equal(planes(picture), pixels)
@@ -205,7 +205,7 @@ def test_frames_that_are_missing_or_damaged():
     with pytest.raises(PictureError, match="it has 3 frames, none of the number 4"):
         images.read(io.BytesIO(data), page=4)
     promised = apng(layers, count=9)
-    assert images.read_header(io.BytesIO(promised), Asked(page=1)).pages == 3
+    assert images.read_header(io.BytesIO(promised), ReadRequest(page=1)).pages == 3
     third = data.rindex(b"fdAT")
     broken = data[: third + 9] + bytes([data[third + 9] ^ 1]) + data[third + 10 :]
     for page in (1, 2):  # frames before it are as they were
@@ -283,7 +283,7 @@ def test_a_cut_off_webp(lossless):
     for reader in (images.read, images.read_header):
         with pytest.raises(PictureError, match=r"damaged .*--force-damaged"):
             reader(io.BytesIO(cut))
-    assert images.read_header(io.BytesIO(cut), Asked(force_damaged=True)).size == (90, 80)
+    assert images.read_header(io.BytesIO(cut), ReadRequest(force_damaged=True)).size == (90, 80)
     picture = images.read(io.BytesIO(cut), force_damaged=True)
     count = int(picture.lost[-1].split(": ")[1].split(" of ")[0])
     assert 0 < count < 80
@@ -357,7 +357,7 @@ def test_time_is_bounded():
     blocks = b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0) + b"\x21\xfe\1x\0" * 80_000
 
     def read():
-        header = images.read_header(io.BytesIO(data + b";"), Asked(page=5))
+        header = images.read_header(io.BytesIO(data + b";"), ReadRequest(page=5))
         assert header.pages == 27_000
         picture = images.read(io.BytesIO(data + b";"), page=3_000)
         assert picture.alpha[5, 5] == 255

@@ -45,7 +45,9 @@ def read(key: str, data: bytes, force: bool) -> None:
     file.name = f"a{formats.named(key).suffixes[0]}"
     start = time.perf_counter()
     try:
-        header = images.read_header(file, images.Asked(max_pixels=100_000, force_damaged=force))
+        header = images.read_header(
+            file, images.ReadRequest(max_pixels=100_000, force_damaged=force)
+        )
         picture = images.read(file, max_pixels=100_000, force_damaged=force)
     except PictureError as error:
         assert "\n" not in str(error)

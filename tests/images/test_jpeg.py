@@ -272,7 +272,7 @@ def test_extended_xmp_is_put_together(tmp_path, size):
     for part in (b"<dc:source>here", b"<dc:rights>me", b"x" * size):
         assert part in picture.xmp
     assert b"HasExtended" not in picture.xmp
-    assert b"HasExtended" not in images.stamped(picture, "m").xmp
+    assert b"HasExtended" not in images.with_provenance(picture, "m").xmp
     written = images.write(picture, tmp_path / "a.jpg", "jpg")
     kept = images.read(tmp_path / "a.jpg").xmp
     assert b"<dc:rights>me" in kept
@@ -433,6 +433,6 @@ def test_mutated_files_are_pictures_or_refused(name, data):
             with contextlib.suppress(PictureError):
                 file = io.BytesIO(bytes(whole))
                 picture = images.read(file, max_pixels=10**6, force_damaged=force)
-                images.write(images.stamped(picture, "m"), io.BytesIO(), "jpg")
+                images.write(images.with_provenance(picture, "m"), io.BytesIO(), "jpg")
 
     assert takes_less(10, read_and_written)

@@ -174,7 +174,7 @@ def test_packed_metadata():
 @here
 def test_colours_become_srgb_where_they_are_others():
     found = images.read(file("profile"))
-    assert profiles.space(found.icc) == "RGB"
+    assert profiles.colour_space(found.icc) == "RGB"
     assert np.array_equal(found.pixels, RGB)
     written, converted = again(found)
     assert written.lost == ("JPEG XL's encoder here keeps no colour profile: converted to sRGB",)

@@ -125,7 +125,7 @@ def test_orientation_of_deep_avif(tmp_path, monkeypatch, orientation):
     wide = np.asarray(drawn(8, 6).resize((96, 64))).astype(np.uint16) * 257
     exif = full_exif(orientation).tobytes()
     picture = images.Picture(wide)
-    (tmp_path / "a.avif").write_bytes(images.vips.encode_avif(picture.losing("", exif=exif), 95))
+    (tmp_path / "a.avif").write_bytes(images.vips.encode_avif(picture.with_loss("", exif=exif), 95))
     deep = images.read(tmp_path / "a.avif")
     assert deep.pixels.dtype == np.uint16
     assert images.read_size(tmp_path / "a.avif") == deep.size
@@ -164,7 +164,7 @@ def test_xmp_as_others_write_it_into_png(tmp_path):
 def test_a_part_of_xmp_that_lies_elsewhere_is_said():
     far = XMP.replace(b'xmp:Rating="4"', b'xmpNote:HasExtendedXMP="0123" xmp:Rating="4"')
     lost: list[str] = []
-    kept = metadata.xmp_of(far, lost)
+    kept = metadata.descriptive_xmp(far, lost)
     assert lost == ["the part of the XMP data that lies apart was dropped"]
     assert b"xmpNote" not in kept
     assert b'xmp:Rating="4"' in kept
@@ -201,7 +201,7 @@ def described(xmp: bytes) -> dict[str, list[str]]:
 def test_provenance(before, invented, source):
     picture = images.Picture(np.asarray(drawn()), xmp=before)
     for _ in range(2):  # twice is like once
-        picture = images.stamped(picture, 'a"model&co', invented=invented)
+        picture = images.with_provenance(picture, 'a"model&co', invented=invented)
     found = described(picture.xmp)
     assert found[TOOL] == [f'srzoo a"model&co {__version__}']
     assert found[SOURCE] == [source]
@@ -223,16 +223,18 @@ def test_what_ai_made_is_not_made_harmless():
         ' xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" rdf:about="">'
         f"<e:DigitalSourceType>{term}</e:DigitalSourceType></rdf:Description></rdf:RDF>"
     )
-    picture = images.stamped(images.Picture(np.asarray(drawn()), xmp=made.encode()), "m")
+    picture = images.with_provenance(images.Picture(np.asarray(drawn()), xmp=made.encode()), "m")
     assert described(picture.xmp)[SOURCE] == [term]
     captured = made.replace("trainedAlgorithmicMedia", "digitalCapture")
-    picture = images.stamped(images.Picture(np.asarray(drawn()), xmp=captured.encode()), "m")
+    picture = images.with_provenance(
+        images.Picture(np.asarray(drawn()), xmp=captured.encode()), "m"
+    )
     assert described(picture.xmp)[SOURCE] == [metadata.ENHANCED]
 
 
 @pytest.mark.parametrize("damaged", [b"not XMP at all", b"\xff\xfe<\0x\0"])
 def test_damaged_xmp_is_replaced_and_said(damaged):
-    picture = images.stamped(images.Picture(np.asarray(drawn()), xmp=damaged), "m")
+    picture = images.with_provenance(images.Picture(np.asarray(drawn()), xmp=damaged), "m")
     assert described(picture.xmp)[TOOL] == [f"srzoo m {__version__}"]
     assert "XMP" in picture.lost[0]
 
@@ -246,7 +248,7 @@ def test_stripped_of_all_but_colours_and_dpi(tmp_path, suffix):
         np.asarray(drawn()), exif=exif.tobytes(), xmp=XMP, icc=icc, dpi=(300.0, 300.0),
         iptc=b"\x1c\x02\x78\0\4abcd", texts=(("Comment", "secret place"),),
     )  # fmt: skip
-    images.write(images.stripped(full), tmp_path / f"a.{suffix}", suffix)
+    images.write(images.strip_metadata(full), tmp_path / f"a.{suffix}", suffix)
     data = (tmp_path / f"a.{suffix}").read_bytes()
     for secret in (b"camera", b"Lightroom", b"secret", b"abcd", b"photographer", b"2024"):
         assert secret not in data

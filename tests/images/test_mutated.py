@@ -19,7 +19,7 @@ from pngs import chunks_of, png
 from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images import vips
-from srzoo.images.format import Asked
+from srzoo.images.format import ReadRequest
 from srzoo.images.png.pngwriter import SIGNATURE, chunk
 
 
@@ -100,22 +100,22 @@ def test_a_picture_or_an_error(seed, data):
     given = data.draw(mutated(SEEDS[seed]))
     if SEEDS[seed].startswith(SIGNATURE) and data.draw(st.booleans()):
         given = checked(given)
-    asked = Asked(10**6, data.draw(st.sampled_from([None, 1, 2])), data.draw(st.booleans()))
+    request = ReadRequest(10**6, data.draw(st.sampled_from([None, 1, 2])), data.draw(st.booleans()))
     without_vips = data.draw(st.booleans())
     with pytest.MonkeyPatch.context() as patch:
         if without_vips:
             patch.setattr(vips, "library", lambda: None)
-        assert takes_less(1, lambda: read_and_written(given, asked))
+        assert takes_less(1, lambda: read_and_written(given, request))
 
 
-def read_and_written(given, asked):
+def read_and_written(given, request):
     try:
-        header = images.read_header(io.BytesIO(given), asked)
+        header = images.read_header(io.BytesIO(given), request)
         picture = images.read(
             io.BytesIO(given),
-            max_pixels=asked.max_pixels,
-            page=asked.page,
-            force_damaged=asked.force_damaged,
+            max_pixels=request.max_pixels,
+            page=request.page,
+            force_damaged=request.force_damaged,
         )
     except PictureError:
         return

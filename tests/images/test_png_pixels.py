@@ -17,7 +17,7 @@ from pngs import CHANNELS, DEPTHS, chunks_of, ihdr, png, raw
 from srzoo import images
 from srzoo.errors import PictureError
 from srzoo.images import vips
-from srzoo.images.format import Asked
+from srzoo.images.format import ReadRequest
 from srzoo.images.png.pngwriter import SIGNATURE, chunk
 
 KINDS = [(kind, bits) for kind, depths in DEPTHS.items() for bits in depths]
@@ -278,4 +278,4 @@ def test_a_header_that_makes_no_sense(either):
             with pytest.raises(PictureError):
                 read(broken, force_damaged=force)
         with pytest.raises(PictureError):
-            images.read_header(io.BytesIO(broken), Asked(force_damaged=True))
+            images.read_header(io.BytesIO(broken), ReadRequest(force_damaged=True))

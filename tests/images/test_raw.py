@@ -87,7 +87,7 @@ def test_it_is_developed_upright(turn, order):
     assert found.size == ((74, 120) if turn > 4 else (120, 74))
     assert (found.format, found.pixels.dtype, found.alpha) == ("tiff", np.uint16, None)
     assert found.lost == (raw.DEVELOPED,)
-    plain = images.decoding.upright(read(dng()).pixels, turn).astype(int)
+    plain = images.decoding.turn_upright(read(dng()).pixels, turn).astype(int)
     assert np.abs(found.pixels - plain).mean() < 200
     exif = Image.Exif()
     exif.load(found.exif)

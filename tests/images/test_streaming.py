@@ -156,7 +156,7 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     like = images.Picture(np.zeros((4, 4, 3), np.uint8))
-    monkeypatch.setattr(tiffwriter.Writer, "_flush", full)
+    monkeypatch.setattr(tiffwriter.TIFFWriter, "_flush", full)
     with (
         pytest.raises(PictureError, match=r"cannot write .*a\.tif: No space left"),
         images.streaming(tmp_path / "a.tif", (40, 300), like) as put,

@@ -94,7 +94,7 @@ def test_many_pages_cost_little():
     data = tiff(*[{256: 2, 257: 1, 258: 8, 262: 1, 273: 8, 279: 2}] * 10_000)
 
     def read():
-        assert images.read_header(io.BytesIO(data), images.Asked(page=9_999)).pages == 10_000
+        assert images.read_header(io.BytesIO(data), images.ReadRequest(page=9_999)).pages == 10_000
 
     assert takes_less(5, read)
 
@@ -224,8 +224,8 @@ def test_exif_that_repeats_itself_costs_little():
 )  # fmt: skip
 def test_a_camera_s_raw_file_is_known_by_its_directories(more):
     data = tiff(page() | more)
-    assert pages.contents(io.BytesIO(data)).raw
-    assert not pages.contents(io.BytesIO(tiff(page() | {271: (ASCII, b"A scanner\0")}))).raw
+    assert pages.read_contents(io.BytesIO(data)).raw
+    assert not pages.read_contents(io.BytesIO(tiff(page() | {271: (ASCII, b"A scanner\0")}))).raw
 
 
 def corpus() -> list[bytes]:
@@ -286,13 +286,13 @@ def test_whatever_a_directory_says(which, changes, flips, end, force):
             struct.pack_into(f"{order}{'H' if small else 'I'}", data, begin, value)
     for where, value in flips:
         data[where % len(data)] = value
-    asked = images.Asked(4_000_000, 1, force)
+    request = images.ReadRequest(4_000_000, 1, force)
     try:
         found = images.read(
             io.BytesIO(bytes(data[:end])), max_pixels=4_000_000, page=1, force_damaged=force
         )
     except PictureError:
         return
-    header = images.read_header(io.BytesIO(bytes(data[:end])), asked)
+    header = images.read_header(io.BytesIO(bytes(data[:end])), request)
     assert (header.size, header.bits) == (found.size, 8 * found.pixels.dtype.itemsize)
     images.write(found, io.BytesIO(), "tiff")

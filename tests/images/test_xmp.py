@@ -57,7 +57,7 @@ def name(prefix: str, local: str) -> str:
 
 
 def stamped(data: bytes) -> images.Picture:
-    return images.stamped(images.Picture(np.asarray(drawn()), xmp=data), "m")
+    return images.with_provenance(images.Picture(np.asarray(drawn()), xmp=data), "m")
 
 
 def test_prefixes_are_not_what_counts():
@@ -66,7 +66,7 @@ def test_prefixes_are_not_what_counts():
         "<tiff:ImageLength>7</tiff:ImageLength><iptc:DigitalSourceType>x</iptc:DigitalSourceType>",
     )
     lost: list[str] = []
-    picture = stamped(xmp.sized(xmp.xmp_of(data, lost), (90, 62)))
+    picture = stamped(xmp.with_size(xmp.descriptive_xmp(data, lost), (90, 62)))
     found = properties(picture.xmp)
     assert found[name("tiff", "Orientation")] == ["1"]
     assert found[name("exif", "PixelXDimension")] == ["90"]
@@ -74,7 +74,7 @@ def test_prefixes_are_not_what_counts():
     assert found[name("xap", "CreatorTool")][0].startswith("srzoo m ")
     assert found[name("iptc", "DigitalSourceType")] == [metadata.ENHANCED]
     other = packet('tiff:Orientation="6"', names=NAMES | {"tiff": "http://example.com/other/"})
-    assert b'tiff:Orientation="6"' in xmp.xmp_of(other, lost)
+    assert b'tiff:Orientation="6"' in xmp.descriptive_xmp(other, lost)
     assert lost == []
 
 
@@ -87,7 +87,7 @@ def test_what_only_looks_like_a_property_stays():
     )
     data = packet(f"dc:rights='{text}>/>'", inside)
     lost: list[str] = []
-    kept = xmp.sized(xmp.xmp_of(data, lost), (90, 62))
+    kept = xmp.with_size(xmp.descriptive_xmp(data, lost), (90, 62))
     assert (kept, lost) == (data, [])
     assert set(properties(data)) <= set(properties(stamped(data).xmp))
     assert inside.encode() in stamped(data).xmp
@@ -102,7 +102,7 @@ def test_other_encodings(code, head):
         head = '<?xml version="1.0"?>'
     text = head + packet('tiff:Orientation="6" dc:rights="bär"').decode()
     lost: list[str] = []
-    kept = xmp.xmp_of(text.encode(code), lost)
+    kept = xmp.descriptive_xmp(text.encode(code), lost)
     assert lost == []
     assert properties(kept)[name("dc", "rights")] == ["bär"]
     assert properties(kept)[name("tiff", "Orientation")] == ["1"]
@@ -122,12 +122,12 @@ def test_other_encodings(code, head):
 def test_what_cannot_be_read_is_dropped_and_said(data):
     def dropped():
         lost: list[str] = []
-        assert xmp.xmp_of(data, lost) is None
+        assert xmp.descriptive_xmp(data, lost) is None
         assert len(lost) == 1
         assert "dropped" in lost[0]
-        assert xmp.sized(data, (9, 9)) == data
+        assert xmp.with_size(data, (9, 9)) == data
         assert len(properties(stamped(data or b"?").xmp)) == 2
-        assert xmp.shortened(data, 100) == (None, ())
+        assert xmp.shorten(data, 100) == (None, ())
 
     assert takes_less(4, dropped)
 
@@ -135,9 +135,9 @@ def test_what_cannot_be_read_is_dropped_and_said(data):
 def test_several_packets():
     first, second = packet('dc:rights="one"'), packet('dc:rights="two"')
     lost: list[str] = []
-    assert xmp.xmp_of(first + b"\n" + second, lost) == first + b"\n"
+    assert xmp.descriptive_xmp(first + b"\n" + second, lost) == first + b"\n"
     assert lost == ["only the first of several XMP packets was kept"]
-    assert xmp.xmp_of(first + bytes(30), lost) == first
+    assert xmp.descriptive_xmp(first + bytes(30), lost) == first
 
 
 POINTERS = {
@@ -190,12 +190,12 @@ def test_names_of_what_is_gone_are_not_declared_any_more():
 
 def test_the_largest_properties_go_first():
     data = packet('dc:rights="me"', f"<dc:big>{'x' * 900}</dc:big><dc:title>t</dc:title>")
-    short, names = xmp.shortened(data, len(data) - 100)
+    short, names = xmp.shorten(data, len(data) - 100)
     assert names == ("big",)
     assert properties(short) == {name("dc", "rights"): ["me"], name("dc", "title"): ["t"]}
     padded = data.replace(b"<?xpacket end", b"\n" * 5000 + b"<?xpacket end")
-    assert xmp.shortened(padded, len(data)) == (data, ())
-    assert xmp.shortened(data, 100) == (None, ())
+    assert xmp.shorten(padded, len(data)) == (data, ())
+    assert xmp.shorten(data, 100) == (None, ())
 
 
 # Any packet.
@@ -240,10 +240,10 @@ def test_all_other_properties_survive(data):
         k: v for k, v in before.items() if k not in ours
     }
     assert all(len(after[each]) == 1 for each in ours)
-    twice = images.stamped(once, "m")
+    twice = images.with_provenance(once, "m")
     assert properties(twice.xmp) == after
     lost: list[str] = []
-    sized = properties(xmp.sized(xmp.xmp_of(data, lost), (90, 62)))
+    sized = properties(xmp.with_size(xmp.descriptive_xmp(data, lost), (90, 62)))
     changed = {key for key in before if sized[key] != before[key]}
     assert changed <= {name("tiff", "Orientation"), name("tiff", "ImageWidth")}
 
@@ -265,9 +265,9 @@ def test_any_caption_survives_and_turns_nothing(caption):
         f'<dc:title><r:Alt><r:li xml:lang="x-default">{caption}</r:li></r:Alt></dc:title>',
     )
     assert xmp.orientation(data) == 1
-    kept = xmp.sized(xmp.xmp_of(data, []), (90, 62))
+    kept = xmp.with_size(xmp.descriptive_xmp(data, []), (90, 62))
     long = f'<dc:title><r:Alt><r:li xml:lang="x-default">{caption}</r:li></r:Alt></dc:title>'
-    for each in (kept, stamped(kept).xmp, xmp.shortened(kept, len(kept))[0]):
+    for each in (kept, stamped(kept).xmp, xmp.shorten(kept, len(kept))[0]):
         assert long.encode() in each
         assert properties(each)[name("dc", "title")] == properties(data)[name("dc", "title")]
 
@@ -314,11 +314,11 @@ def test_it_turns_a_picture_whatever_its_prefix(tmp_path, format, told):
 )
 def test_any_bytes(data):
     lost: list[str] = []
-    kept = xmp.xmp_of(data, lost)
+    kept = xmp.descriptive_xmp(data, lost)
     assert kept is not None or lost
-    picture = stamped(xmp.sized(data, (3, 3)))
-    assert xmp.parsed(picture.xmp)
-    assert metadata.xmp_of(picture.xmp, []) is not None
+    picture = stamped(xmp.with_size(data, (3, 3)))
+    assert xmp.parse(picture.xmp)
+    assert metadata.descriptive_xmp(picture.xmp, []) is not None
 
 
 HARM = {
@@ -345,9 +345,9 @@ def test_time_grows_with_length_and_no_more(kind, where):
 
     def all_of_it():
         lost: list[str] = []
-        kept = xmp.xmp_of(data, lost) or data
-        picture = stamped(xmp.sized(kept, (9, 9)))
-        xmp.shortened(replace(picture).xmp, 60_000)
+        kept = xmp.descriptive_xmp(data, lost) or data
+        picture = stamped(xmp.with_size(kept, (9, 9)))
+        xmp.shorten(replace(picture).xmp, 60_000)
         xmp.orientation(data)
 
     assert takes_less(4, all_of_it)

@@ -132,9 +132,9 @@ def whole(samples: np.ndarray, bits: int) -> np.ndarray:
 
 def read(data: bytes, **options) -> images.Picture:
     """Read it; its header has told the same."""
-    asked = images.Asked(page=options.get("page"), force_damaged="force_damaged" in options)
+    request = images.ReadRequest(page=options.get("page"), force_damaged="force_damaged" in options)
     found = images.read(io.BytesIO(data), **options)
-    header = images.read_header(io.BytesIO(data), asked)
+    header = images.read_header(io.BytesIO(data), request)
     channels = (1 if found.pixels.ndim == 2 else 3) + (found.alpha is not None)
     bits = 8 * found.pixels.dtype.itemsize
     assert (header.size, header.bits, header.channels) == (found.size, bits, channels)

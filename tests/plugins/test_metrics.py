@@ -240,19 +240,19 @@ def pyiqa(monkeypatch):
 
 def test_pyiqa_with_and_without_a_reference(pyiqa):
     check_metric(Case("pyiqa", {"metric": "lpips"}))
-    niqe = evaluate.metric("pyiqa/niqe")
+    niqe = evaluate.build_metric("pyiqa/niqe")
     assert (niqe.reference, niqe.higher_is_better) == (False, True)
     assert "niqe of pyiqa 0.1.12" in niqe.protocol
     sr, _ = pictures(20, 20)
     assert niqe(sr, None, 4) == pytest.approx(sr.mean() / 255, rel=1e-5)
     with pytest.raises(SrzooError, match="no metric 'nique'.*niqe"):
-        evaluate.metric("pyiqa/nique")
+        evaluate.build_metric("pyiqa/nique")
 
 
 def test_pyiqa_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     with pytest.raises(SrzooError, match=r"pip install 'srzoo\[metrics\]'"):
-        evaluate.metric("pyiqa/lpips")
+        evaluate.build_metric("pyiqa/lpips")
 
 
 def test_pyiqa_that_cannot_download(pyiqa, monkeypatch):
@@ -261,7 +261,7 @@ def test_pyiqa_that_cannot_download(pyiqa, monkeypatch):
 
     monkeypatch.setattr(sys.modules["pyiqa"], "create_metric", offline)
     with pytest.raises(SrzooError, match="cannot make ready 'lpips'.*connect"):
-        evaluate.metric("pyiqa/lpips")
+        evaluate.build_metric("pyiqa/lpips")
 
 
 def test_metrics_cost_no_torch():

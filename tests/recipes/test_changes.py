@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from srzoo.errors import SrzooError
 from srzoo.recipes import recipe
-from srzoo.recipes.changes import set_all
+from srzoo.recipes.changes import apply_overrides
 
 STAGED = [name for name in recipe.recipe_folders() if recipe.read(name).stages]
 
@@ -57,7 +57,7 @@ def test_steps_are_shared_whole(lengths, more):
     stages = [{"name": str(n), "train": {"steps": steps}} for n, steps in enumerate(lengths)]
     values = {"train": {"steps": 1}, "stages": stages}
     steps = len(lengths) + more
-    set_all(values, [f"train.steps={steps}"])
+    apply_overrides(values, [f"train.steps={steps}"])
     shares = [stage["train"]["steps"] for stage in values["stages"]]
     assert sum(shares) == steps
     assert min(shares) >= 1
@@ -106,19 +106,19 @@ BASE = {"data": {"train": {"name": "folder", "path": "a"}}, "optimizer": {"name"
 def test_a_stage_with_another_plugin_there_is_named(stage, change):
     values = {**BASE, "stages": [{"name": "one"}, {"name": "two", **stage}]}
     with pytest.raises(SrzooError, match="stage 'two' has another.*stages.1"):
-        set_all(values, [change])
+        apply_overrides(values, [change])
 
 
 def test_rates_are_everyones():
     values = {**BASE, "stages": [{"name": "two", "optimizer": {"name": "sgd"}}]}
-    set_all(values, ["optimizer.lr=2"])
+    apply_overrides(values, ["optimizer.lr=2"])
     assert values["stages"][0]["optimizer"] == {"name": "sgd", "lr": 2}
 
 
 def test_a_set_that_no_stage_takes_is_refused():
     stages = [{"name": "one", "losses": ["mse"]}]
     with pytest.raises(SrzooError, match="changes nothing"):
-        set_all({"losses": ["l1"], "stages": stages}, ["losses.0.weight=2"])
+        apply_overrides({"losses": ["l1"], "stages": stages}, ["losses.0.weight=2"])
 
 
 def commands() -> list[tuple[str, list[str]]]:
@@ -134,7 +134,7 @@ def commands() -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("name", "sets"), commands())
 def test_the_commands_of_the_docs_are_right(name, sets):
-    plan = recipe.load(name, sets)
+    loaded = recipe.load(name, sets)
     asked = dict(each.split("=", 1) for each in sets)
     if "train.steps" in asked:
-        assert plan.steps == int(asked["train.steps"])
+        assert loaded.steps == int(asked["train.steps"])

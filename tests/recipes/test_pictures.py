@@ -153,7 +153,7 @@ PICTURES = '"telling-pictures"'
 def test_nothing_is_said_that_no_plugin_states(written, train, degradation, purpose, clean):
     made = written(train, degradation)
     assert pictures.purpose(made) == purpose
-    assert pictures.lr_pictures(made).clean is clean
+    assert pictures.lr_origin(made).clean is clean
     said = " ".join(provenance.uses(made))
     assert (NOTHING_ELSE in said) is (clean is True)
     assert ("real photos" in said) is (clean is False)
@@ -182,9 +182,9 @@ def test_a_clean_degradation_has_its_own_words(written):
 
 
 def test_own_lr_pictures_are_told_apart(written):
-    assert pictures.lr_pictures(written('{ name = "telling-pairs", low = "phone" }')).text == (
+    assert pictures.lr_origin(written('{ name = "telling-pairs", low = "phone" }')).text == (
         "the data set's own (of phone)"
     )
-    text = pictures.lr_pictures(written('"pairs"')).text
+    text = pictures.lr_origin(written('"pairs"')).text
     assert text.startswith("made by `bicubic`: MATLAB")
     assert text.endswith(", where the data set `pairs` has none of its own")

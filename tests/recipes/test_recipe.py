@@ -16,42 +16,44 @@ from srzoo.recipes import recipe
 
 @pytest.mark.parametrize("name", recipe.recipe_folders())
 def test_every_recipe_in_the_repo_is_right(name):
-    plan = recipe.load(name)
-    assert plan.summary
+    loaded = recipe.load(name)
+    assert loaded.summary
     if name in srzoo.list_models():
-        assert locate.find(name).config.generator == plan.generator.name
+        assert locate.find(name).config.generator == loaded.generator.name
 
 
 @pytest.mark.parametrize("name", recipe.recipe_folders())
 def test_every_recipe_runs_two_real_steps(name, tiny, tmp_path):
     """On tiny pictures; the network and everything else as the recipe says."""
     scales = 4 if "mdsr" in name else int(name[-1])
-    plan = recipe.read(name)
-    steps = 2 * max(1, len(plan.stages))
+    loaded = recipe.read(name)
+    steps = 2 * max(1, len(loaded.stages))
     changes = [
         "data.train=drawn", "data.validation=drawn", f"data.lr_crop={48 // scales}",
         "data.batch=2", f"train.steps={steps}", "schedule={}",
     ]  # fmt: skip
     # No network here, nor files: the backbone is drawn, and judges nothing. And what is not
     # released yet is trained for a step.
-    if any(metric.args.get("weights") for metric in plan.train.metrics):
+    if any(metric.args.get("weights") for metric in loaded.train.metrics):
         changes.append('train.metrics=["psnr_y"]')
     changes += [
         f"losses.{number}.weights=random"
-        for number, loss in enumerate(plan.losses)
+        for number, loss in enumerate(loaded.losses)
         if loss.use.name == "perceptual"
     ]
     # What the recipe itself has not is of a stage alone.
-    if "perceptual" not in {loss.use.name for loss in plan.losses}:
+    if "perceptual" not in {loss.use.name for loss in loaded.losses}:
         changes += [
             f"stages.{number}.losses.{place}.weights=random"
-            for number, stage in enumerate(plan.stages)
+            for number, stage in enumerate(loaded.stages)
             for place, loss in enumerate(stage.changes.get("losses", ()))
             if loss["name"] == "perceptual"
         ]
-    changes += [f"stages.{number}.train.steps=2" for number in range(len(plan.stages))]
-    if plan.init and plan.init not in srzoo.list_models():
-        first = recipe.load(plan.init, [*changes[:4], "stages=[]", "train.steps=1", "schedule={}"])
+    changes += [f"stages.{number}.train.steps=2" for number in range(len(loaded.stages))]
+    if loaded.init and loaded.init not in srzoo.list_models():
+        first = recipe.load(
+            loaded.init, [*changes[:4], "stages=[]", "train.steps=1", "schedule={}"]
+        )
         training.train(first, tmp_path / "init")
         changes.append(f"init={tmp_path / 'init'}")
     outcome = training.train(recipe.load(name, changes), tmp_path / "run")
@@ -71,15 +73,15 @@ STAGES = "stages=[{name='one'}, {name='two', optimizer={lr=1}, losses=['mse'], t
 
 
 def test_stages_change_what_they_name(tiny, tmp_path):
-    plan = recipe.load(tiny(), [STAGES, "optimizer.eps=0.5"])
-    one, two = plan.each()
+    loaded = recipe.load(tiny(), [STAGES, "optimizer.eps=0.5"])
+    one, two = loaded.each()
     assert one == recipe.load(tiny(), ["optimizer.eps=0.5"])
     assert (two.optimizer.lr, two.optimizer.eps) == (1.0, 0.5)
     assert (two.train.steps, two.train.ema) == (7, one.train.ema)
     assert [loss.use.name for loss in two.losses] == ["mse"]
-    assert plan.steps == 19
-    (tmp_path / "again.toml").write_text(plan.to_toml())
-    assert recipe.load(tmp_path / "again.toml") == plan
+    assert loaded.steps == 19
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert recipe.load(tmp_path / "again.toml") == loaded
 
 
 def test_a_table_with_a_name_takes_the_place_of_the_recipes(tiny):
@@ -94,10 +96,10 @@ def test_a_plan_is_no_model():
 
 
 def test_toml_there_and_back(tiny, tmp_path):
-    plan = recipe.load(tiny(), ["losses=[{name='l1', weight=2}, {name='charbonnier', eps=0.1}]"])
-    (tmp_path / "again.toml").write_text(plan.to_toml())
-    assert recipe.load(tmp_path / "again.toml") == plan
-    assert plan.losses[0].weight == 2.0
+    loaded = recipe.load(tiny(), ["losses=[{name='l1', weight=2}, {name='charbonnier', eps=0.1}]"])
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert recipe.load(tmp_path / "again.toml") == loaded
+    assert loaded.losses[0].weight == 2.0
 
 
 @pytest.mark.parametrize(

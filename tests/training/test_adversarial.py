@@ -74,12 +74,12 @@ def stopping_at(place: int, monkeypatch) -> None:
 @pytest.mark.parametrize("place", [3, 6, 7])  # 6 is the last step of a first stage
 @pytest.mark.parametrize("name", CHANGES)
 def test_resumed_equals_uninterrupted_bit_for_bit(tiny, tmp_path, monkeypatch, name, place):
-    plan = recipe.load(tiny("srresnet" if name == "vanilla" else "edsr"), CHANGES[name])
-    training.train(plan, tmp_path / "whole")
+    loaded = recipe.load(tiny("srresnet" if name == "vanilla" else "edsr"), CHANGES[name])
+    training.train(loaded, tmp_path / "whole")
     with monkeypatch.context() as patch:
         stopping_at(place, patch)
-        assert training.train(plan, tmp_path / "halves") == training.Outcome(place, False)
-    assert training.train(plan, tmp_path / "halves").complete
+        assert training.train(loaded, tmp_path / "halves") == training.Outcome(place, False)
+    assert training.train(loaded, tmp_path / "halves").complete
     whole, halves = (tmp_path / n / "checkpoints/000000012" for n in ("whole", "halves"))
     state = tensors(whole)
     assert same(state, tensors(halves))
@@ -108,9 +108,9 @@ def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 def test_each_turn_moves_its_own_network_alone(tiny, still):
     """With a learning rate of zero for one, that one stays as it is and the other moves."""
     game = SPECTRAL.replace("lr=1e-3", "lr=0") if still == "discriminator" else SPECTRAL
-    plan = recipe.load(tiny(), [game, *(["optimizer.lr=0"] if still == "generator" else [])])
-    parts = training.assemble(plan)
-    run = step.prepare(parts, accelerator_for(plan))
+    loaded = recipe.load(tiny(), [game, *(["optimizer.lr=0"] if still == "generator" else [])])
+    parts = training.assemble(loaded)
+    run = step.prepare(parts, accelerator_for(loaded))
     networks = {"generator": parts.generator, "discriminator": parts.task.networks["discriminator"]}
     before = {name: weights(network) for name, network in networks.items()}
     for number in range(2):
@@ -125,7 +125,7 @@ def test_the_generator_waits_for_its_turn(tiny, tmp_path):
     game = SPECTRAL.replace("weight", "d_steps=3, start=2, weight")
     changes = ["train.checkpoint_every=1", "train.keep=20", "train.ema=0", "train.steps=9"]
     training.train(recipe.load(tiny(), [game, *changes]), tmp_path / "run")
-    states = [tensors(folder) for folder in checkpoint.found(tmp_path / "run")]
+    states = [tensors(folder) for folder in checkpoint.list_checkpoints(tmp_path / "run")]
     moved = {
         who: [
             any(
@@ -144,8 +144,8 @@ def test_the_generator_waits_for_its_turn(tiny, tmp_path):
 def test_the_discriminator_has_a_schedule_of_its_own(tiny, tmp_path):
     """It stands still once its own rate is 0, and the generator goes on."""
     still = SPECTRAL.replace("weight", "schedule={name='step', at=[2], gamma=0.0}, weight")
-    plan = recipe.load(tiny(), [still, "train.checkpoint_every=1", "train.keep=20"])
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), [still, "train.checkpoint_every=1", "train.keep=20"])
+    training.train(loaded, tmp_path / "run")
     at = {n: tensors(checkpoint.folder_of(tmp_path / "run", n)) for n in (1, 2, 3, 12)}
     for who, end in (("discriminator", True), ("generator", False)):
         names = [
@@ -180,10 +180,10 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
         'adversarial={discriminator={name="patchgan", n_feats=4}, weight=100.0,'
         ' optimizer={name="sgd", lr=1.0}}'
     )
-    plan = recipe.load(tiny(), [game, "optimizer.name=sgd", "optimizer.lr=0"])
-    parts, same_parts = training.assemble(plan), training.assemble(plan)
+    loaded = recipe.load(tiny(), [game, "optimizer.name=sgd", "optimizer.lr=0"])
+    parts, same_parts = training.assemble(loaded), training.assemble(loaded)
     batch = parts.crops.batch(0)
-    step.train_step(step.prepare(parts, accelerator_for(plan)), batch)
+    step.train_step(step.prepare(parts, accelerator_for(loaded)), batch)
 
     twin = same_parts.task.networks["discriminator"]
     with torch.no_grad():
@@ -198,19 +198,19 @@ def test_the_discriminator_follows_its_own_loss_alone(tiny):
 
 def test_the_generator_learns_to_pass_for_real(tiny, tmp_path):
     """Against a discriminator that stays as it is, D(fake) rises."""
-    plan = recipe.load(tiny(), [
+    loaded = recipe.load(tiny(), [
         'adversarial={discriminator={name="patchgan", n_feats=8}, weight=1.0,'
         ' optimizer={name="sgd", lr=0.0}}', "losses=[]", "train.steps=150",
         "train.evaluate_every=150",
     ])  # fmt: skip
-    training.train(plan, tmp_path / "run")
+    training.train(loaded, tmp_path / "run")
     facts = [line["facts"] for line in log(tmp_path / "run") if "facts" in line]
     assert facts[-1]["d_fake"] > facts[0]["d_fake"]
 
 
 def test_the_discriminator_learns_to_tell(tiny, tmp_path):
-    plan = recipe.load(tiny(), [SRGAN, "train.steps=150", "train.evaluate_every=150"])
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), [SRGAN, "train.steps=150", "train.evaluate_every=150"])
+    training.train(loaded, tmp_path / "run")
     lines = [line for line in log(tmp_path / "run") if "facts" in line]
     assert lines[-1]["losses"]["discriminator"] < lines[0]["losses"]["discriminator"]
     assert lines[-1]["facts"]["d_right"] > 0.8
@@ -219,9 +219,9 @@ def test_the_discriminator_learns_to_tell(tiny, tmp_path):
 
 def test_frozen_weights_of_a_discriminator_stay_frozen(tiny):
     timm = 'adversarial={discriminator={name="timm", hidden=4, frozen=true, stage=1}}'
-    plan = recipe.load(tiny(), [timm, "data.lr_crop=16"])
-    parts = training.assemble(plan)
-    run = step.prepare(parts, accelerator_for(plan))
+    loaded = recipe.load(tiny(), [timm, "data.lr_crop=16"])
+    parts = training.assemble(loaded)
+    run = step.prepare(parts, accelerator_for(loaded))
     before = weights(parts.task.networks["discriminator"].backbone)
     step.train_step(run, parts.crops.batch(0))
     backbone = parts.task.networks["discriminator"].backbone
@@ -230,17 +230,17 @@ def test_frozen_weights_of_a_discriminator_stay_frozen(tiny):
 
 
 def test_two_losses_of_one_name_are_both_counted(tiny, tmp_path):
-    plan = recipe.load(tiny(), ["losses=[{name='l1'}, {name='mse'}, {name='l1', weight=3}]"])
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), ["losses=[{name='l1'}, {name='mse'}, {name='l1', weight=3}]"])
+    training.train(loaded, tmp_path / "run")
     losses = next(line["losses"] for line in log(tmp_path / "run") if "losses" in line)
     assert losses.keys() == {"l1-1", "mse", "l1-2"}
     assert losses["l1-2"] == pytest.approx(3 * losses["l1-1"], rel=1e-5)
 
 
 def test_crops_that_the_discriminator_cannot_judge_are_refused(tiny):
-    plan = recipe.load(tiny(), [SPECTRAL, "data.lr_crop=2"])
+    loaded = recipe.load(tiny(), [SPECTRAL, "data.lr_crop=2"])
     with pytest.raises(SrzooError, match=r"sees 4x4 pixels of a crop, and needs .*lr_crop"):
-        training.assemble(plan)
+        training.assemble(loaded)
 
 
 def test_stages_begin_where_the_one_before_was_best(tiny, tmp_path, monkeypatch):
@@ -251,8 +251,8 @@ def test_stages_begin_where_the_one_before_was_best(tiny, tmp_path, monkeypatch)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     words = []
     changes = [STAGES, "stages.0.train.evaluate_every=2", "train.keep=20"]
-    plan = recipe.load(tiny(), changes)
-    training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
+    loaded = recipe.load(tiny(), changes)
+    training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert words == [
         "stage psnr: 6 steps", "stage gan: 6 steps",
         f"12 of 12 tensors taken over from {tmp_path / 'run'}",
@@ -283,10 +283,10 @@ def test_a_stop_while_a_stage_ends(tiny, tmp_path, monkeypatch, evaluation, end)
         return validate(parts, sheet)
 
     monkeypatch.setattr(loop, "validate", stop)
-    plan = recipe.load(tiny(), [STAGES, "train.evaluate_every=100"])
-    outcome = training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), [STAGES, "train.evaluate_every=100"])
+    outcome = training.train(loaded, tmp_path / "run")
     assert (outcome.step, outcome.complete) == end
-    assert training.train(plan, tmp_path / "run").complete
+    assert training.train(loaded, tmp_path / "run").complete
 
 
 def test_a_checkpoint_of_another_stage_is_refused(tiny, tmp_path):
@@ -294,4 +294,4 @@ def test_a_checkpoint_of_another_stage_is_refused(tiny, tmp_path):
     end = tmp_path / "run/checkpoints/000000012"
     with pytest.raises(SrzooError, match="made in stage 2, and the recipe has 1"):
         training.train(recipe.load(tiny(), []), tmp_path / "other", resume=end)
-    assert checkpoint.progress(end).stage == 1
+    assert checkpoint.read_progress(end).stage == 1

@@ -35,8 +35,8 @@ def log(run: Path) -> list[dict]:
     [("edsr", ["train.ema=0"]), ("srresnet", []), ("edsr", ["train.release=last"])],
 )
 def test_the_mean_of_the_last_stages_is_released(tiny, tmp_path, generator, more):
-    plan = recipe.load(tiny(generator), [*CHANGES, *more])
-    outcome = training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(generator), [*CHANGES, *more])
+    outcome = training.train(loaded, tmp_path / "run")
     kept = sorted(path.name for path in (tmp_path / "run/stages").iterdir())
     assert kept == ["02", "03", "mean"]  # not the first stage: two were asked for
     second, third = (weights(tmp_path / "run/stages" / name) for name in ("02", "03"))
@@ -67,8 +67,8 @@ def test_the_kept_weights_are_what_each_stage_released(tiny, tmp_path):
 def test_resumed_equals_uninterrupted(tiny, tmp_path, monkeypatch, place):
     from srzoo.training import loop
 
-    plan = recipe.load(tiny(), CHANGES)
-    training.train(plan, tmp_path / "whole")
+    loaded = recipe.load(tiny(), CHANGES)
+    training.train(loaded, tmp_path / "whole")
     average, done = loop._average, []
 
     def stop(parts, now):
@@ -79,9 +79,9 @@ def test_resumed_equals_uninterrupted(tiny, tmp_path, monkeypatch, place):
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_average", stop)
-        assert not training.train(plan, tmp_path / "halves").complete
-    training.train(plan, tmp_path / "halves")
-    again = training.train(plan, tmp_path / "halves")  # complete: made anew, and the same
+        assert not training.train(loaded, tmp_path / "halves").complete
+    training.train(loaded, tmp_path / "halves")
+    again = training.train(loaded, tmp_path / "halves")  # complete: made anew, and the same
     runs = [tmp_path / "whole", tmp_path / "halves"]
     assert len({(run / "model.safetensors").read_bytes() for run in runs}) == 1
     whole, halves = ([line for line in log(run) if "validation" in line] for run in runs)
@@ -90,12 +90,12 @@ def test_resumed_equals_uninterrupted(tiny, tmp_path, monkeypatch, place):
 
 
 def test_a_stage_that_left_nothing_is_missed_before_anything_runs(tiny, tmp_path):
-    plan = recipe.load(tiny(), CHANGES)
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), CHANGES)
+    training.train(loaded, tmp_path / "run")
     before = (tmp_path / "run/log.jsonl").read_bytes()
     shutil.rmtree(tmp_path / "run/stages/02")
     with pytest.raises(SrzooError, match=r"stages/02 is missing.*'second'.*average_stages=1"):
-        training.train(plan, tmp_path / "run")
+        training.train(loaded, tmp_path / "run")
     assert (tmp_path / "run/log.jsonl").read_bytes() == before
 
 

@@ -26,9 +26,11 @@ def log(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def words_of(plan, run, **arguments) -> list[str]:
+def words_of(loaded, run, **arguments) -> list[str]:
     words = []
-    outcome = training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
+    outcome = training.train(
+        loaded, run, watch=training.Callbacks(on_word=words.append), **arguments
+    )
     assert outcome.complete
     return words
 
@@ -68,15 +70,15 @@ def breaking():
 def test_a_metric_that_fails_is_a_warning(tiny, tmp_path, breaking, how, first):
     names = [f"{{name='breaking', how='{how}'}}", "'psnr_y'"]
     judges = ", ".join(names if first else reversed(names))
-    plan = recipe.load(tiny(), [f"train.metrics=[{judges}]", "train.keep=9"])
-    words = words_of(plan, tmp_path / "run")
+    loaded = recipe.load(tiny(), [f"train.metrics=[{judges}]", "train.keep=9"])
+    words = words_of(loaded, tmp_path / "run")
     about = [word for word in words if "breaking" in word]
     assert [word.split(":")[0] for word in about] == ["step 8", "step 12"]
     values = [line["validation"] for line in log(tmp_path / "run") if "validation" in line]
     assert [sorted(each) for each in values] == [["breaking", "psnr_y"], ["psnr_y"], ["psnr_y"]]
     warned = [line["warning"] for line in log(tmp_path / "run") if "warning" in line]
     assert warned == about
-    best = checkpoint.progress(tmp_path / "run/checkpoints/000000012").best
+    best = checkpoint.read_progress(tmp_path / "run/checkpoints/000000012").best
     if first:  # of values that there are, and never of another metric's
         assert best == (4, 3.5)
     else:
@@ -120,7 +122,7 @@ def test_curves_without_matplotlib_are_a_warning(tiny, tmp_path, monkeypatch):
 
 
 def test_a_mean_of_stages_that_cannot_be_judged_is_released(tiny, tmp_path, monkeypatch):
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(),
         ["stages=['a', 'b']", "train.steps=4", "average_stages=2", "train.metrics=['psnr_y']"],
     )
@@ -132,7 +134,7 @@ def test_a_mean_of_stages_that_cannot_be_judged_is_released(tiny, tmp_path, monk
         return real(parts, sheet)
 
     monkeypatch.setattr(loop, "validate", third)
-    words = words_of(plan, tmp_path / "run")
+    words = words_of(loaded, tmp_path / "run")
     assert "cannot validate" in words[-1]
     assert (tmp_path / "run/model.safetensors").is_file()
 
@@ -168,12 +170,12 @@ def test_a_failing_metric_leaves_the_network_as_it_was(tiny, tmp_path, monkeypat
 def test_a_disk_that_takes_no_more_ends_the_run_in_words(
     tiny, tmp_path, monkeypatch, module, name, kept, number
 ):
-    plan = recipe.load(tiny(), ["train.keep=9", "train.release=last"])
-    training.train(plan, tmp_path / "whole")
+    loaded = recipe.load(tiny(), ["train.keep=9", "train.release=last"])
+    training.train(loaded, tmp_path / "whole")
     real, steps = getattr(module, name), []
 
     def failing(*arguments):
-        if len(checkpoint.found(tmp_path / "run")) >= (2 if name == "save" else 3):
+        if len(checkpoint.list_checkpoints(tmp_path / "run")) >= (2 if name == "save" else 3):
             raise OSError(number, os.strerror(number), str(tmp_path / "run"))
         steps.append(name)
         return real(*arguments)
@@ -181,13 +183,13 @@ def test_a_disk_that_takes_no_more_ends_the_run_in_words(
     with monkeypatch.context() as patch:
         patch.setattr(module, name, failing)
         with pytest.raises(SrzooError) as caught:
-            training.train(plan, tmp_path / "run")
+            training.train(loaded, tmp_path / "run")
     assert os.strerror(number) in caught.value.what
     assert "saved, and stays" in caught.value.what
     assert caught.value.fix
     assert steps
-    assert [int(each.name) for each in checkpoint.found(tmp_path / "run")] == kept
-    assert training.train(plan, tmp_path / "run").complete
+    assert [int(each.name) for each in checkpoint.list_checkpoints(tmp_path / "run")] == kept
+    assert training.train(loaded, tmp_path / "run").complete
     a, b = (tmp_path / n / "checkpoints/000000012/state.safetensors" for n in ("whole", "run"))
     assert a.read_bytes() == b.read_bytes()
 
@@ -221,7 +223,7 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
     assert ended.returncode == 3, ended.stderr
     assert "File too large" in ended.stdout
     assert len(ended.stdout.strip().splitlines()) == 1
-    there = list(checkpoint.sound(tmp_path / "run"))
+    there = list(checkpoint.intact_checkpoints(tmp_path / "run"))
     assert there
     assert int(there[0].name) in (4, 8)
     names = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
@@ -236,16 +238,16 @@ def test_files_that_end_in_the_middle(tiny, tmp_path, share):
 def test_a_line_of_the_log_that_fails_leaves_the_others(tmp_path):
     words = []
     made = run_log.RunLog(tmp_path, 0, words.append)
-    made.warned(1, "one")
+    made.warn(1, "one")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     size = (tmp_path / run_log.LOG).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
     try:
-        made.warned(2, "two")
-        made.warned(3, "three")
+        made.warn(2, "two")
+        made.warn(3, "three")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    made.warned(4, "four")
+    made.warn(4, "four")
     assert [line["step"] for line in run_log.read(tmp_path / run_log.LOG)] == [1, 4]
     assert len(words) == 1
     assert "a line of the log is missing" in words[0]
@@ -274,8 +276,8 @@ def test_a_run_begun_by_an_earlier_srzoo_goes_on(tiny, tmp_path, quick):
     tiny()
     begun = Path(__file__).with_name("begun")
     shutil.copytree(begun / "run", tmp_path / "run")
-    plan = recipe.read(tmp_path / "run/recipe.toml")
-    words = words_of(plan, tmp_path / "run")
+    loaded = recipe.read(tmp_path / "run/recipe.toml")
+    words = words_of(loaded, tmp_path / "run")
     assert not [word for word in words if "chang" in word], words
     assert [line["step"] for line in log(tmp_path / "run") if "validation" in line] == [6, 12]
     wanted = load_file(begun / "wanted.safetensors")

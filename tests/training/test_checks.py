@@ -118,8 +118,8 @@ def later(*changes: str) -> str:
 def test_a_later_stage_is_refused_before_the_first_step(plugins, tmp_path, changes, message, dry):
     path, change = plugins(), later(*changes)
     with pytest.raises(SrzooError, match=message):  # noqa: PT012
-        plan = recipe.load(path, [change])
-        checks.check(plan) if dry else training.train(plan, tmp_path / "run")
+        loaded = recipe.load(path, [change])
+        checks.check(loaded) if dry else training.train(loaded, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -168,17 +168,17 @@ def test_what_stages_share_is_tried_once(plugins, monkeypatch):
 
 
 def test_checks_change_no_weight(plugins, tmp_path, monkeypatch):
-    plan = recipe.load(plugins(), ["losses=['l1', 'windows']", "data.lr_crop=16"])
-    training.train(plan, tmp_path / "checked")
-    monkeypatch.setattr(checks, "begin", lambda *_: [])
-    training.train(plan, tmp_path / "bare")
+    loaded = recipe.load(plugins(), ["losses=['l1', 'windows']", "data.lr_crop=16"])
+    training.train(loaded, tmp_path / "checked")
+    monkeypatch.setattr(checks, "check_all_stages", lambda *_: [])
+    training.train(loaded, tmp_path / "bare")
     states = [tmp_path / run / "model.safetensors" for run in ("checked", "bare")]
     assert states[0].read_bytes() == states[1].read_bytes()
 
 
-def words_of(plan, out, **options) -> list[str]:
+def words_of(loaded, out, **options) -> list[str]:
     words: list[str] = []
-    training.train(plan, out, watch=training.Callbacks(on_word=words.append), **options)
+    training.train(loaded, out, watch=training.Callbacks(on_word=words.append), **options)
     return words
 
 
@@ -217,12 +217,12 @@ def test_words_on_pictures_are_said_once(tiny, tmp_path, dry):
     (tmp_path / "train/9.png").write_bytes(b"no picture")
     where = f"data.train={{name='folder', path='{tmp_path / 'train'}'}}"
     stages = "stages=['a', {name='b', data={lr_crop=13}}]"
-    plan = recipe.load(tiny(), [where, "data.skip_bad=true", "train.steps=2", stages])
+    loaded = recipe.load(tiny(), [where, "data.skip_bad=true", "train.steps=2", stages])
     words: list[str] = []
     if dry:
-        checks.check(plan, say=words.append)
+        checks.check(loaded, say=words.append)
     else:
-        words = words_of(plan, tmp_path / "run")
+        words = words_of(loaded, tmp_path / "run")
     assert [word.partition(":")[0] for word in words if "left out" in word] == [
         "left out 1 of 5 pictures"
     ]
@@ -230,33 +230,33 @@ def test_words_on_pictures_are_said_once(tiny, tmp_path, dry):
 
 def test_data_that_changed_since_the_stop_is_said_once(tiny, tmp_path):
     photos(tmp_path / "train", 4)
-    plan = recipe.load(tiny(), [f"data.train={{name='folder', path='{tmp_path / 'train'}'}}"])
+    loaded = recipe.load(tiny(), [f"data.train={{name='folder', path='{tmp_path / 'train'}'}}"])
     run = tmp_path / "run"
-    assert not any("changed" in word for word in words_of(plan, run))
-    assert not any("changed" in word for word in words_of(plan, run))
+    assert not any("changed" in word for word in words_of(loaded, run))
+    assert not any("changed" in word for word in words_of(loaded, run))
     Image.fromarray(255 - np.asarray(drawn(60, 50))).save(tmp_path / "train/9.png")
     assert any("data.train (folder) has changed" in word and "had 4 pictures, and has 5" in word
-               for word in words_of(plan, run))  # fmt: skip
-    assert not any("changed" in word for word in words_of(plan, run))
+               for word in words_of(loaded, run))  # fmt: skip
+    assert not any("changed" in word for word in words_of(loaded, run))
     os.utime(tmp_path / "train/0.png", (1, 1))
     earlier = run / "checkpoints/000000008"
-    words = words_of(plan, tmp_path / "other", resume=earlier)
+    words = words_of(loaded, tmp_path / "other", resume=earlier)
     assert any("times of change of its files are others" in word for word in words)
 
 
 def test_damaged_notes_on_data_are_none(tiny, tmp_path):
-    plan = recipe.load(tiny())
-    words_of(plan, tmp_path / "run")
+    loaded = recipe.load(tiny())
+    words_of(loaded, tmp_path / "run")
     (tmp_path / "run/data.json").write_text(json.dumps({"sets": 3}))
-    assert not any("changed" in word for word in words_of(plan, tmp_path / "run"))
+    assert not any("changed" in word for word in words_of(loaded, tmp_path / "run"))
 
 
 def test_few_fitting_tensors_are_said_loudly(tiny, tmp_path):
     training.train(recipe.load(tiny(), ["train.steps=1"]), tmp_path / "first")
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(), ["generator.n_feats=9", f"init={tmp_path / 'first'}", "train.steps=1"]
     )
-    (word,) = (word for word in words_of(plan, tmp_path / "run") if "taken over" in word)
+    (word,) = (word for word in words_of(loaded, tmp_path / "run") if "taken over" in word)
     assert word.startswith("WARNING: only ")
     assert "random weights" in word
 
@@ -272,10 +272,10 @@ def test_an_edited_degradation_makes_its_pictures_anew(tiny, tmp_path):
         def __call__(self, hr, scale, rng):
             return hr[scale - 1 :: scale, scale - 1 :: scale]
 
-    plan, found = tiny(), []
+    loaded, found = tiny(), []
     for made in (Shrink, Edited, Shrink):
         srzoo.degradations.register("mine", made)
-        edited = recipe.load(plan, ["data.degradation=mine", "train.steps=1"])
+        edited = recipe.load(loaded, ["data.degradation=mine", "train.steps=1"])
         try:
             words = words_of(edited, tmp_path / f"run{len(found)}")
             parts = training.assemble(edited)

@@ -17,9 +17,9 @@ from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.training.pixels import decoded
+from srzoo.training.pixels import open_pixels
 from srzoo.training.schedule import ema_decay, factor
-from srzoo.training.sets import Source
+from srzoo.training.sets import GuardedDataset
 from srzoo.training.supply import prefetch
 
 
@@ -98,7 +98,9 @@ def test_other_pictures_are_decoded_anew(tiny):
         def __getitem__(self, index):
             return Sample("changed", 255 - super().__getitem__(index).hr)
 
-    first, second = (decoded([Source(kind())], Use("bicubic"), (2,)) for kind in (Drawn, Changed))
+    first, second = (
+        open_pixels([GuardedDataset(kind())], Use("bicubic"), (2,)) for kind in (Drawn, Changed)
+    )
     assert np.array_equal(second.hr(0), 255 - first.hr(0))
 
 
@@ -178,9 +180,9 @@ def test_small_pictures_are_named(tiny):
 def test_pixels_are_decoded_once(tiny, monkeypatch):
     from helpers import Drawn
 
-    first = decoded([Source(Drawn())], Use("bicubic"), (2,))
+    first = open_pixels([GuardedDataset(Drawn())], Use("bicubic"), (2,))
     monkeypatch.setattr(Drawn, "__getitem__", lambda self, index: pytest.fail("decoded again"))
-    again = decoded([Source(Drawn())], Use("bicubic"), (2, 3))
+    again = open_pixels([GuardedDataset(Drawn())], Use("bicubic"), (2, 3))
     assert first.has_lr(0, 2)
     assert not first.has_lr(0, 3)
     assert first.hr(0).shape == again.hr(0).shape == (60, 72, 3)
@@ -191,7 +193,7 @@ def test_pixels_are_decoded_once(tiny, monkeypatch):
 def test_random_degradations_are_not_kept(tiny):
     from helpers import Drawn
 
-    assert not decoded([Source(Drawn())], Use("realistic"), (2,)).has_lr(0, 2)
+    assert not open_pixels([GuardedDataset(Drawn())], Use("realistic"), (2,)).has_lr(0, 2)
 
 
 def test_ahead_keeps_the_order_and_raises_in_place():
@@ -204,9 +206,9 @@ def test_ahead_keeps_the_order_and_raises_in_place():
 
 
 def test_schedules():
-    plan = recipe.Schedule("step", at=(10, 20), gamma=0.5)
-    assert [factor(plan, s, 30) for s in (0, 9, 10, 20, 29)] == [1, 1, 0.5, 0.25, 0.25]
-    cosine = replace(plan, name="cosine", warmup=4, floor=0.1)
+    loaded = recipe.Schedule("step", at=(10, 20), gamma=0.5)
+    assert [factor(loaded, s, 30) for s in (0, 9, 10, 20, 29)] == [1, 1, 0.5, 0.25, 0.25]
+    cosine = replace(loaded, name="cosine", warmup=4, floor=0.1)
     values = [factor(cosine, s, 100) for s in range(100)]
     assert values[:4] == [0.25, 0.5, 0.75, 1.0]
     assert values[4] == 1.0
@@ -220,7 +222,7 @@ def test_schedules():
 @pytest.mark.parametrize("harm", ["flipped", "cut", "gone"])
 def test_damaged_pixels_are_decoded_again(tiny, tmp_path, name, harm):
     tiny()
-    first = decoded([Source(srzoo.datasets.create("drawn"))], Use("bicubic"), (2,))
+    first = open_pixels([GuardedDataset(srzoo.datasets.create("drawn"))], Use("bicubic"), (2,))
     want = [np.array(first.hr(n)) for n in range(len(first))]
     litter = tmp_path / "cache/pixels/.srzoo-99999999-00000000-dead"
     litter.mkdir()
@@ -231,6 +233,6 @@ def test_damaged_pixels_are_decoded_again(tiny, tmp_path, name, harm):
     (folder / name).unlink()
     if harm != "gone":
         (folder / name).write_bytes(content if harm == "flipped" else content[:-9])
-    again = decoded([Source(srzoo.datasets.create("drawn"))], Use("bicubic"), (2,))
+    again = open_pixels([GuardedDataset(srzoo.datasets.create("drawn"))], Use("bicubic"), (2,))
     assert all(np.array_equal(again.hr(n), picture) for n, picture in enumerate(want))
     assert list((tmp_path / "cache/pixels").iterdir()) == [folder]

@@ -19,12 +19,12 @@ def on_a_grid(tiny):
 
 
 def test_a_run(on_a_grid, tmp_path):
-    plan = on_a_grid(
+    loaded = on_a_grid(
         "train.steps=2", "train.evaluate_every=2", "train.fold=true", "data.lr_crop=16"
     )
-    parts = training.assemble(plan)
+    parts = training.assemble(loaded)
     assert parts.generator.multiple == 4
-    training.train(plan, tmp_path / "run")
+    training.train(loaded, tmp_path / "run")
     assert srzoo.load(tmp_path / "run").runner.multiple == 4
 
 

@@ -66,13 +66,13 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_resumed_equals_uninterrupted_bit_for_bit(tiny, tmp_path, monkeypatch, name):
-    plan = recipe.load(tiny("srresnet" if name == "srresnet" else "edsr"), CHANGES[name])
-    training.train(plan, tmp_path / "whole")
+    loaded = recipe.load(tiny("srresnet" if name == "srresnet" else "edsr"), CHANGES[name])
+    training.train(loaded, tmp_path / "whole")
     with monkeypatch.context() as patch:
         stopping_at(7, patch)
-        first = training.train(plan, tmp_path / "halves")
+        first = training.train(loaded, tmp_path / "halves")
     assert first == training.Outcome(7, complete=False)
-    second = training.train(plan, tmp_path / "halves")
+    second = training.train(loaded, tmp_path / "halves")
     assert second.complete
     whole, halves = (tmp_path / n / "checkpoints/000000012" for n in ("whole", "halves"))
     assert same(tensors(whole), tensors(halves))
@@ -93,10 +93,10 @@ def test_another_seed_gives_other_weights(tiny, tmp_path):
 
 @pytest.mark.parametrize("ema", [0, 0.9])
 def test_frozen_statistics_stay_while_weights_move(tiny, tmp_path, ema):
-    plan = recipe.load(tiny("srresnet"), ["train.freeze_norm=true", f"train.ema={ema}"])
-    plan = replace(plan, train=replace(plan.train, evaluate_every=1))
-    before = training.assemble(plan).generator.state_dict()
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny("srresnet"), ["train.freeze_norm=true", f"train.ema={ema}"])
+    loaded = replace(loaded, train=replace(loaded.train, evaluate_every=1))
+    before = training.assemble(loaded).generator.state_dict()
+    training.train(loaded, tmp_path / "run")
     after = load_file(tmp_path / "run/model.safetensors")
     statistics = {name for name in after if "running" in name or "tracked" in name}
     assert statistics
@@ -114,10 +114,10 @@ def test_muon_wants_momentum(tiny):
 
 
 def test_training_learns(tiny, tmp_path):
-    plan = recipe.load(tiny(), ["train.steps=150", "train.evaluate_every=75"])
+    loaded = recipe.load(tiny(), ["train.steps=150", "train.evaluate_every=75"])
     seen = []
     watch = training.Callbacks(on_evaluation=lambda _, values: seen.append(values["psnr_y"]))
-    training.train(plan, tmp_path / "run", watch=watch)
+    training.train(loaded, tmp_path / "run", watch=watch)
     assert seen[-1] > 20
     lines = log(tmp_path / "run")
     losses = [line["losses"]["l1"] for line in lines if "losses" in line]
@@ -132,7 +132,7 @@ def test_the_folder_is_a_model_folder(tiny, tmp_path, photo):
     ]  # fmt: skip
     assert srzoo.load(tmp_path / "run")(drawn()).size == (90, 62)
     assert recipe.load(tmp_path / "run") == recipe.load(tiny())
-    for folder in checkpoint.found(tmp_path / "run"):
+    for folder in checkpoint.list_checkpoints(tmp_path / "run"):
         read_folder(folder)
 
 
@@ -141,9 +141,9 @@ def test_the_best_checkpoint_stays_and_is_published(tiny, tmp_path, monkeypatch)
 
     values = iter([20.0, 30.0, *(29.0 - n for n in range(20))])
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
-    plan = recipe.load(tiny(), ["train.evaluate_every=1", "train.keep=1"])
-    training.train(plan, tmp_path / "run")
-    assert [int(f.name) for f in checkpoint.found(tmp_path / "run")] == [2, 12]
+    loaded = recipe.load(tiny(), ["train.evaluate_every=1", "train.keep=1"])
+    training.train(loaded, tmp_path / "run")
+    assert [int(f.name) for f in checkpoint.list_checkpoints(tmp_path / "run")] == [2, 12]
     best = tmp_path / "run/checkpoints/000000002/model.safetensors"
     assert (tmp_path / "run/model.safetensors").read_bytes() == best.read_bytes()
 
@@ -173,9 +173,9 @@ def test_steps_that_are_done_again_stand_in_the_log_once(tiny, tmp_path):
 def test_averaged_weights_follow_slowly(tiny):
     from srzoo.training.loop import _average
 
-    plan = recipe.load(tiny())
-    parts = training.assemble(plan)
-    run = step.prepare(parts, accelerator_for(plan))
+    loaded = recipe.load(tiny())
+    parts = training.assemble(loaded)
+    run = step.prepare(parts, accelerator_for(loaded))
     with torch.no_grad():
         for mean, now in zip(parts.ema.parameters(), parts.generator.parameters(), strict=True):
             mean.zero_()
@@ -205,9 +205,9 @@ def test_a_kill_between_checkpoint_and_release_is_made_good(tiny, tmp_path, monk
 
 
 def test_checkpoints_are_pruned(tiny, tmp_path):
-    plan = recipe.load(tiny(), ["train.checkpoint_every=1", "train.keep=3"])
-    training.train(plan, tmp_path / "run")
-    found = [int(folder.name) for folder in checkpoint.found(tmp_path / "run")]
+    loaded = recipe.load(tiny(), ["train.checkpoint_every=1", "train.keep=3"])
+    training.train(loaded, tmp_path / "run")
+    found = [int(folder.name) for folder in checkpoint.list_checkpoints(tmp_path / "run")]
     assert found[-3:] == [10, 11, 12]
     assert len(found) <= 4
 
@@ -232,9 +232,9 @@ def test_another_optimiser_is_refused(tiny, tmp_path):
 
 
 def test_a_recipe_made_in_python_is_checked_too(tiny, tmp_path):
-    plan = recipe.load(tiny())
+    loaded = recipe.load(tiny())
     with pytest.raises(SrzooError, match=r"train\.keep is 0"):
-        srzoo.train(replace(plan, train=replace(plan.train, keep=0)), tmp_path / "run")
+        srzoo.train(replace(loaded, train=replace(loaded.train, keep=0)), tmp_path / "run")
 
 
 def harmed(path):
@@ -277,7 +277,7 @@ def test_a_checkpoint_of_an_earlier_version_is_one(tiny, tmp_path):
         facts = json.loads((there / "progress.json").read_text())
         del facts["seal"]
         (there / "progress.json").write_text(json.dumps(facts))
-    assert next(checkpoint.sound(run)).name == "000000012"
+    assert next(checkpoint.intact_checkpoints(run)).name == "000000012"
 
 
 GAME = (
@@ -304,10 +304,10 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
     kills = 0
     for _ in range(40):
         run = subprocess.Popen([sys.executable, "-c", code, *arguments])
-        reached = len(checkpoint.found(tmp_path / "run"))
-        before = checkpoint.found(tmp_path / "run")[-1:] if reached else []
+        reached = len(checkpoint.list_checkpoints(tmp_path / "run"))
+        before = checkpoint.list_checkpoints(tmp_path / "run")[-1:] if reached else []
         deadline = time.monotonic() + 60
-        while run.poll() is None and checkpoint.found(tmp_path / "run")[-1:] == before:
+        while run.poll() is None and checkpoint.list_checkpoints(tmp_path / "run")[-1:] == before:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         time.sleep(moments.random() * 0.15)
@@ -315,7 +315,7 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
             run.kill()
             kills += 1
         run.wait(60)
-        folders = checkpoint.found(tmp_path / "run")
+        folders = checkpoint.list_checkpoints(tmp_path / "run")
         for folder in folders[-1:]:
             read_folder(folder)
             tensors(folder)
@@ -331,13 +331,13 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(tiny, tmp_path
 
 def test_init_says_what_was_taken_over(tiny, tmp_path):
     training.train(recipe.load(tiny(), ["train.steps=1"]), tmp_path / "x2")
-    plan = recipe.load(tiny(), ["generator.scale=4", "train.steps=1", "data.lr_crop=8"])
-    plan = replace(plan, init=str(tmp_path / "x2"))
+    loaded = recipe.load(tiny(), ["generator.scale=4", "train.steps=1", "data.lr_crop=8"])
+    loaded = replace(loaded, init=str(tmp_path / "x2"))
     words = []
-    training.train(plan, tmp_path / "x4", watch=training.Callbacks(on_word=words.append))
+    training.train(loaded, tmp_path / "x4", watch=training.Callbacks(on_word=words.append))
     assert words == [f"12 of 14 tensors taken over from {tmp_path / 'x2'}; new: tail.0.2"]
     with pytest.raises(SrzooError, match="no tensor of bicubic-x2 fits"):
-        training.assemble(replace(plan, init="bicubic-x2"))
+        training.assemble(replace(loaded, init="bicubic-x2"))
 
 
 def test_a_name_or_a_file_is_enough(tiny, tmp_path, monkeypatch):
@@ -365,10 +365,10 @@ def test_mdsr_trains_every_scale(tiny, tmp_path):
     text = tiny().read_text().replace('name = "edsr"', 'name = "mdsr"')
     text = text.replace("scale = 2", "scales = [2, 3]")
     (tmp_path / "mdsr.toml").write_text(text)
-    plan = recipe.load(tmp_path / "mdsr.toml", ["train.fold=true"])
-    parts = training.assemble(plan)
+    loaded = recipe.load(tmp_path / "mdsr.toml", ["train.fold=true"])
+    parts = training.assemble(loaded)
     assert {parts.crops.scale(step) for step in range(20)} == {2, 3}
-    outcome = training.train(plan, tmp_path / "run")
+    outcome = training.train(loaded, tmp_path / "run")
     assert set(outcome.values) == {"psnr_y_x2", "psnr_y_x3", "ssim_y_x2", "ssim_y_x3"}
 
 
@@ -379,9 +379,9 @@ def test_folding_needs_a_linear_tail(tiny):
 
 def test_data_placeholder(tiny, monkeypatch):
     monkeypatch.delenv("SRZOO_DATA", raising=False)
-    plan = recipe.load(tiny(), ['data.train={name="folder", path="{data}/train"}'])
+    loaded = recipe.load(tiny(), ['data.train={name="folder", path="{data}/train"}'])
     with pytest.raises(SrzooError, match="Give --data DIR"):
-        training.assemble(plan)
+        training.assemble(loaded)
 
 
 def test_two_metrics_of_a_kind_and_data_in_their_arguments(tiny, tmp_path, data):
@@ -390,8 +390,8 @@ def test_two_metrics_of_a_kind_and_data_in_their_arguments(tiny, tmp_path, data)
         "{name='psnr_y', shave=0}",
         "{name='feature_distance', weights='{data}/tf_efficientnet_lite0.fp16.safetensors'}",
     ]
-    plan = recipe.load(tiny(), [f"train.metrics=[{', '.join(judges)}]"])
-    found = training.train(plan, tmp_path / "run", data=data / "backbones")
+    loaded = recipe.load(tiny(), [f"train.metrics=[{', '.join(judges)}]"])
+    found = training.train(loaded, tmp_path / "run", data=data / "backbones")
     assert list(found.values) == ["psnr_y-1", "psnr_y-2", "feature_distance"]
     assert found.values["psnr_y-1"] != found.values["psnr_y-2"]
     assert 0 < found.values["feature_distance"] < 4

@@ -195,22 +195,22 @@ def test_a_recipe_says_all_of_it(tiny, tmp_path):
         "optimizer={name='lion', lr=1e-4, betas=[0.9, 0.98], args={caution=true},"
         " groups=[{match='tail.*', lr=1e-5}]}"
     ]
-    plan = recipe.load(tiny(), changes)
-    optimizer = training.assemble(plan).optimizer
+    loaded = recipe.load(tiny(), changes)
+    optimizer = training.assemble(loaded).optimizer
     assert type(optimizer).__name__ == "Lion"
     assert optimizer.defaults["caution"]
     assert [group["lr"] for group in optimizer.param_groups] == [1e-4, 1e-5]
-    (tmp_path / "again.toml").write_text(plan.to_toml())
-    assert recipe.load(tmp_path / "again.toml") == plan
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert recipe.load(tmp_path / "again.toml") == loaded
     with pytest.raises(SrzooError, match=r"no optimiser is called 'lino'. Did you mean .*lion"):
         training.assemble(recipe.load(tiny(), ["optimizer.name=lino"]))
 
 
 def test_frozen_parameters_and_their_statistics_stay(tiny, tmp_path):
     changes = ["train.freeze=['head.*', 'body.0.*']", "optimizer.weight_decay=0.1"]
-    plan = recipe.load(tiny("srresnet"), [*changes, "train.steps=4"])
-    before = training.assemble(plan).generator.state_dict()
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(tiny("srresnet"), [*changes, "train.steps=4"])
+    before = training.assemble(loaded).generator.state_dict()
+    training.train(loaded, tmp_path / "run")
     from safetensors.torch import load_file
 
     after = load_file(tmp_path / "run/model.safetensors")

@@ -75,7 +75,7 @@ def test_a_thinned_log_comes_to_the_same_hours(tmp_path):
         if step % 1000 == 0:
             lines.append({"step": step, "validation": {"psnr_y": step / 1000}})
     lines.append({"step": 20_000, "warning": "a word"})
-    thin = packing.thinned(lines, 12_000)
+    thin = packing.thin_log(lines, 12_000)
     assert len(packing._text(thin)) <= 12_000
     kept = [line for line in lines if "losses" not in line]
     assert [line for line in thin if "losses" not in line] == kept
@@ -85,7 +85,7 @@ def test_a_thinned_log_comes_to_the_same_hours(tmp_path):
         logs.append(read_log(tmp_path / name))
     assert logs[1].hours == pytest.approx(logs[0].hours, rel=1e-3)
     assert logs[1].steps == logs[0].steps
-    assert packing.thinned(lines, 10**6) == lines
+    assert packing.thin_log(lines, 10**6) == lines
 
 
 def small(path, seed=0):

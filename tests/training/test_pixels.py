@@ -25,8 +25,8 @@ from srzoo.recipes import recipe
 from srzoo.recipes.recipe import Data
 from srzoo.training import decode, packs
 from srzoo.training.crops import Crops
-from srzoo.training.pixels import decoded
-from srzoo.training.sets import Source
+from srzoo.training.pixels import open_pixels
+from srzoo.training.sets import GuardedDataset
 
 SEEN: list[str] = []
 
@@ -58,11 +58,15 @@ def save(path, seed, height=48, width=60):
 
 
 def folder(path, **arguments):
-    return [Source(srzoo.datasets.create("folder", path=path, **arguments), "data.train (folder)")]
+    return [
+        GuardedDataset(
+            srzoo.datasets.create("folder", path=path, **arguments), "data.train (folder)"
+        )
+    ]
 
 
 def opened(sets, degradation="bicubic", **options):
-    return decoded(sets, Use(degradation), (2,), **options)
+    return open_pixels(sets, Use(degradation), (2,), **options)
 
 
 def crops(pixels, degradation="bicubic", scales=(2,), **changes):
@@ -162,18 +166,22 @@ class Untold:
 
 def test_data_sets_that_tell_nothing_are_kept_by_picture_too(photos):
     with pytest.raises(SrzooError, match="picture 3 of"):
-        opened([Source(Untold([3]))])
+        opened([GuardedDataset(Untold([3]))])
     again = Untold()
-    assert opened([Source(again)]).names == [f"u{n}" for n in range(5)]
+    assert opened([GuardedDataset(again)]).names == [f"u{n}" for n in range(5)]
     assert set(again.seen) == {3}
     with pytest.raises(SrzooError, match="u4 has 50x36 pixels"):
-        opened([Source(Untold())], lr_crop=19)
+        opened([GuardedDataset(Untold())], lr_crop=19)
 
 
 SETS = {
     "folder": lambda photos: folder(photos, smaller=[0.7]),
-    "untold": lambda photos: [Source(Untold())],
-    "mixed": lambda photos: [*folder(photos), *pairs(photos), Source(Untold(), "c (x)", 0.5)],
+    "untold": lambda photos: [GuardedDataset(Untold())],
+    "mixed": lambda photos: [
+        *folder(photos),
+        *pairs(photos),
+        GuardedDataset(Untold(), "c (x)", 0.5),
+    ],
 }
 
 
@@ -184,7 +192,7 @@ def pairs(photos):
         save(photos.parent / "hr" / f"{number}.png", number, 41, 50)
         save(photos.parent / "lr" / f"{number}.png", 90 + number, 20, 25)
     where = {"hr": photos.parent / "hr", "lr": photos.parent / "lr"}
-    return [Source(srzoo.datasets.create("paired", **where, scale=2), "b (paired)", 0.25)]
+    return [GuardedDataset(srzoo.datasets.create("paired", **where, scale=2), "b (paired)", 0.25)]
 
 
 @pytest.mark.parametrize("degradation", ["bicubic", "mild"])
@@ -205,7 +213,7 @@ def test_crops_without_the_cache_are_the_same_bytes(photos, kind, draw, degradat
 
 def test_crops_of_several_scales_without_the_cache(photos):
     kept, fresh = (
-        decoded(folder(photos), Use("bicubic"), (2, 3), cache=cache)
+        open_pixels(folder(photos), Use("bicubic"), (2, 3), cache=cache)
         for cache in ("always", "never")
     )
     assert cut(crops(kept, scales=(2, 3)), 9) == cut(crops(fresh, scales=(2, 3)), 9)
@@ -334,7 +342,7 @@ def test_packs_are_checked_once_in_a_process(photos, monkeypatch):
 
 
 def test_a_damaged_pack_costs_no_decode_of_the_others(photos, monkeypatch):
-    monkeypatch.setattr(packs, "FULL", 3 * 48 * 60 * 3)  # a few pictures each
+    monkeypatch.setattr(packs, "PACK_BYTES", 3 * 48 * 60 * 3)  # a few pictures each
     opened(folder(photos))
     found = sorted(packs.root().iterdir())
     assert len(found) > 2
@@ -409,7 +417,7 @@ def test_threads_decode_and_the_order_stays(photos, monkeypatch):
 
 
 def test_an_index_says_what_it_holds(photos):
-    sets = [Source(folder(photos)[0].dataset, about="folder (path=photos)")]
+    sets = [GuardedDataset(folder(photos)[0].dataset, about="folder (path=photos)")]
     opened(sets)
     (pack,) = packs.root().iterdir()
     facts = json.loads((pack / "index.json").read_text())
@@ -420,7 +428,7 @@ def test_an_index_says_what_it_holds(photos):
 def test_the_run_is_told_of_what_was_left_out(tiny, photos):
     (photos / "4.png").write_bytes(b"")
     words: list[str] = []
-    plan = recipe.load(tiny(), [f'data.train={{name="folder", path="{photos}"}}',
+    loaded = recipe.load(tiny(), [f'data.train={{name="folder", path="{photos}"}}',
                                 "data.skip_bad=true", "train.steps=1"])  # fmt: skip
-    training.train(plan, photos.parent / "run", watch=training.Callbacks(on_word=words.append))
+    training.train(loaded, photos.parent / "run", watch=training.Callbacks(on_word=words.append))
     assert any("left out 1 of 8 pictures: 4.png" in word for word in words)

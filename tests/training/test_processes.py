@@ -124,7 +124,7 @@ def test_both_go_back_if_one_is_not_finite(tiny, tmp_path):
     poison = 'losses=[{name="l1"}, {name="poison"}]'
     said = two(tiny(), tmp_path / "run", *SGD, poison, second="POISON=11")
     assert "poison is not finite at step 6" in said[0]
-    progress = checkpoint.progress(tmp_path / "run/checkpoints/000000012")
+    progress = checkpoint.read_progress(tmp_path / "run/checkpoints/000000012")
     assert progress.rollbacks == 1
     assert progress.skipped == ((10, 2), (10, 3))
     assert len(list((tmp_path / "run/rejected").iterdir())) == 1
@@ -147,14 +147,14 @@ def test_what_the_first_one_cannot_do_ends_all(tiny, tmp_path):
     """A disk that is full for the one that saves; nobody waits for what never comes."""
     said = two(tiny(), tmp_path / "run", *SGD, code=1, first="FULL_AT=8")
     assert all("cannot save step 8" in each for each in said), said
-    assert [int(each.name) for each in checkpoint.found(tmp_path / "run")] == [0, 4]
+    assert [int(each.name) for each in checkpoint.list_checkpoints(tmp_path / "run")] == [0, 4]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tiny, monkeypatch):
-    plan = recipe.load(tiny(), ["data.batch=3"])
-    assert accelerator_for(plan).num_processes == 1
+    loaded = recipe.load(tiny(), ["data.batch=3"])
+    assert accelerator_for(loaded).num_processes == 1
     import accelerate
 
     monkeypatch.setattr(accelerate.Accelerator, "num_processes", 2)
     with pytest.raises(SrzooError, match="2 processes cannot share a batch of 3"):
-        accelerator_for(plan)
+        accelerator_for(loaded)

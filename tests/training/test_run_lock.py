@@ -56,7 +56,7 @@ def killed(out: Path, *fork: str) -> None:
     with another(out, *fork) as process:
         os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 10
-        while not files.has_gone(process, files.machine_id(), time.time()):
+        while not files.process_has_gone(process, files.machine_id(), time.time()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         with lock_run_folder(out):  # while its child lives

@@ -38,8 +38,8 @@ def scalers(first: float = 2.0**10, second: float = 2.0**14) -> dict[str, torch.
     }
 
 
-def prepared(plan, own: dict[str, torch.amp.GradScaler] | None = None) -> step.Run:
-    run = step.prepare(training.assemble(plan), accelerator_for(plan))
+def prepared(loaded, own: dict[str, torch.amp.GradScaler] | None = None) -> step.Run:
+    run = step.prepare(training.assemble(loaded), accelerator_for(loaded))
     return replace(run, scalers=own or {})
 
 
@@ -59,8 +59,8 @@ def weights(run: step.Run) -> list[torch.Tensor]:
 
 
 def test_norms_and_steps_with_scalers_are_those_without(tiny):
-    plan = recipe.load(tiny(), ADDED)
-    plain, scaled = prepared(plan), prepared(plan, scalers())
+    loaded = recipe.load(tiny(), ADDED)
+    plain, scaled = prepared(loaded), prepared(loaded, scalers())
     wanted, found = norms(plain, 6), norms(scaled, 6)
     assert [set(each) for each in wanted] == [set(), set(BOTH)] * 3
     for want, got in zip(wanted, found, strict=True):
@@ -73,11 +73,11 @@ def test_norms_and_steps_with_scalers_are_those_without(tiny):
 @pytest.mark.parametrize("who", BOTH)
 def test_a_scale_touches_no_other_networks_gradients(tiny, who):
     """Whatever one network's scale is, what the other one has added up so far stays the same."""
-    plan = recipe.load(tiny(), ADDED)
+    loaded = recipe.load(tiny(), ADDED)
     found = []
     for scale in (2.0**6, 2.0**18):
         other = {"second" if who == "generator" else "first": scale}
-        run = prepared(plan, scalers(**other))
+        run = prepared(loaded, scalers(**other))
         norms(run, 3)  # a step of two batches, and half of the next
         network = run.parts.generator if who == "generator" else run.beside["discriminator"]
         gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
@@ -88,15 +88,15 @@ def test_a_scale_touches_no_other_networks_gradients(tiny, who):
 
 
 def test_an_overflow_leaves_out_its_own_step_alone(tiny):
-    plan = recipe.load(tiny(), ADDED)
-    run = prepared(plan, scalers())
+    loaded = recipe.load(tiny(), ADDED)
+    run = prepared(loaded, scalers())
     parts = run.parts
     next(run.beside["discriminator"].parameters()).register_hook(
         lambda gradient: gradient * torch.inf
     )
     before = weights(run)
     taken = [step.train_step(run, parts.crops.batch(number)) for number in range(2)]
-    assert not any(each.finite.look()[1] for each in taken), "with a loss scale it is no fault"
+    assert not any(each.finite.read()[1] for each in taken), "with a loss scale it is no fault"
     count = len(list(parts.generator.parameters()))
     moved = [not torch.equal(a, b) for a, b in zip(before, weights(run), strict=True)]
     assert any(moved[:count])
@@ -106,11 +106,11 @@ def test_an_overflow_leaves_out_its_own_step_alone(tiny):
 
 
 def test_a_checkpoint_keeps_both_scalers(tiny, tmp_path):
-    plan = recipe.load(tiny(), ADDED)
-    run = prepared(plan, scalers())
+    loaded = recipe.load(tiny(), ADDED)
+    run = prepared(loaded, scalers())
     norms(run, 4)
     there = checkpoint.save(run.parts, tmp_path, checkpoint.RunState(2), run.scalers)
-    again = prepared(plan, scalers(1.0, 1.0))
+    again = prepared(loaded, scalers(1.0, 1.0))
     checkpoint.load(again.parts, there, again.scalers)
     for who in BOTH:
         assert again.scalers[who].state_dict() == run.scalers[who].state_dict()
@@ -119,15 +119,15 @@ def test_a_checkpoint_keeps_both_scalers(tiny, tmp_path):
 
 def test_a_checkpoint_of_one_scaler_for_both_loads(tiny, tmp_path):
     """As earlier versions wrote them."""
-    plan = recipe.load(tiny(), ADDED)
-    run = prepared(plan, scalers(2.0**7, 2.0**7))
+    loaded = recipe.load(tiny(), ADDED)
+    run = prepared(loaded, scalers(2.0**7, 2.0**7))
     there = checkpoint.save(run.parts, tmp_path, checkpoint.RunState(2), run.scalers)
     state = load_file(there / "state.safetensors")
     one = state.pop("scaler.generator")
     del state["scaler.discriminator"]
     save_file({**state, "scaler": one}, there / "state.safetensors")
     sealed_again(there)
-    again = prepared(plan, scalers(1.0, 1.0))
+    again = prepared(loaded, scalers(1.0, 1.0))
     checkpoint.load(again.parts, there, again.scalers)
     assert {scaler.get_scale() for scaler in again.scalers.values()} == {2.0**7}
 
@@ -161,9 +161,9 @@ def poison(tiny):
 def test_a_nan_among_accumulated_batches_leaves_nothing(poison, tmp_path, monkeypatch, part, game):
     """The run ends as one which never drew that crop; between, no gradient is left."""
     changes = ['losses=[{name="l1"}, {name="poison"}]', "train.accumulate=4", *game]
-    plan = recipe.load(poison(), [*changes, "train.steps=5", "train.checkpoint_every=2",
+    loaded = recipe.load(poison(), [*changes, "train.steps=5", "train.checkpoint_every=2",
                                   "train.evaluate_every=5"])  # fmt: skip
-    training.train(plan, tmp_path / "well")
+    training.train(loaded, tmp_path / "well")
     batch = 3 * 4 + part  # of the fourth step
     Poison.crops.append(Poison.seen[batch][1])
 
@@ -179,16 +179,16 @@ def test_a_nan_among_accumulated_batches_leaves_nothing(poison, tmp_path, monkey
 
     monkeypatch.setattr(loop, "_roll_back", rolled)
     words = []
-    training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
+    training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert [word for word in words if "poison is not finite at step 4" in word], words
     assert counts == [(0, [])]
     Poison.crops.clear()
     # The other crop from the start, in a run that knows of no fault.
-    skip = training.assemble(plan).crops.__class__.skip
+    skip = training.assemble(loaded).crops.__class__.skip
     monkeypatch.setattr(
-        training.assemble(plan).crops.__class__, "skip", lambda self, _: skip(self, [(batch, 1)])
+        training.assemble(loaded).crops.__class__, "skip", lambda self, _: skip(self, [(batch, 1)])
     )
-    training.train(plan, tmp_path / "other")
+    training.train(loaded, tmp_path / "other")
     run, other, well = (
         load_file(tmp_path / name / "checkpoints/000000005/state.safetensors")
         for name in ("run", "other", "well")
@@ -200,7 +200,7 @@ def test_a_nan_among_accumulated_batches_leaves_nothing(poison, tmp_path, monkey
 @pytest.mark.parametrize("cards", [1, 2])
 def test_random_states_of_other_cards_do_not_matter_here(tiny, tmp_path, monkeypatch, cards):
     """Made on a machine with cards, resumed on one without."""
-    plan = recipe.load(tiny())
+    loaded = recipe.load(tiny())
     average = loop._average
 
     def stop(run, now):
@@ -208,16 +208,16 @@ def test_random_states_of_other_cards_do_not_matter_here(tiny, tmp_path, monkeyp
         if now + 1 == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    training.train(plan, tmp_path / "whole")
+    training.train(loaded, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_average", stop)
-        assert not training.train(plan, tmp_path / "run").complete
-    there = checkpoint.found(tmp_path / "run")[-1]
+        assert not training.train(loaded, tmp_path / "run").complete
+    there = checkpoint.list_checkpoints(tmp_path / "run")[-1]
     state = load_file(there / "state.safetensors")
     more = {f"cuda.{n}": torch.full((16,), n, dtype=torch.uint8) for n in range(cards)}
     save_file({**state, **more}, there / "state.safetensors")
     sealed_again(there)
-    assert training.train(plan, tmp_path / "run").complete
+    assert training.train(loaded, tmp_path / "run").complete
     whole, run = (
         load_file(tmp_path / n / "checkpoints/000000012/state.safetensors")
         for n in ("whole", "run")

@@ -13,8 +13,8 @@ from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.training.pixels import decoded
-from srzoo.training.sets import Source
+from srzoo.training.pixels import open_pixels
+from srzoo.training.sets import GuardedDataset
 
 LABEL = "data.train (mine)"
 
@@ -43,7 +43,7 @@ class Mine:
 
 
 def opened(dataset, **options):
-    return decoded([Source(dataset, LABEL)], Use("bicubic"), (2,), **options)
+    return open_pixels([GuardedDataset(dataset, LABEL)], Use("bicubic"), (2,), **options)
 
 
 @pytest.mark.parametrize(
@@ -120,30 +120,34 @@ def test_pairs_of_another_scale_are_refused_at_once(tiny, tmp_path, cache):
             pixels = picture(side, side)
             Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
     pairs = f'{{name="paired", hr="{tmp_path}/hr", lr="{tmp_path}/lr", scale=2}}'
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(), [f"data.train={pairs}", "generator.scale=4", f'data.cache="{cache}"']
     )
     seen = []
     with pytest.raises(SrzooError) as caught:
-        training.assemble(plan, progress=lambda *done: seen.append(done))
+        training.assemble(loaded, progress=lambda *done: seen.append(done))
     assert caught.value.what.startswith(
         "0.png of data.train (paired): HR is 96x96 and LR 48x48, which belong together at scale 2,"
         " and the generator enlarges by 4"
     )
     assert seen == []
-    plan = recipe.load(tiny(), [f"data.train={pairs}", f'data.cache="{cache}"'])
-    training.assemble(plan)  # kept now: another generator still cannot have them
-    plan = recipe.load(tiny(), [f"data.train={pairs}", "generator.scale=4"])
+    loaded = recipe.load(tiny(), [f"data.train={pairs}", f'data.cache="{cache}"'])
+    training.assemble(loaded)  # kept now: another generator still cannot have them
+    loaded = recipe.load(tiny(), [f"data.train={pairs}", "generator.scale=4"])
     with pytest.raises(SrzooError, match="0.png of .*the generator enlarges by 4"):
-        training.assemble(plan)
+        training.assemble(loaded)
 
 
 def test_pairs_do_not_train_several_scales(tiny, tmp_path):
-    pixels = decoded([Source(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2,))
+    pixels = open_pixels(
+        [GuardedDataset(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2,)
+    )
     assert pixels.has_lr(0, 2)
     tiny()
     with pytest.raises(SrzooError, match="cannot train x2 and x3 at once"):
-        decoded([Source(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2, 3))
+        open_pixels(
+            [GuardedDataset(Mine(Sample("a", picture(), picture(20, 24))))], Use("bicubic"), (2, 3)
+        )
 
 
 def test_all_bad_pictures_are_named_and_counted(tiny):

@@ -18,16 +18,16 @@ from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
 from srzoo.plugins.registry import Use
 from srzoo.recipes import recipe
-from srzoo.recipes.recipe import Data, Sets
+from srzoo.recipes.recipe import Data, DataSources
 from srzoo.training.crops import Crops
-from srzoo.training.pixels import Group, decoded
-from srzoo.training.sets import Source
+from srzoo.training.pixels import DatasetGroup, open_pixels
+from srzoo.training.sets import GuardedDataset
 from srzoo.training.shares import Shares, of_groups
 
 
 @dataclass
 class Sizes:
-    groups: list[Group]
+    groups: list[DatasetGroup]
 
     def __len__(self):
         return sum(group.count for group in self.groups)
@@ -44,7 +44,7 @@ GROUPS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(GROUPS)
 def test_each_set_has_its_share_and_each_picture_its_turn(groups):
-    sizes = Sizes([Group(*group) for group in groups])
+    sizes = Sizes([DatasetGroup(*group) for group in groups])
     shares, count = of_groups(sizes.groups), 2000
     assert sum(shares) == 1
     drawn = Shares(sizes, 3)
@@ -68,7 +68,7 @@ def test_each_set_has_its_share_and_each_picture_its_turn(groups):
 
 
 def test_sets_without_weights_are_like_one():
-    joined, parts = Sizes([Group(9)]), Sizes([Group(2), Group(7)])
+    joined, parts = Sizes([DatasetGroup(9)]), Sizes([DatasetGroup(2), DatasetGroup(7)])
     for pick in ("in_turn", "by_area"):
         first, second = getattr(Shares(joined, 1), pick), getattr(Shares(parts, 1), pick)
         places = range(40) if pick == "in_turn" else np.linspace(0, 0.999, 40)
@@ -76,7 +76,7 @@ def test_sets_without_weights_are_like_one():
 
 
 def test_those_without_a_weight_share_what_is_left():
-    shares = of_groups([Group(10, 0.25), Group(10), Group(20)])
+    shares = of_groups([DatasetGroup(10, 0.25), DatasetGroup(10), DatasetGroup(20)])
     assert [float(share) for share in shares] == [0.25, 0.25, 0.5]
 
 
@@ -127,7 +127,7 @@ def test_one_set_gives_the_bytes_of_before(tiny, scales, degradation, draw):
     tiny()
     srzoo.degradations.register("speckled", Speckled)
     try:
-        pixels = decoded([Source(Grains())], Use(degradation), scales)
+        pixels = open_pixels([GuardedDataset(Grains())], Use(degradation), scales)
         use = Use("grains")
         data = Data(use, use, Use(degradation), lr_crop=8, batch=6, draw=draw)
         drawn = Crops(pixels, data, scales, srzoo.degradations.create(degradation), 11)
@@ -160,11 +160,11 @@ def two(tmp_path):
 def test_pairs_and_pictures_mix(tiny, two):
     photos, pairs = two
     sets = f"[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"
-    plan = recipe.load(
+    loaded = recipe.load(
         tiny(),
         [f"data.train={sets}", f"data.validation=[{{{photos}}}, {{{pairs}}}]", "train.steps=1"],
     )
-    parts = training.assemble(plan)
+    parts = training.assemble(loaded)
     batch = parts.crops.batch(0)
     means = tuple(sorted(int(x[..., 0].mean()) for x in side) for side in (batch.lr, batch.hr))
     assert means == ([0, 200, 200, 200], [100, 200, 200, 200])
@@ -175,7 +175,7 @@ def test_pairs_and_pictures_mix(tiny, two):
     assert {parts.crops.source(0, n).partition("/")[0] for n in range(4)} == {
         "data.train[0]", "data.train[1]",
     }  # fmt: skip
-    outcome = training.train(plan, tiny().parent / "run")
+    outcome = training.train(loaded, tiny().parent / "run")
     assert outcome.complete
 
 
@@ -183,8 +183,8 @@ def test_a_mixed_validation_judges_pairs_by_their_own_lr(tiny, two, monkeypatch)
     from srzoo.training import validate
 
     photos, pairs = two
-    plan = recipe.load(tiny(), [f"data.validation=[{{{photos}}}, {{{pairs}}}]"])
-    parts = training.assemble(plan)
+    loaded = recipe.load(tiny(), [f"data.validation=[{{{photos}}}, {{{pairs}}}]"])
+    parts = training.assemble(loaded)
     seen = []
     monkeypatch.setattr(
         validate.Upscaler, "array",
@@ -229,8 +229,8 @@ def test_mistakes_in_lists_are_words(tiny, changes, message):
     ],
 )
 def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
-    sets = strict.parse(Sets, value, "x")
-    assert strict.parse(Sets, strict.plain(sets), "x") == sets
+    sets = strict.parse(DataSources, value, "x")
+    assert strict.parse(DataSources, strict.plain(sets), "x") == sets
     if not isinstance(value, list):
         assert isinstance(strict.plain(sets), dict)
         return
@@ -240,9 +240,9 @@ def test_lists_come_back_from_a_recipe_file(tiny, tmp_path, value):
         else "{" + ", ".join(f"{k}={v!r}".replace("'", '"') for k, v in item.items()) + "}"
         for item in value
     )
-    plan = recipe.read(tiny(), [f"data.train=[{table}]"])
-    (tmp_path / "again.toml").write_text(plan.to_toml())
-    assert recipe.read(tmp_path / "again.toml") == plan
+    loaded = recipe.read(tiny(), [f"data.train=[{table}]"])
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert recipe.read(tmp_path / "again.toml") == loaded
     assert recipe.read(tiny(), [f"data.train=[{table}]", 'data.train.1={name="y"}']).data.train
 
 
@@ -251,11 +251,11 @@ def test_cards_tell_of_every_data_set(tiny, two):
     from srzoo.recipes import pictures
 
     photos, pairs = two
-    plan = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
-    told = " ".join(provenance.training(plan, None))
+    loaded = recipe.load(tiny(), [f"data.train=[{{{photos}, weight=3}}, {{{pairs}, weight=1}}]"])
+    told = " ".join(provenance.training(loaded, None))
     assert "`folder` (path = photos) with weight 3 and `paired`" in told
     assert "made by `bicubic`" in told
     assert "others the data set's own (`lr = lr`)" in told
-    assert pictures.lr_pictures(plan).clean is False  # one of them is not clean
-    assert pictures.purpose(plan) == "real photos"
-    assert cardsections.set_names(plan) == ()
+    assert pictures.lr_origin(loaded).clean is False  # one of them is not clean
+    assert pictures.purpose(loaded) == "real photos"
+    assert cardsections.set_names(loaded) == ()

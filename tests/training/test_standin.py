@@ -47,7 +47,7 @@ def small(part: Recipe) -> Recipe:
     crop = 14 if part.adversarial else 10
     data = replace(part.data, train=drawn, validation=drawn, lr_crop=crop, batch=2, workers=0)
     metrics = tuple(use for use in part.train.metrics if use.name != "feature_distance")
-    plan = replace(
+    loaded = replace(
         part.train, steps=2, evaluate_every=2, checkpoint_every=1, metrics=metrics,
         unfolded_share=part.train.unfolded_share and 0.5,
     )  # fmt: skip
@@ -62,7 +62,7 @@ def small(part: Recipe) -> Recipe:
         part,
         generator=smaller(part.generator),
         data=data,
-        train=plan,
+        train=loaded,
         schedule=replace(part.schedule, warmup=min(part.schedule.warmup, 1)),
         losses=tuple(Weighted(smaller(term.use), term.weight) for term in part.losses),
         adversarial=game,
@@ -99,15 +99,17 @@ def near(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert away <= 1e-3 * tensor.double().norm() + 1e-5, name
 
 
-@pytest.mark.parametrize("plan", distinct())
-def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(tiny, tmp_path, monkeypatch, plan):
+@pytest.mark.parametrize("loaded", distinct())
+def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(
+    tiny, tmp_path, monkeypatch, loaded
+):
     tiny()
     on_cpu, there = {}, {}
     watch = training.Callbacks(on_evaluation=lambda _, values: on_cpu.update(values))
-    training.train(plan, tmp_path / "cpu", watch=watch)
+    training.train(loaded, tmp_path / "cpu", watch=watch)
     with standin(monkeypatch):
         watch = training.Callbacks(on_evaluation=lambda _, values: there.update(values))
-        training.train(plan, tmp_path / "there", watch=watch)
+        training.train(loaded, tmp_path / "there", watch=watch)
     near(state(tmp_path / "cpu", 2), state(tmp_path / "there", 2))
     assert there == pytest.approx(on_cpu, rel=1e-3)
     assert there.keys() >= {"psnr_y"}
@@ -118,10 +120,10 @@ def test_a_stage_of_a_released_recipe_trains_there_as_on_the_cpu(tiny, tmp_path,
 @pytest.mark.parametrize("name", RELEASED)
 def test_a_step_waits_for_nothing_on_the_device(tiny, monkeypatch, name):
     tiny()
-    plan = small(recipe.load(name).each()[-1])
+    loaded = small(recipe.load(name).each()[-1])
     with standin(monkeypatch):
-        accelerator = accelerator_for(plan)
-        parts = training.assemble(plan, device=DEVICE)
+        accelerator = accelerator_for(loaded)
+        parts = training.assemble(loaded, device=DEVICE)
         made = step.prepare(parts, accelerator)
         step.train_step(made, parts.crops.batch(0))  # what is made once may wait
         with waits(monkeypatch) as seen:
@@ -221,8 +223,8 @@ def test_all_of_a_run_stays_there(modular, tmp_path, monkeypatch, ema):
     words = []
     with standin(monkeypatch):
         seen = devices_at_each_step(monkeypatch)
-        plan = recipe.load(modular(), [*changes, *QUICK])
-        training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
+        loaded = recipe.load(modular(), [*changes, *QUICK])
+        training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert seen == [{DEVICE}] * 6
     assert not [word for word in words if "cannot" in word], words
     assert srzoo.load(tmp_path / "run")
@@ -249,7 +251,7 @@ def test_validation_runs_there(tiny, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("game", [[], [GAME]], ids=["alone", "game"])
 def test_a_run_resumes_there_as_if_it_had_not_stopped(tiny, tmp_path, monkeypatch, game):
-    plan = recipe.load(tiny(), [*QUICK, *game, "train.accumulate=2"])
+    loaded = recipe.load(tiny(), [*QUICK, *game, "train.accumulate=2"])
     average = loop._average
 
     def stop(run, now):
@@ -258,11 +260,11 @@ def test_a_run_resumes_there_as_if_it_had_not_stopped(tiny, tmp_path, monkeypatc
             os.kill(os.getpid(), signal.SIGTERM)
 
     with standin(monkeypatch):
-        training.train(plan, tmp_path / "whole")
+        training.train(loaded, tmp_path / "whole")
         with monkeypatch.context() as patch:
             patch.setattr(loop, "_average", stop)
-            assert training.train(plan, tmp_path / "halves").step == 3
-        assert training.train(plan, tmp_path / "halves").complete
+            assert training.train(loaded, tmp_path / "halves").step == 3
+        assert training.train(loaded, tmp_path / "halves").complete
     whole, halves = (state(tmp_path / name, 4) for name in ("whole", "halves"))
     assert whole.keys() == halves.keys()
     assert all(torch.equal(tensor, halves[name]) for name, tensor in whole.items())
@@ -280,12 +282,12 @@ def test_it_goes_back_there_where_a_loss_is_no_number(tiny, tmp_path, monkeypatc
 
     srzoo.losses.register("poison", Poison)
     try:
-        plan = recipe.load(tiny(), [*QUICK, GAME, 'losses=[{name="l1"}, {name="poison"}]'])
+        loaded = recipe.load(tiny(), [*QUICK, GAME, 'losses=[{name="l1"}, {name="poison"}]'])
         words = []
         with standin(monkeypatch):
-            training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
+            training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     finally:
         srzoo.losses.unregister("poison")
     assert [word for word in words if "poison is not finite at step 4" in word], words
-    assert checkpoint.progress(tmp_path / "run/checkpoints/000000004").rollbacks == 1
+    assert checkpoint.read_progress(tmp_path / "run/checkpoints/000000004").rollbacks == 1
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run", 4).values())

@@ -24,7 +24,7 @@ EVERY = ["train.evaluate_every=2", "train.checkpoint_every=2", "train.keep=9"]
 
 
 def steps(run: Path) -> list[int]:
-    return [int(path.name) for path in checkpoint.found(run)]
+    return [int(path.name) for path in checkpoint.list_checkpoints(run)]
 
 
 def log(run: Path) -> list[dict]:
@@ -35,9 +35,9 @@ def measured(run: Path) -> list[dict]:
     return [line for line in log(run) if "validation" in line]
 
 
-def words_of(plan, run, **arguments) -> list[str]:
+def words_of(loaded, run, **arguments) -> list[str]:
     words = []
-    training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
+    training.train(loaded, run, watch=training.Callbacks(on_word=words.append), **arguments)
     return words
 
 
@@ -60,11 +60,11 @@ def run(tiny, tmp_path):
 
 
 def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
-    plan = recipe.load(tiny(), EVERY)
+    loaded = recipe.load(tiny(), EVERY)
     before, values, model = log(run), measured(run), read_folder(run).config.weights.sha256
     with monkeypatch.context() as patch:
         stopping_at(9, patch)
-        words = words_of(plan, run, resume=run / "checkpoints/000000006")
+        words = words_of(loaded, run, resume=run / "checkpoints/000000006")
     branch = run / "branches/000000006-1"
     assert f"3 later checkpoints are kept in {branch}" in words[1]
     assert "stopped at step 9" in words[-1]
@@ -73,14 +73,18 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
     assert log(branch) == before
     assert max(line["step"] for line in log(run)) == 8
     assert any(
-        read_folder(each).config.weights.sha256 == model for each in checkpoint.found(branch)
-    ) or any(read_folder(each).config.weights.sha256 == model for each in checkpoint.found(run))
+        read_folder(each).config.weights.sha256 == model
+        for each in checkpoint.list_checkpoints(branch)
+    ) or any(
+        read_folder(each).config.weights.sha256 == model
+        for each in checkpoint.list_checkpoints(run)
+    )
     # And what comes by itself goes on from here, not from the branch.
-    assert words_of(plan, run)[0] == "going on from step 9"
+    assert words_of(loaded, run)[0] == "going on from step 9"
     assert measured(run) == values
     assert steps(run)[-1] == 12
     # The branch is a place to go on from, too.
-    words = words_of(plan, run, resume=branch / "checkpoints/000000010")
+    words = words_of(loaded, run, resume=branch / "checkpoints/000000010")
     assert words[0] == "going on from step 10"
     assert steps(run) == [10, 12]
     assert measured(run) == values
@@ -89,7 +93,9 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
 
 def test_the_model_is_that_of_the_run_that_goes_on(tiny, run, monkeypatch):
     """Not of a branch that was given up, be it as good as it likes."""
-    gone = [read_folder(each).config.weights.sha256 for each in checkpoint.found(run)[4:]]
+    gone = [
+        read_folder(each).config.weights.sha256 for each in checkpoint.list_checkpoints(run)[4:]
+    ]
     values = iter([1.0] * 20)
     monkeypatch.setattr(loop, "validate", lambda parts, sheet: {"psnr_y": next(values)})
     facts = json.loads((run / "checkpoints/000000006/progress.json").read_text())
@@ -117,9 +123,9 @@ def test_nothing_moves_if_the_checkpoint_cannot_be_taken(tiny, run):
 
 def test_another_runs_checkpoint_takes_the_place_of_all(tiny, run, tmp_path, monkeypatch):
     training.train(recipe.load(tiny(), [*EVERY, "train.seed=9"]), tmp_path / "other")
-    plan = recipe.load(tiny(), [*EVERY, "train.seed=9"])
+    loaded = recipe.load(tiny(), [*EVERY, "train.seed=9"])
     stopping_at(5, monkeypatch)
-    words_of(plan, run, resume=tmp_path / "other/checkpoints/000000004")
+    words_of(loaded, run, resume=tmp_path / "other/checkpoints/000000004")
     assert steps(run) == [4, 5]  # the one that it began with, to fall back on
     assert steps(run / "branches/000000004-1") == [0, 2, 4, 6, 8, 10, 12]
     assert all(line["step"] > 4 for line in log(run))
@@ -127,15 +133,15 @@ def test_another_runs_checkpoint_takes_the_place_of_all(tiny, run, tmp_path, mon
 
 def test_stages_of_a_branch_go_with_it(tiny, tmp_path, monkeypatch):
     stages = "stages=['first', 'second', {name='third', train={steps=8}}]"
-    plan = recipe.load(tiny(), [stages, "train.steps=4", "average_stages=3", *EVERY])
+    loaded = recipe.load(tiny(), [stages, "train.steps=4", "average_stages=3", *EVERY])
     run = tmp_path / "run"
-    training.train(plan, run)
+    training.train(loaded, run)
     stopping_at(7, monkeypatch)
-    training.train(plan, run, resume=run / "checkpoints/000000006")
+    training.train(loaded, run, resume=run / "checkpoints/000000006")
     kept = sorted(path.name for path in (run / "branches/000000006-1/stages").iterdir())
     assert kept == ["02", "03", "mean"]
     assert [path.name for path in (run / "stages").iterdir()] == ["01"]
-    assert training.train(plan, run).complete
+    assert training.train(loaded, run).complete
 
 
 @pytest.mark.parametrize(
@@ -193,8 +199,8 @@ def test_what_may_not_change_is_refused_by_its_key(tiny, run, change, message):
 def test_fewer_steps_than_are_done_are_refused(tiny, run):
     with pytest.raises(SrzooError, match=r"train.steps is 5, and 12 are done"):
         words_of(recipe.load(tiny(), [*EVERY, "train.steps=5"]), run)
-    plan = recipe.load(tiny(), [*EVERY, "train.steps=6"])
-    assert training.train(plan, run, resume=run / "checkpoints/000000004").step == 6
+    loaded = recipe.load(tiny(), [*EVERY, "train.steps=6"])
+    assert training.train(loaded, run, resume=run / "checkpoints/000000004").step == 6
 
 
 def test_stages_that_are_over_keep_their_steps(tiny, tmp_path):
@@ -210,25 +216,25 @@ def test_stages_that_are_over_keep_their_steps(tiny, tmp_path):
 
 def test_another_judge_begins_anew(tiny, run):
     """30 dB would stay the best of all beside a metric that counts up to 1."""
-    plan = recipe.load(tiny(), [*EVERY, "train.steps=14", "train.metrics=['ssim_y']"])
-    words = words_of(plan, run)
+    loaded = recipe.load(tiny(), [*EVERY, "train.steps=14", "train.metrics=['ssim_y']"])
+    words = words_of(loaded, run)
     assert "train.metrics.0.name is 'ssim_y' now, was 'psnr_y'" in words
     assert any("judged in another way" in word for word in words)
-    best = checkpoint.progress(run / "checkpoints/000000014").best
+    best = checkpoint.read_progress(run / "checkpoints/000000014").best
     assert best[0] == 14
     assert best[1] <= 1
 
 
 def test_one_recipe_does_not_differ_from_itself():
     for name in recipe.recipe_folders():
-        plan = recipe.read(name)
-        assert not list(differences(plan, plan))
+        loaded = recipe.read(name)
+        assert not list(differences(loaded, loaded))
 
 
 def test_a_kill_before_the_evaluation_is_made_good(tiny, tmp_path, monkeypatch):
     """The checkpoint comes first; what was not measured of it is measured when the run goes on."""
-    plan = recipe.load(tiny(), EVERY)
-    training.train(plan, tmp_path / "whole")
+    loaded = recipe.load(tiny(), EVERY)
+    training.train(loaded, tmp_path / "whole")
 
     class Killed(BaseException):
         """Instead of a signal, which no test could time so well."""
@@ -243,15 +249,17 @@ def test_a_kill_before_the_evaluation_is_made_good(tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "validate", kill)
         with pytest.raises(Killed):
-            training.train(plan, tmp_path / "run")
+            training.train(loaded, tmp_path / "run")
     assert steps(tmp_path / "run")[-1] == 6
     assert log(tmp_path / "run")[-1]["step"] == 4
-    training.train(plan, tmp_path / "run")
+    training.train(loaded, tmp_path / "run")
     whole, run = (
         [line for line in log(tmp_path / name) if "validation" in line] for name in ("whole", "run")
     )
     assert whole == run
-    ends = [checkpoint.progress(tmp_path / n / "checkpoints/000000012") for n in ("whole", "run")]
+    ends = [
+        checkpoint.read_progress(tmp_path / n / "checkpoints/000000012") for n in ("whole", "run")
+    ]
     assert ends[0] == ends[1]
     configs = [read_folder(tmp_path / n).config for n in ("whole", "run")]
     assert configs[0] == dataclasses.replace(configs[1], name="whole")

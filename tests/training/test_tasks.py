@@ -107,13 +107,13 @@ def stopping_at(place, monkeypatch):
     monkeypatch.setattr(loop, "_average", stop)
 
 
-def resumed_alike(plan, tmp_path, monkeypatch) -> dict[str, torch.Tensor]:
+def resumed_alike(loaded, tmp_path, monkeypatch) -> dict[str, torch.Tensor]:
     """A run that was stopped and one that was not end in the same bytes."""
-    training.train(plan, tmp_path / "whole")
+    training.train(loaded, tmp_path / "whole")
     with monkeypatch.context() as patch:
         stopping_at(5, patch)
-        assert not training.train(plan, tmp_path / "halves").complete
-    assert training.train(plan, tmp_path / "halves").complete
+        assert not training.train(loaded, tmp_path / "halves").complete
+    assert training.train(loaded, tmp_path / "halves").complete
     whole, halves = state(tmp_path / "whole"), state(tmp_path / "halves")
     assert whole.keys() == halves.keys()
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
@@ -122,8 +122,8 @@ def resumed_alike(plan, tmp_path, monkeypatch) -> dict[str, torch.Tensor]:
 
 def test_two_networks_are_trained_kept_and_told_of(tiny, two, tmp_path, monkeypatch):
     task = "task={name='two', optimizer={name='sgd', lr=0.5}, schedule={name='linear'}}"
-    plan = recipe.load(tiny(), [task, "train.checkpoint_every=1", "train.keep=20"])
-    whole = resumed_alike(plan, tmp_path, monkeypatch)
+    loaded = recipe.load(tiny(), [task, "train.checkpoint_every=1", "train.keep=20"])
+    whole = resumed_alike(loaded, tmp_path, monkeypatch)
     for name in ("first.bias", "second.bias", "opponent.rest", "opponent-second.rest"):
         assert name in whole, name
     states = [state(tmp_path / "whole", at) for at in range(13)]
@@ -146,10 +146,10 @@ def test_two_networks_are_trained_kept_and_told_of(tiny, two, tmp_path, monkeypa
 
 def test_a_network_follows_its_own_loss_at_its_own_rate(tiny, two):
     """The rate of SGD 1 moves a bias by its gradient, whatever the generator's turn left."""
-    plan = recipe.load(tiny(), ["task={name='two', weight=100, optimizer={name='sgd', lr=1.0}}"])
-    parts = training.assemble(plan)
+    loaded = recipe.load(tiny(), ["task={name='two', weight=100, optimizer={name='sgd', lr=1.0}}"])
+    parts = training.assemble(loaded)
     batch = parts.crops.batch(0)
-    run = step.prepare(parts, accelerator_for(plan))
+    run = step.prepare(parts, accelerator_for(loaded))
     with torch.no_grad():
         lr = Sender()(batch.lr)
         want = 2 * parts.generator(lr).mean()
@@ -172,23 +172,23 @@ def test_a_student_comes_nearer_to_its_teacher(tiny, teacher, tmp_path):
     there = building.network(teacher)
     found = {}
     for name, more in (("alone", []), ("taught", [taught(teacher, ", weight=20.0")])):
-        plan = recipe.load(tiny(), changes + more)
-        training.train(plan, tmp_path / name)
+        loaded = recipe.load(tiny(), changes + more)
+        training.train(loaded, tmp_path / name)
         net = building.network(tmp_path / name)
-        found[name] = distance(net, there, training.assemble(plan))
+        found[name] = distance(net, there, training.assemble(loaded))
     assert found["taught"] < 0.5 * found["alone"]
 
 
 def test_the_teacher_stays_and_is_in_no_checkpoint(tiny, teacher, tmp_path, monkeypatch):
-    plan = recipe.load(tiny(), [taught(teacher), "losses=[]"])
-    parts = training.assemble(plan)
+    loaded = recipe.load(tiny(), [taught(teacher), "losses=[]"])
+    parts = training.assemble(loaded)
     net = parts.task.helpers["teacher"]
     before = [p.detach().clone() for p in net.parameters()]
-    step.train_step(step.prepare(parts, accelerator_for(plan)), parts.crops.batch(0))
+    step.train_step(step.prepare(parts, accelerator_for(loaded)), parts.crops.batch(0))
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
     assert not net.training
     assert not any(p.requires_grad for p in net.parameters())
-    whole = resumed_alike(plan, tmp_path, monkeypatch)
+    whole = resumed_alike(loaded, tmp_path, monkeypatch)
     heads = {name.partition(".")[0] for name in whole}
     assert heads == {"rng", "generator", "ema", "optimizer"}
     assert next(x["losses"] for x in lines(tmp_path / "whole") if "losses" in x).keys() == {
@@ -268,10 +268,10 @@ def test_a_game_is_one_however_it_is_written(tiny):
 
 def test_a_recipe_with_a_task_reads_back(tiny, tmp_path):
     text = "task={name='distillation', teacher='bicubic-x2', optimizer={lr=1e-5}}"
-    plan = recipe.load(tiny(), [text])
+    loaded = recipe.load(tiny(), [text])
     path = tmp_path / "again.toml"
-    path.write_text(plan.to_toml())
-    assert recipe.load(path) == plan
+    path.write_text(loaded.to_toml())
+    assert recipe.load(path) == loaded
     assert recipe.load(path, ["task.weight=3"]).task.use.args["weight"] == 3
 
 

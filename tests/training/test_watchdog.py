@@ -81,9 +81,9 @@ def parts(tiny):
     srzoo.discriminators.unregister("explosion")
 
 
-def words_of(plan, run, **arguments):
+def words_of(loaded, run, **arguments):
     words = []
-    training.train(plan, run, watch=training.Callbacks(on_word=words.append), **arguments)
+    training.train(loaded, run, watch=training.Callbacks(on_word=words.append), **arguments)
     return words
 
 
@@ -92,21 +92,21 @@ POISON = 'losses=[{name="l1"}, {name="poison"}]'
 
 def poisoned(parts, tmp_path, *changes):
     """A recipe of which the third crop of step 7 makes the loss NaN."""
-    plan = recipe.load(parts(), [POISON, *changes])
-    training.train(plan, tmp_path / "well")
+    loaded = recipe.load(parts(), [POISON, *changes])
+    training.train(loaded, tmp_path / "well")
     Poison.crop = Poison.seen[6][2]
-    return plan
+    return loaded
 
 
 def test_one_bad_crop_is_skipped_and_the_run_goes_on(parts, tmp_path):
-    plan = poisoned(parts, tmp_path)
-    words = words_of(plan, tmp_path / "run")
-    name = training.assemble(plan).crops.source(6, 2)
+    loaded = poisoned(parts, tmp_path)
+    words = words_of(loaded, tmp_path / "run")
+    name = training.assemble(loaded).crops.source(6, 2)
     assert words == [
         f"poison is not finite at step 7 (crops of {name}): back to step 4, without them"
     ]
     last = tmp_path / "run/checkpoints/000000012"
-    assert checkpoint.progress(last).skipped == ((6, 2),)
+    assert checkpoint.read_progress(last).skipped == ((6, 2),)
     kept = load_file(tmp_path / "run/rejected/000000006-0.safetensors")
     assert kept.keys() == {"lr", "hr", "sr"}
     assert torch.equal(kept["hr"][2], Poison.crop)
@@ -123,8 +123,8 @@ def test_the_skip_list_outlives_a_stop(parts, tmp_path, monkeypatch):
     """Stopped right after the rollback: the resumed run does not meet the crop again."""
     from srzoo.training import loop
 
-    plan = poisoned(parts, tmp_path)
-    words_of(plan, tmp_path / "whole")
+    loaded = poisoned(parts, tmp_path)
+    words_of(loaded, tmp_path / "whole")
 
     class Stopped(Exception):  # noqa: N818
         """Instead of a kill."""
@@ -138,8 +138,8 @@ def test_the_skip_list_outlives_a_stop(parts, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_roll_back", stop)
         with pytest.raises(Stopped):
-            training.train(plan, tmp_path / "run")
-    assert words_of(plan, tmp_path / "run") == ["going on from step 4"]
+            training.train(loaded, tmp_path / "run")
+    assert words_of(loaded, tmp_path / "run") == ["going on from step 4"]
     states = [
         load_file(tmp_path / n / "checkpoints/000000012/state.safetensors")
         for n in ("run", "whole")
@@ -148,20 +148,20 @@ def test_the_skip_list_outlives_a_stop(parts, tmp_path, monkeypatch):
 
 
 def test_before_the_first_checkpoint_it_goes_back_to_the_start(parts, tmp_path):
-    plan = poisoned(parts, tmp_path, "train.checkpoint_every=50", "train.evaluate_every=50")
-    assert "back to step 0" in words_of(plan, tmp_path / "run")[0]
+    loaded = poisoned(parts, tmp_path, "train.checkpoint_every=50", "train.evaluate_every=50")
+    assert "back to step 0" in words_of(loaded, tmp_path / "run")[0]
 
 
 def test_a_checkpoint_that_is_not_finite_is_passed_over(parts, tmp_path):
-    plan = recipe.load(parts(), ["train.keep=5"])
-    training.train(plan, tmp_path / "run")
+    loaded = recipe.load(parts(), ["train.keep=5"])
+    training.train(loaded, tmp_path / "run")
     shutil.rmtree(tmp_path / "run/checkpoints/000000012")
     file = tmp_path / "run/checkpoints/000000008/state.safetensors"
     state = load_file(file)
     state["generator.head.0.weight"][0] = torch.nan
     save_file(state, file)
     sealed_again(file.parent)
-    words = words_of(plan, tmp_path / "run")
+    words = words_of(loaded, tmp_path / "run")
     assert words[0] == "going on from step 8"
     assert "l1 is not finite at step 9" in words[1]
     assert "back to step 4" in words[1]
@@ -175,10 +175,10 @@ def test_after_so_many_rollbacks_it_ends(parts, tmp_path):
 
     srzoo.losses.unregister("poison")
     srzoo.losses.register("poison", Always)
-    plan = recipe.load(parts(), [POISON, "watchdog.rollbacks=2"])
+    loaded = recipe.load(parts(), [POISON, "watchdog.rollbacks=2"])
     words = []
     with pytest.raises(SrzooError, match=r"poison is not finite at step 1 .*after 2 rollbacks"):
-        training.train(plan, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
+        training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert len(words) == 2
 
 
@@ -197,19 +197,19 @@ def test_rollbacks_are_counted_over_a_window(parts, tmp_path):
     srzoo.losses.unregister("poison")
     srzoo.losses.register("poison", Sometimes)
     often = ["watchdog.rollbacks=1", "train.checkpoint_every=2"]
-    plan = recipe.load(parts(), [POISON, *often, "watchdog.window=4"])
-    words = words_of(plan, tmp_path / "run")
+    loaded = recipe.load(parts(), [POISON, *often, "watchdog.window=4"])
+    words = words_of(loaded, tmp_path / "run")
     assert len([word for word in words if "back to step" in word]) == 3
-    assert checkpoint.progress(tmp_path / "run/checkpoints/000000012").rolled_back == (12,)
+    assert checkpoint.read_progress(tmp_path / "run/checkpoints/000000012").rolled_back == (12,)
     Sometimes.calls = 0
-    plan = recipe.load(parts(), [POISON, *often, "watchdog.window=5"])
+    loaded = recipe.load(parts(), [POISON, *often, "watchdog.window=5"])
     with pytest.raises(SrzooError, match="after 1 rollbacks within 5 steps"):
-        words_of(plan, tmp_path / "again")
+        words_of(loaded, tmp_path / "again")
 
 
 def test_a_rollback_never_goes_forward(parts, tmp_path, monkeypatch):
     """Whatever later checkpoint lies there: it is none of this run's."""
-    plan = poisoned(parts, tmp_path)
+    loaded = poisoned(parts, tmp_path)
     from srzoo.training import loop
 
     later = tmp_path / "well/checkpoints/000000012"
@@ -221,7 +221,7 @@ def test_a_rollback_never_goes_forward(parts, tmp_path, monkeypatch):
             shutil.copytree(later, tmp_path / "run/checkpoints/000000012")
 
     monkeypatch.setattr(loop, "_average", plant)
-    words = words_of(plan, tmp_path / "run")
+    words = words_of(loaded, tmp_path / "run")
     assert [word for word in words if "back to step 4" in word]
 
 
@@ -231,17 +231,19 @@ def test_a_batch_that_cannot_be_kept_is_a_word(parts, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "rejected")
 
-    plan = poisoned(parts, tmp_path)
+    loaded = poisoned(parts, tmp_path)
     monkeypatch.setattr(loop, "_keep_rejected", full)
-    words = words_of(plan, tmp_path / "run")
+    words = words_of(loaded, tmp_path / "run")
     assert words[0] == "the batch is not kept: rejected: No space left on device"
     assert "back to step 4" in words[1]
 
 
 def test_a_gradient_that_is_not_finite_is_named(parts, tmp_path):
-    plan = recipe.load(parts(), ['adversarial={discriminator="explosion"}', "watchdog.rollbacks=0"])
+    loaded = recipe.load(
+        parts(), ['adversarial={discriminator="explosion"}', "watchdog.rollbacks=0"]
+    )
     with pytest.raises(SrzooError, match="gradient of the discriminator is not finite at step 1"):
-        training.train(plan, tmp_path / "run")
+        training.train(loaded, tmp_path / "run")
 
 
 def test_a_discriminator_that_always_wins_is_reported(parts, tmp_path):
@@ -295,8 +297,8 @@ def test_what_comes_and_goes_is_not_reported(oddity):
     well = {"outside": 0.0, "red_drift": 0.0, "green_drift": 0.0, "blue_drift": 0.0, "d_right": 0.7}
     ill = {**well, oddity: 1.0}
     for start in range(0, 1000, 50):
-        assert watchdog.look(start, start + 50, well if start % 100 else ill) == []
-    assert watchdog.look(1000, 1050, ill) == []
-    assert len(watchdog.look(1050, 1100, ill)) == 1
-    assert watchdog.look(1100, 1150, ill) == []
-    assert len(watchdog.look(1150, 1200, ill)) == 1
+        assert watchdog.check(start, start + 50, well if start % 100 else ill) == []
+    assert watchdog.check(1000, 1050, ill) == []
+    assert len(watchdog.check(1050, 1100, ill)) == 1
+    assert watchdog.check(1100, 1150, ill) == []
+    assert len(watchdog.check(1150, 1200, ill)) == 1

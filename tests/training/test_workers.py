@@ -36,8 +36,8 @@ KINDS = {
 }
 
 
-def crops_of(plan):
-    return training.assemble(plan).crops
+def crops_of(loaded_recipe):
+    return training.assemble(loaded_recipe).crops
 
 
 def taken(crops, workers: int, start: int = 0, stop: int = 9, **parts: int) -> list[bytes]:
@@ -62,8 +62,10 @@ def test_batches_are_the_same_bytes_in_the_same_order(tiny, kind):
 @pytest.mark.parametrize("kind", ["detail", "mixed"])
 def test_a_run_ends_in_the_same_weights_bit_for_bit(tiny, tmp_path, kind):
     for workers in (0, 2):
-        plan = recipe.load(tiny(), [*KINDS[kind], f"data.workers={workers}", "train.accumulate=2"])
-        training.train(plan, tmp_path / str(workers))
+        loaded_recipe = recipe.load(
+            tiny(), [*KINDS[kind], f"data.workers={workers}", "train.accumulate=2"]
+        )
+        training.train(loaded_recipe, tmp_path / str(workers))
     ends = [load_file(tmp_path / n / "checkpoints/000000012/state.safetensors") for n in "02"]
     assert ends[0].keys() == ends[1].keys()
     assert all(np.array_equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
@@ -323,8 +325,8 @@ def test_the_small_released_recipe_is_the_same_with_workers(tmp_path, data, monk
     changes = ["train.steps=30", "schedule.at=[20]", "train.evaluate_every=30",
                "train.checkpoint_every=10"]  # fmt: skip
     for workers in (0, 2):
-        plan = recipe.load("edsr-report-x4", [*changes, f"data.workers={workers}"])
-        training.train(plan, tmp_path / str(workers), data=data)
+        loaded_recipe = recipe.load("edsr-report-x4", [*changes, f"data.workers={workers}"])
+        training.train(loaded_recipe, tmp_path / str(workers), data=data)
     ends = [load_file(tmp_path / n / "checkpoints/000000030/state.safetensors") for n in "02"]
     assert ends[0].keys() == ends[1].keys()
     assert all(np.array_equal(tensor, ends[1][name]) for name, tensor in ends[0].items())

@@ -12,14 +12,14 @@ import pytest
 from srzoo.common import devices, files
 from srzoo.plugins import kinds
 from srzoo.upkeep import doctor
-from srzoo.upkeep.doctor import Engine
+from srzoo.upkeep.doctor import EngineStatus
 
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Only torch is tried, and the cache is a folder of the test's."""
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
-    one = Engine("torch", ("cpu",), ("fp32",), "2")
+    one = EngineStatus("torch", ("cpu",), ("fp32",), "2")
     monkeypatch.setattr(doctor, "engines", lambda: [one])
 
 
@@ -84,7 +84,10 @@ def test_no_home_is_no_trouble(monkeypatch):
 def test_what_is_broken(srzoo_cli, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "file/cache"))
-    found = [Engine("torhc", ("cpu",), ("fp32",)), Engine("gone", (), (), missing="pip install it")]
+    found = [
+        EngineStatus("torhc", ("cpu",), ("fp32",)),
+        EngineStatus("gone", (), (), missing="pip install it"),
+    ]
     monkeypatch.setattr(doctor, "engines", lambda: found)
     kinds.blocks.register("odd", lambda channels: None)
     try:
@@ -117,7 +120,7 @@ def test_an_engine_that_fails_does_not_take_the_doctor_along(monkeypatch, code, 
     monkeypatch.setattr(
         subprocess, "run", lambda command, **options: run([command[0], "-c", code], **options)
     )
-    assert says in doctor.tried(Engine("torch", (), ())).problem
+    assert says in doctor.try_engine(EngineStatus("torch", (), ())).problem
 
 
 def test_every_installed_engine_works(monkeypatch):
@@ -125,7 +128,7 @@ def test_every_installed_engine_works(monkeypatch):
     assert "torch" in names
     assert files.cache()  # where their exports are kept
     one = next(one for one in doctor.engines() if one.name == "torch")
-    assert doctor.tried(one).problem == ""
+    assert doctor.try_engine(one).problem == ""
 
 
 def test_devices(srzoo_cli):
@@ -139,7 +142,7 @@ def test_devices(srzoo_cli):
 
 
 def test_devices_on_a_processor_alone_import_no_torch():
-    if devices.cards():
+    if devices.gpu_count():
         pytest.skip("torch is asked about the cards")
     code = (
         "import sys\nfrom srzoo.cli import main\n"

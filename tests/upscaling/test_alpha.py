@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srzoo.images.places import Place
-from srzoo.upscaling.alpha import BLOCK, NOTHING, extend_colours
-from srzoo.upscaling.tiles import Source
+from srzoo.images.rectangles import Rectangle
+from srzoo.upscaling.alpha import BLOCK, TRANSPARENT, extend_colours
+from srzoo.upscaling.tiles import TileSource
 
 
 def picture(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,11 +34,11 @@ def picture(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def test_a_part_is_as_in_the_whole(seed, top, left, height, width):
     """So tiles and strips agree, wherever they are cut."""
     colour, alpha = ((255 * plane).astype(np.uint8) for plane in picture(211, 243, seed))
-    source = Source(colour, alpha)
-    all_ = source.cut(Place(0, 0, 243, 211))
+    source = TileSource(colour, alpha)
+    all_ = source.cut(Rectangle(0, 0, 243, 211))
     left, top = min(left, 242), min(top, 210)
-    place = Place(left, top, min(width, 243 - left), min(height, 211 - top))
-    assert np.array_equal(source.cut(place), place.of(all_))
+    place = Rectangle(left, top, min(width, 243 - left), min(height, 211 - top))
+    assert np.array_equal(source.cut(place), place.cut(all_))
 
 
 def test_only_what_is_near_matters():
@@ -49,7 +49,7 @@ def test_only_what_is_near_matters():
     far[: 192 - BLOCK] = 0
     after = extend_colours(far, alpha)
     assert np.array_equal(before[192:], after[192:])
-    assert (before[190:210, 190:210] == NOTHING).all()
+    assert (before[190:210, 190:210] == TRANSPARENT).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -62,7 +62,7 @@ def test_the_visible_stays_and_the_hidden_comes_from_the_visible(seed):
     shown = colour[alpha > 0]
     low, high = shown.min(axis=0, initial=1) - 1e-6, shown.max(axis=0, initial=0) + 1e-6
     within = (found >= low) & (found <= high)
-    assert (within | (found == NOTHING)).all()
+    assert (within | (found == TRANSPARENT)).all()
     other = np.where(alpha[..., None] == 0, 9, colour).astype(np.float32)
     assert np.array_equal(extend_colours(other, alpha), found)
 

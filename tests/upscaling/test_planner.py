@@ -20,7 +20,7 @@ from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
 from srzoo.upscaling import memory_needs as work_
 from srzoo.upscaling import planner
-from srzoo.upscaling.memory_needs import Way, Work
+from srzoo.upscaling.memory_needs import PassNeeds, PictureNeeds
 from srzoo.upscaling.planner import BLEND, EDGE, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
@@ -39,7 +39,7 @@ def budget(room: int) -> int:
 )  # fmt: skip
 def test_tiles_fit_and_cover(width, height, reach, per_pixel, room, strips):
     runner = Sharpen(reach, per_pixel)
-    work = Work((width, height), 2, held=True, strips=strips)
+    work = PassNeeds((width, height), 2, loaded=True, strips=strips)
     try:
         plan = planner.plan_tiles(work, runner, memory=budget(room))
     except planner.TooLargeError as error:
@@ -61,7 +61,7 @@ def test_tiles_fit_and_cover(width, height, reach, per_pixel, room, strips):
 def test_more_memory_is_never_slower():
     areas = [
         planner.plan_tiles(
-            Work((3000, 2000), 4, held=True), Sharpen(36, 8460), memory=budget(room)
+            PassNeeds((3000, 2000), 4, loaded=True), Sharpen(36, 8460), memory=budget(room)
         ).area
         for room in (100_000_000, 200_000_000, 400_000_000, 1_600_000_000)
     ]
@@ -70,7 +70,7 @@ def test_more_memory_is_never_slower():
 
 
 def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
-    plan = planner.plan_tiles(Work((20_000, 15_000), 2, held=True), Sharpen(2, 492))
+    plan = planner.plan_tiles(PassNeeds((20_000, 15_000), 2, loaded=True), Sharpen(2, 492))
     assert plan.area < 1.03 * 20_000 * 15_000
     assert plan.tile[0] * plan.tile[1] < 1_000_000
 
@@ -78,25 +78,28 @@ def test_bicubic_takes_small_tiles_since_large_ones_are_no_faster():
 def works(size="8000x6000", **options):
     width, height = map(int, size.split("x"))
     route = Route((2,), (2 * width, 2 * height), (width, height))
-    return Way(route, **options).works
+    return PictureNeeds(route, **options).passes
 
 
 def test_what_stands_in_memory():
     raw = 8000 * 6000 * 3
     (work,) = works()
-    assert (work.standing, work.decoded) == (raw + 4 * raw, int(work_.UNKNOWN.decoder * raw))
-    assert work.encoded == int(work_.UNKNOWN.encoder[0] * 4 * raw)
-    (work,) = works(held=True)
-    assert (work.standing, work.decoded, work.encoded) == (4 * raw, 0, 0)
-    (work,) = works(itemsize=2, channels=4, held=True, reserve=7)
-    assert work.standing == 4 * raw * 8 // 3 + 7
-    (work,) = works(streamed=True, held=True)
-    assert work.standing == work_.WRITER_ROWS * 16_000 * 3
+    assert (work.constant_bytes, work.decoder_bytes) == (
+        raw + 4 * raw,
+        int(work_.UNKNOWN.decoder * raw),
+    )
+    assert work.encoder_bytes == int(work_.UNKNOWN.encoder[0] * 4 * raw)
+    (work,) = works(loaded=True)
+    assert (work.constant_bytes, work.decoder_bytes, work.encoder_bytes) == (4 * raw, 0, 0)
+    (work,) = works(itemsize=2, channels=4, loaded=True, reserved=7)
+    assert work.constant_bytes == 4 * raw * 8 // 3 + 7
+    (work,) = works(streamed=True, loaded=True)
+    assert work.constant_bytes == work_.WRITER_ROWS * 16_000 * 3
     assert work.strip_row() == 4 * 8000 * 3
     (work,) = works(format="tiff")
-    assert work.encoded < raw
+    assert work.encoder_bytes < raw
     (work,) = works("20x10", format="webp", channels=4)
-    assert work.encoded == int(images.FORMATS["webp"].memory.encoder[1] * 800 * 4)
+    assert work.encoder_bytes == int(images.FORMATS["webp"].memory.encoder[1] * 800 * 4)
 
 
 def test_encoders_and_decoders_need_room_too():
@@ -104,46 +107,50 @@ def test_encoders_and_decoders_need_room_too():
     upscaler = Upscaler(Sharpen(), (2,), "a", memory=budget(200_000_000))
     assert upscaler.plan((2000, 1500))
     route = Sizing().route((2000, 1500), (2,))
-    assert upscaler.plans(Way(route, format="png"))
+    assert upscaler.plans(PictureNeeds(route, format="png"))
     assert "TIFF" in refusal(upscaler, route, format="webp", channels=4)
     large = Sizing().route((5000, 4000), (2,))
-    assert upscaler.plans(Way(large, streamed=True, held=True))
+    assert upscaler.plans(PictureNeeds(large, streamed=True, loaded=True))
     refusal(upscaler, large, streamed=True)
 
 
 def test_two_passes_and_a_resize():
     route = Sizing(scale=3).route((1000, 800), (2,))
-    first, second = Way(route).works
+    first, second = PictureNeeds(route).passes
     raw = 1000 * 800 * 3
     assert first.size == (1000, 800)
-    assert first.standing == raw + 4 * raw
-    assert (first.encoded, first.strips, first.passing) == (0, 0, 0)
+    assert first.constant_bytes == raw + 4 * raw
+    assert (first.encoder_bytes, first.strips, first.row_bytes) == (0, 0, 0)
     assert second.size == (2000, 1600)
     # The first picture, the second one, the third one after its resize; no result of the pass.
-    assert second.kept == raw + 9 * raw
-    assert second.standing == 14 * raw + second.passing
+    assert second.result_bytes == raw + 9 * raw
+    assert second.constant_bytes == 14 * raw + second.row_bytes
     assert second.strips == 1
-    assert Way(route, held=True, format="png").works[-1].encoded == int(1.4 * 9 * raw)
-    assert Way(route, held=True, format="png", streamed=True).works[-1].encoded == 0
-    (alone,) = Way(Sizing(scale=0.5).route((1000, 800), (2,)), streamed=True).works
-    assert (alone.scale, alone.kept) == (1, 0)
+    assert PictureNeeds(route, loaded=True, format="png").passes[-1].encoder_bytes == int(
+        1.4 * 9 * raw
+    )
+    assert (
+        PictureNeeds(route, loaded=True, format="png", streamed=True).passes[-1].encoder_bytes == 0
+    )
+    (alone,) = PictureNeeds(Sizing(scale=0.5).route((1000, 800), (2,)), streamed=True).passes
+    assert (alone.scale, alone.result_bytes) == (1, 0)
 
 
 def refusal(upscaler: Upscaler, route: Route, **options) -> str:
     with pytest.raises(MemoryBudgetError) as info:
-        upscaler.plans(Way(route, **options))
+        upscaler.plans(PictureNeeds(route, **options))
     return str(info.value)
 
 
 def test_a_refusal_names_a_setting_that_works():
     upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=budget(500_000_000))
     route = Sizing().route((8000, 6000), (2,))
-    said = refusal(upscaler, route, held=True)
+    said = refusal(upscaler, route, loaded=True)
     assert "8000x6000 picture to 16000x12000 (x2) needs about" in said
     assert "or write a TIFF (-o NAME.tif)" in said
-    assert upscaler.plans(Way(route, streamed=True, held=True))
+    assert upscaler.plans(PictureNeeds(route, streamed=True, loaded=True))
     upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
-    assert upscaler.plans(Way(route, held=True))
+    assert upscaler.plans(PictureNeeds(route, loaded=True))
 
 
 def test_a_refusal_does_not_name_what_does_not_help():
@@ -199,7 +206,7 @@ def test_what_a_refusal_advises_is_accepted(
     route = Sizing.parse(scale).route(size, (2,))
 
     def plans(streamed: bool = streamed):
-        return upscaler.plans(Way(route, itemsize, channels, streamed, held, format))
+        return upscaler.plans(PictureNeeds(route, itemsize, channels, streamed, held, format))
 
     try:
         plans()
@@ -227,7 +234,7 @@ def tree(root, files: dict[str, str]) -> None:
 def groups(monkeypatch, tmp_path):
     """Control groups that are not there: gives what is free with these files, and this group."""
     monkeypatch.setattr(memory, "CONTAINER", tmp_path / "fs")
-    monkeypatch.setattr(memory, "MINE", tmp_path / "mine")
+    monkeypatch.setattr(memory, "OWN_GROUP", tmp_path / "mine")
 
     def free(mine: str | None, files: dict[str, object]) -> int:
         tree(tmp_path / "fs", {name: f"{text}\n" for name, text in files.items()})
@@ -297,16 +304,17 @@ def test_ulimit_counts(limit):
 
 def test_a_device_has_memory_of_its_own():
     card = Card(10**8, per_pixel=1000)
-    plan = planner.plan_tiles(Work((2000, 2000), 2, held=True), card)
+    plan = planner.plan_tiles(PassNeeds((2000, 2000), 2, loaded=True), card)
     rows, columns = (side + 2 * plan.margin for side in plan.tile)
     assert rows * columns * 1000 <= 80_000_000
     with pytest.raises(planner.TooLargeError):
-        planner.plan_tiles(Work((2000, 2000), 2, held=True), card, tile="off")
+        planner.plan_tiles(PassNeeds((2000, 2000), 2, loaded=True), card, tile="off")
 
 
 def test_edges_are_no_wider_than_the_network_looks():
     edges = [
-        planner.plan_tiles(Work((50, 50), 2), Sharpen(reach)).edge for reach in (0, 2, 5, 36, None)
+        planner.plan_tiles(PassNeeds((50, 50), 2), Sharpen(reach)).edge
+        for reach in (0, 2, 5, 36, None)
     ]
     assert edges == [LOOK, 2, 5, EDGE, EDGE]
 

@@ -23,7 +23,7 @@ from srzoo.images import Picture
 from srzoo.networks import folders
 from srzoo.networks.runner import MemoryNeeds, ModuleRunner
 from srzoo.upscaling import tiles
-from srzoo.upscaling.memory_needs import Way
+from srzoo.upscaling.memory_needs import PictureNeeds
 from srzoo.upscaling.sizing import Sizing
 from srzoo.upscaling.upscaler import Upscaler
 
@@ -67,8 +67,8 @@ def test_no_network_is_asked_where_none_is_needed(channels, dtype, strength, siz
     before = copy.deepcopy(picture)
     route = sizing.route(picture.size, upscaler.scales)
     assert route.passes == ()
-    assert upscaler.plans(Way(route, format="png")) == ()
-    assert upscaler.plans(Way(route, streamed=True)) == ()
+    assert upscaler.plans(PictureNeeds(route, format="png")) == ()
+    assert upscaler.plans(PictureNeeds(route, streamed=True)) == ()
     assert upscaler.seconds(()) == 0
     whole = upscaler.to_size(picture, route)
     rows = np.concatenate(list(upscaler.strips(picture, route)))
@@ -307,6 +307,6 @@ def test_threads_share_the_notes_of_speed():
     with ThreadPoolExecutor(8) as pool:
         route = Sizing(scale=2).route((100, 100), (2,))
         fresh = Upscaler(Sharpen(), (2,), "a")
-        plans = fresh.plans(Way(route))
+        plans = fresh.plans(PictureNeeds(route))
         times = list(pool.map(lambda _: fresh.seconds(plans), range(8)))
     assert all(0 < time < 60 for time in times)

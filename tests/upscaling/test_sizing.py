@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srzoo.errors import PictureError
-from srzoo.upscaling.sizing import BAND, NEARLY, Route, Sizing, resized, rows_held
+from srzoo.upscaling.sizing import BAND, NEARLY_EXACT, Route, Sizing, resized, rows_held
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_passes_reach_the_size_and_no_pass_is_too_many(width, height, scale, sca
     route = Sizing(scale=scale).route((width, height), scales)
     assert all(abs(a - b * scale) <= 0.51 for a, b in zip(route.size, (width, height), strict=True)
                if b * scale >= 1)  # fmt: skip
-    reached = math.prod(route.passes) * NEARLY
+    reached = math.prod(route.passes) * NEARLY_EXACT
     assert reached * width >= route.size[0] - 1
     assert reached * height >= route.size[1] - 1
     if route.passes:  # without the largest pass it would be too small
         needed = max(route.size[0] / width, route.size[1] / height)
         fewer = math.prod(route.passes) // max(route.passes)
-        assert fewer * NEARLY < needed + 1e-9
+        assert fewer * NEARLY_EXACT < needed + 1e-9
     assert list(route.passes) == sorted(route.passes)
 
 
@@ -202,6 +202,6 @@ def test_only_some_rows_are_held():
 
 def test_a_route_knows_what_the_passes_make():
     route = Route((2, 4), (70, 50), (10, 7))
-    assert route.made == (80, 56)
+    assert route.model_size == (80, 56)
     assert route.resized
     assert not Route((2,), (20, 14), (10, 7)).resized

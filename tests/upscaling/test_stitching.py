@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 import srzoo
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
-from srzoo.upscaling.memory_needs import Way
+from srzoo.upscaling.memory_needs import PictureNeeds
 from srzoo.upscaling.planner import BLEND, LOOK, SLACK
 from srzoo.upscaling.sizing import Route, Sizing
 from srzoo.upscaling.upscaler import Upscaler
@@ -134,9 +134,9 @@ def test_an_estimate_is_about_right():
 
     upscaler = Upscaler(Slow(), (2,), "a")
     route = Sizing(scale=4).route((100, 100), (2,))
-    seconds = upscaler.seconds(upscaler.plans(Way(route)))
+    seconds = upscaler.seconds(upscaler.plans(PictureNeeds(route)))
     assert 1.0 <= seconds <= 6  # 50,000 pixels; the machine may be busy
-    assert Way(route).result == 480_000
+    assert PictureNeeds(route).result_bytes == 480_000
 
 
 # Flat parts

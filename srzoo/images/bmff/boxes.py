@@ -36,7 +36,7 @@ class Boxes:
         self.left = MOST
         self.length = file.seek(0, os.SEEK_END)
 
-    def counted(self, count: int = 1) -> None:
+    def count_one(self, count: int = 1) -> None:
         """Count what is looked at.
 
         Raises:
@@ -46,11 +46,11 @@ class Boxes:
         if self.left < 0:
             raise ValueError(f"more than {MOST} boxes and entries")
 
-    def top(self) -> Iterator[Box]:
+    def outermost(self) -> Iterator[Box]:
         """The outermost boxes."""
         at = 0
         while at + 8 <= self.length:
-            self.counted()
+            self.count_one()
             self.file.seek(at)
             head = self.file.read(16)
             size, kind = struct.unpack_from(">I4s", head)
@@ -75,7 +75,7 @@ class Boxes:
         """The boxes within a box's content; places are within ``data``."""
         at = start
         while at + 8 <= end:
-            self.counted()
+            self.count_one()
             size, kind = struct.unpack_from(">I4s", data, at)
             size = end - at if size == 0 else size
             if size < 8 or at + size > end:
@@ -101,11 +101,11 @@ class Items:
     places: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     looked: dict[int, dict[bytes, Box]] = field(default_factory=dict[int, dict[bytes, Box]])
 
-    def to(self, kind: bytes, item: int) -> list[int]:
+    def referenced_by(self, kind: bytes, item: int) -> list[int]:
         """The items that an item is made of, or refers to."""
         return [i for k, source, to in self.references if (k, source) == (kind, item) for i in to]
 
-    def of(self, item: int) -> dict[bytes, Box]:
+    def properties_of(self, item: int) -> dict[bytes, Box]:
         """An item's properties, the first of each type; for colours also their kind."""
         if item in self.looked:
             return self.looked[item]
@@ -122,7 +122,7 @@ class Items:
 
 def outermost(file: BinaryIO) -> Iterator[Box]:
     """A file's outermost boxes; places are within the file."""
-    return Boxes(file).top()
+    return Boxes(file).outermost()
 
 
 def items(boxes: Boxes, box: Box) -> Items:
@@ -165,7 +165,7 @@ def _references(boxes: Boxes, meta: Items, start: int, end: int) -> None:
     for kind, at, to in boxes.inside(meta.data, start + 4, end):
         count = int.from_bytes(meta.data[at + wide : at + wide + 2], "big")
         count = min(count, (to - at - wide - 2) // wide)
-        boxes.counted(count)
+        boxes.count_one(count)
         source = int.from_bytes(meta.data[at : at + wide], "big")
         items = struct.unpack_from(f">{count}{code}", meta.data, at + wide + 2)
         meta.references.append((kind, source, items))
@@ -181,7 +181,7 @@ def _uses(boxes: Boxes, meta: Items, at: int, end: int) -> None:
             break
         item, many = int.from_bytes(data[at : at + size], "big"), data[at + size]
         at += size + 1
-        boxes.counted(1 + many)
+        boxes.count_one(1 + many)
         step = 2 if wide else 1
         mask = 0x7FFF if wide else 0x7F
         indices = [
@@ -206,13 +206,13 @@ def _places(boxes: Boxes, meta: Items, at: int, end: int) -> None:
     for _ in range(number(2 if version < 2 else 4)):
         if at >= end:
             break
-        boxes.counted()
+        boxes.count_one()
         item = number(2 if version < 2 else 4)
         method = number(2) & 15 if version else 0
         number(2)
         base = number(sizes[2])
         for extent in range(number(2)):
-            boxes.counted()
+            boxes.count_one()
             number(sizes[3] if version else 0)
             where, length = base + number(sizes[0]), number(sizes[1])
             if not extent and not method:

@@ -48,7 +48,7 @@ class HeifFacts:
         premultiplied: whether its alpha is multiplied in.
         crop: the clean aperture: left, top, width, height; before it is turned.
         aspect: of a pixel, width to height.
-        gone: what is in the file besides and cannot be kept, one sentence each.
+        dropped: what is in the file besides and cannot be kept, one sentence each.
         others: how many more pictures of equal standing there are.
     """
 
@@ -62,7 +62,7 @@ class HeifFacts:
     premultiplied: bool = False
     crop: tuple[int, int, int, int] | None = None
     aspect: tuple[int, int] = (1, 1)
-    gone: list[str] = field(default_factory=list[str])
+    dropped: list[str] = field(default_factory=list[str])
     others: int = 0
 
     @property
@@ -78,7 +78,7 @@ def read_facts(file: BinaryIO) -> HeifFacts:
     try:
         boxes = Boxes(file)
         moving = seen = False
-        for box in boxes.top():
+        for box in boxes.outermost():
             if box[0] == b"ftyp" and not found.brands:
                 file.seek(box[1] - 8)
                 found.brands = brands(file.read(min(box[2] - box[1], 1024) + 8))
@@ -87,7 +87,7 @@ def read_facts(file: BinaryIO) -> HeifFacts:
                 _main(boxes, items(boxes, box), found)
             moving = moving or box[0] in (b"moov", b"mpvd")
         if moving and not found.sequence:
-            found.gone.append(VIDEO)
+            found.dropped.append(VIDEO)
     except DAMAGED:
         pass  # whether it can be read at all is the decoder's business
     finally:
@@ -98,9 +98,9 @@ def read_facts(file: BinaryIO) -> HeifFacts:
 def _main(boxes: Boxes, meta: Items, found: HeifFacts) -> None:
     """What the items tell of the main one."""
     data, main = meta.data, meta.primary
-    tiles = meta.to(b"dimg", main)
-    own = meta.of(main)
-    known = meta.of(tiles[0]) | own if tiles else own
+    tiles = meta.referenced_by(b"dimg", main)
+    own = meta.properties_of(main)
+    known = meta.properties_of(tiles[0]) | own if tiles else own
     if box := known.get(b"colrnclx"):
         cicp = struct.unpack_from(">3HB", data, box[1] + 4)
         found.cicp = (*cicp[:3], cicp[3] >> 7)
@@ -125,8 +125,8 @@ def _main(boxes: Boxes, meta: Items, found: HeifFacts) -> None:
         found.aspect = (aspect[0], aspect[1]) if all(aspect) else (1, 1)
     if (clap := own.get(b"clap")) and (size := own.get(b"ispe")):
         found.crop = _crop(data, clap, struct.unpack_from(">2I", data, size[1] + 4))
-    found.premultiplied = bool(meta.to(b"prem", main))
-    _besides(meta, tiles, found)
+    found.premultiplied = bool(meta.referenced_by(b"prem", main))
+    _add_other_items(meta, tiles, found)
 
 
 def _by_bitstream(
@@ -140,7 +140,7 @@ def _by_bitstream(
     return av1.cicp(boxes.file.read(min(length, 1024))) if where else None
 
 
-def numbered(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
+def with_cicp(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
     """An encoded file whose main picture tells its colours in numbers, of the same length.
 
     Matrix and range stay the encoder's own. The numbers take the place of those that are there, or
@@ -178,26 +178,26 @@ def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int,
     return crop
 
 
-def _besides(meta: Items, tiles: list[int], found: HeifFacts) -> None:
+def _add_other_items(meta: Items, tiles: list[int], found: HeifFacts) -> None:
     """What else is in the file."""
     data, main = meta.data, meta.primary
     parts = {main, *tiles}
     for kind, source, to in meta.references:
         if kind == b"dimg" and meta.items.get(source, (b"",))[0] == b"tmap":
             parts |= {source, *to}
-            if main in to and GAIN_MAP not in found.gone:
-                found.gone.append(GAIN_MAP)
+            if main in to and GAIN_MAP not in found.dropped:
+                found.dropped.append(GAIN_MAP)
         elif kind == b"dimg":
             parts.update(to)
         elif kind in (b"thmb", b"auxl"):
             parts.add(source)
         if kind == b"auxl" and main in to:
-            box = meta.of(source).get(b"auxC")
+            box = meta.properties_of(source).get(b"auxC")
             urn = data[box[1] + 4 : box[2]].split(b"\0")[0].decode("latin-1") if box else ""
             other = f"an auxiliary picture ({urn[:80] or 'of no kind'}) is gone"
             what = next((what for part, what in AUXILIARIES if part in urn.lower()), other)
-            if urn not in ALPHA and what not in found.gone:
-                found.gone.append(what)
+            if urn not in ALPHA and what not in found.dropped:
+                found.dropped.append(what)
     found.others = sum(
         kind in CODED | DERIVED and not hidden and item not in parts
         for item, (kind, hidden) in meta.items.items()

@@ -10,9 +10,9 @@ from PIL import Image
 from ...errors import PictureError
 from .. import profiles
 from ..bmff import heif
-from ..format import DAMAGED, Asked
+from ..format import DAMAGED, ReadRequest
 from ..picture import Picture
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,9 +23,9 @@ OTHERS = "only the main one of the file's pictures is taken"
 KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 KNOWN_TRANSFERS = {1, 2, *range(4, 19)}
 """Those that ITU-T H.273 has."""
-UNTOLD = (2, 2, 2, 1)
+UNSPECIFIED = (2, 2, 2, 1)
 BOXES = "boxes"
-"""Where :class:`Found` has what the boxes tell."""
+"""Where :class:`FileMetadata` has what the boxes tell."""
 
 
 class HEIF(PillowFormat):
@@ -38,43 +38,43 @@ class HEIF(PillowFormat):
     cicp = True
     dpi_in_exif = True
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What the reader and the boxes tell."""
-        found = super().beside(file, image)
-        told = heif.read_facts(file)
-        found.info = found.info | {BOXES: told}
+        found = super().read_metadata(file, image)
+        facts = heif.read_facts(file)
+        found.info = found.info | {BOXES: facts}
         icc = found.info.get("icc_profile")
-        profile = isinstance(icc, bytes) and profiles.space(icc) in ("GRAY", "RGB")
-        if not profile and told.cicp and not profiles.plain(told.cicp, told.gray):
-            found.cicp = told.cicp
-        found.lost += told.gone
-        if told.others or (not told.sequence and getattr(image, "n_frames", 1) > 1):
+        profile = isinstance(icc, bytes) and profiles.colour_space(icc) in ("GRAY", "RGB")
+        if not profile and facts.cicp and not profiles.is_like_srgb(facts.cicp, facts.gray):
+            found.cicp = facts.cicp
+        found.lost += facts.dropped
+        if facts.others or (not facts.sequence and getattr(image, "n_frames", 1) > 1):
             found.lost.append(OTHERS)
-        if told.aspect[0] != told.aspect[1]:
-            sides = f"{told.aspect[0]}:{told.aspect[1]}"
+        if facts.aspect[0] != facts.aspect[1]:
+            sides = f"{facts.aspect[0]}:{facts.aspect[1]}"
             found.lost.append(f"pixels are {sides}, wider or higher than square: taken for square")
         return found
 
-    def colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
+    def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
         """The numbers; a profile beside them would govern."""
-        if not known(cicp):
-            told = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
-            return picture.losing(told, cicp=None)
+        if not is_known_cicp(cicp):
+            note = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
+            return picture.with_loss(note, cicp=None)
         if picture.icc is None:
             return picture
         lost = f"the profile beside CICP was dropped: in {self.name} it would go first"
-        return picture.losing(lost, icc=None)
+        return picture.with_loss(lost, icc=None)
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode the file.
 
         Raises:
             PictureError: it is damaged; nothing of it can be read then.
         """
         try:
-            return super().read(file, asked)
+            return super().read(file, request)
         except DAMAGED as error:
-            if not asked.force_damaged:
+            if not request.force_damaged:
                 raise
             raise PictureError(
                 f"it is damaged ({error}), and its decoder gives nothing of such a file",
@@ -82,17 +82,17 @@ class HEIF(PillowFormat):
             ) from error
 
 
-def known(cicp: tuple[int, int, int, int]) -> bool:
+def is_known_cicp(cicp: tuple[int, int, int, int]) -> bool:
     """Whether ITU-T H.273 has such primaries and such a transfer; libheif refuses others."""
     return cicp[0] in KNOWN_PRIMARIES and cicp[1] in KNOWN_TRANSFERS
 
 
-def whole(found: Found) -> heif.HeifFacts:
+def box_facts(found: FileMetadata) -> heif.HeifFacts:
     """What the boxes tell."""
     return cast("heif.HeifFacts", found.info[BOXES])
 
 
-def uncovered(pixels: Pixels, alpha: Pixels) -> Pixels:
+def unpremultiply(pixels: Pixels, alpha: Pixels) -> Pixels:
     """Colours that alpha was multiplied into, as they were before."""
     white = int(np.iinfo(pixels.dtype).max)
     opacity: NDArray[Any] = np.maximum(alpha, 1).astype(np.float32)

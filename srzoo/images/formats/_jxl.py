@@ -111,7 +111,7 @@ def _from_boxes(file: BinaryIO, found: JxlFacts) -> bytes:
             if name in found.parts or name not in (b"Exif", b"xml "):
                 continue
             data = file.read(min(end - file.tell(), LARGEST + 1))
-            unpacked = _unpacked(data) if kind == b"brob" else data
+            unpacked = _decompress(data) if kind == b"brob" else data
             if unpacked is None or len(unpacked) > LARGEST:
                 what = "EXIF" if name == b"Exif" else "XMP"
                 found.lost.append(f"the {what} data is damaged or too large and was dropped")
@@ -120,7 +120,7 @@ def _from_boxes(file: BinaryIO, found: JxlFacts) -> bytes:
     return head
 
 
-def _unpacked(data: bytes) -> bytes | None:
+def _decompress(data: bytes) -> bytes | None:
     if importlib.util.find_spec("brotli") is None:
         return None
     brotli: Any = importlib.import_module("brotli")

@@ -15,10 +15,10 @@ from ...errors import PictureError
 from .. import vips
 from ..bmff import boxes, heif
 from ..decoding import Decoded
-from ..format import FINE, Asked, Memory
-from ..picture import PHOTO, Picture, called, coloured, shallow
-from ..pillow import ANIMATED, SIDEWAYS, Found, saved
-from ._heif import HEIF, uncovered, whole
+from ..format import DEEP, Memory, ReadRequest
+from ..picture import PHOTO, Picture, display_name, gray_to_rgb, reduce_to_8_bits
+from ..pillow import ANIMATED, SIDEWAYS, FileMetadata, save_with_pillow
+from ._heif import HEIF, box_facts, unpremultiply
 
 BRANDS = {b"avif", b"avis"}
 HEVC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
@@ -51,7 +51,7 @@ class AVIF(HEIF):
         brands = boxes.brands(head)
         return bool(BRANDS & set(brands)) and brands[0] not in HEVC
 
-    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+    def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
         """The file opened by libavif; a copy, so that it calculates in full precision.
 
         8 bits with BT.601's matrix it has libyuv convert, in steps of 1/64: colours off by up to
@@ -59,10 +59,10 @@ class AVIF(HEIF):
         converts itself.
         """
         data = file.read()
-        told = heif.read_facts(io.BytesIO(data))
-        usual = told.cicp is not None and told.cicp[2] in BT601
-        if told.nclx and usual and told.bits == 8 and not told.sequence:
-            at = told.nclx[0] + 4
+        facts = heif.read_facts(io.BytesIO(data))
+        usual = facts.cicp is not None and facts.cicp[2] in BT601
+        if facts.nclx and usual and facts.bits == 8 and not facts.sequence:
+            at = facts.nclx[0] + 4
             named = struct.pack(">H", BT470M) + data[at + 2 : at + 4] + struct.pack(">H", DERIVED)
             data = data[:at] + named + data[at + 6 :]
         return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
@@ -71,64 +71,66 @@ class AVIF(HEIF):
         """As the codec's configuration has it."""
         return heif.read_facts(file).bits or 8
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What libavif and the boxes tell."""
-        found = super().beside(file, image)
-        if whole(found).sequence and (frames := self.frames(image)) > 1:
+        found = super().read_metadata(file, image)
+        if box_facts(found).sequence and (frames := self.frame_count(image)) > 1:
             found.lost.append(ANIMATED.format(image.tell() + 1, frames))
         return found
 
-    def by_vips(self, image: Image.Image, found: Found, bits: int) -> bool:
+    def needs_vips(self, image: Image.Image, found: FileMetadata, bits: int) -> bool:
         """Where Pillow would lose depth; pyvips knows no frames."""
-        return self.frames(image) == 1 and super().by_vips(image, found, bits)
+        return self.frame_count(image) == 1 and super().needs_vips(image, found, bits)
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """Cut to the clean aperture, which Pillow does not."""
-        by_vips = self.by_vips(image, found, self.stored_bits(file, image))
-        pixels, alpha, icc = super().pixels(file, image, found)
+        by_vips = self.needs_vips(image, found, self.stored_bits(file, image))
+        pixels, alpha, icc = super().decode_pixels(file, image, found)
         if (crop := _crop(image, found)) and not by_vips:
             left, top, width, height = crop
             part = (slice(top, top + height), slice(left, left + width))
             pixels, alpha = pixels[part], None if alpha is None else alpha[part]
         return pixels, alpha, icc
 
-    def upright_size(self, image: Image.Image, found: Found) -> tuple[int, int]:
+    def upright_size(self, image: Image.Image, found: FileMetadata) -> tuple[int, int]:
         """Of the clean aperture, when it is turned."""
         crop = _crop(image, found)
         width, height = crop[2:] if crop else image.size
-        return (height, width) if found.turn in SIDEWAYS else (width, height)
+        return (height, width) if found.orientation in SIDEWAYS else (width, height)
 
-    def from_vips(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_with_vips(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """Turned already; alpha may be multiplied in, and gray is repeated."""
-        found.turn = 1
-        pixels, alpha, icc = super().from_vips(file, image, found)
-        if alpha is not None and whole(found).premultiplied:
-            pixels = uncovered(pixels, alpha)
-        if pixels.ndim == 3 and whole(found).gray:
+        found.orientation = 1
+        pixels, alpha, icc = super().decode_with_vips(file, image, found)
+        if alpha is not None and box_facts(found).premultiplied:
+            pixels = unpremultiply(pixels, alpha)
+        if pixels.ndim == 3 and box_facts(found).gray:
             pixels = np.ascontiguousarray(pixels[:, :, 0])
         return pixels, alpha, icc
 
-    def depth(self, picture: Picture) -> Picture:
+    def fit_depth(self, picture: Picture) -> Picture:
         """16 bits become 12."""
         if vips.library() is None:
-            return shallow(picture, f"16 bits a channel became 8; to keep {self.bits}: {PHOTO}")
+            return reduce_to_8_bits(
+                picture, f"16 bits a channel became 8; to keep {self.bits}: {PHOTO}"
+            )
         if picture.pixels.ndim == 2:
-            picture = coloured(picture, f"AVIF of {self.bits} bits has no gray: written as RGB")
-        return picture.losing(f"16 bits a channel became {self.bits}: AVIF holds no more")
+            picture = gray_to_rgb(picture, f"AVIF of {self.bits} bits has no gray: written as RGB")
+        return picture.with_loss(f"16 bits a channel became {self.bits}: AVIF holds no more")
 
-    def fitted(self, picture: Picture) -> Picture:
+    def fit(self, picture: Picture) -> Picture:
         """The picture as it can be held; its encoder knows no gray with transparency."""
         if picture.pixels.ndim == 2 and picture.alpha is not None:
-            picture = coloured(picture, GRAY_ALPHA)
-        return super().fitted(picture)
+            picture = gray_to_rgb(picture, GRAY_ALPHA)
+        return super().fit(picture)
 
     def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
         """Refuse also what libavif would write but not read again."""
         super().check_writable(file, size)
         if size[0] * size[1] > MAX_PIXELS:
             raise PictureError(
-                f"cannot write {called(file)}: AVIF's readers take at most {MAX_PIXELS:,} pixels,"
-                f" the result has {size[0]}x{size[1]}",
+                f"cannot write {display_name(file)}: AVIF's readers take at most"
+                f" {MAX_PIXELS:,} pixels, the result has {size[0]}x{size[1]}",
                 "Choose --format png or tiff",
             )
 
@@ -143,21 +145,21 @@ class AVIF(HEIF):
             # From RGB, and from RGBA to 4:2:0, it has libyuv convert, which rounds chroma down:
             # a shift to green. From RGBA to 4:4:4, and where alpha is to be multiplied in, it
             # converts itself. An opaque alpha changes nothing and is not written.
-            fine = quality >= FINE or picture.alpha is not None
+            fine = quality >= DEEP or picture.alpha is not None
             options["subsampling"] = "4:4:4" if fine else "4:2:0"
             if picture.alpha is None:
                 options["alpha_premultiplied"] = True
                 opaque = np.full(picture.pixels.shape[:2], 255, np.uint8)
                 picture = replace(picture, alpha=opaque)
         encoded = io.BytesIO()
-        saved(picture, encoded, "AVIF", options)
+        save_with_pillow(picture, encoded, "AVIF", options)
         data = encoded.getvalue()
-        file.write(heif.numbered(data, picture.cicp) if picture.cicp else data)
+        file.write(heif.with_cicp(data, picture.cicp) if picture.cicp else data)
 
 
-def _crop(image: Image.Image, found: Found) -> tuple[int, int, int, int] | None:
+def _crop(image: Image.Image, found: FileMetadata) -> tuple[int, int, int, int] | None:
     """The clean aperture: left, top, width and height; None where it is the whole picture."""
-    crop = whole(found).crop
+    crop = box_facts(found).crop
     if not crop or crop[0] + crop[2] > image.width or crop[1] + crop[3] > image.height:
         return None
     return crop

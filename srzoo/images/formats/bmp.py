@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 
 FILE_HEADER = 14
 V5 = 124
@@ -28,9 +28,9 @@ class BMP(PillowFormat):
         """It begins with BM."""
         return head[:2] == b"BM"
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """The profile, which Pillow does not look for."""
-        found = super().beside(file, image)
+        found = super().read_metadata(file, image)
         place = file.tell()
         file.seek(FILE_HEADER)
         head = file.read(V5)

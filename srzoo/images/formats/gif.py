@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from .. import layers
-from ..format import Asked, Header, check_page, check_size
-from ..gif.gifblocks import Blocks, scan
+from ..format import Header, ReadRequest, check_page, check_size
+from ..gif.gifblocks import GIFContents, read_blocks
 from ..picture import Picture
-from ..pillow import ANIMATED, Found, PillowFormat, alone
+from ..pillow import ANIMATED, FileMetadata, PillowFormat, without_pillow_limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,20 +27,20 @@ class GIF(PillowFormat):
         """It begins with its name."""
         return head[:6] in (b"GIF87a", b"GIF89a")
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """What the blocks tell."""
-        blocks, page = _chosen(file, asked)
+        blocks, page = _chosen(file, request)
         frames = blocks.frames[: page + 1]
         clear = any(f.clear is not None or f.layer.dispose for f in frames)
         clear = clear or frames[0].layer.box != (0, 0, *blocks.size)
         channels = (1 if all(f.gray for f in frames) else 3) + clear
         return Header(blocks.size, 8, channels, len(blocks.frames))
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode a frame, as a viewer shows it."""
-        blocks, page = _chosen(file, asked)
+        blocks, page = _chosen(file, request)
         frames = blocks.frames[: page + 1]
-        found = Found(lost=blocks.notes)
+        found = FileMetadata(lost=blocks.notes)
         found.texts = tuple(
             ("Comment", comment.decode("utf-8", "replace").strip("\0"))
             for comment in blocks.comments
@@ -50,20 +50,20 @@ class GIF(PillowFormat):
             found.lost.append(ANIMATED.format(page + 1, len(blocks.frames)))
 
         def draw(at: int) -> NDArray[np.uint8]:
-            return frames[at].draw(file, asked.force_damaged, found.lost)
+            return frames[at].draw(file, request.force_damaged, found.lost)
 
         order = [frame.layer for frame in frames]
-        with alone():
-            planes = layers.shown(blocks.size, order, draw, asked.max_pixels)
+        with without_pillow_limits():
+            planes = layers.compose(blocks.size, order, draw, request.max_pixels)
             clear = any(frame.clear is not None for frame in frames)
-            pixels, alpha = layers.parted(planes, clear)
+            pixels, alpha = layers.part_alpha(planes, clear)
             if all(frame.gray for frame in frames):
                 pixels = pixels[:, :, 0].copy()
             return self.picture(found, pixels, alpha, blocks.icc)
 
 
-def _chosen(file: BinaryIO, asked: Asked) -> tuple[Blocks, int]:
+def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[GIFContents, int]:
     """What the file holds, and the index of the frame that is asked for."""
-    blocks = scan(file)
-    check_size(blocks.size, asked)
-    return blocks, check_page(len(blocks.frames), asked)
+    blocks = read_blocks(file)
+    check_size(blocks.size, request)
+    return blocks, check_page(len(blocks.frames), request)

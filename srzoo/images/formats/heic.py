@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from ..bmff import boxes, heif
-from ..decoding import Decoded, split
-from ..format import FINE, Asked, Memory, check_size
+from ..decoding import Decoded, split_alpha
+from ..format import DEEP, Memory, ReadRequest, check_size
 from ..picture import Picture
-from ..pillow import Found, to_pil
-from ._heif import HEIF, UNTOLD, known, uncovered, whole
+from ..pillow import FileMetadata, to_pil
+from ._heif import HEIF, UNSPECIFIED, box_facts, is_known_cicp, unpremultiply
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,11 +51,11 @@ class HEIC(HEIF):
         """One of its brands is HEIF's; AVIF has its own."""
         return bool(BRANDS & set(boxes.brands(head)))
 
-    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+    def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
         """The file opened by pillow-heif."""
         return importlib.import_module("pillow_heif").HeifImageFile(_readable(file))
 
-    def frames(self, image: Image.Image) -> int:
+    def frame_count(self, image: Image.Image) -> int:
         """One photo, and what belongs to it."""
         return 1
 
@@ -63,21 +63,21 @@ class HEIC(HEIF):
         """As pillow-heif tells."""
         return int(image.info.get("bit_depth", 8))
 
-    def kept_bits(self, file: BinaryIO, image: Image.Image, found: Found) -> int:
+    def decoded_bits(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> int:
         """All of them."""
         return self.stored_bits(file, image)
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What pillow-heif and the boxes tell."""
-        found = super().beside(file, image)
-        if whole(found).sequence:
+        found = super().read_metadata(file, image)
+        if box_facts(found).sequence:
             found.lost.append("the moving pictures of the sequence are gone")
         return found
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """8 bits as Pillow has them, more as 16."""
         if self.stored_bits(file, image) <= 8:
-            return super().pixels(file, image, found)
+            return super().decode_pixels(file, image, found)
         opened = importlib.import_module("pillow_heif").open_heif(
             _readable(file), convert_hdr_to_8bit=False, hdr_to_16bit=True
         )
@@ -87,15 +87,15 @@ class HEIC(HEIF):
         )  # white is white
         icc = found.info.get("icc_profile")
         planes = planes[:, :, None] if planes.ndim == 2 else planes
-        pixels, alpha = split(planes, clear=planes.shape[2] in (2, 4))
+        pixels, alpha = split_alpha(planes, clear=planes.shape[2] in (2, 4))
         if alpha is not None and opened.premultiplied_alpha:
-            pixels = uncovered(pixels, alpha)
+            pixels = unpremultiply(pixels, alpha)
         return pixels, alpha, icc
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode the file, whose data may have another size than its boxes tell."""
-        picture = super().read(file, asked)
-        check_size(picture.size, asked)
+        picture = super().read(file, request)
+        check_size(picture.size, request)
         return picture
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
@@ -103,7 +103,7 @@ class HEIC(HEIF):
         quality = quality or QUALITY
         given = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
         options: dict[str, Any] = {key: value for key, value in given.items() if value}
-        options |= {"quality": quality, "chroma": 444 if quality >= FINE else 420}
+        options |= {"quality": quality, "chroma": 444 if quality >= DEEP else 420}
         if picture.cicp:
             primaries, transfer = picture.cicp[:2]
             options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
@@ -127,8 +127,8 @@ class HEIC(HEIF):
 
 def _readable(file: BinaryIO) -> BinaryIO:
     """The file; a copy with others where libheif would refuse it for the colours it tells."""
-    told = heif.read_facts(file)
+    facts = heif.read_facts(file)
     file.seek(0)
-    if told.nclx and told.cicp and not known(told.cicp):
-        return io.BytesIO(heif.numbered(file.read(), UNTOLD))
+    if facts.nclx and facts.cicp and not is_known_cicp(facts.cicp):
+        return io.BytesIO(heif.with_cicp(file.read(), UNSPECIFIED))
     return file

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 
 
 class ICO(PillowFormat):
@@ -21,9 +21,9 @@ class ICO(PillowFormat):
         """It begins with 0, 1 and how many there are."""
         return head[:4] == b"\0\0\1\0" and head[4:6] not in (b"", b"\0\0")
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """How many others there are."""
-        found = super().beside(file, image)
+        found = super().read_metadata(file, image)
         if len(image.info.get("sizes", ())) > 1:
             found.lost.append("only the largest of the icon's pictures is taken")
         return found

@@ -13,10 +13,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import PictureError
 from .. import decoding, metadata, xmp, xmppacket
-from ..format import DAMAGED, FINE, Asked, Memory
+from ..format import DAMAGED, DEEP, Memory, ReadRequest
 from ..jpeg import jpegcheck, jpegfile
 from ..picture import Picture
-from ..pillow import Found, PillowFormat, saved
+from ..pillow import FileMetadata, PillowFormat, save_with_pillow
 
 SEGMENT = 65_000
 """Bytes that a segment of a JPEG holds, with room for its name."""
@@ -28,7 +28,7 @@ DENSITY = 65_535
 QUALITY = 95
 FORCE = "Restore the file, or give --force-damaged"
 OTHERS = "only the main one of the file's pictures is taken"
-BEHIND = {
+TRAILERS = {
     b"hdr-gain-map/1.0": xmp.GAIN_MAP, jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
     b"HDRGainMap": xmp.GAIN_MAP, b"hdrgainmap": xmp.GAIN_MAP, b"ftyp": xmp.VIDEO,
     b"MotionPhoto_Data": xmp.VIDEO, b"DepthMap": xmp.DEPTH, b"depthmap": xmp.DEPTH,
@@ -42,10 +42,10 @@ SIGNS = {
 }  # fmt: skip
 
 
-class Opened(JpegImageFile):
+class OpenedJPEG(JpegImageFile):
     """A JPEG as Pillow sees it, and its layout."""
 
-    layout: jpegfile.Layout
+    layout: jpegfile.JPEGLayout
     force: bool = False
 
 
@@ -68,32 +68,32 @@ class JPEG(PillowFormat):
         """It begins with SOI and another marker."""
         return head.startswith(b"\xff\xd8\xff")
 
-    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+    def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
         """What a decoder needs of the file."""
-        layout = jpegfile.opened(file)
-        image = Opened(layout.stream(file))
-        image.layout, image.force = layout, asked.force_damaged
+        layout = jpegfile.read_layout(file)
+        image = OpenedJPEG(layout.stream(file))
+        image.layout, image.force = layout, request.force_damaged
         return image
 
-    def frames(self, image: Image.Image) -> int:
+    def frame_count(self, image: Image.Image) -> int:
         """One photo, and what belongs to it: previews, depth, the rest of a burst."""
         return 1
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What the segments tell."""
-        beside, lost = cast("Opened", image).layout.beside, list[str]()
+        beside, lost = cast("OpenedJPEG", image).layout.metadata, list[str]()
         if beside.exif:  # what is too long for one segment goes on in the next
             image.info["exif"] = b"Exif\0\0" + b"".join(
                 part for at, part in enumerate(beside.exif) if not at or part[:2] not in ORDERS
             )
         if beside.xmp:
-            image.info["xmp"], told = metadata.without_pointers(_extended(beside, lost))
-            lost += told
+            image.info["xmp"], notes = metadata.without_pointers(_extended_xmp(beside, lost))
+            lost += notes
         icc = _profile(beside.icc)
         if beside.icc and not icc:
             lost.append("the colour profile is damaged and was dropped")
         image.info["icc_profile"] = icc
-        found = super().beside(file, image)
+        found = super().read_metadata(file, image)
         found.lost += lost
         if beside.left <= 0:
             found.lost.append(f"more than {jpegfile.MOST_KEPT // 10**6} MB of metadata: dropped")
@@ -109,66 +109,74 @@ class JPEG(PillowFormat):
             found.texts = (("Comment", comment),)
         return found
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> decoding.Decoded:
+    def decode_pixels(
+        self, file: BinaryIO, image: Image.Image, found: FileMetadata
+    ) -> decoding.Decoded:
         """The pixels, if they are all there; what stands behind them is said to be gone."""
-        layout, force = cast("Opened", image).layout, cast("Opened", image).force
-        jpegfile.walked(file, layout)
-        if problem := _damage(file, layout, found.lost):
+        layout, force = cast("OpenedJPEG", image).layout, cast("OpenedJPEG", image).force
+        jpegfile.add_scans(file, layout)
+        if problem := _find_damage(file, layout, found.lost):
             if not force:
                 raise PictureError(f"the file is {problem}", FORCE)
             found.lost.append(f"the file is {problem}")
         elif not layout.ended:
             found.lost.append("the file lacks its end marker (EOI); the picture is whole")
-        behind = _behind(file, layout)
-        if told := {*BEHIND.values()} & {*found.lost}:  # known from the XMP data already
-            behind = [said for said in behind if said in BEHIND.values()]
-        found.lost += [said for said in behind if said not in told]
-        if len(layout.components) == 4 and not layout.beside.adobe:
+        behind = _trailing_data(file, layout)
+        if known := {*TRAILERS.values()} & {*found.lost}:  # known from the XMP data already
+            behind = [said for said in behind if said in TRAILERS.values()]
+        found.lost += [said for said in behind if said not in known]
+        if len(layout.components) == 4 and not layout.metadata.adobe:
             found.lost.append("the CMYK has no Adobe marker and was taken as Adobe writes it")
-        whole = Opened(layout.stream(file))
+        whole = OpenedJPEG(layout.stream(file))
         try:
-            return super().pixels(layout.stream(file), whole, found)
+            return super().decode_pixels(layout.stream(file), whole, found)
         except DAMAGED as error:
             if not force:
                 raise PictureError(f"the file is damaged: {error}", FORCE) from error
             whole.tile = []  # what was decoded so far
-            return decoding.by_pillow(whole, found.info.get("icc_profile"), found.lost)
+            return decoding.decode_with_pillow(whole, found.info.get("icc_profile"), found.lost)
 
-    def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
+    def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
         """A comment."""
         return tuple(text for text in picture.texts if text[0] == "Comment")
 
-    def fitted(self, picture: Picture) -> Picture:
+    def fit(self, picture: Picture) -> Picture:
         """The picture as it fits into short segments."""
-        picture = super().fitted(picture)
+        picture = super().fit(picture)
         if picture.exif and len(picture.exif) > SEGMENT:
             exif = metadata.without_maker_note(picture.exif)
             lost = "the EXIF maker note is too long for a JPEG: dropped"
-            picture = picture.losing(lost, exif=exif)
+            picture = picture.with_loss(lost, exif=exif)
             if len(exif) > SEGMENT:
-                picture = picture.losing("the EXIF data is too long for a JPEG: dropped", exif=None)
+                picture = picture.with_loss(
+                    "the EXIF data is too long for a JPEG: dropped", exif=None
+                )
         if picture.xmp and len(picture.xmp) > SEGMENT:
-            short, names = xmp.shortened(picture.xmp, SEGMENT)
+            short, names = xmp.shorten(picture.xmp, SEGMENT)
             what = f"dropped {', '.join(names[:8])}" if short else "dropped"
             if names or not short:
-                picture = picture.losing(f"the XMP data is too long for a JPEG: {what}")
+                picture = picture.with_loss(f"the XMP data is too long for a JPEG: {what}")
             picture = replace(picture, xmp=short)
         if picture.iptc and not metadata.photoshop_segment(picture.iptc):
-            picture = picture.losing("the IPTC records are too long for a JPEG: dropped", iptc=None)
+            picture = picture.with_loss(
+                "the IPTC records are too long for a JPEG: dropped", iptc=None
+            )
         if picture.icc and len(picture.icc) > PROFILE:
-            picture = picture.losing("the colour profile is too long for a JPEG: dropped", icc=None)
+            picture = picture.with_loss(
+                "the colour profile is too long for a JPEG: dropped", icc=None
+            )
         if picture.dpi and not all(1 <= round(value) <= DENSITY for value in picture.dpi):
             x, y = picture.dpi
             lost = f"JPEG holds 1 to {DENSITY:,} dpi: {x:g} x {y:g} dropped"
-            picture = picture.losing(lost, dpi=None)
+            picture = picture.with_loss(lost, dpi=None)
         if any(len(_comment(text)) > DENSITY + 2 for _, text in picture.texts):
-            picture = picture.losing("the comment is too long for a JPEG: dropped", texts=())
+            picture = picture.with_loss("the comment is too long for a JPEG: dropped", texts=())
         return picture
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode by Pillow; full colour resolution from quality 90 on."""
         quality = quality or QUALITY
-        options: dict[str, Any] = {"quality": quality, "subsampling": 0 if quality >= FINE else 2}
+        options: dict[str, Any] = {"quality": quality, "subsampling": 0 if quality >= DEEP else 2}
         if picture.dpi:
             options["dpi"] = picture.dpi
         extra = b"".join(_comment(text) for _, text in picture.texts)
@@ -176,13 +184,13 @@ class JPEG(PillowFormat):
             extra += metadata.photoshop_segment(picture.iptc)
         if extra:
             options["extra"] = extra
-        saved(replace(picture, dpi=None), file, "JPEG", options)
+        save_with_pillow(replace(picture, dpi=None), file, "JPEG", options)
 
 
 ORDERS = (b"II", b"MM")
 
 
-def _damage(file: BinaryIO, layout: jpegfile.Layout, lost: list[str]) -> str | None:
+def _find_damage(file: BinaryIO, layout: jpegfile.JPEGLayout, lost: list[str]) -> str | None:
     """What is wrong with the picture's data; None where nothing is known to be."""
     if problem := layout.problem():
         return f"damaged: {problem}"
@@ -194,38 +202,38 @@ def _damage(file: BinaryIO, layout: jpegfile.Layout, lost: list[str]) -> str | N
     if (row := layout.cut()) is not None:
         return f"cut off: {row} of {layout.height} rows are there"
     try:
-        found = jpegcheck.checked(file, layout)
+        found = jpegcheck.find_damage(file, layout)
     except DAMAGED as error:
         return f"damaged: {error}"
     if not found:
         return None
     what, row = found
     if what != jpegcheck.MISSING:
-        told = "more data than pixels" if what == jpegcheck.LONG else "some pixels not complete"
-        lost.append(f"there are {told} at row {row} of {layout.height}: it may be damaged")
+        amount = "more data than pixels" if what == jpegcheck.LONG else "some pixels not complete"
+        lost.append(f"there are {amount} at row {row} of {layout.height}: it may be damaged")
         return None
     if layout.ended and any(scan.interval for scan in layout.scans):
         return f"damaged: data are missing from row {row} of {layout.height} on"
     return f"cut off: {row} of {layout.height} rows are there"
 
 
-def _behind(file: BinaryIO, layout: jpegfile.Layout) -> list[str]:
+def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:
     """What stands behind the picture and is gone, as sentences."""
     at = layout.end + 2 * layout.ended
-    told: dict[str, None] = {}
+    notes: dict[str, None] = {}
     others, count, tail = False, 0, b""
     file.seek(at)
     while data := file.read(jpegfile.CHUNK):
         if not count:
             others = data.lstrip(b"\0\xff\r\n ")[:1] == b"\xd8"
-        told |= {said: None for sign, said in BEHIND.items() if sign in tail + data}
-        count += len(data.rstrip(b"\0\xff\r\n ") if not told else data)
+        notes |= {said: None for sign, said in TRAILERS.items() if sign in tail + data}
+        count += len(data.rstrip(b"\0\xff\r\n ") if not notes else data)
         tail = data[-64:]
-    if others and not told:
-        told[OTHERS] = None
-    if count and not told:
-        told[f"{count:,} bytes behind the picture were dropped"] = None
-    return list(told)
+    if others and not notes:
+        notes[OTHERS] = None
+    if count and not notes:
+        notes[f"{count:,} bytes behind the picture were dropped"] = None
+    return list(notes)
 
 
 def _profile(segments: list[bytes]) -> bytes | None:
@@ -237,7 +245,7 @@ def _profile(segments: list[bytes]) -> bytes | None:
     return b"".join(parts[at] for at in range(1, count + 1))
 
 
-def _extended(beside: jpegfile.Beside, lost: list[str]) -> bytes:
+def _extended_xmp(beside: jpegfile.JPEGMetadata, lost: list[str]) -> bytes:
     """The XMP packet with what of it lies in other segments, if that is sound."""
     main = beside.xmp[0]
     names = {part[:32] for part in beside.extended if len(part) >= 40 and part[:32] in main}
@@ -249,7 +257,7 @@ def _extended(beside: jpegfile.Beside, lost: list[str]) -> bytes:
         data = b"".join(part[40:] for _, part in ordered)
         if hashlib.md5(data, usedforsecurity=False).hexdigest().upper().encode() == name.upper():
             with contextlib.suppress(xmppacket.UnreadableError):
-                main = xmp.joined(main, data)
+                main = xmp.join_extended(main, data)
     if len(beside.xmp) > 1:
         lost.append("only the first of several XMP packets was kept")
     return main

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..decoding import Decoded
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 
 BOXED = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"
@@ -44,9 +44,9 @@ class JPEG2000(PillowFormat):
         file.seek(place)
         return max(((depth & 0x7F) + 1 for depth in depths), default=8)
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """Profile, XMP and EXIF, which Pillow does not look for."""
-        found = super().beside(file, image)
+        found = super().read_metadata(file, image)
         place = file.tell()
         for name, start, length in _boxes(file, 0, None):
             if name == b"jp2h":
@@ -63,10 +63,10 @@ class JPEG2000(PillowFormat):
         file.seek(place)
         return found
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """The pixels; Pillow shifts values of fewer than 16 bits, and white is to be white."""
         bits = self.stored_bits(file, image)
-        pixels, alpha, icc = super().pixels(file, image, found)
+        pixels, alpha, icc = super().decode_pixels(file, image, found)
         if pixels.dtype == np.uint16 and 8 < bits < 16:
             pixels = (pixels | pixels >> bits).astype(np.uint16)
         return pixels, alpha, icc

@@ -13,10 +13,10 @@ from PIL import Image
 
 from ...errors import PictureError
 from .. import metadata, profiles
-from ..decoding import split
-from ..format import DAMAGED, Asked, Header, Memory, check_size
-from ..picture import Picture, shallow
-from ..pillow import Found, PillowFormat, alone
+from ..decoding import split_alpha
+from ..format import DAMAGED, Header, Memory, ReadRequest, check_size
+from ..picture import Picture, reduce_to_8_bits
+from ..pillow import FileMetadata, PillowFormat, without_pillow_limits
 from . import _jxl
 from .jpeg import JPEG
 
@@ -49,55 +49,59 @@ class JXL(PillowFormat):
         """It begins with a codestream or as a container."""
         return head.startswith((_jxl.CODESTREAM, _jxl.CONTAINER))
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """What the codestream's header tells; the plugin would decode everything for it."""
-        told = _read_facts(file, asked)
-        colours = 1 if told.gray else 3
-        return Header(told.size, _bits(told), colours + told.alpha)
+        facts = _read_facts(file, request)
+        colours = 1 if facts.gray else 3
+        return Header(facts.size, _bits(facts), colours + facts.alpha)
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode the file."""
-        told = _read_facts(file, asked)
+        facts = _read_facts(file, request)
         file.seek(0)
         decoder: Any = importlib.import_module("pillow_jxl").Decoder(num_threads=-1)
         jpeg, info, data, icc, _ = decoder(file.read())
         if jpeg:
-            picture = JPEG().read(io.BytesIO(data), replace(asked, page=None))
+            picture = JPEG().read(io.BytesIO(data), replace(request, page=None))
             return replace(picture, format=self.key)
-        with alone():
-            found = _found(told)
+        with without_pillow_limits():
+            found = _found(facts)
             channels = PACKED[info.mode]
             size = (info.height, info.width, channels)
             depth = np.uint16 if len(data) == 2 * np.prod(size) else np.uint8
             planes = np.frombuffer(data, depth).reshape(size)
-            pixels, alpha = split(planes, channels in (2, 4))
-            if told.floats or (told.bits > 8 and depth == np.uint8):
-                found.lost.append(self.shallow(told.bits))
-            icc = None if told.cicp else icc
+            pixels, alpha = split_alpha(planes, channels in (2, 4))
+            if facts.floats or (facts.bits > 8 and depth == np.uint8):
+                found.lost.append(self.depth_note(facts.bits))
+            icc = None if facts.cicp else icc
             picture = self.picture(found, pixels, alpha, icc)
-            return replace(picture, lossless=told.lossless)
+            return replace(picture, lossless=facts.lossless)
 
-    def depth(self, picture: Picture) -> Picture:
+    def fit_depth(self, picture: Picture) -> Picture:
         """16 bits stay in gray alone."""
         if picture.pixels.ndim == 2 and picture.alpha is None:
             return picture
-        return shallow(picture, "16 bits a channel became 8: JPEG XL's encoder here takes no more")
+        return reduce_to_8_bits(
+            picture, "16 bits a channel became 8: JPEG XL's encoder here takes no more"
+        )
 
-    def fitted(self, picture: Picture) -> Picture:
+    def fit(self, picture: Picture) -> Picture:
         """The picture in sRGB, which is all that the encoder tells."""
-        picture = super().fitted(picture)
+        picture = super().fit(picture)
         if picture.icc is None:
             return picture
         if picture.icc and _like_srgb(picture.icc):
             return replace(picture, icc=None)
         if picture.pixels.dtype == np.uint16:
-            picture = shallow(picture, "16 bits a channel became 8: the profile was applied")
+            picture = reduce_to_8_bits(
+                picture, "16 bits a channel became 8: the profile was applied"
+            )
         converted = profiles.to_srgb(Image.fromarray(picture.pixels), picture.icc or b"")
         if converted is None:
-            return picture.losing("the colour profile is damaged and was dropped", icc=None)
+            return picture.with_loss("the colour profile is damaged and was dropped", icc=None)
         pixels = np.asarray(converted)
         pixels = pixels[:, :, 1] if picture.pixels.ndim == 2 else pixels
-        return picture.losing(NO_PROFILE, pixels=pixels, icc=None)
+        return picture.with_loss(NO_PROFILE, pixels=pixels, icc=None)
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
         """Encode; without loss where the picture came so and no quality is asked for."""
@@ -124,30 +128,30 @@ class JXL(PillowFormat):
         )  # fmt: skip
 
 
-def _read_facts(file: BinaryIO, asked: Asked) -> _jxl.JxlFacts:
+def _read_facts(file: BinaryIO, request: ReadRequest) -> _jxl.JxlFacts:
     """The header.
 
     Raises:
         PictureError: the picture is too large, or animated.
     """
-    told = _jxl.read_facts(file)
-    check_size(told.size, asked)
-    if told.animated:
+    facts = _jxl.read_facts(file)
+    check_size(facts.size, request)
+    if facts.animated:
         raise PictureError(
             "it is animated, and its reader here gives the last frame alone",
             "Take its frames apart first",
         )
-    return told
+    return facts
 
 
-def _bits(told: _jxl.JxlFacts) -> int:
-    return 16 if told.bits > 8 and told.gray and not told.floats else 8
+def _bits(facts: _jxl.JxlFacts) -> int:
+    return 16 if facts.bits > 8 and facts.gray and not facts.floats else 8
 
 
-def _found(told: _jxl.JxlFacts) -> Found:
+def _found(facts: _jxl.JxlFacts) -> FileMetadata:
     """What stands beside the pixels; they are upright already."""
-    found = Found(xmp=told.parts.get(b"xml "), lost=list(told.lost))
-    exif = told.parts.get(b"Exif", b"")
+    found = FileMetadata(xmp=facts.parts.get(b"xml "), lost=list(facts.lost))
+    exif = facts.parts.get(b"Exif", b"")
     start = int.from_bytes(exif[:4], "big") + 4
     if exif[:2] in (b"II", b"MM"):
         start = 0  # a widespread mistake
@@ -158,15 +162,15 @@ def _found(told: _jxl.JxlFacts) -> Found:
     except DAMAGED:
         found.exif = Image.Exif()
         found.lost.append("the EXIF data is damaged and was dropped")
-    if told.cicp and not profiles.plain(told.cicp, told.gray):
-        found.cicp = told.cicp
+    if facts.cicp and not profiles.is_like_srgb(facts.cicp, facts.gray):
+        found.cicp = facts.cicp
     return found
 
 
 def _like_srgb(icc: bytes) -> bool:
     """Whether a profile changes no colour by more than a level on the way to sRGB."""
     steps = np.arange(0, 256, 15, dtype=np.uint8)
-    if profiles.space(icc) == "GRAY":
+    if profiles.colour_space(icc) == "GRAY":
         table = np.arange(256, dtype=np.uint8)[None]
     else:
         table = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)

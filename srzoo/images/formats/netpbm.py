@@ -8,8 +8,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from ..decoding import Decoded, split
-from ..pillow import Found, PillowFormat
+from ..decoding import Decoded, split_alpha
+from ..pillow import FileMetadata, PillowFormat
 
 NUMBER = re.compile(rb"(?:\s|#[^\n]*\n?)*(\d{1,9})")
 WHITE = 65_535
@@ -32,18 +32,18 @@ class Netpbm(PillowFormat):
         """By the value of white."""
         return 8 if _parsed(file)[3] < 256 else 16
 
-    def kept_bits(self, file: BinaryIO, image: Image.Image, found: Found) -> int:
+    def decoded_bits(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> int:
         """All of them."""
         return self.stored_bits(file, image)
 
-    def channels(self, image: Image.Image, found: Found) -> int:
+    def channels(self, image: Image.Image, found: FileMetadata) -> int:
         """Gray is gray, though Pillow calls deep gray an integer."""
         return 1 if image.mode in ("1", "L", "I") else 3
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """The values as parts of white."""
         if self.stored_bits(file, image) == 8:
-            return super().pixels(file, image, found)
+            return super().decode_pixels(file, image, found)
         kind, width, height, white, start = _parsed(file)
         planes = 3 if kind in b"36" else 1
         count = width * height * planes
@@ -58,7 +58,7 @@ class Netpbm(PillowFormat):
             raise ValueError(f"a value is larger than white, which is {white}")
         deep = values.astype(np.uint32)
         deep = (deep * WHITE + white // 2) // white
-        return (*split(deep.astype(np.uint16).reshape(height, width, planes), False), None)
+        return (*split_alpha(deep.astype(np.uint16).reshape(height, width, planes), False), None)
 
 
 def _parsed(file: BinaryIO) -> tuple[bytes, int, int, int, int]:

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .. import layers, profiles
-from ..format import Asked, Header, Memory, check_page, check_size
+from ..format import Header, Memory, ReadRequest, check_page, check_size
 from ..picture import Picture
-from ..pillow import ANIMATED, APART, SIDEWAYS, Found, PillowFormat, alone, saved
+from ..pillow import (
+    ANIMATED,
+    APART,
+    SIDEWAYS,
+    FileMetadata,
+    PillowFormat,
+    save_with_pillow,
+    without_pillow_limits,
+)
 from ..png import pngpixels, pngtexts, pngwriter
-from ..png.pngchunks import Chunks, scan
+from ..png.pngchunks import PNGChunks, read_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,34 +46,36 @@ class PNG(PillowFormat):
         """It begins with PNG's signature."""
         return head.startswith(pngwriter.SIGNATURE)
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """What the chunks tell."""
-        chunks, pages, page = _chosen(file, asked)
+        chunks, pages, page = _chosen(file, request)
         head = chunks.head
-        with alone():
-            turn = pngtexts.found_in(chunks).turn
+        with without_pillow_limits():
+            turn = pngtexts.read_metadata(chunks).orientation
         size = (head.height, head.width) if turn in SIDEWAYS else (head.width, head.height)
         clear = chunks.clear or any(layer.dispose for layer, _ in chunks.frames[:page])
         bits = 16 if head.bits == 16 else 8
         channels = (1 if chunks.gray else 3) + clear
         return Header(size, bits, channels, pages)
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode the pixels apart from all that stands beside them."""
-        chunks, pages, page = _chosen(file, asked)
-        with alone():
-            found = pngtexts.found_in(chunks)
-            if pages == 1 or (chunks.apart and not page):
+        chunks, pages, page = _chosen(file, request)
+        with without_pillow_limits():
+            found = pngtexts.read_metadata(chunks)
+            if pages == 1 or (chunks.default_is_apart and not page):
                 found.lost += [APART.format(pages)] * (pages > 1)
-                head, parts, force = chunks.head, chunks.still, asked.force_damaged
+                head, parts, force = chunks.head, chunks.data_parts, request.force_damaged
                 pixels, alpha = pngpixels.decode(file, chunks, head, parts, force, found.lost)
             else:
                 found.lost.append(ANIMATED.format(page + 1, pages))
-                pixels, alpha = _frame(file, chunks, page - chunks.apart, asked, found.lost)
+                pixels, alpha = _frame(
+                    file, chunks, page - chunks.default_is_apart, request, found.lost
+                )
             icc = _profile(chunks, found, gray=pixels.ndim == 2)
             return self.picture(found, pixels, alpha, icc)
 
-    def texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
+    def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
         """Those whose keyword PNG can hold."""
         return tuple(text for text in picture.texts if _is_keyword(text[0]))
 
@@ -89,7 +99,7 @@ class PNG(PillowFormat):
         options |= {"pnginfo": info, "xmp": None}
         if picture.dpi:
             options["dpi"] = picture.dpi
-        saved(picture, file, "PNG", options)
+        save_with_pillow(picture, file, "PNG", options)
 
 
 def _is_keyword(text: str) -> bool:
@@ -99,37 +109,37 @@ def _is_keyword(text: str) -> bool:
         return False
 
 
-def _chosen(file: BinaryIO, asked: Asked) -> tuple[Chunks, int, int]:
+def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[PNGChunks, int, int]:
     """What the file holds, how many pictures, and the index of the one that is asked for."""
-    chunks = scan(file, asked.force_damaged)
-    check_size((chunks.head.width, chunks.head.height), asked)
-    pages = max(1, len(chunks.frames) + (chunks.apart and bool(chunks.frames)))
-    return chunks, pages, check_page(pages, asked)
+    chunks = read_chunks(file, request.force_damaged)
+    check_size((chunks.head.width, chunks.head.height), request)
+    pages = max(1, len(chunks.frames) + (chunks.default_is_apart and bool(chunks.frames)))
+    return chunks, pages, check_page(pages, request)
 
 
 def _frame(
-    file: BinaryIO, chunks: Chunks, index: int, asked: Asked, lost: list[str]
+    file: BinaryIO, chunks: PNGChunks, index: int, request: ReadRequest, lost: list[str]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """What is seen at a frame of the animation."""
 
     def draw(at: int) -> NDArray[Any]:
         layer, parts = chunks.frames[at]
         head = replace(chunks.head, width=layer.box[2], height=layer.box[3])
-        pixels, alpha = pngpixels.decode(file, chunks, head, parts, asked.force_damaged, lost)
-        return layers.joined(pixels, alpha)
+        pixels, alpha = pngpixels.decode(file, chunks, head, parts, request.force_damaged, lost)
+        return layers.join_alpha(pixels, alpha)
 
     size = (chunks.head.width, chunks.head.height)
     order = [layer for layer, _ in chunks.frames[: index + 1]]
-    return layers.parted(layers.shown(size, order, draw, asked.max_pixels), chunks.clear)
+    return layers.part_alpha(layers.compose(size, order, draw, request.max_pixels), chunks.clear)
 
 
-def _profile(chunks: Chunks, found: Found, gray: bool) -> bytes | None:
+def _profile(chunks: PNGChunks, found: FileMetadata, gray: bool) -> bytes | None:
     """The profile, which may be told by other chunks than iCCP."""
     icc: bytes | None = found.info.get("icc_profile")
-    if icc and profiles.space(icc) in ("GRAY", "RGB")[not gray :]:
+    if icc and profiles.colour_space(icc) in ("GRAY", "RGB")[not gray :]:
         return icc
     if icc:
-        found.lost.append(f"the profile is of {profiles.space(icc)} colours and was dropped")
+        found.lost.append(f"the profile is of {profiles.colour_space(icc)} colours and was dropped")
     if found.cicp:
         return None  # numbers tell the colours, and go before whatever else does
     implied, problem = pngwriter.implied_profile(chunks.data, gray)

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, cast
 from PIL import Image
 
 from ...errors import PictureError
-from ..format import Asked
-from ..pillow import Found, PillowFormat
+from ..format import ReadRequest
+from ..pillow import FileMetadata, PillowFormat
 
 RESOLUTION, IPTC, EXIF, XMP = 1005, 1028, 1058, 1060
 
@@ -26,22 +26,22 @@ class PSD(PillowFormat):
         """It begins with its signature."""
         return head[:4] == b"8BPS"
 
-    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+    def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
         """The file opened; Pillow knows 1 and 8 bits."""
         head = file.read(26)
         file.seek(0)
         bits = struct.unpack_from(">H", head, 22)[0] if len(head) == 26 else 8
         if bits not in (1, 8):
             raise PictureError(f"the PSD has {bits} bits a channel", "Save it as TIFF or PNG")
-        return super().opened(file, asked)
+        return super().open_image(file, request)
 
-    def frames(self, image: Image.Image) -> int:
+    def frame_count(self, image: Image.Image) -> int:
         """One: layers are no pages."""
         return 1
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What Photoshop's resources tell."""
-        found = super().beside(file, image)
+        found = super().read_metadata(file, image)
         resources: dict[int, Any] = {
             number: data for number, _, data in getattr(image, "resources", [])
         }

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from ..format import DAMAGED, Asked, Format, Header, check_page, check_size
+from ..format import DAMAGED, Format, Header, ReadRequest, check_page, check_size
 from ..picture import Picture
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 from ..tiff import pages, tags
 
 if TYPE_CHECKING:
@@ -64,23 +64,23 @@ class Raw(Format):
             return True
         return head[:4] in TIFFS and suffix in self.suffixes
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """The size as it will be developed."""
-        with _opened(file, asked) as raw:
+        with _opened(file, request) as raw:
             return Header(_size(raw), 16, 3)
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Develop it."""
         found = _beside(file)
-        with _opened(file, asked) as raw:
+        with _opened(file, request) as raw:
             pixels = _developed(raw)
         found.lost.append(DEVELOPED)
-        found.turn = 1  # it is turned already
+        found.orientation = 1  # it is turned already
         return replace(PillowFormat().picture(found, pixels, None, None), format=self.successor)
 
 
 @contextlib.contextmanager
-def _opened(file: BinaryIO, asked: Asked) -> Generator[Any]:
+def _opened(file: BinaryIO, request: ReadRequest) -> Generator[Any]:
     """The file opened by LibRaw, not yet unpacked.
 
     Raises:
@@ -88,12 +88,12 @@ def _opened(file: BinaryIO, asked: Asked) -> Generator[Any]:
     """
     if not importlib.util.find_spec("rawpy"):
         raise PictureError("it is a camera's raw file", f"Develop it first, or: {EXTRA}")
-    check_page(1, asked, "page")
+    check_page(1, request, "page")
     rawpy = importlib.import_module("rawpy")
     file.seek(0)
     try:
         with rawpy.imread(io.BytesIO(file.read())) as raw:
-            check_size(_size(raw), asked)
+            check_size(_size(raw), request)
             yield raw
     except rawpy.LibRawError as error:
         reason = error.args[0] if error.args else error
@@ -115,7 +115,7 @@ def _developed(raw: Any) -> Pixels:
     return np.ascontiguousarray(raw.postprocess(use_camera_wb=True, output_bps=16))
 
 
-def _beside(file: BinaryIO) -> Found:
+def _beside(file: BinaryIO) -> FileMetadata:
     """EXIF and XMP, from where they can be found without knowing the maker."""
     try:
         file.seek(0)
@@ -124,7 +124,7 @@ def _beside(file: BinaryIO) -> Found:
             at, length = struct.unpack(">II", head[84:92])
             file.seek(at)
             with Image.open(io.BytesIO(file.read(length)), formats=("JPEG",)) as image:
-                return Found(exif=image.getexif())
-        return tags.beside(pages.contents(file).pages[0], [])
+                return FileMetadata(exif=image.getexif())
+        return tags.read_metadata(pages.read_contents(file).pages[0], [])
     except (PictureError, *DAMAGED):
-        return Found(lost=["no EXIF data was found in it"])
+        return FileMetadata(lost=["no EXIF data was found in it"])

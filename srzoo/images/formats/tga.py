@@ -7,7 +7,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from ..decoding import Decoded
-from ..pillow import Found, PillowFormat
+from ..pillow import FileMetadata, PillowFormat
 
 KINDS = (1, 2, 3, 9, 10, 11)
 DEPTHS = (1, 8, 15, 16, 24, 32)
@@ -33,13 +33,13 @@ class TGA(PillowFormat):
             and head[16] in DEPTHS
         )
 
-    def pixels(self, file: BinaryIO, image: Image.Image, found: Found) -> Decoded:
+    def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
         """The pixels; a fourth channel that is no transparency is left out."""
         place = file.tell()
         file.seek(17)
         descriptor = file.read(1)[0]
         file.seek(place)
-        pixels, alpha, icc = super().pixels(file, image, found)
+        pixels, alpha, icc = super().decode_pixels(file, image, found)
         if alpha is not None and not descriptor & ALPHA_BITS and not alpha.any():
             alpha = None
         return pixels, alpha, icc

@@ -9,12 +9,12 @@ from PIL import Image
 
 from ...errors import PictureError
 from .. import decoding, profiles, vips
-from ..format import Asked, Header, Memory, check_page, check_size
+from ..format import Header, Memory, ReadRequest, check_page, check_size
 from ..picture import PHOTO, Picture, to_8_bits
-from ..pillow import SIDEWAYS, PillowFormat, alone
+from ..pillow import SIDEWAYS, PillowFormat, without_pillow_limits
 from ..tiff import layout, pages, tags, tiffwriter
-from ..tiff.inks import Colours
-from ..tiff.strips import Parts
+from ..tiff.inks import ColourConverter
+from ..tiff.strips import StripReader
 from .raw import Raw
 
 if TYPE_CHECKING:
@@ -43,47 +43,53 @@ class TIFF(PillowFormat):
         """It begins as TIFF or BigTIFF of either order of bytes."""
         return head[:4] in BEGINNINGS
 
-    def header(self, file: BinaryIO, asked: Asked) -> Header:
+    def header(self, file: BinaryIO, request: ReadRequest) -> Header:
         """What the directories tell."""
-        found = pages.contents(file)
+        found = pages.read_contents(file)
         if found.raw:
-            return Raw().header(file, asked)
-        page = self._page(found, asked)
-        plan = layout.layout(page.directory, asked.force_damaged)
-        colours = Colours(plan)
-        turn = tags.turn(page)
-        width, height = plan.size
+            return Raw().header(file, request)
+        page = self._page(found, request)
+        tiff_layout = layout.read_layout(page.directory, request.force_damaged)
+        colours = ColourConverter(tiff_layout)
+        turn = tags.orientation(page)
+        width, height = tiff_layout.size
         size = (height, width) if turn in SIDEWAYS else (width, height)
         deep = colours.dtype == np.uint16 and (colours.channels != 4 or vips.library())
-        channels = min(colours.channels, 3) + (plan.alpha is not None)
+        channels = min(colours.channels, 3) + (tiff_layout.alpha is not None)
         return Header(size, 16 if deep else 8, channels, len(found.pages))
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode the page that is asked for."""
-        found = pages.contents(file)
+        found = pages.read_contents(file)
         if found.raw:
-            return Raw().read(file, asked)
-        page = self._page(found, asked)
-        plan = layout.layout(page.directory, asked.force_damaged)
-        if plan.size[0] * plan.size[1] * sum(plan.bits) > asked.max_pixels * WIDEST * 8:
+            return Raw().read(file, request)
+        page = self._page(found, request)
+        tiff_layout = layout.read_layout(page.directory, request.force_damaged)
+        if (
+            tiff_layout.size[0] * tiff_layout.size[1] * sum(tiff_layout.bits)
+            > request.max_pixels * WIDEST * 8
+        ):
             raise PictureError(
-                f"its {plan.samples} channels have more data than {asked.max_pixels:,} pixels",
+                f"its {tiff_layout.samples} channels have more data than"
+                f" {request.max_pixels:,} pixels",
                 "Leave some out",
             )
-        with alone():
-            beside = tags.beside(page, [*found.notes, *plan.notes])
-            pixels, alpha, icc = _decoded(plan, asked, beside.info.get("icc_profile"), beside.lost)
+        with without_pillow_limits():
+            beside = tags.read_metadata(page, [*found.notes, *tiff_layout.notes])
+            pixels, alpha, icc = _decoded(
+                tiff_layout, request, beside.info.get("icc_profile"), beside.lost
+            )
             return self.picture(beside, pixels, alpha, icc)
 
-    def _page(self, found: pages.Contents, asked: Asked) -> pages.Page:
+    def _page(self, found: pages.Contents, request: ReadRequest) -> pages.Page:
         """The page that is asked for.
 
         Raises:
             PictureError: there are several and none is chosen, or it is too large.
         """
-        page = found.pages[check_page(len(found.pages), asked, self.unit)]
-        page = pages.larger(page, found.notes)
-        check_size(layout.size_of(page.directory), asked)
+        page = found.pages[check_page(len(found.pages), request, self.unit)]
+        page = pages.full_size_of(page, found.notes)
+        check_size(layout.size_of(page.directory), request)
         return page
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
@@ -92,20 +98,20 @@ class TIFF(PillowFormat):
 
 
 def _decoded(
-    plan: layout.Layout, asked: Asked, icc: bytes | None, lost: list[str]
+    tiff_layout: layout.TIFFLayout, request: ReadRequest, icc: bytes | None, lost: list[str]
 ) -> decoding.Decoded:
     """Colours, alpha and the profile, as they lie."""
-    colours = Colours(plan)
-    width, height = plan.size
+    colours = ColourConverter(tiff_layout)
+    width, height = tiff_layout.size
     shape = (height, width) if colours.channels == 1 else (height, width, colours.channels)
     pixels: Pixels = np.zeros(shape, colours.dtype)
     alpha: Pixels | None = None
-    if plan.alpha is not None:
+    if tiff_layout.alpha is not None:
         alpha = np.zeros((height, width), colours.dtype)
-    parts = Parts(plan, asked.force_damaged)
+    parts = StripReader(tiff_layout, request.force_damaged)
     for left, top, block in parts.blocks():
         there = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
-        values, clear = colours.of(block)
+        values, clear = colours.convert(block)
         pixels[there] = values
         if alpha is not None and clear is not None:
             alpha[there] = clear
@@ -130,7 +136,7 @@ def _decoded(
 def _from_inks(inks: Pixels, icc: bytes | None, lost: list[str]) -> Pixels:
     """CMYK to sRGB, in 16 bits where pyvips is."""
     if inks.dtype == np.uint16:
-        sound = icc if icc and profiles.space(icc) == "CMYK" else None
+        sound = icc if icc and profiles.colour_space(icc) == "CMYK" else None
         done = vips.from_cmyk(inks, sound)
         if done is None and sound:
             done, sound = vips.from_cmyk(inks, None), None
@@ -143,4 +149,4 @@ def _from_inks(inks: Pixels, icc: bytes | None, lost: list[str]) -> Pixels:
             return done
         lost.append(SHALLOW_INKS)
     image = Image.fromarray(to_8_bits(inks), "CMYK")
-    return decoding.by_pillow(image, icc, lost)[0]
+    return decoding.decode_with_pillow(image, icc, lost)[0]

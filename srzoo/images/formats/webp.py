@@ -12,9 +12,9 @@ from PIL import Image
 
 from ...errors import PictureError
 from .. import decoding, layers, metadata
-from ..format import DAMAGED, MEND, Asked, Memory
+from ..format import DAMAGED, FIX, Memory, ReadRequest
 from ..picture import Picture
-from ..pillow import ANIMATED, Found, PillowFormat, alone, saved
+from ..pillow import ANIMATED, FileMetadata, PillowFormat, save_with_pillow, without_pillow_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +30,10 @@ FILLS = (0, 0x55)
 
 
 @dataclass
-class Chunks:
+class WebPChunks:
     """What a WebP file holds: the first of each chunk beside the pixels, and places of pixels."""
 
-    beside: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    metadata: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     places: list[tuple[bytes, int, int]] = field(default_factory=list[tuple[bytes, int, int]])
     codecs: set[bytes] = field(default_factory=set[bytes])
     cut: bool = False
@@ -58,49 +58,51 @@ class WebP(PillowFormat):
         """It is a RIFF file of WebP."""
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
-    def opened(self, file: BinaryIO, asked: Asked) -> Image.Image:
+    def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
         """As it is; completed where its end is missing and does no harm, or where it is forced."""
-        chunks = scan(file)
+        chunks = read_chunks(file)
         file.seek(0)
-        if chunks.cut and (asked.force_damaged or not _short(file, chunks)):
-            file = io.BytesIO(_completed(file, chunks, FILLS[0]))
+        if chunks.cut and (request.force_damaged or not _is_truncated(file, chunks)):
+            file = io.BytesIO(_complete(file, chunks, FILLS[0]))
         try:
-            image = super().opened(file, asked)
+            image = super().open_image(file, request)
         except DAMAGED as error:
-            raise PictureError(f"its pixels are damaged ({error})", MEND) from error
-        if asked.page and 1 < asked.page <= self.frames(image):  # those before it are decoded
-            layers.check_together(asked.page * image.width * image.height, asked.max_pixels)
+            raise PictureError(f"its pixels are damaged ({error})", FIX) from error
+        if request.page and 1 < request.page <= self.frame_count(
+            image
+        ):  # those before it are decoded
+            layers.check_total(request.page * image.width * image.height, request.max_pixels)
         return image
 
-    def beside(self, file: BinaryIO, image: Image.Image) -> Found:
+    def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
         """What the chunks tell."""
-        chunks = scan(file)
-        found = Found({"icc_profile": chunks.beside.get(b"ICCP")}, lost=chunks.notes)
+        chunks = read_chunks(file)
+        found = FileMetadata({"icc_profile": chunks.metadata.get(b"ICCP")}, lost=chunks.notes)
         try:
             exif = Image.Exif()
-            if data := chunks.beside.get(b"EXIF"):
+            if data := chunks.metadata.get(b"EXIF"):
                 found.info["exif"] = b"Exif\0\0" + data.removeprefix(b"Exif\0\0")
                 exif.load(found.info["exif"])
             found.exif = exif
         except DAMAGED as error:
             found.lost.append(f"the EXIF data is damaged and was dropped ({error})")
-        found.xmp = chunks.beside.get(b"XMP ")
-        found.turn = metadata.orientation(found.exif, found.xmp)
+        found.xmp = chunks.metadata.get(b"XMP ")
+        found.orientation = metadata.orientation(found.exif, found.xmp)
         return found
 
-    def read(self, file: BinaryIO, asked: Asked) -> Picture:
+    def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
         """Decode a picture or a frame, as a viewer shows it."""
-        with alone():
-            chunks = scan(file)
-            image, pages = self._chosen(file, asked)
-            found = self.beside(file, image)
-            pixels, alpha = _loaded(image)
-            if chunks.cut and asked.force_damaged and _short(file, chunks):
-                other = io.BytesIO(_completed(file, chunks, FILLS[1]))
-                second = layers.joined(*_loaded(self._chosen(other, asked)[0]))
+        with without_pillow_limits():
+            chunks = read_chunks(file)
+            image, pages = self._select_frame(file, request)
+            found = self.read_metadata(file, image)
+            pixels, alpha = _load(image)
+            if chunks.cut and request.force_damaged and _is_truncated(file, chunks):
+                other = io.BytesIO(_complete(file, chunks, FILLS[1]))
+                second = layers.join_alpha(*_load(self._select_frame(other, request)[0]))
                 pixels, alpha = _sound_rows(pixels, alpha, second, found.lost)
             if pages > 1:
-                found.lost.append(ANIMATED.format(asked.page, pages))
+                found.lost.append(ANIMATED.format(request.page, pages))
             if b"VP8L" not in chunks.codecs:
                 pixels = _neutral(pixels)
             picture = self.picture(found, pixels, alpha, found.info["icc_profile"])
@@ -111,15 +113,15 @@ class WebP(PillowFormat):
         options: dict[str, Any] = {"quality": quality or QUALITY, "exact": True}
         if picture.lossless and quality is None:
             options |= {"lossless": True, "quality": 50}  # 50: of the effort
-        saved(picture, file, "WEBP", options)
+        save_with_pillow(picture, file, "WEBP", options)
 
 
-def scan(file: BinaryIO) -> Chunks:
+def read_chunks(file: BinaryIO) -> WebPChunks:
     """The chunks of a file, in one walk."""
     end = file.seek(0, 2)
     file.seek(4)
     stated = 8 + int.from_bytes(file.read(4), "little")
-    chunks = Chunks(cut=stated > end + 1)
+    chunks = WebPChunks(cut=stated > end + 1)
     end = min(end, stated)
     at = 12
     while at + 8 <= end:
@@ -136,25 +138,25 @@ def scan(file: BinaryIO) -> Chunks:
         elif length > LARGEST:
             chunks.notes.append(f"the {name.decode('latin-1').strip()} chunk is too large: dropped")
         elif name in (b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "):
-            chunks.beside.setdefault(name, file.read(length))
+            chunks.metadata.setdefault(name, file.read(length))
         at += length + length % 2
     return chunks
 
 
-def _short(file: BinaryIO, chunks: Chunks) -> bool:
+def _is_truncated(file: BinaryIO, chunks: WebPChunks) -> bool:
     """Whether some pixels are missing."""
     end = file.seek(0, 2)
     return not chunks.places or any(at + length > end for _, at, length in chunks.places)
 
 
-def _completed(file: BinaryIO, chunks: Chunks, fill: int) -> bytes:
+def _complete(file: BinaryIO, chunks: WebPChunks, fill: int) -> bytes:
     """The same with pixels made of ``fill`` where they are missing, and without metadata.
 
     Of an animation the whole frames.
     """
     body = b"WEBP"
     for name in (b"VP8X", b"ANIM"):
-        if data := chunks.beside.get(name):
+        if data := chunks.metadata.get(name):
             if name == b"VP8X":
                 data = bytes([data[0] & 0b10010]) + data[1:]  # alpha and animation alone
             body += name + struct.pack("<I", len(data)) + data
@@ -170,12 +172,12 @@ def _completed(file: BinaryIO, chunks: Chunks, fill: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _load(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
     try:
         image.load()
     except DAMAGED as error:
-        raise PictureError(f"its pixels are damaged ({error})", MEND) from error
-    pixels, alpha, _ = decoding.by_pillow(image, None, [])
+        raise PictureError(f"its pixels are damaged ({error})", FIX) from error
+    pixels, alpha, _ = decoding.decode_with_pillow(image, None, [])
     return pixels, alpha
 
 
@@ -193,7 +195,7 @@ def _sound_rows(
     pixels: NDArray[Any], alpha: NDArray[Any] | None, second: NDArray[Any], lost: list[str]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The rows that do not depend on what was filled in; the last of them goes on below."""
-    first = layers.joined(pixels, alpha)
+    first = layers.join_alpha(pixels, alpha)
     same = (first == second).all(axis=(1, 2))
     sound = len(same) if same.all() else int(same.argmin())
     if not sound:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import PictureError
-from ..decoding import array
+from ..decoding import to_array
 from ..layers import CLEAR, KEEP, Layer
 from ..layers import RESTORE as BEFORE
 from ..png.pngchunks import damaged
@@ -101,7 +101,7 @@ class Frame:
         except OSError:
             problem = "data that are cut off or make no sense"
             image.tile = []  # what was decoded is there
-        return array(image), problem
+        return to_array(image), problem
 
     def _completed(self, data: bytes, problem: str, lost: list[str]) -> NDArray[Any]:
         first, _ = self._entries(data, 0)
@@ -117,7 +117,7 @@ class Frame:
 
 
 @dataclass
-class Blocks:
+class GIFContents:
     """What a GIF holds beside its pixels.
 
     Attributes:
@@ -135,16 +135,16 @@ class Blocks:
     notes: list[str] = field(default_factory=list[str])
 
 
-def scan(file: BinaryIO) -> Blocks:
+def read_blocks(file: BinaryIO) -> GIFContents:
     """What a GIF holds; no pixel is decoded.
 
     Raises:
         PictureError: there is no picture in it.
     """
     file.seek(6)
-    width, height, flags, _, aspect = struct.unpack("<HHBBB", _exactly(file, 7))
+    width, height, flags, _, aspect = struct.unpack("<HHBBB", _read_exactly(file, 7))
     palette = _palette(file, flags)
-    blocks = Blocks((width, height))
+    blocks = GIFContents((width, height))
     if aspect and abs((aspect + 15) / 64 - 1) > 0.01:
         blocks.notes.append(
             f"the pixels are not square ({(aspect + 15) / 64:.4g}:1): kept as they are"
@@ -157,11 +157,11 @@ def scan(file: BinaryIO) -> Blocks:
                 blocks.frames.append(_frame(file, palette, control))
                 control = b"\0\0\0\0"
             elif kind[0] == EXTENSION:
-                label = _exactly(file, 1)[0]
+                label = _read_exactly(file, 1)[0]
                 if label == CONTROL:
                     control = b"".join(_blocks(file, 4)).ljust(4, b"\0")
                 else:
-                    _beside(file, label, blocks)
+                    _read_extension(file, label, blocks)
             elif kind[0] == END:
                 ended = True
                 break
@@ -178,7 +178,7 @@ def scan(file: BinaryIO) -> Blocks:
     return blocks
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _read_exactly(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
         raise EOFError("the file is cut off")
@@ -186,28 +186,28 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
 
 
 def _palette(file: BinaryIO, flags: int) -> bytes:
-    return _exactly(file, 3 << (flags & 7) + 1) if flags & TABLE else b""
+    return _read_exactly(file, 3 << (flags & 7) + 1) if flags & TABLE else b""
 
 
 def _blocks(file: BinaryIO, most: int) -> Iterator[bytes]:
     """The data of sub-blocks up to their end, no more bytes than ``most``."""
-    while length := _exactly(file, 1)[0]:
-        data = _exactly(file, length)
+    while length := _read_exactly(file, 1)[0]:
+        data = _read_exactly(file, length)
         if most > 0:
             yield data[:most]
         most -= length
 
 
 def _frame(file: BinaryIO, palette: bytes, control: bytes) -> Frame:
-    x, y, width, height, flags = struct.unpack("<HHHHB", _exactly(file, 9))
+    x, y, width, height, flags = struct.unpack("<HHHHB", _read_exactly(file, 9))
     own = _palette(file, flags)
     if not (width and height):
         raise EOFError("a picture without size")
     start = end = file.tell()
     try:
-        _exactly(file, 1)
+        _read_exactly(file, 1)
         end = file.tell()
-        while length := _exactly(file, 1)[0]:
+        while length := _read_exactly(file, 1)[0]:
             file.seek(length, 1)
             end = file.tell()
     except EOFError:
@@ -222,11 +222,11 @@ def _frame(file: BinaryIO, palette: bytes, control: bytes) -> Frame:
     )
 
 
-def _beside(file: BinaryIO, label: int, blocks: Blocks) -> None:
+def _read_extension(file: BinaryIO, label: int, blocks: GIFContents) -> None:
     """A comment, XMP or a profile; other extensions mean nothing to a still."""
     if label == APPLICATION:
-        length = _exactly(file, 1)[0]
-        name = _exactly(file, length)
+        length = _read_exactly(file, 1)[0]
+        name = _read_exactly(file, length)
         start = file.tell()
         parts = list(_blocks(file, LARGEST))
         if name == b"XMP DataXMP" and blocks.xmp is None:

@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from .. import decoding
 from ..spliced import Part
-from .jpegfile import ARITHMETIC, Layout, Scan
+from .jpegfile import ARITHMETIC, JPEGLayout, Scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,16 +33,16 @@ MISSING, INCOMPLETE, LONG = "missing", "incomplete", "long"
 """Data are missing; they are in the last MCU alone; there are more than the pixels take."""
 
 
-def checked(file: BinaryIO, layout: Layout) -> tuple[str, int] | None:
+def find_damage(file: BinaryIO, layout: JPEGLayout) -> tuple[str, int] | None:
     """What is wrong with a picture's data, and from which row on; None where nothing is found.
 
     Pictures that are large are looked at in an eighth of their size, which shows less.
     """
     small = layout.width * layout.height >= decoding.LARGE
     plain = _decoded(file, layout, None, small=small)
-    other = _decoded(file, layout, _followed(file, layout, 0), small=small)
-    whole = range(0 if _same(plain, other) else 2**16)
-    differs = _units(layout, plain, other, whole, small=small)
+    other = _decoded(file, layout, _with_cut_intervals(file, layout, 0), small=small)
+    whole = range(0 if _are_equal(plain, other) else 2**16)
+    differs = _differing_units(layout, plain, other, whole, small=small)
     row = int(differs.any(axis=1).argmax()) * 8 * layout.unit[1]
     if layout.marker in ARITHMETIC:  # its coder leaves out what is nothing at the end
         return (MISSING, row) if differs[:-1].any() else None
@@ -51,14 +51,14 @@ def checked(file: BinaryIO, layout: Layout) -> tuple[str, int] | None:
     if small or len(layout.scans) > 1:
         return None
     del other
-    other = _decoded(file, layout, _followed(file, layout, END), small=False)
-    ends = _last(layout, layout.scans[0])
-    same = ~_units(layout, plain, other, np.unique(ends[0]), small=False)[ends]
+    other = _decoded(file, layout, _with_cut_intervals(file, layout, END), small=False)
+    ends = _last_units(layout, layout.scans[0])
+    same = ~_differing_units(layout, plain, other, np.unique(ends[0]), small=False)[ends]
     return (LONG, int(ends[0][same.argmax()]) * 8 * layout.unit[1]) if same.any() else None
 
 
 def _decoded(
-    file: BinaryIO, layout: Layout, parts: list[Part] | None, *, small: bool
+    file: BinaryIO, layout: JPEGLayout, parts: list[Part] | None, *, small: bool
 ) -> JpegImageFile:
     """A picture with other scans, in an eighth of its size if that is asked for."""
     image = JpegImageFile(layout.stream(file, parts))
@@ -68,14 +68,19 @@ def _decoded(
     return image
 
 
-def _same(one: JpegImageFile, other: JpegImageFile) -> bool:
+def _are_equal(one: JpegImageFile, other: JpegImageFile) -> bool:
     """Whether two images of one size are the same; in bands, so that little memory is needed."""
     boxes = ((0, top, one.width, min(top + 256, one.height)) for top in range(0, one.height, 256))
     return all(one.crop(box).tobytes() == other.crop(box).tobytes() for box in boxes)
 
 
-def _units(
-    layout: Layout, one: JpegImageFile, other: JpegImageFile, rows: Iterable[int], *, small: bool
+def _differing_units(
+    layout: JPEGLayout,
+    one: JpegImageFile,
+    other: JpegImageFile,
+    rows: Iterable[int],
+    *,
+    small: bool,
 ) -> NDArray[np.bool_]:
     """Of each MCU, down and across, whether two images of one size differ in it.
 
@@ -84,10 +89,10 @@ def _units(
     scale = 1 if small and one.width < layout.width else 8  # pixels of a block
     wide, high = (scale * side for side in layout.unit)
     across, down = -(-one.width // wide), -(-one.height // high)
-    inner = _inner(one.width, wide)
+    inner = _is_inside_unit(one.width, wide)
     found = np.zeros((down, across), bool)
     for row in itertools.takewhile(lambda row: row < down, rows):
-        lines = _inner(min(high, one.height - row * high), high).nonzero()[0] + row * high
+        lines = _is_inside_unit(min(high, one.height - row * high), high).nonzero()[0] + row * high
         box = (0, int(lines[0]), one.width, int(lines[-1]) + 1)
         same = np.asarray(one.crop(box)) == np.asarray(other.crop(box))
         differs = (~same).reshape(len(same), one.width, -1).any(axis=(0, 2)) & inner
@@ -96,7 +101,7 @@ def _units(
     return found
 
 
-def _inner(length: int, step: int) -> NDArray[np.bool_]:
+def _is_inside_unit(length: int, step: int) -> NDArray[np.bool_]:
     """Of each pixel along a side, whether it lies so far inside an MCU that no other counts."""
     at = np.arange(length)
     edge = SMOOTHED if step > 8 else 0
@@ -107,7 +112,7 @@ def _inner(length: int, step: int) -> NDArray[np.bool_]:
     return inner
 
 
-def _last(layout: Layout, scan: Scan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _last_units(layout: JPEGLayout, scan: Scan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The last MCU of each restart interval, down and across."""
     units = layout.units(scan)
     last = np.append(np.arange(scan.interval or units, units, scan.interval or units), units) - 1
@@ -115,7 +120,7 @@ def _last(layout: Layout, scan: Scan) -> tuple[NDArray[np.int64], NDArray[np.int
     return last // across, last % across
 
 
-def _followed(file: BinaryIO, layout: Layout, cut: int) -> list[Part]:
+def _with_cut_intervals(file: BinaryIO, layout: JPEGLayout, cut: int) -> list[Part]:
     """The scans, with some last bytes of each restart interval cut off, and others behind it."""
     parts: list[Part] = []
     at = layout.first
@@ -125,13 +130,13 @@ def _followed(file: BinaryIO, layout: Layout, cut: int) -> list[Part]:
         other = OTHER[: max(16, 4_000_000 // (scan.restarts + 1))]
         marks = RESTART.findall(data) if scan.interval else []
         pieces = RESTART.split(data) if scan.interval else [data]
-        coded = [_shorter(p, cut) + other + m for p, m in zip(pieces, [*marks, b""], strict=True)]
+        coded = [_cut_data(p, cut) + other + m for p, m in zip(pieces, [*marks, b""], strict=True)]
         parts += [(at, scan.data), b"".join(coded)]
         at = scan.end
     return [*parts, (at, layout.end)]
 
 
-def _shorter(data: bytes, cut: int) -> bytes:
+def _cut_data(data: bytes, cut: int) -> bytes:
     """Coded data without their last bytes and their padding; no half marker at their end."""
     if cut:
         padded = len(data) - len(data.rstrip(data[-1:] or b"\0"))

@@ -54,7 +54,7 @@ class Scan:
 
 
 @dataclass
-class Beside:
+class JPEGMetadata:
     """What stands beside the pixels."""
 
     exif: list[bytes] = field(default_factory=list[bytes])
@@ -83,7 +83,7 @@ SIGNS = (
 
 
 @dataclass
-class Layout:
+class JPEGLayout:
     """Where everything stands.
 
     Attributes:
@@ -91,7 +91,7 @@ class Layout:
         frame: where its segment begins.
         parts: what a decoder needs before the first scan.
         first: where the first scan begins.
-        scans, end, ended, stray: known after :func:`walked`: where the picture ends, whether it
+        scans, end, ended, stray: known after :func:`add_scans`: where the picture ends, whether it
             says so, and how many markers there are that belong to nothing.
     """
 
@@ -103,7 +103,7 @@ class Layout:
     frame: bytes = b""
     parts: list[Part] = field(default_factory=list[Part])
     interval: int = 0
-    beside: Beside = field(default_factory=Beside)
+    metadata: JPEGMetadata = field(default_factory=JPEGMetadata)
     first: int = 0
     size: int = 0
     scans: list[Scan] = field(default_factory=list[Scan])
@@ -131,8 +131,8 @@ class Layout:
 
     def head(self) -> list[Part]:
         """What a decoder needs before the first scan."""
-        named = [b"\xff\xe0" + self.beside.jfif] if self.beside.jfif else []
-        named += [b"\xff\xee" + self.beside.adobe] if self.beside.adobe else []
+        named = [b"\xff\xe0" + self.metadata.jfif] if self.metadata.jfif else []
+        named += [b"\xff\xee" + self.metadata.adobe] if self.metadata.adobe else []
         frame = self.frame[:5] + struct.pack(">H", self.height) + self.frame[7:]
         return [b"\xff\xd8", *named, *self.parts, frame]
 
@@ -184,13 +184,13 @@ def damaged(what: str) -> PictureError:
     return PictureError(f"the file is damaged: {what}", CUT)
 
 
-def opened(file: BinaryIO) -> Layout:
+def read_layout(file: BinaryIO) -> JPEGLayout:
     """A file's segments to the first scan.
 
     Raises:
         PictureError: it is damaged, or of a kind that no decoder here knows.
     """
-    layout = Layout(size=file.seek(0, 2))
+    layout = JPEGLayout(size=file.seek(0, 2))
     at = 2
     for _ in range(MOST_SEGMENTS):
         at, marker, segment = _segment(file, at, layout.size)
@@ -206,18 +206,18 @@ def opened(file: BinaryIO) -> Layout:
             layout.first = at
             _check(layout)
             if not layout.height:
-                walked(file, layout)
+                add_scans(file, layout)
                 if not layout.height:
                     raise damaged("it does not tell its height")
             return layout
         if marker in FRAMES:
-            _frame(layout, marker, b"\xff" + bytes([marker]) + _all(file, at + 2, length))
+            _frame(layout, marker, b"\xff" + bytes([marker]) + _read_whole(file, at + 2, length))
         elif marker in TABLES:
             if marker == DRI and length >= 4:
-                layout.interval = struct.unpack(">H", _all(file, at + 4, 2))[0]
-            _add(layout.parts, at, at + 2 + length)
+                layout.interval = struct.unpack(">H", _read_whole(file, at + 4, 2))[0]
+            _add_range(layout.parts, at, at + 2 + length)
         else:
-            _metadata(file, layout.beside, marker, at + 2, length, segment[2:])
+            _metadata(file, layout.metadata, marker, at + 2, length, segment[2:])
         at += 2 + length
     raise PictureError(f"it has more than {MOST_SEGMENTS:,} segments", "Save it again")
 
@@ -226,21 +226,21 @@ def _segment(file: BinaryIO, at: int, size: int) -> tuple[int, int, bytes]:
     """The next marker: where it stands, which, and the first bytes of its segment; 0 at the end."""
     step = 64
     while at < size:
-        data = _all(file, at, step)
+        data = _read_whole(file, at, step)
         if found := ANY_MARKER.search(data):  # behind fill bytes, or junk that decoders skip, too
             at += found.start()
-            return at, found[0][1], _all(file, at + 2, 64)
+            return at, found[0][1], _read_whole(file, at + 2, 64)
         at += max(1, len(data) - 1)
         step = min(4 * step, CHUNK)
     return size, 0, b""
 
 
-def _all(file: BinaryIO, at: int, length: int) -> bytes:
+def _read_whole(file: BinaryIO, at: int, length: int) -> bytes:
     file.seek(at)
     return file.read(length)
 
 
-def _add(parts: list[Part], start: int, end: int) -> None:
+def _add_range(parts: list[Part], start: int, end: int) -> None:
     """One more range, joined to the one before where they touch."""
     last = parts[-1] if parts else b""
     if isinstance(last, tuple) and last[1] == start:
@@ -249,7 +249,7 @@ def _add(parts: list[Part], start: int, end: int) -> None:
         parts.append((start, end))
 
 
-def _frame(layout: Layout, marker: int, segment: bytes) -> None:
+def _frame(layout: JPEGLayout, marker: int, segment: bytes) -> None:
     if layout.frame:
         raise damaged("it has two frames")
     if len(segment) < 10 or len(segment) < 10 + 3 * segment[9]:
@@ -262,7 +262,7 @@ def _frame(layout: Layout, marker: int, segment: bytes) -> None:
         raise damaged("two components have one name")
 
 
-def _check(layout: Layout) -> None:
+def _check(layout: JPEGLayout) -> None:
     """Refuse what nobody here decodes, with the reason."""
     fix = "Convert it to an ordinary JPEG, or to PNG or TIFF"
     if not layout.frame:
@@ -282,25 +282,25 @@ def _check(layout: Layout) -> None:
 
 
 def _metadata(
-    file: BinaryIO, beside: Beside, marker: int, at: int, length: int, head: bytes
+    file: BinaryIO, beside: JPEGMetadata, marker: int, at: int, length: int, head: bytes
 ) -> None:
     for kind, name, place in KINDS:
         if marker == kind and head.startswith(name):
             beside.left -= length
             if beside.left > 0:
                 segments: list[bytes] = getattr(beside, place)
-                segments.append(_all(file, at + 2 + len(name), length - 2 - len(name)))
+                segments.append(_read_whole(file, at + 2 + len(name), length - 2 - len(name)))
             return
     if marker == 0xE0 and head.startswith(b"JFIF\0") and not beside.jfif:
-        beside.jfif = _all(file, at, length)
+        beside.jfif = _read_whole(file, at, length)
     elif marker == 0xEE and head.startswith(b"Adobe"):
-        beside.adobe = _all(file, at, length)
+        beside.adobe = _read_whole(file, at, length)
     for kind, name in SIGNS:
         if marker == kind and head.startswith(name):
             beside.signs.add(name)
 
 
-def walked(file: BinaryIO, layout: Layout) -> None:
+def add_scans(file: BinaryIO, layout: JPEGLayout) -> None:
     """Find the scans and the picture's end.
 
     Raises:
@@ -320,11 +320,11 @@ def walked(file: BinaryIO, layout: Layout) -> None:
             layout.end, layout.ended = at, False
             return
         if marker == SOS:
-            scan = _scan(layout, _all(file, at + 2, length), interval, at + 2 + length)
+            scan = _scan(layout, _read_whole(file, at + 2, length), interval, at + 2 + length)
             layout.scans.append(scan)
             if len(layout.scans) > MOST_SCANS:
                 raise PictureError(f"it has more than {MOST_SCANS} scans", "Save it again")
-            at = _coded(file, scan)
+            at = _skip_coded_data(file, scan)
         elif marker in BETWEEN and length >= 2:
             if marker == DRI and length >= 4:
                 interval = struct.unpack(">H", segment[2:4])[0]
@@ -337,12 +337,12 @@ def walked(file: BinaryIO, layout: Layout) -> None:
                 layout.end, layout.ended = at, False
                 return
             layout.scans[-1].data, kept = at + 2, layout.scans[-1].data
-            at = _coded(file, layout.scans[-1])
+            at = _skip_coded_data(file, layout.scans[-1])
             layout.scans[-1].data = kept
     raise damaged(f"it has more than {MOST_SEGMENTS:,} markers")
 
 
-def _scan(layout: Layout, segment: bytes, interval: int, data: int) -> Scan:
+def _scan(layout: JPEGLayout, segment: bytes, interval: int, data: int) -> Scan:
     count = segment[2] if len(segment) > 2 else 0
     ids = tuple(segment[3 : 3 + 2 * count : 2])
     if len(segment) < 6 + 2 * count or not 1 <= count <= 4 or not set(ids) <= {*layout.components}:
@@ -351,7 +351,7 @@ def _scan(layout: Layout, segment: bytes, interval: int, data: int) -> Scan:
     return Scan(ids, first, last, bits & 15, interval, data)
 
 
-def _coded(file: BinaryIO, scan: Scan) -> int:
+def _skip_coded_data(file: BinaryIO, scan: Scan) -> int:
     """Pass a scan's coded data; gives back where the next marker stands, or the file's end."""
     at = scan.data
     file.seek(at)

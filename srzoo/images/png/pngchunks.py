@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ...errors import PictureError
-from ..format import MEND
+from ..format import FIX
 from ..layers import Layer
 from .pngwriter import ALPHA, GRAY_ALPHA, SIGNATURE
 
@@ -41,11 +41,11 @@ Part = tuple[bytes, int, int]
 
 def damaged(why: str) -> PictureError:
     """The error about pixels that cannot be trusted."""
-    return PictureError(f"its pixels are damaged ({why})", MEND)
+    return PictureError(f"its pixels are damaged ({why})", FIX)
 
 
 @dataclass(frozen=True)
-class Head:
+class PNGHeader:
     """What IHDR tells: size, bits of a channel, kind of pixels, whether they are interlaced."""
 
     width: int
@@ -66,25 +66,25 @@ class Head:
 
 
 @dataclass
-class Chunks:
+class PNGChunks:
     """What a PNG holds.
 
     Attributes:
         head: its IHDR.
         data: the first of each chunk in ``COLOURS`` and ``BESIDE``.
         texts: name and data of every text.
-        still: the data of the default image.
+        data_parts: the data of the default image.
         frames: places of the animation's pictures, and the data of each.
-        apart: whether the default image is no part of the animation.
+        default_is_apart: whether the default image is no part of the animation.
         notes: what was dropped, one sentence each.
     """
 
-    head: Head
+    head: PNGHeader
     data: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     texts: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    still: list[Part] = field(default_factory=list[Part])
+    data_parts: list[Part] = field(default_factory=list[Part])
     frames: list[tuple[Layer, list[Part]]] = field(default_factory=list[tuple[Layer, list[Part]]])
-    apart: bool = False
+    default_is_apart: bool = False
     notes: list[str] = field(default_factory=list[str])
 
     @property
@@ -101,7 +101,7 @@ class Chunks:
         return self.head.kind in (0, GRAY_ALPHA)
 
 
-class _Walk:
+class _ChunkReader:
     """One walk through a PNG; ``force`` goes on where something is damaged."""
 
     def __init__(self, file: BinaryIO, force: bool) -> None:
@@ -112,22 +112,22 @@ class _Walk:
         self.promised = 0
         self.sequence = 0
         self.dropped: dict[str, None] = {}
-        self.chunks = Chunks(self.head())
+        self.chunks = PNGChunks(self.head())
 
-    def head(self) -> Head:
+    def head(self) -> PNGHeader:
         """The header, which comes first."""
         length, name = struct.unpack(">I4s", self.file.read(8).ljust(8, b"\0"))
         if name == b"CgBI":
             raise PictureError("it is Apple's own kind of PNG (CgBI)", "Convert it: sips, pngcrush")
-        data = self.checked(name, 13)
+        data = self.checked_data(name, 13)
         width, height, bits, kind, *methods, interlace = struct.unpack(">IIBBBBB", data)
         usual = name == b"IHDR" and length == 13 and bits in DEPTHS.get(kind, ())
         usual = usual and 0 < width < 2**31 and 0 < height < 2**31
         if not usual or interlace > 1 or any(methods):
             raise PictureError("its header is damaged", "Restore the file")
-        return Head(width, height, bits, kind, bool(interlace))
+        return PNGHeader(width, height, bits, kind, bool(interlace))
 
-    def checked(self, name: bytes, length: int) -> bytes:
+    def checked_data(self, name: bytes, length: int) -> bytes:
         """A chunk's data, which have to be right."""
         data = self.file.read(length)
         right = self.file.read(4) == struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
@@ -138,7 +138,7 @@ class _Walk:
             self.dropped[f"the file is damaged ({wrong})"] = None
         return data.ljust(length, b"\0") if name == b"IHDR" else data
 
-    def walk(self) -> Chunks:
+    def read_all(self) -> PNGChunks:
         """Every chunk to its place."""
         ended = False
         while head := self.file.read(8):
@@ -148,10 +148,10 @@ class _Walk:
                 ended = True
                 break
             if not name.isalpha() or (start + length > self.end and name not in (b"IDAT", b"fdAT")):
-                if self.force and self.found_again(start):
+                if self.force and self.skip_damage(start):
                     continue
                 break
-            self.take(name, start, length)
+            self.add(name, start, length)
         if not ended:
             self.dropped[ENDLESS] = None
         chunks = self.chunks
@@ -161,7 +161,7 @@ class _Walk:
         chunks.notes = list(self.dropped)
         return chunks
 
-    def found_again(self, start: int) -> bool:
+    def skip_damage(self, start: int) -> bool:
         """Go to the next chunk of pixels behind damage."""
         self.file.seek(start - 4)
         before = b""
@@ -172,22 +172,24 @@ class _Walk:
             before = block[-8:]
         return False
 
-    def take(self, name: bytes, start: int, length: int) -> None:
+    def add(self, name: bytes, start: int, length: int) -> None:
         """One chunk, whose data begin here; afterwards the file is behind it."""
         chunks = self.chunks
         if name == b"IDAT":
-            chunks.still.append((name, start, length))
-            if chunks.frames and not chunks.apart:
+            chunks.data_parts.append((name, start, length))
+            if chunks.frames and not chunks.default_is_apart:
                 chunks.frames[0][1].append((name, start, length))
         elif name == b"fdAT":
             if chunks.frames and self.promised:
-                self.counted(start)
+                self.check_sequence(start)
                 chunks.frames[-1][1].append((name, start, length))
         elif name == b"fcTL" and self.promised:
-            self.counted(start)
-            self.frame(self.checked(name, length))
-        elif name == b"acTL" and length == 8 and not chunks.still:
-            self.promised = struct.unpack(">I", self.checked(name, length)[:4].rjust(4, b"\0"))[0]
+            self.check_sequence(start)
+            self.frame(self.checked_data(name, length))
+        elif name == b"acTL" and length == 8 and not chunks.data_parts:
+            self.promised = struct.unpack(
+                ">I", self.checked_data(name, length)[:4].rjust(4, b"\0")
+            )[0]
         elif name in COLOURS:
             self.colours(name, length)
         elif name in BESIDE or name in TEXTS:
@@ -198,7 +200,7 @@ class _Walk:
             raise damaged(f"unknown part {name.decode('latin-1')}")
         self.file.seek(start + length + 4)
 
-    def counted(self, start: int) -> None:
+    def check_sequence(self, start: int) -> None:
         """Frames and their data are numbered together."""
         number = int.from_bytes(self.file.read(4), "big")
         self.file.seek(start)
@@ -216,7 +218,7 @@ class _Walk:
         if not (width and height and inside and dispose <= 2 and blend <= 1):
             raise damaged("a frame lies outside of the picture")
         if not chunks.frames:
-            chunks.apart = bool(chunks.still)
+            chunks.default_is_apart = bool(chunks.data_parts)
         chunks.frames.append((Layer((x, y, width, height), dispose, bool(blend)), []))
 
     def colours(self, name: bytes, length: int) -> None:
@@ -227,12 +229,12 @@ class _Walk:
         right = length % 3 == 0 and 3 <= length <= 768
         if name == b"tRNS":
             right = fits.get(chunks.head.kind, False)
-        if chunks.still or name in chunks.data or not right:
+        if chunks.data_parts or name in chunks.data or not right:
             if name == b"PLTE" and chunks.head.kind == 3 and not chunks.data and not self.force:
                 raise damaged("its palette is out of place")
             self.drop(name, "is out of place or of a wrong length")
         else:
-            chunks.data[name] = self.checked(name, length)
+            chunks.data[name] = self.checked_data(name, length)
 
     def beside(self, name: bytes, length: int) -> None:
         """What is known beside the pixels, and texts."""
@@ -259,7 +261,7 @@ class _Walk:
         self.dropped[f"the {name.decode()} chunk {why}: dropped"] = None
 
 
-def scan(file: BinaryIO, force: bool = False) -> Chunks:
+def read_chunks(file: BinaryIO, force: bool = False) -> PNGChunks:
     """What a PNG holds, without its pixels.
 
     Args:
@@ -269,4 +271,4 @@ def scan(file: BinaryIO, force: bool = False) -> Chunks:
     Raises:
         PictureError: its header, its palette or its frames are damaged.
     """
-    return _Walk(file, force).walk()
+    return _ChunkReader(file, force).read_all()

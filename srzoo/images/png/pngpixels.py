@@ -18,7 +18,7 @@ from PIL import Image
 
 from ...errors import PictureError
 from .. import decoding, vips
-from .pngchunks import ENDLESS, Chunks, Head, Part
+from .pngchunks import ENDLESS, Part, PNGChunks, PNGHeader
 from .pngrows import Rows
 from .pngwriter import SIGNATURE, chunk
 
@@ -31,7 +31,7 @@ KINDS = {2: 4, 3: 2, 4: 6}
 """The kind of a picture of 8 bits by its channels."""
 
 
-class Stream(io.RawIOBase):
+class PNGStream(io.RawIOBase):
     """A sound PNG to be read once, from its start to its end.
 
     Attributes:
@@ -40,7 +40,7 @@ class Stream(io.RawIOBase):
 
     name = "the picture"
 
-    def __init__(self, head: Head, before: bytes, rows: Iterator[bytes]) -> None:
+    def __init__(self, head: PNGHeader, before: bytes, rows: Iterator[bytes]) -> None:
         values = (head.width, head.height, head.bits, head.kind, 0, 0, head.interlaced)
         self.buffer = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", *values)) + before
         self.start = self.at = 0
@@ -101,8 +101,8 @@ def _chunks(rows: Iterator[bytes]) -> Iterator[bytes]:
 
 def decode(
     file: BinaryIO,
-    chunks: Chunks,
-    head: Head,
+    chunks: PNGChunks,
+    head: PNGHeader,
     parts: list[Part],
     force: bool,
     lost: list[str],
@@ -131,7 +131,7 @@ def decode(
         key = tuple(value & mask for value in struct.unpack(f">{len(clear) // 2}H", clear))
     pixels, alpha = _decoded(head, rows, before)
     if rows.problem:
-        pixels, alpha = _completed(rows, lost, pixels, alpha)
+        pixels, alpha = _fill_missing(rows, lost, pixels, alpha)
     if key:
         if head.bits < 8:
             key = tuple(value * 255 // (2**head.bits - 1) for value in key)
@@ -141,46 +141,48 @@ def decode(
     return pixels, alpha
 
 
-def by_vips(head: Head) -> bool:
+def needs_vips(head: PNGHeader) -> bool:
     """Whether pyvips decodes: 16 bits at once, and large pictures in little memory."""
     large = head.width * head.height >= decoding.LARGE and head.kind != 3 and head.bits >= 8
-    return (head.bits == 16 or large) and vips.reads("pngload")
+    return (head.bits == 16 or large) and vips.can_read("pngload")
 
 
-def _decoded(head: Head, rows: Rows, before: bytes) -> tuple[Pixels, Pixels | None]:
-    if by_vips(head):
-        stream = Stream(head, b"", iter(rows))
+def _decoded(head: PNGHeader, rows: Rows, before: bytes) -> tuple[Pixels, Pixels | None]:
+    if needs_vips(head):
+        stream = PNGStream(head, b"", iter(rows))
         try:
             planes, _ = vips.decode(cast("BinaryIO", stream), "pngload")
         except PictureError as error:
             raise (stream.error or error) from error
         stream.drain()
-        return decoding.split(planes, head.alpha)
+        return decoding.split_alpha(planes, head.alpha)
     if head.bits < 16:
-        image = _by_pillow(head, before, iter(rows))
-        pixels, alpha, _ = decoding.by_pillow(image, None, [])
+        image = _decode_with_pillow(head, before, iter(rows))
+        pixels, alpha, _ = decoding.decode_with_pillow(image, None, [])
         return pixels, alpha
     width = 2 * head.channels
     planes = np.empty((head.height, head.width, width), np.uint8)
     for first, last in HALVES[width]:
         rows.got, rows.stopped = 0, False
-        half = Head(head.width, head.height, 8, KINDS[last - first], head.interlaced)
-        image = _by_pillow(half, b"", rows.half(first, last))
-        planes[:, :, first:last] = decoding.array(image)
-    return decoding.split(planes.view(">u2").astype(np.uint16), head.alpha)
+        half = PNGHeader(head.width, head.height, 8, KINDS[last - first], head.interlaced)
+        image = _decode_with_pillow(half, b"", rows.half(first, last))
+        planes[:, :, first:last] = decoding.to_array(image)
+    return decoding.split_alpha(planes.view(">u2").astype(np.uint16), head.alpha)
 
 
-def _by_pillow(head: Head, before: bytes, rows: Iterator[bytes]) -> Image.Image:
-    stream = Stream(head, before, rows)
+def _decode_with_pillow(head: PNGHeader, before: bytes, rows: Iterator[bytes]) -> Image.Image:
+    stream = PNGStream(head, before, rows)
     image = Image.open(cast("BinaryIO", stream), formats=("PNG",))
     image.load()
     stream.drain()
     return image
 
 
-def _completed(rows: Rows, lost: list[str], *planes: Pixels | None) -> tuple[Pixels, Pixels | None]:
+def _fill_missing(
+    rows: Rows, lost: list[str], *planes: Pixels | None
+) -> tuple[Pixels, Pixels | None]:
     """A damaged picture whose later passes are missing: each pixel like its neighbour."""
-    counts = rows.counted()
+    counts = rows.rows_of_passes()
     total = sum(height for _, height, _ in rows.passes)
     if not sum(counts):
         raise PictureError(

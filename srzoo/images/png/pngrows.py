@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .pngchunks import Head, Part, damaged
+from .pngchunks import Part, PNGHeader, damaged
 
 if TYPE_CHECKING:
     pass
@@ -41,7 +41,7 @@ class Rows:
         got: bytes of sound rows.
     """
 
-    def __init__(self, file: BinaryIO, head: Head, parts: list[Part], force: bool) -> None:
+    def __init__(self, file: BinaryIO, head: PNGHeader, parts: list[Part], force: bool) -> None:
         self.file, self.head, self.parts, self.force = file, head, parts, force
         self.problem: str | None = None
         self.got = 0
@@ -69,18 +69,18 @@ class Rows:
         """
         starts = self._starts()
         start = next(starts, self.size)
-        for raw in self._inflated():
+        for raw in self._inflate():
             while start - self.got < len(raw) and raw[start - self.got] <= LAST_FILTER:
                 start = next(starts, self.size)
             sound = raw[: start - self.got]
             yield sound
             self.got += len(sound)
             if len(sound) < len(raw):
-                self.damage("data that make no sense")
+                self.report_damage("data that make no sense")
                 break
         if self.got < self.size:
-            self.damage("too little data")
-            yield from self._missing()
+            self.report_damage("too little data")
+            yield from self._fill_rows()
 
     def _starts(self) -> Iterator[int]:
         """Where rows begin, each with the number of its filter."""
@@ -90,7 +90,7 @@ class Rows:
             yield from range(start, start + length * height, length)
             start += length * height
 
-    def damage(self, why: str) -> None:
+    def report_damage(self, why: str) -> None:
         """Stop, or remember it."""
         if not self.force:
             raise damaged(why)
@@ -109,22 +109,22 @@ class Rows:
                 crc = zlib.crc32(data, crc)
                 yield data
             if left > 0 or len(check := self.file.read(4)) < 4:
-                self.damage("the file is cut off")
+                self.report_damage("the file is cut off")
             elif int.from_bytes(check, "big") != crc:
-                self.damage("wrong checksum")
+                self.report_damage("wrong checksum")
 
-    def _inflated(self) -> Iterator[bytes]:
+    def _inflate(self) -> Iterator[bytes]:
         """Bytes of rows as far as they are sound, and no more than there should be."""
         inflater = zlib.decompressobj()
         given = 0
         for data in self._compressed():
             if inflater.eof:
                 continue  # what follows the end changes no pixel
-            pieces = self._salvaged(inflater, data) if self.force else self._pieces(inflater, data)
+            pieces = self._salvage(inflater, data) if self.force else self._pieces(inflater, data)
             for raw in pieces:
                 given += len(raw)
                 if given > self.size:
-                    self.damage("too much data")
+                    self.report_damage("too much data")
                     raw = raw[: self.size - given]
                 yield raw
                 if given > self.size:
@@ -132,7 +132,7 @@ class Rows:
             if self.problem and self.stopped:
                 return
         if not inflater.eof:
-            self.damage(
+            self.report_damage(
                 "too little data" if given < self.size else "the end of its data is missing"
             )
 
@@ -147,10 +147,12 @@ class Rows:
                     return
         except zlib.error as error:
             check = "data check" in str(error)
-            self.damage("wrong checksum of all pixels" if check else "data that make no sense")
+            self.report_damage(
+                "wrong checksum of all pixels" if check else "data that make no sense"
+            )
             self.stopped = True
 
-    def _salvaged(self, inflater: Any, data: bytes) -> Iterator[bytes]:
+    def _salvage(self, inflater: Any, data: bytes) -> Iterator[bytes]:
         """The same to the last sound byte."""
         before = inflater.copy()
         pieces = list(self._pieces(inflater, data))
@@ -159,7 +161,7 @@ class Rows:
             pieces = [raw for byte in single for raw in self._pieces(before, byte)]
         yield from pieces
 
-    def _missing(self) -> Iterator[bytes]:
+    def _fill_rows(self) -> Iterator[bytes]:
         """What completes the rows: each like the one above it."""
         start = 0
         for width, height, _ in self.passes:
@@ -172,7 +174,7 @@ class Rows:
             for _ in range(height - -(-there // length)):
                 yield empty
 
-    def counted(self) -> list[int]:
+    def rows_of_passes(self) -> list[int]:
         """Sound rows of each pass."""
         counts: list[int] = []
         left = self.got

@@ -14,8 +14,8 @@ from PIL import Image
 
 from .. import metadata
 from ..format import DAMAGED
-from ..pillow import Found
-from .pngchunks import Chunks
+from ..pillow import FileMetadata
+from .pngchunks import PNGChunks
 from .pngwriter import XMP_KEYWORD
 
 ROOM = 2**25
@@ -32,53 +32,53 @@ SQUARE = 0.005
 """How far sides of pixels may differ and still be called equal: resolutions are rounded."""
 
 
-def found_in(chunks: Chunks) -> Found:
-    """All that is told beside the pixels."""
+def read_metadata(chunks: PNGChunks) -> FileMetadata:
+    """Everything in the file but its pixels."""
     return _Reader(chunks).found
 
 
 class _Reader:
-    def __init__(self, chunks: Chunks) -> None:
-        self.found = Found(lost=[*chunks.notes])
+    def __init__(self, chunks: PNGChunks) -> None:
+        self.found = FileMetadata(lost=[*chunks.notes])
         self.room = ROOM
         self.texts: list[tuple[str, str]] = []
         self.raw: dict[str, bytes] = {}
         data = chunks.data
         self.exif = data.get(b"eXIf")
         self.icc: bytes | None = None
-        self.try_to("the colour profile", self.profile, data.get(b"iCCP"))
+        self.attempt("the colour profile", self.profile, data.get(b"iCCP"))
         for name, text in chunks.texts:
             if len(self.texts) > MOST:
                 break
             xmp = text.startswith(XMP_KEYWORD.encode() + b"\0")
-            self.try_to("the XMP data" if xmp else "a text", self.text, name + text)
+            self.attempt("the XMP data" if xmp else "a text", self.text, name + text)
         for kind, body in self.raw.items():
-            self.try_to(
+            self.attempt(
                 f"the text '{RAW}{kind}'", self.profile_as_text, kind.encode() + b"\0" + body
             )
         if len(chunks.texts) > MOST and len(self.texts) > MOST:
-            self.say(f"it has more than {MOST:,} texts: the others were dropped")
-        self.try_to("the EXIF data", self.load, self.exif)
-        self.found.turn = metadata.orientation(self.found.exif, self.found.xmp)
-        self.try_to("the resolution", self.resolution, data.get(b"pHYs"))
+            self.add_note(f"it has more than {MOST:,} texts: the others were dropped")
+        self.attempt("the EXIF data", self.load, self.exif)
+        self.found.orientation = metadata.orientation(self.found.exif, self.found.xmp)
+        self.attempt("the resolution", self.resolution, data.get(b"pHYs"))
         if code := data.get(b"cICP"):
             self.found.cicp = (code[0], code[1], code[2], code[3])
         self.found.texts = tuple(self.texts[:MOST])
         self.found.info["icc_profile"] = self.icc
 
-    def say(self, what: str) -> None:
+    def add_note(self, what: str) -> None:
         if what not in self.found.lost:
             self.found.lost.append(what)
 
-    def try_to(self, what: str, do: Callable[[bytes], None], data: bytes | None) -> None:
+    def attempt(self, what: str, do: Callable[[bytes], None], data: bytes | None) -> None:
         """Take something over, or say that it could not be."""
         try:
             if data is not None:
                 do(data)
         except (*DAMAGED, zlib.error) as error:
-            self.say(f"{what} is damaged or too large and was dropped ({error})")
+            self.add_note(f"{what} is damaged or too large and was dropped ({error})")
 
-    def inflated(self, data: bytes) -> bytes:
+    def inflate(self, data: bytes) -> bytes:
         """What compressed data become; a ValueError where that is too much."""
         inflater = zlib.decompressobj()
         out = inflater.decompress(data, self.room + 1)
@@ -89,7 +89,7 @@ class _Reader:
 
     def profile(self, data: bytes) -> None:
         _, _, rest = data.partition(b"\0")
-        self.take_profile(self.inflated(rest[1:]))
+        self.take_profile(self.inflate(rest[1:]))
 
     def take_profile(self, icc: bytes) -> None:
         if icc[36:40] != b"acsp":
@@ -102,12 +102,12 @@ class _Reader:
         keyword, _, rest = rest.partition(b"\0")
         coding = "latin-1"
         if name == b"zTXt":
-            rest = self.inflated(rest[1:])
+            rest = self.inflate(rest[1:])
         elif name == b"iTXt":
             compressed, rest = rest[:1] == b"\1", rest[2:]
             _language, _, rest = rest.partition(b"\0")
             _translated, _, rest = rest.partition(b"\0")
-            rest = self.inflated(rest) if compressed else rest
+            rest = self.inflate(rest) if compressed else rest
             coding = "utf-8"
         key = keyword.decode("latin-1")
         if not key:
@@ -127,7 +127,7 @@ class _Reader:
         if kind in (b"icc", b"icm"):
             self.take_profile(raw)
         elif kind in (b"iptc", b"8bim"):
-            self.found.iptc = self.found.iptc or iptc_in(raw)
+            self.found.iptc = self.found.iptc or find_iptc(raw)
         elif kind == b"xmp" or raw.startswith(XMP_NAME):
             self.found.xmp = self.found.xmp or raw.removeprefix(XMP_NAME)
         elif kind == b"exif" or raw.startswith(EXIF_NAME):
@@ -145,7 +145,7 @@ class _Reader:
         if not (x and y):
             return
         if abs(x / y - 1) > SQUARE:
-            self.say(f"the pixels are not square ({y / x:.4g}:1): kept as they are")
+            self.add_note(f"the pixels are not square ({y / x:.4g}:1): kept as they are")
         dpi = (x * 0.0254, y * 0.0254)
         if unit == 1 and max(dpi) < 1e6:
             self.found.info["dpi"] = dpi
@@ -153,7 +153,7 @@ class _Reader:
             raise ValueError(f"{dpi[0]:.0f} dots an inch")
 
 
-def iptc_in(resources: bytes) -> bytes | None:
+def find_iptc(resources: bytes) -> bytes | None:
     """The IPTC records in Photoshop's resources, or as they are."""
     if resources.startswith(b"\x1c"):
         return resources

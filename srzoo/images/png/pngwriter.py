@@ -74,7 +74,7 @@ def write_16_bits(picture: Picture, file: BinaryIO, level: int = 3) -> None:
         file.write(chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + text.encode()))
     packer = zlib.compressobj(level)
     for rows in _rows(pixels, picture.alpha):
-        if data := packer.compress(_filtered(rows)):
+        if data := packer.compress(_filter(rows)):
             file.write(chunk(b"IDAT", data))
     file.write(chunk(b"IDAT", packer.flush()))
     file.write(chunk(b"IEND", b""))
@@ -93,7 +93,7 @@ def _rows(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Iterator[NDArray[
         yield data if top else np.concatenate([np.zeros_like(data[:1]), data])
 
 
-def _filtered(rows: NDArray[np.uint8]) -> bytes:
+def _filter(rows: NDArray[np.uint8]) -> bytes:
     """The rows but the first, each minus the one above (filter 2)."""
     out = np.full((len(rows) - 1, rows.shape[1] + 1), 2, np.uint8)
     out[:, 1:] = rows[1:] - rows[:-1]

@@ -50,7 +50,7 @@ class Field(NamedTuple):
     at: int
 
 
-class File:
+class TIFFFile:
     """A TIFF file: its order of bytes, and its directories.
 
     Args:
@@ -131,7 +131,7 @@ class Directory:
         following: the place of the next page's; 0 for none.
     """
 
-    def __init__(self, file: File, at: int, fields: dict[int, Field], following: int) -> None:
+    def __init__(self, file: TIFFFile, at: int, fields: dict[int, Field], following: int) -> None:
         self.file, self.at, self.fields, self.following = file, at, fields, following
 
     def __contains__(self, tag: int) -> bool:

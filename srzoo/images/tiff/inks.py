@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ifd
-from .layout import ICC_LAB, INKS, ITU_LAB, JPEG, LAB, OLD_JPEG, PALETTE, WEBP, WHITE, YCC, Layout
+from .layout import (
+    ICC_LAB,
+    INKS,
+    ITU_LAB,
+    JPEG,
+    LAB,
+    OLD_JPEG,
+    PALETTE,
+    WEBP,
+    WHITE,
+    YCC,
+    TIFFLayout,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +44,7 @@ TO_SRGB = np.array(
 """XYZ under D50 to sRGB's linear light, adapted after Bradford."""
 
 
-class Colours:
+class ColourConverter:
     """How a picture's samples become what srzoo works on.
 
     Args:
@@ -46,7 +58,7 @@ class Colours:
         ValueError: the colour map is damaged.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: TIFFLayout) -> None:
         self.layout = layout
         self.channels = layout.colours
         self.photometric = layout.photometric
@@ -60,18 +72,22 @@ class Colours:
             deep = self.table.dtype == np.uint16
         self.dtype: type[np.uint8] | type[np.uint16] = np.uint16 if deep else np.uint8
         self.most = 65_535 if deep else 255
-        told = layout.directory.rationals
-        self.luma = told(COEFFICIENTS)[:3]
+        rationals = layout.directory.rationals
+        self.luma = rationals(COEFFICIENTS)[:3]
         if len(self.luma) < 3 or min(self.luma) <= 0 or not 0.9 < sum(self.luma) < 1.1:
             self.luma = LUMA
-        self.range = told(REFERENCE)[:6]
+        self.range = rationals(REFERENCE)[:6]
         if len(self.range) < 6 or any(a >= b for a, b in zip(*[iter(self.range)] * 2, strict=True)):
             self.range = FULL_RANGE
 
-    def of(self, block: Samples) -> tuple[Pixels, Pixels | None]:
+    def convert(self, block: Samples) -> tuple[Pixels, Pixels | None]:
         """Colours H x W (x 3 or 4), and alpha H x W or None, of samples H x W x C."""
         layout, photometric = self.layout, self.photometric
-        alpha = None if layout.alpha is None else self._full(block[..., layout.alpha], layout.alpha)
+        alpha = (
+            None
+            if layout.alpha is None
+            else self._scale_to_full(block[..., layout.alpha], layout.alpha)
+        )
         samples = block[..., : layout.colours]
         if photometric == PALETTE:
             return self.table[samples[..., 0]], alpha
@@ -80,17 +96,17 @@ class Colours:
         elif photometric == YCC:
             colours = self._ycc(samples)
         elif len(set(layout.bits[: layout.colours])) == 1:
-            colours = self._full(samples, 0)
+            colours = self._scale_to_full(samples, 0)
         else:
             every = range(layout.colours)
-            colours = np.stack([self._full(samples[..., at], at) for at in every], axis=2)
+            colours = np.stack([self._scale_to_full(samples[..., at], at) for at in every], axis=2)
         if alpha is not None and layout.multiplied:
-            colours = self._divided(colours, alpha)
-        if photometric == WHITE or (photometric == INKS and _reversed(layout)):
+            colours = self._unpremultiply(colours, alpha)
+        if photometric == WHITE or (photometric == INKS and _is_reversed(layout)):
             colours = (self.most - colours).astype(self.dtype)
         return (colours[..., 0] if self.channels == 1 else colours), alpha
 
-    def _full(self, values: Samples, channel: int) -> Pixels:
+    def _scale_to_full(self, values: Samples, channel: int) -> Pixels:
         """Values of a channel's bits as those of the whole picture."""
         bits = self.layout.bits[channel]
         if bits == (16 if self.dtype == np.uint16 else 8):
@@ -102,7 +118,7 @@ class Colours:
         exact = (values.astype(np.uint32) * self.most + levels // 2) // levels
         return exact.astype(self.dtype)
 
-    def _divided(self, colours: Pixels, alpha: Pixels) -> Pixels:
+    def _unpremultiply(self, colours: Pixels, alpha: Pixels) -> Pixels:
         """Colours that were multiplied by alpha, as they are."""
         wide = alpha.astype(np.uint32)[..., None]
         whole = (colours * np.uint32(self.most) + wide // 2) // np.maximum(wide, 1)
@@ -144,17 +160,17 @@ class Colours:
         return np.rint(srgb * self.most).clip(0, self.most).astype(self.dtype)
 
 
-def _table(layout: Layout) -> Any:
+def _table(layout: TIFFLayout) -> Any:
     """The colours of a palette, N (gray) or N x 3; 8 bits where these are enough.
 
     Raises:
         ValueError: some are missing.
     """
     entries = 2 ** layout.bits[0]
-    told = layout.directory.numbers(ifd.COLOUR_MAP, 3 * entries)
-    if len(told) < 3 * entries:
+    values = layout.directory.numbers(ifd.COLOUR_MAP, 3 * entries)
+    if len(values) < 3 * entries:
         raise ValueError("its colour map is damaged")
-    table = told.reshape(3, entries).T
+    table = values.reshape(3, entries).T
     if table.min() < 0 or table.max() > 65_535:
         raise ValueError("its colour map is damaged")
     if table.max() < 256:
@@ -167,7 +183,7 @@ def _table(layout: Layout) -> Any:
     return found[:, 0].copy() if gray else found
 
 
-def _reversed(layout: Layout) -> bool:
+def _is_reversed(layout: TIFFLayout) -> bool:
     """Whether the inks' largest value means none: their range goes down."""
     ends = layout.directory.numbers(ifd.DOT_RANGE, 2)
     return len(ends) == 2 and ends[0] > ends[1]

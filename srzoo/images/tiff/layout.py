@@ -46,11 +46,11 @@ INTERNALS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
 @dataclass(frozen=True)
-class Layout:
+class TIFFLayout:
     """How pixels lie, as the directory tells it, made sure of.
 
     Attributes:
-        directory: where it is told.
+        directory: the one that describes it.
         size: (width, height) as stored.
         bits: of each channel.
         compression, photometric, predictor: as TIFF numbers them.
@@ -135,7 +135,7 @@ def size_of(directory: Directory) -> tuple[int, int]:
     return width, height
 
 
-def layout(directory: Directory, force_damaged: bool = False) -> Layout:
+def read_layout(directory: Directory, force_damaged: bool = False) -> TIFFLayout:
     """How a directory's pixels lie.
 
     Raises:
@@ -160,13 +160,13 @@ def layout(directory: Directory, force_damaged: bool = False) -> Layout:
     tiled = ifd.TILE_WIDTH in directory or ifd.TILE_OFFSETS in directory
     part = _part(directory, size, tiled, force_damaged)
     planar = directory.number(ifd.PLANAR, 1) == 2 and samples > 1
-    found = Layout(
+    found = TIFFLayout(
         directory, size, bits, compression, photometric, predictor, planar, part, tiled, (), (),
         alpha, multiplied, _subsampling(directory, photometric), False, tuple(notes),
     )  # fmt: skip
     if found.subsampling != (1, 1) and (planar or (samples > 3 and compression != WEBP)):
         raise PictureError("it has YCbCr with channels apart", OTHERWISE)
-    return _with_places(found, force_damaged)
+    return _with_offsets(found, force_damaged)
 
 
 def _photometric(directory: Directory, compression: int, samples: int, notes: list[str]) -> int:
@@ -184,10 +184,10 @@ def _photometric(directory: Directory, compression: int, samples: int, notes: li
 
 
 def _bits(directory: Directory, samples: int) -> tuple[int, ...]:
-    told = [int(each) for each in directory.numbers(ifd.BITS, MOST)] or [1]
-    if len(told) < samples:
-        told = [told[0]] * samples
-    bits = tuple(told[:samples])
+    depths = [int(each) for each in directory.numbers(ifd.BITS, MOST)] or [1]
+    if len(depths) < samples:
+        depths = [depths[0]] * samples
+    bits = tuple(depths[:samples])
     if min(bits) < 1 or max(bits) > 128:
         raise ValueError(f"it claims {min(bits)} to {max(bits)} bits a channel")
     return bits
@@ -254,14 +254,14 @@ def _part(
 def _subsampling(directory: Directory, photometric: int) -> tuple[int, int]:
     if photometric != YCC:
         return 1, 1
-    told = [int(each) for each in directory.numbers(530, 2)]
-    across, down = told if len(told) == 2 else (2, 2)
+    factors = [int(each) for each in directory.numbers(530, 2)]
+    across, down = factors if len(factors) == 2 else (2, 2)
     if across not in (1, 2, 4) or down not in (1, 2, 4):
         raise ValueError(f"it claims YCbCr with colours at every {across}, {down}")
     return across, down
 
 
-def _with_places(found: Layout, force_damaged: bool) -> Layout:
+def _with_offsets(found: TIFFLayout, force_damaged: bool) -> TIFFLayout:
     """With the places of the parts.
 
     Raises:
@@ -278,9 +278,9 @@ def _with_places(found: Layout, force_damaged: bool) -> Layout:
         pairs[not found.tiled],
     )
     field = directory.fields.get(where)
-    told = field.many if field else 0
-    if told < needed and not force_damaged:
-        raise ValueError(f"{told} of {needed} parts of the picture are in the file")
+    count = field.many if field else 0
+    if count < needed and not force_damaged:
+        raise ValueError(f"{count} of {needed} parts of the picture are in the file")
     offsets = directory.numbers(where, needed)
     counts = directory.numbers(lengths, needed)
     if len(counts) < len(offsets):
@@ -288,11 +288,11 @@ def _with_places(found: Layout, force_damaged: bool) -> Layout:
             raise ValueError("the lengths of its parts are missing")
         ends = np.sort(np.append(offsets, directory.file.length))
         counts = ends[np.searchsorted(ends, offsets, "right").clip(0, len(ends) - 1)] - offsets
-    padded = _padded(found, found.stored[0], [int(each) for each in counts])
-    return _thinner(replace(found, offsets=offsets, counts=counts, padded=padded))
+    padded = _is_padded(found, found.stored[0], [int(each) for each in counts])
+    return _with_thin_strips(replace(found, offsets=offsets, counts=counts, padded=padded))
 
 
-def _thinner(found: Layout) -> Layout:
+def _with_thin_strips(found: TIFFLayout) -> TIFFLayout:
     """With strips of a few rows, where the whole picture is one that nothing has compressed."""
     line = found.line_bytes(found.stored[0])
     rows = max(1, STRIP // line)
@@ -312,7 +312,7 @@ def _thinner(found: Layout) -> Layout:
     )
 
 
-def _padded(found: Layout, channels: Sequence[int], counts: list[int]) -> bool:
+def _is_padded(found: TIFFLayout, channels: Sequence[int], counts: list[int]) -> bool:
     """Whether samples of 9 to 15 bits lie in words of 16, as no standard says.
 
     Uncompressed, their length tells.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ..exif import LONG, SHORT, Directory, numbers, packed_directory
+from ..exif import LONG, SHORT, Directory, number_field, pack_directory
 from . import ifd
 from .layout import BLACK
 
@@ -48,24 +48,24 @@ def small_tiff(
     """
     body = b"".join(parts)
     lengths = [len(part) for part in parts]
-    told: dict[int, Any] = {
+    tags: dict[int, Any] = {
         ifd.WIDTH: width, ifd.HEIGHT: sum(rows), ifd.BITS: 8, ifd.PHOTOMETRIC: BLACK,
         ifd.SAMPLES: 1, ifd.ROWS: rows[0], ifd.PLANAR: 1,
     } | fields | {
         ifd.OFFSETS: list(itertools.accumulate(lengths[:-1], initial=8)), ifd.COUNTS: lengths,
     }  # fmt: skip
     entries: Directory = {
-        tag: numbers(SHORT if tag in SHORTS else LONG, *np.atleast_1d(value).tolist())
-        for tag, value in told.items()
+        tag: number_field(SHORT if tag in SHORTS else LONG, *np.atleast_1d(value).tolist())
+        for tag, value in tags.items()
     }
     if tables:
         entries[ifd.JPEG_TABLES] = (7, len(tables), tables)
     body += bytes(len(body) % 2)
     at = 8 + len(body)
-    return struct.pack("<2sHI", b"II", 42, at) + body + packed_directory(entries, "<", at)
+    return struct.pack("<2sHI", b"II", 42, at) + body + pack_directory(entries, "<", at)
 
 
-def opened(small: bytes) -> NDArray[Any]:
+def decode(small: bytes) -> NDArray[Any]:
     """The samples of a TIFF that :func:`small_tiff` has made, H x W x C."""
     with Image.open(io.BytesIO(small), formats=("TIFF",)) as image:
         image.load()
@@ -91,9 +91,9 @@ def fax_is_whole(
     image = Image.fromarray(bits.astype(bool))
     info = {ifd.ROWS: len(bits)} | options
     image.save(out, "TIFF", compression=FAX[compression], tiffinfo=info, strip_size=2**30)
-    told = ifd.File(out)
-    directory = told.directory(told.first)
-    again = told.read(directory.number(ifd.OFFSETS), directory.number(ifd.COUNTS))
+    made = ifd.TIFFFile(out)
+    directory = made.directory(made.first)
+    again = made.read(directory.number(ifd.OFFSETS), directory.number(ifd.COUNTS))
     if compression == 4 and data.startswith(again.rstrip(b"\0")):
         return True
     # Without an end, or with group 3's, which libtiff does not write; and bits to a whole byte.

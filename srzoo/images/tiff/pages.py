@@ -18,7 +18,7 @@ from .ifd import (
     SUBIFDS,
     WIDTH,
     Directory,
-    File,
+    TIFFFile,
 )
 
 REDUCED, MASK = 1, 4
@@ -41,7 +41,7 @@ class Page:
     """A picture of a file.
 
     Attributes:
-        directory: what its pixels are told by.
+        directory: the one that describes its pixels.
         first: whose metadata it takes where it has none of its own.
     """
 
@@ -64,17 +64,17 @@ class Contents:
     notes: list[str] = field(default_factory=list[str])
 
 
-def contents(opened: BinaryIO) -> Contents:
+def read_contents(opened: BinaryIO) -> Contents:
     """What a file holds: its pages, in bounded time.
 
     Raises:
         ValueError: it has no directory.
         PictureError: it has too many.
     """
-    file = File(opened)
+    file = TIFFFile(opened)
     found = Contents()
     tops = _chain(file, found.notes)
-    found.raw = _of_a_camera(file, tops)
+    found.raw = _is_camera_raw(file, tops)
     smaller: list[Directory] = []
     masks = empty = 0
     for at, top in enumerate(tops):
@@ -89,7 +89,7 @@ def contents(opened: BinaryIO) -> Contents:
         elif JPEG_PREVIEW not in top:
             empty += 1
     if not found.pages:
-        found.pages = [Page(full, top) for top in smaller if (full := _full(top))]
+        found.pages = [Page(full, top) for top in smaller if (full := _full_size(top))]
         found.notes += [SMALLER] if found.pages else []
     elif tops[0] in smaller[:1]:
         found.notes.append(SMALLER)
@@ -105,7 +105,7 @@ def contents(opened: BinaryIO) -> Contents:
     return found
 
 
-def _chain(file: File, notes: list[str]) -> list[Directory]:
+def _chain(file: TIFFFile, notes: list[str]) -> list[Directory]:
     """The directories of a file's pages, one after another."""
     tops = [file.directory(file.first)]
     seen = {file.first}
@@ -145,7 +145,7 @@ def _exif_preview(directory: Directory) -> bool:
     return JPEG_PREVIEW in directory and not {SUBFILE, OLD_SUBFILE} & set(directory.fields)
 
 
-def _subs(directory: Directory) -> Iterator[Directory]:
+def _sub_directories(directory: Directory) -> Iterator[Directory]:
     try:
         places = directory.numbers(SUBIFDS, SUBS)
     except ValueError:
@@ -157,22 +157,26 @@ def _subs(directory: Directory) -> Iterator[Directory]:
             continue
 
 
-def _full(directory: Directory) -> Directory | None:
+def _full_size(directory: Directory) -> Directory | None:
     """The largest picture in the SubIFDs that is not said to be a smaller version."""
-    whole = [sub for sub in _subs(directory) if not _kind(sub) & (REDUCED | MASK) and _area(sub)]
+    whole = [
+        sub
+        for sub in _sub_directories(directory)
+        if not _kind(sub) & (REDUCED | MASK) and _area(sub)
+    ]
     return max(whole, key=_area, default=None)
 
 
-def larger(page: Page, notes: list[str]) -> Page:
+def full_size_of(page: Page, notes: list[str]) -> Page:
     """The page, or what it is a small version of without saying so."""
-    full = _full(page.directory)
+    full = _full_size(page.directory)
     if full is None or _area(full) <= _area(page.directory):
         return page
     notes += [] if SMALLER in notes else [SMALLER]
     return Page(full, page.directory)
 
 
-def _of_a_camera(file: File, tops: list[Directory]) -> bool:
+def _is_camera_raw(file: TIFFFile, tops: list[Directory]) -> bool:
     """Whether it is a camera's raw file, by what its directories tell."""
     head = file.read(0, 12)
     if head[2:4] not in (b"*\0", b"\0*", b"+\0", b"\0+") or DNG in tops[0]:
@@ -180,8 +184,8 @@ def _of_a_camera(file: File, tops: list[Directory]) -> bool:
     if head[8:12] in PHASE_ONE or (head.startswith(b"II*\0") and head[8:10] == b"CR"):
         return True
     for top in itertools.islice(tops, LOOKED):
-        for directory in (top, *_subs(top)):
-            for each in (directory, *(_subs(directory) if directory is not top else ())):
+        for directory in (top, *_sub_directories(top)):
+            for each in (directory, *(_sub_directories(directory) if directory is not top else ())):
                 if number(each, PHOTOMETRIC) in SENSOR or number(each, COMPRESSION) in MAKERS:
                     return True
     return False

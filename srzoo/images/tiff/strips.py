@@ -33,9 +33,9 @@ from .layout import (
     UNASSOCIATED,
     WEBP,
     YCC,
-    Layout,
+    TIFFLayout,
 )
-from .libtiff import FAX, fax_has_its_end, fax_is_whole, opened, small_tiff
+from .libtiff import FAX, decode, fax_has_its_end, fax_is_whole, small_tiff
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ OPTIONS = {3: (292,), 4: (293,)}
 """Tags that CCITT's compressions need."""
 
 
-class Parts:
+class StripReader:
     """A picture's parts, block by block.
 
     Args:
@@ -64,7 +64,7 @@ class Parts:
         total: how many there are.
     """
 
-    def __init__(self, layout: Layout, force_damaged: bool = False) -> None:
+    def __init__(self, layout: TIFFLayout, force_damaged: bool = False) -> None:
         self.layout, self.force = layout, force_damaged
         self.damaged = self.gone = self.doubtful = 0
         self.total = layout.across * layout.down * len(layout.stored)
@@ -89,7 +89,7 @@ class Parts:
         step = max(1, BATCH // per_part)
         for first in range(0, places, step):
             positions = range(first, min(first + step, places))
-            planes = [self._undone(positions, channels) for channels in layout.stored]
+            planes = [self._read_parts(positions, channels) for channels in layout.stored]
             whole = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
             if layout.across == 1 and not layout.tiled:
                 yield 0, first * layout.part[1], whole
@@ -101,7 +101,7 @@ class Parts:
                 block = whole[begin : begin + layout.rows(position)]
                 yield left, top, block[: height - top, : width - left]
 
-    def _undone(self, positions: range, channels: tuple[int, ...]) -> Samples:
+    def _read_parts(self, positions: range, channels: tuple[int, ...]) -> Samples:
         """The samples of parts, one below another."""
         plane = channels[0] * self.layout.across * self.layout.down if self.layout.planar else 0
         rows = [self.layout.rows(each) for each in positions]
@@ -110,21 +110,23 @@ class Parts:
             whole = data[0] if len(data) == 1 else np.concatenate(data)
             return self._samples(whole, rows, channels)
         try:
-            return self._decoded(data, rows, channels)
+            return self._decode(data, rows, channels)
         except (OSError, ValueError, SyntaxError, RuntimeError):
             if not self.force:
                 raise ValueError("a part of the picture is damaged") from None
-        found = [self._rest(part, count, channels) for part, count in zip(data, rows, strict=True)]
+        found = [
+            self._salvage(part, count, channels) for part, count in zip(data, rows, strict=True)
+        ]
         return np.concatenate(found)
 
-    def _rest(self, part: bytes, rows: int, channels: tuple[int, ...]) -> Samples:
+    def _salvage(self, part: bytes, rows: int, channels: tuple[int, ...]) -> Samples:
         """What there is of a part that may be damaged."""
         # What is missing becomes 0, which means just that in LZW and PackBits.
         longer = part + bytes(rows * self.layout.line_bytes(channels))
         padded = self.layout.compression in (LZW, PACKBITS) and part
         for at, data in enumerate((part, longer) if padded else (part,)):
             try:
-                found = self._decoded([data], [rows], channels)
+                found = self._decode([data], [rows], channels)
             except (OSError, ValueError, SyntaxError, RuntimeError):
                 continue
             self.damaged += at
@@ -140,14 +142,14 @@ class Parts:
         lines = math.ceil(rows / layout.subsampling[1])
         need = lines * layout.line_bytes(channels)
         compression = layout.compression
-        told = at = 0
+        length = at = 0
         if part < len(layout.offsets):
-            at, told = int(layout.offsets[part]), int(layout.counts[part])
+            at, length = int(layout.offsets[part]), int(layout.counts[part])
         # Nothing grows to more when it is compressed; a JPEG has its tables.
         most = (
             need if compression == NONE else 2 * need + (2**16 if compression in CODED else 2**12)
         )
-        wanted = min(told, most)
+        wanted = min(length, most)
         if compression == NONE and self.force:
             wanted = need
         data = layout.directory.file.read(at, wanted) if at else b""
@@ -155,7 +157,7 @@ class Parts:
         if self.reversed and compression not in (JPEG, WEBP):
             data = data.translate(REVERSED)
         if compression in DEFLATE:
-            data = self._inflated(data, need, layout.part[1] * layout.line_bytes(channels), cut)
+            data = self._inflate(data, need, layout.part[1] * layout.line_bytes(channels), cut)
         if compression == NONE or compression in DEFLATE:
             if len(data) < need:
                 self._damage(bool(data))
@@ -176,7 +178,7 @@ class Parts:
         self.damaged += 1
         self.gone += not left
 
-    def _inflated(self, data: bytes, need: int, full: int, cut: bool) -> bytes:
+    def _inflate(self, data: bytes, need: int, full: int, cut: bool) -> bytes:
         unpacker = zlib.decompressobj()
         out = b""
         try:
@@ -184,13 +186,13 @@ class Parts:
         except zlib.error as error:
             if not self.force:
                 raise ValueError(f"a part of the picture is damaged: {error}") from None
-            out = _as_far_as_it_goes(data, need)
+            out = _inflate_damaged(data, need)
             cut = True
         if cut and not unpacker.eof and len(out) >= need:
             self._damage(True)  # a shorter one is counted as such
         return out
 
-    def _decoded(self, data: list[bytes], rows: list[int], channels: tuple[int, ...]) -> Samples:
+    def _decode(self, data: list[bytes], rows: list[int], channels: tuple[int, ...]) -> Samples:
         """The samples of parts that only libtiff or a codec can undo.
 
         Raises:
@@ -203,14 +205,14 @@ class Parts:
             lines = [math.ceil(each / layout.subsampling[1]) for each in rows]
             line = layout.line_bytes(channels)
             small = small_tiff(data, line, lines, {ifd.COMPRESSION: layout.compression})
-            return self._samples(opened(small).reshape(-1), rows, channels)
+            return self._samples(decode(small).reshape(-1), rows, channels)
         fields: dict[int, Any] = {ifd.COMPRESSION: layout.compression}
         if layout.compression in CCITT:
             fields |= {ifd.BITS: 1, ifd.PHOTOMETRIC: BLACK}
             options = {
                 tag: layout.directory.number(tag) for tag in OPTIONS.get(layout.compression, ())
             }
-            found = opened(small_tiff(data, layout.part[0], rows, fields | options))
+            found = decode(small_tiff(data, layout.part[0], rows, fields | options))
             self._check_fax(data, found, rows, options)
             return found
         count = len(channels)
@@ -223,7 +225,7 @@ class Parts:
         if photometric == YCC:
             fields |= {530: layout.subsampling}
         small = small_tiff(data, layout.part[0], rows, fields, self.tables)
-        found = opened(small)
+        found = decode(small)
         if found.shape[2] != count:
             raise ValueError(f"{found.shape[2]} channels instead of {count}")
         return found
@@ -259,7 +261,7 @@ class Parts:
         line = layout.line_bytes(channels)
         lines: NDArray[np.uint8] = np.asarray(data, np.uint8).reshape(-1, line)
         if layout.subsampling != (1, 1):
-            return self._spread(lines, rows)
+            return self._upsample_colours(lines, rows)
         bits = [layout.bits[each] for each in channels]
         if set(bits) == {8}:
             found: Samples = lines.reshape(-1, width, count)
@@ -268,12 +270,12 @@ class Parts:
             wide: NDArray[Any] = lines.view(f"{order}u2").reshape(-1, width, count)
             found = wide.astype(np.uint16)
         else:
-            return _unpacked(lines, width, bits)
+            return _unpack_bits(lines, width, bits)
         if layout.predictor == 2:
             found = np.add.accumulate(found, axis=1, dtype=found.dtype)
         return found
 
-    def _spread(self, lines: NDArray[np.uint8], rows: list[int]) -> Samples:
+    def _upsample_colours(self, lines: NDArray[np.uint8], rows: list[int]) -> Samples:
         """YCbCr whose colours stand once for several pixels, which lie together."""
         across, down = self.layout.subsampling
         each = across * down
@@ -313,7 +315,7 @@ class Parts:
             return np.atleast_3d(np.asarray(image.convert(mode)))
 
 
-def _as_far_as_it_goes(data: bytes, need: int) -> bytes:
+def _inflate_damaged(data: bytes, need: int) -> bytes:
     """What can be inflated of damaged data."""
     unpacker = zlib.decompressobj()
     out: list[bytes] = []
@@ -329,7 +331,7 @@ def _as_far_as_it_goes(data: bytes, need: int) -> bytes:
     return b"".join(out)
 
 
-def _unpacked(lines: NDArray[np.uint8], width: int, bits: Sequence[int]) -> Samples:
+def _unpack_bits(lines: NDArray[np.uint8], width: int, bits: Sequence[int]) -> Samples:
     """Samples from bits, the most significant first; each row begins at a whole byte."""
     per = sum(bits)
     dtype = np.uint16 if max(bits) > 8 else np.uint8

@@ -9,7 +9,7 @@ from PIL import Image
 
 from .. import exif, metadata
 from ..exif import DESCRIPTIVE, DPI_UNIT, DPI_X, DPI_Y
-from ..pillow import Found
+from ..pillow import FileMetadata
 from . import ifd
 from .ifd import Directory
 from .pages import Page, number
@@ -33,10 +33,10 @@ MOST, LARGEST = 2000, 8_000_000
 EXIF_TYPES = range(1, 14)
 
 
-def beside(page: Page, lost: list[str]) -> Found:
+def read_metadata(page: Page, lost: list[str]) -> FileMetadata:
     """All that stands beside a page's pixels; ``lost`` takes what cannot be kept."""
     own = page.directory
-    found = Found(lost=lost)
+    found = FileMetadata(lost=lost)
     damaged: set[int] = set()
     found.exif = _exif(page, damaged)
     found.xmp = _data(page, XMP, damaged)
@@ -46,17 +46,17 @@ def beside(page: Page, lost: list[str]) -> Found:
         damaged.add(ICC)
         icc = None
     found.info = {"icc_profile": icc} if icc else {}
-    found.turn = turn(page)
+    found.orientation = orientation(page)
     if ifd.LAYERS in own:
         lost.append("Photoshop's layers were dropped: the flat picture is taken")
-    _tell_aspect(own, lost)
+    _note_aspect(own, lost)
     if damaged:
         several = ", ".join(map(str, sorted(damaged)[:8]))
         lost.append(f"damaged tags were dropped: {several}")
     return found
 
 
-def turn(page: Page) -> int:
+def orientation(page: Page) -> int:
     """How a page's pixels have to be turned, 1 to 8 as in EXIF."""
     found = number(_holder(page, ifd.ORIENTATION), ifd.ORIENTATION, 1)
     return found if 1 <= found <= 8 else 1
@@ -91,7 +91,7 @@ def _exif(page: Page, damaged: set[int]) -> Image.Exif:
         if tag in _holder(page, tag) and (inner := _nested(page, tag, damaged)):
             main[tag] = inner
     found = Image.Exif()
-    if data := exif.packed(exif.Fields(page.directory.file.order, main)):
+    if data := exif.pack_fields(exif.Fields(page.directory.file.order, main)):
         found.load(data)
     return found
 
@@ -152,7 +152,7 @@ def _iptc(page: Page, damaged: set[int]) -> bytes | None:
     return None
 
 
-def _tell_aspect(directory: Directory, lost: list[str]) -> None:
+def _note_aspect(directory: Directory, lost: list[str]) -> None:
     """Say whether the pixels are not square."""
     x = directory.rationals(DPI_X)
     y = directory.rationals(DPI_Y)

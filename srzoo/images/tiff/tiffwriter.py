@@ -17,8 +17,17 @@ import numpy as np
 
 from ...common import files, memory
 from ...errors import PictureError
-from ..exif import LONG, LONG8, SHORT, Directory, fields, numbers, packed_directory, swapped
-from ..metadata import sized, with_layout
+from ..exif import (
+    LONG,
+    LONG8,
+    SHORT,
+    Directory,
+    number_field,
+    pack_directory,
+    read_fields,
+    swap_byte_order,
+)
+from ..metadata import with_size, with_size_and_dpi
 from ..picture import Picture
 
 if TYPE_CHECKING:
@@ -34,7 +43,7 @@ CLASSIC = 3_500_000_000
 ICC, XMP, IPTC = 34675, 700, 33723
 
 
-class Writer:
+class TIFFWriter:
     """One picture into an open file; :meth:`put` rows, then :meth:`finish`.
 
     Args:
@@ -122,7 +131,7 @@ class Writer:
         where = self.file.seek(0, os.SEEK_END)
         where += self.file.write(bytes(where % 2))
         entries = self._metadata() | self._layout()
-        self.file.write(packed_directory(entries, "<", where, big=self.big))
+        self.file.write(pack_directory(entries, "<", where, big=self.big))
         self.file.seek(8 if self.big else 4)
         self.file.write(struct.pack("<Q" if self.big else "<I", where))
         self.file.seek(0, os.SEEK_END)
@@ -136,37 +145,37 @@ class Writer:
         wide = LONG8 if self.big else LONG
         where, counts = zip(*self.parts, strict=True)
         found: Directory = {
-            256: numbers(LONG, self.size[0]),
-            257: numbers(LONG, self.size[1]),
-            258: numbers(SHORT, *[8 * self.dtype.itemsize] * self.channels),
-            259: numbers(SHORT, 8),  # deflate
-            262: numbers(SHORT, 1 if colours == 1 else 2),  # black is zero, or RGB
-            274: numbers(SHORT, 1),
-            277: numbers(SHORT, self.channels),
-            284: numbers(SHORT, 1),
-            317: numbers(SHORT, 2),  # horizontal predictor
+            256: number_field(LONG, self.size[0]),
+            257: number_field(LONG, self.size[1]),
+            258: number_field(SHORT, *[8 * self.dtype.itemsize] * self.channels),
+            259: number_field(SHORT, 8),  # deflate
+            262: number_field(SHORT, 1 if colours == 1 else 2),  # black is zero, or RGB
+            274: number_field(SHORT, 1),
+            277: number_field(SHORT, self.channels),
+            284: number_field(SHORT, 1),
+            317: number_field(SHORT, 2),  # horizontal predictor
         }
         if self.tile:
-            found |= {322: numbers(LONG, self.tile), 323: numbers(LONG, self.tile)}
-            found |= {324: numbers(wide, *where), 325: numbers(wide, *counts)}
+            found |= {322: number_field(LONG, self.tile), 323: number_field(LONG, self.tile)}
+            found |= {324: number_field(wide, *where), 325: number_field(wide, *counts)}
         else:
-            found |= {278: numbers(LONG, self.rows)}
-            found |= {273: numbers(wide, *where), 279: numbers(wide, *counts)}
+            found |= {278: number_field(LONG, self.rows)}
+            found |= {273: number_field(wide, *where), 279: number_field(wide, *counts)}
         if self.like.alpha is not None:
-            found[338] = numbers(SHORT, 2)  # alpha that is not multiplied in
+            found[338] = number_field(SHORT, 2)  # alpha that is not multiplied in
         return found
 
     def _metadata(self) -> Directory:
         like = self.like
         shape = np.broadcast_to(np.uint8(0), self.size[::-1])  # for its size alone
-        exif = with_layout(
+        exif = with_size_and_dpi(
             Picture(cast("Pixels", shape), exif=like.exif, dpi=like.dpi), dpi=True
         )  # DPI belong to EXIF's main directory, which is TIFF's
         found = _exif_entries(exif) if exif else {}
         if icc := like.profile:
             found[ICC] = (7, len(icc), icc)
         if like.xmp:
-            xmp = sized(like.xmp, self.size)
+            xmp = with_size(like.xmp, self.size)
             found[XMP] = (1, len(xmp), xmp)
         if like.iptc:
             found[IPTC] = (7, len(like.iptc), like.iptc)
@@ -175,11 +184,11 @@ class Writer:
 
 def _exif_entries(exif: bytes) -> Directory:
     """The fields of EXIF data, which is a TIFF file in itself, in little-endian order."""
-    found = fields(exif)
+    found = read_fields(exif)
 
     def little(entries: Directory) -> Directory:
         return {
-            tag: little(entry) if isinstance(entry, dict) else swapped(entry)
+            tag: little(entry) if isinstance(entry, dict) else swap_byte_order(entry)
             for tag, entry in entries.items()
         }
 
@@ -189,7 +198,7 @@ def _exif_entries(exif: bytes) -> Directory:
 def save(picture: Picture, file: BinaryIO) -> None:
     """Write a whole picture, in strips."""
     big = picture.pixels.nbytes * 4 // 3 > CLASSIC
-    writer = Writer(file, picture.size, picture, picture.pixels.dtype, tile=None, big=big)
+    writer = TIFFWriter(file, picture.size, picture, picture.pixels.dtype, tile=None, big=big)
     with contextlib.closing(writer):
         for top in range(0, picture.size[1], writer.rows):
             rows = slice(top, top + writer.rows)
@@ -198,13 +207,13 @@ def save(picture: Picture, file: BinaryIO) -> None:
         writer.finish()
 
 
-Put = Callable[..., None]
+PutRows = Callable[..., None]
 
 
 @contextlib.contextmanager
 def streaming(
     path: Path, size: tuple[int, int], like: Picture, dtype: DTypeLike = np.uint8
-) -> Generator[Put]:
+) -> Generator[PutRows]:
     """A tiled BigTIFF that is written while its rows come, in constant memory.
 
     Args:
@@ -223,7 +232,7 @@ def streaming(
     """
     try:
         with files.atomic_write(path) as file:
-            writer = Writer(file, size, like, dtype, tile=TILE, big=True)
+            writer = TIFFWriter(file, size, like, dtype, tile=TILE, big=True)
             with contextlib.closing(writer):
                 yield writer.put
                 writer.finish()

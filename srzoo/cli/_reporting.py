@@ -1,4 +1,4 @@
-"""What ``srzoo upscale`` says: before, a line a picture, and a summary."""
+"""What ``srzoo upscale`` prints: the plan, a line for each picture, and a summary."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch, Job
-    from ..batches.one_picture import Outcome, PictureMaker
+    from ..batches.one_picture import PictureMaker, PictureOutcome
     from ..common.progress import Progress
     from ..exporting.engine import Choice
     from ..models.folder import ModelFolder
     from ..upscaling.sizing import Route
-    from ._options import Telling
+    from ._options import ReportOptions
 
-LONG = 10.0
-"""Seconds from which a run is worth being told of before."""
+LONG_RUN = 10.0
+"""Seconds from which a run's length is estimated and said before."""
 
 
-class Teller:
-    """Tells a person on stdout, or a script in JSON lines; trouble goes to stderr.
+class BatchReporter:
+    """Reports to a person on stdout, or to a script in JSON lines; trouble goes to stderr.
 
     Args:
-        work: what is told of.
-        telling: how much, and to whom.
-        dry: what is told is what would be made.
+        batch: the pictures.
+        reporting: how much is said, and to whom.
+        dry: say what would be made.
     """
 
-    def __init__(self, work: Batch, telling: Telling, *, dry: bool = False) -> None:
-        self.work = work
-        self.json = telling.json_
-        self.verbose = telling.verbose
-        self.quiet = telling.quiet
+    def __init__(self, batch: Batch, reporting: ReportOptions, *, dry: bool = False) -> None:
+        self.batch = batch
+        self.json = reporting.json_
+        self.verbose = reporting.verbose
+        self.quiet = reporting.quiet
         self.dry = dry
-        self.piped = any(job.sink for job in work.jobs)
+        self.piped = any(job.sink for job in batch.jobs)
         self.start = time.perf_counter()
         self.seconds = 0.0
         self.count = {"done": 0, "done before": 0, "exists": 0}
-        self.failed: list[Outcome] = []
-        self.advised = False
+        self.failed: list[PictureOutcome] = []
+        self.warned = False
 
     def note(self, text: str) -> None:
         """Something about the whole run."""
@@ -60,25 +60,25 @@ class Teller:
         if chosen.prepares and work != 0 and not self.quiet:
             to_stderr(f"preparing {folder.name} for {chosen.name}, once ...")
 
-    def before(self, maker: PictureMaker) -> None:
+    def report_plan(self, maker: PictureMaker) -> None:
         """The estimate, where it takes long; and how the first picture is cut."""
         from ..batches import forecast
 
         if self.quiet:
             return
-        if self.verbose and self.work.todo:
-            self._cut(maker, self.work.todo[0])
-        found = forecast.forecast(self.work.todo, maker, always=self.verbose)
-        if found and (self.verbose or found.seconds >= LONG):
+        if self.verbose and self.batch.pending:
+            self._print_tiling(maker, self.batch.pending[0])
+        found = forecast.forecast(self.batch.pending, maker, always=self.verbose)
+        if found and (self.verbose or found.seconds >= LONG_RUN):
             to_stderr(found)
-        if self.verbose and self.work.ledger:
-            to_stderr(f"ledger: {self.work.ledger.path}")
+        if self.verbose and self.batch.ledger:
+            to_stderr(f"ledger: {self.batch.ledger.path}")
 
-    def _cut(self, maker: PictureMaker, job: Job) -> None:
+    def _print_tiling(self, maker: PictureMaker, job: Job) -> None:
         try:
-            plans = maker.foresee(job).plans
+            plans = maker.prepare_ahead(job).plans
         except Exception:  # noqa: BLE001
-            return  # it will be told in its turn
+            return  # an error is reported when its turn comes
         for plan in plans:
             height, width = plan.tile
             exact = "exact" if plan.exact else "blended"
@@ -88,55 +88,55 @@ class Teller:
                 f" {plan.bytes / 1e9:.2f} GB"
             )
 
-    def tell(self, outcome: Outcome) -> None:
-        """What became of one picture, at once."""
+    def report(self, outcome: PictureOutcome) -> None:
+        """Say what became of one picture."""
         job = outcome.job
         self.seconds += outcome.seconds
-        if outcome.advice and not (self.advised or self.quiet):
-            self.advised = True
+        if outcome.advice and not (self.warned or self.quiet):
+            self.warned = True
             to_stderr(f"warning: {job.source}: {outcome.advice}")
         if outcome.problem:
             self.failed.append(outcome)
         else:
-            self.count[job.kept or "done"] += 1
+            self.count[job.skip_reason or "done"] += 1
         if self.json:
             as_json(_facts(outcome) | ({"dry_run": True} if self.dry else {}), err=self.piped)
         elif self.quiet:
             return
         elif outcome.route:
             if self.verbose or self.dry or not self.piped:
-                told = self._sizes(outcome.route, outcome.seconds)
-                click.echo(f"{printable(job.target)}  {told}", err=self.piped)
+                sizes = self._sizes(outcome.route, outcome.seconds)
+                click.echo(f"{printable(job.target)}  {sizes}", err=self.piped)
             for note in outcome.notes:
                 click.echo(f"  note: {printable(note)}", err=self.piped)
-        elif job.kept and (self.verbose or self.dry):
-            click.echo(f"{printable(job.target)}  {job.kept}", err=not self.dry)
+        elif job.skip_reason and (self.verbose or self.dry):
+            click.echo(f"{printable(job.target)}  {job.skip_reason}", err=not self.dry)
 
     def _sizes(self, route: Route, seconds: float) -> str:
         sizes = "{}x{} to {}x{}".format(*route.source, *route.size)
-        # Where the way to the size says more than the sizes do.
-        way = f" ({route})" if route.resized or len(route.passes) != 1 else ""
-        return f"{sizes}{way}  {'about ' if self.dry else ''}{seconds:.1f} s"
+        # Where the route says more than the sizes do.
+        passes = f" ({route})" if route.resized or len(route.passes) != 1 else ""
+        return f"{sizes}{passes}  {'about ' if self.dry else ''}{seconds:.1f} s"
 
     def summary(self) -> int:
         """How many there were of each kind, why those that failed did; gives the exit code."""
         left = [outcome for outcome in self.failed if not outcome.begun]
         if not (self.json or self.piped or self.quiet):
-            click.echo(self._counted(len(self.failed) - len(left), len(left)))
+            click.echo(self._summary_line(len(self.failed) - len(left), len(left)))
         fails = "would fail" if self.dry else "failed"
         for outcome in self.failed:
             if outcome.begun:
                 to_stderr(f"{fails}: {outcome.problem}")
-        if self.work.left and not self.quiet:
-            click.echo(printable(self.work.left), err=self.json or self.piped)
+        if self.batch.ignored and not self.quiet:
+            click.echo(printable(self.batch.ignored), err=self.json or self.piped)
         if left:
             again = "Mend that, and give the same command again"
             to_stderr(f"not begun for that reason: {len(left)} more. {again}.")
         return 1 if self.failed else 0
 
-    def _counted(self, failed: int, left: int) -> str:
+    def _summary_line(self, failed: int, left: int) -> str:
         """How many there were of each kind, in a line."""
-        done, links, results = self.count["done"], len(self.work.links), len(self.work.skipped)
+        done, links, results = self.count["done"], len(self.batch.links), len(self.batch.results)
         many = f"{done} picture{'' if done == 1 else 's'}"
         if self.dry:
             parts = [f"{many} would be made in about {duration(self.seconds)}"]
@@ -156,7 +156,7 @@ class Teller:
         return f"{', '.join(parts)}, peak memory {memory.peak() / 1e9:.1f} GB"
 
 
-def _facts(outcome: Outcome) -> dict[str, object]:
+def _facts(outcome: PictureOutcome) -> dict[str, object]:
     job = outcome.job
     return {
         "input": str(job.source),
@@ -167,13 +167,13 @@ def _facts(outcome: Outcome) -> dict[str, object]:
         "route": outcome.route and str(outcome.route),
         "seconds": round(outcome.seconds, 3),
         "notes": outcome.notes,
-        "skipped": job.kept,
+        "skipped": job.skip_reason,
         "error": str(outcome.problem) if outcome.problem else None,
     }
 
 
 @contextmanager
-def pictures_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
+def picture_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
     """Pictures done, tiles of the one at work, and time left; None where there is no terminal."""
     with progress_bars("{task.description}", 24, "done", "left") as bars:
         if bars is None:

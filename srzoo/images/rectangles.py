@@ -1,4 +1,4 @@
-"""Places in pictures: rectangles of pixels, and where to look when models are compared."""
+"""Rectangles of pixels, and where to look when models are compared."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Place:
+class Rectangle:
     """A rectangle of pixels: its left top corner, and its size.
 
-    Corners are counted from the left top one of the picture; a place may lie beyond its edges.
+    Corners are counted from the left top one of the picture; a rectangle may lie beyond its edges.
     """
 
     x: int
@@ -49,7 +49,7 @@ class Place:
         return f"{self.x},{self.y},{self.width},{self.height}"
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> Rectangle:
         """Read "x,y,w,h".
 
         Raises:
@@ -63,34 +63,34 @@ class Place:
             )
         return place
 
-    def of(self, pixels: NDArray[Any]) -> NDArray[Any]:
+    def cut(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """This part of a picture H x W or H x W x C; a view."""
         return pixels[self.y : self.bottom, self.x : self.right]
 
-    def moved(self, x: int, y: int) -> Place:
+    def moved(self, x: int, y: int) -> Rectangle:
         """The same size, so many pixels to the right and down."""
-        return Place(self.x + x, self.y + y, self.width, self.height)
+        return Rectangle(self.x + x, self.y + y, self.width, self.height)
 
-    def inside(self, outer: Place, by: int = 1) -> Place:
-        """The same place in an array that holds ``outer`` alone, enlarged so many times."""
-        return self.moved(-outer.x, -outer.y).times(by)
+    def relative_to(self, outer: Rectangle, by: int = 1) -> Rectangle:
+        """The same pixels in an array that holds ``outer`` alone, enlarged so many times."""
+        return self.moved(-outer.x, -outer.y).scaled(by)
 
-    def times(self, by: int) -> Place:
-        """The same place in a picture enlarged so many times."""
-        return Place(self.x * by, self.y * by, self.width * by, self.height * by)
+    def scaled(self, by: int) -> Rectangle:
+        """The same pixels in a picture enlarged so many times."""
+        return Rectangle(self.x * by, self.y * by, self.width * by, self.height * by)
 
-    def divided(self, by: int) -> Place:
-        """The pixels of a picture so many times smaller that this place touches."""
+    def divided(self, by: int) -> Rectangle:
+        """The pixels of a picture so many times smaller that this rectangle touches."""
         x, y = self.x // by, self.y // by
         right, bottom = -(-self.right // by), -(-self.bottom // by)
-        return Place(x, y, right - x, bottom - y)
+        return Rectangle(x, y, right - x, bottom - y)
 
-    def snapped(self, unit: int) -> Place:
-        """The nearest place to the left top whose corners are multiples of ``unit``."""
+    def snapped(self, unit: int) -> Rectangle:
+        """The nearest rectangle to the left top whose corners are multiples of ``unit``."""
         width, height = max(1, self.width // unit), max(1, self.height // unit)
-        return Place(self.x // unit, self.y // unit, width, height).times(unit)
+        return Rectangle(self.x // unit, self.y // unit, width, height).scaled(unit)
 
-    def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Place:
+    def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Rectangle:
         """With ``by`` pixels more on each side, at most ``edge`` beyond a picture (width, height).
 
         On a grid of ``multiple`` pixels, which ``edge`` keeps to, it consists of whole cells.
@@ -99,14 +99,14 @@ class Place:
         y = max(-edge, (self.y - by) // multiple * multiple)
         right = on_grid(min(size[0] + edge, self.right + by), multiple)
         bottom = on_grid(min(size[1] + edge, self.bottom + by), multiple)
-        return Place(x, y, right - x, bottom - y)
+        return Rectangle(x, y, right - x, bottom - y)
 
-    def aligned(self, by: int) -> Place:
+    def aligned(self, by: int) -> Rectangle:
         """With its left top corner moved out to multiples of ``by``, the right bottom one as is."""
         left, top = self.x % by, self.y % by
-        return Place(self.x - left, self.y - top, self.width + left, self.height + top)
+        return Rectangle(self.x - left, self.y - top, self.width + left, self.height + top)
 
-    def within(self, whole: Place, unit: int = 1) -> Place:
+    def within(self, whole: Rectangle, unit: int = 1) -> Rectangle:
         """The same, if it lies in the whole; messages count in pixels of ``unit``.
 
         Raises:
@@ -122,12 +122,12 @@ class Place:
         return self
 
 
-def most_detailed_place(pictures: Sequence[U8], side: int) -> Place:
+def most_detailed_square(pictures: Sequence[U8], side: int) -> Rectangle:
     """A square with much detail on which the pictures differ.
 
     Of each pixel, the gradient of the mean picture times how far the pictures lie apart; the
     root of that, so that much texture counts for more than one hard edge. The square with
-    the largest sum, the first of equal ones. The same pictures always give the same place.
+    the largest sum, the first of equal ones. The same pictures always give the same square.
 
     Args:
         pictures: uint8 H x W x 3, all of one size; of one picture alone, its detail counts.
@@ -153,7 +153,7 @@ def most_detailed_place(pictures: Sequence[U8], side: int) -> Place:
     sums = total[tall:, wide:] - total[:-tall, wide:] - total[tall:, :-wide] + total[:-tall, :-wide]
     # Rounding differs between machines; what it alone makes different is the same.
     y, x = np.unravel_index(int(np.argmax(np.round(sums, 3))), sums.shape)
-    return Place(int(x), int(y), wide, tall)
+    return Rectangle(int(x), int(y), wide, tall)
 
 
 def _luma(picture: U8) -> F32:

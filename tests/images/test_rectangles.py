@@ -6,17 +6,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo.images.places import Place
+from srzoo.images.rectangles import Rectangle
 
 SIDE = st.integers(1, 40)
 
 
 @st.composite
-def places(draw) -> tuple[tuple[int, int], Place]:
+def places(draw) -> tuple[tuple[int, int], Rectangle]:
     """A picture's size, and a place in it."""
     width, height = draw(SIDE), draw(SIDE)
     x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
-    place = Place(x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y)))
+    place = Rectangle(x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y)))
     return (width, height), place
 
 
@@ -40,7 +40,7 @@ def test_a_grown_place_holds_the_place(found, by, cells, multiple, times):
 
     rows = np.arange(grown.y, grown.bottom).repeat(times)
     columns = np.arange(grown.x, grown.right).repeat(times)
-    inside = place.inside(grown, times).of(1000 * rows[:, None] + columns)
+    inside = place.relative_to(grown, times).cut(1000 * rows[:, None] + columns)
     assert inside.shape == (place.height * times, place.width * times)
     assert inside[0, 0] == 1000 * place.y + place.x
     assert inside[-1, -1] == 1000 * (place.bottom - 1) + place.right - 1
