@@ -16,7 +16,7 @@ from .folder import CONFIG, RECIPE, ModelFolder, read_folder
 
 @dataclass(frozen=True)
 class Packaged:
-    """A model folder that an installed distribution brings."""
+    """A model folder that an installed distribution brings, or a package of this process."""
 
     dist: str
     path: Path
@@ -33,7 +33,7 @@ def packaged(file: str) -> list[Packaged]:
     No package is imported. One that is none is passed over, with a warning.
     """
     found = [
-        Packaged(plugin.dist, path.parent)
+        Packaged(plugin.name if plugin.dist == LOCAL_DIST else plugin.dist, path.parent)
         for plugin, roots in kinds.cards.each(_roots)
         for root in roots
         for path in sorted(root.glob(f"*/{file}"))

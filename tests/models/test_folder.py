@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import srzoo
-from srzoo.errors import HubError, ModelError, PluginConflictError, WeightsError
+from srzoo.errors import HubError, ModelError, PluginConflictError, PluginWarning, WeightsError
 from srzoo.models import locate
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders, weights
@@ -166,6 +166,7 @@ def test_a_config_that_does_not_fit(small, change, message):
 
 
 def test_cards_of_a_broken_package_hide_no_others(tmp_path, monkeypatch):
+    """No package is imported; one that is no folder of models is passed over."""
     (tmp_path / "broken_cards.py").write_text("raise RuntimeError('half installed')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     info = tmp_path / "theirs-1.2.dist-info"
@@ -174,7 +175,8 @@ def test_cards_of_a_broken_package_hide_no_others(tmp_path, monkeypatch):
     found = [*PathDistribution(info).entry_points, *installed("srzoo.cards")]
     registry = Registry("card", "srzoo.cards", lambda group: found)
     monkeypatch.setattr("srzoo.plugins.kinds.cards", registry)
-    assert "edsr-x4" in locate.list_models()
+    with pytest.warns(PluginWarning, match="card theirs .* is no package of model folders"):
+        assert "edsr-x4" in locate.list_models()
 
 
 def test_a_config_records_the_versions_it_was_made_with(small, tmp_path, monkeypatch):
@@ -252,8 +254,11 @@ def test_two_packages_with_one_model(monkeypatch, tmp_path, small):
     for name in ("zoo_a", "zoo_b"):
         srzoo.cards.register(name, __import__(name))
     try:
+        found = [name for name in srzoo.list_models() if "mine" in name]
+        assert len(found) == 2
+        assert "edsr-x4" in srzoo.list_models()
         with pytest.raises(PluginConflictError, match="'mine' is in"):
-            srzoo.list_models()
+            locate.find("mine")
     finally:
         srzoo.cards.unregister("zoo_a")
         srzoo.cards.unregister("zoo_b")
