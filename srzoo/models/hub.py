@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 OTHER_FILES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
 """What a model folder may hold besides config.json and the weights."""
-FORCE_VARIABLE = "hf://"
+HUB_PREFIX = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 TAG = "srzoo"
 """The tag that our cards set, and that a search asks for."""
@@ -74,7 +74,7 @@ def parse(ref: str) -> Reference | None:
     >>> parse("org/edsr-x4@v1")
     Reference(repo='org/edsr-x4', revision='v1')
     """
-    match = REFERENCE.fullmatch(ref.removeprefix(FORCE_VARIABLE))
+    match = REFERENCE.fullmatch(ref.removeprefix(HUB_PREFIX))
     return Reference(match["repo"], match["revision"]) if match else None
 
 

@@ -115,7 +115,7 @@ def find(ref: str | Path) -> ModelFolder:
         HubError: the Hub has no such model, or cannot be asked.
     """
     path = Path(ref)
-    if isinstance(ref, str) and ref.startswith(hub.FORCE_VARIABLE):
+    if isinstance(ref, str) and ref.startswith(hub.HUB_PREFIX):
         return read_folder(hub.pull(ref))
     if isinstance(ref, Path) or (path / CONFIG).is_file():
         return read_folder(path)
