@@ -11,12 +11,12 @@ import os
 from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from .. import images
 from ..common import files, troubles
 from ..errors import PictureError, SrzooError
 from . import collisions, naming, tree
+from .job import Job
 from .ledger import Ledger, Settings
 from .naming import Names
 from .outputs import longest_name, sweep
@@ -24,36 +24,6 @@ from .outputs import longest_name, sweep
 ALL = "all"
 Pages = int | str | None
 """Which page or frame: a number from 1, ``ALL``, or None for files that have but one."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture to be made, or the reason why it cannot be, or need not be.
-
-    Attributes:
-        source: the picture.
-        target: what it becomes.
-        format: a key of ``images.FORMATS``.
-        problem: why it cannot be made.
-        skip_reason: why the target stays as it is ("done before", "exists").
-        data: what came through a pipe; ``source`` is its name then.
-        sink: where the result is written to instead of to a file; ``target`` is its name then.
-        page: which page or frame of the file, from 1; None where there is but one.
-    """
-
-    source: Path
-    target: Path
-    format: str
-    problem: SrzooError | None = None
-    skip_reason: str | None = None
-    data: BinaryIO | None = None
-    sink: BinaryIO | None = None
-    page: int | None = None
-
-    @property
-    def settings(self) -> Settings:
-        """What decides how this one comes out, besides what is common to all, for the ledger."""
-        return {"format": self.format, "page": self.page}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import PictureError
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from .job import Job
 
 
 def refuse(jobs: list[Job], into: Path | None) -> None:

@@ -13,7 +13,7 @@ from .one_picture import PictureOutcome, read_needs
 
 if TYPE_CHECKING:
     from ..upscaling.memory_needs import PictureNeeds
-    from .batch import Job
+    from .job import Job
     from .one_picture import PictureInWork, PictureMaker
     from .options import Options
 

@@ -19,7 +19,8 @@ from ..images.tiff import tiffwriter
 from ..upscaling.memory_needs import PictureNeeds
 from ..upscaling.sizing import Route
 from . import ledger, outputs
-from .batch import Batch, Job
+from .batch import Batch
+from .job import Job
 from .ledger import InputSnapshot, Ledger, LedgerEntry, Settings
 from .options import Options as Options
 

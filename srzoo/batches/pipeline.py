@@ -17,7 +17,7 @@ from .one_picture import PictureInWork, PictureMaker, PictureOutcome, not_begun,
 
 if TYPE_CHECKING:
     from ..common.progress import Progress
-    from .batch import Job
+    from .job import Job
 
     Begin = Callable[[Job], Progress]
 

@@ -14,7 +14,8 @@ from ..common.amounts import duration
 from ._console import as_json, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
-    from ..batches.batch import Batch, Job
+    from ..batches.batch import Batch
+    from ..batches.job import Job
     from ..batches.one_picture import PictureMaker, PictureOutcome
     from ..common.progress import Progress
     from ..exporting.engine import Choice

@@ -14,7 +14,8 @@ from test_pipeline import Double, double
 
 from srzoo import images
 from srzoo.batches import forecast, pipeline
-from srzoo.batches.batch import Batch, Job
+from srzoo.batches.batch import Batch
+from srzoo.batches.job import Job
 from srzoo.batches.one_picture import BLENDED, Options, PictureMaker, read_needs, stops_all
 from srzoo.common import memory
 from srzoo.errors import MemoryBudgetError

@@ -20,7 +20,7 @@ import pytest
 from helpers import drawn
 
 from srzoo.batches import batch, ledger, one_picture, outputs, pipeline
-from srzoo.batches.batch import Job
+from srzoo.batches.job import Job
 from srzoo.batches.one_picture import Options, PictureMaker, PictureOutcome
 from srzoo.errors import MemoryBudgetError, PictureError
 from srzoo.models import locate
