@@ -307,7 +307,9 @@ def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak:
 def _with_budget(candidate: _Candidate, budget: int) -> _Candidate:
     """An engine that has less memory than it would take; where that is not enough, so be it."""
     name = f"{candidate.name}, {planner.format_gb(budget)}"
-    return replace(candidate, name=name, task=replace(candidate.task, memory=budget), asked=False)
+    return replace(
+        candidate, name=name, task=replace(candidate.task, memory=budget), explicit=False
+    )
 
 
 def _packages_of(packages: Iterable[str]) -> tuple[str, ...]:

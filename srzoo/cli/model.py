@@ -29,13 +29,17 @@ def list_(pattern: str, json_: bool) -> None:
     What each is for: "faithful" invents nothing, "perceptual" invents lifelike
     detail, both on clean pictures; "real photos" copes with noise and JPEG.
     """
+    from fnmatch import fnmatchcase
+
     from ..models import locate
+    from ..models.folder import read_folder
     from ..upscaling import guidance
 
     models: dict[str, ModelFolder] = {}
-    for name in locate.list_models(pattern):
+    for name, path in sorted(locate.released().items()):
         try:
-            models[name] = locate.find(name)
+            if fnmatchcase(name, pattern):
+                models[name] = read_folder(path)
         except SrzooError as error:  # of another package: the others are listed all the same
             to_stderr(error)
     if json_:

@@ -107,7 +107,11 @@ def test_refusals(srzoo_cli, model, photo, arguments, says):
 
 
 def test_an_engine_that_is_not_installed(srzoo_cli, model, photo, monkeypatch):
-    monkeypatch.setattr(engine_facts.util, "find_spec", lambda _: None)
+    find_spec = engine_facts.util.find_spec
+    ours = ("srzoo_cards", "srzoo_plugins")
+    monkeypatch.setattr(
+        engine_facts.util, "find_spec", lambda name: find_spec(name) if name in ours else None
+    )
     result = srzoo_cli("upscale", photo, "-m", model, "--engine", "mnn")
     assert result.code == 2
     assert 'mnn is not installed. Install it: pip install "srzoo[mnn]".' in result.err

@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 from srzoo_plugins.degradations import _kernels, _steps
-from srzoo_plugins.degradations._camera import _gaussian, _shaken, _shrink
+from srzoo_plugins.degradations._camera import _downscale, _gaussian, _motion_blurred
 
-within = _steps.within
+within = _steps.sample_range
 
 
 def realistic(hr, scale, rng):
@@ -72,7 +72,7 @@ def camera(hr, scale, rng, *, sigma, shake, noise, light, jpeg, often, varied):
     strength = float(rng.random()) if varied else 1.0
     kernel = _gaussian(scale, sigma, rng)
     moved = strength * within(rng, shake) * scale
-    lr = _shrink(_shaken(hr.astype(np.float32), moved, rng), scale, kernel)
+    lr = _downscale(_motion_blurred(hr.astype(np.float32), moved, rng), scale, kernel)
     gray = bool(rng.random() < 0.3)
     lr = _steps.poisson_noise(lr, strength * within(rng, light), gray, rng)
     lr = _steps.gaussian_noise(lr, strength * within(rng, noise), gray, rng)
