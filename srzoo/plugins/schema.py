@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ..errors import ArgumentError
 
@@ -132,7 +132,7 @@ def _from_json(kind: Any) -> Any:
     given = str if made is Path else list
 
     def as_asked(value: Any) -> Any:
-        return made(value) if isinstance(value, given) else value
+        return cast("Any", made)(value) if isinstance(value, given) else value
 
     return Annotated[kind, BeforeValidator(as_asked)]
 
