@@ -6,8 +6,9 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
-from srzoo.contracts import Pair
 from torch import Tensor
+
+from srzoo.contracts import Pair
 
 
 class FocalFrequency:

@@ -16,6 +16,7 @@ def attention(picture: Path, model: str, output: Path | None) -> None:
     # torch takes seconds to import: a command imports it when it runs, not when it is listed.
     import torch
     from PIL import Image
+
     from srzoo import building
     from srzoo.errors import ModelError
 

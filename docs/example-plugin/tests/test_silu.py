@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import srzoo
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from srzoo_silu.command import attention
+
+import srzoo
 from srzoo.contracts import Pair
 from srzoo.testing import Case, check_block, check_generator, check_loss
-from srzoo_silu.command import attention
 
 
 def test_the_block():
