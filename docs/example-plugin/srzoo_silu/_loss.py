@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, ClassVar, cast
 
 import torch
 from annotated_types import Ge
@@ -27,15 +28,18 @@ class FocalFrequency:
     """
 
     reference = True
-    examples = ({}, {"alpha": 0.0})
+    examples: ClassVar[tuple[dict[str, float], ...]] = ({}, {"alpha": 0.0})
 
     def __init__(self, *, alpha: Annotated[float, Ge(0)] = 1.0) -> None:
         self.alpha = alpha
 
     def __call__(self, pair: Pair) -> Tensor:
         """A scalar from 0; 0 for a perfect output."""
-        spectrum = torch.fft.fft2((pair.sr - pair.hr).float(), norm="ortho")
-        squared = spectrum.real.square() + spectrum.imag.square()
+        d = (pair.sr - pair.hr).float()
+        # torch states no type for fft2.
+        fft2 = cast("Callable[..., Tensor]", torch.fft.fft2)  # pyright: ignore[reportUnknownMemberType]
+        spectrum = fft2(d, norm="ortho")
+        squared = torch.view_as_real(spectrum).square().sum(-1)
         with torch.no_grad():
             weight = squared.sqrt() ** self.alpha
             # A perfect output has no worst frequency.

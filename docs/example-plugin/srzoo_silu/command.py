@@ -35,7 +35,7 @@ def attention(picture: Path, model: str, output: Path | None) -> None:
         raise ModelError(f"{model} has no SPAB", "Name another model: --model spab-x2")
     for one in found:
         one.register_forward_hook(note)
-    x = torch.from_numpy(building.read_rgb(picture)).permute(2, 0, 1)[None] / 255
+    x = torch.as_tensor(building.read_rgb(picture)).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
         network(x)
     target = output or picture.with_name(f"{picture.stem}-attention.png")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,12 +34,14 @@ class Place:
     def __init__(self, folder: Path, hub: Hub) -> None:
         self.folder, self.site = folder, folder / "site"
         for name in ("pictures/a", "pictures/held", "Set5/HR/one", "photo"):
+            side = 240 if name == "photo" else 96
             path = folder / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.effect_noise((96, 96), 60).convert("RGB").save(path)
+            Image.effect_noise((side, side), 60).convert("RGB").save(path)
         paths = [str(self.site), os.environ.get("PYTHONPATH", "")]
         self.env = hub.env(token=TOKEN) | {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "SRZOO_CACHE": str(folder / "cache"),
         }
 
@@ -53,9 +57,13 @@ class Place:
         return self.python("-m", "srzoo", *map(str, words))
 
     def python(self, *words: str) -> str:
-        """What it prints."""
+        """What Python prints."""
+        return self.run(sys.executable, *words)
+
+    def run(self, *words: str) -> str:
+        """What a program prints."""
         done = subprocess.run(
-            [sys.executable, *words], cwd=self.folder, env=self.env, capture_output=True,
+            words, cwd=self.folder, env=self.env, capture_output=True,
             text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
@@ -94,5 +102,34 @@ def test_the_walk_of_a_network(place, hub):
                 place.srzoo(*words)
     assert not smaller, "the page no longer says this"
     with Image.open(place.folder / "large.png") as made:
-        assert made.size == (192, 192)
+        assert made.size == (480, 480)
     assert b"srzoo-span==0.1.0" in hub.files("tester/span-x2")["config.json"]
+
+
+def test_the_example_goes_its_whole_way(place, hub):
+    """The commands of its own CI, each as it stands there; then its model goes to the Hub."""
+    project = shutil.copytree(ROOT / "docs/example-plugin", place.folder / "example")
+    with (project / "pyproject.toml").open("a") as settings:
+        settings.write(f"extraPaths = {json.dumps([str(ROOT)])}\n")  # where srzoo's types lie
+    place.folder = project
+    steps = re.findall(r"- run: (.+)", (project / ".github/workflows/test.yml").read_text())
+    for line in steps:
+        program, *words = shlex.split(line)
+        if program == "pip":
+            assert words == ["install", ".", "pyright", "pytest"]
+            place.install(project)
+        elif program == "pyright":
+            place.run(shutil.which("pyright", path=place.env["PATH"]))
+        elif program == "pytest":
+            place.python("-m", "pytest", "-p", "no:cacheprovider", *words, "tests")
+        else:
+            assert program == "srzoo"
+            place.srzoo(*words)
+    with Image.open(project / "large.png") as made:
+        assert made.size == (192, 192)
+    assert (project / "runs/two/config.json").is_file()
+    place.srzoo("push", "spab-x2", "tester/spab-x2", "--no-check")
+    there = hub.files("tester/spab-x2")
+    own = ROOT / "docs/example-plugin/srzoo_silu/models/spab-x2"
+    assert there["model.safetensors"] == (own / "model.safetensors").read_bytes()
+    assert len(there["model.safetensors"]) < 500_000
