@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from srzoo import adversarial_losses, discriminators
@@ -44,9 +45,9 @@ class GAN:
         *,
         discriminator: str | Mapping[str, Any],
         loss: str | Mapping[str, Any] = "vanilla",
-        weight: float = 1e-3,
-        d_steps: int = 1,
-        start: int = 0,
+        weight: Annotated[float, Ge(0)] = 1e-3,
+        d_steps: Annotated[int, Ge(1)] = 1,
+        start: Annotated[int, Ge(0)] = 0,
     ) -> None:
         self.networks = {DISCRIMINATOR: discriminators.build(discriminator)}
         self.loss = adversarial_losses.build(loss)

@@ -11,7 +11,10 @@ Differs from MATLAB in one thing: nothing is rounded between the two passes.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,10 +68,8 @@ class Bicubic(nn.Module):
     printed = PRINTED
     reach = 2
 
-    def __init__(self, *, scale: int = 4) -> None:
+    def __init__(self, *, scale: Annotated[int, Ge(1)] = 4) -> None:
         super().__init__()
-        if scale < 1:
-            raise ValueError(f"scale is {scale}, not a whole number from 1")
         self.scale = scale
         self.scales = (scale,)
         self.kernel: Tensor

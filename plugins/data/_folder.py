@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Gt, Lt
 from PIL import Image
 
 from srzoo import building
@@ -54,13 +55,8 @@ class Folder:
         include: str | Path | Sequence[str] | None = None,
         exclude: str | Path | Sequence[str] | None = None,
         recursive: bool = True,
-        smaller: Sequence[float] = (),
+        smaller: Sequence[Annotated[float, Gt(0), Lt(1)]] = (),
     ) -> None:
-        for factor in smaller:
-            if not 0 < factor < 1:
-                raise SrzooError(
-                    f"smaller has {factor}", "Give factors between 0 and 1, such as [0.8, 0.6]"
-                )
         self.path = Path(path).expanduser()
         names = building.find_pictures(self.path, recursive)
         if include is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from srzoo import building
 from srzoo.contracts import Described, Sample
@@ -37,11 +39,14 @@ class Paired:
     examples = ()
 
     def __init__(
-        self, *, hr: str | Path, lr: str | Path, scale: int, clean: bool | None = None
+        self,
+        *,
+        hr: str | Path,
+        lr: str | Path,
+        scale: Annotated[int, Ge(1)],
+        clean: bool | None = None,
     ) -> None:
         del clean  # for :meth:`describe`
-        if scale < 1:
-            raise SrzooError(f"scale is {scale}", "Give a whole number from 1")
         self.hr, self.lr, self.scale = Path(hr).expanduser(), Path(lr).expanduser(), scale
         large = _by_stem(self.hr, building.find_pictures(self.hr))
         found = building.find_pictures(self.lr)

@@ -11,7 +11,6 @@ All lengths are in LR pixels, so that they mean the same at every scale.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +36,7 @@ def _kernel_size(radius: float, scale: int) -> int:
     return 2 * math.ceil(radius) + scale % 2
 
 
-def _gaussian(scale: int, sigma: Sequence[float], rng: np.random.Generator) -> F32:
+def _gaussian(scale: int, sigma: _steps.Widths, rng: np.random.Generator) -> F32:
     first, second = (_steps.sample_range(rng, sigma) * scale for _ in range(2))
     angle = _steps.sample_range(rng, (0, math.pi))
     size = _kernel_size(3 * max(first, second) + 1, scale)
@@ -68,8 +67,8 @@ class Unknown:
     deterministic = False
     clean = False
 
-    def __init__(self, *, sigma: Sequence[float] = (0.3, 0.9)) -> None:
-        self.sigma = _steps.limits("sigma", sigma, 0.05)
+    def __init__(self, *, sigma: _steps.Widths = (0.3, 0.9)) -> None:
+        self.sigma = _steps.limits("sigma", sigma)
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
@@ -96,23 +95,23 @@ class _Camera:
     def __init__(
         self,
         *,
-        strength: float,
-        sigma: Sequence[float],
-        shake: Sequence[float],
-        noise: Sequence[float],
-        light: Sequence[float],
-        jpeg: Sequence[float],
-        jpeg_prob: float,
-        gray_prob: float,
+        strength: _steps.Amount,
+        sigma: _steps.Widths,
+        shake: _steps.Amounts,
+        noise: _steps.Amounts,
+        light: _steps.Amounts,
+        jpeg: _steps.Qualities,
+        jpeg_prob: _steps.Chance,
+        gray_prob: _steps.Chance,
     ) -> None:
-        self.strength = _steps.number("strength", strength, 0)
-        self.sigma = _steps.limits("sigma", sigma, 0.05)
-        self.shake = _steps.limits("shake", shake, 0)
-        self.noise = _steps.limits("noise", noise, 0)
-        self.light = _steps.limits("light", light, 0)
-        self.jpeg = _steps.limits("jpeg", jpeg, 1, 100)
-        self.jpeg_prob = _steps.number("jpeg_prob", jpeg_prob, 0, 1)
-        self.gray_prob = _steps.number("gray_prob", gray_prob, 0, 1)
+        self.strength = strength
+        self.sigma = _steps.limits("sigma", sigma)
+        self.shake = _steps.limits("shake", shake)
+        self.noise = _steps.limits("noise", noise)
+        self.light = _steps.limits("light", light)
+        self.jpeg = _steps.limits("jpeg", jpeg)
+        self.jpeg_prob = jpeg_prob
+        self.gray_prob = gray_prob
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
@@ -150,20 +149,20 @@ class Mild(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range or probability makes no sense.
+        ArgumentError: a range falls.
     """
 
     def __init__(
         self,
         *,
-        strength: float = 1.0,
-        sigma: Sequence[float] = (0.25, 0.45),
-        shake: Sequence[float] = (0, 0.6),
-        noise: Sequence[float] = (0.5, 3),
-        light: Sequence[float] = (0.1, 0.5),
-        jpeg: Sequence[float] = (100, 100),
-        jpeg_prob: float = 0.0,
-        gray_prob: float = 0.3,
+        strength: _steps.Amount = 1.0,
+        sigma: _steps.Widths = (0.25, 0.45),
+        shake: _steps.Amounts = (0, 0.6),
+        noise: _steps.Amounts = (0.5, 3),
+        light: _steps.Amounts = (0.1, 0.5),
+        jpeg: _steps.Qualities = (100, 100),
+        jpeg_prob: _steps.Chance = 0.0,
+        gray_prob: _steps.Chance = 0.3,
     ) -> None:
         super().__init__(
             strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,
@@ -187,20 +186,20 @@ class Difficult(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range or probability makes no sense.
+        ArgumentError: a range falls.
     """
 
     def __init__(
         self,
         *,
-        strength: float = 1.0,
-        sigma: Sequence[float] = (0.4, 0.8),
-        shake: Sequence[float] = (0.5, 2.5),
-        noise: Sequence[float] = (2, 8),
-        light: Sequence[float] = (0.4, 1.2),
-        jpeg: Sequence[float] = (100, 100),
-        jpeg_prob: float = 0.0,
-        gray_prob: float = 0.3,
+        strength: _steps.Amount = 1.0,
+        sigma: _steps.Widths = (0.4, 0.8),
+        shake: _steps.Amounts = (0.5, 2.5),
+        noise: _steps.Amounts = (2, 8),
+        light: _steps.Amounts = (0.4, 1.2),
+        jpeg: _steps.Qualities = (100, 100),
+        jpeg_prob: _steps.Chance = 0.0,
+        gray_prob: _steps.Chance = 0.3,
     ) -> None:
         super().__init__(
             strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,
@@ -225,7 +224,7 @@ class Wild(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range or probability makes no sense.
+        ArgumentError: a range falls.
     """
 
     varied = True
@@ -233,14 +232,14 @@ class Wild(_Camera):
     def __init__(
         self,
         *,
-        strength: float = 1.0,
-        sigma: Sequence[float] = (0.2, 1.0),
-        shake: Sequence[float] = (0, 4),
-        noise: Sequence[float] = (1, 18),
-        light: Sequence[float] = (0.2, 2.5),
-        jpeg: Sequence[float] = (50, 95),
-        jpeg_prob: float = 0.5,
-        gray_prob: float = 0.3,
+        strength: _steps.Amount = 1.0,
+        sigma: _steps.Widths = (0.2, 1.0),
+        shake: _steps.Amounts = (0, 4),
+        noise: _steps.Amounts = (1, 18),
+        light: _steps.Amounts = (0.2, 2.5),
+        jpeg: _steps.Qualities = (50, 95),
+        jpeg_prob: _steps.Chance = 0.5,
+        gray_prob: _steps.Chance = 0.3,
     ) -> None:
         super().__init__(
             strength=strength, sigma=sigma, shake=shake, noise=noise, light=light, jpeg=jpeg,

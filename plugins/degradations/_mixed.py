@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, MinLen
 
 from srzoo import degradations
 from srzoo.contracts import clean_of, phrase_of
@@ -34,15 +35,15 @@ class Mixed:
     def __init__(
         self,
         *,
-        choices: Sequence[str | Mapping[str, Any]] = ("bicubic", "mild", "realistic"),
-        weights: Sequence[float] | None = None,
+        choices: Annotated[Sequence[str | Mapping[str, Any]], MinLen(1)] = (
+            "bicubic",
+            "mild",
+            "realistic",
+        ),
+        weights: Sequence[Annotated[float, Ge(0)]] | None = None,
     ) -> None:
-        if not choices or isinstance(choices, str):
-            raise ArgumentError(
-                f"degradation 'mixed' has the choices {choices!r}", "Give a list of one or more"
-            )
         given = list(weights) if weights is not None else [1.0] * len(choices)
-        if len(given) != len(choices) or min(given) < 0 or not 0 < sum(given) < float("inf"):
+        if len(given) != len(choices) or not 0 < sum(given) < float("inf"):
             raise ArgumentError(
                 f"degradation 'mixed' has {len(choices)} choices and the weights {given}",
                 "Give each choice a weight from 0, and one of them more than 0",

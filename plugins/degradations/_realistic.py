@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from annotated_types import MinLen
 
 from srzoo.errors import ArgumentError
 
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     U8 = NDArray[np.uint8]
     F32 = NDArray[np.float32]
 
-SIZES = tuple(range(7, 22, 2))
+Size = Literal[3, 5, 7, 9, 11, 13, 15, 17, 19, 21]
+"""Pixels a side of a kernel: the sinc filter is exact up to the largest."""
+SIZES: tuple[Size, ...] = (7, 9, 11, 13, 15, 17, 19, 21)
 SHAPES = ("gaussian", "generalised", "plateau")
-LARGEST = 21
-"""Pixels a side of a kernel: the sinc filter is exact up to there."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Realistic:
         final_sinc_prob: how often there is a sinc filter at the end.
 
     Raises:
-        ArgumentError: a range or probability makes no sense.
+        ArgumentError: a range falls, or probabilities do not add up to 1.
     """
 
     deterministic = False
@@ -80,40 +81,39 @@ class Realistic:
     def __init__(
         self,
         *,
-        kernel_sizes: Sequence[int] = SIZES,
-        kernel_prob: Sequence[float] = (0.70, 0.15, 0.15),
-        isotropic_prob: Sequence[float] = (0.64, 0.80, 0.80),
-        betag_range: Sequence[float] = (0.5, 4),
-        betap_range: Sequence[float] = (1, 2),
-        sinc_prob: float = 0.1,
-        blur_sigma: Sequence[float] = (0.2, 3.0),
-        resize_prob: Sequence[float] = (0.2, 0.7, 0.1),
-        resize_range: Sequence[float] = (0.15, 1.5),
-        gaussian_noise_prob: float = 0.5,
-        noise_range: Sequence[float] = (1, 30),
-        poisson_scale_range: Sequence[float] = (0.05, 3.0),
-        gray_noise_prob: float = 0.4,
-        jpeg_range: Sequence[float] = (30, 95),
-        second_blur_prob: float = 0.8,
-        blur_sigma2: Sequence[float] = (0.2, 1.5),
-        resize_prob2: Sequence[float] = (0.3, 0.4, 0.3),
-        resize_range2: Sequence[float] = (0.3, 1.2),
-        gaussian_noise_prob2: float = 0.5,
-        noise_range2: Sequence[float] = (1, 25),
-        poisson_scale_range2: Sequence[float] = (0.05, 2.5),
-        gray_noise_prob2: float = 0.4,
-        jpeg_range2: Sequence[float] = (30, 95),
-        final_sinc_prob: float = 0.8,
+        kernel_sizes: Annotated[Sequence[Size], MinLen(1)] = SIZES,
+        kernel_prob: _steps.Chances = (0.70, 0.15, 0.15),
+        isotropic_prob: _steps.Chances = (0.64, 0.80, 0.80),
+        betag_range: _steps.Widths = (0.5, 4),
+        betap_range: _steps.Widths = (1, 2),
+        sinc_prob: _steps.Chance = 0.1,
+        blur_sigma: _steps.Widths = (0.2, 3.0),
+        resize_prob: _steps.Chances = (0.2, 0.7, 0.1),
+        resize_range: _steps.Factors = (0.15, 1.5),
+        gaussian_noise_prob: _steps.Chance = 0.5,
+        noise_range: _steps.Amounts = (1, 30),
+        poisson_scale_range: _steps.Amounts = (0.05, 3.0),
+        gray_noise_prob: _steps.Chance = 0.4,
+        jpeg_range: _steps.Qualities = (30, 95),
+        second_blur_prob: _steps.Chance = 0.8,
+        blur_sigma2: _steps.Widths = (0.2, 1.5),
+        resize_prob2: _steps.Chances = (0.3, 0.4, 0.3),
+        resize_range2: _steps.Factors = (0.3, 1.2),
+        gaussian_noise_prob2: _steps.Chance = 0.5,
+        noise_range2: _steps.Amounts = (1, 25),
+        poisson_scale_range2: _steps.Amounts = (0.05, 2.5),
+        gray_noise_prob2: _steps.Chance = 0.4,
+        jpeg_range2: _steps.Qualities = (30, 95),
+        final_sinc_prob: _steps.Chance = 0.8,
     ) -> None:
-        self.kernel_sizes = _sizes(kernel_sizes)
-        self.kernel_prob = _steps.chances("kernel_prob", kernel_prob, " ".join(SHAPES))
-        shapes = " ".join(SHAPES)
-        self.isotropic_prob = _steps.probabilities("isotropic_prob", isotropic_prob, shapes)
-        self.betag_range = _steps.limits("betag_range", betag_range, 0.05)
-        self.betap_range = _steps.limits("betap_range", betap_range, 0.05)
-        self.sinc_prob = _steps.number("sinc_prob", sinc_prob, 0, 1)
-        self.second_blur_prob = _steps.number("second_blur_prob", second_blur_prob, 0, 1)
-        self.final_sinc_prob = _steps.number("final_sinc_prob", final_sinc_prob, 0, 1)
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.kernel_prob = _steps.chances("kernel_prob", kernel_prob)
+        self.isotropic_prob = isotropic_prob
+        self.betag_range = _steps.limits("betag_range", betag_range)
+        self.betap_range = _steps.limits("betap_range", betap_range)
+        self.sinc_prob = sinc_prob
+        self.second_blur_prob = second_blur_prob
+        self.final_sinc_prob = final_sinc_prob
         self.first = _round(
             "", blur_sigma, resize_prob, resize_range, gaussian_noise_prob, noise_range,
             poisson_scale_range, gray_noise_prob, jpeg_range,
@@ -180,38 +180,29 @@ class Realistic:
 
 def _round(
     end: str,
-    blur_sigma: Sequence[float],
-    resize_prob: Sequence[float],
-    resize_range: Sequence[float],
-    gaussian_noise_prob: float,
-    noise_range: Sequence[float],
-    poisson_scale_range: Sequence[float],
-    gray_noise_prob: float,
-    jpeg_range: Sequence[float],
+    blur_sigma: _steps.Widths,
+    resize_prob: _steps.Chances,
+    resize_range: _steps.Factors,
+    gaussian_noise_prob: _steps.Chance,
+    noise_range: _steps.Amounts,
+    poisson_scale_range: _steps.Amounts,
+    gray_noise_prob: _steps.Chance,
+    jpeg_range: _steps.Qualities,
 ) -> _Round:
     name = f"resize_range{end}"
-    factors = _steps.limits(name, resize_range, 0.01)
+    factors = _steps.limits(name, resize_range)
     if not factors[0] <= 1 <= factors[1]:
         raise ArgumentError(f"{name} is {resize_range!r}", "Give a range that has 1 in it")
     return _Round(
-        blur_sigma=_steps.limits(f"blur_sigma{end}", blur_sigma, 0.05),
-        resize_prob=_steps.chances(f"resize_prob{end}", resize_prob, "larger smaller same"),
+        blur_sigma=_steps.limits(f"blur_sigma{end}", blur_sigma),
+        resize_prob=_steps.chances(f"resize_prob{end}", resize_prob),
         resize_range=factors,
-        gaussian_noise_prob=_steps.number(f"gaussian_noise_prob{end}", gaussian_noise_prob, 0, 1),
-        noise_range=_steps.limits(f"noise_range{end}", noise_range, 0),
-        poisson_scale_range=_steps.limits(f"poisson_scale_range{end}", poisson_scale_range, 0),
-        gray_noise_prob=_steps.number(f"gray_noise_prob{end}", gray_noise_prob, 0, 1),
-        jpeg_range=_steps.limits(f"jpeg_range{end}", jpeg_range, 1, 100),
+        gaussian_noise_prob=gaussian_noise_prob,
+        noise_range=_steps.limits(f"noise_range{end}", noise_range),
+        poisson_scale_range=_steps.limits(f"poisson_scale_range{end}", poisson_scale_range),
+        gray_noise_prob=gray_noise_prob,
+        jpeg_range=_steps.limits(f"jpeg_range{end}", jpeg_range),
     )
-
-
-def _sizes(value: Sequence[int]) -> tuple[int, ...]:
-    odd = range(3, LARGEST + 1, 2)
-    if not isinstance(value, list | tuple) or not value or not all(size in odd for size in value):
-        raise ArgumentError(
-            f"kernel_sizes is {value!r}", f"Give odd whole numbers from 3 to {LARGEST}"
-        )
-    return tuple(value)
 
 
 def _rest(x: F32, base: tuple[int, ...], limits: _Round, rng: np.random.Generator) -> F32:

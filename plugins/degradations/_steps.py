@@ -6,10 +6,10 @@ Pictures are float32 H x W x 3 with values 0..255.
 from __future__ import annotations
 
 import io
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 from PIL import Image
 
 from srzoo.errors import ArgumentError
@@ -23,73 +23,47 @@ if TYPE_CHECKING:
     U8 = NDArray[np.uint8]
 
 Range = tuple[float, float]
+Amount = Annotated[float, Ge(0)]
+Amounts = tuple[Amount, Amount]
+"""The least and the greatest of what may be nothing at all."""
+Widths = tuple[Annotated[float, Ge(0.05)], Annotated[float, Ge(0.05)]]
+"""Of a kernel, or its exponent; one much narrower than a pixel is none."""
+Factors = tuple[Annotated[float, Ge(0.01)], Annotated[float, Ge(0.01)]]
+Qualities = tuple[Annotated[float, Ge(1), Le(100)], Annotated[float, Ge(1), Le(100)]]
+Chance = Annotated[float, Ge(0), Le(1)]
+Chances = tuple[Chance, Chance, Chance]
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 METHODS = ("area", "bilinear", "bicubic")
 SAMPLERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def number(name: str, value: float, least: float, most: float = math.inf) -> float:
-    """``value``, if it is a finite number from ``least`` to ``most``.
+def limits(name: str, value: tuple[float, float]) -> Range:
+    """``value``, if it rises.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: it falls.
     """
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    if not known or not least <= value <= most or math.isinf(value):
-        to = f" to {most:g}" if most < math.inf else ""
-        raise ArgumentError(f"{name} is {value!r}", f"Give a number from {least:g}{to}")
-    return value
-
-
-def limits(name: str, value: Sequence[float], least: float, most: float = math.inf) -> Range:
-    """``value`` as two numbers from ``least`` to ``most``, and rising.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
-    low, high = numbers(name, value, 2, "[least, greatest]", least, most)
+    low, high = value
     if low > high:
         raise ArgumentError(f"{name} is {value!r}", "Give the smaller number first")
     return low, high
 
 
-def chances(name: str, value: Sequence[float], what: str) -> tuple[float, ...]:
-    """``value`` as probabilities that add up to 1, one for each word of ``what``.
+def chances(name: str, value: Chances) -> Chances:
+    """``value`` as probabilities that add up to 1.
 
     Raises:
-        ArgumentError: it is something else.
+        ArgumentError: they add up to something else.
     """
-    found = probabilities(name, value, what)
-    total = sum(found)
+    total = sum(value)
     if abs(total - 1) > 1e-3:
         raise ArgumentError(
             f"{name} is {value!r}, which adds up to {total:g}", "It has to add up to 1"
         )
     # Thirds that were written down; numpy draws by nothing that is further off.
-    return found if abs(total - 1) < 1e-12 else tuple(share / total for share in found)
-
-
-def probabilities(name: str, value: Sequence[float], what: str) -> tuple[float, ...]:
-    """``value`` as numbers from 0 to 1, one for each word of ``what``.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
-    return numbers(name, value, len(what.split()), f"[{', '.join(what.split())}]", 0, 1)
-
-
-def numbers(
-    name: str, value: Sequence[float], count: int, what: str, least: float, most: float
-) -> tuple[float, ...]:
-    """``value`` as so many numbers from ``least`` to ``most``.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
-    if not isinstance(value, list | tuple) or len(value) != count:
-        raise ArgumentError(f"{name} is {value!r}", f"Give {count} numbers: {what}")
-    return tuple(number(name, item, least, most) for item in value)
+    first, second, third = (share / total for share in value)
+    return value if abs(total - 1) < 1e-12 else (first, second, third)
 
 
 def to_uint8(picture: F32) -> U8:

@@ -14,11 +14,11 @@ them (``loss = "perceptual"``), so that any two networks go together.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from srzoo import building, losses
@@ -49,10 +49,8 @@ class Distillation:
         *,
         teacher: str,
         loss: str | Mapping[str, Any] | list[str | Mapping[str, Any]] = "l1",
-        weight: float = 1.0,
+        weight: Annotated[float, Ge(0)] = 1.0,
     ) -> None:
-        if not 0 <= weight < math.inf:
-            raise ArgumentError(f"the weight of the distillation is {weight}", "Give 0 or more")
         self.networks: dict[str, Any] = {}
         network = building.network(teacher)
         self.helpers: dict[str, Module] = {"teacher": network}

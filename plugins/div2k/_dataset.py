@@ -5,15 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
 
 from srzoo import building
 from srzoo.contracts import Described, Sample
-from srzoo.errors import PictureError, SrzooError
+from srzoo.errors import PictureError
 
 from . import _archives, _download
 
 NAMED_AT_MOST = 3
+
+
+Tracks = Literal[
+    "bicubic_x2",
+    "bicubic_x3",
+    "bicubic_x4",
+    "bicubic_x8",
+    "unknown_x2",
+    "unknown_x3",
+    "unknown_x4",
+    "realistic_mild_x4",
+    "realistic_difficult_x4",
+    "realistic_wild_x4",
+]
 
 
 class DIV2K:
@@ -41,12 +57,10 @@ class DIV2K:
         self,
         *,
         root: str | Path,
-        track: str = "bicubic_x4",
-        split: str = "train",
-        first: int | None = None,
+        track: Tracks = "bicubic_x4",
+        split: Literal["train", "valid"] = "train",
+        first: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        if first is not None and first < 1:
-            raise SrzooError(f"first is {first}", "Give a whole number from 1, or leave it out")
         self.root = Path(root).expanduser()
         self.track, self.split = track, split
         kind, numbers = _archives.find_track(track), _archives.find_split(split)[:first]

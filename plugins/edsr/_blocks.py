@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 from torch import Tensor, nn
 
 
@@ -12,7 +15,13 @@ class ResidualBlock(nn.Module):
         kernel_size: 3; MDSR's scale-specific heads use 5.
     """
 
-    def __init__(self, *, channels: int, res_scale: float = 1.0, kernel_size: int = 3) -> None:
+    def __init__(
+        self,
+        *,
+        channels: Annotated[int, Ge(1)],
+        res_scale: float = 1.0,
+        kernel_size: Literal[1, 3, 5, 7, 9] = 3,
+    ) -> None:
         super().__init__()
         self.res_scale = res_scale
         self.reach = 2 * (kernel_size // 2)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from srzoo import building
@@ -77,10 +78,10 @@ class EDSR(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: int = 16,
-        n_feats: int = 64,
+        n_resblocks: Annotated[int, Ge(0)] = 16,
+        n_feats: Annotated[int, Ge(1)] = 64,
         res_scale: float = 1.0,
-        scale: int = 4,
+        scale: Literal[2, 3, 4, 8] = 4,
         block: str | Mapping[str, Any] = "residual",
     ) -> None:
         super().__init__()

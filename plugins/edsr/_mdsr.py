@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
 from srzoo import building
@@ -35,14 +36,14 @@ class MDSR(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: int = 16,
-        n_feats: int = 64,
+        n_resblocks: Annotated[int, Ge(0)] = 16,
+        n_feats: Annotated[int, Ge(1)] = 64,
         res_scale: float = 1.0,
-        scales: tuple[int, ...] | list[int] = (2, 3, 4),
+        scales: Annotated[Sequence[Literal[2, 3, 4, 8]], MinLen(1)] = (2, 3, 4),
         block: str | Mapping[str, Any] = "residual",
     ) -> None:
         super().__init__()
-        self.scales = tuple(scales)
+        self.scales: tuple[int, ...] = tuple(scales)
         self.colour = building.DIV2KMean()
         self.head = nn.Sequential(nn.Conv2d(3, n_feats, 3, padding=1))
         self.pre_process = nn.ModuleList(

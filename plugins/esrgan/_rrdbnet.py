@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -77,7 +80,13 @@ class RRDBNet(nn.Module):
     scales = (4,)
     examples = ({"n_blocks": 1, "n_feats": 8, "growth": 4}, {"n_blocks": 2, "n_feats": 6})
 
-    def __init__(self, *, n_blocks: int = 23, n_feats: int = 64, growth: int = 32) -> None:
+    def __init__(
+        self,
+        *,
+        n_blocks: Annotated[int, Ge(0)] = 23,
+        n_feats: Annotated[int, Ge(1)] = 64,
+        growth: Annotated[int, Ge(1)] = 32,
+    ) -> None:
         super().__init__()
         self.conv_first = _conv(3, n_feats)
         self.body = nn.Sequential(*(RRDB(n_feats, growth) for _ in range(n_blocks)))

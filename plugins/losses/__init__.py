@@ -15,12 +15,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Pair
-from srzoo.errors import SrzooError
 
 from ._pyiqa import PyIQA as PyIQA
 from ._structure import MSSSIM as MSSSIM
@@ -55,7 +57,7 @@ class Charbonnier:
 
     reference = True
 
-    def __init__(self, *, eps: float = 1e-3) -> None:
+    def __init__(self, *, eps: Annotated[float, Gt(0)] = 1e-3) -> None:
         self.eps = eps
 
     def __call__(self, pair: Pair) -> Tensor:
@@ -75,9 +77,7 @@ class Huber:
 
     reference = True
 
-    def __init__(self, *, delta: float = 0.01) -> None:
-        if not delta > 0:
-            raise SrzooError(f"delta is {delta}", "Give a number above 0, such as 0.01")
+    def __init__(self, *, delta: Annotated[float, Gt(0)] = 0.01) -> None:
         self.delta = delta
 
     def __call__(self, pair: Pair) -> Tensor:
@@ -124,7 +124,9 @@ class Checkerboard:
 
     reference = True
 
-    def __init__(self, *, period: int = 4, window: int = 8) -> None:
+    def __init__(
+        self, *, period: Annotated[int, Ge(1)] = 4, window: Annotated[int, Ge(1)] = 8
+    ) -> None:
         self.period = period
         self.window = window
 

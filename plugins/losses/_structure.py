@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -38,9 +41,7 @@ class MSSSIM:
 
     reference = True
 
-    def __init__(self, *, scales: int = 5) -> None:
-        if not 1 <= scales <= len(SHARES):
-            raise SrzooError(f"scales is {scales}", f"Give 1 to {len(SHARES)}")
+    def __init__(self, *, scales: Annotated[int, Ge(1), Le(5)] = 5) -> None:
         self.scales = scales
         at = torch.arange(WINDOW) - WINDOW // 2
         weight = torch.exp(-(at**2) / (2 * SIGMA**2))

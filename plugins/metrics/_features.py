@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge, MinLen
 
 from srzoo.errors import PictureError
 
@@ -41,7 +43,7 @@ class FeatureDistance:
         *,
         backbone: str = "tf_efficientnet_lite0",
         weights: str | Path | None = None,
-        stages: Sequence[int] | None = None,
+        stages: Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)] | None = None,
     ) -> None:
         import torch
 

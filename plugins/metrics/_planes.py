@@ -39,8 +39,6 @@ def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]
         PictureError: no reference, no two RGB pictures in uint8 of one size, or too small.
     """
     hr = check(sr, hr)
-    if shave < 0:
-        raise PictureError(f"shave is {shave}", "It is a number of pixels from 0")
     height, width = sr.shape[0] - 2 * shave, sr.shape[1] - 2 * shave
     if min(height, width) < least:
         raise PictureError(

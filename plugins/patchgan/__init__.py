@@ -8,6 +8,9 @@ Differs from the reference: it judges the picture alone, without the input besid
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge
 from torch import Tensor, nn
 
 
@@ -21,7 +24,9 @@ class PatchGAN(nn.Module):
 
     examples = ({"n_feats": 8}, {"n_feats": 4, "n_layers": 2})
 
-    def __init__(self, *, n_feats: int = 64, n_layers: int = 3) -> None:
+    def __init__(
+        self, *, n_feats: Annotated[int, Ge(1)] = 64, n_layers: Annotated[int, Ge(1)] = 3
+    ) -> None:
         super().__init__()
         self.min_size = 3 * 2**n_layers
         layers: list[nn.Module] = [

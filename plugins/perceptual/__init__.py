@@ -14,21 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 from torch.nn import functional as F
 
 from srzoo.contracts import Pair
-from srzoo.errors import SrzooError, did_you_mean
+from srzoo.errors import SrzooError
 
 from . import _calibration
 from ._frozen import frozen
 from ._metrics import DISTS as DISTS
 from ._metrics import LPIPS as LPIPS
-
-CRITERIA = ("mse", "l1")
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class Perceptual:
@@ -67,8 +66,7 @@ class Perceptual:
         factors: what the distance in each layer is multiplied by.
 
     Raises:
-        SrzooError: there is no such backbone, layer, criterion or precision, or no weights to be
-            had.
+        SrzooError: there is no such backbone or layer, or no weights to be had.
         WeightsError: the file cannot be read, has another sha256, or does not fit.
     """
 
@@ -83,21 +81,15 @@ class Perceptual:
         self,
         *,
         backbone: str = "vgg19",
-        layers: Sequence[str] = ("relu5_4",),
-        layer_weights: Sequence[float] | None = None,
-        criterion: str = "mse",
+        layers: Annotated[Sequence[str], MinLen(1)] = ("relu5_4",),
+        layer_weights: Sequence[Annotated[float, Gt(0)]] | None = None,
+        criterion: Literal["mse", "l1"] = "mse",
         unit: bool = False,
-        shift: int = 1,
+        shift: Annotated[int, Ge(1)] = 1,
         weights: str | Path | None = None,
         sha256: str | None = None,
-        precision: str = "auto",
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
     ) -> None:
-        if precision not in PRECISIONS:
-            raise SrzooError(f"precision is {precision!r}", did_you_mean(precision, PRECISIONS))
-        if criterion not in CRITERIA:
-            raise SrzooError(f"criterion is {criterion!r}", did_you_mean(criterion, CRITERIA))
-        if shift < 1:
-            raise SrzooError(f"shift is {shift}", "Give 1 for none, or the scale")
         self._squared = criterion == "mse"
         self._unit = unit
         self._shift = shift
@@ -177,9 +169,9 @@ def _shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str,
     """How much each layer counts; 1 together."""
     if weights is None:
         weights = [1.0] * len(layers)
-    if len(weights) != len(layers) or not all(0 < weight < math.inf for weight in weights):
+    if len(weights) != len(layers):
         raise SrzooError(
             f"layer_weights is {list(weights)}, layers is {list(layers)}",
-            "Give one weight above 0 for each layer",
+            "Give one weight for each layer",
         )
     return {name: weight / sum(weights) for name, weight in zip(layers, weights, strict=True)}

@@ -8,8 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srzoo.errors import SrzooError
-
 from ..timm import Layers, load
 from . import _weights
 
@@ -23,8 +21,6 @@ def frozen(
         SrzooError: there is no such backbone or layer, or no weights to be had.
         WeightsError: the file cannot be read, has another sha256, or does not fit.
     """
-    if isinstance(layers, str):
-        raise SrzooError(f"layers is {layers!r}", f'Give a list: ["{layers}"]')
     net = Layers(backbone, layers)
     file = _weights.find(backbone, weights, sha256)
     if file is not None:

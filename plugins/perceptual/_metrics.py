@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import safetensors.torch
 import torch
+from annotated_types import MinLen
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
@@ -98,7 +100,7 @@ class LPIPS(_OnFeatures):
         self,
         *,
         backbone: str = "vgg19",
-        layers: Sequence[str] = LAYERS,
+        layers: Annotated[Sequence[str], MinLen(1)] = LAYERS,
         weights: str | Path | None = None,
         sha256: str | None = None,
         linear: str | Path | None = None,
@@ -155,7 +157,7 @@ class DISTS(_OnFeatures):
         self,
         *,
         backbone: str = "vgg19",
-        layers: Sequence[str] = LAYERS,
+        layers: Annotated[Sequence[str], MinLen(1)] = LAYERS,
         weights: str | Path | None = None,
         sha256: str | None = None,
         shares: str | Path | None = None,

@@ -12,6 +12,9 @@ argument and does not use it).
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge
 from torch import Tensor, nn
 
 
@@ -30,7 +33,13 @@ class RCAB(nn.Module):
     reach = None
     examples = ({"channels": 16}, {"channels": 8, "reduction": 4, "res_scale": 0.1})
 
-    def __init__(self, *, channels: int, reduction: int = 16, res_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        channels: Annotated[int, Ge(1)],
+        reduction: Annotated[int, Ge(1)] = 16,
+        res_scale: float = 1.0,
+    ) -> None:
         super().__init__()
         squeezed = max(channels // reduction, 1)
         self.res_scale = res_scale

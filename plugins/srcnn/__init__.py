@@ -15,8 +15,10 @@ computes the valid part while training).
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,7 +45,7 @@ class SRCNN(nn.Module):
     """The first convolutional network for super-resolution; 57,281 parameters at any scale.
 
     Args:
-        scale: any whole factor from 2.
+        scale: any whole factor.
         n_feats: filters of the first layer; the second has half as many.
     """
 
@@ -51,7 +53,9 @@ class SRCNN(nn.Module):
     printed = PRINTED
     examples = ({}, {"scale": 2, "n_feats": 8}, {"scale": 3, "n_feats": 8})
 
-    def __init__(self, *, scale: int = 4, n_feats: int = 64) -> None:
+    def __init__(
+        self, *, scale: Annotated[int, Ge(1)] = 4, n_feats: Annotated[int, Ge(2)] = 64
+    ) -> None:
         super().__init__()
         self.scales = (scale,)
         self.reach = 2 + math.ceil(8 / scale)

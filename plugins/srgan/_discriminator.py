@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge
 from torch import Tensor, nn
 
 
@@ -19,7 +22,13 @@ class SRGANDiscriminator(nn.Module):
     min_size = 16
     examples = ({"n_feats": 8, "hidden": 16},)
 
-    def __init__(self, *, n_feats: int = 64, pooled: int = 6, hidden: int = 1024) -> None:
+    def __init__(
+        self,
+        *,
+        n_feats: Annotated[int, Ge(1)] = 64,
+        pooled: Annotated[int, Ge(1)] = 6,
+        hidden: Annotated[int, Ge(1)] = 1024,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, n_feats, 3, padding=1), nn.LeakyReLU(0.2)]
         before = n_feats

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from srzoo import building
@@ -19,7 +20,7 @@ class ResidualBNBlock(nn.Module):
     reach = 2
     examples = ({"channels": 16},)
 
-    def __init__(self, *, channels: int) -> None:
+    def __init__(self, *, channels: Annotated[int, Ge(1)]) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
@@ -75,9 +76,9 @@ class SRResNet(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: int = 16,
-        n_feats: int = 64,
-        scale: int = 4,
+        n_resblocks: Annotated[int, Ge(0)] = 16,
+        n_feats: Annotated[int, Ge(1)] = 64,
+        scale: Literal[2, 3, 4, 8] = 4,
         block: str | Mapping[str, Any] = "residual_bn",
     ) -> None:
         super().__init__()

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge
+
 from ..srgan import SRGANDiscriminator
 
 
@@ -16,5 +20,11 @@ class ReportDiscriminator(SRGANDiscriminator):
 
     examples = ({"n_feats": 4, "hidden": 16},)
 
-    def __init__(self, *, n_feats: int = 32, pooled: int = 8, hidden: int = 1024) -> None:
+    def __init__(
+        self,
+        *,
+        n_feats: Annotated[int, Ge(1)] = 32,
+        pooled: Annotated[int, Ge(1)] = 8,
+        hidden: Annotated[int, Ge(1)] = 1024,
+    ) -> None:
         super().__init__(n_feats=n_feats, pooled=pooled, hidden=hidden)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from srzoo import building
@@ -58,7 +61,12 @@ class SRGANRRDB(nn.Module):
     examples = ({}, {"n_rrdbs": 1, "n_feats": 8, "growth": 4, "scale": 2})
 
     def __init__(
-        self, *, n_rrdbs: int = 4, n_feats: int = 64, growth: int = 32, scale: int = 4
+        self,
+        *,
+        n_rrdbs: Annotated[int, Ge(0)] = 4,
+        n_feats: Annotated[int, Ge(1)] = 64,
+        growth: Annotated[int, Ge(1)] = 32,
+        scale: Literal[2, 3, 4, 8] = 4,
     ) -> None:
         super().__init__()
         self.scales = (scale,)

@@ -9,8 +9,10 @@ backbone is frozen and its features are mixed across scales first.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from . import _backbone, _layers
@@ -39,8 +41,8 @@ class TimmDiscriminator(nn.Module):
         self,
         *,
         backbone: str = "tf_efficientnet_lite0",
-        stage: int = 2,
-        hidden: int = 128,
+        stage: Annotated[int, Ge(0)] = 2,
+        hidden: Annotated[int, Ge(1)] = 128,
         pretrained: bool = False,
         weights: str | Path | None = None,
         frozen: bool = False,

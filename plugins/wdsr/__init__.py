@@ -15,9 +15,10 @@ Differs from the reference: none known in the architecture; pictures are 0..1 ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -42,7 +43,13 @@ class WideA(nn.Module):
     reach = 2
     examples = ({"channels": 8},)
 
-    def __init__(self, *, channels: int, expand: int = 4, res_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        channels: Annotated[int, Ge(1)],
+        expand: Annotated[int, Ge(1)] = 4,
+        res_scale: float = 1.0,
+    ) -> None:
         super().__init__()
         self.res_scale = res_scale
         self.body = nn.Sequential(
@@ -62,7 +69,7 @@ class WideB(nn.Module):
     Args:
         channels: in and out.
         expand: how much wider the activation is.
-        linear: the low-rank layer has this part of the channels.
+        linear: the low-rank layer has this part of the channels, and at least one.
         res_scale: factor on the residual.
     """
 
@@ -70,11 +77,16 @@ class WideB(nn.Module):
     examples = ({"channels": 10},)
 
     def __init__(
-        self, *, channels: int, expand: int = 6, linear: float = 0.8, res_scale: float = 1.0
+        self,
+        *,
+        channels: Annotated[int, Ge(1)],
+        expand: Annotated[int, Ge(1)] = 6,
+        linear: Annotated[float, Gt(0)] = 0.8,
+        res_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.res_scale = res_scale
-        low_rank = int(channels * linear)
+        low_rank = max(int(channels * linear), 1)
         self.body = nn.Sequential(
             normed(channels, channels * expand, 1),
             nn.ReLU(inplace=True),
@@ -105,7 +117,7 @@ class WDSR(nn.Module):
     Args:
         n_resblocks: how many blocks the body has.
         n_feats: channels of the identity path.
-        scale: any whole factor from 2.
+        scale: any whole factor.
         block: "wide_a", "wide_b" or any registered block, by name or with arguments.
     """
 
@@ -122,9 +134,9 @@ class WDSR(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: int = 16,
-        n_feats: int = 32,
-        scale: int = 4,
+        n_resblocks: Annotated[int, Ge(0)] = 16,
+        n_feats: Annotated[int, Ge(1)] = 32,
+        scale: Annotated[int, Ge(1)] = 4,
         block: str | Mapping[str, Any] = "wide_a",
     ) -> None:
         super().__init__()

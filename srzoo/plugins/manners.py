@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
 PLUGIN_API = 1
 """The version of the contracts. A plugin that sets ``plugin_api`` to more is refused."""
+OLDEST_API = 1
+"""The oldest that is still taken. A plugin that states none was made for the first."""
+DEPRECATED: dict[str, dict[str, str]] = {}
+"""What was renamed in the contracts: by the kind, the old member and what to write instead."""
 
 
 def check_api(target: object, plugin: Plugin) -> None:
     """Refuse what was made for contracts of another version.
 
     Raises:
-        BrokenPluginError: it says that it needs a newer one, or does not say it with a number.
+        BrokenPluginError: it needs a newer one, or one that is no longer taken, or does not say it
+            with a number.
     """
     try:
-        needs: object = getattr(target, "plugin_api", PLUGIN_API)
+        needs: object = getattr(target, "plugin_api", 1)
         text = repr(needs)
     except Exception as error:
         raise BrokenPluginError(
@@ -39,6 +44,28 @@ def check_api(target: object, plugin: Plugin) -> None:
             f"{plugin} needs plugin API {needs}, this srzoo has {PLUGIN_API}",
             "Upgrade srzoo: pip install --upgrade srzoo",
         )
+    if needs < OLDEST_API:
+        raise BrokenPluginError(
+            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo takes is"
+            f" {OLDEST_API}",
+            f"Upgrade or uninstall {plugin.dist}",
+        )
+    for old, instead in DEPRECATED.get(plugin.kind, {}).items():
+        if old in getattr(target, "__dict__", {}):
+            deprecated(plugin, old, instead)
+
+
+def deprecated(plugin: Plugin, old: str, instead: str) -> None:
+    """Say once that a plugin has or calls what the next plugin API will not know.
+
+    Args:
+        plugin: whose it is.
+        old: what it has, as its author wrote it.
+        instead: what its author writes instead.
+    """
+    importing.warn(
+        f"{plugin} has {old}, which works until plugin API {PLUGIN_API + 1}: write {instead}"
+    )
 
 
 def broken_rules(target: object) -> list[str]:

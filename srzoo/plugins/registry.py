@@ -234,14 +234,19 @@ class Registry(Generic[T]):
                 yield plugin, found
 
     def signature(self, name: str) -> inspect.Signature:
-        """The arguments of one plugin: they are its schema.
+        """The arguments of one plugin, with what their annotations stand for: its schema.
 
         Raises:
             PluginError: it cannot be had, or does not tell its arguments.
         """
         target = self.get(name)
         try:
-            return inspect.signature(target)
+            found = inspect.signature(target)
+            known = schema.hints(target)
+            return found.replace(parameters=[
+                one.replace(annotation=known.get(name, one.annotation))
+                for name, one in found.parameters.items()
+            ])  # fmt: skip
         except Exception as error:  # a metaclass of somebody else may raise anything
             raise BrokenPluginError(
                 f"{self.find(name)} does not tell its arguments: {importing.described(error)}",

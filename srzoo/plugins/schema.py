@@ -16,19 +16,26 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ..errors import ArgumentError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
+RANGED = re.compile(r"Annotated\[((?:[^\[\],]|\[[^\[\]]*\])*), ([^\[\]]*)\]")
 NAMES: dict[str, Any] = {**vars(collections.abc), **vars(typing), "Path": Path}
 """What annotations may name that was imported for type checkers alone."""
+CONTAINERS: tuple[Any, ...] = (
+    list, dict, tuple, set, frozenset,
+    collections.abc.Sequence, collections.abc.Collection, collections.abc.Mapping,
+)  # fmt: skip
 
 
 def fitted(title: str, target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as a class or function takes them: a text becomes a ``Path`` if that is asked.
+    """The arguments as a class or function takes them.
+
+    Where a tuple, a set or a ``Path`` is asked, the list or text that JSON has for it becomes one.
 
     Args:
         title: what errors call the plugin.
@@ -44,7 +51,7 @@ def fitted(title: str, target: Callable[..., Any], given: Mapping[str, Any]) -> 
         if wanted[name] is Path and isinstance(given[name], str):
             found[name] = Path(given[name])
         elif not _plainly(wanted[name], given[name]):
-            _check(f"{title}: {name}", wanted[name], given[name])
+            found[name] = _checked(f"{title}: {name}", wanted[name], given[name])
     return found
 
 
@@ -70,7 +77,7 @@ def words(parameter: inspect.Parameter) -> str:
     if kind is not parameter.empty:
         text = kind if isinstance(kind, str) else inspect.formatannotation(kind)
         text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
-        found += f": {re.sub(r'Annotated.([^,]*), (.*).$', _ranges, text)}"
+        found += f": {RANGED.sub(_ranges, text)}"
     return found if parameter.default is parameter.empty else f"{found} = {parameter.default!r}"
 
 
@@ -90,17 +97,44 @@ def _plainly(kind: Any, value: Any) -> bool:
     return kind is Any or (kind in (str, int, bool) and type(value) is kind)
 
 
-def _check(place: str, kind: Any, value: Any) -> None:
+def _checked(place: str, kind: Any, value: Any) -> Any:
     from pydantic import ValidationError
     from pydantic.errors import PydanticUserError
 
     try:
-        _adapter(kind).validate_python(value)
+        try:
+            _adapter(kind).validate_python(value)
+            return value
+        except ValidationError:
+            return _adapter(_from_json(kind)).validate_python(value)
     except ValidationError as error:
         what, fix = _in_words(error)
         raise ArgumentError(f"{place}{what}", fix) from None
     except (PydanticUserError, TypeError):
-        return  # a type of somebody's own that says nothing
+        return value  # a type of somebody's own that says nothing
+
+
+def _from_json(kind: Any) -> Any:
+    """A type that also takes what JSON and TOML have for a tuple, a set or a ``Path`` within it."""
+    from pydantic import BeforeValidator
+
+    origin: Any = typing.get_origin(kind)
+    inner = typing.get_args(kind)
+    if origin is Annotated:
+        return Annotated[_from_json(inner[0]), *inner[1:]]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_from_json(one) for one in inner)]  # noqa: UP007
+    if origin in CONTAINERS:
+        kind = origin[tuple(one if one is ... else _from_json(one) for one in inner)]
+    made: Any = origin or kind
+    if made not in (tuple, set, frozenset, Path):
+        return kind
+    given = str if made is Path else list
+
+    def as_asked(value: Any) -> Any:
+        return cast("Any", made)(value) if isinstance(value, given) else value
+
+    return Annotated[kind, BeforeValidator(as_asked)]
 
 
 @cache
@@ -116,9 +150,20 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def _in_words(error: ValidationError) -> tuple[str, str]:
     """Where in a value it is wrong, and what would be right."""
     found = error.errors(include_url=False)
+    found = [one | {"loc": one["loc"][:-1]} if one["type"] == "missing" else one for one in found]
     places = ["".join(f"[{key}]" for key in one["loc"] if isinstance(key, int)) for one in found]
     deepest = max(places, key=len)
     chosen = [one for one, place in zip(found, places, strict=True) if place == deepest]
-    said = [re.sub(r"^Input should be |^Input should ", "", one["msg"]) for one in chosen]
-    fix = " or ".join(dict.fromkeys(said))
-    return f"{deepest} is {chosen[0]['input']!r}", f"It should be {fix}"
+    said = dict.fromkeys(_wanted(one["type"], one["msg"]) for one in chosen)
+    fix = " or ".join(said).replace(" or be ", " or ")
+    return f"{deepest} is {chosen[0]['input']!r}", f"It should {fix}"
+
+
+def _wanted(fault: str, text: str) -> str:
+    """What pydantic's sentence says that a value should be or have."""
+    if fault == "missing":
+        return "have more items"
+    if fault == "sequence_str":
+        return "be a list"
+    text = re.sub(r"^\w+ should | after validation, not \d+$", "", text)
+    return text if text.startswith(("be ", "have ", "match ")) else f"be {text}"

@@ -69,7 +69,7 @@ def test_block_arguments():
 
 @pytest.mark.parametrize(("name", "args"), [("edsr", {"scale": 5}), ("mdsr", {"scales": [2, 7]})])
 def test_other_scales_are_refused(name, args):
-    with pytest.raises(ValueError, match="enlarges by 2, 3, 4 or 8"):
+    with pytest.raises(ArgumentError, match="It should be 2, 3, 4 or 8"):
         srzoo.generators.create(name, **args)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 import srzoo
-from srzoo.errors import PictureError, SrzooError, WeightsError
+from srzoo.errors import ArgumentError, PictureError, SrzooError, WeightsError
 from srzoo.evaluating import evaluation as evaluate
 from srzoo.plugins.registry import Use
 from srzoo.testing import Case, check_metric
@@ -127,8 +127,8 @@ def test_what_cannot_be_compared(name):
         metric(sr / 255, hr / 255, 4)
     with pytest.raises(PictureError, match="too small"):
         metric(sr[:8, :8], hr[:8, :8], 4)
-    with pytest.raises(PictureError, match="shave is -1"):
-        srzoo.metrics.create(name, shave=-1)(sr, hr, 4)
+    with pytest.raises(ArgumentError, match="shave is -1"):
+        srzoo.metrics.create(name, shave=-1)
 
 
 FIGURES = {
@@ -199,8 +199,8 @@ def test_feature_distance_refuses(data, tmp_path, monkeypatch):
         make("feature_distance", weights=tmp_path / "none.safetensors")
     with pytest.raises(SrzooError, match="no model 'vgg61'.*vgg16"):
         make("feature_distance", backbone="vgg61", weights=vgg)
-    for stages in ([], [9]):
-        with pytest.raises(SrzooError, match="has the stages"):
+    for stages, said in (([], "at least 1 item"), ([9], "has the stages")):
+        with pytest.raises(SrzooError, match=said):
             make("feature_distance", backbone="vgg16", weights=vgg, stages=stages)
     metric = make("feature_distance", backbone="vgg16", weights=vgg)
     with pytest.raises(PictureError, match="32 or more"):

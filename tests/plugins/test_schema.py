@@ -121,3 +121,44 @@ kinds.engines.check_use(srzoo.plugins.registry.Use("mnn", {"folder": Path("."), 
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def jsons(
+    *,
+    sizes: tuple[int, ...] = (1,),
+    limits: tuple[Annotated[float, Ge(0)], Annotated[float, Ge(0)]] = (0, 1),
+    corners: Sequence[tuple[int, int]] = (),
+    perhaps: tuple[int, str] | None = None,
+    names: frozenset[str] = frozenset(),
+    table: Mapping[str, tuple[int, int]] | None = None,
+    folder: Path | None = None,
+    folders: list[Path] | None = None,
+) -> None:
+    """A part whose annotations have no like in JSON."""
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"sizes": [3, 5]}, (3, 5)), ({"sizes": []}, ()), ({"limits": [0, 2.5]}, (0, 2.5)),
+        ({"corners": [[1, 2], (3, 4)]}, [(1, 2), (3, 4)]), ({"perhaps": [1, "a"]}, (1, "a")),
+        ({"names": ["a", "b"]}, {"a", "b"}), ({"table": {"a": [1, 2]}}, {"a": (1, 2)}),
+        ({"folder": "a"}, Path("a")), ({"folders": ["a"]}, [Path("a")]),
+    ],
+)  # fmt: skip
+def test_lists_and_texts_of_json_become_what_is_asked(given, wanted):
+    assert list(schema.fitted("part", jsons, given).values()) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sizes": [3, "x"]}, r"sizes\[1\] is 'x'"), ({"sizes": "35"}, "sizes is '35'"),
+        ({"limits": [0, -1]}, r"limits\[1\] is -1"), ({"limits": [0]}, "limits"),
+        ({"limits": [0, 1, 2]}, "limits"), ({"folder": 3}, "folder is 3"),
+        ({"names": "ab"}, "names is 'ab'"), ({"perhaps": [1, 2]}, r"perhaps\[1\] is 2"),
+    ],
+)  # fmt: skip
+def test_but_not_whatever_could_be_made_into_it(given, message):
+    with pytest.raises(ArgumentError, match=message):
+        schema.fitted("part", jsons, given)

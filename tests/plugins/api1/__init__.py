@@ -1,0 +1,1 @@
+"""One plugin of each kind, as the contracts of plugin API 1 have it. Never changed."""
