@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import packages
 
@@ -50,8 +50,8 @@ def origin(part: object) -> Plugin | None:
 
 def made_of(part: object) -> tuple[Plugin, ...]:
     """The same, and the plugins of what was built for it, such as a generator's blocks."""
-    found = (_facts(part) or {}).get(MARK)
-    return found if isinstance(found, tuple) else ()
+    found: object = (_facts(part) or {}).get(MARK)
+    return cast("tuple[Plugin, ...]", found) if isinstance(found, tuple) else ()
 
 
 def _facts(part: object) -> dict[str, Any] | None:
@@ -59,7 +59,8 @@ def _facts(part: object) -> dict[str, Any] | None:
         facts: object = object.__getattribute__(part, "__dict__")
     except (AttributeError, TypeError):
         return None
-    return facts if type(facts) is dict else None  # a class has another kind
+    # A class has another kind.
+    return cast("dict[str, Any]", facts) if type(facts) is dict else None
 
 
 def requirements(plugins: Iterable[Plugin], modules: Iterable[str] = ()) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _value(
     if isinstance(value, list | tuple):
         return [_value(registry, owner, key, item, found) for item in cast("list[Any]", value)]
     if key in ASIDE or not isinstance(value, str | Mapping):
-        return value
+        return cast("Any", value)
     table = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {"name": value}
     name = table.get("name")
     hits = [

@@ -79,8 +79,10 @@ def _uses(value: Any, registry: Registry[Any], found: list[Plugin] | None) -> An
         return [_uses(item, registry, found) for item in cast("list[Any]", value)]
     if isinstance(value, str):
         return spelled(registry, Use(value), found).name
-    if isinstance(value, Mapping) and isinstance(cast("Mapping[str, Any]", value).get("name"), str):
-        return spelled(registry, Use.of(cast("Mapping[str, Any]", value)), found).plain()
+    if isinstance(value, Mapping):
+        table = cast("Mapping[str, Any]", value)
+        named = isinstance(table.get("name"), str)
+        return spelled(registry, Use.of(table), found).plain() if named else table
     return value
 
 

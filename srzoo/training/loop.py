@@ -301,7 +301,8 @@ def evaluate_guarded(
     modes = [(module, module.training) for module in parts.ema.modules()]
 
     def failed(what: str, error: Exception) -> None:
-        say(str(troubles.explain(error, f"step {step}: cannot {what}")))
+        told = troubles.explain(error, f"step {step}: cannot {what}")
+        say(str(told) if told is not error else f"step {step}: cannot {what}: {told}")
 
     def say(word: str) -> None:
         report.warn(step, word)

@@ -47,7 +47,7 @@ class Term:
             BrokenPluginError: it fails, or gives something else than a single number.
         """
         with importing.blamed(self.loss):
-            value: object = self.loss(pair)
+            value = cast("object", self.loss(pair))
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise importing.gave(self.loss, f"loss {self.name}", value, "a single number")
         return value

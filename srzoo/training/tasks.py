@@ -138,7 +138,7 @@ def turns_of(task: Task, step: int) -> Collection[str]:
         BrokenPluginError: it fails, or gives no names.
     """
     with importing.blamed(task):
-        found: object = task.turns(step)
+        found = cast("object", task.turns(step))
     if not isinstance(found, tuple | list | set | frozenset):
         raise importing.gave(task, "the task", found, "a tuple of names")
     return cast("Collection[str]", found)
@@ -151,7 +151,7 @@ def terms_of(task: Task, pair: Pair) -> dict[str, Tensor]:
         BrokenPluginError: it fails, or gives something else than single numbers by name.
     """
     with importing.blamed(task):
-        found: object = task.terms(pair, task.networks)
+        found = cast("object", task.terms(pair, task.networks))
     return _numbers(task, found, "the terms")
 
 
@@ -164,10 +164,12 @@ def loss_of(
         BrokenPluginError: the task fails, or gives something else than single numbers by name.
     """
     with importing.blamed(task):
-        found: object = task.loss_of(name, network, pair)
-    if not isinstance(found, tuple) or len(cast("tuple[object, ...]", found)) != 2:
-        raise importing.gave(task, "the task", found, f"two tables for {name}: losses and facts")
-    losses, facts = cast("tuple[object, object]", found)
+        found = cast("object", task.loss_of(name, network, pair))
+    both = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
+    if len(both) != 2:
+        wanted = f"two tables for {name}: losses and facts"
+        raise importing.gave(task, "the task", cast("object", found), wanted)
+    losses, facts = both
     return _numbers(task, losses, f"the losses of {name}"), _numbers(task, facts, "facts")
 
 

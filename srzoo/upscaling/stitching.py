@@ -167,10 +167,9 @@ class Stitcher:
         planes[0] = x.transpose(2, 0, 1)
         runner = self.runner.open() if isinstance(self.runner, LazyRunner) else self.runner
         with importing.blamed(runner):
-            y: Any = runner(planes, factor)
+            y = runner(planes, factor)
         expected = (1, 3, height * factor, width * factor)
-        if not isinstance(y, np.ndarray) or y.shape != expected:
-            got = y.shape if isinstance(y, np.ndarray) else f"a {type(y).__name__}"
+        if (got := getattr(y, "shape", f"a {type(y).__name__}")) != expected:
             raise ModelError(
                 f"{self.name}{_made_by(runner)} gave {got} and not {expected}", "Report this"
             )
