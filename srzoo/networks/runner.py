@@ -85,7 +85,9 @@ class ModuleRunner:
     def _measured(self, scale: int) -> MemoryNeeds:
         with _MEASURING:
             if scale not in self._needs:
-                self._needs[scale] = measure_memory(self.model, scale, self._device, self._dtype)
+                with importing.blamed(self.model):
+                    found = measure_memory(self.model, scale, self._device, self._dtype)
+                self._needs[scale] = found
             return self._needs[scale]
 
     def free_memory(self) -> int | None:

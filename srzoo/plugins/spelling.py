@@ -57,8 +57,9 @@ def _value(
     if isinstance(value, list | tuple):
         return [_value(registry, owner, key, item, found) for item in cast("list[Any]", value)]
     if key in ASIDE or not isinstance(value, str | Mapping):
-        return cast("Any", value)
-    table = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {"name": value}
+        return value
+    value = cast("str | Mapping[str, Any]", value)
+    table = {"name": value} if isinstance(value, str) else value
     name = table.get("name")
     hits = [
         (inner, plugin)
