@@ -88,9 +88,9 @@ class blamed:  # noqa: N801 - it is used like a function
 
 
 def _is_nobodys(error: Exception) -> bool:
-    full = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
-    known = isinstance(error, (SrzooError, MemoryError, full))
-    return known or "can't allocate memory" in described(error)
+    known = isinstance(error, (SrzooError, MemoryError))
+    of_a_card = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    return known or of_a_card or "can't allocate memory" in described(error)
 
 
 def _to_blame(part: object, error: Exception) -> Plugin | None:
