@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import images
 from ..common import memory, troubles
-from ..errors import MemoryBudgetError, PictureError, SrzooError
+from ..errors import BrokenPluginError, MemoryBudgetError, PictureError, SrzooError
 from ..images.tiff import tiffwriter
 from ..upscaling.memory_needs import PictureNeeds
 from ..upscaling.sizing import Route
@@ -173,6 +173,10 @@ class PictureMaker:
         if job.sink is not None and isinstance(error, BrokenPipeError):
             raise error
         what = f"cannot enlarge {job.source}"
+        if isinstance(error, BrokenPluginError):  # the same one, perhaps, for each picture
+            told = BrokenPluginError(f"{job.source}: {error.what}", error.fix)
+            told.__cause__ = error
+            error = told
         return PictureOutcome(job, problem=troubles.explain(error, what, self._log_folder()))
 
     def _log_folder(self) -> Path | None:

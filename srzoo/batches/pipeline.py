@@ -132,8 +132,6 @@ class _Pipeline:
             item = self.maker.prepare(job)
         except MemoryBudgetError:
             return None
-        except SrzooError as error:
-            return PictureOutcome(job, problem=error)
         except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
             return self.maker.failed_outcome(job, error)
         # With less memory other tiles would be taken: the same result only if they are exact.
@@ -165,9 +163,6 @@ class _Pipeline:
             self.maker.enlarge(item, self.begin(item.job) if self.begin else None)
         except (MemoryBudgetError, MemoryError):
             self._continue_one_by_one(entry)  # alone it may fit
-            return
-        except SrzooError as error:
-            self._add_outcome(PictureOutcome(item.job, problem=error))
             return
         except Exception as error:  # noqa: BLE001 - as above
             self._add_outcome(self.maker.failed_outcome(item.job, error))

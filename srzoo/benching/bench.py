@@ -18,7 +18,7 @@ from ..defaults import ENGINE as DEFAULT
 from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
 from ..exporting import convert, engine_facts, exports
-from ..models import scales
+from ..models import requirements, scales
 from ..plugins import kinds
 from ..plugins.packages import versions
 from ..upscaling import planner
@@ -213,6 +213,7 @@ def bench(
         ModelError: one that was asked for cannot run the model.
         PictureError: the scale is none of the model's.
     """
+    requirements.check_models(folder)
     factor = scales.choose(folder.name, folder.config.scales, scale)
     names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
     for name in names:

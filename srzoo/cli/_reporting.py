@@ -98,6 +98,8 @@ class BatchReporter:
             to_stderr(f"warning: {job.source}: {outcome.advice}")
         if outcome.problem:
             self.failed.append(outcome)
+            for traceback in getattr(outcome.problem, "__notes__", ()):  # with --debug
+                click.echo(traceback, err=True)
         else:
             self.count[job.skip_reason or "done"] += 1
         if self.json:

@@ -50,6 +50,7 @@ def draw(
 
     from .. import images
     from ..common import files
+    from ..evaluating.degrading import degrade
     from ..images.sheet import Panel, Style, fit_picture, render
 
     count = 1 if degradation.deterministic else DRAWS
@@ -64,7 +65,7 @@ def draw(
         part = np.ascontiguousarray(hr[top : top + height, left : left + width])
         row = [Panel(fit_picture(part, (SIDE, SIDE)), called, f"HR, {width}x{height} of it")]
         for number in range(count):
-            lr = degradation(hr, scale, generator(seed + number, called))
+            lr = degrade(hr, scale, degradation, name, generator(seed + number, called), called)
             small = lr[top // scale :, left // scale :][: height // scale, : width // scale]
             nearest = Image.fromarray(np.ascontiguousarray(small)).resize(
                 (width, height), Image.Resampling.NEAREST

@@ -283,10 +283,12 @@ def _degrade(
     picture: Path, result: Path, name: str, degradation: Degradation, scale: int, seed: int
 ) -> None:
     from .. import images
+    from ..evaluating.degrading import degrade
     from ._samples import cropped, generator
 
     hr = cropped(images.rgb(images.read(picture)), scale, picture)
-    lr = degradation(hr, scale, generator(seed, name))
+    called = type(degradation).__name__
+    lr = degrade(hr, scale, degradation, called, generator(seed, name), str(picture))
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -65,9 +65,10 @@ def evaluate(
     """
     from ..evaluating import results
     from ..evaluating.evaluation import evaluate as measure
-    from ..models import locate
+    from ..models import locate, requirements
 
     folders = [locate.find(model) for model in (*named, *models)]
+    requirements.check_models(*folders)
     if not folders and not sr:
         raise click.UsageError("Missing argument 'MODEL...' (or --sr DIR, for finished results).")
     if not data and not sr and lr is None:

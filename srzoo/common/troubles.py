@@ -50,7 +50,8 @@ def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooErr
 
     Returns:
         A SrzooError as it is; what the system says with the reason; anything else with the
-        name of the log that has its traceback. The error is the cause.
+        name of the log that has its traceback. The error is the cause. With ``--debug`` the
+        traceback is a note of it.
     """
     if isinstance(error, SrzooError):
         found = error
@@ -66,6 +67,8 @@ def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooErr
             found = SrzooError(f"{what}, for a reason that nobody foresaw: {_line(error)}", where)
     if found is not error:
         found.__cause__ = error
+    if os.environ.get(DEBUG):
+        found.add_note(_traceback(error))
     for each in _chain(found):
         each.__traceback__ = None
     return found

@@ -20,9 +20,10 @@ from ..common import devices
 from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import build_metric
+from ..evaluating.judging import judge
 from ..images import rectangles, sheet
 from ..images.rectangles import Rectangle
-from ..models import locate, scales
+from ..models import locate, requirements, scales
 from ..plugins import kinds
 from ..upscaling import loading
 
@@ -144,6 +145,7 @@ def compare(
         SrzooError: a model or picture that is not there, or that does not fit the others.
     """
     folders = [locate.find(model) for model in models]
+    requirements.check_models(*folders)
     factor = common_scale(folders, scale)
     lr, high, icc = _pictures(photo, hr, factor, degradation)
     whole = Rectangle(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
@@ -165,7 +167,7 @@ def compare(
         start = time.perf_counter()
         pixels = _enlarge(model, lr, factor, part)
         seconds = time.perf_counter() - start
-        values = {n: judge(pixels, high, factor) for n, judge in judges.items()}
+        values = {n: judge(metric, pixels, high, factor) for n, metric in judges.items()}
         shown.append(ComparedImage(name, str(models[number - 1]), pixels, values, seconds))
         if progress:
             progress(number, len(models))

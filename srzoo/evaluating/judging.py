@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..common import memory
 from ..contracts import MetricFacts, stated
+from ..plugins import importing
 
 if TYPE_CHECKING:
     from ..contracts import U8, Metric
 
 WAITING = 256_000_000
 """Bytes of pictures that may wait to be measured; one picture always may."""
+
+
+def judge(metric: Metric, sr: U8, hr: U8 | None, scale: int) -> float:
+    """What a metric says of one picture.
+
+    Raises:
+        BrokenPluginError: it fails, or gives something else than a number.
+    """
+    with importing.blamed(metric):
+        value: object = metric(sr, hr, scale)
+    number = math.nan
+    if not isinstance(value, str | bytes | bool):
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            number = float(cast("Any", value))
+    if math.isnan(number):
+        raise importing.gave(metric, f"the metric {type(metric).__name__}", value, "a number")
+    return number
 
 
 class PendingValues:
@@ -43,10 +63,17 @@ class MetricQueue:
     Args:
         metrics: by the names that :meth:`PendingValues.values` has.
         workers: threads; None for one a core.
+        ask: asks a metric about a picture.
     """
 
-    def __init__(self, metrics: Mapping[str, Metric], workers: int | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        workers: int | None = None,
+        ask: Callable[[Metric, U8, U8 | None, int], float] = judge,
+    ) -> None:
         self._metrics = metrics
+        self._ask = ask
         self._workers = workers or memory.cores()
         self._many = ThreadPoolExecutor(self._workers, "srzoo-metrics")
         self._one = ThreadPoolExecutor(1, "srzoo-metric")
@@ -77,7 +104,7 @@ class MetricQueue:
         judged = PendingValues(
             {
                 name: (self._many if stated(metric, MetricFacts).thread_safe else self._one).submit(
-                    metric, sr, hr, scale
+                    self._ask, metric, sr, hr, scale
                 )
                 for name, metric in self._metrics.items()
             }

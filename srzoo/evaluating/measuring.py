@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import PictureError, SrzooError
+from ..errors import BrokenPluginError, PictureError, SrzooError
 from .judging import MetricQueue, PendingValues
 from .sets import FailedPicture
 
@@ -69,6 +69,8 @@ def measure(
 
     def fail(at: int, error: Exception) -> None:
         if not keep_going:
+            if isinstance(error, BrokenPluginError):
+                error.what = _explain(error, files[at])
             raise error
         errors.append(error)
         found.failed.append(FailedPicture(files[at].name, _explain(error, files[at])))

@@ -15,6 +15,7 @@ from .. import images
 from ..errors import PictureError, SrzooError, did_you_mean
 from ..recipes.data_folder import DATA_VARIABLE
 from . import layouts, partners
+from .degrading import degrade
 
 if TYPE_CHECKING:
     from ..contracts import U8, Degradation
@@ -214,7 +215,8 @@ def pair(
     elif maker is None:
         raise SrzooError(f"{path} has no LR picture", "Name a degradation to make it")
     else:
-        lr = maker(hr, scale, np.random.default_rng([seed, zlib.crc32(path.name.encode())]))
+        chance = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
+        lr = degrade(hr, scale, maker, type(maker).__name__, chance, str(path))
     if lr.shape != (height, width, 3):
         raise PictureError(
             f"{source or f'the LR picture made of {path}'} has {lr.shape[1]}x{lr.shape[0]} pixels;"

@@ -18,6 +18,7 @@ from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..errors import PluginError
 from ..plugins import kinds, packages
 from ..plugins.registry import LOCAL_DIST, OWN_DIST
 
@@ -39,17 +40,17 @@ FOLLOWED = 3000
 def digest(config: Config, export_format: str) -> str:
     """Of the code that a model's export comes from: its network's, and that of the format."""
     generator = kinds.generators.find(config.generator)
-    blocks = {plugin.name: plugin for plugin in kinds.blocks}
-    named = [blocks[name] for name in _strings(config.args) if name in blocks]
-    made_of = [generator, *named]
-    dists = {plugin.dist for plugin in made_of} | set(config.owners)
+    made_of = [generator, *_named(kinds.blocks, config.args)]
+    dists = {packages.normal(dist) for dist in config.owners} | {
+        packages.normal(plugin.dist) for plugin in made_of if plugin.dist != LOCAL_DIST
+    }
     # A block that no argument names may be a default: all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
-    used = [p for p in known if p.dist in dists - {LOCAL_DIST}] + [
+    used = [p for p in known if packages.normal(p.dist) in dists] + [
         kinds.export_formats.find(export_format)
     ]
     places = {place for plugin in used for place in _places(plugin.target)}
-    for dist in dists - {LOCAL_DIST, OWN_DIST}:
+    for dist in dists - {OWN_DIST}:
         places |= {place for name in packages.top_level(dist) for place in _places(name)}
     core = Path(__file__).parents[1]
     hashed = hashlib.sha256()
@@ -73,9 +74,7 @@ def of_use(registry: Registry[Any], use: Use) -> str:
     Raises:
         PluginError: there is no such plugin.
     """
-    known = {plugin.name: plugin for plugin in registry}
-    made_of = [registry.find(use.name)]
-    made_of += [known[name] for name in _strings(use.args) if name in known]
+    made_of = [registry.find(use.name), *_named(registry, use.args)]
     installed = [plugin for plugin in made_of if plugin.dist != LOCAL_DIST]
     names = {name for p in installed if p.dist != OWN_DIST for name in packages.top_level(p.dist)}
     places = {
@@ -90,6 +89,13 @@ def of_use(registry: Registry[Any], use: Use) -> str:
             for line in _compiled(registry.get(plugin.name), set()):
                 hashed.update(line)
     return hashed.hexdigest()
+
+
+def _named(registry: Registry[Any], args: Mapping[str, Any]) -> Iterator[Plugin]:
+    """The plugins of a kind that arguments name."""
+    for name in _strings(args):
+        with contextlib.suppress(PluginError):
+            yield registry.find(name)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -34,6 +34,7 @@ from ..contracts import has_linear_tail, multiple_of, on_grid, splits
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
+from ..plugins import importing, kinds
 from . import exports
 from .about import INPUT, OUTPUT, About
 from .exports import RETRY_AFTER, USE_ANOTHER, DiffersError, Export, ExportRecord, UnfinishedError
@@ -170,7 +171,8 @@ def _write(
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
-        with _format_errors(model, export_format, place):
+        strangers = importing.blamed(target, (OSError,))  # a full disk is not theirs
+        with strangers, _format_errors(model, export_format, place):
             _to_onnx(net, about, onnx)
             target.write(onnx, made, about.to_json())
             session = _opened(model, export_format, made)
@@ -191,7 +193,9 @@ def _write(
 
 def _opened(model: ModelFolder, export_format: str, made: Path) -> Session:
     try:
-        return exports.require_format(export_format).open(made, threads=1)
+        target = exports.require_format(export_format)
+        with importing.blamed(target, (OSError, RuntimeError)):
+            return target.open(made, threads=1)
     except (ModelError, RuntimeError) as error:
         raise ModelError(
             f"{export_format} cannot load what it made of {model.name}", USE_ANOTHER
@@ -212,11 +216,16 @@ def _format_errors(model: ModelFolder, export_format: str, place: Path) -> Gener
         what = (
             error.what
             if isinstance(error, ModelError)
-            else f"{export_format} failed: {_reason(error)}"
+            else f"{_called(export_format)} failed: {_reason(error)}"
         )
         if isinstance(error, ModelError) and not _is_temporary(error):
             raise
         raise UnfinishedError(what, USE_ANOTHER) from error
+
+
+def _called(export_format: str) -> str:
+    plugin = kinds.export_formats.find(export_format)
+    return str(plugin) if plugin.is_foreign else export_format
 
 
 def _is_temporary(error: BaseException | None) -> bool:

@@ -24,6 +24,7 @@ from ..common import files, kept_folders, strict
 from ..common.kept_folders import FileRecord
 from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
+from ..models import requirements
 from ..models.folder import read_folder
 from ..plugins import kinds
 from ..plugins.packages import version
@@ -133,7 +134,9 @@ def folder_of(
 
     Raises:
         PluginError: the model's generator is not installed.
+        ModelError: a package that the model was made with is not.
     """
+    requirements.check_models(model)
     config, packages = model.config, kinds.export_formats.create(export_format).packages
     owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *UNFINISHED]
     what = {

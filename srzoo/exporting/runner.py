@@ -14,6 +14,7 @@ from ..common import kept_folders, memory
 from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
+from ..plugins import importing
 from . import about, engine_facts, exports
 from .exports import EXPORTING, UnfinishedError, UnwritableError
 
@@ -115,8 +116,9 @@ class ExportRunner:
             raise ModelError(made.record.refused, f"Use --engine {ENGINE}")
         try:
             export_format = exports.require_format(self.export_format)
-            facts = about.parse(export_format.about(made.path), str(made.path))
-            session = self.open(made.path)
+            with importing.blamed(export_format, (ImportError, OSError, RuntimeError)):
+                facts = about.parse(export_format.about(made.path), str(made.path))
+                session = self.open(made.path)
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnfinishedError(

@@ -53,6 +53,7 @@ def values(
         "scale": max(config.scales),
         "several": len(config.scales) > 1,
         "generator": config.generator,
+        "requires": config.requires,
         "args": f" ({args})" if args else "",
         "size": f" It has {count:,} parameters." if count else "",
         "trained": config.weights is not None,

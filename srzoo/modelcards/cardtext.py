@@ -18,7 +18,7 @@ from ..errors import ModelError, SrzooError
 from ..evaluating import results
 from ..evaluating.results import INDEX
 from ..images import sheet
-from ..models import hub, readme
+from ..models import hub, readme, requirements
 from ..models.folder import ModelFolder
 from ..models.readme import README
 from ..plugins import kinds
@@ -55,6 +55,7 @@ def new(folder: ModelFolder, facts: CardFacts, *, force: bool = False) -> Path:
         ModelError: there is a card, or it cannot be written, or its results cannot be kept.
         SrzooError: the recipe or the picture is wrong, or the picture's credit is missing.
     """
+    requirements.check_models(folder)
     results.check_writable(folder)
     path = folder.path / README
     if path.exists() and not force:

@@ -142,6 +142,11 @@ def _config(data: object, file: Path) -> Config:
         )
     if config.name and not fit_name(config.name):
         raise ModelError(f"{file}: name is {config.name!r}", "Give what a file may be called")
+    if (odd := packages.unusual(config.requires)) is not None:
+        raise ModelError(
+            f"{file}: requires names {odd!r}, which is no package",
+            'Write names and versions, such as "some-package==1.0"',
+        )
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config

@@ -10,10 +10,11 @@ import torch
 
 from ..common import kept_folders
 from ..contracts import Generator
-from ..errors import ModelError
+from ..errors import ModelError, PluginError
+from ..models import requirements
 from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
-from ..plugins import kinds, packages
-from ..plugins.registry import LOCAL_DIST, OWN_DIST, Use
+from ..plugins import importing, kinds, origin, spelling
+from ..plugins.registry import LOCAL_DIST, Use
 from . import weights
 
 WEIGHTS = "model.safetensors"
@@ -27,13 +28,18 @@ def build(folder: ModelFolder) -> Generator:
 
     Raises:
         PluginError: the generator is not installed, broken, or takes other arguments.
-        ModelError: the network does not have the scales that config.json claims.
+        ModelError: a package that the model was made with is not installed, or the network does
+            not have the scales that config.json claims.
         WeightsError: the weights are missing, damaged, or do not fit.
     """
     config = folder.config
-    for name in config.requires:
-        _require(name, folder)
-    model = kinds.generators.build({"name": config.generator, **config.args})
+    requirements.check_models(folder)
+    try:
+        model = kinds.generators.build({"name": config.generator, **config.args})
+    except PluginError as error:
+        if others := requirements.describe_others(config):
+            error.what = f"{error.what} ({folder.path}: {others})"
+        raise
     if tuple(model.scales) != config.scales:
         raise ModelError(
             f"{folder.path / CONFIG} claims scales {list(config.scales)},"
@@ -99,37 +105,38 @@ def config_of(
     purpose: Purpose | None = None,
     name: str = "",
 ) -> Config:
-    """The config.json of a network that ``generator`` has built."""
+    """The config.json of a network that ``generator`` has built.
+
+    Parts of other packages are called ``distribution:name``, whatever name found them.
+    """
+    generator = spelling.spelled(kinds.generators, generator)
     return Config(
         generator=generator.name,
         args=dict(generator.args),
         scales=tuple(module.scales),
         weights=weights,
         summary=summary,
-        requires=_owners(module),
+        requires=owners(module),
         name=name,
         purpose=purpose,
     )
 
 
-def _owners(module: Generator) -> tuple[str, ...]:
-    """The distributions, besides srzoo, whose plugins a network is made of."""
-    modules = {type(part).__module__.partition(".")[0] for part in module.modules()}
-    return tuple(
-        sorted(
-            {
-                packages.pinned(plugin.dist, plugin.version)
-                for plugin in [*kinds.generators, *kinds.blocks]
-                if plugin.target.partition(":")[0].partition(".")[0] in modules
-                and plugin.dist not in (OWN_DIST, LOCAL_DIST)
-            }
-        )
-    )
-
-
-def _require(requirement: str, folder: ModelFolder) -> None:
-    if packages.version(packages.unpinned(requirement)) is None:
-        raise ModelError(
-            f"{folder.path} needs plugins of {requirement}, which is not installed",
-            f"Install it: pip install {requirement}",
-        )
+def owners(module: Generator) -> tuple[str, ...]:
+    """The distributions, besides srzoo, whose plugins and classes a network is made of."""
+    parts = list(module.modules())
+    homes = {type(part).__module__ for part in parts}
+    tops = {home.partition(".")[0] for home in homes}
+    plugins = {plugin for part in parts for plugin in origin.made_of(part)}
+    for plugin in sorted(plugins, key=str):
+        if plugin.dist == LOCAL_DIST and ":" not in plugin.name:  # with one it is a file
+            importing.warn(
+                f"{plugin} is a part of this process alone, which whoever loads the model lacks:"
+                f" make it a package (srzoo plugin new {plugin.kind} {plugin.name})"
+            )
+    plugins |= {
+        plugin
+        for plugin in [*kinds.generators, *kinds.blocks]
+        if plugin.target.partition(":")[0].partition(".")[0] in tops and plugin.is_foreign
+    }
+    return origin.requirements(plugins, homes)

@@ -20,6 +20,7 @@ from torch.autograd.profiler import profile
 
 from .. import contracts
 from ..contracts import multiple_of, nn_module, on_grid
+from ..plugins import importing
 from .inference import BLOCK, InferenceNetwork
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ class ModuleRunner:
     def __call__(self, x: F32, scale: int) -> F32:
         """Run one picture or tile."""
         picture = torch.as_tensor(x).to(self._device, self._dtype)
-        y: Tensor = self.model(picture.contiguous(memory_format=torch.channels_last), scale)
-        return y.float().cpu().numpy()
+        with importing.blamed(self.model):
+            y: Tensor = self.model(picture.contiguous(memory_format=torch.channels_last), scale)
+            return y.float().cpu().numpy()
 
     def compile(self) -> None:
         """Put the network through ``torch.compile``, which compiles at the first calls."""
@@ -83,7 +85,9 @@ class ModuleRunner:
     def _measured(self, scale: int) -> MemoryNeeds:
         with _MEASURING:
             if scale not in self._needs:
-                self._needs[scale] = measure_memory(self.model, scale, self._device, self._dtype)
+                with importing.blamed(self.model):
+                    found = measure_memory(self.model, scale, self._device, self._dtype)
+                self._needs[scale] = found
             return self._needs[scale]
 
     def free_memory(self) -> int | None:

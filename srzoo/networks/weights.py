@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..contracts import Module
 from ..errors import WeightsError, did_you_mean
+from ..models import requirements
 from ..models.folder import ModelFolder, WeightsFile
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -37,7 +38,14 @@ def load_into(model: Module, folder: ModelFolder) -> None:
             )
         return
     tensors = read(folder.path / weights.file, weights)
-    _check_fit(expected, tensors, folder.path / weights.file, folder.config.generator)
+    path = folder.path / weights.file
+    try:
+        _check_fit(expected, tensors, path, folder.config.generator)
+    except WeightsError as error:
+        if others := requirements.describe_others(folder.config):
+            error.what = f"{error.what}: {others}"
+        raise
+    _check_finite(tensors, path)
     model.load_state_dict(tensors, strict=True)
 
 
@@ -111,6 +119,10 @@ def _check_fit(
                 f" {expected[name].dtype}",
                 "Export the weights again",
             )
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{path}: {name!r} holds values that are not finite",

@@ -16,7 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BrokenPluginError, PluginWarning
+from ..errors import BrokenPluginError, PluginWarning, SrzooError
+from . import origin
+from .packages import OWN
 
 if TYPE_CHECKING:
     from .registry import Plugin
@@ -56,14 +58,92 @@ def load(entry: EntryPoint, plugin: Plugin) -> Any:
     return found
 
 
+class blamed:  # noqa: N801 - it is used like a function
+    """What fails in this ``with`` block is told as a plugin's, with the place in its code.
+
+    The innermost part of another package that the traceback goes through is to blame: the block
+    rather than its generator. Errors of srzoo pass, and those of memory, which are nobody's.
+
+    Args:
+        part: what is asked: a plugin, or what a registry has built of one. Of anything else the
+            parts that the traceback goes through are to blame, or nobody.
+        let: errors that pass, too.
+    """
+
+    __slots__ = ("_let", "_part")
+
+    def __init__(self, part: object, let: tuple[type[Exception], ...] = ()) -> None:
+        self._part = part
+        self._let = let
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if not isinstance(error, Exception) or _is_nobodys(error) or isinstance(error, self._let):
+            return
+        if plugin := _to_blame(self._part, error):
+            raise failed(plugin, error) from error
+
+
+def _is_nobodys(error: Exception) -> bool:
+    known = isinstance(error, (SrzooError, MemoryError))
+    of_a_card = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    return known or of_a_card or "can't allocate memory" in described(error)
+
+
+def _to_blame(part: object, error: Exception) -> Plugin | None:
+    """The innermost part of another package in a traceback; else what was asked, or ours."""
+    from .registry import Plugin
+
+    asked = part if isinstance(part, Plugin) else origin.origin(part)
+    selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    found = [plugin for one in selves if (plugin := origin.origin(one))]
+    strangers = [plugin for plugin in found if plugin.dist != OWN]
+    if asked and asked.dist != OWN:
+        return strangers[-1] if strangers else asked
+    return [asked, *found, *strangers][-1]
+
+
 def failed(plugin: Plugin, error: BaseException) -> BrokenPluginError:
     """An error that a plugin raised while it worked, as one that says whose it is and where."""
     found = BrokenPluginError(
         f"{plugin} failed{_where(plugin, error)}: {described(error)}",
-        f"Report it to the author of {plugin.dist}; srzoo --debug shows the traceback",
+        f"{_whose(plugin)}; srzoo --debug shows the traceback",
     )
     found.__cause__ = error
     return found
+
+
+def gave(part: object, name: str, value: object, wanted: str) -> BrokenPluginError:
+    """What is to be said of a result that the contract of its kind does not allow.
+
+    Args:
+        part: gave it.
+        name: what the part is called, if no registry has built it.
+        value: the result.
+        wanted: what belongs in its place, such as "a number".
+    """
+    plugin = origin.origin(part)
+    return BrokenPluginError(
+        f"{plugin or name} gave {_briefly(value)}, where {wanted} belongs",
+        _whose(plugin) if plugin else "Correct it",
+    )
+
+
+def _briefly(value: object) -> str:
+    """A result in words: a number as it is, an array by type and shape, else its type."""
+    if value is None or isinstance(value, int | float | str):
+        return repr(value)[:60]
+    shape = getattr(value, "shape", None)
+    kind = type(value).__name__
+    return kind if shape is None else f"{kind} {getattr(value, 'dtype', '')} {tuple(shape)}"
+
+
+def _whose(plugin: Plugin) -> str:
+    own = plugin.is_foreign or plugin.dist == OWN
+    return f"Report it to the author of {plugin.dist}" if own else "Correct it"
 
 
 def _where(plugin: Plugin, error: BaseException) -> str:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 
+OWN = "srzoo"
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""A distribution's name (PEP 508)."""
+VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
+"""A version, but for epochs, which a shell would read as its own."""
 BROKEN = ImportError, OSError, KeyError
 """What metadata raises that is missing in part or as a whole."""
 
@@ -36,13 +43,14 @@ def named(distribution: metadata.Distribution) -> tuple[str, str]:
     return name or "unnamed", found or ""
 
 
-def needs(package: str) -> list[str]:
+def needs(package: str, *, extras: bool = True) -> list[str]:
     """The names of what a distribution needs, its extras' too but for the extra "dev"."""
     try:
         found = metadata.requires(package) or []
     except BROKEN:
         return []
-    wanted = [need for need in found if "dev" not in need.partition(";")[2]]
+    unwanted = "dev" if extras else "extra"
+    wanted = [need for need in found if unwanted not in need.partition(";")[2]]
     return [re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted]
 
 
@@ -78,11 +86,77 @@ def folders(target: str) -> list[list[Path]]:
     ]
 
 
+@cache
+def bringing(module: str) -> tuple[str, ...]:
+    """The distributions that bring a top-level module, but for srzoo and what it needs.
+
+    Empty for a module that is of none: of Python, of a notebook, of a file that lies somewhere.
+    """
+    if module in sys.stdlib_module_names:
+        return ()
+    usual = _needed_by_us()
+    return tuple(sorted(name for name in _modules().get(module, ()) if normal(name) not in usual))
+
+
+@cache
+def _modules() -> dict[str, set[str]]:
+    """The distributions of every top-level module; those that are editable by entry points."""
+    found: dict[str, set[str]] = {}
+    try:
+        for module, names in metadata.packages_distributions().items():
+            found[module] = {name for name in names if isinstance(name, str)}  # pyright: ignore[reportUnnecessaryIsInstance]
+    except (*BROKEN, TypeError):
+        found.clear()  # one is installed by half
+    for distribution in metadata.distributions():
+        for entry in distribution.entry_points:
+            if entry.group.startswith(f"{OWN}."):
+                top = entry.value.partition(":")[0].partition(".")[0]
+                found.setdefault(top, set()).add(named(distribution)[0])
+    return found
+
+
+@cache
+def _needed_by_us() -> frozenset[str]:
+    """srzoo and all that is installed with it, extras aside, as names are compared."""
+    found, open_ = set[str](), [OWN]
+    while open_:
+        name = normal(open_.pop())
+        if name not in found:
+            found.add(name)
+            open_ += needs(name, extras=False)
+    return frozenset(found)
+
+
 def pinned(package: str, version: str) -> str:
-    """What a record of what was built calls a distribution: ``package==version``."""
-    return f"{package}=={version}" if version else package
+    """What a record of what was built calls a distribution: ``package==version``.
+
+    Without a version that is none; empty for a name that is none.
+    """
+    if not NAME.fullmatch(package):
+        return ""
+    return f"{package}=={version}" if VERSION.fullmatch(version) else package
 
 
 def unpinned(requirement: str) -> str:
     """The distribution that a record names; older records have no version."""
     return requirement.partition("==")[0]
+
+
+def unusual(requirements: Iterable[str]) -> str | None:
+    """The first of some records that is no name, or no ``name==version``; None if all are.
+
+    What is printed as a command is a package's name, and nothing else.
+    """
+    for requirement in requirements:
+        name, pin, version = requirement.partition("==")
+        if not NAME.fullmatch(name) or (pin and not VERSION.fullmatch(version)):
+            return requirement
+    return None
+
+
+def install(requirements: Iterable[str]) -> str:
+    """How to install some packages, as a sentence, and what that means."""
+    return (
+        f"Install what you trust: pip install {' '.join(requirements)}; installing runs code of"
+        " its author"
+    )

@@ -23,7 +23,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import importing, manners, packages, schema
+from . import importing, manners, origin, packages, schema
 
 OWN_DIST = "srzoo"
 LOCAL_DIST = "(this process)"
@@ -44,7 +44,7 @@ class Plugin:
     version: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} ({self.package})"
+        return f"{self.kind} {self.name} ({self.package.strip('()')})"
 
     @property
     def package(self) -> str:
@@ -55,6 +55,11 @@ class Plugin:
     def full_name(self) -> str:
         """What finds it even if others have its name: ``distribution:name``."""
         return self.name if self.dist == LOCAL_DIST else f"{self.dist}:{self.name}"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another package than srzoo brings it."""
+        return self.dist not in (OWN_DIST, LOCAL_DIST)
 
 
 @dataclass(frozen=True)
@@ -278,12 +283,10 @@ class Registry(Generic[T]):
                 "Leave it out",
             )
         fitted = self.check_use(Use(use.name, {**use.args, **context}))
-        try:
-            return self.get(use.name)(**fitted)
-        except (SrzooError, MemoryError):
-            raise
-        except Exception as error:  # somebody else's code may raise anything
-            raise importing.failed(self.find(use.name), error) from error
+        plugin = self.find(use.name)
+        make = self.get(use.name)
+        with origin.recorded(plugin) as used, importing.blamed(plugin):
+            return origin.mark(make(**fitted), used)
 
     def check_use(self, use: Use) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
@@ -375,6 +378,10 @@ class Registry(Generic[T]):
             return what, (
                 f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins leaves it out"
             )
+        dist = name.rpartition(":")[0]
+        is_package = packages.NAME.fullmatch(dist) and not dist.endswith(".py")
+        if is_package and packages.version(dist) is None:
+            return what, packages.install([dist])
         return what, did_you_mean(short, self.names())
 
 

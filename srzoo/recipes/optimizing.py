@@ -1,4 +1,4 @@
-"""How weights move, as a recipe says it: optimisers, schedules, what is trained beside."""
+"""How weights move, as a recipe says it: optimisers, schedules, rollbacks, what moves beside."""
 
 from __future__ import annotations
 
@@ -87,6 +87,22 @@ class Schedule:
     periods: tuple[int, ...] = ()
     restarts: tuple[int, ...] = ()
     restart_weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """When a run is rolled back, and when it is warned of.
+
+    Attributes:
+        rollbacks: how often a value that is not finite may be answered by going back to the
+            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        window: steps over which rollbacks are counted.
+        patience: steps that something odd may go on before words are said about it.
+    """
+
+    rollbacks: int = 3
+    window: int = 10_000
+    patience: int = 500
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from .. import defaults
 from ..common import strict
-from ..errors import ModelError, SrzooError
-from ..models import locate
+from ..errors import ModelError, PluginError, SrzooError
+from ..models import locate, requirements
 from ..models.folder import COMMIT, CONFIG, read_folder
 from ..models.folder import RECIPE as RECIPE
+from ..plugins import packages
 from ..plugins.registry import Use
-from . import checks
+from . import checks, origins
 from .changes import apply_overrides, merge
 from .optimizing import ADVERSARIAL, TASK
 from .optimizing import Adversarial as Adversarial
@@ -26,33 +27,13 @@ from .optimizing import Group as Group
 from .optimizing import Optimizer as Optimizer
 from .optimizing import Schedule as Schedule
 from .optimizing import Task as Task
+from .optimizing import Watchdog as Watchdog
 from .sources import DataSources
+from .sources import Weighted as Weighted
 
 RECIPE_VERSION = 1
 CHOICE = 3
 """Crops that are looked at for each one that is drawn by detail."""
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A loss and its weight in the sum."""
-
-    use: Use
-    weight: float = 1.0
-
-    @classmethod
-    def of(cls, value: str | Mapping[str, Any]) -> Weighted:
-        """Read ``"l1"``, or a table with ``name``, ``weight`` and the loss's own arguments."""
-        if isinstance(value, str):
-            return cls(Use(value))
-        weight = value.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise SrzooError(f"the weight of {value.get('name')} is {weight!r}", "Give a number")
-        return cls(Use.of({k: v for k, v in value.items() if k != "weight"}), float(weight))
-
-    def plain(self) -> dict[str, Any]:
-        """The table that :meth:`of` reads."""
-        return {**self.use.plain(), "weight": self.weight}
 
 
 @dataclass(frozen=True)
@@ -108,22 +89,6 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Watchdog:
-    """When a run is rolled back, and when it is warned of.
-
-    Attributes:
-        rollbacks: how often a value that is not finite may be answered by going back to the
-            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
-        window: steps over which rollbacks are counted.
-        patience: steps that something odd may go on before words are said about it.
-    """
-
-    rollbacks: int = 3
-    window: int = 10_000
-    patience: int = 500
-
-
-@dataclass(frozen=True)
 class Stage:
     """A part of a run, and what of the recipe differs in it.
 
@@ -145,7 +110,7 @@ class Stage:
             raise SrzooError(
                 "a stage has no name", 'Add name = "second", or another, to its [[stages]]'
             )
-        for key in ("generator", "init", "stages", "average_stages"):
+        for key in ("generator", "init", "stages", "average_stages", "requires"):
             if key in value:
                 raise SrzooError(
                     f"stage {value['name']!r} changes {key!r}, which is one for all stages",
@@ -222,6 +187,7 @@ class Recipe:
         average_stages: from how many stages, counted from the last, the mean of the released
             weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
         summary: what the model is for, in one line.
+        requires: packages, besides srzoo, that a run of it had parts of, as ``package==version``.
         beside_in: the table in which the task was written.
     """
 
@@ -238,9 +204,15 @@ class Recipe:
     average_stages: int = 1
     summary: str = ""
     task: Task | None = None
+    requires: tuple[str, ...] = ()
     beside_in: str = field(default=TASK, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if (odd := packages.unusual(self.requires)) is not None:
+            raise SrzooError(
+                f"requires names {odd!r}, which is no package",
+                'Write names and versions, such as "some-package==1.0"',
+            )
         if self.task and self.adversarial:
             raise SrzooError(
                 f"there is a table adversarial, and a task {self.task.use.name!r}",
@@ -298,11 +270,19 @@ class Recipe:
         """Of all stages."""
         return sum(recipe.train.steps for recipe in self.each())
 
-    def to_toml(self) -> str:
-        """The recipe as a file that gives the same recipe."""
+    def to_toml(self, requires: Sequence[str] | None = None) -> str:
+        """The recipe as a file that gives the same recipe; parts of others have full names.
+
+        Args:
+            requires: what it says of that; None for what it said.
+        """
         import tomli_w
 
-        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **strict.plain(self)})
+        plain = origins.full_names(strict.plain(self))
+        plain["requires"] = plain["requires"] if requires is None else list(requires)
+        if not plain["requires"]:
+            del plain["requires"]
+        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **plain})
 
 
 @dataclass(frozen=True)
@@ -357,7 +337,7 @@ def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     """
     found = find(ref)
     recipe = read(found, overrides)
-    check(recipe, str(found.path))
+    check(recipe, str(found.path), changed=bool(overrides))
     return recipe
 
 
@@ -384,12 +364,29 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     return strict.parse(Recipe, values, str(path))
 
 
-def check(recipe: Recipe, where: str) -> None:
-    """What types alone do not tell: names of plugins, their arguments, ranges.
+def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:
+    """What types alone do not tell: packages, names of plugins, their arguments, ranges.
+
+    Args:
+        recipe: which one.
+        where: what errors call it.
+        changed: whether its packages may have gone with the parts that needed them: then they
+            are asked for where a part is missing.
 
     Raises:
-        SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
+        SrzooError: a package or a plugin is missing, an argument is unknown, or a number makes no
+            sense.
     """
+    if not changed:
+        requirements.check(recipe.requires, where)
+    try:
+        _check_parts(recipe, where)
+    except PluginError:
+        requirements.check(recipe.requires, where)
+        raise
+
+
+def _check_parts(recipe: Recipe, where: str) -> None:
     most = max(1, len(recipe.stages))
     if not 1 <= recipe.average_stages <= most:
         raise SrzooError(

@@ -1,4 +1,4 @@
-"""The data sets of a recipe: one, or several with a share of the crops each."""
+"""What a recipe names with a weight: losses, and data sets with a share of the crops each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from typing import Any, cast
 
 from ..errors import SrzooError
 from ..plugins.registry import Use
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A loss and its weight in the sum."""
+
+    use: Use
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Weighted:
+        """Read ``"l1"``, or a table with ``name``, ``weight`` and the loss's own arguments."""
+        if isinstance(value, str):
+            return cls(Use(value))
+        weight = value.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise SrzooError(f"the weight of {value.get('name')} is {weight!r}", "Give a number")
+        return cls(Use.of({k: v for k, v in value.items() if k != "weight"}), float(weight))
+
+    def plain(self) -> dict[str, Any]:
+        """The table that :meth:`of` reads."""
+        return {**self.use.plain(), "weight": self.weight}
 
 
 @dataclass(frozen=True)

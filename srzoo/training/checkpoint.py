@@ -124,7 +124,7 @@ def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = 
             parts.ema, parts.recipe.generator, file, parts.recipe.summary, purpose
         )
         (new / CONFIG).write_text(config.to_json(), encoding="utf-8")
-        (new / RECIPE).write_text(parts.run.to_toml(), encoding="utf-8")
+        (new / RECIPE).write_text(parts.run.to_toml(parts.requires), encoding="utf-8")
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
         parts_ = kept_folders.records_to_json(kept_folders.record_files(new))
         (new / PARTS).write_bytes(kept_folders.seal({"parts": parts_}))

@@ -18,11 +18,14 @@ import numpy as np
 import torch
 
 from ..common import strict
-from ..contracts import Dataset, NamedPictures, Pair, SizedPictures
+from ..contracts import Dataset, Pair, SizedPictures
 from ..errors import SrzooError
+from ..evaluating.degrading import degrade
+from ..evaluating.judging import judge
 from ..models import hub
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
+from ..plugins.spelling import spelled
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
@@ -31,6 +34,7 @@ from .callbacks import Callbacks
 from .decode import large_enough
 from .parts import Parts, assemble
 from .processes import main_process_first
+from .sets import GuardedDataset
 
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
 """Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
@@ -230,7 +234,8 @@ def _headers(
         pictures = recipes[number].data
         for place, sets in (("train", pictures.train), ("validation", pictures.validation)):
             for use in (source.use for source in sets.each):
-                key = json.dumps(strict.plain(use), sort_keys=True, default=str)
+                full = spelled(kinds.datasets, use)
+                key = json.dumps(strict.plain(full), sort_keys=True, default=str)
                 if key not in built:
                     with _in_stage(recipe, number):
                         built[key] = kinds.datasets.build(fill_in_data_folder(use, data))
@@ -247,13 +252,14 @@ def _sizes(dataset: Dataset) -> Iterator[tuple[str, tuple[int, int]]]:
     """Name, and height and width, of each picture by its header, where a dataset tells them."""
     if not isinstance(dataset, SizedPictures) or not callable(dataset.size):
         return
-    named = dataset if isinstance(dataset, NamedPictures) and callable(dataset.name) else None
-    for index in range(len(dataset)):
+    guarded = GuardedDataset(dataset)
+    for index in range(len(guarded)):
         try:
-            found = dataset.size(index)
+            found = guarded.size(index)
         except SrzooError:
             continue  # whoever decodes it names it, or leaves it out
-        yield str(named.name(index)) if named else f"picture {index}", found
+        if found:
+            yield guarded.name(index), found
 
 
 def try_losses(parts: Parts) -> None:
@@ -266,12 +272,7 @@ def try_losses(parts: Parts) -> None:
     for number, term in enumerate(parts.terms):
         who = f"losses.{number}, {term.name!r}, cannot judge {_crops(pair)}"
         with _trying(who, "Raise data.lr_crop, or take the loss out"), torch.no_grad():
-            _is_single(term.loss(pair))
-
-
-def _is_single(value: object) -> None:
-    if not isinstance(value, torch.Tensor) or value.numel() != 1:
-        raise ValueError(f"it gives {type(value).__name__}, and no single number")
+            term.of(pair)
 
 
 def try_task(parts: Parts) -> None:
@@ -320,12 +321,13 @@ def try_metrics(parts: Parts) -> None:
         with _trying(f"scale {scale} has no use for {called}", "Exclude the picture"):
             if not hr.size:
                 raise ValueError("it is smaller than one LR pixel")
-            lr = shrink(hr, scale, np.random.default_rng(0))
+            by, chance = parts.recipe.data.degradation.name, np.random.default_rng(0)
+            lr = degrade(hr, scale, shrink, by, chance, parts.validation.names[number])
             sr = upscaler.array(lr, scale)
         for name, metric in parts.metrics.items():
             fix = "Exclude the picture, or take the metric out of train.metrics"
             with _trying(f"the metric {name!r} cannot measure {called}", fix):
-                float(metric(sr, hr, scale))
+                judge(metric, sr, hr, scale)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common import files, kept_folders
-from .sets import fingerprint_of
+from .sets import GuardedDataset, fingerprint_of
 
 if TYPE_CHECKING:
     from ..contracts import Dataset
@@ -31,7 +31,7 @@ def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
     """
     return {
         "called": f"{place} ({name})",
-        "pictures": len(dataset),
+        "pictures": len(GuardedDataset(dataset)),
         "fingerprint": fingerprint_of(dataset, name),
     }
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from ..evaluating.judging import judge
 
 if TYPE_CHECKING:
     from ..contracts import U8, Metric
@@ -30,10 +33,15 @@ class GuardedMetric:
         """What the metric says; after it failed, NaN without asking again."""
         if self.error is None:
             try:
-                return float(self.metric(sr, hr, scale))
+                return judge(self.metric, sr, hr, scale)
             except Exception as error:  # noqa: BLE001 - the caller reports it
                 self.error = error
         return math.nan
+
+
+def ask(metric: Metric, sr: U8, hr: U8 | None, scale: int) -> float:
+    """What a metric says of a picture; NaN of one that is guarded and fails."""
+    return (metric if isinstance(metric, GuardedMetric) else partial(judge, metric))(sr, hr, scale)
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import torch
 
 from ..common import files, troubles
 from ..errors import SrzooError
-from . import checkpoint
+from . import checkpoint, tasks
 from .callbacks import Callbacks, Outcome
 from .checkpoint import RunState
 from .guarded_metrics import GuardedMetric, numbers
@@ -114,7 +114,7 @@ def _steps(
             parts.foldable.folded = settings.fold and stage_step < settings.steps * (
                 1 - settings.unfolded_share
             )
-            turns = parts.task.turns(stage_step)
+            turns = tasks.turns_of(parts.task, stage_step)
             for part in range(settings.accumulate):
                 result = train_step(
                     run, report.timed_wait(lambda: next(batches_ready)), turns, stop_requested()
@@ -170,7 +170,9 @@ def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> R
             callbacks.on_word(f"the batch is not kept: {troubles.describe(trouble)}")
     terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
-    what = f"{term} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
+    plugin = tasks.owner_of(parts.task, parts.terms, term)
+    whose = f"{term} ({plugin})" if plugin else term
+    what = f"{whose} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
     there, before = _last_intact(run, out, found.step)
     now, window = found.step + 1, parts.recipe.watchdog.window
     lately = tuple(at for at in before.rolled_back if now - at < window)
@@ -299,7 +301,8 @@ def evaluate_guarded(
     modes = [(module, module.training) for module in parts.ema.modules()]
 
     def failed(what: str, error: Exception) -> None:
-        say(str(troubles.explain(error, f"step {step}: cannot {what}")))
+        told = troubles.explain(error, f"step {step}: cannot {what}")
+        say(str(told) if told is not error else f"step {step}: cannot {what}: {told}")
 
     def say(word: str) -> None:
         report.warn(step, word)

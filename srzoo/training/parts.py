@@ -12,14 +12,15 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Generator, Loss, Metric, Task, has_linear_tail, multiple_of, nn_module
+from ..contracts import Generator, Loss, Metric, Pair, Task, has_linear_tail, multiple_of, nn_module
 from ..errors import SrzooError
 from ..models import locate
 from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.recompute import recompute
-from ..plugins import kinds
+from ..plugins import importing, kinds, origin
 from ..plugins.registry import Use
+from ..recipes import origins
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe, Weighted
 from . import optimizers, tasks
@@ -38,6 +39,18 @@ class Term:
     name: str
     weight: float
     loss: Loss
+
+    def of(self, pair: Pair) -> Tensor:
+        """What the loss says of pictures, without its weight.
+
+        Raises:
+            BrokenPluginError: it fails, or gives something else than a single number.
+        """
+        with importing.blamed(self.loss):
+            value = cast("object", self.loss(pair))
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise importing.gave(self.loss, f"loss {self.name}", value, "a single number")
+        return value
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,14 @@ class Parts:
     def trained(self) -> list[nn.Parameter]:
         """The parameters of the generator that the optimiser moves."""
         return optimizers.trained_parameters(self.optimizer)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The packages, besides srzoo, of all that the run is made of, as ``package==version``."""
+        built = [*(term.loss for term in self.terms), *self.metrics.values(), self.task]
+        named = origins.plugins(self.run)
+        plugins = [*named, *(plugin for one in built for plugin in origin.made_of(one))]
+        return tuple(sorted({*folders.owners(self.ema), *origin.requirements(plugins)}))
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -230,7 +251,7 @@ def _there(loss: T, device: torch.device | None) -> T:
 
 def _distinct_names(uses: Sequence[Use]) -> list[str]:
     """A name for each: two of a kind get their position as a suffix."""
-    names = [use.name for use in uses]
+    names = [use.name.rpartition(":")[2] for use in uses]  # however a distribution's is found
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
         for place, name in enumerate(names)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..contracts import KeyedPictures, NamedPictures, Sample, SizedPictures
-from ..errors import PictureError, SrzooError
-from ..plugins import kinds
+from ..errors import BrokenPluginError, PictureError, SrzooError
+from ..evaluating.degrading import array_facts
+from ..evaluating.degrading import degrade as degrade
+from ..plugins import importing, kinds, origin
 from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:
-    from ..contracts import U8, Dataset, Degradation
+    from ..contracts import U8, Dataset
     from ..recipes.recipe import DataSources
 
 CHECK = "Correct the files, or the plugin that reads them"
@@ -30,7 +32,8 @@ def fingerprint_of(dataset: Dataset, called: str) -> str:
     Raises:
         SrzooError: the set has none.
     """
-    found: object = getattr(dataset, "fingerprint", None)
+    with importing.blamed(dataset):
+        found: object = getattr(dataset, "fingerprint", None)
     if not isinstance(found, str) or not found:
         raise SrzooError(
             f"the dataset {called} has no fingerprint, by which a change of its pictures is seen",
@@ -56,7 +59,8 @@ class GuardedDataset:
     about: str = ""
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        with importing.blamed(self.dataset):
+            return len(self.dataset)
 
     def name(self, index: int) -> str:
         """The name of a picture, without decoding it; its place if the set cannot tell."""
@@ -112,8 +116,9 @@ class GuardedDataset:
         """
         found = self._ask(index, self.dataset.__getitem__)
         if not isinstance(found, Sample):
-            kind = type(found).__name__
-            raise PictureError(f"{self._label_of(index)} is a {kind}, and no Sample", CHECK)
+            kind, whose = type(found).__name__, origin.origin(self.dataset)
+            of = f" ({whose})" if whose else ""
+            raise PictureError(f"{self._label_of(index)} is a {kind}, and no Sample{of}", CHECK)
         name = cast("object", found.name)
         if not isinstance(name, str) or not name:
             raise PictureError(f"{self._label_of(index)} has the name {name!r}", CHECK)
@@ -136,7 +141,10 @@ class GuardedDataset:
 
     def _ask(self, index: int, ask: Callable[[int], object]) -> object:
         try:
-            return ask(index)
+            with importing.blamed(self.dataset):
+                return ask(index)
+        except BrokenPluginError as error:  # a picture's fault, perhaps: it may be left out
+            raise PictureError(f"{self._label_of(index)}: {error.what}", error.fix) from error
         except SrzooError as error:
             if self.label in error.what:
                 raise
@@ -194,49 +202,6 @@ def ratio_of(hr: tuple[int, ...], lr: tuple[int, ...]) -> int:
     """By which whole factor HR is larger than LR along both sides; 0 if by none."""
     factor = hr[0] // lr[0]
     return factor if (factor * lr[0], factor * lr[1]) == tuple(hr[:2]) else 0
-
-
-def degrade(
-    hr: U8,
-    scale: int,
-    degradation: Degradation,
-    name: str,
-    rng: np.random.Generator,
-    called: str,
-) -> U8:
-    """What a degradation makes of an HR picture, held to the contract.
-
-    Args:
-        hr: uint8 H x W x 3, H and W multiples of ``scale``.
-        scale: by which it becomes smaller.
-        degradation: makes it.
-        name: of the degradation, for errors.
-        rng: all chance.
-        called: what errors call the picture.
-
-    Raises:
-        PictureError: it is another type or size, or none could be made.
-    """
-    wanted = (hr.shape[0] // scale, hr.shape[1] // scale, 3)
-    try:
-        lr = cast("object", degradation(hr, scale, rng))
-    except (SrzooError, MemoryError):
-        raise
-    except Exception as error:  # a third party's plugin may raise anything at all
-        raise PictureError(
-            f"{called}: the degradation {name!r}: {type(error).__name__}: {error}",
-            "Correct the degradation",
-        ) from error
-    if isinstance(lr, np.ndarray):
-        found = cast("U8", lr)
-        if found.dtype == np.uint8 and found.shape == wanted:
-            return found
-        lr = found
-    raise PictureError(
-        f"{called}: the degradation {name!r} made {_facts(lr)} of {_size_text(hr.shape)}, not uint8"
-        f" {wanted}, for scale {scale}",
-        "Correct the degradation",
-    )
 
 
 def crop_to_scale(hr: U8, scale: int, called: str) -> U8:
@@ -299,13 +264,7 @@ def _uint8(picture: object, called: str) -> None:
         if found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3 and found.size:
             return
         picture = found
-    raise PictureError(f"{called} is {_facts(picture)}, not uint8 H x W x 3", CHECK)
-
-
-def _facts(picture: object) -> str:
-    if isinstance(picture, np.ndarray):
-        return f"{cast('U8', picture).dtype} {cast('U8', picture).shape}"
-    return f"a {type(picture).__name__}"
+    raise PictureError(f"{called} is {array_facts(picture)}, not uint8 H x W x 3", CHECK)
 
 
 def _size_text(shape: Sequence[int]) -> str:

@@ -137,7 +137,7 @@ def _train(
         if there:
             progress = checkpoint.load(parts, there, run.scalers)
             progress = set_aside_what_follows(accelerator, out, there, progress, start, callbacks)
-        on_main_process(accelerator, partial(_keep_recipe, recipe, out))
+        on_main_process(accelerator, partial(_keep_recipe, recipe, out, parts.requires))
         more = stage < len(recipe.each()) - 1
         outcome, progress = fit(run, out, progress, callbacks, more=more)
         if not outcome.complete:
@@ -159,9 +159,9 @@ def set_aside_what_follows(
     return checkpoint.with_existing_best(out, progress)
 
 
-def _keep_recipe(recipe: Recipe, out: Path) -> None:
+def _keep_recipe(recipe: Recipe, out: Path, requires: tuple[str, ...]) -> None:
     with files.atomic_write(out / RECIPE) as file:
-        file.write(recipe.to_toml().encode())
+        file.write(recipe.to_toml(requires).encode())
 
 
 def _finish_stage(run: Run, out: Path, outcome: Outcome, callbacks: Callbacks) -> Outcome:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ..common import files, kept_folders, strict
+from ..common import files, kept_folders
 from ..errors import SrzooError
+from ..recipes import origins
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
 from . import averaging, checkpoint, trackers
@@ -165,8 +166,9 @@ def _list_changes(changes: list[Change]) -> str:
 def _validation_of(recipe: Recipe, progress: RunState) -> object:
     """What decides the value of a checkpoint."""
     stages = recipe.each()
-    part = stages[min(progress.stage, len(stages) - 1)]
-    return part.train.metrics[:1], part.data.validation, part.data.degradation
+    part = origins.comparable(stages[min(progress.stage, len(stages) - 1)])
+    data = part["data"]
+    return part["train"]["metrics"][:1], data["validation"], data["degradation"]
 
 
 def _check_steps(recipe: Recipe, progress: RunState) -> None:
@@ -212,8 +214,8 @@ def _differing(
 
 
 def _flat(recipe: Recipe) -> dict[str, object]:
-    plain = strict.plain(recipe)
-    del plain["average_stages"], plain["stages"]
+    plain = origins.comparable(recipe)
+    del plain["average_stages"], plain["stages"], plain["requires"]
     return dict(_leaves("", plain))
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Module, Pair, nn_module
-from . import optimizers
+from ..plugins import importing
+from . import optimizers, tasks
 from .crops import Batch
 from .parts import Parts
 from .sending import Sender
@@ -153,7 +154,7 @@ def _forward(run: Run, batch: Batch) -> Pair:
         lr, hr = lr.contiguous(), hr.contiguous()
     if settings.compile != "off":
         torch.compiler.cudagraph_mark_step_begin()
-    with run.accelerator.autocast():
+    with run.accelerator.autocast(), importing.blamed(run.parts.generator):
         sr: Tensor = run.generator(lr, batch.scale)
     if settings.compile != "off":
         sr = sr.clone()  # the next step writes into the same memory
@@ -167,11 +168,11 @@ def _forward(run: Run, batch: Batch) -> Pair:
 
 def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
     task, others = run.parts.task, run.parts.opponents.values()
-    losses = {term.name: term.weight * term.loss(pair) for term in run.parts.terms}
+    losses = {term.name: term.weight * term.of(pair) for term in run.parts.terms}
     # The bare networks: no wrapper has to synchronise gradients that it does not get.
     still = (parameter for one in others for parameter in optimizers.trained_parameters(one))
     with frozen(still), run.accelerator.autocast():
-        losses |= task.terms(pair, task.networks)
+        losses |= tasks.terms_of(task, pair)
     facts, finite = _backward_and_step(
         run, GENERATOR, run.parts.optimizer, run.parts.trained, losses
     )
@@ -181,7 +182,7 @@ def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
 def _network_turn(run: Run, name: str, pair: Pair) -> tuple[Values, Values, Values]:
     optimizer = run.parts.opponents[name]
     with run.accelerator.autocast():
-        losses, said = run.parts.task.loss_of(name, run.beside[name], pair)
+        losses, said = tasks.loss_of(run.parts.task, name, run.beside[name], pair)
     facts, finite = _backward_and_step(
         run, name, optimizer, optimizers.trained_parameters(optimizer), losses
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -21,9 +21,13 @@ from ..contracts import (
     stated,
 )
 from ..errors import SrzooError
-from ..plugins import kinds
+from ..plugins import importing, kinds, origin
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..plugins.registry import Plugin
+    from .parts import Term
 
 M = TypeVar("M", bound=Module)
 
@@ -127,6 +131,66 @@ def lr_side(recipe: Recipe, generator: Generator) -> int:
     return recipe.data.lr_crop - 2 * border
 
 
+def turns_of(task: Task, step: int) -> Collection[str]:
+    """The networks that move in a step, as a task says.
+
+    Raises:
+        BrokenPluginError: it fails, or gives no names.
+    """
+    with importing.blamed(task):
+        found = cast("object", task.turns(step))
+    if not isinstance(found, tuple | list | set | frozenset):
+        raise importing.gave(task, "the task", found, "a tuple of names")
+    return cast("Collection[str]", found)
+
+
+def terms_of(task: Task, pair: Pair) -> dict[str, Tensor]:
+    """What a task adds to the generator's losses.
+
+    Raises:
+        BrokenPluginError: it fails, or gives something else than single numbers by name.
+    """
+    with importing.blamed(task):
+        found = cast("object", task.terms(pair, task.networks))
+    return _numbers(task, found, "the terms")
+
+
+def loss_of(
+    task: Task, name: str, network: Any, pair: Pair
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The losses of a network, and facts about it.
+
+    Raises:
+        BrokenPluginError: the task fails, or gives something else than single numbers by name.
+    """
+    with importing.blamed(task):
+        found = cast("object", task.loss_of(name, network, pair))
+    both = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
+    if len(both) != 2:
+        wanted = f"two tables for {name}: losses and facts"
+        raise importing.gave(task, "the task", cast("object", found), wanted)
+    losses, facts = both
+    return _numbers(task, losses, f"the losses of {name}"), _numbers(task, facts, "facts")
+
+
+def _numbers(task: Task, found: object, what: str) -> dict[str, Tensor]:
+    if not isinstance(found, dict):
+        raise importing.gave(task, "the task", found, f"a table of {what}")
+    values = cast("dict[str, object]", found)
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise importing.gave(task, "the task", value, f"a single number for its {name}")
+    return cast("dict[str, Tensor]", values)
+
+
+def owner_of(task: Task, terms: Iterable[Term], name: str) -> Plugin | None:
+    """Whose a loss is that the log calls so; None for a gradient, and where nobody knows."""
+    losses = {term.name: term.loss for term in terms}
+    if name in losses:
+        return origin.origin(losses[name])
+    return None if name.startswith("gradient of ") else origin.origin(task)
+
+
 @torch.no_grad()
 def check_terms(task: Task, pair: Pair, taken: Iterator[str]) -> None:
     """Have a task judge a batch, and see that it gives what it promises.
@@ -137,19 +201,18 @@ def check_terms(task: Task, pair: Pair, taken: Iterator[str]) -> None:
         taken: names of the recipe's own losses.
 
     Raises:
-        ValueError: it gives no single numbers, or calls them as others are called.
+        BrokenPluginError: it fails, or gives no single numbers.
+        ValueError: it calls them as others are called.
     """
-    found = [task.terms(pair, task.networks)]
+    turns_of(task, 0)
+    found = [terms_of(task, pair)]
     for name, network in task.networks.items():
-        found += task.loss_of(name, network, pair)[:1]
+        found += loss_of(task, name, network, pair)[:1]
     names = set(taken)
     for values in found:
         if twice := names & values.keys():
             raise ValueError(f"another loss is called {min(twice)!r} too")
         names |= values.keys()
-        for name, value in cast("dict[str, Any]", values).items():
-            if not isinstance(value, Tensor) or value.numel() != 1:
-                raise ValueError(f"its {name} is {type(value).__name__}, and no single number")
 
 
 def _listed(scales: Any) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..evaluating.degrading import degrade
 from ..evaluating.judging import MetricQueue, PendingValues
 from ..images.sheet import draw
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..upscaling.upscaler import Upscaler
+from .guarded_metrics import ask
 from .parts import Parts
 
 SHOWN = 4
@@ -27,7 +29,9 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
     modes = [(module, module.training) for module in parts.ema.modules()]
     upscaler = Upscaler(ModuleRunner(parts.ema, parts.device), parts.scales, "the model")
     metrics = parts.metrics
-    judging = MetricQueue(metrics)  # in threads, which end with it, while the next picture is made
+    judging = MetricQueue(
+        metrics, ask=ask
+    )  # in threads, which end with it, while the next picture is made
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
@@ -40,7 +44,9 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
             if parts.validation.has_lr(number, scale):
                 lr = parts.validation.lr(number, scale)
             else:
-                lr = shrink(hr, scale, np.random.default_rng([parts.recipe.train.seed, number]))
+                chance = np.random.default_rng([parts.recipe.train.seed, number])
+                called = parts.recipe.data.degradation.name
+                lr = degrade(hr, scale, shrink, called, chance, name)
             sr = upscaler.array(lr, scale)
             judged.append(judging.add(sr, hr, scale))
             if scale == max(parts.scales) and number < SHOWN:

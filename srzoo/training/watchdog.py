@@ -133,7 +133,7 @@ def find_culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
     def odd(place: int) -> bool:
         lr, hr, sr = (x[place : place + 1] for x in (pair.lr, pair.hr, pair.sr))
         alone = Pair(lr=lr, hr=hr, sr=sr)
-        values = (sr, *(term.loss(alone) for term in terms))
+        values = (sr, *(term.of(alone) for term in terms))
         return not all(bool(value.isfinite().all()) for value in values)
 
     places = list(range(len(pair.sr)))

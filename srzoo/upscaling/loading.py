@@ -13,7 +13,7 @@ from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, Srzo
 from ..exporting import engine as engines
 from ..exporting.exports import UnfinishedError
 from ..exporting.lazy import LazyRunner
-from ..models import locate
+from ..models import locate, requirements
 from ..models.folder import ModelFolder
 from ..plugins import kinds
 from .upscaler import Tile, Upscaler
@@ -64,12 +64,14 @@ def load(
         pickled: then it is the model's folder and these options.
 
     Raises:
-        ModelError: no such model, or its folder or weights are wrong.
+        ModelError: no such model, its folder or weights are wrong, or a package that it was made
+            with is not installed.
         PluginError: its generator is not installed, or broken.
         DeviceError: there is no such device.
     """
     device = str(device)
     folder = model if isinstance(model, ModelFolder) else locate.find(model)
+    requirements.check_models(folder)
     kinds.generators.find(folder.config.generator)
     chosen = engine
     if isinstance(chosen, str):

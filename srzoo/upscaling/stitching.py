@@ -12,7 +12,9 @@ import numpy as np
 from ..common import memory
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
+from ..exporting.lazy import LazyRunner
 from ..images.rectangles import Rectangle
+from ..plugins import importing, origin
 from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import TileSource
@@ -163,12 +165,19 @@ class Stitcher:
         height, width = x.shape[:2]
         planes = np.empty((1, 3, height, width), np.float32)
         planes[0] = x.transpose(2, 0, 1)
-        y = self.runner(planes, factor)
+        runner = self.runner.open() if isinstance(self.runner, LazyRunner) else self.runner
+        with importing.blamed(runner):
+            y = runner(planes, factor)
         expected = (1, 3, height * factor, width * factor)
-        if y.shape != expected:
-            raise ModelError(f"{self.name} gave {y.shape} and not {expected}", "Report this")
+        if (got := getattr(y, "shape", f"a {type(y).__name__}")) != expected:
+            raise ModelError(
+                f"{self.name}{_made_by(runner)} gave {got} and not {expected}", "Report this"
+            )
         if not np.isfinite(y).all():
-            raise ModelError(f"{self.name} gave values that are not finite", "Use --precision fp32")
+            raise ModelError(
+                f"{self.name}{_made_by(runner)} gave values that are not finite",
+                "Use --precision fp32",
+            )
         return y[0].transpose(1, 2, 0)
 
     def _tidy(self, plan: TilePlan) -> None:
@@ -213,3 +222,12 @@ class Stitcher:
             if found[1] > 0.05:
                 break
         return found
+
+
+def _made_by(runner: Runner) -> str:
+    """Other packages' plugins that a result comes from, in brackets; empty if there are none."""
+    network: Any = runner.model
+    parts = (runner, network, getattr(network, "generator", None))
+    plugins = dict.fromkeys(plugin for part in parts for plugin in origin.made_of(part))
+    others = [str(plugin) for plugin in plugins if plugin.is_foreign]
+    return f" ({', '.join(others)})" if others else ""

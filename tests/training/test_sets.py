@@ -188,7 +188,7 @@ def test_degradations_are_held_to_the_contract_too(tiny, fault, deterministic):
     srzoo.degradations.register("odd", Odd)
     use = f'{{name="odd", fault="{fault}", deterministic={str(deterministic).lower()}}}'
     try:
-        with pytest.raises(SrzooError, match="the degradation 'odd'"):
+        with pytest.raises(SrzooError, match="the degradation odd"):
             training.assemble(recipe.load(tiny(), [f"data.degradation={use}"])).crops._crop(0, 0, 2)
     finally:
         srzoo.degradations.unregister("odd")
