@@ -22,7 +22,7 @@ from ..contracts import Dataset, NamedPictures, Pair, SizedPictures
 from ..errors import SrzooError
 from ..models import hub
 from ..networks.runner import ModuleRunner
-from ..plugins import kinds
+from ..plugins import kinds, references
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
 from ..upscaling.upscaler import Upscaler
@@ -150,6 +150,9 @@ def _check(
             if say:
                 say(word)
 
+    if local := list(dict.fromkeys(references.within(strict.plain(recipe)))):
+        tell(f"{' and '.join(local)}: a part in a file of this machine, so the model cannot be"
+             f" published. {references.PACKAGE}")  # fmt: skip
     for number in range(first, len(recipes)):
         key = _key(recipes[number])
         if key not in known:
