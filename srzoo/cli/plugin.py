@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from ._console import as_json, table
+from ._plugin_new import new
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,10 @@ FACTS = {
 
 @click.group()
 def plugin() -> None:
-    """Look at the plugins that are installed."""
+    """Look at the plugins that are installed, and make your own."""
+
+
+plugin.add_command(new)
 
 
 @plugin.command("list")
