@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..plugins import kinds, schema
+from ..plugins import examples, kinds, schema
 from ._console import say, table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show(found: Plugin) -> None:
         click.echo("\nIt states:\n")
         table(("fact", "value"), stated, width=80)
     if found.kind in SIDES:
-        _layers(found, target)
+        _layers(found)
 
 
 def _told(found: Plugin, target: object) -> str:
@@ -109,20 +109,7 @@ def _in_words(value: object) -> str:
     return str(value)
 
 
-def arguments(plugin: Plugin, target: object) -> dict[str, Any] | None:
-    """Arguments that a plugin can be built with: none, or the first of its ``examples`` that do.
-
-    None where it needs some, and has no example with them.
-    """
-    from ..contracts import PluginFacts, stated
-
-    parameters = kinds.kind(plugin.kind).signature(plugin.full_name).parameters.values()
-    needed = {one.name for one in parameters if one.default is one.empty}
-    sets = [{}, *stated(target, PluginFacts).examples]
-    return next((dict(each) for each in sets if needed <= each.keys()), None)
-
-
-def _layers(plugin: Plugin, target: object) -> None:
+def _layers(plugin: Plugin) -> None:
     """The layer table of a network, as a run on one picture shows it."""
     import torch
 
@@ -130,7 +117,7 @@ def _layers(plugin: Plugin, target: object) -> None:
     from ..networks.summary import summarise
     from ..plugins.registry import Use
 
-    args = arguments(plugin, target)
+    args = examples.arguments(plugin)
     if args is None:
         click.echo()
         say("It cannot be built from its defaults. Its author may state arguments to build it"

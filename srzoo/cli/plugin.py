@@ -7,6 +7,7 @@ import click
 from ._console import as_json, table
 from ._plugin_install import install, uninstall
 from ._plugin_new import new
+from ._plugin_try import try_
 
 
 @click.group()
@@ -14,7 +15,7 @@ def plugin() -> None:
     """Look at the plugins that are installed, and make your own."""
 
 
-for _command in (new, install, uninstall):
+for _command in (new, try_, install, uninstall):
     plugin.add_command(_command)
 
 
