@@ -71,7 +71,7 @@ def parts() -> set[str]:
     importlib.invalidate_caches()
     groups = {registry.group: kind for kind, registry in kinds.KINDS.items()}
     return {
-        f"{groups[entry.group]} {entry.name} ({" ".join(packages.named(dist))})"
+        f"{groups[entry.group]} {entry.name} ({' '.join(packages.named(dist))})"
         for dist in metadata.distributions()
         for entry in dist.entry_points
         if entry.group in groups

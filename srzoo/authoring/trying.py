@@ -85,6 +85,7 @@ class Trial:
                 'Write examples = ({"NAME": VALUE},) on the class, or give --set NAME=VALUE',
             )
         self.use = Use(self.name, dict(found))
+        self.title = self.name.rpartition(":")[2]
 
     @cached_property
     def parts(self) -> short_training.Parts:
@@ -159,7 +160,7 @@ class Trial:
         other = Use.of(defaults.TRIED_BESIDE[self.kind])
         scale = {"scale": mine.scales[-1]} if self.kind == "generator" else {}
         theirs = self._built(Use(other.name, {**other.args, **scale}), wider)
-        rows = [("", self.name, other.name)]
+        rows = [("", self.title, other.name)]
         rows.append(("parameters", f"{count(mine):,}", f"{count(theirs):,}"))
         size = on_grid(DISCRIMINATED if self.kind == "discriminator" else LOW, multiple_of(mine))
         channels = CHANNELS if self.kind == "block" else 3
@@ -188,7 +189,7 @@ class Trial:
                 task=self._default_task(),
             ), self.steps,
         ).errors  # fmt: skip
-        rows = [("step", self.name, "the default")]
+        rows = [("step", self.title, "the default")]
         shown = sorted({*range(0, len(mine), max(1, len(mine) // 5)), len(mine) - 1})
         rows += [(str(n + 1), f"{mine[n]:.2f}", f"{beside[n]:.2f}") for n in shown]
         self._table(rows)
@@ -237,7 +238,7 @@ class Trial:
         hr = hr[:height, :width]
         lr = kinds.degradations.create(defaults.DEGRADATION)(hr, SCALE, np.random.default_rng(0))
         sr = loading.load(f"{defaults.BASELINE}-x{SCALE}", engine=defaults.ENGINE).array(lr)
-        rows = [("", self.name, defaults.METRICS[0])]
+        rows = [("", self.title, defaults.METRICS[0])]
         values = [
             kinds.metrics.build(use)(sr, hr, SCALE)
             for use in (self.use, Use.of(defaults.TRIED_BESIDE["metric"]))

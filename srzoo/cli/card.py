@@ -148,6 +148,9 @@ def check(
     from ..plugins.references import PACKAGE
 
     found = locate.find(one_of(model, model_))
+    if local := local_parts(found):
+        to_stderr(f"note: it cannot be published as it is, for it names {' and '.join(local)}."
+                  f" {PACKAGE}")  # fmt: skip
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:
@@ -165,9 +168,6 @@ def check(
         if c.protocol != c.claim.protocol:
             text = f"note: {c.claim.data}, {c.claim.label}: the card's protocol is"
             to_stderr(f"{text} {c.claim.protocol!r}, measured now: {c.protocol!r}")
-    if local := local_parts(found):
-        to_stderr(f"note: it cannot be published as it is, for it names {' and '.join(local)}."
-                  f" {PACKAGE}")  # fmt: skip
     if lacks := cardtext.problems(found):
         to_stderr(f"note: the card lacks something: {' '.join(lacks)}")
     ctx.exit(0 if all(c.holds for c in checks) else 1)

@@ -63,7 +63,8 @@ def failed(plugin: Plugin, error: BaseException) -> BrokenPluginError:
     """An error that a plugin raised while it worked, as one that says whose it is and where."""
     found = BrokenPluginError(
         f"{plugin} failed{_where(plugin, error)}: {described(error)}",
-        f"Report it to the author of {plugin.dist}; srzoo --debug shows the traceback",
+        f"{f'Report it to the author of {plugin.dist}' if plugin.version else 'Correct it'};"
+        " srzoo --debug shows the traceback",
     )
     found.__cause__ = error
     return found
