@@ -24,6 +24,6 @@ def picture(number: int, side: int = SIDE) -> U8:
     return np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
 
 
-def pictures(count: int = 8) -> tuple[U8, ...]:
+def pictures(count: int = 8, side: int = SIDE) -> tuple[U8, ...]:
     """The first pictures."""
-    return tuple(picture(number) for number in range(count))
+    return tuple(picture(number, side) for number in range(count))

@@ -50,7 +50,9 @@ class Parts:
         if kind == "block":
             args = {key: value for key, value in use.args.items() if key != "channels"}
             block = {"block": Use(use.name, args).plain()}
-            return replace(self, generator=Use(self.generator.name, {**self.generator.args, **block}))
+            return replace(
+                self, generator=Use(self.generator.name, {**self.generator.args, **block})
+            )
         if kind in ("discriminator", "adversarial-loss"):
             key = "loss" if kind == "adversarial-loss" else kind
             game = {"discriminator": defaults.TRIED_BESIDE["discriminator"], key: use.plain()}
@@ -129,10 +131,12 @@ def _batch(
 
 def _crops(pictures: tuple[U8, ...], side: int, chance: np.random.Generator) -> Iterator[U8]:
     for _ in range(BATCH):
-        picture = pictures[chance.integers(len(pictures))]
-        lacks = [max(0, side - length) for length in picture.shape[:2]]
-        picture = np.pad(picture, [(0, lacks[0]), (0, lacks[1]), (0, 0)], mode="symmetric")
-        top, left = (chance.integers(length - side + 1) for length in picture.shape[:2])
+        whole = pictures[int(chance.integers(len(pictures)))]
+        lacks = [max(0, side - length) for length in whole.shape[:2]]
+        picture: U8 = np.pad(whole, [(0, lacks[0]), (0, lacks[1]), (0, 0)], mode="symmetric")
+        height, width = picture.shape[:2]
+        top = int(chance.integers(height - side + 1))
+        left = int(chance.integers(width - side + 1))
         yield np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 

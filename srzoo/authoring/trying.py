@@ -36,6 +36,8 @@ KINDS = ("generator", "block", "discriminator", "loss", "adversarial-loss", "tas
 NETWORKS = "generator", "block", "discriminator"
 TRAINED = ("generator", "block", "discriminator", "loss", "adversarial-loss", "task", "dataset",
            "degradation")  # fmt: skip
+BARE = "engine", "export-format"
+"""Kinds that the program gives their arguments."""
 LOW = 64
 """Side of the picture that is enlarged, and that times are taken on, in LR pixels."""
 CHANNELS = 32
@@ -71,12 +73,15 @@ class Trial:
         if self.kind not in KINDS:
             kinds.kind(self.kind)
             raise SrzooError(
-                f"a part of the kind {self.kind} is not tried from a file", f"Write a package: srzoo plugin new"
-                f" {self.kind} NAME. There are: {', '.join(KINDS)}",
+                f"a part of the kind {self.kind} is not tried from a file",
+                f"Write a package: srzoo plugin new {self.kind} NAME."
+                f" There are: {', '.join(KINDS)}",
             )  # fmt: skip
         self.plugin = kinds.kind(self.kind).find(self.name)
         kinds.kind(self.kind).get(self.name)
         found = self.args
+        if found is None and self.kind in BARE:
+            found = {}
         if found is None:
             found = examples.arguments(self.plugin, stated_first=True)
         if found is None:
@@ -165,7 +170,7 @@ class Trial:
         size = on_grid(DISCRIMINATED if self.kind == "discriminator" else LOW, multiple_of(mine))
         channels = CHANNELS if self.kind == "block" else 3
         spent = [_milliseconds(net, channels, size) for net in (mine, theirs)]
-        rows.append((f"ms for {channels}x{size}x{size}", *(f"{each:.1f}" for each in spent)))
+        rows.append((f"ms for {channels}x{size}x{size}", f"{spent[0]:.1f}", f"{spent[1]:.1f}"))
         self._table(rows)
 
     def _built(self, use: Use, wider: Mapping[str, Any]) -> Any:

@@ -206,7 +206,12 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
 
 
 def test_names_of_keywords_and_imports_do_no_harm(tmp_path):
-    for kind, name in (("loss", "none"), ("block", "tensor"), ("engine", "class"), ("loss", "pair")):
+    for kind, name in (
+        ("loss", "none"),
+        ("block", "tensor"),
+        ("engine", "class"),
+        ("loss", "pair"),
+    ):
         made = projects.new(kind, name, tmp_path / f"{kind}-{name}")
         source = (made.folder / f"srzoo_{name}/__init__.py").read_text()
         names = re.findall(r"^class (\w+)", source, re.MULTILINE)

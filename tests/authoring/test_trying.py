@@ -99,7 +99,8 @@ def test_each_kind(place, kind):
     name = re.findall(r"^class (\w+)", source, re.MULTILINE)[-1]
     (place / "part.py").write_text(source)
     said = []
-    trial = Trial(kind, f"./part.py:{name}", pictures=drawings.pictures(2), say=said.append, steps=2)
+    pictures = drawings.pictures(2, side=40)
+    trial = Trial(kind, f"./part.py:{name}", pictures=pictures, say=said.append, steps=1)
     trial.facts()
     trial.training()
     trial.picture(place / "made.png")

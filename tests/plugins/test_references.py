@@ -122,7 +122,9 @@ def test_what_fails_in_a_file_says_where(place):
 def test_a_recipe_names_files_beside_itself_and_sets_those_here(place, tiny, monkeypatch):
     (place / "there").mkdir()
     path = place / "there/mine.toml"
-    path.write_text(tiny().read_text().replace('name = "edsr"', 'name = "edsr"\nblock = "./b.py:SiLU"'))
+    path.write_text(
+        tiny().read_text().replace('name = "edsr"', 'name = "edsr"\nblock = "./b.py:SiLU"')
+    )
     (place / "there/b.py").write_text(BLOCK)
     read = recipes.load(path, ["data.degradation=./others.py:Half", 'losses=["./others.py:Far"]'])
     home = place.resolve().as_posix()
