@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-TORCH = ("building.networks", "networks", "training", "testing", "exporting.convert",
-         "benching.work", "benching.bench")  # fmt: skip
+TORCH = ("authoring.short_training", "authoring.trying", "building.networks", "networks",
+         "training", "testing", "exporting.convert", "benching.work", "benching.bench")  # fmt: skip
 """What imports torch; nothing else of the core does."""
 
 

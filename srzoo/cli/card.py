@@ -144,8 +144,13 @@ def check(
     from ..evaluating import claims
     from ..modelcards import cardtext
     from ..models import locate
+    from ..models.folder import local_parts
+    from ..plugins.references import PACKAGE
 
     found = locate.find(one_of(model, model_))
+    if local := local_parts(found):
+        to_stderr(f"note: it cannot be published as it is, for it names {' and '.join(local)}."
+                  f" {PACKAGE}")  # fmt: skip
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)
     if json_:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..errors import PluginError, SrzooError
-from ..plugins import kinds
+from ..plugins import kinds, references
 from ..plugins.registry import Use
 from ..recipes.data_folder import fill_in_data_folder
 
@@ -90,6 +90,8 @@ def use_of(name: str) -> Use:
                 f"the metric {name} is no JSON: {error}", 'Write {"name": "NAME", ...}'
             ) from error
         return Use.of(cast("dict[str, Any]", found))
+    if references.is_reference(name):
+        return Use(name)
     plugin, _, what = name.partition("/")
     return Use(plugin, {WHAT: what} if what else {})
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import HubError
 from ..evaluating import claims
 from ..models import hub, locate, requirements
-from ..models.folder import CONFIG, ModelFolder, fit_name
+from ..models.folder import CONFIG, ModelFolder, fit_name, refuse_local_parts
 from ..models.readme import README
 from ..upscaling import guidance
 from . import cardcheck
@@ -84,6 +84,7 @@ def push(
         raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")
     folder = locate.find(model)
     requirements.check_models(folder)
+    refuse_local_parts(folder)
     names = _names(folder)
     folders.build(folder)  # the weights are whole, and the network can be built
     _check_files(folder, names)

@@ -12,16 +12,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
+import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from ..common import strict
 from ..errors import ModelError, SrzooError
-from ..plugins import packages
+from ..plugins import packages, references
 
 Purpose = Literal["faithful", "perceptual", "real photos"]
 """What a model is for: clean pictures, with nothing invented; clean pictures, lifelike and partly
@@ -79,7 +81,8 @@ class Config:
 
     def to_json(self) -> str:
         """The text of config.json."""
-        return json.dumps({"srzoo": CONFIG_VERSION, **asdict(self)}, indent=2) + "\n"
+        found = references.anchored(asdict(self), Path.cwd())  # a part in a file is found again
+        return json.dumps({"srzoo": CONFIG_VERSION, **found}, indent=2) + "\n"
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,12 @@ def _config(data: object, file: Path) -> Config:
         config = strict.parse(Config, values, str(file))
     except SrzooError as error:
         raise ModelError(error.what, error.fix) from None
+    if name := references.strange([config.generator, config.args], file.parent):
+        raise ModelError(
+            f"{file} names code in a file: {name}",
+            "A model is made of installed plugins, or of files of this machine that its maker has"
+            " named in full. Ask for the package that has the part",
+        )
     if config.weights and Path(config.weights.file).name != config.weights.file:
         raise ModelError(
             f"{file} names weights outside its folder: {config.weights.file!r}",
@@ -150,6 +159,31 @@ def _config(data: object, file: Path) -> Config:
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config
+
+
+def local_parts(folder: ModelFolder) -> list[str]:
+    """The files of this machine that a model is made of, or that its recipe names.
+
+    What has such a part is of no use elsewhere, and is not published.
+    """
+    found = list(references.within([folder.config.generator, folder.config.args]))
+    with contextlib.suppress(OSError, ValueError):  # none, or none that can be read
+        text = (folder.path / RECIPE).read_text(encoding="utf-8")
+        found += references.within(tomllib.loads(text))
+    return list(dict.fromkeys(found))
+
+
+def refuse_local_parts(folder: ModelFolder) -> None:
+    """Refuse a model that has a part in a file of this machine.
+
+    Raises:
+        ModelError: it has one.
+    """
+    if found := local_parts(folder):
+        raise ModelError(
+            f"{folder.path} is made with {' and '.join(found)}, which nobody else has",
+            f"{references.PACKAGE}, and name the part by its name there",
+        )
 
 
 def fit_name(name: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..common import files
 from ..errors import HubError
-from .folder import COMMIT, CONFIG, RECIPE, read_folder
+from .folder import COMMIT, CONFIG, RECIPE, ModelFolder, local_parts, read_folder
 from .readme import README
 
 if TYPE_CHECKING:
@@ -124,12 +124,24 @@ def _fetch(ref: Reference, force: bool) -> Path:
     commit = config.parent.name  # the rest comes from the same commit, whatever is pushed now
     if known is not None:
         known[ref] = commit
-    weights = read_folder(config.parent).config.weights
+    found = read_folder(config.parent)
+    _no_files(found, ref)
+    weights = found.config.weights
     if weights:
         _file(ref.repo, weights.file, commit, force)
     for name in OTHER_FILES:
         _file(ref.repo, name, commit, force, optional=True)
+    _no_files(found, ref)
     return config.parent
+
+
+def _no_files(folder: ModelFolder, ref: Reference) -> None:
+    """Refuse what names code in files: it would be found on this machine, by a stranger's word."""
+    if found := local_parts(folder):
+        raise HubError(
+            f"{ref} names code in a file: {found[0]}",
+            "A published model is made of plugins that can be installed: ask its author for them",
+        )
 
 
 def _file(

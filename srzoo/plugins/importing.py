@@ -21,6 +21,7 @@ from . import origin
 from .packages import OWN
 
 if TYPE_CHECKING:
+    from .references import Reference
     from .registry import Plugin
 
 SLOW = 5.0
@@ -28,15 +29,15 @@ SLOW = 5.0
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-def load(entry: EntryPoint, plugin: Plugin) -> Any:
-    """Import what an entry point names.
+def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
+    """Import what an entry point names, or a file.
 
     It may raise anything, ``SystemExit`` and ``KeyboardInterrupt`` too; only an interrupt that
     somebody sent ends more than the plugin. What it prints goes to standard error, and handlers of
     signals are afterwards what they were.
 
     Args:
-        entry: the entry point.
+        entry: the entry point, or the class in a file.
         plugin: what the metadata says of it.
 
     Raises:
@@ -51,7 +52,9 @@ def load(entry: EntryPoint, plugin: Plugin) -> Any:
                 raise
             raise BrokenPluginError(
                 f"{plugin} cannot be imported from {entry.value}: {described(error)}",
-                f"Upgrade or uninstall {plugin.dist}",
+                f"Upgrade or uninstall {plugin.dist}"
+                if isinstance(entry, EntryPoint)
+                else "Correct the file; what it imports has to be installed",
             ) from error
     if (seconds := time.perf_counter() - start) > SLOW:
         warn(f"{plugin} took {seconds:.0f} s to import")
@@ -149,8 +152,9 @@ def _whose(plugin: Plugin) -> str:
 def _where(plugin: Plugin, error: BaseException) -> str:
     """The last line of the plugin's own package in a traceback, or the last of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    module = sys.modules.get(plugin.target.partition(":")[0].partition(".")[0])
-    home = getattr(module, "__file__", None) or ""
+    place, _, _ = plugin.target.rpartition(":")
+    module = sys.modules.get(place.partition(".")[0])
+    home = getattr(module, "__file__", None) or (place if place.endswith(".py") else "")
     if Path(home).stem == "__init__":
         home = f"{Path(home).parent}{os.sep}"
     own = [frame for frame in frames if home and frame.filename.startswith(home)]

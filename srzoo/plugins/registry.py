@@ -23,7 +23,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import importing, manners, origin, packages, schema
+from . import importing, known, manners, origin, packages, references, schema
 
 OWN_DIST = "srzoo"
 LOCAL_DIST = "(this process)"
@@ -49,6 +49,8 @@ class Plugin:
     @property
     def package(self) -> str:
         """The distribution and its version."""
+        if references.is_reference(self.name):
+            return "a file"
         return f"{self.dist} {self.version}".rstrip()
 
     @property
@@ -160,7 +162,7 @@ class Registry(Generic[T]):
         return sorted({plugin.name for plugin in self})
 
     def find(self, name: str) -> Plugin:
-        """The plugin called ``name`` or ``distribution:name``. Imports nothing.
+        """The plugin called ``name`` or ``distribution:name``, or of a file. Imports nothing.
 
         srzoo's own come first: whoever installs another of that name has it by its full name, and
         what srzoo brings goes on as before.
@@ -169,6 +171,8 @@ class Registry(Generic[T]):
             MissingPluginError: nothing is called that.
             PluginConflictError: several distributions, srzoo not among them, claim the name.
         """
+        if references.is_reference(name):
+            return Plugin(self.kind, name, str(references.of(name)), LOCAL_DIST, "")
         hits = self._called(name)
         if own := [plugin for plugin in hits if plugin.dist == OWN_DIST]:
             return own[0]
@@ -206,7 +210,9 @@ class Registry(Generic[T]):
             BrokenPluginError: its import fails, or it needs a newer srzoo.
         """
         plugin = self.find(name)
-        if plugin.dist == LOCAL_DIST:
+        if references.is_reference(name):
+            target = importing.load(references.of(name), plugin)
+        elif plugin.dist == LOCAL_DIST:
             target = self._local[plugin.name][1]
         else:
             entry = next(entry for p, entry in self._entries() if p == plugin)
@@ -314,10 +320,8 @@ class Registry(Generic[T]):
             if parameter.default is parameter.empty and name not in use.args
         ]
         if missing:
-            raise ArgumentError(
-                f"{title} needs {', '.join(missing)}",
-                f"See: srzoo plugin show {self.kind} {use.name}",
-            )
+            wanted = "; ".join(schema.words(parameters[name]) for name in missing)
+            raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
         return schema.fitted(title, self.get(use.name), use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
@@ -379,10 +383,11 @@ class Registry(Generic[T]):
                 f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins leaves it out"
             )
         dist = name.rpartition(":")[0]
-        is_package = packages.NAME.fullmatch(dist) and not dist.endswith(".py")
-        if is_package and packages.version(dist) is None:
+        if references.is_reference(f"./{name}"):
+            return what, f"A file is named with its folder: ./{name}"
+        if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
             return what, packages.install([dist])
-        return what, did_you_mean(short, self.names())
+        return what, known.advice(self.kind, short) or did_you_mean(short, self.names())
 
 
 def _hidden(plugin: Plugin) -> str:

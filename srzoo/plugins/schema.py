@@ -77,6 +77,7 @@ def words(parameter: inspect.Parameter) -> str:
     if kind is not parameter.empty:
         text = kind if isinstance(kind, str) else inspect.formatannotation(kind)
         text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
+        text = re.sub(r"\bLiteral\[([^\]]*)\]", r"one of \1", text)
         found += f": {RANGED.sub(_ranges, text)}"
     return found if parameter.default is parameter.empty else f"{found} = {parameter.default!r}"
 

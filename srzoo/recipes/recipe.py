@@ -17,7 +17,7 @@ from ..errors import ModelError, PluginError, SrzooError
 from ..models import locate, requirements
 from ..models.folder import COMMIT, CONFIG, read_folder
 from ..models.folder import RECIPE as RECIPE
-from ..plugins import packages
+from ..plugins import packages, references
 from ..plugins.registry import Use
 from . import checks, origins
 from .changes import apply_overrides, merge
@@ -278,11 +278,11 @@ class Recipe:
         """
         import tomli_w
 
-        plain = origins.full_names(strict.plain(self))
-        plain["requires"] = plain["requires"] if requires is None else list(requires)
-        if not plain["requires"]:
-            del plain["requires"]
-        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **plain})
+        values = origins.full_names(references.anchored(strict.plain(self), Path.cwd()))
+        values["requires"] = values["requires"] if requires is None else list(requires)
+        if not values["requires"]:
+            del values["requires"]
+        return tomli_w.dumps({"srzoo": RECIPE_VERSION, **values})
 
 
 @dataclass(frozen=True)
@@ -352,7 +352,9 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
+    values = _with_files(values, path)
     apply_overrides(values, overrides)
+    values = references.anchored(values, Path.cwd())
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(
@@ -362,6 +364,17 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     if version != RECIPE_VERSION:
         raise SrzooError(f"{path}: srzoo is {version!r}", "Write srzoo = 1 at the top")
     return strict.parse(Recipe, values, str(path))
+
+
+def _with_files(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values with parts in files named in full; those of a model folder are so already."""
+    folder = path.parent
+    if (folder / CONFIG).is_file() and (name := references.strange(values, folder)):
+        raise SrzooError(
+            f"{path} names code in a file: {name}",
+            "A model folder holds no code: put the recipe and the file elsewhere",
+        )
+    return references.anchored(values, folder)
 
 
 def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:

@@ -24,7 +24,7 @@ from ..evaluating.degrading import degrade
 from ..evaluating.judging import judge
 from ..models import hub
 from ..networks.runner import ModuleRunner
-from ..plugins import kinds
+from ..plugins import kinds, references
 from ..plugins.spelling import spelled
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
@@ -154,6 +154,9 @@ def _check(
             if say:
                 say(word)
 
+    if local := list(dict.fromkeys(references.within(strict.plain(recipe)))):
+        tell(f"{' and '.join(local)}: a part in a file of this machine, so the model cannot be"
+             f" published. {references.PACKAGE}")  # fmt: skip
     for number in range(first, len(recipes)):
         key = _key(recipes[number])
         if key not in known:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..common import files, kept_folders
 from ..errors import ModelError
-from ..models.folder import ModelFolder, read_folder
+from ..models.folder import ModelFolder, read_folder, refuse_local_parts
 from ..networks import folders
 from ..recipes.recipe import RECIPE
 from . import checkpoint, run_log
@@ -40,6 +40,7 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         raise ModelError(f"{path} is the model itself", "Name another folder")
     if path.exists() and not path.is_dir():
         raise ModelError(f"{path} is no folder", "Name another one")
+    refuse_local_parts(source)
     module, config = folders.build(source), source.config
     path.mkdir(parents=True, exist_ok=True)
     with kept_folders.new_folder(path) as place:

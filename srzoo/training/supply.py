@@ -22,6 +22,7 @@ import psutil
 
 from ..common import memory
 from ..errors import SrzooError
+from ..plugins import references
 from .crops import Batch, Crops
 
 T = TypeVar("T")
@@ -84,6 +85,8 @@ def _pool(
     if os.name == "posix":
         # Started among the workers, it would let signals through to those that follow.
         resource_tracker.ensure_running()
+    for module in references.modules():  # workers cannot import these: their code is sent
+        cloudpickle.register_pickle_by_value(module)  # pyright: ignore[reportUnknownMemberType]
     try:
         sent: bytes = cloudpickle.dumps(crops)  # pyright: ignore[reportUnknownMemberType]
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:

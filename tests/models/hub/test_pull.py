@@ -362,3 +362,29 @@ def test_references(text, found):
     assert hub.parse(text) == found
     if found and not text.startswith("hf://"):
         assert str(found) == text
+
+
+FILES = """
+for name in ("config", "recipe"):
+    attempt(name, lambda: srzoo.load(f"org/{name}"))
+    attempt(f"{name} to", lambda: srzoo.pull(f"org/{name}", to=f"{sys.argv[1]}/{name}"))
+"""
+
+
+def test_a_model_that_names_a_file_is_refused(hub, model, tmp_path):
+    """A path of a stranger's choice may lead to something here; nothing of it is run."""
+    place = tmp_path / "part.py"
+    place.write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\nclass Part: pass")
+    files = contents(model)
+    config = json.loads(files["config.json"])
+    config["args"]["block"] = f"{place}:Part"
+    hub.create("org/config")
+    hub.commit("org/config", {**files, "config.json": json.dumps(config).encode()})
+    hub.create("org/recipe")
+    recipe = f'srzoo = 1\nlosses = ["{place.as_posix()}:Part"]\n'.encode()
+    hub.commit("org/recipe", {**files, "recipe.toml": recipe})
+    for text in run(hub, FILES, tmp_path, home=tmp_path / "home").values():
+        assert "names code in a file" in text
+        assert "part.py:Part" in text
+    assert not (tmp_path / "RAN").exists()
+    assert not (tmp_path / "recipe").exists()

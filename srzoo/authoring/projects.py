@@ -1,0 +1,147 @@
+"""A new project for a plugin of any kind: small, installable, and right as it is.
+
+The templates lie in ``templates``: ``common`` has what every project has, and a folder for each
+kind its part, what tests it, and how it is used.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from ..common import kept_folders
+from ..errors import SrzooError
+from ..plugins import kinds
+from ..plugins.registry import OWN_DIST
+
+TEMPLATES = Path(__file__).with_name("templates")
+NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+"""What is a name of a plugin, of a distribution and, with ``_``, of a module."""
+LONGEST = 40
+PLACES = {
+    "common/pyproject.toml": "pyproject.toml",
+    "common/README.md": "README.md",
+    "common/LICENSE": "LICENSE",
+    "common/ci.yml": ".github/workflows/ci.yml",
+    "module.py": "{package}/__init__.py",
+    "test.py": "tests/test_{module}.py",
+    "engines.toml": "{package}/engines.toml",
+    "config.json": "{package}/{name}/config.json",
+    "card.md": "{package}/{name}/README.md",
+}
+"""Which template becomes which file; those that a kind does not have are left out."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project that was written.
+
+    Attributes:
+        folder: where it lies.
+        kind, name: of its plugin.
+        dist: the distribution that it is.
+        use: how the plugin is used once it is installed, a command or a line of code each.
+    """
+
+    folder: Path
+    kind: str
+    name: str
+    dist: str
+    use: str
+
+
+def new(kind: str, name: str, folder: Path | None = None) -> Project:
+    """Write a project: a class that passes its suite, its test, README, licence and CI.
+
+    Args:
+        kind: "generator", "block", ...: any of :data:`srzoo.plugins.kinds.KINDS`.
+        name: of the plugin: small letters and digits, in words joined by ``_`` or ``-``.
+        folder: of the project; it must not exist. None: ``srzoo-NAME`` here.
+
+    Raises:
+        SrzooError: there is no such kind, the name will not do, or the folder exists.
+    """
+    registry = kinds.kind(kind)
+    module = _module_of(name)
+    _check_taken(kind, name)
+    dist, package = f"srzoo-{module.replace('_', '-')}", f"srzoo_{module}"
+    if util.find_spec(package):
+        raise SrzooError(f"there is a module {package} already", "Choose another name")
+    path = folder or Path(dist)
+    if path.exists() or path.is_symlink():
+        raise SrzooError(f"{path} exists", "Choose another folder: --dir D")
+    facts = {
+        "kind": kind, "name": name, "module": module, "dist": dist, "package": package,
+        "group": registry.group, **_facts(kind, module, package),
+    }  # fmt: skip
+    facts["use"] = _rendered(TEMPLATES / kind / "use.md.j2", facts).rstrip()
+    try:
+        with kept_folders.new_folder(path.absolute().parent) as made:
+            for place, text in _files(kind, facts):
+                file = made / path.name / place
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="\n")
+            (made / path.name).rename(path)
+    except OSError as error:
+        raise SrzooError(f"{path} cannot be written: {error}", "Choose another folder") from error
+    return Project(path, kind, name, dist, facts["use"])
+
+
+def _module_of(name: str) -> str:
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise SrzooError(
+            f"{name!r} is no name for a plugin",
+            "Take small letters and digits, in words joined by _ or -, such as wide_block",
+        )
+    return name.replace("-", "_")
+
+
+def _check_taken(kind: str, name: str) -> None:
+    """Refuse a name that is found already: by its kind, and what is called like a model too."""
+    from ..models import locate
+
+    taken = [str(plugin) for plugin in kinds.kind(kind) if plugin.name == name]
+    if kinds.kind(kind) is kinds.cards:
+        taken += [f"model {one}" for one in locate.list_models() if one == name]
+    if taken:
+        why = "srzoo's own stay as they are" if f"({OWN_DIST} " in taken[0] else "it is installed"
+        raise SrzooError(f"there is a {taken[0]} already", f"Choose another name: {why}")
+
+
+def _facts(kind: str, module: str, package: str) -> dict[str, Any]:
+    """What a kind's own table says: see kind.toml."""
+    told = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text(encoding="utf-8"))
+    words = "".join(word.capitalize() for word in module.split("_"))
+    ending = told.get("class", "")
+    cls = words if words.endswith(ending) else words + ending
+    object_ = told.get("object") or (cls if ending else "")
+    return {
+        "summary": told["summary"],
+        "cls": cls,
+        "target": f"{package}:{object_}".rstrip(":"),
+        "requires": ["srzoo", *told.get("requires", ())],
+        "data": told.get("data", []),
+    }
+
+
+def _files(kind: str, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for template, place in PLACES.items():
+        path = TEMPLATES / (template if "/" in template else f"{kind}/{template}")
+        path = path.with_name(f"{path.name}.j2")
+        if path.is_file():
+            yield place.format(**facts), _rendered(path, facts)
+
+
+def _rendered(path: Path, facts: dict[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    return environment.from_string(path.read_text(encoding="utf-8")).render(facts)

@@ -1,0 +1,302 @@
+"""A class tried from its file: its contract, what it costs, a picture, and some steps of training.
+
+Whatever fails is a line of the report, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import defaults, testing
+from ..contracts import U8, multiple_of, nn_module, on_grid
+from ..errors import ArgumentError, SrzooError
+from ..exporting import convert, exports
+from ..models.folder import ModelFolder
+from ..networks import folders
+from ..networks.runner import count
+from ..plugins import examples, importing, kinds
+from ..plugins.registry import Use
+from ..testing import Case
+from ..testing._case import spread
+from ..upscaling import loading
+from . import drawings, short_training
+
+KINDS = ("generator", "block", "discriminator", "loss", "adversarial-loss", "task", "dataset",
+         "degradation", "metric", "engine", "export-format")  # fmt: skip
+NETWORKS = "generator", "block", "discriminator"
+TRAINED = ("generator", "block", "discriminator", "loss", "adversarial-loss", "task", "dataset",
+           "degradation")  # fmt: skip
+BARE = "engine", "export-format"
+"""Kinds that the program gives their arguments."""
+LOW = 64
+"""Side of the picture that is enlarged, and that times are taken on, in LR pixels."""
+CHANNELS = 32
+FURTHER = 24
+"""So much further than it says a reach is looked for."""
+ROUNDS = 3
+DISCRIMINATED = 96
+SCALE = short_training.SCALE
+
+
+@dataclass
+class Trial:
+    """A plugin that is tried.
+
+    Args:
+        kind: its kind, of :data:`KINDS`.
+        name: of a plugin, or ``FILE.py:CLASS``.
+        args: to build it with; None: its first example, or its defaults.
+        pictures: to train with and to enlarge, uint8 each; None: drawn ones.
+        say: is called with each line.
+        steps: of training; 0 for none.
+    """
+
+    kind: str
+    name: str
+    args: Mapping[str, Any] | None = None
+    pictures: tuple[U8, ...] | None = None
+    say: Callable[[str], None] = print
+    steps: int = 20
+    failed: list[str] = field(default_factory=list[str], init=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            kinds.kind(self.kind)
+            raise SrzooError(
+                f"a part of the kind {self.kind} is not tried from a file",
+                f"Write a package: srzoo plugin new {self.kind} NAME."
+                f" There are: {', '.join(KINDS)}",
+            )  # fmt: skip
+        self.plugin = kinds.kind(self.kind).find(self.name)
+        kinds.kind(self.kind).get(self.name)
+        found = self.args
+        if found is None and self.kind in BARE:
+            found = {}
+        if found is None:
+            found = examples.arguments(self.plugin, stated_first=True)
+        if found is None:
+            raise ArgumentError(
+                f"{self.plugin} needs arguments, and states no examples",
+                'Write examples = ({"NAME": VALUE},) on the class, or give --set NAME=VALUE',
+            )
+        self.use = Use(self.name, dict(found))
+        self.title = self.name.rpartition(":")[2]
+
+    @cached_property
+    def parts(self) -> short_training.Parts:
+        """What is trained, with the default of each kind."""
+        return short_training.Parts(self.pictures or drawings.pictures())
+
+    @cached_property
+    def trained(self) -> short_training.Trained:
+        """A small network with the part in it, after the steps."""
+        if self.kind == "dataset":
+            dataset: Any = kinds.datasets.build(self.use)
+            some = tuple(dataset[index].hr for index in range(min(8, len(dataset))))
+            return short_training.train(short_training.Parts(some), self.steps)
+        return short_training.train(self.parts.with_part(self.kind, self.use), self.steps)
+
+    def piece(self, title: str, work: Callable[[], object]) -> None:
+        """Do one thing, and say what fails."""
+        try:
+            work()
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - somebody else's code may raise anything
+            text = str(error) if isinstance(error, SrzooError) else importing.described(error)
+            self.failed.append(title)
+            self.say(f"  FAILS {title}: {text}")
+
+    def suite(self) -> None:
+        """Every check of the contract."""
+        self.say("The contract:")
+        if self.kind == "dataset":
+            self._check("dataset", lambda: testing.check_dataset(kinds.datasets.build(self.use)))
+            return
+        for check in testing.CHECKS[self.kind]:
+            title = check.__name__.replace("_", " ")
+            self._check(title, lambda check=check: check(Case(self.name, dict(self.use.args))))
+
+    def _check(self, title: str, work: Callable[[], object]) -> None:
+        def checked() -> None:
+            work()
+            self.say(f"  ok    {title}")
+
+        self.piece(title, checked)
+
+    def facts(self) -> None:
+        """Reach, grid, parameters and milliseconds of a network, beside the default's."""
+        if self.kind not in NETWORKS:
+            return
+        self.say("What it is:")
+        self.piece("reach", self._reach)
+        self.piece("cost", self._cost)
+
+    def _reach(self) -> None:
+        if self.kind == "discriminator":
+            return
+        net = self._built(self.use, {})
+        cell, reach = multiple_of(net), net.reach
+        if reach is None:
+            self.say("  reach: it says that it sees the whole picture")
+        else:
+            wide = SimpleNamespace(reach=reach + FURTHER, multiple=cell)
+            scale = net.scales[-1] if self.kind == "generator" else 1
+            channels = 3 if self.kind == "generator" else int(self.use.args.get("channels", 3))
+            with torch.no_grad():
+                found = spread(wide, net, channels, scale)
+            least = "at least " if found == reach + FURTHER else ""
+            self.say(f"  reach: measured {least}{found}, stated {reach}")
+        self.say(f"  multiple: {cell}")
+
+    def _cost(self) -> None:
+        wider = {"channels": CHANNELS} if self.kind == "block" else {}
+        mine = self._built(self.use, wider)
+        other = Use.of(defaults.TRIED_BESIDE[self.kind])
+        scale = {"scale": mine.scales[-1]} if self.kind == "generator" else {}
+        theirs = self._built(Use(other.name, {**other.args, **scale}), wider)
+        rows = [("", self.title, other.name)]
+        rows.append(("parameters", f"{count(mine):,}", f"{count(theirs):,}"))
+        size = on_grid(DISCRIMINATED if self.kind == "discriminator" else LOW, multiple_of(mine))
+        channels = CHANNELS if self.kind == "block" else 3
+        spent = [_milliseconds(net, channels, size) for net in (mine, theirs)]
+        rows.append((f"ms for {channels}x{size}x{size}", f"{spent[0]:.1f}", f"{spent[1]:.1f}"))
+        self._table(rows)
+
+    def _built(self, use: Use, wider: Mapping[str, Any]) -> Any:
+        registry = kinds.kind(self.kind)
+        built = short_training.seeded(lambda: registry.build(Use(use.name, {**use.args, **wider})))
+        return built.eval()
+
+    def training(self) -> None:
+        """Some steps, beside the default part of its kind."""
+        if self.kind in TRAINED and self.steps:
+            self.say(f"{self.steps} steps of training; how far SR is from HR, in levels of 255:")
+            self.piece("training", self._training)
+
+    def _training(self) -> None:
+        mine = self.trained.errors
+        scale = self.trained.generator.scales[-1]
+        whole = {**self.parts.generator.args, "scale": scale}
+        beside = short_training.train(
+            short_training.Parts(
+                self.parts.pictures, Use(self.parts.generator.name, whole),
+                task=self._default_task(),
+            ), self.steps,
+        ).errors  # fmt: skip
+        rows = [("step", self.title, "the default")]
+        shown = sorted({*range(0, len(mine), max(1, len(mine) // 5)), len(mine) - 1})
+        rows += [(str(n + 1), f"{mine[n]:.2f}", f"{beside[n]:.2f}") for n in shown]
+        self._table(rows)
+
+    def _default_task(self) -> Use | None:
+        if self.kind not in ("discriminator", "adversarial-loss"):
+            return None
+        default = Use.of(defaults.TRIED_BESIDE[self.kind])
+        return self.parts.with_part(self.kind, default).task
+
+    def picture(self, path: Path) -> None:
+        """What it makes of a picture, as a file."""
+        self.say("A picture:")
+        self.piece("picture", lambda: self._picture(path))
+
+    def _picture(self, path: Path) -> None:
+        from PIL import Image
+
+        source = self.parts.pictures[0]
+        with tempfile.TemporaryDirectory() as place:
+            if self.kind == "dataset":
+                dataset: Any = kinds.datasets.build(self.use)
+                made: U8 = dataset[0].hr
+            elif self.kind == "degradation":
+                height, width = (SCALE * (side // SCALE) for side in source.shape[:2])
+                chance = np.random.default_rng(0)
+                made = kinds.degradations.build(self.use)(source[:height, :width], SCALE, chance)
+            elif self.kind == "metric":
+                self._value(source)
+                return
+            elif self.kind == "engine":
+                made = loading.load(defaults.MODEL, engine=self.name).array(source[:LOW, :LOW])
+            elif self.kind == "export-format":
+                self.say("  a file is no picture; its suite has run it")
+                return
+            else:
+                folder = self._folder(Path(place))
+                made = loading.load(folder, engine=defaults.ENGINE).array(source)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(made).save(path)
+        self.say(f"  written: {path} ({made.shape[1]}x{made.shape[0]})")
+
+    def _value(self, hr: U8) -> None:
+        """A metric's value, for a picture that was made smaller and larger again."""
+        height, width = (SCALE * (side // SCALE) for side in hr.shape[:2])
+        hr = hr[:height, :width]
+        lr = kinds.degradations.create(defaults.DEGRADATION)(hr, SCALE, np.random.default_rng(0))
+        sr = loading.load(f"{defaults.BASELINE}-x{SCALE}", engine=defaults.ENGINE).array(lr)
+        rows = [("", self.title, defaults.METRICS[0])]
+        values = [
+            kinds.metrics.build(use)(sr, hr, SCALE)
+            for use in (self.use, Use.of(defaults.TRIED_BESIDE["metric"]))
+        ]
+        self._table([*rows, (defaults.BASELINE, *(f"{value:.4f}" for value in values))])
+
+    def _folder(self, place: Path) -> ModelFolder:
+        use = self.parts.with_part(self.kind, self.use).generator
+        return folders.save(
+            self.trained.generator, place / "tried", generator=use.name, args=dict(use.args)
+        )
+
+    def exports(self) -> None:
+        """Which formats the network can be written in, and which engines run those."""
+        if self.kind not in ("generator", "block"):
+            return
+        self.say("Exports:")
+        with tempfile.TemporaryDirectory() as name:
+            self.piece("exports", lambda: self._exports(Path(name)))
+
+    def _exports(self, place: Path) -> None:
+        folder = self._folder(place)
+        for plugin in kinds.export_formats:
+            if missing := exports.missing(plugin.full_name):
+                self.say(f"  {plugin.name}: not tried, for it is not installed: {missing}")
+                continue
+            name = kinds.export_formats.name_of(plugin)
+            self.piece(name, lambda name=name: self._export(folder, name))
+
+    def _export(self, folder: ModelFolder, export_format: str) -> None:
+        start = time.perf_counter()
+        suffix = kinds.export_formats.create(export_format).suffix
+        off, _ = convert.write(
+            folder, folder.config.scales[-1], export_format, folder.path / f"tried{suffix}"
+        )
+        seconds = time.perf_counter() - start
+        say = "as torch" if not off else f"off by {off} level of 255"
+        self.say(f"  ok    {export_format}: {say}, in {seconds:.0f} s")
+
+    def _table(self, rows: list[tuple[str, ...]]) -> None:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for first, *rest in rows:
+            cells = [each.rjust(width) for each, width in zip(rest, widths[1:], strict=True)]
+            self.say(f"  {first.ljust(widths[0])}  {'  '.join(cells)}")
+
+
+@torch.no_grad()
+def _milliseconds(net: Any, channels: int, side: int) -> float:
+    """Of a call, at best."""
+    x = torch.zeros(1, channels, side, side)
+    spent: list[float] = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        nn_module(net)(x)
+        spent.append(time.perf_counter() - start)
+    return 1000 * min(spent[1:])

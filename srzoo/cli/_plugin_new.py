@@ -1,0 +1,35 @@
+"""``srzoo plugin new``: a project for a plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ._console import to_stderr
+
+
+# fmt: off
+@click.command()
+@click.argument("kind")
+@click.argument("name")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="D",
+              help="The project's folder; it must not exist.  [default: srzoo-NAME]")
+def new(kind: str, name: str, folder: Path | None) -> None:
+    # fmt: on
+    """Write a small project for a plugin: KIND is generator, block, loss, ...
+
+    Its class passes the tests of its kind as it is. Make it yours.
+
+    \b
+    srzoo plugin new block wide_gate
+    """
+    import shlex
+
+    from ..authoring import projects
+
+    made = projects.new(kind, name, folder)
+    to_stderr(f"written: {made.folder}")
+    click.echo(f"pip install -e {shlex.quote(str(made.folder))}")
+    click.echo(f"srzoo plugin check {made.name}")
+    click.echo("\n".join(line.removeprefix("    ") for line in made.use.splitlines()))

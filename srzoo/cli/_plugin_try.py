@@ -1,0 +1,95 @@
+"""``srzoo plugin try``: a class from its file, before there is a package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..contracts import U8
+
+
+# fmt: off
+@click.command("try")
+@click.argument("part", metavar="FILE.py:CLASS")
+@click.option("--as", "kind", required=True, metavar="KIND", help="block, generator, loss, ...")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+              help="An argument of it.  [default: its first example]")
+@click.option("--picture", type=click.Path(path_type=Path),
+              help="Enlarge this one.  [default: a drawn one]")
+@click.option("--data", type=click.Path(path_type=Path, exists=True),
+              help="Train on the pictures of this folder.  [default: drawn ones]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PNG",
+              help="The picture that is made.  [default: tried-CLASS.png]")
+@click.option("--steps", type=click.IntRange(0, 10000), default=20, show_default=True,
+              help="Of training; 0 for none.")
+@click.option("--no-suite", is_flag=True, help="Leave the tests of its contract out.")
+@click.option("--no-picture", is_flag=True, help="Make no picture.")
+@click.option("--no-export", is_flag=True, help="Leave the export formats out.")
+@click.pass_context
+def try_(
+    ctx: click.Context, part: str, kind: str, settings: tuple[str, ...], picture: Path | None,
+    data: Path | None, output: Path | None, steps: int, no_suite: bool, no_picture: bool,
+    no_export: bool,
+) -> None:
+    # fmt: on
+    """Try a class of a file: its contract, its cost, a picture, a few steps of training.
+
+    Each is a line or a few; what fails is a line too, and the rest goes on. The
+    name of an installed plugin does as well. Exit code 1 if anything failed.
+
+    \b
+    srzoo plugin try silu.py:SiLU --as block
+    """
+    from ..authoring.trying import Trial
+    from ..plugins import references
+
+    if not references.is_reference(part) and references.is_reference(f"./{part}"):
+        part = f"./{part}"
+    trial = Trial(kind, part, _arguments(settings), _pictures(picture, data), click.echo, steps)
+    click.echo(f"{trial.plugin} with {trial.use.args or 'its defaults'}")
+    if not no_suite:
+        trial.suite()
+    trial.facts()
+    trial.training()
+    if not no_picture:
+        trial.picture(output or Path(f"tried-{part.rpartition(':')[2]}.png"))
+    if not no_export:
+        trial.exports()
+    failed = ", ".join(trial.failed)
+    click.echo(f"What failed: {failed}" if failed else "Nothing failed.")
+    if references.is_reference(part):
+        click.echo(f"A package of it, to publish: srzoo plugin new {kind} NAME")
+    ctx.exit(1 if failed else 0)
+
+
+def _arguments(settings: tuple[str, ...]) -> dict[str, Any] | None:
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ArgumentError(f"--set {text} is not KEY=VALUE", "Write --set channels=8")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key] = value
+    return found or None
+
+
+def _pictures(picture: Path | None, data: Path | None) -> tuple[U8, ...] | None:
+    """What is enlarged first, and then what is trained on."""
+    from .. import building
+
+    if picture is None and data is None:
+        return None
+    from ..authoring import drawings
+
+    paths = [data / name for name in building.find_pictures(data)[:8]] if data else []
+    given = tuple(building.read_rgb(path) for path in ([picture] if picture else []) + paths)
+    return given if data else (*given, *drawings.pictures())

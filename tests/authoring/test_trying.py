@@ -1,0 +1,136 @@
+"""A class tried from its file: every piece is a line, also where it fails."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from helpers import drawn
+
+from srzoo import SrzooError, images
+from srzoo.authoring import drawings, projects
+from srzoo.authoring.trying import KINDS, Trial
+from srzoo.errors import ArgumentError
+
+BLOCK = '''
+from torch import nn
+
+class Wide(nn.Module):
+    """A convolution."""
+    reach = 2
+    examples = ({"channels": 8},)
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x):
+        return x + self.body(x)
+
+class Far(Wide):
+    """Says too little."""
+    reach = 0
+
+class Needy(nn.Module):
+    """Has no example."""
+    reach = 1
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+
+class Broken(Wide):
+    """Fails when it is called."""
+    def forward(self, x):
+        raise SystemExit(3)
+'''
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "my.py").write_text(BLOCK)
+    return tmp_path
+
+
+QUICK = "--no-export", "--steps", "2"
+
+
+def test_a_block(place, srzoo_cli):
+    done = srzoo_cli("plugin", "try", "my.py:Wide", "--as", "block", *QUICK, "--no-suite")
+    assert done.code == 0, done.out + done.err
+    assert "reach: measured 1, stated 2" in done.out
+    assert "multiple: 1" in done.out
+    assert re.search(r"parameters +9,248 +18,496\n", done.out)
+    assert re.search(r"ms for 32x64x64 +[\d.]+ +[\d.]+\n", done.out)
+    rows = re.findall(r"^  [12] +([\d.]+) +([\d.]+)$", done.out, re.MULTILINE)
+    assert len(rows) == 2
+    assert all(float(mine) != float(theirs) for mine, theirs in rows)
+    assert images.read(place / "tried-Wide.png").size == (320, 320)
+    assert "Nothing failed." in done.out
+    assert "srzoo plugin new block NAME" in done.out
+
+
+def test_what_fails_is_a_line_and_not_the_end(place, srzoo_cli):
+    done = srzoo_cli("plugin", "try", "./my.py:Far", "--as", "block", *QUICK)
+    assert done.code == 1
+    assert re.search(r"FAILS reach bounds the receptive field: .*reach", done.out)
+    assert "reach: measured 1, stated 0" in done.out
+    assert "written: tried-Far.png" in done.out
+    done = srzoo_cli("plugin", "try", "./my.py:Broken", "--as", "block", *QUICK)
+    assert done.code == 1
+    assert "SystemExit: 3" in done.out
+    assert "What failed: " in done.out
+    assert done.out.count("FAILS") >= 5
+
+
+def test_its_own_picture_and_data(place, srzoo_cli):
+    drawn(20, 16).save(place / "a.png")
+    (place / "data").mkdir()
+    drawn(60, 64).save(place / "data/b.png")
+    done = srzoo_cli("plugin", "try", "my.py:Wide", "--as", "block", *QUICK, "--no-suite",
+                     "--picture", "a.png", "--data", "data", "-o", "big.png")  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    assert images.read(place / "big.png").size == (40, 32)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("block", "export-format")])
+def test_each_kind(place, kind):
+    """The classes of new projects, which pass."""
+    made = projects.new(kind, "mine", place / "project")
+    source = (made.folder / "srzoo_mine/__init__.py").read_text()
+    name = re.findall(r"^class (\w+)", source, re.MULTILINE)[-1]
+    (place / "part.py").write_text(source)
+    said = []
+    pictures = drawings.pictures(2, side=40)
+    trial = Trial(kind, f"./part.py:{name}", pictures=pictures, say=said.append, steps=1)
+    trial.facts()
+    trial.training()
+    trial.picture(place / "made.png")
+    assert not trial.failed, said
+    assert (place / "made.png").exists() != (kind == "metric")
+    if kind in ("generator", "dataset", "degradation", "loss"):
+        trial.suite()
+        assert not trial.failed, said
+        assert sum(line.startswith("  ok") for line in said) >= 1
+
+
+@pytest.mark.slow
+def test_exports_are_tried(place):
+    said = []
+    trial = Trial("block", "./my.py:Wide", say=said.append, steps=0)
+    trial.exports()
+    lines = [line for line in said if line.startswith("  ")]
+    assert lines
+    assert all(re.match(r"  (ok    \w+: |\w+: not tried)", line) for line in lines), lines
+
+
+def test_what_cannot_be_tried(place):
+    with pytest.raises(ArgumentError, match="states no examples"):
+        Trial("block", "./my.py:Needy")
+    with pytest.raises(SrzooError, match="srzoo plugin new command"):
+        Trial("command", "./my.py:Wide")
+    with pytest.raises(SrzooError, match="no kind of plugin"):
+        Trial("blok", "./my.py:Wide")
+
+
+def test_drawn_pictures_are_the_same_each_time():
+    assert (drawings.picture(3) == drawings.picture(3)).all()
+    assert (drawings.picture(3) != drawings.picture(4)).any()
