@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from ._console import as_json, table
+from ._plugin_check import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,13 +131,4 @@ def _layers(kind: str, name: str) -> None:
     click.echo(f"\n{found.total:,} parameters: {found.trainable:,} trainable, {fixed:,} not")
 
 
-@plugin.command("check")
-def check() -> None:
-    """Import every plugin and say what is wrong; exit code 1 if anything is."""
-    from ..plugins import kinds
-
-    problems = kinds.problems()
-    for problem in problems:
-        click.echo(f"{problem.plugin}: {problem.what}")
-    click.echo(f"{len(kinds.plugins())} plugins, {len(problems)} problems")
-    raise SystemExit(1 if problems else 0)
+plugin.add_command(check)
