@@ -72,6 +72,13 @@ def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tenso
     return torch.rand(batch, channels, height, width, generator=values)
 
 
+def go_back(case: Case, y: Tensor) -> None:
+    """A backward pass from the mean square of what a network gave."""
+    mend = "leave out detach, no_grad and what has no gradient"
+    assert y.requires_grad, f"{case} gives its weights no gradient: {mend}"
+    torch.autograd.backward(y.square().mean())
+
+
 def unreached(module: Module) -> list[str]:
     """The trainable parameters that the last backward pass gave no gradient."""
     return [

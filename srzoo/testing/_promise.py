@@ -105,7 +105,7 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
 def _sentence(case: Case, what: str, error: BaseException) -> str:
     """What a suite says stays; what somebody else's code raises is told with what was looked at."""
     if isinstance(error, AssertionError) and _raised_in(error).parent == HERE:
-        return str(error)
+        return str(error).partition("\nassert ")[0]  # pytest adds what was compared
     if isinstance(error, BrokenPluginError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, SrzooError):

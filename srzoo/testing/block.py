@@ -8,7 +8,7 @@ import torch
 
 from ..contracts import Block
 from ..plugins import kinds
-from ._case import Case, seeded, unreached
+from ._case import Case, go_back, seeded, unreached
 from ._promise import run_all, suite
 from ._reach import (
     fitting,
@@ -84,7 +84,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the input, gets a gradient."""
     net = _module(case).train()
     x = _features(case, net, *least(net, 6, 5)).requires_grad_()
-    torch.autograd.backward(net(x).square().mean())
+    go_back(case, net(x))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the input"
 

@@ -8,7 +8,7 @@ import torch
 
 from ..contracts import Discriminator
 from ..plugins import importing, kinds
-from ._case import Case, picture, seeded, unreached
+from ._case import Case, go_back, picture, seeded, unreached
 from ._promise import has, run_all, suite
 
 SEEDS = 16
@@ -80,7 +80,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the picture itself, gets a gradient."""
     net = _module(case).train()
     x = picture(net.min_size + 8, net.min_size + 8, 2).requires_grad_()
-    torch.autograd.backward(net(x).square().mean())
+    go_back(case, net(x))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the picture"
     assert x.grad.abs().sum() > 0, f"{case}: the gradient at the picture is zero"

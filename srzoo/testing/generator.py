@@ -19,7 +19,7 @@ from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ..upscaling.upscaler import SMALLEST, Upscaler
-from ._case import Case, picture, seeded, unreached
+from ._case import Case, go_back, picture, seeded, unreached
 from ._promise import can, has, run_all, suite
 from ._reach import (
     fitting,
@@ -255,7 +255,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     if not list(net.parameters()):
         return
     for scale in net.scales:
-        torch.autograd.backward(net(fitting(net, 8, 8, 2), scale).square().mean())
+        go_back(case, net(fitting(net, 8, 8, 2), scale))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
 
 

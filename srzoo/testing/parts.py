@@ -104,6 +104,11 @@ def _failing(kind: str, what: str) -> Callable[[Case], None]:
     return examples_are_arguments
 
 
+def is_basic(check: Check) -> bool:
+    """Whether its failure makes all others of its part say nothing."""
+    return check.look in CHECKS[check.kind][:BASIC]
+
+
 def check_part(kind: str, name: str) -> None:
     """Run the suite of a part that is installed or registered.
 
@@ -131,7 +136,6 @@ def _broken(plugin: Plugin) -> tuple[list[Fault], list[str]]:
     skipped: list[str] = []
     if len(checks) == 1:
         skipped.append("it is not built: it states no `examples` that do without files")
-    basic = CHECKS[plugin.kind][:BASIC]
     for check in checks:
         try:
             check.run()
@@ -140,6 +144,6 @@ def _broken(plugin: Plugin) -> tuple[list[Fault], list[str]]:
         except ContractError as error:
             fault = Fault(error.what, error.file, error.line)
             found += [fault] if fault not in found else []
-            if check.look in basic:
+            if is_basic(check):
                 break
     return found, skipped
