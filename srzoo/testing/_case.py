@@ -46,7 +46,7 @@ def cases_of(kind: str, name: str) -> list[Case]:
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
         return [Case(name)]
-    examples: object = stated(target, PluginFacts).examples
+    examples = cast("object", stated(target, PluginFacts).examples)
     if kind == "block" and not hasattr(target, "examples"):
         examples = ({"channels": CHANNELS},)
     fine = isinstance(examples, tuple | list) and all(

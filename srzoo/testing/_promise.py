@@ -197,6 +197,11 @@ def built(kind: str, case: Case, **more: Any) -> Any:
         raise AssertionError(f"{case} cannot be built: {error} {mend}") from error
 
 
+def a_kind(thing: object) -> str:
+    """What something is, in a sentence."""
+    return "None" if thing is None else f"a {type(thing).__name__}"
+
+
 def has(case: Case, thing: object, name: str, mend: str) -> Any:
     """An attribute that a contract asks for.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..contracts import multiple_of, on_grid
 from ..plugins.importing import described
 from ._case import Case, picture
-from ._promise import has
+from ._promise import a_kind, has
 
 ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to say so: write {}"
 """What mends a network whose values go by where a picture begins."""
@@ -42,10 +42,8 @@ def states_its_reach(case: Case, net: object, channels: int = 3) -> None:
     mend = "write `reach = N`, how many pixels on each side it looks; None for the whole picture"
     if not hasattr(net, "reach"):
         scales = cast("tuple[int, ...]", getattr(net, "scales", ()))
-        runs = [(lambda x, s=s: cast("Any", net)(x, s), s) for s in scales] or [(net, 1)]
         with contextlib.suppress(Exception):
-            found = _farthest(net, cast("Any", runs), channels)
-            mend = f"write `reach = {found}`"
+            mend = f"write `reach = {_farthest(net, runs_of(net, scales), channels)}`"
     reach: object = has(case, net, "reach", mend)
     fine = reach is None or (isinstance(reach, int) and not isinstance(reach, bool) and reach >= 0)
     assert fine, f"{case}.reach is {reach!r}: {mend}"
@@ -76,12 +74,8 @@ def ran(case: Case, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             size, reason = "x".join(map(str, x.shape[2:])), described(error).splitlines()[0]
             raise AssertionError(f"{case} fails on {size} pixels: {reason}. {mend}") from error
         raise
-    assert isinstance(y, Tensor), f"{case} gave {_a(y)}: it gives the picture, a tensor"
+    assert isinstance(y, Tensor), f"{case} gave {a_kind(y)}: it gives the picture, a tensor"
     return y
-
-
-def _a(thing: object) -> str:
-    return "None" if thing is None else f"a {type(thing).__name__}"
 
 
 def _mend(run: Callable[[Tensor], Tensor], x: Tensor, error: Exception) -> str:
@@ -188,6 +182,15 @@ def spread(
 
 Runs = Sequence[tuple[Callable[[Tensor], Tensor], int]]
 """A network at each of its scales, with the scale."""
+
+
+def runs_of(net: Any, scales: Sequence[int]) -> Runs:
+    """A generator at each scale; a block, which has none, as it is."""
+
+    def at(scale: int) -> Callable[[Tensor], Tensor]:
+        return lambda x: net(x, scale)
+
+    return [(at(scale), scale) for scale in scales] or [(net, 1)]
 
 
 def reach_is_true(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from ..contracts import Degradation
 from ..plugins.importing import described
 from ._case import Case
-from ._promise import built, can, has, run_all, suite
+from ._promise import a_kind, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,10 +60,10 @@ def size_and_type(case: Case) -> None:
         for height, width in ((24, 17), (7, 5), (1, 9), (1, 1)):
             hr = _photo(height * scale, width * scale)
             before = hr.copy()
-            lr: object = _result(degradation, hr, scale)
-            kind = "None" if lr is None else f"a {type(lr).__name__}"
-            assert isinstance(lr, np.ndarray), f"{case} gave {kind}: return an array of numpy"
-            found = cast("U8", lr)
+            found = _result(degradation, hr, scale)
+            kind = a_kind(found)
+            fine = isinstance(cast("object", found), np.ndarray)
+            assert fine, f"{case} gave {kind}: return an array of numpy"
             assert np.array_equal(hr, before), f"{case} changed hr in place: work on a copy"
             assert found.dtype == np.uint8, f"{case} gave {found.dtype}, not uint8"
             want = (height, width, 3)

@@ -27,6 +27,7 @@ from ._reach import (
     least,
     ran,
     reach_is_true,
+    runs_of,
     same_wherever_it_begins,
     spread,
     states_its_reach,
@@ -107,12 +108,8 @@ def states_papers(case: Case) -> None:
         kinds.generators.check_use(Use(case.name, each.args))
 
 
-def _runs(net: Generator) -> list[tuple[Callable[[torch.Tensor], torch.Tensor], int]]:
-    return [(lambda x, scale=scale: net(x, scale), scale) for scale in net.scales]
-
-
 def _sized(case: Case, net: Generator, sizes: Sequence[tuple[int, int]], batch: int) -> None:
-    for run, scale in _runs(net):
+    for run, scale in runs_of(net, net.scales):
         for height, width in sizes:
             x = fitting(net, *least(net, height, width), batch)
             y = ran(case, run, x)
@@ -144,9 +141,10 @@ def values_are_unclamped(case: Case) -> None:
     net = _module(case)
     draw = torch.Generator().manual_seed(1)
     for weight in net.parameters():  # some begin with zeros
-        weight.add_(0.05 * torch.randn(weight.shape, generator=draw))
+        noise = 0.1 / max(1, weight[:1].numel()) ** 0.5 if weight.dim() else 0.1
+        weight.add_(noise * torch.randn(weight.shape, generator=draw))
     x = 2 * (fitting(net, 16, 16, 2) > 0.5).float() - 0.5
-    for run, scale in _runs(net):
+    for run, scale in runs_of(net, net.scales):
         y = run(x)
         cut = float(((y == 0) | (y == 1)).float().mean())
         clamped = cut > 0.02 and y.min() >= 0 and y.std() > 0
@@ -179,7 +177,7 @@ def keeps_dtype(case: Case) -> None:
 def reach_bounds_the_receptive_field(case: Case) -> None:
     """A pixel that is not a number spoils others as far away as ``reach``, and no further."""
     net = _module(case)
-    reach_is_true(case, net, _runs(net))
+    reach_is_true(case, net, runs_of(net, net.scales))
 
 
 @torch.no_grad()

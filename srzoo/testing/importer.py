@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -66,17 +66,17 @@ def _converts(case: Case, tensors: Mapping[str, Tensor]) -> None:
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     match = made.recognise(shapes)
     assert match is not None, f"{case} does not recognise its own checkpoint"
-    found: Any = made.convert(tensors, match)
-    pair = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
+    found = made.convert(tensors, match)
+    pair = isinstance(cast("object", found), tuple) and len(found) == 2
     assert pair, f"{case}.convert gave {found!r}: return config, tensors"
-    config: dict[str, Any] = found[0]
+    config, made_of = found
     for key in ("generator", "args"):
         assert key in config, f"{case}.convert gave a config without {key!r}"
     network = kinds.generators.build(Use(config["generator"], config["args"]))
     want = network.state_dict()
-    missing, more = sorted(want.keys() - found[1].keys()), sorted(found[1].keys() - want.keys())
+    missing, more = sorted(want.keys() - made_of.keys()), sorted(made_of.keys() - want.keys())
     assert not missing, f"{case}.convert gave no {missing[0]}, which {config['generator']} has"
     assert not more, f"{case}.convert gave {more[0]}, which {config['generator']} has not"
-    network.load_state_dict(found[1])
+    network.load_state_dict(made_of)
     same = all(torch.equal(tensors[name], before[name]) for name in before)
     assert same, f"{case}.convert changed a tensor of the checkpoint in place"

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..contracts import Pair
 from ..plugins import kinds
 from ._case import Case, picture
-from ._promise import built, can, has, run_all, suite
+from ._promise import a_kind, built, can, has, run_all, suite
 
 
 def _loss(case: Case) -> Any:
@@ -39,8 +39,8 @@ def a_scalar(case: Case) -> None:
     pair = _pair()
     before = [each.detach().clone() for each in (pair.lr, pair.hr, pair.sr)]
     value: object = loss(pair)
-    kind = "None" if value is None else f"a {type(value).__name__}"
-    assert isinstance(value, Tensor), f"{case} gave {kind}: return a tensor without dimensions"
+    what = f"{case} gave {a_kind(value)}: return a tensor without dimensions"
+    assert isinstance(value, Tensor), what
     mend = "return the mean: `.mean()`"
     assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}: {mend}"
     assert value.isfinite(), f"{case} gave {value}"
@@ -80,7 +80,7 @@ def card_args_are_arguments(case: Case) -> None:
 def _backward(case: Case, value: Tensor) -> None:
     mend = "compute it from pair.sr, without detach, item, round or numpy"
     assert value.requires_grad, f"{case} gives no gradient: {mend}"
-    value.backward()
+    torch.autograd.backward(value)
 
 
 def gradient_reaches_sr(case: Case) -> None:

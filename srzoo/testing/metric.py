@@ -13,7 +13,7 @@ from ..errors import SrzooError
 from ..plugins import kinds
 from ..plugins.importing import described
 from ._case import Case
-from ._promise import built, can, has, run_all, suite
+from ._promise import a_kind, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -73,11 +73,10 @@ def gives_one_number(case: Case) -> None:
     hr = _picture()
     sr = _noisy(hr, 8)
     before = sr.copy(), hr.copy()
-    value: object = metric(sr, hr, 2)
+    value = cast("object", metric(sr, hr, 2))
     for name, one, old in zip(("sr", "hr"), (sr, hr), before, strict=True):
         assert np.array_equal(one, old), f"{case} changed {name} in place: work on a copy"
-    kind = "None" if value is None else f"a {type(value).__name__}"
-    assert isinstance(value, float), f"{case} gave {kind}: return `float(...)`"
+    assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
     assert np.isfinite(value), f"{case} gave {value}"
     values = {metric(sr, hr, 2) for _ in range(3)} | {value, _metric(case)(sr, hr, 2)}
     same = len(values) == 1

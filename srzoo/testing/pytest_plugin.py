@@ -104,7 +104,9 @@ class Part(pytest.Collector):
     @classmethod
     def of(cls, session: pytest.Session, name: str, plugin: Plugin, checks: list[Check]) -> Part:
         """Below the session: no file of the project stands for it."""
-        made: Part = cls.from_parent(session, name=name, nodeid=name)
+        made: Part = cls.from_parent(  # pyright: ignore[reportUnknownMemberType]
+            session, name=name, nodeid=name
+        )
         made.plugin, made.checks = plugin, checks
         return made
 
@@ -122,7 +124,7 @@ class Promise(pytest.Item):
     @classmethod
     def of(cls, part: Part, check: Check) -> Promise:
         """An item below its part."""
-        made: Promise = cls.from_parent(part, name=check.title)
+        made: Promise = cls.from_parent(part, name=check.title)  # pyright: ignore[reportUnknownMemberType]
         made.check, made.part = check, part
         return made
 
