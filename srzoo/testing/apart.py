@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PATIENCE = 600.0
 """Seconds that one part may take; some engines compile."""
 
+START = 600.0
+"""Seconds until the process has imported what it needs."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -85,9 +88,10 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
 
         threading.Thread(target=read, daemon=True).start()
         try:
+            ready = lines.get(timeout=START)
             for plugin in plugins:
                 try:
-                    line = lines.get(timeout=patience)
+                    line = lines.get(timeout=patience) if ready else b""
                 except queue.Empty:
                     yield Outcome(plugin, (Fault(f"{plugin} does not end in {patience:.0f} s"),))
                     return

@@ -1,6 +1,6 @@
 """The process beside: ``python -m srzoo.testing.worker '[["block", "package:name"]]'``.
 
-It writes a line of JSON for each part. What parts print goes to standard error.
+It writes an empty line when it is ready, and a line of JSON for each part. What parts print goes to standard error.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ def main() -> None:
     os.dup2(2, 1)
     from .parts import look_at  # after that: imports may print, too
 
+    answers.write("\n")
+    answers.flush()
     for kind, name in json.loads(sys.argv[1]):
         outcome = look_at(kinds.kind(kind).find(name))
         answers.write(json.dumps(outcome.plain()) + "\n")
