@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ._console import as_json, table
+from ._plugin_check import check
 from ._plugin_install import install, uninstall
 from ._plugin_new import new
 from ._plugin_try import try_
@@ -47,13 +48,4 @@ def show(kind: str, name: str) -> None:
     _plugin_show.show(kinds.kind(kind).find(name))
 
 
-@plugin.command("check")
-def check() -> None:
-    """Import every plugin and say what is wrong; exit code 1 if anything is."""
-    from ..plugins import kinds
-
-    problems = kinds.problems()
-    for problem in problems:
-        click.echo(f"{problem.plugin}: {problem.what}")
-    click.echo(f"{len(kinds.plugins())} plugins, {len(problems)} problems")
-    raise SystemExit(1 if problems else 0)
+plugin.add_command(check)

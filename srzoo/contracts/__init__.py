@@ -131,7 +131,7 @@ class Generator(Module, Protocol):
     def __call__(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped; H and W on the grid.
 
-        ``scale`` is one of ``scales`` and may be None where there is only one. Whatever
+        H and W are 1 or more, and 8 or more where ``reach`` is None. ``scale`` is one of ``scales`` and may be None where there is only one. Whatever
         normalisation the network needs happens inside.
         """
         ...
@@ -144,7 +144,7 @@ class SplitGenerator(Generator, Protocol):
     the same at every LR pixel: then it is folded into one convolution.
 
     Attributes:
-        tail_reach: how many LR pixels on each side ``reconstruct`` looks.
+        tail_reach: how many LR pixels on each side ``reconstruct`` looks; 1 at least.
     """
 
     @fact
@@ -249,7 +249,13 @@ class Degradation(Protocol):
     def deterministic(self) -> bool: ...  # noqa: D102
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
-        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``."""
+        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``.
+
+        ``hr`` stays as it is, and may be a view that cannot be written.
+
+        Raises:
+            ValueError: H or W is no multiple of ``scale``.
+        """
         ...
 
 
@@ -272,7 +278,11 @@ class Metric(Protocol):
     def protocol(self) -> str: ...  # noqa: D102
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """Compare two uint8 pictures H x W x 3 of one size."""
+        """Compare two uint8 pictures H x W x 3 of one size; both stay as they are.
+
+        Raises:
+            SrzooError: they are of two sizes, or ``hr`` is None and it needs one.
+        """
         ...
 
 
@@ -300,7 +310,7 @@ class Importer(Protocol):
     """Turns a foreign checkpoint into a model folder."""
 
     def recognise(self, shapes: Mapping[str, Sequence[int]]) -> object | None:
-        """What kind of checkpoint has tensors of these names and shapes, or None."""
+        """What kind of checkpoint has tensors of these names and shapes; None if unknown."""
         ...
 
     def convert(

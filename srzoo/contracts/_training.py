@@ -41,7 +41,7 @@ class Loss(Protocol):
     def reference(self) -> bool: ...
 
     def __call__(self, pair: Pair) -> Tensor:
-        """A scalar, averaged over the batch."""
+        """A scalar, averaged over batch and pixels; what ``pair`` has stays as it is."""
         ...
 
 

@@ -34,26 +34,26 @@ def packaged(file: str) -> list[Packaged]:
     """
     found = [
         Packaged(plugin.name if plugin.dist == LOCAL_DIST else plugin.dist, path.parent)
-        for plugin, roots in kinds.cards.each(_roots)
-        for root in roots
+        for plugin, places in kinds.cards.each(roots)
+        for root in places
         for path in sorted(root.glob(f"*/{file}"))
     ]
     return sorted(found, key=lambda one: one.dist != OWN_DIST)
 
 
-def _roots(plugin: Plugin) -> list[Path]:
+def roots(plugin: Plugin) -> list[Path]:
     """The folders of a card package."""
     if plugin.dist == LOCAL_DIST:
         places = getattr(kinds.cards.get(plugin.name), "__path__", ())
-        roots = [Path(place) for place in places]
+        found = [Path(place) for place in places]
     else:
-        roots = [way[-1] for way in packages.folders(plugin.target) if way[-1].is_dir()]
-    if not roots:
+        found = [way[-1] for way in packages.folders(plugin.target) if way[-1].is_dir()]
+    if not found:
         raise BrokenPluginError(
             f"{plugin} is no package of model folders: {plugin.target}",
             f"Upgrade or uninstall {plugin.dist}",
         )
-    return roots
+    return found
 
 
 def by_name(file: str) -> dict[str, Path]:

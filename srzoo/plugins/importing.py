@@ -44,7 +44,7 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
         BrokenPluginError: it cannot be imported.
     """
     start = time.perf_counter()
-    with _signals_noted() as noted, contextlib.redirect_stdout(sys.stderr):
+    with signals_noted() as noted, contextlib.redirect_stdout(sys.stderr):
         try:
             found = entry.load()
         except BaseException as error:
@@ -179,7 +179,7 @@ def described(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _signals_noted() -> Generator[list[int]]:
+def signals_noted() -> Generator[list[int]]:
     """The signals that arrive meanwhile, and are handled as before."""
     noted: list[int] = []
     before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}

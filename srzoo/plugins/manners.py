@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import BrokenPluginError
@@ -74,14 +75,42 @@ def broken_rules(target: object) -> list[str]:
     try:
         if not (inspect.isclass(target) or inspect.isfunction(target)):
             return []  # a package of model folders, a click command
-        if not inspect.getdoc(target):
-            faults.append("has no docstring")
+        if not _docstring(target):
+            faults.append("has no docstring: say what it is and where it comes from")
         parameters = inspect.signature(target).parameters.values()
     except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
         return [*faults, f"does not tell its arguments: {importing.described(error)}"]
     for parameter in parameters:
+        name = parameter.name
         if parameter.kind is parameter.VAR_KEYWORD:
-            faults.append(f"takes **{parameter.name}: name every argument")
+            faults.append(f"takes **{name}: name every argument")
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            faults.append(f"takes *{name}: name every argument")
         elif parameter.kind is not parameter.KEYWORD_ONLY:
-            faults.append(f"argument {parameter.name} is not keyword-only")
+            faults.append(f"argument {name} is not keyword-only: write * before it")
     return faults
+
+
+def unannotated(target: Callable[..., object]) -> list[str]:
+    """Arguments that recipes and configs may give, and that say nothing of their types."""
+    return [
+        f"argument {name} has no annotation: write `{name}: {_type(parameter)}`"
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.annotation is parameter.empty
+    ]
+
+
+def _docstring(target: object) -> str:
+    """Its own, or that of a base which is somebody's plugin: not of ``nn.Module`` or a contract."""
+    if not inspect.isclass(target):
+        return inspect.getdoc(target) or ""
+    others = ("builtins", "torch", "typing", __name__.partition(".")[0])
+    own = [each for each in target.__mro__ if each.__module__.partition(".")[0] not in others]
+    return next((text for each in own if (text := vars(each).get("__doc__"))), "")
+
+
+def _type(parameter: inspect.Parameter) -> str:
+    """What an annotation might say, by the default."""
+    default: object = parameter.default
+    plain = isinstance(default, bool | int | float | str)
+    return type(default).__name__ if plain else "int" if parameter.name == "channels" else "..."

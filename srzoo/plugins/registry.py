@@ -349,22 +349,30 @@ class Registry(Generic[T]):
 
     def check(self) -> list[Problem]:
         """Import every plugin, and say what is wrong with each."""
-        problems = [
+        return self.misnamed() + [
+            Problem(plugin, what) for plugin in self for what in self.faults(plugin)
+        ]
+
+    def misnamed(self) -> list[Problem]:
+        """Those that nothing finds, for the name that their package gives them."""
+        return [
             Problem(plugin, f"its name holds a colon: nothing finds {plugin.name!r}")
             for plugin, _ in self._entries()
             if ":" in plugin.name
         ]
-        for plugin, target in self.loaded():
-            others = [one for one in self._called(plugin.name) if one != plugin]
-            if any(other.dist == OWN_DIST for other in others):
-                problems.append(Problem(plugin, _hidden(plugin)))
-            elif others and plugin.dist != OWN_DIST:
-                problems.append(Problem(plugin, f"another distribution claims {plugin.name} too"))
-            if isinstance(target, PluginError):
-                problems.append(Problem(plugin, str(target)))
-            else:
-                problems += [Problem(plugin, what) for what in manners.broken_rules(target)]
-        return problems
+
+    def faults(self, plugin: Plugin) -> list[str]:
+        """Import one plugin, and say what is wrong with its name, its import and its manners."""
+        others = [one for one in self._called(plugin.name) if one != plugin]
+        found: list[str] = []
+        if any(other.dist == OWN_DIST for other in others):
+            found.append(_hidden(plugin))
+        elif others and plugin.dist != OWN_DIST:
+            found.append(f"another distribution claims {plugin.name} too")
+        try:
+            return found + manners.broken_rules(self.get(plugin.full_name))
+        except PluginError as error:
+            return [*found, str(error)]
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
         if self._metadata is None:

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Pair
-from ..plugins import kinds
-from ..plugins.registry import Use
 from ._case import Case, picture
+from ._promise import built, can, run_all, suite
 
 
 class Brightness(nn.Module):
@@ -29,7 +28,7 @@ class Brightness(nn.Module):
 
 
 def _loss(case: Case) -> Any:
-    return kinds.adversarial_losses.build(Use(case.name, case.args))
+    return built("adversarial-loss", case)
 
 
 def _pair(made: float, real: float = 0.7) -> Pair:
@@ -40,10 +39,14 @@ def _pair(made: float, real: float = 0.7) -> Pair:
 
 def two_scalars(case: Case) -> None:
     """Both players get a finite number."""
+    for name in ("for_generator", "for_discriminator"):
+        can(case, _loss(case), name, f"write `def {name}(self, discriminator, pair)`")
     for value in (
         _loss(case).for_generator(Brightness(), _pair(0.3)),
         _loss(case).for_discriminator(Brightness(), _pair(0.3)),
     ):
+        found: object = value
+        assert isinstance(found, Tensor), f"{case} gave a {type(found).__name__}, and no tensor"
         assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}"
         assert value.isfinite(), f"{case} gave {value}"
 
@@ -98,7 +101,8 @@ def maps_and_vectors_alike(case: Case) -> None:
         assert torch.allclose(a, b), f"{case}.{player} gives {float(a)} for maps, {float(b)} else"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "adversarial-loss",
     two_scalars,
     the_generator_wants_to_look_real,
     the_discriminator_wants_to_tell,
@@ -113,5 +117,4 @@ def check_adversarial_loss(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
 from ..contracts import Block
 from ..plugins import kinds
-from ._case import Case, fitting, grid, ran, same_wherever_it_begins, seeded, spread, unreached
+from ._case import Case, go_back, seeded, unreached
+from ._promise import run_all, suite
+from ._reach import (
+    fitting,
+    grid,
+    least,
+    ran,
+    reach_is_true,
+    same_wherever_it_begins,
+    states_its_reach,
+)
 
 
 def _module(case: Case) -> Block:
@@ -22,11 +31,14 @@ def _features(case: Case, net: object, height: int, width: int) -> torch.Tensor:
 
 def is_a_block(case: Case) -> None:
     """It is an ``nn.Module`` built with ``channels``, and states its ``reach``."""
+    parameters = kinds.blocks.signature(case.name).parameters
+    write = "write `def __init__(self, *, channels: int)`"
+    assert "channels" in parameters, f"{case} is not built with channels: {write}"
+    fine = isinstance(case.args.get("channels"), int)
+    assert fine, f"{case}: arguments have no channels: write `examples = ({{'channels': 8}},)`"
     net = _module(case)
-    assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    reach: object = net.reach
-    assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
     grid(case, net)
+    states_its_reach(case, net, case.args["channels"])
 
 
 @torch.no_grad()
@@ -35,23 +47,21 @@ def keeps_the_shape(case: Case) -> None:
     net = _module(case)
     for training in (False, True):
         net.train(training)
-        for height, width in ((1, 1), (1, 7), (6, 5)):
-            x = _features(case, net, height, width)
+        for height, width in ((6, 5), (1, 7), (1, 1)):
+            x = _features(case, net, *least(net, height, width))
             before = x.clone()
             y = ran(case, net, x)
-            assert y.shape == x.shape, f"{case} made {tuple(y.shape)} of {tuple(x.shape)}"
+            shapes = f"{tuple(y.shape)} of {tuple(x.shape)}"
+            assert y.shape == x.shape, f"{case} made {shapes}: a block keeps the shape"
+            assert y.dtype == x.dtype, f"{case} turned {x.dtype} into {y.dtype}"
             assert torch.equal(x, before), f"{case} changed its input in place"
 
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A value that is not a number spoils nothing further away than ``reach``."""
+    """A value that is not a number spoils others as far away as ``reach``, and no further."""
     net = _module(case)
-    if net.reach is None:
-        return
-    away = spread(net, net, case.args["channels"])
-    assert away is not None, f"{case}: the output does not depend on the input"
-    assert away <= net.reach, f"{case} reaches {away} pixels, not {net.reach}"
+    reach_is_true(case, net, [(net, 1)], case.args["channels"])
 
 
 @torch.no_grad()
@@ -66,15 +76,15 @@ def same_wherever_a_picture_begins(case: Case) -> None:
 def deterministic_in_eval(case: Case) -> None:
     """In eval mode the same features give the same values."""
     net = _module(case)
-    x = _features(case, net, 6, 5)
+    x = _features(case, net, *least(net, 6, 5))
     assert torch.equal(net(x), net(x)), f"{case} is not deterministic"
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the input, gets a gradient."""
     net = _module(case).train()
-    x = _features(case, net, 6, 5).requires_grad_()
-    torch.autograd.backward(net(x).square().mean())
+    x = _features(case, net, *least(net, 6, 5)).requires_grad_()
+    go_back(case, net(x))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the input"
 
@@ -83,14 +93,15 @@ def gradients_reach_every_parameter(case: Case) -> None:
 def survives_its_state_dict(case: Case) -> None:
     """BatchNorm's statistics included, a loaded copy gives the same values."""
     net = _module(case).train()
-    x = _features(case, net, 6, 5)
+    x = _features(case, net, *least(net, 6, 5))
     net(x)
     copy = seeded(kinds.blocks, case, seed=1)
     copy.load_state_dict(net.state_dict(), strict=True)
     assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "block",
     is_a_block,
     keeps_the_shape,
     reach_bounds_the_receptive_field,
@@ -107,5 +118,4 @@ def check_block(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

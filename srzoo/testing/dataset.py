@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ import numpy as np
 
 from ..contracts import Dataset, Described, KeyedPictures, NamedPictures, Sample, SizedPictures
 from ..contracts.optional import described
-from ..plugins import arguments
+from ..plugins import arguments, kinds
+from ._case import Case
+from ._promise import built, suite
 
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""
@@ -32,6 +35,9 @@ def _same(first: Sample, second: Sample) -> bool:
 
 def has_pictures(dataset: Dataset) -> None:
     """It has a length, and an IndexError beyond it, so that ``for`` ends."""
+    for name, given in (("__len__", "self"), ("__getitem__", "self, index")):
+        write = f"write `def {name}({given})`"
+        assert hasattr(dataset, name), f"{type(dataset).__name__} has no {name}: {write}"
     length = len(dataset)
     assert length > 0, "the dataset is empty"
     try:
@@ -72,16 +78,27 @@ def names_are_unique(dataset: Dataset) -> None:
 
 def same_every_time(dataset: Dataset) -> None:
     """The same index gives the same sample, also when the first was painted over."""
-    for index in _some(dataset)[:3]:
+    places = _some(dataset)
+    kept: list[Sample] = []
+    for index in places:
         first = dataset[index]
-        kept = Sample(first.name, first.hr.copy(), None if first.lr is None else first.lr.copy())
+        lr = None if first.lr is None else first.lr.copy()
+        kept.append(Sample(first.name, first.hr.copy(), lr))
         if first.hr.flags.writeable:
             first.hr[...] = 0
-        assert _same(kept, dataset[index]), f"dataset[{index}] differs from one time to the next"
+    mend = "an item is one picture, whole; crops and chance are the trainer's business"
+    for _ in range(2):
+        for index, want in reversed([*zip(places, kept, strict=True)]):
+            same = _same(want, dataset[index])
+            assert same, f"dataset[{index}] differs from one time to the next: {mend}"
 
 
 def fingerprint_is_steady(dataset: Dataset) -> None:
     """Reading pictures does not change the fingerprint."""
+    mend = "write `fingerprint`, a text that changes when any picture does"
+    assert hasattr(dataset, "fingerprint"), (
+        f"{type(dataset).__name__} states no fingerprint: {mend}"
+    )
     before = dataset.fingerprint
     assert isinstance(before, str), f"the fingerprint is {before!r}"
     assert before, "the fingerprint is empty"
@@ -143,7 +160,7 @@ def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
         assert own == facts.own_lr, f"describe says that it {what}, and dataset[{index}] differs"
 
 
-CHECKS: tuple[Callable[[Dataset], None], ...] = (
+DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (
     has_pictures,
     gives_samples,
     names_are_unique,
@@ -167,7 +184,31 @@ def check_dataset(dataset: Dataset, args: Mapping[str, Any] | None = None) -> No
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
+    for check in DATASET_CHECKS:
         check(dataset)
     if args is not None:
         describes_itself(dataset, args)
+
+
+def _of_a_case(check: Callable[[Dataset], None]) -> Callable[[Case], None]:
+    @functools.wraps(check)
+    def checked(case: Case) -> None:
+        try:
+            check(built("dataset", case))
+        except AssertionError as error:
+            raise AssertionError(f"{case}: {error}") from error.__cause__ or error
+
+    return checked
+
+
+def describes_what_is_in_it(case: Case) -> None:
+    """What its class tells of its arguments, if it tells anything, is what is in it."""
+    stated = kinds.datasets.signature(case.name).parameters
+    defaults = {name: each.default for name, each in stated.items()}
+    describes_itself(built("dataset", case), {**defaults, **case.args})
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "dataset", *map(_of_a_case, DATASET_CHECKS), describes_what_is_in_it
+)
+"""The same of one that is installed, and can be built with its ``examples``."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
 
 from ..contracts import Degradation
-from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.importing import described
 from ._case import Case
+from ._promise import a_kind, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ CLEAN = 2.0
 
 
 def _degradation(case: Case) -> Degradation:
-    return kinds.degradations.build(Use(case.name, case.args))
+    return built("degradation", case)
 
 
 def _photo(height: int, width: int) -> U8:
@@ -44,27 +44,45 @@ def _result(degradation: Degradation, hr: U8, scale: int, seed: int = 0) -> U8:
     return degradation(hr, scale, np.random.default_rng(seed))
 
 
+def is_a_degradation(case: Case) -> None:
+    """It says whether it draws chance, and is called with HR, a scale and where chance is from."""
+    degradation = _degradation(case)
+    mend = "write `deterministic = True`; False for one that draws from rng"
+    value: object = has(case, degradation, "deterministic", mend)
+    assert isinstance(value, bool), f"{case}.deterministic is {value!r}: {mend}"
+    can(case, degradation, "__call__", "write `def __call__(self, hr, scale, rng)`")
+
+
 def size_and_type(case: Case) -> None:
     """Uint8 H/scale x W/scale x 3 at scales 2, 3 and 4, down to a single LR pixel."""
     degradation = _degradation(case)
-    assert isinstance(degradation.deterministic, bool), f"{case}.deterministic is no bool"
     for scale in SCALES:
-        for height, width in ((1, 1), (1, 9), (7, 5), (24, 17)):
-            lr = _result(degradation, _photo(height * scale, width * scale), scale)
-            assert lr.dtype == np.uint8, f"{case} gave {lr.dtype}, not uint8"
+        for height, width in ((24, 17), (7, 5), (1, 9), (1, 1)):
+            hr = _photo(height * scale, width * scale)
+            before = hr.copy()
+            found = _result(degradation, hr, scale)
+            kind = a_kind(found)
+            fine = isinstance(cast("object", found), np.ndarray)
+            assert fine, f"{case} gave {kind}: return an array of numpy"
+            assert np.array_equal(hr, before), f"{case} changed hr in place: work on a copy"
+            assert found.dtype == np.uint8, f"{case} gave {found.dtype}, not uint8"
             want = (height, width, 3)
-            assert lr.shape == want, f"{case} x{scale} gave {lr.shape}, not {want}"
+            assert found.shape == want, f"{case} x{scale} gave {found.shape}, not {want}"
 
 
 def refuses_other_sizes(case: Case) -> None:
     """A size that is no multiple of the scale is a ValueError, not a guess."""
     degradation = _degradation(case)
+    mend = "raise a ValueError where a side is no multiple of the scale"
     for height, width in ((16, 17), (17, 16)):
         try:
             _result(degradation, _photo(height, width), 4)
         except ValueError:
             continue
-        raise AssertionError(f"{case} took {width}x{height} at scale 4 without a ValueError")
+        except Exception as error:
+            what = f"{width}x{height} at scale 4 is {described(error)}"
+            raise AssertionError(f"{case}: {what}: {mend}") from error
+        raise AssertionError(f"{case} took {width}x{height} at x4 without a ValueError: {mend}")
 
 
 def leaves_the_picture_alone(case: Case) -> None:
@@ -73,7 +91,12 @@ def leaves_the_picture_alone(case: Case) -> None:
     view = _photo(32, 48)[::-1, 8:40].swapaxes(0, 1)
     view.flags.writeable = False
     before = view.copy()
-    same = np.array_equal(_result(degradation, view, 4), _result(degradation, before.copy(), 4))
+    try:
+        found = _result(degradation, view, 4)
+    except ValueError as error:
+        what = f"{case} fails on a turned picture that may not be written: {described(error)}"
+        raise AssertionError(f"{what}: work on a copy") from error
+    same = np.array_equal(found, _result(degradation, before.copy(), 4))
     assert same, f"{case} gives something else for a view than for a copy"
     assert np.array_equal(view, before), f"{case} changed its input in place"
 
@@ -89,7 +112,9 @@ def all_chance_comes_from_rng(case: Case) -> None:
             first = _result(degradation, hr, 4, seed)
             np.random.seed(seed + 99)
             again = _result(_degradation(case), hr, 4, seed)
-            assert np.array_equal(first, again), f"{case} uses chance that is not rng's"
+            mend = "draw from rng alone, not from random, numpy.random or torch"
+            same = np.array_equal(first, again)
+            assert same, f"{case} uses chance that is not rng's: {mend}"
     finally:
         np.random.set_state(state)
 
@@ -169,11 +194,13 @@ def _normal(picture: U8) -> F64:
     return (gray - gray.mean()) / gray.std()
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "degradation",
+    is_a_degradation,
     size_and_type,
     refuses_other_sizes,
-    leaves_the_picture_alone,
     all_chance_comes_from_rng,
+    leaves_the_picture_alone,
     says_whether_it_is_deterministic,
     says_whether_it_is_clean,
     keeps_the_brightness,
@@ -187,5 +214,4 @@ def check_degradation(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

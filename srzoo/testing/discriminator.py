@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
 from ..contracts import Discriminator
-from ..plugins import kinds
-from ._case import Case, picture, seeded, unreached
+from ..plugins import importing, kinds
+from ._case import Case, go_back, picture, seeded, unreached
+from ._promise import has, run_all, suite
+
+SEEDS = 16
 
 
 def _module(case: Case) -> Discriminator:
@@ -18,11 +20,10 @@ def _module(case: Case) -> Discriminator:
 
 def is_a_discriminator(case: Case) -> None:
     """It is an ``nn.Module`` that states its ``min_size``."""
-    net = _module(case)
-    assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    size: object = net.min_size
-    assert isinstance(size, int), f"{case}.min_size is {size!r}"
-    assert size >= 1, f"{case}.min_size is {size}"
+    mend = "write `min_size = N`, the least height and width that it can judge"
+    size: object = has(case, _module(case), "min_size", mend)
+    fine = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+    assert fine, f"{case}.min_size is {size!r}: {mend}"
 
 
 def any_size_above_the_minimum(case: Case) -> None:
@@ -32,23 +33,36 @@ def any_size_above_the_minimum(case: Case) -> None:
     for training in (False, True):
         net.train(training)
         for height, width in ((least, least), (least + 1, least + 7), (2 * least + 3, least)):
-            logits = net(picture(height, width, 2))
+            try:
+                logits: object = net(picture(height, width, 2))
+            except RuntimeError as error:
+                mend = f"min_size is {least}: it works on all pictures from there, or is more"
+                reason = importing.described(error).splitlines()[0]
+                raise AssertionError(
+                    f"{case} fails on {height}x{width} pixels: {reason}. {mend}"
+                ) from error
+            assert isinstance(logits, torch.Tensor), f"{case} gave a {type(logits).__name__}"
             shape = tuple(logits.shape)
             right = shape == (2, 1) or (len(shape) == 4 and shape[:2] == (2, 1) and min(shape) > 0)
-            assert right, f"{case} gave {shape} for {height}x{width}"
+            want = "logits are B x 1 or B x 1 x h x w"
+            assert right, f"{case} gave {shape} for {height}x{width}: {want}"
             assert logits.isfinite().all(), f"{case} gave values that are not finite"
 
 
+@torch.no_grad()
 def gives_logits(case: Case) -> None:
-    """Values of both signs are possible: no sigmoid at the end."""
+    """Values of both signs are possible, whatever its weights are: no sigmoid at the end."""
     net = _module(case)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.mul_(3)
-        y = net(picture(net.min_size, net.min_size, 4))
-        last = [m for m in net.modules() if not any(m.children())][-1]
-        assert not isinstance(last, nn.Sigmoid), f"{case} ends in a sigmoid"
-        assert y.isfinite().all(), f"{case} gave values that are not finite"
+    x = picture(net.min_size, net.min_size, 4)
+    trained = [weight for weight in net.parameters() if weight.requires_grad]
+    for seed in range(SEEDS):
+        draw = torch.Generator().manual_seed(seed)
+        for weight in trained:
+            weight.copy_(0.2 * torch.randn(weight.shape, generator=draw))
+        if not (net(x) >= 0).all():
+            return
+    mend = "leave out its sigmoid (or ReLU): losses want logits"
+    raise AssertionError(f"{case} gives no value below zero: {mend}")
 
 
 @torch.no_grad()
@@ -66,7 +80,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     """Each trainable parameter, and the picture itself, gets a gradient."""
     net = _module(case).train()
     x = picture(net.min_size + 8, net.min_size + 8, 2).requires_grad_()
-    torch.autograd.backward(net(x).square().mean())
+    go_back(case, net(x))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
     assert x.grad is not None, f"{case}: no gradient reaches the picture"
     assert x.grad.abs().sum() > 0, f"{case}: the gradient at the picture is zero"
@@ -83,7 +97,8 @@ def survives_its_state_dict(case: Case) -> None:
     assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "discriminator",
     is_a_discriminator,
     any_size_above_the_minimum,
     gives_logits,
@@ -99,5 +114,4 @@ def check_discriminator(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

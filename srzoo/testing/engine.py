@@ -23,10 +23,23 @@ from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case
 from ._network import NAME, SCALE, registered
+from ._promise import built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import F32, Runner
 
+ATTRIBUTES = {
+    "reach": "as the network has it",
+    "multiple": "as the network has it; 1 for most",
+    "model": "the nn.Module that runs, or None",
+    "parameters": "how many the network has, or None",
+}
+METHODS = {
+    "__call__": "self, x, scale",
+    "bytes_per_pixel": "self, scale",
+    "bytes_aside": "self, scale",
+    "free_memory": "self",
+}
 THREADS, PICTURES = 4, 24
 OFF = {"fp32": 1, "fp16": 2, "bf16": 8}
 """Levels of 8 bits that a value may be off, in the precision that "auto" means."""
@@ -38,7 +51,9 @@ ODD = (1, 1), (1, 9), (7, 5), (SMALLEST + 1, 3), (97, 41)
 def _runner(name: str) -> Runner:
     """Made once: an export takes seconds, and torch.compile more."""
     with registered() as folder:
-        return kinds.engines.build(name, folder=folder.path, device="auto", precision="auto")
+        more = {"folder": folder.path, "device": "auto", "precision": "auto"}
+        runner: Runner = built("engine", Case(name), **more)
+        return runner
 
 
 @cache
@@ -83,6 +98,19 @@ def states_its_facts(case: Case) -> None:
         assert one == other, f"{case}.{each.name} is {one!r}, and in {engine_facts.FILE} {other!r}"
 
 
+def has_what_a_runner_has(case: Case) -> None:
+    """It is built with a folder, a device and a precision; all methods and attributes are there."""
+    parameters = kinds.engines.signature(case.name).parameters
+    write = "write `def __init__(self, *, folder, device='auto', precision='auto')`"
+    lacks = [name for name in ("folder", "device", "precision") if name not in parameters]
+    assert not lacks, f"{case} takes no {', '.join(lacks)}: {write}"
+    runner = _runner(case.name)
+    for name, what in ATTRIBUTES.items():
+        has(case, runner, name, f"write `self.{name} = ...`, {what}")
+    for name, given in METHODS.items():
+        can(case, runner, name, f"write `def {name}({given})`")
+
+
 def refuses_what_it_does_not_state(case: Case) -> None:
     """A device or a precision that it does not state is a DeviceError."""
     stated = _stated(case.name)
@@ -111,7 +139,9 @@ def gives_what_torch_gives(case: Case) -> None:
     """Float32, s times as large, within a level of 8 bits of the network in torch."""
     for height, width in SIZES:
         x = trial_picture(height, width)
-        y = _runner(case.name)(x, SCALE)
+        y: F32 = _runner(case.name)(x, SCALE)
+        got: object = y
+        assert isinstance(got, np.ndarray), f"{case} gave a {type(got).__name__}, not an array"
         want = 1, 3, SCALE * height, SCALE * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
         assert y.dtype == np.float32, f"{case} gave {y.dtype}"
@@ -182,8 +212,10 @@ def memory_is_plausible(case: Case) -> None:
     assert free is None or free > 0, f"{case} says {free} bytes are free"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "engine",
     states_its_facts,
+    has_what_a_runner_has,
     refuses_what_it_does_not_state,
     tells_what_it_is,
     gives_what_torch_gives,
@@ -202,5 +234,4 @@ def check_engine(case: Case) -> None:
         AssertionError: the first promise that is broken.
         DeviceError: the engine cannot run here.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ import numpy as np
 from ..common import kept_folders
 from ..exporting import about, convert
 from ..exporting.trial import trial_picture
-from ..plugins import kinds
 from ._case import Case
 from ._network import NAME, SCALE, registered
+from ._promise import built, can, has, run_all, suite
 
 if TYPE_CHECKING:
-    from ..contracts import Session
+    from ..contracts import ExportFormat, Session
 
 SIZES = (5, 5), (5, 90), (70, 6), (33, 47)
 
@@ -28,7 +28,7 @@ class _Written:
     """A file in a format, in a folder that goes when the process does."""
 
     def __init__(self, name: str) -> None:
-        self.kind = kinds.export_formats.create(name)
+        self.kind: ExportFormat = built("export-format", Case(name))
         self.path = kept_folders.temporary_folder(self) / f"a b{self.kind.suffix}"
         with registered() as folder:
             convert.write(folder, SCALE, name, self.path)  # compares it with torch
@@ -40,6 +40,27 @@ class _Written:
 @cache
 def _written(name: str) -> _Written:
     return _Written(name)
+
+
+def has_what_a_format_has(case: Case) -> None:
+    """It is built without arguments; its facts are of the right kinds, its methods are there."""
+    made: object = built("export-format", case)
+    for name, kind, write in (
+        ("suffix", str, "suffix = '.onnx'`, of its file"),
+        ("beside", tuple, "beside = ()`, suffixes of files that stand beside it"),
+        ("packages", Mapping, "packages = {}`, distributions that it needs, and their modules"),
+        ("extra", str, "extra = ''`, which extra brings them"),
+    ):
+        value: object = has(case, made, name, f"write `{write}")
+        assert isinstance(value, kind), f"{case}.{name} is {value!r}: write `{write}"
+    suffix: str = getattr(made, "suffix", "")
+    assert suffix.startswith("."), f"{case}.suffix is {suffix!r}: write `suffix = '.{suffix}'`"
+    for name, given in (
+        ("write", "onnx, path, about"),
+        ("about", "path"),
+        ("open", "path, threads"),
+    ):
+        can(case, made, name, f"write `def {name}(self, {given})`")
 
 
 def writes_what_it_says(case: Case) -> None:
@@ -84,7 +105,9 @@ def stays_as_it_is(case: Case) -> None:
     assert kept_folders.record_files(made.path.parent) == before, f"{case} changed its files"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "export-format",
+    has_what_a_format_has,
     writes_what_it_says,
     takes_any_size,
     deterministic,
@@ -99,5 +122,4 @@ def check_export_format(case: Case) -> None:
         AssertionError: the first promise that is broken.
         DeviceError: what the format needs is not installed.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,16 +19,18 @@ from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..plugins.registry import Use
 from ..upscaling.upscaler import SMALLEST, Upscaler
-from ._case import (
-    Case,
+from ._case import Case, go_back, picture, seeded, unreached
+from ._promise import can, has, run_all, suite
+from ._reach import (
     fitting,
     grid,
-    picture,
+    least,
     ran,
+    reach_is_true,
+    runs_of,
     same_wherever_it_begins,
-    seeded,
     spread,
-    unreached,
+    states_its_reach,
 )
 
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))
@@ -40,13 +43,56 @@ def _module(case: Case) -> Generator:
 def is_a_generator(case: Case) -> None:
     """It is an ``nn.Module`` with ``scales``, ``reach``, and perhaps ``multiple``."""
     net = _module(case)
-    assert isinstance(net, nn.Module), f"{case} is a {type(net).__name__}, not an nn.Module"
-    scales: object = net.scales
-    assert isinstance(scales, tuple), f"{case}.scales is {scales!r}, not a tuple"
-    assert scales, f"{case}.scales is empty"
-    reach: object = net.reach
-    assert reach is None or (isinstance(reach, int) and reach >= 0), f"{case}.reach is {reach!r}"
+    write = "write `scales = (2,)`, the factors that it enlarges by"
+    scales: object = has(case, net, "scales", write)
+    assert isinstance(scales, tuple), f"{case}.scales is {scales!r}, not a tuple: {write}"
+    assert scales, f"{case}.scales is empty: {write}"
+    whole = all(
+        isinstance(each, int) and not isinstance(each, bool) and each >= 1
+        for each in cast("tuple[object, ...]", scales)
+    )
+    assert whole, f"{case}.scales is {scales!r}, not of whole numbers from 1: {write}"
     grid(case, net)
+    _takes_a_scale(case, net, "forward", "x")
+    states_its_reach(case, net)
+
+
+def _takes_a_scale(case: Case, net: Any, name: str, first: str) -> None:
+    """The core calls each method with a scale, by place."""
+    parameters = [*inspect.signature(getattr(net, name)).parameters.values()]
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    write = f"write `def {name}(self, {first}, scale=None)`"
+    told = ", ".join(p.name for p in parameters)
+    assert len(places) >= 2, f"{case}.{name} takes ({told}), and no scale: {write}"
+    needed = [p.name for p in parameters if p.default is p.empty and p not in places[:2]]
+    assert not needed, f"{case}.{name} needs {', '.join(needed)} besides a scale: {write}"
+    fine = len(net.scales) > 1 or places[1].default is not places[1].empty
+    assert fine, f"{case}.{name} cannot be called without its one scale: {write}"
+
+
+def is_split_or_whole(case: Case) -> None:
+    """``features``, ``reconstruct`` and ``tail_reach`` are all there, or none is."""
+    net: Any = _module(case)
+    called = {
+        name
+        for name in ("features", "reconstruct")
+        if callable(getattr(net, name, None)) and not isinstance(getattr(net, name), nn.Module)
+    }
+    linear = bool(getattr(net, "linear_tail", False))
+    if not hasattr(net, "tail_reach") and len(called) != 1:
+        without = "without features, reconstruct and tail_reach"
+        assert not linear, f"{case} has a linear_tail {without}: write `tail_reach = N`"
+        return
+    for name, what in (("features", "x"), ("reconstruct", "f")):
+        mend = "a generator that is split has features, reconstruct and tail_reach; else none"
+        can(case, net, name, mend)
+        _takes_a_scale(case, net, name, what)
+    mend = "write `tail_reach = N`, how many LR pixels on each side reconstruct looks; from 1"
+    reach: object = has(case, net, "tail_reach", mend)
+    fine = isinstance(reach, int) and not isinstance(reach, bool) and reach >= 1
+    assert fine, f"{case}.tail_reach is {reach!r}: {mend}"
 
 
 def states_papers(case: Case) -> None:
@@ -62,27 +108,48 @@ def states_papers(case: Case) -> None:
         kinds.generators.check_use(Use(case.name, each.args))
 
 
+def _sized(case: Case, net: Generator, sizes: Sequence[tuple[int, int]], batch: int) -> None:
+    for run, scale in runs_of(net, net.scales):
+        for height, width in sizes:
+            x = fitting(net, *least(net, height, width), batch)
+            y = ran(case, run, x)
+            want = (batch, 3, scale * x.shape[2], scale * x.shape[3])
+            if tuple(y.shape) == want:
+                assert y.isfinite().all(), f"{case} x{scale} gave values that are not finite"
+                continue
+            size = tuple(y.shape[2:])
+            others = [s for s in net.scales if size == (s * x.shape[2], s * x.shape[3])]
+            hint = f": that is x{others[0]}; does it look at `scale`?" if others else ""
+            raise AssertionError(f"{case} x{scale} gave {tuple(y.shape)}, not {want}{hint}")
+
+
 @torch.no_grad()
 def shape_at_each_scale(case: Case) -> None:
     """B x 3 x H x W becomes B x 3 x sH x sW, for all sizes on the grid, and in batches."""
-    net = _module(case)
-    for scale in net.scales:
-        for height, width in ODD_SIZES:
-            x = fitting(net, height, width, 2)
-            y = ran(case, lambda x, scale=scale: net(x, scale), x)
-            want = (2, 3, scale * x.shape[2], scale * x.shape[3])
-            assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
+    _sized(case, _module(case), ODD_SIZES, 2)
 
 
 @torch.no_grad()
 def one_pixel(case: Case) -> None:
     """A picture of one pixel is a picture; on a grid, one of one cell."""
+    _sized(case, _module(case), [(1, 1)], 1)
+
+
+@torch.no_grad()
+def values_are_unclamped(case: Case) -> None:
+    """Values beyond 0..1 come out as they are; a tanh that never gives any is no clamp."""
     net = _module(case)
-    for scale in net.scales:
-        x = fitting(net, 1, 1)
-        y = ran(case, lambda x, scale=scale: net(x, scale), x)
-        want = (1, 3, scale * x.shape[2], scale * x.shape[3])
-        assert tuple(y.shape) == want, f"{case} x{scale} gave {tuple(y.shape)}, not {want}"
+    draw = torch.Generator().manual_seed(1)
+    for weight in net.parameters():  # some begin with zeros
+        noise = 0.1 / max(1, weight[:1].numel()) ** 0.5 if weight.dim() else 0.1
+        weight.add_(noise * torch.randn(weight.shape, generator=draw))
+    x = 2 * (fitting(net, 16, 16, 2) > 0.5).float() - 0.5
+    for run, scale in runs_of(net, net.scales):
+        y = run(x)
+        cut = float(((y == 0) | (y == 1)).float().mean())
+        clamped = cut > 0.02 and y.min() >= 0 and y.std() > 0
+        mend = "leave out the clamp: srzoo bounds values when it writes pictures"
+        assert not clamped, f"{case} x{scale} cuts {100 * cut:.0f} % of its values off: {mend}"
 
 
 @torch.no_grad()
@@ -90,7 +157,7 @@ def scale_may_be_left_out(case: Case) -> None:
     """Where there is one scale, ``forward(x)`` is ``forward(x, scale)``."""
     net = _module(case)
     if len(net.scales) == 1:
-        x = fitting(net, 6, 5)
+        x = fitting(net, *least(net, 6, 5))
         assert torch.equal(net(x), net(x, net.scales[0])), f"{case}: scale=None differs"
 
 
@@ -99,7 +166,7 @@ def keeps_dtype(case: Case) -> None:
     """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         net = _module(case).to(dtype)
-        x = fitting(net, 6, 5).to(dtype)
+        x = fitting(net, *least(net, 6, 5)).to(dtype)
         before = x.clone()
         y = net(x, net.scales[0])
         assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}"
@@ -108,14 +175,9 @@ def keeps_dtype(case: Case) -> None:
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A pixel that is not a number spoils nothing further away than ``reach``."""
+    """A pixel that is not a number spoils others as far away as ``reach``, and no further."""
     net = _module(case)
-    if net.reach is None:
-        return
-    for scale in net.scales:
-        away = spread(net, lambda x, scale=scale: net(x, scale), factor=scale)
-        assert away is not None, f"{case} x{scale}: the output does not depend on the input"
-        assert away <= net.reach, f"{case} x{scale} reaches {away} LR pixels, not {net.reach}"
+    reach_is_true(case, net, runs_of(net, net.scales))
 
 
 @torch.no_grad()
@@ -138,15 +200,34 @@ def deterministic(case: Case) -> None:
 
 
 @torch.no_grad()
+def the_tail_looks_no_further(case: Case) -> None:
+    """What ``reconstruct`` gives of a pixel depends on features as far away as ``tail_reach``."""
+    net = _module(case)
+    if not splits(net):
+        return
+    for scale in net.scales:
+        x = fitting(net, *least(net, 9, 8))
+        f = net.features(x, scale)
+        if f.shape[2:] != x.shape[2:]:
+            continue  # on a grid, of which a tail is not asked
+
+        def run(f: torch.Tensor, net: Any = net, scale: int = scale) -> torch.Tensor:
+            return net.reconstruct(f, scale)
+
+        away = spread(net, run, f.shape[1], scale, net.tail_reach) or 0
+        write = f"write `tail_reach = {away}`"
+        say = f"{case} x{scale}: tail_reach is {away}, you say {net.tail_reach}: {write}"
+        assert away <= net.tail_reach, say
+
+
+@torch.no_grad()
 def features_then_reconstruct(case: Case) -> None:
     """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` says so."""
     net = _module(case)
     if not splits(net):
-        whole = not getattr(net, "linear_tail", False)
-        assert whole, f"{case} has a linear_tail without features, reconstruct and tail_reach"
         return
     for scale in net.scales:
-        x = fitting(net, 6, 5)
+        x = fitting(net, *least(net, 6, 5))
         f = net.features(x, scale)
         y = net.reconstruct(f, scale)
         assert torch.equal(y, net(x, scale)), f"{case} x{scale}: not forward()"
@@ -157,7 +238,8 @@ def features_then_reconstruct(case: Case) -> None:
             twice = net.reconstruct(2 * f, scale)
             error = float((twice - zero - 2 * (y - zero)).abs().max())
             assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
-            x = fitting(net, 9, 8)
+            side = 2 * net.tail_reach + 5
+            x = fitting(net, side, side)
             folded = Foldable(net, folded=True)(x, scale)
             border = scale * net.tail_reach
             inside = net(x, scale)[..., border:-border, border:-border]
@@ -171,7 +253,7 @@ def gradients_reach_every_parameter(case: Case) -> None:
     if not list(net.parameters()):
         return
     for scale in net.scales:
-        torch.autograd.backward(net(fitting(net, 8, 8, 2), scale).square().mean())
+        go_back(case, net(fitting(net, 8, 8, 2), scale))
     assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
 
 
@@ -206,16 +288,20 @@ def tiled_equals_whole(case: Case) -> None:
         assert error <= limit, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "generator",
     is_a_generator,
+    is_split_or_whole,
     states_papers,
     shape_at_each_scale,
     one_pixel,
+    values_are_unclamped,
     scale_may_be_left_out,
     keeps_dtype,
     reach_bounds_the_receptive_field,
     same_wherever_a_picture_begins,
     deterministic,
+    the_tail_looks_no_further,
     features_then_reconstruct,
     gradients_reach_every_parameter,
     survives_a_model_folder,
@@ -229,5 +315,4 @@ def check_generator(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

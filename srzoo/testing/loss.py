@@ -6,30 +6,65 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from ..contracts import Pair
 from ..plugins import kinds
-from ..plugins.registry import Use
 from ._case import Case, picture
+from ._promise import a_kind, built, can, has, run_all, suite
 
 
 def _loss(case: Case) -> Any:
-    return kinds.losses.build(Use(case.name, case.args))
+    return built("loss", case)
 
 
-def _pair(noise: float = 0.1) -> Pair:
-    hr = picture(40, 48, 2)
-    sr = hr + noise * (picture(40, 48, 2).flip(2) - 0.5)
-    return Pair(lr=picture(10, 12, 2), hr=hr, sr=sr.requires_grad_())
+def _pair(noise: float = 0.1, batch: int = 2) -> Pair:
+    hr = picture(40, 48, batch)
+    sr = hr + noise * (picture(40, 48, batch).flip(2) - 0.5)
+    return Pair(lr=picture(10, 12, batch), hr=hr, sr=sr.requires_grad_())
+
+
+def is_a_loss(case: Case) -> None:
+    """It is called, and ``reference`` says if it looks at HR."""
+    loss = _loss(case)
+    mend = "write `reference = True`; False for a loss that does not look at `pair.hr`"
+    reference: object = has(case, loss, "reference", mend)
+    assert isinstance(reference, bool), f"{case}.reference is {reference!r}: {mend}"
+    can(case, loss, "__call__", "write `def __call__(self, pair)`, or forward in an nn.Module")
 
 
 def a_scalar(case: Case) -> None:
-    """A finite number, averaged over the batch, and ``reference`` says if it looks at HR."""
+    """A finite number in a tensor; what it looks at stays as it was, and it draws no chance."""
     loss = _loss(case)
-    assert isinstance(loss.reference, bool), f"{case}.reference is {loss.reference!r}"
-    value = loss(_pair())
-    assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}"
+    pair = _pair()
+    before = [each.detach().clone() for each in (pair.lr, pair.hr, pair.sr)]
+    value: object = loss(pair)
+    what = f"{case} gave {a_kind(value)}: return a tensor without dimensions"
+    assert isinstance(value, Tensor), what
+    mend = "return the mean: `.mean()`"
+    assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}: {mend}"
     assert value.isfinite(), f"{case} gave {value}"
+    for name, old in zip(("lr", "hr", "sr"), before, strict=True):
+        same = torch.equal(getattr(pair, name).detach(), old)
+        assert same, f"{case} changed pair.{name} in place: work on a copy"
+    again = float(loss(_pair()).detach())
+    first = float(value.detach())
+    same = abs(again - first) <= 1e-5 * max(1e-3, abs(first))
+    assert same, f"{case} gave {first:g}, and {again:g} for the same pair: it draws chance"
+
+
+@torch.no_grad()
+def a_mean(case: Case) -> None:
+    """A batch twice as large, or pictures four times as large, do not give twice the number."""
+    loss, pair = _loss(case), _pair()
+    one = abs(float(loss(pair)))
+    if one < 1e-9:
+        return
+    for what, *repeats in (("a batch twice as large", 2, 1, 1, 1), ("larger pictures", 1, 1, 2, 2)):
+        more = Pair(*(each.repeat(*repeats) for each in (pair.lr, pair.hr, pair.sr)))
+        times = abs(float(loss(more))) / one
+        mend = "average over batch and pixels: `.mean()`, not `.sum()`"
+        assert times < 1.8, f"{case} is {times:.1f} times as much for {what}: {mend}"
 
 
 def card_args_are_arguments(case: Case) -> None:
@@ -42,10 +77,16 @@ def card_args_are_arguments(case: Case) -> None:
     assert not unknown, f"{case}.card_args has {unknown}, and it has no such argument"
 
 
+def _backward(case: Case, value: Tensor) -> None:
+    mend = "compute it from pair.sr, without detach, item, round or numpy"
+    assert value.requires_grad, f"{case} gives no gradient: {mend}"
+    torch.autograd.backward(value)
+
+
 def gradient_reaches_sr(case: Case) -> None:
     """The output gets a gradient that is finite and not zero."""
     pair = _pair()
-    _loss(case)(pair).backward()
+    _backward(case, _loss(case)(pair))
     assert pair.sr.grad is not None, f"{case} gives no gradient"
     assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite"
     assert pair.sr.grad.abs().sum() > 0, f"{case} gives no gradient"
@@ -67,13 +108,16 @@ def lowest_for_a_perfect_output(case: Case) -> None:
 def gradient_at_a_perfect_output_is_finite(case: Case) -> None:
     """No square root of zero: training may get there."""
     pair = _pair(0.0)
-    _loss(case)(pair).backward()
+    _backward(case, _loss(case)(pair))
     assert pair.sr.grad is not None, f"{case} gives no gradient"
     assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "loss",
+    is_a_loss,
     a_scalar,
+    a_mean,
     card_args_are_arguments,
     gradient_reaches_sr,
     lowest_for_a_perfect_output,
@@ -87,5 +131,4 @@ def check_loss(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

@@ -11,15 +11,16 @@ import numpy as np
 from ..contracts import Metric
 from ..errors import SrzooError
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.importing import described
 from ._case import Case
+from ._promise import a_kind, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import U8
 
 
 def _metric(case: Case) -> Metric:
-    return kinds.metrics.build(Use(case.name, case.args))
+    return built("metric", case)
 
 
 def _picture(height: int = 80, width: int = 96) -> U8:
@@ -37,12 +38,16 @@ def _noisy(picture: U8, sigma: float) -> U8:
 def is_a_metric(case: Case) -> None:
     """It says which way is up, whether it has a reference, and what it measures in one line."""
     metric = _metric(case)
-    for name in ("higher_is_better", "reference"):
-        value: object = getattr(metric, name)
-        assert isinstance(value, bool), f"{case}.{name} is {value!r}"
-    protocol: object = metric.protocol
-    assert isinstance(protocol, str), f"{case}.protocol is {protocol!r}"
-    assert len(protocol.strip().splitlines()) == 1, f"{case}.protocol is not one line"
+    stated = {"higher_is_better": "which way is up", "reference": "whether it needs HR"}
+    for name, what in stated.items():
+        mend = f"write `{name} = True` or False, {what}"
+        value: object = has(case, metric, name, mend)
+        assert isinstance(value, bool), f"{case}.{name} is {value!r}: {mend}"
+    mend = "write `protocol = '...'`, one line that says exactly what is measured"
+    protocol: object = has(case, metric, "protocol", mend)
+    assert isinstance(protocol, str), f"{case}.protocol is {protocol!r}: {mend}"
+    assert len(protocol.strip().splitlines()) == 1, f"{case}.protocol is not one line: {mend}"
+    can(case, metric, "__call__", "write `def __call__(self, sr, hr, scale)`")
 
 
 def states_facts(case: Case) -> None:
@@ -68,12 +73,14 @@ def gives_one_number(case: Case) -> None:
     hr = _picture()
     sr = _noisy(hr, 8)
     before = sr.copy(), hr.copy()
-    value: object = metric(sr, hr, 2)
-    assert isinstance(value, float), f"{case} gave a {type(value).__name__}"
+    value = cast("object", metric(sr, hr, 2))
+    for name, one, old in zip(("sr", "hr"), (sr, hr), before, strict=True):
+        assert np.array_equal(one, old), f"{case} changed {name} in place: work on a copy"
+    assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
     assert np.isfinite(value), f"{case} gave {value}"
-    assert metric(sr, hr, 2) == value, f"{case} is not deterministic"
-    same = np.array_equal(sr, before[0]) and np.array_equal(hr, before[1])
-    assert same, f"{case} changed a picture in place"
+    values = {metric(sr, hr, 2) for _ in range(3)} | {value, _metric(case)(sr, hr, 2)}
+    same = len(values) == 1
+    assert same, f"{case} is not deterministic: {sorted(values)} for the same pictures"
 
 
 def worse_is_worse(case: Case) -> None:
@@ -99,10 +106,19 @@ def refuses_other_sizes(case: Case) -> None:
             metric(_picture(), hr, 2)
         except SrzooError:
             continue
-        raise AssertionError(f"{case} compared pictures of two sizes, or with nothing")
+        except Exception as error:
+            what = f"{case} is given {_size(hr)}: {described(error)}"
+            raise AssertionError(f"{what}: raise a srzoo.errors.SrzooError instead") from error
+        mend = "raise a srzoo.errors.SrzooError"
+        raise AssertionError(f"{case} is given {_size(hr)}, and compares it: {mend}")
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+def _size(hr: U8 | None) -> str:
+    return "no HR picture" if hr is None else "pictures of two sizes"
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "metric",
     is_a_metric,
     states_facts,
     gives_one_number,
@@ -117,5 +133,4 @@ def check_metric(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

@@ -9,20 +9,33 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import NetworkFacts, Pair, Task, multiple_of, nn_module, on_grid, stated
-from ..plugins import kinds
-from ..plugins.registry import Use
 from ._case import Case, picture
+from ._promise import built, can, has, run_all, suite
 
 GENERATOR = "generator"
 STEPS = 1000
 """Over which the generator has to move once."""
 
 
+def _has_its_parts(case: Case, task: object) -> None:
+    for name in ("networks", "helpers"):
+        mend = f"write `self.{name} = {{}}`, with the nn.Modules by name"
+        found: object = has(case, task, name, mend)
+        assert isinstance(found, Mapping), f"{case}.{name} is {found!r}: {mend}"
+    mend = "write `scales = None`, which is any, or a tuple of those that it can work at"
+    scales: object = has(case, task, "scales", mend)
+    assert scales is None or isinstance(scales, tuple), f"{case}.scales is {scales!r}: {mend}"
+    for name, given in (("turns", "step"), ("terms", "pair, networks"),
+                        ("loss_of", "name, network, pair")):  # fmt: skip
+        can(case, task, name, f"write `def {name}(self, {given})`")
+
+
 def _task(case: Case) -> Task:
     """A task as the trainer has it."""
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-        task = kinds.tasks.build(Use(case.name, case.args))
+        task: Task = built("task", case)
+    _has_its_parts(case, task)
     for network in task.networks.values():
         network.train()
     for helper in task.helpers.values():
@@ -130,7 +143,8 @@ def each_network_follows_its_loss(case: Case) -> None:
             assert has == (who == name), f"{case}: the turn of {name} trains {who if has else ''}"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = (
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "task",
     modules_by_name,
     turns_follow_from_the_step,
     terms_lead_the_generator,
@@ -144,5 +158,4 @@ def check_task(case: Case) -> None:
     Raises:
         AssertionError: the first promise that is broken.
     """
-    for check in CHECKS:
-        check(case)
+    run_all(CHECKS, case)

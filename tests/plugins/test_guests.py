@@ -91,7 +91,7 @@ def test_what_there_is_is_listed(places, guest):
     {"card-import": "half installed", "engine-exit": "SystemExit: 3", "colon": "a colon",
      "command-builtin": "has the name of srzoo's own", "api": "no whole number",
      "interrupt": "KeyboardInterrupt", "metaclass": "plugin_api: RuntimeError",
-     "handlers": ""}.items(),
+     "handlers": "the stranger's network was built"}.items(),
 )  # fmt: skip
 def test_a_check_names_it(run, guest, what):
     found = run(guest, "plugin", "check", code=1 if what else 0).stdout

@@ -1,0 +1,101 @@
+"""``srzoo plugin check``: the suites of what is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ._console import as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..plugins.registry import Plugin
+
+
+@click.command("check")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--kind", help="Those of one kind alone, such as block.")
+@click.option("--all", "all_", is_flag=True, help="What srzoo brings, too.")
+@click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True,
+    help="Seconds that one plugin may take.",
+)  # fmt: skip
+def check(
+    names: tuple[str, ...], kind: str | None, all_: bool, json_: bool, timeout: float
+) -> None:
+    """Run the suites of the plugins that are installed; exit code 1 if anything is wrong.
+
+    A NAME is a plugin, KIND:NAME, or a package; without one, all that are not srzoo's own. What is
+    wrong is told with the line in its author's file.
+    """
+    from ..plugins import kinds
+    from ..testing.apart import Fault, Outcome, look_apart
+
+    chosen = _chosen(names, kind, all_)
+    outcomes: list[Outcome] = []
+    misnamed = [] if names else [p for r in kinds.KINDS.values() for p in r.misnamed()]
+    for problem in misnamed:
+        outcomes.append(Outcome(problem.plugin, (Fault(problem.what),)))
+        if not json_:
+            _tell(outcomes[-1])
+    for outcome in look_apart(chosen, timeout):
+        outcomes.append(outcome)
+        if not json_:
+            _tell(outcome)
+    problems = sum(len(outcome.faults) for outcome in outcomes)
+    if json_:
+        as_json([outcome.plain() for outcome in outcomes])
+    else:
+        none = "; --all looks at srzoo's own" if not (outcomes or names) else ""
+        click.echo(f"{len(outcomes)} plugins, {problems} problems{none}")
+    raise SystemExit(1 if problems else 0)
+
+
+def _tell(outcome: object) -> None:
+    from ..testing.apart import Outcome
+
+    assert isinstance(outcome, Outcome)
+    for fault in outcome.faults:
+        click.echo(f"{outcome.plugin}: {fault}")
+    if not outcome.faults:
+        click.echo(f"{outcome.plugin}: ok")
+    for what in outcome.skipped:
+        click.echo(f"{outcome.plugin}: not looked at: {what}")
+
+
+def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
+    """The plugins that names mean, each once.
+
+    Raises:
+        SrzooError: there is no such kind, or nothing is called that.
+    """
+    from ..errors import MissingPluginError, did_you_mean
+    from ..plugins import kinds
+    from ..plugins.registry import OWN_DIST
+
+    every = list(kinds.kind(kind)) if kind else kinds.plugins()
+    if not names:
+        return [plugin for plugin in every if all_ or plugin.dist != OWN_DIST]
+    found: list[Plugin] = []
+    for name in names:
+        hits = [plugin for plugin in every if _means(name, plugin)]
+        if not hits:
+            what = f"no {kind or 'plugin'} and no package is called {name!r}"
+            known = {plugin.name for plugin in every} | {plugin.dist for plugin in every}
+            raise MissingPluginError(what, did_you_mean(name, sorted(known)))
+        found += [plugin for plugin in hits if plugin not in found]
+    return found
+
+
+def _means(name: str, plugin: Plugin) -> bool:
+    from ..plugins import packages
+
+    short = name.removeprefix(f"{plugin.kind}:")
+    dist, _, last = short.rpartition(":")
+    if not dist:
+        alone = short == name and packages.normal(plugin.dist) == packages.normal(name)
+        return alone or plugin.name == short
+    return plugin.name == last and packages.normal(plugin.dist) == packages.normal(dist)

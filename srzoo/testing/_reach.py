@@ -1,0 +1,231 @@
+"""How far networks look, where their grid begins, and on which sizes they run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ..contracts import multiple_of, on_grid
+from ..plugins.importing import described
+from ._case import Case, picture
+from ._promise import a_kind, has
+
+ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to say so: write {}"
+"""What mends a network whose values go by where a picture begins."""
+CELLS = 16
+"""Grids that are tried, to say which it is."""
+
+
+WHOLE = 8
+"""A network of the whole picture (``reach`` None) gets at least so many pixels a side."""
+WIDE = 240, 249
+"""Sides of a picture that no grid up to 8, and none at all, fits."""
+FAR = 48
+"""As far as a reach is searched, in pixels."""
+
+
+def grid(case: Case, net: object) -> int:
+    """The grid that a network or a block states."""
+    multiple: object = getattr(net, "multiple", 1)
+    fine = isinstance(multiple, int) and not isinstance(multiple, bool) and multiple >= 1
+    mend = "write multiple = N, its period in LR pixels, or leave it out"
+    assert fine, f"{case}.multiple is {multiple!r}, not a whole number from 1: {mend}"
+    return multiple_of(net)
+
+
+def states_its_reach(case: Case, net: object, channels: int = 3) -> None:
+    """``reach`` is a whole number from 0, or None."""
+    mend = "write `reach = N`, how many pixels on each side it looks; None for the whole picture"
+    if not hasattr(net, "reach"):
+        scales = cast("tuple[int, ...]", getattr(net, "scales", ()))
+        with contextlib.suppress(Exception):
+            mend = f"write `reach = {_farthest(net, runs_of(net, scales), channels)}`"
+    reach: object = has(case, net, "reach", mend)
+    fine = reach is None or (isinstance(reach, int) and not isinstance(reach, bool) and reach >= 0)
+    assert fine, f"{case}.reach is {reach!r}: {mend}"
+
+
+def least(net: Any, height: int, width: int) -> tuple[int, int]:
+    """A size, or the next one that a network which looks at the whole picture is given."""
+    low = 1 if net.reach is not None else WHOLE
+    return max(height, low), max(width, low)
+
+
+def fitting(net: object, height: int, width: int, batch: int = 1, channels: int = 3) -> Tensor:
+    """Random values as of :func:`picture`, whole cells of a network's grid."""
+    multiple = multiple_of(net)
+    return picture(on_grid(height, multiple), on_grid(width, multiple), batch, channels)
+
+
+def ran(case: Case, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What a network makes of a picture; if it fails, perhaps for its size.
+
+    Raises:
+        AssertionError: it fails, and does so for the size; or it gives something else back.
+    """
+    try:
+        y: object = run(x)
+    except Exception as error:
+        if mend := _mend(run, x, error):
+            size, reason = "x".join(map(str, x.shape[2:])), described(error).splitlines()[0]
+            raise AssertionError(f"{case} fails on {size} pixels: {reason}. {mend}") from error
+        raise
+    assert isinstance(y, Tensor), f"{case} gave {a_kind(y)}: it gives the picture, a tensor"
+    return y
+
+
+def _mend(run: Callable[[Tensor], Tensor], x: Tensor, error: Exception) -> str:
+    """What mends a network that fails on a size; empty if it fails on all."""
+
+    def runs(height: int, width: int) -> bool:
+        with contextlib.suppress(Exception), torch.no_grad():
+            run(x.new_zeros(len(x), x.shape[1], height, width))
+            return True
+        return False
+
+    if runs(WIDE[1], WIDE[1]):
+        if "adding" in str(error):  # torch: "Padding size should be less than ..."
+            return "Reflection needs more pixels than it adds: pad with zeros, or mode='replicate'"
+        return "Pictures may be as small as one pixel"
+    if not runs(WIDE[0], WIDE[0]) and not runs(2 * WIDE[0], 2 * WIDE[0]):
+        return ""
+    sides = (cell for cell in range(2, 2 * CELLS + 1) if runs(cell, 3 * cell) and runs(cell, cell))
+    cell = next(sides, None)
+    return ON_A_GRID.format(f"multiple = {cell or 'N'}, its period in LR pixels")
+
+
+def same_wherever_it_begins(
+    case: Case, net: Any, run: Callable[[Tensor], Tensor], channels: int = 3, factor: int = 1
+) -> None:
+    """A picture that begins, or ends, a cell further inside has the same values there.
+
+    In one picture all values are numbers; in another one is none, and what it spoils has to move
+    with the picture too: weights that are zero to begin with hide nothing then.
+
+    Args:
+        case: what is tried.
+        net: a network or block with a bounded ``reach``.
+        run: B x C x H x W to B x C' x sH x sW.
+        channels: C.
+        factor: s.
+    """
+    cell, reach = grid(case, net), int(net.reach)
+
+    def told_apart(spare: int) -> Callable[[int, int], bool]:
+        """By a picture that has so many cells more than are spoilt by its edges."""
+        side = on_grid(2 * reach + 8, cell) + spare * cell
+        x = picture(side, side, 2, channels)
+        x[1, :, side // 2, side // 2] = float("nan")
+        want = ran(case, run, x)
+
+        def differs(cut: int, at_the_end: int) -> bool:
+            y = ran(case, run, x[:, :, cut : side - at_the_end, cut : side - at_the_end])
+            low, high = cut + reach, side - at_the_end - reach
+            inner, same = (slice((low - by) * factor, (high - by) * factor) for by in (0, cut))
+            one, other = want[:, :, inner, inner], y[:, :, same, same]
+            apart = float((one[0] - other[0]).abs().max())
+            size = max(1.0, float(one[0].abs().max()))
+            return apart > 1e-5 * size or not torch.equal(one[1].isnan(), other[1].isnan())
+
+        return differs
+
+    differs = told_apart(2)
+    if not differs(cell, 0) and not differs(0, cell):
+        return
+    differs = told_apart(CELLS)
+    # Also counted from the other end, where what is padded inside may be.
+    found = [k for k in range(2, CELLS) if not differs(k * cell, 0) and not differs(0, k * cell)]
+    mend = f"multiple = {found[0] * cell}" if found else "multiple = N, its period in LR pixels"
+    raise AssertionError(
+        f"{case} gives other values inside a picture that begins or ends {cell} pixels further"
+        f" inside, though it states reach {reach}. {ON_A_GRID.format(mend)}"
+    )
+
+
+def spread(
+    net: Any,
+    run: Callable[[Tensor], Tensor],
+    channels: int = 3,
+    factor: int = 1,
+    bound: int | None = None,
+) -> int | None:
+    """How many pixels away a value that is not a number spoils others, wherever in a cell it lies.
+
+    Args:
+        net: a network or block.
+        run: B x C x H x W to B x C' x sH x sW.
+        channels: C.
+        factor: s.
+        bound: up to which distance is looked; None for its ``reach``. More than that says that it
+            is more.
+
+    Returns:
+        The largest distance; None if nothing is spoilt.
+    """
+    cell = multiple_of(net)
+    side = on_grid(2 * (net.reach if bound is None else bound) + 5, cell) + 2 * (cell - 1)
+    side, middle = on_grid(side, cell), side // 2
+    places = sorted({middle + phase for phase in (0, 1, cell // 2, cell - 1) if phase < cell})
+    x = picture(side, side, len(places), channels)
+    for number, place in enumerate(places):
+        x[number, :, place, place] = float("nan")
+    found: list[int] = []
+    for spoilt, place in zip(run(x).isnan().any(dim=1), places, strict=True):
+        at = spoilt.nonzero() // factor
+        found += [int((at - place).abs().max())] if len(at) else []
+    return max(found, default=None)
+
+
+Runs = Sequence[tuple[Callable[[Tensor], Tensor], int]]
+"""A network at each of its scales, with the scale."""
+
+
+def runs_of(net: Any, scales: Sequence[int]) -> Runs:
+    """A generator at each scale; a block, which has none, as it is."""
+
+    def at(scale: int) -> Callable[[Tensor], Tensor]:
+        return lambda x: net(x, scale)
+
+    return [(at(scale), scale) for scale in scales] or [(net, 1)]
+
+
+def reach_is_true(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
+    """What is stated is how far a value that is not a number spoils others, at the farthest.
+
+    Raises:
+        AssertionError: it is more or less; the sentence has the number.
+    """
+    stated: int | None = net.reach
+    if stated is None:
+        return
+    away = _spread_at(net, runs, channels, min(stated, FAR))
+    if stated < away or away > FAR:
+        away = _spread_at(net, runs, channels, stated)
+    assert away >= 0, f"{case}: the output does not depend on the input"
+    if stated < away:
+        raise AssertionError(_write(case, stated, _farthest(net, runs, channels)))
+    if stated > away:
+        raise AssertionError(_write(case, stated, away))
+
+
+def _write(case: Case, stated: int, found: int | None) -> str:
+    what = "the whole picture" if found is None else found
+    return f"{case}: reach is {what}, you say {stated}: write `reach = {found}`"
+
+
+def _spread_at(net: Any, runs: Runs, channels: int, bound: int) -> int:
+    """The farthest at any scale; -1 if nothing is spoilt."""
+    found = [spread(net, run, channels, scale, bound) for run, scale in runs]
+    return max((each for each in found if each is not None), default=-1)
+
+
+def _farthest(net: Any, runs: Runs, channels: int) -> int | None:
+    """The reach that is measured; None where it is the whole picture, or further than looked."""
+    for bound in (4, 12, FAR):
+        if 0 <= (found := _spread_at(net, runs, channels, bound)) <= bound:
+            return found
+    return None

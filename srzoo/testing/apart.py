@@ -1,0 +1,106 @@
+"""Suites in a process of their own: one that hangs, or ends it, does not end the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..plugins.registry import Plugin
+
+PATIENCE = 600.0
+"""Seconds that one part may take; some engines compile."""
+
+START = 600.0
+"""Seconds until the process has imported what it needs."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, and in which line of the author's file; ("", 0) where nobody knows."""
+
+    what: str
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.file}:{self.line})" if self.file else self.what
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one part: what is wrong, and what could not be looked at."""
+
+    plugin: Plugin
+    faults: tuple[Fault, ...] = ()
+    skipped: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "kind": self.plugin.kind,
+            "name": self.plugin.name,
+            "dist": self.plugin.dist,
+            "version": self.plugin.version,
+            "ok": not self.faults,
+            "faults": [asdict(fault) for fault in self.faults],
+            "skipped": list(self.skipped),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def look_apart(plugins: Sequence[Plugin], patience: float = PATIENCE) -> Generator[Outcome]:
+    """Run the suites of installed plugins, one after the other, in a process beside this one.
+
+    Args:
+        plugins: which; those of this process alone are not known there.
+        patience: seconds that one of them may take.
+    """
+    waiting = list(plugins)
+    while waiting:
+        for outcome in _in_one_process(list(waiting), patience):
+            del waiting[0]
+            yield outcome
+
+
+def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Outcome]:
+    """At least one outcome; the last one may say that the process ended, or had to be ended."""
+    names = json.dumps([(plugin.kind, plugin.full_name) for plugin in plugins])
+    usual = {key: value for key, value in os.environ.items() if key != "PYTHONOPTIMIZE"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "srzoo.testing.worker", names],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=usual,
+    ) as process:  # fmt: skip
+        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+        def read() -> None:
+            for line in process.stdout or ():
+                lines.put(line)
+            lines.put(b"")
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            ready = lines.get(timeout=START)
+            for plugin in plugins:
+                try:
+                    line = lines.get(timeout=patience) if ready else b""
+                except queue.Empty:
+                    yield Outcome(plugin, (Fault(f"{plugin} does not end in {patience:.0f} s"),))
+                    return
+                if not line:
+                    what = f"{plugin} ended its process, with exit code {process.wait()}"
+                    yield Outcome(plugin, (Fault(what),))
+                    return
+                told = json.loads(line)
+                faults = tuple(Fault(**each) for each in told["faults"])
+                yield Outcome(plugin, faults, tuple(told["skipped"]), told["seconds"])
+        finally:
+            process.kill()

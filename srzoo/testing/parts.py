@@ -1,0 +1,149 @@
+"""The suite of any part that is installed, whatever its kind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceError, PluginError
+from ..plugins import kinds
+from . import (
+    adversarial,
+    block,
+    card,
+    command,
+    dataset,
+    degradation,
+    discriminator,
+    engine,
+    export_format,
+    generator,
+    importer,
+    loss,
+    metric,
+    task,
+)
+from ._case import Case, cases_of
+from ._promise import ContractError, line_of, title
+from .apart import Fault, Outcome
+
+if TYPE_CHECKING:
+    from ..plugins.registry import Plugin
+
+CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
+    "generator": generator.CHECKS,
+    "discriminator": discriminator.CHECKS,
+    "block": block.CHECKS,
+    "loss": loss.CHECKS,
+    "adversarial-loss": adversarial.CHECKS,
+    "task": task.CHECKS,
+    "dataset": dataset.CHECKS,
+    "degradation": degradation.CHECKS,
+    "metric": metric.CHECKS,
+    "engine": engine.CHECKS,
+    "export-format": export_format.CHECKS,
+    "importer": importer.CHECKS,
+    "card": card.CHECKS,
+    "command": command.CHECKS,
+}
+"""All checks of a kind, in the order in which they are to be read: what is basic comes first."""
+BASIC = 4
+"""Of a part that fails one of the first so many checks the others say nothing."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one part with one set of arguments."""
+
+    kind: str
+    case: Case
+    look: Callable[[Case], None]
+
+    @property
+    def title(self) -> str:
+        """What it looks at: "reach bounds the receptive field"."""
+        return title(self.look)
+
+    def run(self) -> None:
+        """Look.
+
+        Raises:
+            ContractError: the promise is broken.
+            DeviceError: it cannot be looked at on this machine.
+        """
+        self.look(self.case)
+
+
+def checks_of(kind: str, name: str) -> list[Check]:
+    """The checks of a part: the rules, and those of its kind for each of its ``examples``.
+
+    A part that cannot be imported, or states that it cannot be built without files (``examples =
+    ()``), has the rules alone. So has a dataset that needs arguments and states no examples.
+    """
+    rules, *others = CHECKS[kind]
+    found = [Check(kind, Case(name), rules)]
+    try:
+        cases = cases_of(kind, name)
+        if kind == "dataset":
+            needed = kinds.datasets.signature(name).parameters.values()
+            bare = any(each.default is each.empty for each in needed)
+            cases = [case for case in cases if case.args or not bare]
+    except PluginError:
+        return found  # which the rules tell
+    except AssertionError as error:
+        return [*found, Check(kind, Case(name), _failing(kind, str(error)))]
+    return found + [Check(kind, case, look) for case in cases for look in others]
+
+
+def _failing(kind: str, what: str) -> Callable[[Case], None]:
+    def examples_are_arguments(case: Case) -> None:
+        raise ContractError(what, *line_of(kinds.kind(kind).get(case.name), "examples"))
+
+    return examples_are_arguments
+
+
+def is_basic(check: Check) -> bool:
+    """Whether its failure makes all others of its part say nothing."""
+    return check.look in CHECKS[check.kind][:BASIC]
+
+
+def check_part(kind: str, name: str) -> None:
+    """Run the suite of a part that is installed or registered.
+
+    >>> check_part("block", "residual")
+
+    Raises:
+        ContractError: the first promise that is broken.
+        DeviceError: it cannot run on this machine.
+    """
+    for check in checks_of(kind, name):
+        check.run()
+
+
+def look_at(plugin: Plugin) -> Outcome:
+    """What is wrong with a plugin: its name, its import and its manners first, then its suite."""
+    began = time.perf_counter()
+    quick = kinds.kind(plugin.kind).faults(plugin)
+    found, skipped = ([Fault(what) for what in quick], []) if quick else _broken(plugin)
+    return Outcome(plugin, tuple(found), tuple(skipped), time.perf_counter() - began)
+
+
+def _broken(plugin: Plugin) -> tuple[list[Fault], list[str]]:
+    checks = checks_of(plugin.kind, plugin.full_name)
+    found: list[Fault] = []
+    skipped: list[str] = []
+    if len(checks) == 1:
+        skipped.append("it is not built: it states no `examples` that do without files")
+    for check in checks:
+        try:
+            check.run()
+        except DeviceError as error:
+            skipped.append(f"{check.title}: {error}")
+        except ContractError as error:
+            fault = Fault(error.what, error.file, error.line)
+            found += [fault] if fault not in found else []
+            if is_basic(check):
+                break
+    return found, skipped

@@ -1,0 +1,156 @@
+"""``pytest --srzoo``: the suites of all parts that a project brings, as tests.
+
+In the project's pyproject.toml, for every run that names no files::
+
+    [tool.pytest.ini_options]
+    srzoo = true
+
+Every run of pytest imports this module, wherever srzoo is installed: it does nothing until it is
+asked to, and imports no torch before.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..errors import DeviceError
+from ..plugins import kinds, packages
+from ..plugins.registry import OWN_DIST, Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .parts import Check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option, and the line in the configuration."""
+    what = "test the parts that this project gives srzoo"
+    parser.getgroup("srzoo").addoption("--srzoo", action="store_true", help=what)
+    parser.addini("srzoo", f"{what}, in runs that name no files", type="bool", default=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add a test for each check of each part."""
+    asked = config.getoption("--srzoo")
+    if not asked:
+        named = config.args_source is pytest.Config.ArgsSource.ARGS
+        if named or not config.getini("srzoo"):
+            return
+    for plugin in parts_of(config.rootpath):
+        items += [item for part in _parts(session, plugin) for item in session.genitems(part)]
+
+
+def parts_of(root: Path) -> list[Plugin]:
+    """The installed parts of the project in a folder; of srzoo itself, none.
+
+    Raises:
+        UsageError: the folder is no project, or its parts are not installed as it lists them.
+    """
+    file = root / "pyproject.toml"
+    try:
+        project: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        name = packages.normal(project["name"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise pytest.UsageError(
+            f"--srzoo: {file} names no project: write [project] and name = ..."
+        ) from error
+    if name == OWN_DIST:
+        return []
+    found = [plugin for plugin in kinds.plugins() if packages.normal(plugin.dist) == name]
+    listed = {
+        (registry.kind, part)
+        for registry in kinds.KINDS.values()
+        for part in project.get("entry-points", {}).get(registry.group, {})
+    }
+    if missing := sorted(listed - {(plugin.kind, plugin.name) for plugin in found}):
+        kind, part = missing[0]
+        raise pytest.UsageError(
+            f"--srzoo: {kind} {part} of {file} is not installed: pip install -e {root}"
+        )
+    if not found:
+        raise pytest.UsageError(
+            f"--srzoo: {name} brings no parts that are installed: pip install -e {root}"
+        )
+    return found
+
+
+def _parts(session: pytest.Session, plugin: Plugin) -> Iterator[Part]:
+    from .parts import checks_of
+
+    by_case: dict[str, list[Check]] = {}
+    for check in checks_of(plugin.kind, plugin.full_name):
+        case = str(check.case) if check.case.args else plugin.full_name
+        by_case.setdefault(case, []).append(check)
+    for case, checks in by_case.items():
+        name = f"{plugin.kind}:{case.removeprefix(f'{plugin.dist}:')}"
+        yield Part.of(session, name, plugin, checks)
+
+
+class Part(pytest.Collector):
+    """One part with one set of arguments."""
+
+    plugin: Plugin
+    checks: list[Check]
+    failed = ""
+
+    @classmethod
+    def of(cls, session: pytest.Session, name: str, plugin: Plugin, checks: list[Check]) -> Part:
+        """Below the session: no file of the project stands for it."""
+        made: Part = cls.from_parent(  # pyright: ignore[reportUnknownMemberType]
+            session, name=name, nodeid=name
+        )
+        made.plugin, made.checks = plugin, checks
+        return made
+
+    def collect(self) -> list[pytest.Item]:
+        """An item for each check."""
+        return [Promise.of(self, check) for check in self.checks]
+
+
+class Promise(pytest.Item):
+    """One check."""
+
+    check: Check
+    part: Part
+
+    @classmethod
+    def of(cls, part: Part, check: Check) -> Promise:
+        """An item below its part."""
+        made: Promise = cls.from_parent(part, name=check.title)  # pyright: ignore[reportUnknownMemberType]
+        made.check, made.part = check, part
+        return made
+
+    def runtest(self) -> None:
+        """Look; after a failure of a basic check the others of its part say nothing."""
+        from .parts import is_basic
+
+        if self.part.failed:
+            pytest.skip(f"{self.part.failed!r} failed")
+        try:
+            self.check.run()
+        except DeviceError as error:
+            pytest.skip(str(error))
+        except AssertionError:
+            self.part.failed = self.check.title if is_basic(self.check) else ""
+            raise
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The sentence, and the author's line: not the suite's own code."""
+        from ._promise import ContractError
+
+        error = excinfo.value
+        if isinstance(error, ContractError):
+            return "\n".join(filter(None, (error.what, error.place)))
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the class lies, and what the line of the report says."""
+        return self.path, None, f"{self.part.name}: {self.name}"
