@@ -52,7 +52,7 @@ def upscale():
     "A stranger's command."
     click.echo("STRANGER")
 """
-SLEEP = "import time\ntime.sleep(10)\n"
+SLEEP = "import os, time\ntime.sleep(float(os.environ.get('GUEST_SLEEP', 100)))\n"
 META = """
 class Meta(type):
     def __getattribute__(cls, name): raise RuntimeError("not to be asked")
