@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 from ..errors import SrzooError, did_you_mean
@@ -68,14 +67,8 @@ def run(command: Sequence[str]) -> int:
 
 def parts() -> set[str]:
     """The kind, name and package of each plugin that is installed now."""
-    importlib.invalidate_caches()
-    groups = {registry.group: kind for kind, registry in kinds.KINDS.items()}
-    return {
-        f"{groups[entry.group]} {entry.name} ({' '.join(packages.named(dist))})"
-        for dist in metadata.distributions()
-        for entry in dist.entry_points
-        if entry.group in groups
-    }
+    found = packages.entries({registry.group: kind for kind, registry in kinds.KINDS.items()})
+    return {f"{kind} {name} ({package})" for kind, name, package in found}
 
 
 def _check_name(name: str) -> None:

@@ -134,7 +134,8 @@ def _crops(pictures: tuple[U8, ...], side: int, chance: np.random.Generator) -> 
         whole = pictures[int(chance.integers(len(pictures)))]
         lacks = [max(0, side - length) for length in whole.shape[:2]]
         picture: U8 = np.pad(whole, [(0, lacks[0]), (0, lacks[1]), (0, 0)], mode="symmetric")
-        height, width = picture.shape[:2]
+        height: int = picture.shape[0]
+        width: int = picture.shape[1]
         top = int(chance.integers(height - side + 1))
         left = int(chance.integers(width - side + 1))
         yield np.ascontiguousarray(picture[top : top + side, left : left + side])

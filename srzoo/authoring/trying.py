@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from ..networks.runner import count
 from ..plugins import examples, importing, kinds
 from ..plugins.registry import Use
 from ..testing import Case
-from ..testing._case import spread
+from ..testing._reach import runs_of, spread
 from ..upscaling import loading
 from . import drawings, short_training
 
@@ -150,11 +149,10 @@ class Trial:
         if reach is None:
             self.say("  reach: it says that it sees the whole picture")
         else:
-            wide = SimpleNamespace(reach=reach + FURTHER, multiple=cell)
-            scale = net.scales[-1] if self.kind == "generator" else 1
+            run, scale = runs_of(net, net.scales if self.kind == "generator" else ())[-1]
             channels = 3 if self.kind == "generator" else int(self.use.args.get("channels", 3))
             with torch.no_grad():
-                found = spread(wide, net, channels, scale)
+                found = spread(net, run, channels, scale, reach + FURTHER)
             least = "at least " if found == reach + FURTHER else ""
             self.say(f"  reach: measured {least}{found}, stated {reach}")
         self.say(f"  multiple: {cell}")

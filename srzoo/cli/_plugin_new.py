@@ -13,9 +13,9 @@ from ._console import to_stderr
 @click.command()
 @click.argument("kind")
 @click.argument("name")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="D",
+@click.option("--dir", "place", type=click.Path(path_type=Path), metavar="D",
               help="The project's folder; it must not exist.  [default: srzoo-NAME]")
-def new(kind: str, name: str, folder: Path | None) -> None:
+def new(kind: str, name: str, place: Path | None) -> None:
     # fmt: on
     """Write a small project for a plugin: KIND is generator, block, loss, ...
 
@@ -28,7 +28,7 @@ def new(kind: str, name: str, folder: Path | None) -> None:
 
     from ..authoring import projects
 
-    made = projects.new(kind, name, folder)
+    made = projects.new(kind, name, place)
     to_stderr(f"written: {made.folder}")
     click.echo(f"pip install -e {shlex.quote(str(made.folder))}")
     click.echo(f"srzoo plugin check {made.name}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import metadata, util
+from importlib import invalidate_caches, metadata, util
 from pathlib import Path
 
 OWN = "srzoo"
@@ -41,6 +41,24 @@ def named(distribution: metadata.Distribution) -> tuple[str, str]:
     except BROKEN:
         return "unnamed", ""
     return name or "unnamed", found or ""
+
+
+def entries(groups: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What there is in some groups now, also since the start of the process.
+
+    Args:
+        groups: what each group is called.
+
+    Returns:
+        That, the entry's name, and its distribution with the version, for each.
+    """
+    invalidate_caches()
+    return [
+        (groups[entry.group], entry.name, " ".join(named(distribution)))
+        for distribution in metadata.distributions()
+        for entry in distribution.entry_points
+        if entry.group in groups
+    ]
 
 
 def needs(package: str, *, extras: bool = True) -> list[str]:

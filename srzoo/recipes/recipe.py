@@ -17,10 +17,10 @@ from ..errors import ModelError, PluginError, SrzooError
 from ..models import locate, requirements
 from ..models.folder import COMMIT, CONFIG, read_folder
 from ..models.folder import RECIPE as RECIPE
-from ..plugins import packages, references
+from ..plugins import packages
 from ..plugins.registry import Use
-from . import checks, origins
-from .changes import apply_overrides, merge
+from . import checks, local_files, origins
+from .changes import merge
 from .optimizing import ADVERSARIAL, TASK
 from .optimizing import Adversarial as Adversarial
 from .optimizing import Group as Group
@@ -278,7 +278,7 @@ class Recipe:
         """
         import tomli_w
 
-        values = origins.full_names(references.anchored(strict.plain(self), Path.cwd()))
+        values = origins.full_names(local_files.found_here(strict.plain(self)))
         values["requires"] = values["requires"] if requires is None else list(requires)
         if not values["requires"]:
             del values["requires"]
@@ -352,9 +352,7 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
-    values = _with_files(values, path)
-    apply_overrides(values, overrides)
-    values = references.anchored(values, Path.cwd())
+    values = local_files.found_from(path, values, overrides)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(
@@ -364,17 +362,6 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     if version != RECIPE_VERSION:
         raise SrzooError(f"{path}: srzoo is {version!r}", "Write srzoo = 1 at the top")
     return strict.parse(Recipe, values, str(path))
-
-
-def _with_files(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The values with parts in files named in full; those of a model folder are so already."""
-    folder = path.parent
-    if (folder / CONFIG).is_file() and (name := references.strange(values, folder)):
-        raise SrzooError(
-            f"{path} names code in a file: {name}",
-            "A model folder holds no code: put the recipe and the file elsewhere",
-        )
-    return references.anchored(values, folder)
 
 
 def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:

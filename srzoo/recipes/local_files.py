@@ -1,0 +1,38 @@
+"""Parts of a recipe that are classes in files: where they lie is said in full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import SrzooError
+from ..models.folder import CONFIG
+from ..plugins import references
+from .changes import apply_overrides
+
+
+def found_from(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The values of a recipe's file, changed by ``--set``, with every class in a file in full.
+
+    Relative names are seen from the recipe's folder, those of a change from the working directory.
+    In a model folder they are in full already.
+
+    Raises:
+        SrzooError: the recipe lies in a model folder, and names code there or elsewhere; or a
+            change leads nowhere.
+    """
+    folder = path.parent
+    if (folder / CONFIG).is_file() and (name := references.strange(values, folder)):
+        raise SrzooError(
+            f"{path} names code in a file: {name}",
+            "A model folder holds no code: put the recipe and the file elsewhere",
+        )
+    values = references.anchored(values, folder)
+    apply_overrides(values, overrides)
+    return found_here(values)
+
+
+def found_here(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with every class in a file in full, seen from the working directory."""
+    return references.anchored(values, Path.cwd())
