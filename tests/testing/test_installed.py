@@ -138,7 +138,7 @@ USUAL = ("pytest", "-p", "no:cacheprovider", "-v")
 def test_pytest_collects_the_parts_of_a_project(site, project):
     out = run(site, project("tiny_parts"), *USUAL, "--srzoo", "-k", "not leaves", code=1)
     assert "block:mild(channels=16)::reach bounds the receptive field PASSED" in out
-    assert "block:far(channels=16)::reach bounds the receptive field FAILED" in out
+    assert "block:far(channels=16)::reach is no larger FAILED" in out
     assert f"write `reach = 1`\n{site / 'tiny_far.py'}:5\n" in out
     assert "test_own.py::test_own PASSED" in out
     assert "1 failed, " in out
