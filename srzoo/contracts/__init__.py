@@ -131,8 +131,9 @@ class Generator(Module, Protocol):
     def __call__(self, x: Tensor, scale: int | None = None) -> Tensor:
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped; H and W on the grid.
 
-        H and W are 1 or more, and 8 or more where ``reach`` is None. ``scale`` is one of ``scales`` and may be None where there is only one. Whatever
-        normalisation the network needs happens inside.
+        H and W are 1 or more, and 8 or more where ``reach`` is None. ``scale`` is one of
+        ``scales`` and may be None where there is only one. Whatever normalisation the network
+        needs happens inside.
         """
         ...
 

@@ -193,22 +193,36 @@ def runs_of(net: Any, scales: Sequence[int]) -> Runs:
     return [(at(scale), scale) for scale in scales] or [(net, 1)]
 
 
-def reach_is_true(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
-    """What is stated is how far a value that is not a number spoils others, at the farthest.
+def reach_is_not_too_small(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
+    """A value that is not a number spoils nothing further away than ``reach``.
 
     Raises:
-        AssertionError: it is more or less; the sentence has the number.
+        AssertionError: it does; the sentence has the reach. Or ``reach`` is far too large to try.
     """
     stated: int | None = net.reach
     if stated is None:
         return
     away = _spread_at(net, runs, channels, min(stated, FAR))
-    if stated < away or away > FAR:
-        away = _spread_at(net, runs, channels, stated)
     assert away >= 0, f"{case}: the output does not depend on the input"
+    if stated > FAR >= away + multiple_of(net):
+        raise AssertionError(_write(case, stated, away))
+    if away > FAR:
+        away = _spread_at(net, runs, channels, stated)
     if stated < away:
         raise AssertionError(_write(case, stated, _farthest(net, runs, channels)))
-    if stated > away:
+
+
+def reach_is_not_too_large(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
+    """A value that is not a number spoils others as far away as ``reach``; on a grid, nearly.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    stated: int | None = net.reach
+    if stated is None or stated > FAR:
+        return
+    away = _spread_at(net, runs, channels, stated)
+    if stated > away + multiple_of(net) - 1:
         raise AssertionError(_write(case, stated, away))
 
 

@@ -15,7 +15,8 @@ from ._reach import (
     grid,
     least,
     ran,
-    reach_is_true,
+    reach_is_not_too_large,
+    reach_is_not_too_small,
     same_wherever_it_begins,
     states_its_reach,
 )
@@ -59,9 +60,9 @@ def keeps_the_shape(case: Case) -> None:
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A value that is not a number spoils others as far away as ``reach``, and no further."""
+    """A value that is not a number spoils nothing further away than ``reach``."""
     net = _module(case)
-    reach_is_true(case, net, [(net, 1)], case.args["channels"])
+    reach_is_not_too_small(case, net, [(net, 1)], case.args["channels"])
 
 
 @torch.no_grad()
@@ -70,6 +71,13 @@ def same_wherever_a_picture_begins(case: Case) -> None:
     net = _module(case)
     if net.reach is not None:
         same_wherever_it_begins(case, net, net, case.args["channels"])
+
+
+@torch.no_grad()
+def reach_is_no_larger(case: Case) -> None:
+    """Some pixel is spoilt as far away as ``reach`` says: a larger one makes tiles overlap more."""
+    net = _module(case)
+    reach_is_not_too_large(case, net, [(net, 1)], case.args["channels"])
 
 
 @torch.no_grad()
@@ -106,6 +114,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     keeps_the_shape,
     reach_bounds_the_receptive_field,
     same_wherever_a_picture_begins,
+    reach_is_no_larger,
     deterministic_in_eval,
     gradients_reach_every_parameter,
     survives_its_state_dict,

@@ -26,7 +26,8 @@ from ._reach import (
     grid,
     least,
     ran,
-    reach_is_true,
+    reach_is_not_too_large,
+    reach_is_not_too_small,
     runs_of,
     same_wherever_it_begins,
     spread,
@@ -175,9 +176,9 @@ def keeps_dtype(case: Case) -> None:
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A pixel that is not a number spoils others as far away as ``reach``, and no further."""
+    """A pixel that is not a number spoils nothing further away than ``reach``."""
     net = _module(case)
-    reach_is_true(case, net, runs_of(net, net.scales))
+    reach_is_not_too_small(case, net, runs_of(net, net.scales))
 
 
 @torch.no_grad()
@@ -188,6 +189,13 @@ def same_wherever_a_picture_begins(case: Case) -> None:
         return
     for scale in net.scales:
         same_wherever_it_begins(case, net, lambda x, scale=scale: net(x, scale), factor=scale)
+
+
+@torch.no_grad()
+def reach_is_no_larger(case: Case) -> None:
+    """Some pixel is spoilt as far away as ``reach`` says: a larger one makes tiles overlap more."""
+    net = _module(case)
+    reach_is_not_too_large(case, net, runs_of(net, net.scales))
 
 
 @torch.no_grad()
@@ -300,6 +308,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     keeps_dtype,
     reach_bounds_the_receptive_field,
     same_wherever_a_picture_begins,
+    reach_is_no_larger,
     deterministic,
     the_tail_looks_no_further,
     features_then_reconstruct,

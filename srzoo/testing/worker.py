@@ -1,6 +1,7 @@
 """The process beside: ``python -m srzoo.testing.worker '[["block", "package:name"]]'``.
 
-It writes an empty line when it is ready, and a line of JSON for each part. What parts print goes to standard error.
+It writes an empty line when it is ready, and a line of JSON for each part. What parts print goes to
+standard error.
 """
 
 from __future__ import annotations

@@ -134,7 +134,8 @@ def test_a_broken_part_that_is_asked_for_says_whose_it_is(run, guest):
 def test_a_slow_import_is_told(run, places):
     done = subprocess.run(
         [sys.executable, "-m", "srzoo", "plugin", "show", "engine", "late"],
-        env=environment(places["engine-sleeps"], GUEST_SLEEP="6"), capture_output=True, text=True, check=True,
+        env=environment(places["engine-sleeps"], GUEST_SLEEP="6"),
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "engine late (guest-engine-sleeps 1.2) took 6 s to import" in done.stderr
 
