@@ -150,7 +150,7 @@ def test_toml_there_and_back(tiny, tmp_path):
         ("losses.0.weight=-1", "losses.0.weight is -1.*at least 0"),
         ("losses.0.weight=0", "no loss of a weight above 0"),
         ("losses.0={name='charbonnier', eps=nan}", "eps is nan"),
-        ("adversarial={discriminator='srgan', weight=-1}", "adversarial.weight is -1"),
+        ("adversarial={discriminator='srgan', weight=-1}", "weight is -1"),
         ("adversarial={discriminator='srgan', optimizer={lr=-1}}", "adversarial.optimizer.lr is"),
         ("adversarial={discriminator='srgan', optimizer={betas=[]}}", "adversarial.optimizer.be"),
         ("schedule.warmup=13", "schedule.warmup is 13, and there are 12 steps"),
@@ -222,7 +222,7 @@ def test_a_stage_changes_a_game_however_both_write_it(tiny, base):
     for table in ("adversarial", "task"):
         game = later(f"{table}={{d_steps=2}}").adversarial
         assert (game.d_steps, game.weight, game.discriminator.name) == (2, 0.5, "srgan")
-        with pytest.raises(SrzooError, match=f"stage 'later': {table}.d_steps is 0"):
+        with pytest.raises(SrzooError, match="stage 'later'.*d_steps is 0"):
             later(f"{table}={{d_steps=0}}")
     assert later("task={name='gan', discriminator='patchgan'}").adversarial.weight == 1e-3
     other = later("task={name='distillation', teacher='edsr-x2'}")

@@ -24,7 +24,6 @@ def test_edsr_of_silu_blocks():
 
 def test_spans_block():
     check_block(Case("spab", {"channels": 8}))
-    check_generator(Case("edsr", {"n_resblocks": 2, "n_feats": 8, "scale": 2, "block": "spab"}))
 
 
 def test_the_attention_is_even_and_bounded():
