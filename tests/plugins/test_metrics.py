@@ -268,7 +268,7 @@ def test_metrics_cost_no_torch():
     code = (
         "import sys, srzoo.evaluating.claims, srzoo.cli.evaluate, srzoo.cli.card;"
         "import srzoo.evaluating.evaluation as e;"
-        "e.metric('ssim_y'); sys.exit('torch' in sys.modules)"
+        "e.build_metric('ssim_y'); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
