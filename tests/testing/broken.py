@@ -575,5 +575,5 @@ class Modulated(Net):
         return F.pixel_shuffle(f * torch.sigmoid(F.interpolate(low, size=(height, width))), 2)
 
 
-RIGHT = [("generator", Modulated), ("generator", Net), ("block", Block), ("discriminator", Judge), ("loss", L1),
-         ("degradation", Box), ("dataset", Drawn)]  # fmt: skip
+RIGHT = [("generator", Modulated), ("generator", Net), ("block", Block), ("discriminator", Judge),
+         ("loss", L1), ("degradation", Box), ("dataset", Drawn)]  # fmt: skip
