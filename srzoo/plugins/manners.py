@@ -104,8 +104,8 @@ def _docstring(target: object) -> str:
     """Its own, or that of a base which is somebody's plugin: not of ``nn.Module`` or a contract."""
     if not inspect.isclass(target):
         return inspect.getdoc(target) or ""
-    others = ("builtins", "torch", "typing", __name__.partition(".")[0])
-    own = [each for each in target.__mro__ if each.__module__.partition(".")[0] not in others]
+    others = ("builtins", "torch.", "typing", "srzoo.")
+    own = [each for each in target.__mro__ if not each.__module__.startswith(others)]
     return next((text for each in own if (text := vars(each).get("__doc__"))), "")
 
 

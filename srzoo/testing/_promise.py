@@ -155,7 +155,7 @@ def line_of(target: Any, attribute: str = "") -> tuple[str, int]:
     written = re.compile(rf"\s+(?:self\.)?(?:\w+, )*{attribute}\b[^=(]*=[^=]|\s+def {attribute}\b")
     bases: list[Any] = list(plain.__mro__) if inspect.isclass(plain) else [plain]
     for each in bases if attribute else []:
-        if each.__module__.partition(".")[0] in ("builtins", "torch", "typing", "srzoo"):
+        if each.__module__.startswith(("builtins", "torch.", "typing", "srzoo.")):
             continue
         lines, first = inspect.getsourcelines(each)
         for number, line in enumerate(lines):

@@ -92,6 +92,8 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
             for plugin in plugins:
                 try:
                     line = lines.get(timeout=patience) if ready else b""
+                    if line == b"\n":  # it imports the suites, and says when it has
+                        line = lines.get(timeout=START) and lines.get(timeout=patience)
                 except queue.Empty:
                     yield Outcome(plugin, (Fault(f"{plugin} does not end in {patience:.0f} s"),))
                     return

@@ -46,7 +46,7 @@ def has_what_a_format_has(case: Case) -> None:
     """It is built without arguments; its facts are of the right kinds, its methods are there."""
     made: object = built("export-format", case)
     for name, kind, write in (
-        ("suffix", str, "suffix = '.onnx'`, of its file"),
+        ("suffix", str, "suffix = '.ext'`, of its file"),
         ("beside", tuple, "beside = ()`, suffixes of files that stand beside it"),
         ("packages", Mapping, "packages = {}`, distributions that it needs, and their modules"),
         ("extra", str, "extra = ''`, which extra brings them"),
@@ -56,7 +56,7 @@ def has_what_a_format_has(case: Case) -> None:
     suffix: str = getattr(made, "suffix", "")
     assert suffix.startswith("."), f"{case}.suffix is {suffix!r}: write `suffix = '.{suffix}'`"
     for name, given in (
-        ("write", "onnx, path, about"),
+        ("write", "file, path, about"),
         ("about", "path"),
         ("open", "path, threads"),
     ):

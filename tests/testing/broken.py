@@ -562,5 +562,18 @@ BROKEN: list[tuple[str, object, str, str]] = [
     ("command", wordless, "has no help: write a docstring", ""),
 ]  # fmt: skip
 
-RIGHT = [("generator", Net), ("block", Block), ("discriminator", Judge), ("loss", L1),
-         ("degradation", Box), ("dataset", Drawn)]  # fmt: skip
+
+class Modulated(Net):
+    """As SAFMN: what is pooled to an eighth of the picture modulates its features."""
+
+    reach = None
+
+    def forward(self, x, scale=None):
+        height, width = x.shape[2:]
+        f = self.conv(x)
+        low = F.adaptive_max_pool2d(f, (height // 8, width // 8))
+        return F.pixel_shuffle(f * torch.sigmoid(F.interpolate(low, size=(height, width))), 2)
+
+
+RIGHT = [("generator", Modulated), ("generator", Net), ("block", Block), ("discriminator", Judge),
+         ("loss", L1), ("degradation", Box), ("dataset", Drawn)]  # fmt: skip
