@@ -86,7 +86,8 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
                 lines.put(line)
             lines.put(b"")
 
-        threading.Thread(target=read, daemon=True).start()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
         try:
             ready = lines.get(timeout=START)
             for plugin in plugins:
@@ -106,3 +107,4 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
                 yield Outcome(plugin, faults, tuple(told["skipped"]), told["seconds"])
         finally:
             process.kill()
+            reader.join(START)  # it ends with the process, before its pipe is closed
