@@ -5,7 +5,7 @@ import pytest
 from srzoo.errors import DeviceError
 from srzoo.exporting import engine_facts
 from srzoo.plugins import kinds
-from srzoo.plugins.registry import OWN_DIST
+from srzoo.plugins.plugin import OWN_DIST
 from srzoo.testing import checks_of
 
 LONG = 30.0

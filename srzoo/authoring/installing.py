@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import SrzooError, did_you_mean
 from ..plugins import kinds, known, packages
-from ..plugins.registry import LOCAL_DIST, OWN_DIST
+from ..plugins.plugin import LOCAL_DIST, OWN_DIST
 
 WORD = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 REQUIREMENT = re.compile(rf"{WORD}(?:\[{WORD}(?:,{WORD})*\])?(?:==[A-Za-z0-9][A-Za-z0-9.!+_-]*)?")

@@ -17,7 +17,7 @@ from typing import Any
 from ..common import kept_folders
 from ..errors import SrzooError
 from ..plugins import kinds
-from ..plugins.registry import OWN_DIST
+from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")

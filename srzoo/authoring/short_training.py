@@ -23,7 +23,7 @@ from ..contracts import (
     stated,
 )
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 
 LR_CROP, BATCH, RATE = 24, 4, 1e-3
 SCALE = 2

@@ -24,7 +24,7 @@ from ..models.folder import ModelFolder
 from ..networks import folders
 from ..networks.runner import count
 from ..plugins import examples, importing, kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..testing import Case
 from ..testing._reach import runs_of, spread
 from ..upscaling import loading

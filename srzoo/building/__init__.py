@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Use
+    from ..plugins.plugin import Use
     from .networks import (
         DIV2K_MEAN,
         DIV2KMean,

@@ -15,7 +15,7 @@ from ..models import locate
 from ..models.folder import CONFIG, read_folder
 from ..networks import folders
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 

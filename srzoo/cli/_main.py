@@ -14,7 +14,8 @@ from .. import __version__
 from ..common import troubles
 from ..errors import BrokenPluginError, MissingPluginError, PluginError, SrzooError, did_you_mean
 from ..plugins import importing, kinds
-from ..plugins.registry import ALLOW_VARIABLE, OWN_DIST
+from ..plugins.plugin import OWN_DIST
+from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
 from ._console import printable, warnings_in_a_line
 

@@ -11,7 +11,7 @@ from ._console import as_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..plugins.registry import Plugin
+    from ..plugins.plugin import Plugin
 
 
 @click.command("check")
@@ -74,7 +74,7 @@ def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
     """
     from ..errors import MissingPluginError, did_you_mean
     from ..plugins import kinds
-    from ..plugins.registry import OWN_DIST
+    from ..plugins.plugin import OWN_DIST
 
     every = list(kinds.kind(kind)) if kind else kinds.plugins()
     if not names:

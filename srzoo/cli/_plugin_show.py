@@ -14,7 +14,7 @@ from ._console import say, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..plugins.registry import Plugin
+    from ..plugins.plugin import Plugin
 
 SIDES = {"generator": 24, "discriminator": 128, "block": 24}
 """The side of the picture that the layer table is made with."""
@@ -115,7 +115,7 @@ def _layers(plugin: Plugin) -> None:
 
     from ..contracts import multiple_of, on_grid
     from ..networks.summary import summarise
-    from ..plugins.registry import Use
+    from ..plugins.plugin import Use
 
     args = examples.arguments(plugin)
     if args is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from ..contracts import Degradation
-    from ..plugins.registry import Use
+    from ..plugins.plugin import Use
 
 Report = Callable[[str, int, int], None]
 
@@ -169,7 +169,7 @@ def degrade(
 
 def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) -> Use:
     """The degradation that was asked for."""
-    from ..plugins.registry import Use
+    from ..plugins.plugin import Use
     from ..recipes import recipe as recipes
 
     if recipe is None:

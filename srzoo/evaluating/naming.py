@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..errors import PluginError, SrzooError
 from ..plugins import kinds, references
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..recipes.data_folder import fill_in_data_folder
 
 if TYPE_CHECKING:

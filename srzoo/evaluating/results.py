@@ -21,7 +21,7 @@ from ..errors import ModelError, SrzooError
 from ..models import readme
 from ..models.folder import ModelFolder
 from ..models.readme import README
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from .evaluation import Result, local_path_in
 from .naming import name_of, use_of
 

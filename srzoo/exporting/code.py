@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import PluginError
 from ..plugins import kinds, packages
-from ..plugins.registry import LOCAL_DIST, OWN_DIST
+from ..plugins.plugin import LOCAL_DIST, OWN_DIST
 
 if TYPE_CHECKING:
     from ..models.folder import Config
-    from ..plugins.registry import Plugin, Registry, Use
+    from ..plugins.plugin import Plugin, Use
+    from ..plugins.registry import Registry
 
 SOURCES = ".py"
 COMPILED = ".so", ".pyd", ".dll", ".dylib"

@@ -17,7 +17,7 @@ from ..common import devices, strict
 from ..defaults import ENGINE
 from ..errors import BrokenPluginError, DeviceError, SrzooError
 from ..plugins import kinds, packages
-from ..plugins.registry import LOCAL_DIST, Plugin
+from ..plugins.plugin import LOCAL_DIST, Plugin
 
 FILE = "engines.toml"
 

@@ -17,7 +17,7 @@ from ..contracts import GeneratorFacts, LossFacts, Printed, stated
 from ..errors import PluginError
 from ..models.folder import REAL_PHOTOS, Config, Purpose
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..recipes import pictures
 from ..recipes.pictures import shown, shown_use
 from ..recipes.recipe import CHOICE, Adversarial, DataSources, Optimizer, Recipe, Schedule, Weighted

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import BrokenPluginError, HubError, ModelError, PluginConflictError, did_you_mean
 from ..plugins import kinds, packages
-from ..plugins.registry import LOCAL_DIST, OWN_DIST, Plugin
+from ..plugins.plugin import LOCAL_DIST, OWN_DIST, Plugin
 from . import hub
 from .folder import CONFIG, RECIPE, ModelFolder, read_folder
 

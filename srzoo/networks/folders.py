@@ -14,7 +14,7 @@ from ..errors import ModelError, PluginError
 from ..models import requirements
 from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
 from ..plugins import importing, kinds, origin, spelling
-from ..plugins.registry import LOCAL_DIST, Use
+from ..plugins.plugin import LOCAL_DIST, Use
 from . import weights
 
 WEIGHTS = "model.safetensors"

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..contracts import PluginFacts, stated
 from . import kinds
-from .registry import Plugin
+from .plugin import Plugin
 
 
 def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] | None:

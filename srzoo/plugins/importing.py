@@ -21,8 +21,8 @@ from . import origin
 from .packages import OWN
 
 if TYPE_CHECKING:
+    from .plugin import Plugin
     from .references import Reference
-    from .registry import Plugin
 
 SLOW = 5.0
 """Seconds of an import that are worth a word."""
@@ -100,7 +100,7 @@ def _is_nobodys(error: Exception) -> bool:
 
 def _to_blame(part: object, error: Exception) -> Plugin | None:
     """The innermost part of another package in a traceback; else what was asked, or ours."""
-    from .registry import Plugin
+    from .plugin import Plugin
 
     asked = part if isinstance(part, Plugin) else origin.origin(part)
     selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import contracts
 from ..errors import SrzooError, did_you_mean
-from .registry import Plugin, Problem, Registry
+from .plugin import Plugin, Problem
+from .registry import Registry
 
 if TYPE_CHECKING:
     import click

@@ -10,7 +10,7 @@ from ..errors import BrokenPluginError
 from . import importing
 
 if TYPE_CHECKING:
-    from .registry import Plugin
+    from .plugin import Plugin
 
 PLUGIN_API = 1
 """The version of the contracts. A plugin that sets ``plugin_api`` to more is refused."""

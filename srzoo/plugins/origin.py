@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from . import packages
 
 if TYPE_CHECKING:
-    from .registry import Plugin
+    from .plugin import Plugin
 
 T = TypeVar("T")
 MARK = "_srzoo_origin"

@@ -10,7 +10,8 @@ from typing import Any, Literal, cast, get_origin
 
 from ..errors import PluginError
 from . import kinds, schema
-from .registry import OWN_DIST, Plugin, Registry, Use
+from .plugin import OWN_DIST, Plugin, Use
+from .registry import Registry
 
 ASIDE = "optimizer", "schedule"
 """Keys of tables whose names are no plugins'."""

@@ -16,7 +16,8 @@ from .. import defaults
 from ..common import strict
 from ..errors import SrzooError
 from ..plugins import kinds
-from ..plugins.registry import Registry, Use
+from ..plugins.plugin import Use
+from ..plugins.registry import Registry
 from .optimizing import ADVERSARIAL, OPTIMIZERS
 
 if TYPE_CHECKING:

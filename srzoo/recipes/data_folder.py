@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import SrzooError
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 
 DATA_VARIABLE = "SRZOO_DATA"
 """Names the folder; its ``benchmarks`` hold the sets that have a short name."""

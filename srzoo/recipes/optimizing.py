@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from .. import defaults
 from ..common import strict
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 
 
 @dataclass(frozen=True)

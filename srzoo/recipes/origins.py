@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..common import strict
 from ..plugins import kinds
-from ..plugins.registry import Plugin, Registry, Use
+from ..plugins.plugin import Plugin, Use
+from ..plugins.registry import Registry
 from ..plugins.spelling import alike, spelled
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from ..contracts.optional import clean_of, described, phrase_of
 from ..errors import BrokenPluginError, PluginError
 from ..models.folder import FAITHFUL, PERCEPTUAL, REAL_PHOTOS, Purpose
 from ..plugins import kinds
-from ..plugins.registry import Registry, Use
+from ..plugins.plugin import Use
+from ..plugins.registry import Registry
 
 if TYPE_CHECKING:
     from .recipe import Recipe

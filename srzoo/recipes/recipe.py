@@ -18,7 +18,7 @@ from ..models import locate, requirements
 from ..models.folder import COMMIT, CONFIG, read_folder
 from ..models.folder import RECIPE as RECIPE
 from ..plugins import packages
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from . import checks, local_files, origins
 from .changes import merge
 from .optimizing import ADVERSARIAL, TASK

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..errors import SrzooError
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 
 
 @dataclass(frozen=True)

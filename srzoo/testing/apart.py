@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Plugin
+    from ..plugins.plugin import Plugin
 
 PATIENCE = 600.0
 """Seconds that one part may take; some engines compile."""

@@ -10,7 +10,7 @@ from ..models import locate, readme
 from ..models.folder import CONFIG, RECIPE, read_folder
 from ..networks import folders
 from ..plugins import kinds
-from ..plugins.registry import OWN_DIST
+from ..plugins.plugin import OWN_DIST
 from ._case import Case
 from ._promise import run_all, suite
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..plugins import kinds
-from ..plugins.registry import OWN_DIST
+from ..plugins.plugin import OWN_DIST
 from ._case import Case
 from ._promise import run_all, suite
 

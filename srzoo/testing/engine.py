@@ -19,7 +19,7 @@ from ..exporting.trial import trial_picture
 from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
-from ..plugins.registry import LOCAL_DIST
+from ..plugins.plugin import LOCAL_DIST
 from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case

@@ -17,7 +17,7 @@ from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..upscaling.upscaler import SMALLEST, Upscaler
 from ._case import Case, go_back, picture, seeded, unreached
 from ._promise import can, has, run_all, suite

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..contracts import Importer
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ._case import Case
 from ._promise import built, can, run_all, suite, telling
 

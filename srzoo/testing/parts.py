@@ -30,7 +30,7 @@ from ._promise import ContractError, line_of, title
 from .apart import Fault, Outcome
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Plugin
+    from ..plugins.plugin import Plugin
 
 CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "generator": generator.CHECKS,

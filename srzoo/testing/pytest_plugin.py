@@ -19,7 +19,7 @@ import pytest
 
 from ..errors import DeviceError
 from ..plugins import kinds, packages
-from ..plugins.registry import OWN_DIST, Plugin
+from ..plugins.plugin import OWN_DIST, Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

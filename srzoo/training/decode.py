@@ -18,7 +18,7 @@ from ..common import memory, strict
 from ..errors import PictureError, SrzooError
 from ..exporting import code
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from . import packs
 from .packs import PackedArray, PackedPicture, Packs
 from .sets import GuardedDataset, PairError, check_pair, crop_to_scale, degrade, summarize_faults

@@ -19,7 +19,7 @@ from ..networks import folders
 from ..networks.fold import Foldable
 from ..networks.recompute import recompute
 from ..plugins import importing, kinds, origin
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..recipes import origins
 from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe, Weighted

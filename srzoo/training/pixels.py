@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import PictureError, SrzooError
 from ..plugins import kinds
-from ..plugins.registry import Use
+from ..plugins.plugin import Use
 from ..recipes.recipe import CHOICE
 from . import packs
 from .callbacks import Callbacks

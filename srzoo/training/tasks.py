@@ -26,7 +26,7 @@ from ..recipes.data_folder import fill_in_data_folder
 from ..recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Plugin
+    from ..plugins.plugin import Plugin
     from .parts import Term
 
 M = TypeVar("M", bound=Module)

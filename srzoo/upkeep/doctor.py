@@ -29,7 +29,7 @@ from ..errors import PluginError, SrzooError
 from ..exporting import engine_facts, exports
 from ..models import locate
 from ..plugins import kinds, packages
-from ..plugins.registry import Plugin
+from ..plugins.plugin import Plugin
 from ..upscaling import loading
 
 VARIABLES = re.compile(

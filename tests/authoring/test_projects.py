@@ -84,7 +84,7 @@ import sys, numpy as np, srzoo, torch
 from pathlib import Path
 from srzoo.contracts import Pair
 from srzoo.plugins import kinds
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 def made(kind, **args): return kinds.kind(kind).create(f"tp-{kind}", **args)
 x = torch.rand(1, 3, 16, 16)
 edsr = dict(n_resblocks=1, n_feats=8, scale=2)

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from srzoo import training
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.training import step
 from srzoo.training.processes import accelerator_for

@@ -21,7 +21,7 @@ import numpy as np
 
 import srzoo
 from srzoo.contracts import Sample
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes.recipe import Data
 from srzoo.training.crops import Crops
 from srzoo.training.pixels import open_pixels

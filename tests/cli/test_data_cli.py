@@ -48,7 +48,7 @@ def files(folder: Path) -> list[str]:
 @pytest.fixture
 def kept(photos, tmp_path, monkeypatch):
     """Pictures of two data sets, kept decoded."""
-    from srzoo.plugins.registry import Use
+    from srzoo.plugins.plugin import Use
     from srzoo.recipes.sources import DataSources
     from srzoo.training.pixels import open_pixels
     from srzoo.training.sets import guarded_datasets

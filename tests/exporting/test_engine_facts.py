@@ -13,7 +13,7 @@ from srzoo.errors import BrokenPluginError, DeviceError
 from srzoo.exporting import engine_facts
 from srzoo.exporting.engine_facts import FILE, Facts
 from srzoo.plugins import kinds
-from srzoo.plugins.registry import Plugin
+from srzoo.plugins.plugin import Plugin
 
 STATED = """
 [mine]

@@ -14,7 +14,8 @@ from PIL import Image
 
 from srzoo.errors import BrokenPluginError, PluginWarning
 from srzoo.plugins import kinds, manners
-from srzoo.plugins.registry import Plugin, Registry
+from srzoo.plugins.plugin import Plugin
+from srzoo.plugins.registry import Registry
 
 API1 = ROOT / "tests/plugins/api1"
 RECIPE = """

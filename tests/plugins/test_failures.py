@@ -21,7 +21,7 @@ from srzoo.evaluating import evaluation
 from srzoo.evaluating.degrading import degrade
 from srzoo.networks.runner import ModuleRunner
 from srzoo.plugins import importing, kinds, origin
-from srzoo.plugins.registry import Plugin
+from srzoo.plugins.plugin import Plugin
 from srzoo.training import tasks
 from srzoo.training.parts import Term
 from srzoo.training.sets import GuardedDataset

@@ -20,7 +20,7 @@ from PIL import Image, ImageFilter
 import srzoo
 from srzoo.errors import ArgumentError, PictureError, SrzooError, WeightsError
 from srzoo.evaluating import evaluation as evaluate
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.testing import Case, check_metric
 
 NAMES = ("psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb")

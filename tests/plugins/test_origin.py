@@ -18,7 +18,7 @@ from srzoo.errors import ModelError, PluginWarning, SrzooError
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders
 from srzoo.plugins import kinds, origin, packages
-from srzoo.plugins.registry import OWN_DIST, Plugin, Use
+from srzoo.plugins.plugin import OWN_DIST, Plugin, Use
 from srzoo.recipes import origins, recipe
 from srzoo.training import starting
 

@@ -13,7 +13,7 @@ from annotated_types import Ge
 
 from srzoo.errors import ArgumentError
 from srzoo.plugins import kinds, schema
-from srzoo.plugins.registry import OWN_DIST, Use
+from srzoo.plugins.plugin import OWN_DIST, Use
 
 KINDS = (
     "generator", "discriminator", "block", "loss", "adversarial-loss", "task", "dataset",

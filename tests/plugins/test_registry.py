@@ -18,7 +18,8 @@ from srzoo.errors import (
     SrzooError,
 )
 from srzoo.plugins import kinds
-from srzoo.plugins.registry import Registry, Use
+from srzoo.plugins.plugin import Use
+from srzoo.plugins.registry import Registry
 
 GROUP = "srzoo.blocks"
 

@@ -114,10 +114,10 @@ def test_they_are_readable():
 
 def test_plain_arguments_are_checked_without_pydantic():
     code = """
-import sys, srzoo
+import sys, srzoo, srzoo.plugins.plugin
 from pathlib import Path
 from srzoo.plugins import kinds
-kinds.engines.check_use(srzoo.plugins.registry.Use("mnn", {"folder": Path("."), "device": "cpu"}))
+kinds.engines.check_use(srzoo.plugins.plugin.Use("mnn", {"folder": Path("."), "device": "cpu"}))
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -98,7 +98,7 @@ def test_one_that_hangs_is_given_up(site, tmp_path):
 @pytest.mark.parametrize("name", ["mild", "block:mild", "tiny-parts:mild", "block:Tiny.Parts:mild"])
 def test_names_that_mean_a_part(name, site, monkeypatch):
     from srzoo.cli._plugin_check import _means
-    from srzoo.plugins.registry import Plugin
+    from srzoo.plugins.plugin import Plugin
 
     assert _means(name, Plugin("block", "mild", "tiny_mild:Mild", "tiny-parts", "1.2"))
     assert not _means(name, Plugin("loss", "other", "tiny_mild:Mild", "others", "1.2"))

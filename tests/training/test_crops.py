@@ -15,7 +15,7 @@ import srzoo
 from srzoo import training
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.training.pixels import open_pixels
 from srzoo.training.schedule import ema_decay, factor

@@ -20,7 +20,7 @@ from srzoo import training
 from srzoo.common import memory
 from srzoo.contracts import Sample
 from srzoo.errors import FallbackWarning, SrzooError
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.recipes.recipe import Data
 from srzoo.training import decode, packs

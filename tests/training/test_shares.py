@@ -16,7 +16,7 @@ from srzoo import training
 from srzoo.common import strict
 from srzoo.contracts import Sample
 from srzoo.errors import SrzooError
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.recipes.recipe import Data, DataSources
 from srzoo.training.crops import Crops

@@ -17,7 +17,7 @@ from torch import nn
 import srzoo
 from srzoo import training
 from srzoo.contracts import Pair
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.recipes.recipe import Recipe, Weighted
 from srzoo.training import checkpoint, loop, step

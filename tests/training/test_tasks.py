@@ -18,7 +18,7 @@ from srzoo import building, training
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
 from srzoo.networks import folders
-from srzoo.plugins.registry import Use
+from srzoo.plugins.plugin import Use
 from srzoo.recipes import recipe
 from srzoo.recipes.data_folder import fill_in_data_folder
 from srzoo.training import step, tasks
