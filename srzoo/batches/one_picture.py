@@ -7,7 +7,6 @@ import errno
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -174,9 +173,9 @@ class PictureMaker:
             raise error
         what = f"cannot enlarge {job.source}"
         if isinstance(error, BrokenPluginError):  # the same one, perhaps, for each picture
-            told = BrokenPluginError(f"{job.source}: {error.what}", error.fix)
-            told.__cause__ = error
-            error = told
+            named = BrokenPluginError(f"{job.source}: {error.what}", error.fix)
+            named.__cause__ = error
+            error = named
         return PictureOutcome(job, problem=troubles.explain(error, what, self._log_folder()))
 
     def _log_folder(self) -> Path | None:
@@ -365,7 +364,7 @@ class PictureMaker:
             return picture
         return images.with_provenance(picture, self.upscaler.name, invented=self.options.invented)
 
-    def _open_target(self, item: PictureInWork) -> AbstractContextManager[BinaryIO]:
+    def _open_target(self, item: PictureInWork) -> contextlib.AbstractContextManager[BinaryIO]:
         job = item.job
         if job.sink is not None:
             return outputs.to_sink(job.target, job.sink)
