@@ -61,7 +61,7 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     Args:
         kind: "generator", "block", ...: any of :data:`srzoo.plugins.kinds.KINDS`.
         name: of the plugin: small letters and digits, in words joined by ``_`` or ``-``.
-        folder: of the project; it must not exist. None: ``srzoo-NAME`` here.
+        folder: of the project, or one that is there and gets it, as ``srzoo-NAME``. None: here.
 
     Raises:
         SrzooError: there is no such kind, the name will not do, or the folder exists.
@@ -72,7 +72,9 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     dist, package = f"srzoo-{module.replace('_', '-')}", f"srzoo_{module}"
     if util.find_spec(package):
         raise SrzooError(f"there is a module {package} already", "Choose another name")
-    path = folder or Path(dist)
+    path = folder or Path()
+    if path.is_dir():
+        path /= dist
     if path.exists() or path.is_symlink():
         raise SrzooError(f"{path} exists", "Choose another folder: --dir D")
     facts = {

@@ -14,7 +14,7 @@ from ._console import to_stderr
 @click.argument("kind")
 @click.argument("name")
 @click.option("--dir", "place", type=click.Path(path_type=Path), metavar="D",
-              help="The project's folder; it must not exist.  [default: srzoo-NAME]")
+              help="The project's folder, or one that gets srzoo-NAME.  [default: here]")
 def new(kind: str, name: str, place: Path | None) -> None:
     # fmt: on
     """Write a small project for a plugin: KIND is generator, block, loss, ...

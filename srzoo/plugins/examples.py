@@ -8,6 +8,9 @@ from ..contracts import PluginFacts, stated
 from . import kinds
 from .plugin import Plugin
 
+CHANNELS = 16
+"""Of a block that states no ``examples``."""
+
 
 def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] | None:
     """None, or the first of a plugin's ``examples`` that has all that it needs.
@@ -27,4 +30,6 @@ def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] |
     needed = {one.name for one in parameters if one.default is one.empty}
     sets = [*stated(registry.get(plugin.full_name), PluginFacts).examples]
     sets.insert(len(sets) if stated_first else 0, {})
+    if plugin.kind == "block":  # a generator gives them to it
+        sets.append({"channels": CHANNELS})
     return next((dict(each) for each in sets if needed <= each.keys()), None)

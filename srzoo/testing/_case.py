@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from ..contracts import Module, PluginFacts, stated
 from ..plugins import kinds
+from ..plugins.examples import CHANNELS
 from ..plugins.registry import Registry
 from ._promise import built
 
 N = TypeVar("N", bound=Module)
-CHANNELS = 16
-"""Of a block that states no ``examples``."""
 
 
 @dataclass(frozen=True)

@@ -187,10 +187,13 @@ def test_what_cannot_be_a_project_leaves_nothing(kind, name, what, tmp_path):
 
 
 def test_a_folder_that_is_there_stays(tmp_path):
-    (tmp_path / "made").mkdir()
-    with pytest.raises(SrzooError, match="exists"):
-        projects.new("block", "mine", tmp_path / "made")
-    assert not list((tmp_path / "made").iterdir())
+    made = projects.new("block", "mine", tmp_path)
+    assert made.folder == tmp_path / "srzoo-mine"
+    before = sorted(made.folder.rglob("*"))
+    for place in (tmp_path, tmp_path / "srzoo-mine/pyproject.toml"):
+        with pytest.raises(SrzooError, match="exists"):
+            projects.new("block", "mine", place)
+    assert sorted(made.folder.rglob("*")) == before
 
 
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
