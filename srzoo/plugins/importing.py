@@ -43,7 +43,7 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
     Raises:
         BrokenPluginError: it cannot be imported.
     """
-    start, torch_was_there = time.perf_counter(), "torch" in sys.modules
+    start = time.perf_counter()
     with signals_noted() as noted, contextlib.redirect_stdout(sys.stderr):
         try:
             found = entry.load()
@@ -56,9 +56,8 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
                 if isinstance(entry, EntryPoint)
                 else "Correct the file; what it imports has to be installed",
             ) from error
-    # Torch alone may take as long where the disk is slow, and is no fault of theirs.
-    seconds, with_torch = time.perf_counter() - start, "torch" in sys.modules
-    if seconds > SLOW and with_torch == torch_was_there:
+    seconds = time.perf_counter() - start
+    if plugin.is_foreign and seconds > SLOW:
         warn(f"{plugin} took {seconds:.0f} s to import")
     return found
 
