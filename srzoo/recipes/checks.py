@@ -7,7 +7,7 @@ fault is one line with its place, written as ``--set`` takes it, and what mends 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
@@ -129,12 +129,17 @@ def check(recipe: Recipe, where: str) -> None:
     Raises:
         SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
     """
+    _refuse(faults(recipe, NUMBERS), where)  # they name the table, and a plugin only itself
     for registry, use in plugins(recipe):
         try:
             registry.check_use(use)
         except SrzooError as error:
             raise type(error)(f"{where}: {error.what}", error.fix) from error
-    for fault in faults(recipe):
+    _refuse(faults(recipe, RULES), where)
+
+
+def _refuse(found: Iterator[Fault], where: str) -> None:
+    for fault in found:
         place = f": {fault.place}" if fault.place else ""
         raise SrzooError(f"{where}{place} {fault.what}", fault.fix)
 
@@ -157,9 +162,9 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
     return uses
 
 
-def faults(recipe: Recipe) -> Iterator[Fault]:
-    """What makes no sense, in one stage."""
-    for rule in (_finite, _in_range, _optimizers, _schedules, _turns, _losses, _metrics):
+def faults(recipe: Recipe, rules: Sequence[Callable[[Recipe], Iterator[Fault]]]) -> Iterator[Fault]:
+    """What makes no sense by some rules, in one stage."""
+    for rule in rules:
         for fault in rule(recipe):
             table, dot, key = fault.place.partition(".")
             table = recipe.beside_in if table == ADVERSARIAL else table
@@ -329,3 +334,7 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
 def _metrics(recipe: Recipe) -> Iterator[Fault]:
     if not recipe.train.metrics:
         yield Fault("", "has no train.metrics", f'Give train.metrics = ["{defaults.METRICS[0]}"]')
+
+
+NUMBERS = _finite, _in_range
+RULES = _optimizers, _schedules, _turns, _losses, _metrics

@@ -149,7 +149,7 @@ def test_toml_there_and_back(tiny, tmp_path):
         ("losses.0.weight=nan", "losses.0.weight is nan.*finite"),
         ("losses.0.weight=-1", "losses.0.weight is -1.*at least 0"),
         ("losses.0.weight=0", "no loss of a weight above 0"),
-        ("losses.0={name='charbonnier', eps=nan}", "eps is nan"),
+        ("losses.0={name='charbonnier', eps=nan}", "losses.0.eps is nan"),
         ("adversarial={discriminator='srgan', weight=-1}", "weight is -1"),
         ("adversarial={discriminator='srgan', optimizer={lr=-1}}", "adversarial.optimizer.lr is"),
         ("adversarial={discriminator='srgan', optimizer={betas=[]}}", "adversarial.optimizer.be"),
