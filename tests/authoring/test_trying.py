@@ -32,7 +32,7 @@ class Far(Wide):
 class Needy(nn.Module):
     """Has no example."""
     reach = 1
-    def __init__(self, *, channels: int) -> None:
+    def __init__(self, *, channels: int, width: int) -> None:
         super().__init__()
 
 class Broken(Wide):
