@@ -129,6 +129,10 @@ class Slow:
     def settled_outcome(self, job: Job) -> PictureOutcome | None:
         return PictureOutcome(job) if job.skip_reason else None
 
+    def failed_outcome(self, job: Job, error: Exception) -> PictureOutcome:
+        assert isinstance(error, PictureError | MemoryBudgetError), error
+        return PictureOutcome(job, problem=error)
+
     def prepare(self, job: Job):
         kind = job.source.name[0]
         if kind == "u":

@@ -60,7 +60,7 @@ def test_they_are_registered():
 # --- folder -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", suite.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", suite.DATASET_CHECKS, ids=lambda check: check.__name__)
 def test_folder_keeps_the_contract(tree, check):
     check(Folder(path=tree))
 
@@ -241,7 +241,7 @@ def pairs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("check", suite.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", suite.DATASET_CHECKS, ids=lambda check: check.__name__)
 def test_paired_keeps_the_contract(pairs, check):
     check(paired(pairs))
 
