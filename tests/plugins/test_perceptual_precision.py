@@ -7,6 +7,7 @@ import torch
 from srzoo_plugins.perceptual import Perceptual
 from torch import nn
 
+import srzoo
 from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
 
@@ -77,4 +78,4 @@ def test_auto_asks_the_card(monkeypatch, has):
 
 def test_another_precision_is_refused():
     with pytest.raises(SrzooError, match="precision is 'fp16'"):
-        Perceptual(**SMALL, precision="fp16")
+        srzoo.losses.create("perceptual", **SMALL, precision="fp16")

@@ -210,7 +210,7 @@ def test_somebody_else_was_faster(hub, folder, monkeypatch):
     """The branch moves between our look at it and our commit: refused, theirs stays."""
     code = """
     from srzoo.modelcards import publishing
-    there = publishing._is_there
+    there = publishing._has_all_files
     def raced(api, ref, stage):
         found = there(api, ref, stage)
         if not raced.done:
@@ -218,7 +218,7 @@ def test_somebody_else_was_faster(hub, folder, monkeypatch):
             api.upload_file(path_or_fileobj=b"theirs", path_in_repo="x.txt", repo_id=ref.repo)
         return found
     raced.done = False
-    publishing._is_there = raced
+    publishing._has_all_files = raced
     attempt("push", lambda: srzoo.push(sys.argv[1], "tester/edsr", check=False).commit)
     """
     said = run(hub, code, folder, token=TOKEN)
