@@ -171,7 +171,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> R
     terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
     plugin = tasks.owner_of(parts.task, parts.terms, term)
-    whose = f"{term} ({plugin})" if plugin else term
+    whose = f"{term} ({plugin})" if plugin and plugin.is_foreign else term
     what = f"{whose} is not finite at step {found.step + 1} (crops of {', '.join(names)})"
     there, before = _last_intact(run, out, found.step)
     now, window = found.step + 1, parts.recipe.watchdog.window
