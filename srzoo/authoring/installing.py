@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import util
 from pathlib import Path
 
 from ..errors import SrzooError, did_you_mean
@@ -84,7 +83,8 @@ def _check_name(name: str) -> None:
 
 
 def _pip() -> list[str]:
-    if util.find_spec("pip") is None:
+    # Its metadata is asked: to look for the module has setuptools take its hands off distutils.
+    if packages.version("pip") is None:
         raise SrzooError(
             f"there is no pip in the environment of {sys.executable}",
             "Use the program that you made the environment with, such as: uv pip install NAME",

@@ -98,7 +98,7 @@ def test_what_is_broken(srzoo_cli, monkeypatch, tmp_path):
     told = " ".join(result.out.split())
     assert "broken: engine torhc: no engine is called 'torhc'. Did you mean torch" in told
     assert "file/cache cannot be written" in told
-    assert "broken: block odd ((this process)): has no docstring" in told
+    assert "broken: block odd (this process): has no docstring" in told
     assert "gone" in told
     assert "broken: engine gone" not in told
     assert "nothing is broken" not in told
