@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..plugins.plugin import Plugin
+    from ..testing.apart import Outcome
 
 
 @click.command("check")
@@ -32,16 +33,16 @@ def check(
     wrong is told with the line in its author's file.
     """
     from ..plugins import kinds
-    from ..testing.apart import Fault, Outcome, look_apart
+    from ..testing import apart
 
     chosen = _chosen(names, kind, all_)
     outcomes: list[Outcome] = []
     misnamed = [] if names else [p for r in kinds.KINDS.values() for p in r.misnamed()]
     for problem in misnamed:
-        outcomes.append(Outcome(problem.plugin, (Fault(problem.what),)))
+        outcomes.append(apart.Outcome(problem.plugin, (apart.Fault(problem.what),)))
         if not json_:
             _tell(outcomes[-1])
-    for outcome in look_apart(chosen, timeout):
+    for outcome in apart.look_apart(chosen, timeout):
         outcomes.append(outcome)
         if not json_:
             _tell(outcome)
@@ -54,10 +55,7 @@ def check(
     raise SystemExit(1 if problems else 0)
 
 
-def _tell(outcome: object) -> None:
-    from ..testing.apart import Outcome
-
-    assert isinstance(outcome, Outcome)
+def _tell(outcome: Outcome) -> None:
     for fault in outcome.faults:
         click.echo(f"{outcome.plugin}: {fault}")
     if not outcome.faults:

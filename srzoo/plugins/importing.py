@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BrokenPluginError, PluginWarning, SrzooError
 from . import origin
 from .packages import OWN
+from .plugin import Plugin
 
 if TYPE_CHECKING:
-    from .plugin import Plugin
     from .references import Reference
 
 SLOW = 5.0
@@ -99,8 +99,6 @@ def _is_nobodys(error: Exception) -> bool:
 
 def _to_blame(part: object, error: Exception) -> Plugin | None:
     """The innermost part of another package in a traceback; else what was asked, or ours."""
-    from .plugin import Plugin
-
     asked = part if isinstance(part, Plugin) else origin.origin(part)
     selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     found = [plugin for one in selves if (plugin := origin.origin(one))]

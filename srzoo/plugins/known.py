@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +34,8 @@ class Known:
 @cache
 def listed() -> tuple[Known, ...]:
     """All of them, by kind and name."""
+    import tomllib  # every command comes by here
+
     found = [
         Known(kind, name, package["name"], package.get("source", ""))
         for package in tomllib.loads(FILE.read_text(encoding="utf-8"))["package"]

@@ -6,7 +6,6 @@ config that was fetched, or that names a file beside itself, is refused.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 import sys
@@ -46,6 +45,8 @@ class Reference:
     @property
     def module(self) -> str:
         """The name that the file has as a module; no other has it."""
+        import hashlib  # every command comes by here
+
         digest = hashlib.sha256(str(self.path).encode(errors="surrogateescape")).hexdigest()
         return f"{PREFIX}_{re.sub(r'[^A-Za-z0-9_]', '_', self.path.stem)}_{digest[:12]}"
 

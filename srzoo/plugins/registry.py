@@ -216,8 +216,7 @@ class Registry(Generic[T]):
                 "Leave it out",
             )
         fitted = self.check_use(Use(use.name, {**use.args, **context}))
-        plugin = self.find(use.name)
-        make = self.get(use.name)
+        plugin, make = self.find(use.name), self.get(use.name)
         with origin.recorded(plugin) as used, importing.blamed(plugin):
             return origin.mark(make(**fitted), used)
 
