@@ -21,6 +21,7 @@ from .exporting.engine_facts import Facts
 from .exporting.exports import USE_ANOTHER, UnfinishedError
 from .exporting.runner import ExportRunner
 from .exporting.trial import trial_picture as trial_picture
+from .images.bicubic import Interpolation
 from .plugins.kinds import engines as registry
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "ExportFormat",
     "ExportRunner",
     "Facts",
+    "Interpolation",
     "ModuleRunner",
     "Runner",
     "Session",

@@ -36,8 +36,6 @@ class MNN:
     beside = ()
     packages: ClassVar[Mapping[str, str]] = {
         "MNN": "MNN",
-        "onnx": "onnx",
-        "onnxscript": "onnxscript",
     }
     extra = "mnn"
 

@@ -37,8 +37,6 @@ class NCNN:
     packages: ClassVar[Mapping[str, str]] = {
         "ncnn": "ncnn",
         "pnnx": "pnnx",
-        "onnx": "onnx",
-        "onnxscript": "onnxscript",
     }
     extra = "ncnn"
 

@@ -29,8 +29,6 @@ class ONNX:
     beside = ()
     packages: ClassVar[Mapping[str, str]] = {
         "onnxruntime": "onnxruntime",
-        "onnx": "onnx",
-        "onnxscript": "onnxscript",
     }
     extra = "onnx"
 

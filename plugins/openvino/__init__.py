@@ -32,8 +32,6 @@ class OpenVINO:
     beside = (".bin",)
     packages: ClassVar[Mapping[str, str]] = {
         "openvino": "openvino",
-        "onnx": "onnx",
-        "onnxscript": "onnxscript",
     }
     extra = "openvino"
 

@@ -50,6 +50,7 @@ class Engine(ModuleRunner):
     # On a card and in MPS it counts as plain torch, until somebody has measured it there.
     speed: ClassVar[Mapping[str, float]] = {"cpu": 3.2, "cuda": 1.0, "mps": 1.0}
     packages: ClassVar[Mapping[str, str]] = {"torch": "torch"}
+    extra = "torch"
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         network = building.network(folder)

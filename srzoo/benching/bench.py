@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from ..common import strict
 from ..defaults import ENGINE as DEFAULT
 from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
-from ..exporting import convert, engine_facts, exports
+from ..exporting import convert, engine_facts
 from ..models import requirements, scales
 from ..plugins import kinds
 from ..plugins.packages import versions
@@ -142,14 +142,14 @@ class _Bench:
         except (DeviceError, ModelError, PluginError) as error:
             self._leave_out(name, None, error, explicit)
             return None
-        return _Candidate(name, task, _packages_of(stated.packages), explicit)
+        return _Candidate(name, task, tuple(stated.packages), explicit)
 
     def unfolded(self, place: Path) -> _Candidate | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
         export_format = kinds.export_formats.create(UNFOLDED_FORMAT)
         path, packages = (
             place / f"model{export_format.suffix}",
-            _packages_of(export_format.packages),
+            tuple(export_format.packages),
         )
         try:
             convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
@@ -228,7 +228,7 @@ def bench(
             task = MeasurementTask(PLAIN, DEFAULT, str(folder.path), factor)
             makers += [
                 lambda: _Candidate(
-                    PLAIN_TORCH, task, _packages_of(engine_facts.find(DEFAULT).packages), False
+                    PLAIN_TORCH, task, tuple(engine_facts.find(DEFAULT).packages), False
                 ),
                 lambda: run.unfolded(Path(place)),
             ]
@@ -311,8 +311,3 @@ def _with_budget(candidate: _Candidate, budget: int) -> _Candidate:
     return replace(
         candidate, name=name, task=replace(candidate.task, memory=budget), explicit=False
     )
-
-
-def _packages_of(packages: Iterable[str]) -> tuple[str, ...]:
-    """Those of the packages that run something, and do not only write ONNX."""
-    return tuple(name for name in packages if name not in exports.UNFINISHED)

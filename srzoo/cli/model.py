@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SrzooError
-from ._console import as_json, table, to_stderr
+from ..errors import ModelError, SrzooError
+from ._console import as_json, printable, table, to_stderr
 from ._options import arguments_of, model_names, model_option, one_of
 
 if TYPE_CHECKING:
@@ -115,6 +115,46 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
     to_stderr(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)")
 
 
+@model.command("add-exports")
+@click.argument("folder", required=False, metavar="FOLDER")
+@model_option
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def add_exports(folder: str | None, model_: str | None, json_: bool) -> None:
+    """Give the model in FOLDER the exports that installs without torch run.
+
+    One ONNX file for each scale, in FOLDER/onnx: weights in float16, arithmetic
+    in float32, a linear tail folded. Each is checked against torch, and
+    config.json has its sha256.
+
+    \b
+    srzoo model add-exports runs/mine
+    """
+    from ..exporting import exports
+    from ..models import locate
+
+    found = locate.find(one_of(folder, model_, "FOLDER"))
+    exports.require_making(found.name)
+    from ..exporting import carrying
+
+    try:
+        carried = carrying.add_exports(found).config.exports
+    except OSError as error:
+        raise ModelError(
+            f"cannot write to {found.path}: {error.strerror or error}",
+            "Name a folder that can be written",
+        ) from error
+    files = [found.path / one.file for one in carried]
+    if json_:
+        as_json({"files": [str(file) for file in files], "bytes": _bytes(files)})
+        return
+    for file in files:
+        click.echo(f"{printable(str(file))}  {file.stat().st_size / 1e6:.1f} MB")
+
+
+def _bytes(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
 def _facts(found: ModelFolder) -> dict[str, object]:
     from ..upscaling import guidance
 
@@ -128,6 +168,7 @@ def _facts(found: ModelFolder) -> dict[str, object]:
         "scales": list(config.scales),
         "bytes": _weight(found),
         "sha256": config.weights.sha256 if config.weights else None,
+        "exports": [one.file for one in config.exports],
         "folder": str(found.path),
     }
 

@@ -121,7 +121,8 @@ class Engine(Runner, Protocol):
     It may state further facts, all of them class attributes: ``first_use``, seconds that the first
     use takes more than others (0); ``export_format``, the registered export format that it runs
     (""); ``packages``, the distributions that it needs and the module each one brings ({});
-    ``extra``, the extra of its own package that brings them (""). An installed engine states the
+    ``extra``, the extra of its own package that brings them (""); ``generators``, the only ones
+    whose models it runs (() for all). An installed engine states the
     same in the file ``engines.toml`` in its package, which is read without an import; ``auto``
     takes none that has no such file. :class:`srzoo.engines.ExportRunner` is a base for those that
     run exports; it is not needed.

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import json
 import logging
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -35,7 +33,7 @@ from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
 from ..plugins import importing, kinds
-from . import exports
+from . import exports, halving, measure
 from .about import INPUT, OUTPUT, About
 from .exports import RETRY_AFTER, USE_ANOTHER, DiffersError, Export, ExportRecord, UnfinishedError
 from .trial import trial_picture
@@ -119,12 +117,18 @@ def _record(model: ModelFolder, scale: int, export_format: str, path: Path) -> E
         return ExportRecord(refused=error.what)
     except ModelError as error:
         return ExportRecord(refused=error.what, until=time.time() + RETRY_AFTER)
-    per_pixel, aside = measure_memory(export_format, path)
+    per_pixel, aside = measure.in_own_process(export_format, path)
     return ExportRecord(None, off, differing, per_pixel, aside)
 
 
 def write(
-    model: ModelFolder, scale: int, export_format: str, path: Path, *, fold: bool = True
+    model: ModelFolder,
+    scale: int,
+    export_format: str,
+    path: Path,
+    *,
+    fold: bool = True,
+    half: bool = False,
 ) -> tuple[int, float]:
     """Write a model in a format, and check the file.
 
@@ -138,6 +142,7 @@ def write(
         path: the file, in a folder that exists; what stands there is replaced when the new one
             is right. A format of several files puts the others beside it.
         fold: fold a linear tail, and the border's share of it.
+        half: store the weights in float16; more of the values may differ then, by one level.
 
     Returns:
         The largest difference to torch in levels of 8 bits, and the share of values that differ.
@@ -149,7 +154,7 @@ def write(
         OSError: the files cannot be written.
     """
     exports.require_format(export_format)
-    return _write(model, folders.build(model), scale, export_format, path, fold=fold)
+    return _write(model, folders.build(model), scale, export_format, path, fold=fold, half=half)
 
 
 def _write(
@@ -160,6 +165,7 @@ def _write(
     path: Path,
     *,
     fold: bool = True,
+    half: bool = False,
 ) -> tuple[int, float]:
     target = exports.require_format(export_format)
     fold_norms(generator.requires_grad_(False))
@@ -174,12 +180,14 @@ def _write(
         strangers = importing.blamed(target, (OSError,))  # a full disk is not theirs
         with strangers, _format_errors(model, export_format, place):
             _to_onnx(net, about, onnx)
+            if half:
+                halving.halve(onnx)
             target.write(onnx, made, about.to_json())
             session = _opened(model, export_format, made)
             off, differing = differences(
                 AtScale(generator, scale, False), session, smallest, multiple
             )
-        if off > OFF or differing > DIFFERING:
+        if off > OFF or (differing > DIFFERING and not half):
             raise DiffersError(
                 f"{model.name} as {export_format} is off by {off} levels, and {differing:.2%} of"
                 " the values differ",
@@ -367,26 +375,3 @@ def differences(
 
 def _levels(y: F32) -> Any:
     return np.rint(np.clip(y, 0, 1) * 255).astype(np.int16)
-
-
-def measure_memory(export_format: str, path: Path) -> tuple[int, int]:
-    """Working memory of a file in its format: bytes for each LR pixel, and besides.
-
-    In a process of its own, whose peak nothing else has raised.
-
-    Raises:
-        UnfinishedError: that process failed, or was killed.
-    """
-    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", export_format, str(path)]
-    process = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        per_pixel, aside = json.loads(process.stdout.strip().splitlines()[-1])
-        if process.returncode == 0:
-            return int(per_pixel), int(aside)
-    except (ValueError, IndexError, TypeError):
-        pass  # it died before, or after, it had something to say
-    last = process.stderr.strip()[-300:] or f"exit code {process.returncode}"
-    raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..common import devices, memory
-from ..defaults import ENGINE, INSTALL_FASTER
+from ..defaults import ENGINE
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
 from . import engine_facts, exports
@@ -26,6 +26,8 @@ VARIABLE = "SRZOO_ENGINE"
 """The environment variable that ``auto`` looks at first."""
 PER_PARAMETER, PER_PIXEL = 0.07e-9, 6e-6
 """Seconds of one core of a CPU, in torch, for an LR pixel: for each parameter, and besides."""
+CONVERTING = 0.5
+"""Seconds that it takes to write what a model carries in an engine's format."""
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Of a parameter on the disk."""
 
@@ -73,6 +75,7 @@ def choose(
 
     Raises:
         PluginError: there is no such engine.
+        DeviceError: what could run the model is not installed.
     """
     explicit = engine != "auto"
     if not explicit:
@@ -80,18 +83,46 @@ def choose(
     if engine != "auto":
         return _chosen(folder, engine, explicit)
     passed: list[str] = []
+    for kind in _kinds(device):
+        if choice := _on(kind, folder, precision, work, passed):
+            return choice
+    raise DeviceError(
+        "; ".join([f"{folder.name} carries no export, and {ENGINE} is not installed", *passed]),
+        f"Install it: {engine_facts.missing(ENGINE)}",
+    )
+
+
+def _kinds(device: str) -> list[str]:
+    """The kinds of device that a name means; for auto a GPU, if there may be one, then the CPU."""
+    kind = device.partition(":")[0]
+    if kind != "auto":
+        return [kind]
+    gpu = "mps" if sys.platform == "darwin" else "cuda"
+    return [gpu, "cpu"] if devices.has_gpu() else ["cpu"]
+
+
+def _on(
+    kind: str, folder: ModelFolder, precision: str, work: int | None, passed: list[str]
+) -> Choice | None:
+    """The engine on a kind of device; None if none can. ``passed`` gets why engines cannot."""
+    default_is_here = not engine_facts.missing(ENGINE)
     able: list[tuple[Choice, Facts]] = []
-    for name, stated in _by_speed(_kind(device), precision, passed):
+    for name, stated in _by_speed(kind, precision, passed):
+        if not stated.builds(folder.config.generator):
+            continue
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
             passed.append(f"{name} is passed over: {kept}")
-        else:
+        elif kept or not stated.export_format or _can_make(folder):
             prepares = not kept if stated.export_format else stated.first_use > 0
             able.append((Choice(name, "the fastest that is installed", prepares), stated))
     if not able:
-        return Choice(ENGINE, "; ".join(passed) or _why_default(device, precision))
+        why = "; ".join(passed) or f"no faster one for {kind} in {_number(precision)} is installed"
+        return Choice(ENGINE, why) if default_is_here else None
     first, stated = able[0]
-    if not first.prepares or not (why := _not_prepared(folder, work, stated)):
+    if not first.prepares or not default_is_here:
+        return first
+    if not (why := _not_prepared(folder, work, stated)):
         return first
     for choice, its in able:
         if not choice.prepares:
@@ -100,21 +131,9 @@ def choose(
     return Choice(ENGINE, why)
 
 
-def _kind(device: str) -> str:
-    """The kind of device that a name means; for auto a GPU, if there may be one."""
-    kind = device.partition(":")[0]
-    if kind != "auto":
-        return kind
-    return ("mps" if sys.platform == "darwin" else "cuda") if devices.has_gpu() else "cpu"
-
-
-def _why_default(device: str, precision: str) -> str:
-    """Why the default engine is taken where no other is able."""
-    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        return f"no faster one for {device} and {precision} is installed"
-    if device == "auto" and devices.has_gpu():
-        return "no faster one for the graphics card is installed"
-    return f"no faster one is installed: {INSTALL_FASTER}"
+def _can_make(folder: ModelFolder) -> bool:
+    """Whether exports of a model can be made here."""
+    return folder.carries_exports or not exports.missing_to_make()
 
 
 def _kept(folder: ModelFolder, export_format: str) -> bool | str:
@@ -128,7 +147,10 @@ def _kept(folder: ModelFolder, export_format: str) -> bool | str:
 
 def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
     """Why an engine is not made ready for some work, if it is so."""
-    if work is not None and seconds(folder, work) < stated.first_use:
+    first_use = stated.first_use
+    if stated.export_format and folder.carries_exports:
+        first_use = CONVERTING
+    if work is not None and seconds(folder, work) < first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
         return f"{ENGINE} enlarges {work:,} pixels before {made}"
     if stated.export_format and (why := exports.why_unwritable(folder)):

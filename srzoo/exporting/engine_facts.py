@@ -36,6 +36,7 @@ class Facts:
         export_format: the registered export format that it runs, or "".
         packages: what has to be installed: distributions, and the module each one brings.
         extra: the extra of the plugin's own package that brings them, or "".
+        generators: the only ones whose models it runs; () for all.
     """
 
     devices: tuple[str, ...] = ()
@@ -45,6 +46,14 @@ class Facts:
     export_format: str = ""
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     extra: str = ""
+    generators: tuple[str, ...] = ()
+
+    def builds(self, generator: str) -> bool:
+        """Whether it runs models of a generator, by whatever name that is found."""
+        own = [name for name in self.generators if name in kinds.generators]
+        return not self.generators or kinds.generators.find(generator) in map(
+            kinds.generators.find, own
+        )
 
     def speed_on(self, kind: str) -> float:
         """The speed on a kind of device; a number is the CPU's, or a GPU's where it has no CPU."""

@@ -28,6 +28,7 @@ from ..models import requirements
 from ..models.folder import read_folder
 from ..plugins import kinds
 from ..plugins.packages import version
+from ..plugins.plugin import OWN_DIST, Use
 from . import code, engine_facts
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Goes up when exports of the same model come out different."""
-UNFINISHED = {"onnx": "onnx", "onnxscript": "onnxscript"}
-"""What torch needs to write ONNX: distributions, and the module each one brings."""
+MAKING = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript"}
+"""What it takes to make an export of a network: distributions, and the module each one brings."""
+MAKING_EXTRA = "torch"
+"""The extra of srzoo that brings them."""
 USE_ANOTHER = f"Use another format, or --engine {ENGINE}"
 """What mends an export that cannot be made."""
 RECORD = "export.json"
@@ -105,10 +108,15 @@ class Export:
 
 
 def missing(export_format: str) -> str | None:
-    """How to install what a format needs, or None if it is all there."""
+    """How to install what running a format's files needs, or None if it is all there."""
     found = kinds.export_formats.create(export_format)
     dist = kinds.export_formats.find(export_format).dist
-    return engine_facts.to_install({**found.packages, **UNFINISHED}, found.extra, dist)
+    return engine_facts.to_install(found.packages, found.extra, dist)
+
+
+def missing_to_make() -> str | None:
+    """How to install what turns a network into an export, or None if it is all there."""
+    return engine_facts.to_install(MAKING, MAKING_EXTRA, OWN_DIST)
 
 
 def require_format(export_format: str) -> ExportFormat:
@@ -120,6 +128,22 @@ def require_format(export_format: str) -> ExportFormat:
     if command := missing(export_format):
         raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
     return kinds.export_formats.create(export_format)
+
+
+def require_making(model: str) -> None:
+    """Refuse to make an export where that cannot be done.
+
+    Args:
+        model: its name, for the message.
+
+    Raises:
+        DeviceError: a package is missing; says how to install it.
+    """
+    if command := missing_to_make():
+        raise DeviceError(
+            f"{model} has to be exported, and what does that is not installed",
+            f"Install it: {command}",
+        )
 
 
 def root() -> Path:
@@ -138,13 +162,17 @@ def folder_of(
     """
     requirements.check_models(model)
     config, packages = model.config, kinds.export_formats.create(export_format).packages
-    owners = [kinds.generators.find(config.generator).dist, *config.owners, *packages, *UNFINISHED]
-    what = {
-        "network": [config.generator, config.args, config.weights and config.weights.sha256],
-        "versions": {name: version(name) or "" for name in owners},
-        "code": code.digest(config, export_format),
-        "srzoo": [__version__, VERSION],
-    }
+    what: dict[str, Any] = {"srzoo": [__version__, VERSION]}
+    if carried := model.carried(scale):
+        owners = [*packages]
+        what["carried"] = asdict(carried)
+        what["code"] = code.of_use(kinds.export_formats, Use(export_format))
+    else:
+        made_by = kinds.generators.find(config.generator).dist
+        owners = [made_by, *config.owners, *packages, *MAKING]
+        what["network"] = [config.generator, config.args, config.weights and config.weights.sha256]
+        what["code"] = code.digest(config, export_format)
+    what["versions"] = {name: version(name) or "" for name in owners}
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     return (place or root()) / f"{model.name}-x{scale}-{export_format}-{digest}"
 

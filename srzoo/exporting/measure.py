@@ -6,6 +6,8 @@ Prints two numbers as JSON: bytes for each LR pixel, and bytes besides. Without 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +18,39 @@ from ..common import descriptors, memory
 from ..contracts import on_grid
 from ..plugins import kinds
 from . import about
+from .exports import UnfinishedError
 
 SIDES = 64, 160, 320
 MARGIN = 1.1
+
+
+def in_own_process(export_format: str, path: Path, threads: int | None = None) -> tuple[int, int]:
+    """Working memory of a file in its format: bytes for each LR pixel, and besides.
+
+    In a process of its own, whose peak nothing else has raised.
+
+    Args:
+        export_format: a registered export format.
+        path: the file.
+        threads: that compute; None for those that compute here.
+
+    Raises:
+        UnfinishedError: that process failed, or was killed.
+    """
+    command = [sys.executable, "-P", "-m", "srzoo.exporting.measure", export_format, str(path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads or memory.cores())}
+    process = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False,
+        stdin=subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
+    try:
+        per_pixel, aside = json.loads(process.stdout.strip().splitlines()[-1])
+        if process.returncode == 0:
+            return int(per_pixel), int(aside)
+    except (ValueError, IndexError, TypeError):
+        pass  # it died before, or after, it had something to say
+    last = process.stderr.strip()[-300:] or f"exit code {process.returncode}"
+    raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")
 
 
 def main() -> None:

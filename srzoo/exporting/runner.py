@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +17,7 @@ from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
 from ..plugins import importing
 from . import about, engine_facts, exports
+from .carried import make_kept as make_of_carried
 from .exports import EXPORTING, UnfinishedError, UnwritableError
 
 if TYPE_CHECKING:
@@ -132,10 +134,9 @@ class ExportRunner:
         made = exports.find(self._folder, scale, self.export_format, sure=True)
         if made:
             return made
-        from . import convert
-
+        make = self._maker(scale)
         try:
-            return convert.make_kept(self._folder, scale, self.export_format)
+            return make(None)
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
@@ -145,7 +146,16 @@ class ExportRunner:
                 f"there is no folder for an export: {error.strerror or error}",
                 f"Use --engine {ENGINE}",
             ) from error
-        return convert.make_kept(self._folder, scale, self.export_format, place)
+        return make(place)
+
+    def _maker(self, scale: int) -> Callable[[Path | None], Export]:
+        """What makes the export: of what the model carries, else of the network, by torch."""
+        if carried := self._folder.carried(scale):
+            return partial(make_of_carried, self._folder, scale, carried, self.export_format)
+        exports.require_making(self._folder.name)
+        from . import convert
+
+        return partial(convert.make_kept, self._folder, scale, self.export_format)
 
 
 def _own_copy(y: F32) -> F32:

@@ -7,7 +7,8 @@
      "weights": {"file": "model.safetensors", "sha256": "...", "dtype": "float16"}}
 
 ``weights`` is null for a generator without parameters. In folders made before there was a
-``purpose``, what else lies there tells it.
+``purpose``, what else lies there tells it. A model may carry exports, which engines run where there
+is no torch; ``exports`` lists them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 import re
 import tomllib
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, cast
 
 from ..common import strict
@@ -51,6 +52,33 @@ class WeightsFile:
 
 
 @dataclass(frozen=True)
+class CarriedExport:
+    """An export that lies in a model's folder: the network at one scale, as ONNX.
+
+    Attributes:
+        file: its place in the folder, such as ``onnx/model.onnx``.
+        scale: the factor.
+        sha256: of the file, in hex.
+        weights: the sha256 of the weights that it was made of; "" for a network without any. Of
+            others it is out of date.
+        reach: LR pixels on each side that an output pixel depends on, or None.
+        smallest: the least side, in LR pixels, that it can take.
+        multiple: the grid, in LR pixels.
+        memory: by export format, the working memory that was measured: bytes for each LR pixel, and
+            bytes besides.
+    """
+
+    file: str
+    scale: int
+    sha256: str
+    weights: str
+    reach: int | None
+    smallest: int
+    multiple: int = 1
+    memory: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+
+
+@dataclass(frozen=True)
 class Config:
     """What config.json says.
 
@@ -63,6 +91,7 @@ class Config:
             ``package==version``, the one that it was made with. Older models have no version.
         name: the model's own, as it was made or published; empty if that is not known.
         purpose: what the model is for; None if that is not known.
+        exports: what the model carries for engines.
     """
 
     generator: str
@@ -73,6 +102,7 @@ class Config:
     requires: tuple[str, ...] = field(default=())
     name: str = ""
     purpose: Purpose | None = None
+    exports: tuple[CarriedExport, ...] = ()
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -82,6 +112,8 @@ class Config:
     def to_json(self) -> str:
         """The text of config.json."""
         found = references.anchored(asdict(self), Path.cwd())  # a part in a file is found again
+        if not self.exports:
+            del found["exports"]  # which older versions do not know
         return json.dumps({"srzoo": CONFIG_VERSION, **found}, indent=2) + "\n"
 
 
@@ -101,6 +133,19 @@ class ModelFolder:
         """
         folder = self.path.resolve().name
         return self.config.name or folder if COMMIT.fullmatch(folder) else folder
+
+    def carried(self, scale: int) -> CarriedExport | None:
+        """What it carries for a scale; None without an export, or with one of other weights."""
+        weights = self.config.weights.sha256 if self.config.weights else ""
+        for one in self.config.exports:
+            if one.scale == scale and one.weights == weights:
+                return one
+        return None
+
+    @property
+    def carries_exports(self) -> bool:
+        """Whether it carries an export for each of its scales."""
+        return all(self.carried(scale) for scale in self.config.scales)
 
 
 def read_folder(path: Path) -> ModelFolder:
@@ -149,6 +194,8 @@ def _config(data: object, file: Path) -> Config:
             f"{file} names weights outside its folder: {config.weights.file!r}",
             "Put them beside it and give the bare file name",
         )
+    for one in config.exports:
+        _check_export(one, config, file)
     if config.name and not fit_name(config.name):
         raise ModelError(f"{file}: name is {config.name!r}", "Give what a file may be called")
     if (odd := packages.unusual(config.requires)) is not None:
@@ -159,6 +206,29 @@ def _config(data: object, file: Path) -> Config:
     if not config.scales or min(config.scales) < 1:
         raise ModelError(f"{file}: scales is {list(config.scales)}", "List whole numbers from 1")
     return config
+
+
+def _check_export(one: CarriedExport, config: Config, file: Path) -> None:
+    """Refuse an export that cannot be one: what lies outside the folder, or an unknown scale."""
+    place = PurePosixPath(one.file)
+    if not place.name or place.is_absolute() or {"..", "."} & set(place.parts) or "\\" in one.file:
+        raise ModelError(
+            f"{file} names an export outside its folder: {one.file!r}",
+            "Put it into the folder, and give its place there",
+        )
+    if one.scale not in config.scales:
+        raise ModelError(
+            f"{file} has an export for x{one.scale}, which is not among its scales", "Remove it"
+        )
+    counts = [one.smallest, one.multiple, *(n for pair in one.memory.values() for n in pair)]
+    pairs = all(_is_pair(pair) for pair in one.memory.values())
+    if not pairs or min(counts) < 0 or one.multiple < 1 or (one.reach or 0) < 0:
+        raise ModelError(f"{file}: an export has numbers that cannot be", "Make it again")
+
+
+def _is_pair(value: object) -> bool:
+    values = cast("list[object]", value) if isinstance(value, list) else []
+    return len(values) == 2 and all(type(item) is int for item in values)
 
 
 def local_parts(folder: ModelFolder) -> list[str]:

@@ -13,9 +13,10 @@ from ..common import memory
 from ..contracts import multiple_of, on_grid
 from ..errors import ModelError
 from ..exporting.lazy import LazyRunner
+from ..images import bicubic
 from ..images.rectangles import Rectangle
 from ..plugins import importing, origin
-from . import bicubic, tiles
+from . import tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import TileSource
 

@@ -19,9 +19,9 @@ from .. import images
 from ..defaults import ENGINE
 from ..errors import ModelError, PictureError, SrzooError
 from ..images import Picture
+from ..images.bicubic import Interpolation
 from ..models import scales
 from . import planner, sizing, tiles
-from .bicubic import Interpolation
 from .memory_needs import PictureNeeds
 from .planner import SMALLEST, Tile, TilePlan
 from .sizing import Route

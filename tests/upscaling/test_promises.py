@@ -213,7 +213,7 @@ def test_mixed_tiles_are_the_mixed_whole(height, width, tile, channels, dtype, s
 def test_full_strength_costs_nothing(monkeypatch):
     picture = noise(40, 50, 4)
     want = Upscaler(Sharpen(), (2,), "a").upscale(picture)
-    monkeypatch.setattr("srzoo.upscaling.bicubic.enlarge", lambda *_: pytest.fail("interpolated"))
+    monkeypatch.setattr("srzoo.images.bicubic.enlarge", lambda *_: pytest.fail("interpolated"))
     for strength in (1, 1.0, np.float32(1)):
         got = Upscaler(Sharpen(), (2,), "a", strength=strength).upscale(picture)
         assert np.array_equal(got.pixels, want.pixels)

@@ -67,7 +67,9 @@ class Interpolation:
 
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W to 1 x 3 x sH x sW."""
-        planes = np.pad(x[0].transpose(1, 2, 0), ((REACH, REACH), (REACH, REACH), (0, 0)), "edge")
+        planes = np.pad(
+            x[0].transpose(1, 2, 0), ((REACH, REACH), (REACH, REACH), (0, 0)), "symmetric"
+        )
         return enlarge(planes, scale).transpose(2, 0, 1)[None]
 
     def bytes_per_pixel(self, scale: int) -> int:

@@ -1,0 +1,92 @@
+"""Gives a model's folder the exports that it carries: see :mod:`srzoo.exporting.carried`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from ..common import files, kept_folders
+from ..defaults import CARRIED
+from ..errors import SrzooError
+from ..models.folder import CONFIG, CarriedExport, ModelFolder, read_folder
+from ..plugins import importing, kinds
+from . import about, convert, exports, measure
+
+TRIES = 3
+"""The memory is measured so often, and the most counts: a peak while loading hides what follows."""
+FOLDER = "onnx"
+"""Where the Hub's other models keep theirs."""
+THREADS = 16
+"""With which the memory is measured: most machines have no more, and it grows but little."""
+
+
+def add_exports(model: ModelFolder) -> ModelFolder:
+    """Write an export for each scale into a model's folder, and list them in its config.json.
+
+    Each is checked against torch (within one level of 8 bits), and its working memory is measured
+    in each export format that is installed. Those that were there before are replaced.
+
+    Args:
+        model: the model; its folder is written to.
+
+    Returns:
+        The model, read again.
+
+    Raises:
+        DeviceError: what an export needs is not installed.
+        ModelError: the network cannot be exported, or an export does not do the same.
+        OSError: the folder cannot be written.
+    """
+    scales = model.config.scales
+    with kept_folders.new_folder(model.path) as place:
+        made: list[tuple[Path, CarriedExport]] = []
+        for scale in scales:
+            name = f"model-x{scale}.onnx" if len(scales) > 1 else "model.onnx"
+            path = place / name
+            convert.write(model, scale, CARRIED, path, half=True)
+            made.append((path, _entry(model, scale, path, place)))
+        (model.path / FOLDER).mkdir(exist_ok=True)
+        for path, one in made:
+            os.replace(path, model.path / one.file)
+    config = replace(model.config, exports=tuple(one for _, one in made))
+    with files.atomic_write(model.path / CONFIG) as file:
+        file.write(config.to_json().encode())
+    return read_folder(model.path)
+
+
+def _entry(model: ModelFolder, scale: int, path: Path, place: Path) -> CarriedExport:
+    told = exports.require_format(CARRIED).about(path)
+    facts = about.parse(told, str(path))
+    weights = model.config.weights
+    return CarriedExport(
+        file=f"{FOLDER}/{path.name}",
+        scale=scale,
+        sha256=kept_folders.sha256(path),
+        weights=weights.sha256 if weights else "",
+        reach=facts.reach,
+        smallest=facts.smallest,
+        multiple=facts.multiple,
+        memory=_memory(path, told, place),
+    )
+
+
+def _memory(onnx: Path, told: str, place: Path) -> dict[str, list[int]]:
+    """What the file takes in each format that is installed; nothing where one cannot take it."""
+    found: dict[str, list[int]] = {}
+    for plugin in kinds.export_formats:
+        name = plugin.full_name
+        with tempfile.TemporaryDirectory(dir=place) as folder:
+            try:
+                if exports.missing(name):
+                    continue
+                target = kinds.export_formats.create(name)
+                path = Path(folder) / f"model{target.suffix}"
+                with importing.blamed(target, (OSError, RuntimeError)):
+                    target.write(onnx, path, told)
+                tries = [measure.in_own_process(name, path, THREADS) for _ in range(TRIES)]
+                found[plugin.name] = [max(each) for each in zip(*tries, strict=True)]
+            except (SrzooError, OSError, RuntimeError):
+                continue
+    return found
