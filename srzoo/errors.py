@@ -14,6 +14,7 @@ __all__ = [
     "MemoryBudgetError",
     "MissingPluginError",
     "ModelError",
+    "NotInstalledError",
     "PictureError",
     "PluginConflictError",
     "PluginError",
@@ -59,6 +60,10 @@ class PluginConflictError(PluginError):
 
 class BrokenPluginError(PluginError):
     """The plugin is installed and cannot be imported; the cause is chained."""
+
+
+class NotInstalledError(PluginError, ImportError):
+    """What is asked for needs a package that an extra brings, and that is not installed."""
 
 
 class ArgumentError(PluginError):

@@ -17,12 +17,12 @@ from ..common import strict
 from ..defaults import ENGINE as DEFAULT
 from ..defaults import UNFOLDED_FORMAT
 from ..errors import DeviceError, ModelError, PluginError, SrzooError
-from ..exporting import convert, engine_facts
+from ..exporting import engine_facts, exports, making
 from ..models import requirements, scales
 from ..plugins import kinds
 from ..plugins.packages import versions
 from ..upscaling import planner
-from . import machine, work
+from . import machine
 from .machine import Machine
 from .once import ENGINE, FILE, PLAIN, PRODUCT, SIDE, Measurement, MeasurementError, MeasurementTask
 
@@ -49,7 +49,7 @@ class BenchRow:
         megapixels: of the result, for each second.
         memory: bytes at the process's peak, beside those of a bare start.
         share: the plain network's multiply-adds for each second, as a share of what the machine
-            does multiplying matrices.
+            does multiplying matrices; None where there is no torch to count them.
     """
 
     engine: str
@@ -57,7 +57,7 @@ class BenchRow:
     seconds: float
     megapixels: float
     memory: int
-    share: float
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class BenchReport:
         rounds: how often everything was measured; the best counts.
         budget: bytes within which every engine was measured once more, if any.
         gflops: 10^9 operations (a multiply-add is two) for each second of a matrix product.
-        work: multiply-adds of the plain network for each LR pixel.
+        work: multiply-adds of the plain network for each LR pixel; None where there is no torch.
         rows: by size, then in the order of the names.
         left_out: what was not measured.
     """
@@ -95,7 +95,7 @@ class BenchReport:
     rounds: int
     budget: int | None
     gflops: float
-    work: int
+    work: int | None
     rows: tuple[BenchRow, ...]
     left_out: tuple[LeftOut, ...]
 
@@ -136,13 +136,22 @@ class _Bench:
             if command := engine_facts.missing(name):
                 raise DeviceError(f"{name} is not installed", f"Install it: {command}")
             if stated.export_format:
-                made = convert.make_kept(self.folder, self.scale, stated.export_format)
+                made = making.make_kept(self.folder, self.scale, stated.export_format)
                 if made.record.refused:
                     raise ModelError(made.record.refused, "Leave this engine out")
         except (DeviceError, ModelError, PluginError) as error:
             self._leave_out(name, None, error, explicit)
             return None
         return _Candidate(name, task, tuple(stated.packages), explicit)
+
+    def plain(self) -> _Candidate | None:
+        """The first baseline; None without torch."""
+        task = MeasurementTask(PLAIN, DEFAULT, str(self.folder.path), self.scale)
+        if command := engine_facts.missing(DEFAULT):
+            error = DeviceError(f"{DEFAULT} is not installed", f"Install it: {command}")
+            self._leave_out(PLAIN_TORCH, None, error, False)
+            return None
+        return _Candidate(PLAIN_TORCH, task, tuple(engine_facts.find(DEFAULT).packages), False)
 
     def unfolded(self, place: Path) -> _Candidate | None:
         """The second baseline, exported to ``place``; None if it cannot be."""
@@ -152,6 +161,10 @@ class _Bench:
             tuple(export_format.packages),
         )
         try:
+            exports.require_format(UNFOLDED_FORMAT)
+            exports.require_making(self.folder.name)
+            from ..exporting import convert
+
             convert.write(self.folder, self.scale, UNFOLDED_FORMAT, path, fold=False)
         except (DeviceError, ModelError) as error:
             self._leave_out(UNFOLDED, None, error, False)
@@ -225,13 +238,7 @@ def bench(
             lambda name=name: run.engine(name, engines is not None) for name in names
         ]
         if baseline:
-            task = MeasurementTask(PLAIN, DEFAULT, str(folder.path), factor)
-            makers += [
-                lambda: _Candidate(
-                    PLAIN_TORCH, task, tuple(engine_facts.find(DEFAULT).packages), False
-                ),
-                lambda: run.unfolded(Path(place)),
-            ]
+            makers += [run.plain, lambda: run.unfolded(Path(place))]
         candidates: list[_Candidate] = []
         for make in makers:
             if candidate := make():
@@ -248,7 +255,7 @@ def bench(
                 for candidate in candidates:
                     run.measure(candidate, size)
                     run.tick(total)
-    peak, each = 2 * SIDE**3 / product, work.per_pixel(folder, factor)
+    peak, each = 2 * SIDE**3 / product, _count_work(folder, factor)
     rows = [
         _row(way.name, size, run.best[way.name, size], factor, each, peak)
         for size in sizes
@@ -269,6 +276,15 @@ def bench(
         rows=tuple(rows),
         left_out=tuple(run.left_out),
     )
+
+
+def _count_work(folder: ModelFolder, scale: int) -> int | None:
+    """Multiply-adds of the plain network for each LR pixel; None where there is no torch."""
+    if engine_facts.missing(DEFAULT):
+        return None
+    from . import work
+
+    return work.per_pixel(folder, scale)
 
 
 def run_measurement(task: MeasurementTask) -> Measurement:
@@ -293,7 +309,9 @@ def run_measurement(task: MeasurementTask) -> Measurement:
     return strict.parse(Measurement, data, "the measurement")
 
 
-def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak: float) -> BenchRow:
+def _row(
+    name: str, size: Size, found: Measurement, scale: int, each: int | None, peak: float
+) -> BenchRow:
     pixels = math.prod(size)
     return BenchRow(
         engine=name,
@@ -301,7 +319,7 @@ def _row(name: str, size: Size, found: Measurement, scale: int, each: int, peak:
         seconds=found.seconds,
         megapixels=pixels * scale**2 / found.seconds / 1e6,
         memory=found.memory,
-        share=2 * each * pixels / found.seconds / peak,
+        share=None if each is None else 2 * each * pixels / found.seconds / peak,
     )
 
 

@@ -168,7 +168,12 @@ def _report_error(error: Exception, arguments: list[str]) -> int:
 
 
 def _with_its_owner(error: Exception, arguments: list[str]) -> Exception:
-    """The error of another package's command as one that says whose it is."""
+    """The error of another package's command as one that says whose it is.
+
+    A module that an extra of ours brings is nobody's error.
+    """
+    if missing := importing.lacking(error, OWN_DIST):
+        return missing
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if isinstance(error, SrzooError) or name not in kinds.commands:
         return error

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import click
 
 from ..common import devices
-from ..defaults import ENGINE
 from ..errors import PictureError, SrzooError, did_you_mean
 from ._amounts import amount, memory_option
 
@@ -198,7 +197,13 @@ def one_of(
     return given
 
 
-REFERENCE: dict[str, Any] = {"default_map": {"engine": ENGINE}}
+def _reference() -> str:
+    from ..exporting import engine
+
+    return engine.reference()
+
+
+REFERENCE: dict[str, Any] = {"default_map": {"engine": _reference}}
 """Settings of commands that measure and compare models: by torch, unless another is asked for."""
 
 

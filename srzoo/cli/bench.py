@@ -121,8 +121,11 @@ def _print(report: BenchReport) -> None:
     say(f"{printable(name)}: {report.gflops:.0f} GFLOP/s multiplying matrices")
     versions = [f"{name} {version}" for name, version in report.versions.items()]
     say(", ".join([f"srzoo {report.srzoo}", f"Python {there.python}", *versions]))
-    say("share: the plain network's multiply-adds a second, as a share of that; less work for"
-        " the same picture can pass 100 %")  # fmt: skip
+    if report.work is None:
+        say("share: not known without torch, which counts the plain network's multiply-adds")
+    else:
+        say("share: the plain network's multiply-adds a second, as a share of that; less work for"
+            " the same picture can pass 100 %")  # fmt: skip
     if plain:
         say(f"speed: times as fast as {PLAIN_TORCH}")
 
@@ -135,5 +138,5 @@ def _cells(row: BenchRow, plain: BenchRow | None, compared: bool) -> list[str]:
         f"{row.megapixels:.2f}",
         *([speed] if compared else []),
         f"{row.memory / 1e9:.2f} GB",
-        f"{row.share:.0%}",
+        "-" if row.share is None else f"{row.share:.0%}",
     ]

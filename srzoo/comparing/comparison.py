@@ -21,6 +21,7 @@ from ..errors import MemoryBudgetError, ModelError, SrzooError
 from ..evaluating import sets
 from ..evaluating.evaluation import build_metric
 from ..evaluating.judging import judge
+from ..exporting import engine as engines
 from ..images import rectangles, sheet
 from ..images.rectangles import Rectangle
 from ..models import locate, requirements, scales
@@ -119,7 +120,7 @@ def compare(
     crop: Rectangle | None = None,
     degradation: str = defaults.DEGRADATION,
     metrics: Sequence[str] = defaults.METRICS,
-    engine: str = defaults.ENGINE,
+    engine: str | None = None,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,
@@ -138,7 +139,8 @@ def compare(
             None for the square with much detail on which the models differ most.
         degradation: the plugin that makes LR of HR.
         metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
-        engine, device, precision, memory, tile, strength: as ``loading.load`` takes them.
+        engine: an engine, or None for torch, by which figures are made; without torch the fastest.
+        device, precision, memory, tile, strength: as ``loading.load`` takes them.
         progress: is called with (models done, models in all).
 
     Raises:
@@ -160,7 +162,7 @@ def compare(
     by: dict[str, None] = {}
     for number, (folder, name) in enumerate(zip(folders, names, strict=True), start=1):
         model = loading.load(
-            folder, engine=engine, device=on, precision=precision,
+            folder, engine=engine or engines.reference(), device=on, precision=precision,
             memory=memory, tile=tile, strength=strength,
         )  # fmt: skip
         by[model.engine] = None

@@ -20,6 +20,7 @@ from .. import defaults
 from ..common import devices
 from ..contracts import MetricFacts, stated
 from ..errors import SrzooError
+from ..exporting import engine as engines
 from ..plugins import kinds
 from ..upscaling import loading
 from ..upscaling.upscaler import Tile, Upscaler
@@ -124,7 +125,7 @@ def evaluate(
     self_ensemble: bool = False,
     degradation: str | None = None,
     seed: int = 1,
-    engine: str = defaults.ENGINE,
+    engine: str | None = None,
     device: object = "auto",
     precision: str = "auto",
     memory: int | None = None,
@@ -153,7 +154,8 @@ def evaluate(
         degradation: the plugin that makes the LR pictures, also where a set has LR files; None
             for those files, and for bicubic's where there are only HR ones.
         seed: of the degradation; each picture's chance depends on it and its name alone.
-        engine, device, precision, memory, tile: as ``loading.load`` takes them, for models that are
+        engine: an engine, or None for torch, by which figures are made; without torch the fastest.
+        device, precision, memory, tile: as ``loading.load`` takes them, for models that are
             not loaded yet.
         root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
         keep_going: leave out a picture that cannot be measured, and note it in the result; else
@@ -170,8 +172,8 @@ def evaluate(
         model
         if isinstance(model, Upscaler)
         else loading.load(
-            model, engine=engine, device=devices.parse_name(device), precision=precision,
-            memory=memory, tile=tile,
+            model, engine=engine or engines.reference(), device=devices.parse_name(device),
+            precision=precision, memory=memory, tile=tile,
         )
         for model in models
     ]  # fmt: skip

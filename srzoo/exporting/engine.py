@@ -16,7 +16,7 @@ from ..common import devices, memory
 from ..defaults import ENGINE
 from ..errors import DeviceError, PluginError
 from ..plugins import kinds
-from . import engine_facts, exports
+from . import engine_facts, exports, making
 from .engine_facts import Facts
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ VARIABLE = "SRZOO_ENGINE"
 """The environment variable that ``auto`` looks at first."""
 PER_PARAMETER, PER_PIXEL = 0.07e-9, 6e-6
 """Seconds of one core of a CPU, in torch, for an LR pixel: for each parameter, and besides."""
-CONVERTING = 0.5
-"""Seconds that it takes to write what a model carries in an engine's format."""
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Of a parameter on the disk."""
 
@@ -92,6 +90,14 @@ def choose(
     )
 
 
+def reference() -> str:
+    """What models are measured by: the default engine, so that figures are of one kind.
+
+    Where it is not installed, the fastest that is.
+    """
+    return "auto" if engine_facts.missing(ENGINE) else ENGINE
+
+
 def _kinds(device: str) -> list[str]:
     """The kinds of device that a name means; for auto a GPU, if there may be one, then the CPU."""
     kind = device.partition(":")[0]
@@ -113,8 +119,8 @@ def _on(
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
             passed.append(f"{name} is passed over: {kept}")
-        elif kept or not stated.export_format or _can_make(folder):
-            prepares = not kept if stated.export_format else stated.first_use > 0
+        elif kept or not stated.export_format or making.can_make(folder):
+            prepares = _prepares(folder, kept) if stated.export_format else stated.first_use > 0
             able.append((Choice(name, "the fastest that is installed", prepares), stated))
     if not able:
         why = "; ".join(passed) or f"no faster one for {kind} in {_number(precision)} is installed"
@@ -131,11 +137,6 @@ def _on(
     return Choice(ENGINE, why)
 
 
-def _can_make(folder: ModelFolder) -> bool:
-    """Whether exports of a model can be made here."""
-    return folder.carries_exports or not exports.missing_to_make()
-
-
 def _kept(folder: ModelFolder, export_format: str) -> bool | str:
     """Whether the exports of a model are kept; or why one was refused."""
     if not export_format:
@@ -145,12 +146,14 @@ def _kept(folder: ModelFolder, export_format: str) -> bool | str:
     return refused[0] if refused else all(found)
 
 
+def _prepares(folder: ModelFolder, kept: bool | str) -> bool:
+    """Whether an export would be made of the network; what a model carries is ready in no time."""
+    return kept is False and not folder.carries_exports
+
+
 def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
     """Why an engine is not made ready for some work, if it is so."""
-    first_use = stated.first_use
-    if stated.export_format and folder.carries_exports:
-        first_use = CONVERTING
-    if work is not None and seconds(folder, work) < first_use:
+    if work is not None and seconds(folder, work) < stated.first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
         return f"{ENGINE} enlarges {work:,} pixels before {made}"
     if stated.export_format and (why := exports.why_unwritable(folder)):
@@ -170,7 +173,7 @@ def seconds(folder: ModelFolder, work: int) -> float:
 
 def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
     export_format = engine_facts.find(name).export_format
-    prepares = bool(export_format) and _kept(folder, export_format) is False
+    prepares = bool(export_format) and _prepares(folder, _kept(folder, export_format))
     return Choice(name, "asked for", prepares, explicit)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,8 +15,7 @@ from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
 from ..plugins import importing
-from . import about, engine_facts, exports
-from .carried import make_kept as make_of_carried
+from . import about, engine_facts, exports, making
 from .exports import EXPORTING, UnfinishedError, UnwritableError
 
 if TYPE_CHECKING:
@@ -131,12 +129,8 @@ class ExportRunner:
 
     def _kept_export(self, scale: int) -> Export:
         """The export of a scale: kept, or made now; in a temporary folder if need be."""
-        made = exports.find(self._folder, scale, self.export_format, sure=True)
-        if made:
-            return made
-        make = self._maker(scale)
         try:
-            return make(None)
+            return making.make_kept(self._folder, scale, self.export_format)
         except UnwritableError as error:
             warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
         try:
@@ -146,16 +140,7 @@ class ExportRunner:
                 f"there is no folder for an export: {error.strerror or error}",
                 f"Use --engine {ENGINE}",
             ) from error
-        return make(place)
-
-    def _maker(self, scale: int) -> Callable[[Path | None], Export]:
-        """What makes the export: of what the model carries, else of the network, by torch."""
-        if carried := self._folder.carried(scale):
-            return partial(make_of_carried, self._folder, scale, carried, self.export_format)
-        exports.require_making(self._folder.name)
-        from . import convert
-
-        return partial(convert.make_kept, self._folder, scale, self.export_format)
+        return making.make_kept(self._folder, scale, self.export_format, place)
 
 
 def _own_copy(y: F32) -> F32:

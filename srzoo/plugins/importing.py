@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BrokenPluginError, PluginWarning, SrzooError
-from . import origin
+from ..errors import BrokenPluginError, NotInstalledError, PluginWarning, SrzooError
+from . import origin, packages
 from .packages import OWN
 from .plugin import Plugin
 
@@ -50,6 +50,8 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
         except BaseException as error:
             if noted:
                 raise
+            if missing := lacking(error, plugin.dist, str(plugin)):
+                raise missing from error
             raise BrokenPluginError(
                 f"{plugin} cannot be imported from {entry.value}: {described(error)}",
                 f"Upgrade or uninstall {plugin.dist}"
@@ -60,6 +62,23 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
     if plugin.is_foreign and seconds > SLOW:
         warn(f"{plugin} took {seconds:.0f} s to import")
     return found
+
+
+def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledError | None:
+    """What to say of a module that an import did not find, where a distribution asks for it.
+
+    Args:
+        error: what the import raised.
+        dist: the distribution.
+        who: needs it, for the message.
+    """
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    command = packages.to_install(dist, name) if name else None
+    if not name or not command:
+        return None
+    return NotInstalledError(
+        f"{who} needs {name}, which is not installed", f"Install it: {command}"
+    )
 
 
 class blamed:  # noqa: N801 - it is used like a function

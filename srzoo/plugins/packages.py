@@ -14,6 +14,8 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """A distribution's name (PEP 508)."""
 VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
 """A version, but for epochs, which a shell would read as its own."""
+EXTRA = re.compile(r"extra\s*==\s*[\"']([\w.-]+)[\"']")
+"""The extra in a requirement's marker."""
 BROKEN = ImportError, OSError, KeyError
 """What metadata raises that is missing in part or as a whole."""
 
@@ -69,7 +71,38 @@ def needs(package: str, *, extras: bool = True) -> list[str]:
         return []
     unwanted = "dev" if extras else "extra"
     wanted = [need for need in found if unwanted not in need.partition(";")[2]]
-    return [re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in wanted]
+    return [_name_in(need) for need in wanted]
+
+
+def _name_in(requirement: str) -> str:
+    """The distribution that a requirement is for."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+def to_install(package: str, module: str) -> str | None:
+    """How to install a module that a distribution asks for; None if it asks for none of that name.
+
+    Args:
+        package: the distribution.
+        module: what cannot be imported. Its distribution is taken to have the same name.
+
+    Returns:
+        ``pip install`` with the extra that brings it, the one of its own name before others.
+    """
+    try:
+        found = metadata.requires(package) or []
+    except BROKEN:
+        return None
+    top = module.partition(".")[0]
+    asking = [
+        one for one in found if normal(re.split(r"[^\w.-]", one, maxsplit=1)[0]) == normal(top)
+    ]
+    extras = [named[1] for one in asking if (named := EXTRA.search(one))]
+    if not asking:
+        return None
+    if not extras:
+        return f"pip install {top}"
+    return f'pip install "{package}[{top if top in extras else extras[0]}]"'
 
 
 def top_level(package: str) -> list[str]:

@@ -17,6 +17,7 @@ from ..errors import (
     ArgumentError,
     BrokenPluginError,
     MissingPluginError,
+    NotInstalledError,
     PluginConflictError,
     PluginError,
     SrzooError,
@@ -297,6 +298,8 @@ class Registry(Generic[T]):
             found.append(f"another distribution claims {plugin.name} too")
         try:
             return found + manners.broken_rules(self.get(plugin.full_name))
+        except NotInstalledError:
+            return found  # nobody has asked for it
         except PluginError as error:
             return [*found, str(error)]
 

@@ -26,7 +26,7 @@ from ..common import devices, files, memory
 from ..common.devices import Device
 from ..defaults import ENGINE
 from ..errors import PluginError, SrzooError
-from ..exporting import engine_facts, exports
+from ..exporting import engine_facts, exports, making
 from ..models import locate
 from ..plugins import kinds, packages
 from ..plugins.plugin import Plugin
@@ -298,21 +298,28 @@ def _libraries() -> dict[str, str]:
     return texts
 
 
-def _smallest() -> str:
-    """The released model with the fewest bytes of weights."""
+def _smallest(engine: str) -> str:
+    """The released model with the fewest bytes of weights, of those that an engine can run here."""
+    stated = engine_facts.find(engine)
+
+    def can_run(name: str) -> bool:
+        folder = locate.find(name)
+        makes = not stated.export_format or making.can_make(folder)
+        return makes and stated.builds(folder.config.generator)
 
     def size(name: str) -> tuple[int, str]:
         found = locate.find(name)
         weights = found.config.weights
         return (found.path / weights.file).stat().st_size if weights else 0, name
 
-    return min(locate.list_models(), key=size)
+    names = locate.list_models()
+    return min(filter(can_run, names), key=size, default=min(names, key=size))
 
 
 def main() -> None:
     """Try one engine, and say that it is right, or what is wrong."""
     try:
-        model = loading.load(_smallest(), engine=sys.argv[1])
+        model = loading.load(_smallest(sys.argv[1]), engine=sys.argv[1])
         across, down = np.meshgrid(np.linspace(0, 255, 40), np.linspace(255, 0, 32))
         picture = np.rint(np.stack([across, down, (across + down) / 2], axis=2)).astype(np.uint8)
         made = model(picture, model.scales[0])
