@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -14,16 +16,44 @@ from hypothesis import settings
 
 # Nothing here may ask the real Hub; read when its client is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+LIGHT = importlib.util.find_spec("torch") is None
+"""Whether this is the install that enlarges pictures, and no more."""
 # The faster engines have their own tests.
-os.environ["SRZOO_ENGINE"] = "torch"
+os.environ["SRZOO_ENGINE"] = "auto" if LIGHT else "torch"
 
 import srzoo
 from srzoo.cli import main
+
+NEEDS_TORCH = re.compile(
+    r"^(from|import) (torch|timm|onnx|grids|pairs|standin|guests|broken)\b"
+    r"|^from srzoo(\.| import )(networks|training|testing|building.networks|benching.work)\b"
+    r"|^from srzoo.exporting import .*\b(convert|carrying)\b",
+    re.MULTILINE,
+)
+"""In test files that are not for the light install."""
 
 # In CI the same examples every time, so that a failure is of the change; at home new ones.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without torch, files that import it are left out: all others have to pass."""
+    if collection_path.suffix != ".py":
+        return None
+    if LIGHT and collection_path.suffix == ".py":
+        return (
+            bool(
+                re.search(
+                    r"^(import|from) (torch|timm|onnx|grids|pairs)\b",
+                    collection_path.read_text(),
+                    re.M,
+                )
+            )
+            or None
+        )
+    return None
 
 
 @pytest.fixture(scope="session")

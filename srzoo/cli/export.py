@@ -67,6 +67,7 @@ def export(
     path = output or Path(f"{folder.name}{several}{export_format.suffix}")
     files = _files(path, to, export_format, overwrite)
 
+    exports.require_making(folder.name)
     from ..exporting import convert
 
     try:

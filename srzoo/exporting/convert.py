@@ -101,6 +101,7 @@ def make_kept(
         ModelError: what building the network raises.
     """
     exports.require_format(export_format)
+    exports.require_making(model.name)
     found = exports.find(model, scale, export_format, sure=True, place=place)
     return found or exports.keep(
         model, scale, export_format, lambda path: _record(model, scale, export_format, path), place
@@ -154,6 +155,7 @@ def write(
         OSError: the files cannot be written.
     """
     exports.require_format(export_format)
+    exports.require_making(model.name)
     return _write(model, folders.build(model), scale, export_format, path, fold=fold, half=half)
 
 

@@ -84,8 +84,10 @@ def choose(
     for kind in _kinds(device):
         if choice := _on(kind, folder, precision, work, passed):
             return choice
+    on = "" if device == "auto" else f" on {device}"
+    numbers = "" if precision == "auto" else f" in {precision}"
     raise DeviceError(
-        "; ".join([f"{folder.name} carries no export, and {ENGINE} is not installed", *passed]),
+        "; ".join([f"no engine that is installed runs {folder.name}{on}{numbers}", *passed]),
         f"Install it: {engine_facts.missing(ENGINE)}",
     )
 
@@ -123,7 +125,9 @@ def _on(
             prepares = _prepares(folder, kept) if stated.export_format else stated.first_use > 0
             able.append((Choice(name, "the fastest that is installed", prepares), stated))
     if not able:
-        why = "; ".join(passed) or f"no faster one for {kind} in {_number(precision)} is installed"
+        usual = kind == "cpu" and precision in ("auto", "fp32")
+        for_what = "" if usual else f" for {kind} and {_number(precision)}"
+        why = "; ".join(passed) or f"no faster one{for_what} is installed"
         return Choice(ENGINE, why) if default_is_here else None
     first, stated = able[0]
     if not first.prepares or not default_is_here:

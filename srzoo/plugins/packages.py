@@ -168,13 +168,13 @@ def _modules() -> dict[str, set[str]]:
 
 @cache
 def _needed_by_us() -> frozenset[str]:
-    """srzoo and all that is installed with it, extras aside, as names are compared."""
+    """srzoo and all that may be installed with it, as names are compared."""
     found, open_ = set[str](), [OWN]
     while open_:
         name = normal(open_.pop())
         if name not in found:
             found.add(name)
-            open_ += needs(name, extras=False)
+            open_ += needs(name, extras=name == OWN)  # torch comes by an extra
     return frozenset(found)
 
 

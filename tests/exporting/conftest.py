@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pairs import Pair, PairEngine, saved
 
-from srzoo.exporting import convert
+from srzoo.exporting import measure
 from srzoo.plugins import kinds
 
 
@@ -30,7 +30,7 @@ def pair(monkeypatch):
     kinds.engines.register("pair", PairEngine)
     monkeypatch.setattr(Pair, "written", 0)
     monkeypatch.setattr(Pair, "brighter", 0.0)
-    monkeypatch.setattr(convert, "measure_memory", lambda *_: (1000, 2000))
+    monkeypatch.setattr(measure, "in_own_process", lambda *_: (1000, 2000))
     yield Pair
     kinds.export_formats.unregister("pair")
     kinds.engines.unregister("pair")

@@ -16,7 +16,7 @@ from pairs import saved
 
 from srzoo.common import kept_folders
 from srzoo.errors import ModelError
-from srzoo.exporting import convert, exports
+from srzoo.exporting import convert, exports, measure
 from srzoo.exporting.exports import ExportRecord, UnfinishedError
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
@@ -218,7 +218,7 @@ def test_a_measurement_that_is_killed(model, cache, pair, monkeypatch, tmp_path)
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho half; kill -INT $$\n")
     script.chmod(0o755)
-    monkeypatch.setattr(convert.sys, "executable", str(script))
+    monkeypatch.setattr(measure.sys, "executable", str(script))
     with pytest.raises(UnfinishedError, match="cannot be run: exit code -2"):
         convert.make_kept(model, 2, "pair")
     assert exports.find(model, 2, "pair") is None

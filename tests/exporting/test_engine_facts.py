@@ -150,6 +150,8 @@ def test_the_zoos_speeds_are_those_of_the_committed_measurement():
     largest = max(row["size"] for row in rows)
     seconds = {row["engine"]: row["seconds"] for row in rows if row["size"] == largest}
     for name in kinds.engines.names():
+        if engine_facts.find(name).generators:
+            continue  # it does not run the model of that measurement
         speed = engine_facts.find(name).speed_on("cpu")
         measured = round(seconds[PLAIN_TORCH] / seconds[name], 1) if name in seconds else 0
         assert speed == measured, name

@@ -215,7 +215,7 @@ def test_a_missing_package_is_named(model, monkeypatch, tmp_path):
     monkeypatch.setattr(
         engine_facts.util, "find_spec", lambda name: None if name == "onnx" else find_spec(name)
     )
-    with pytest.raises(DeviceError, match=r'pip install "srzoo\[mnn\]"'):
+    with pytest.raises(DeviceError, match=r'pip install "srzoo\[torch\]"'):
         convert.write(model, 3, "mnn", tmp_path / "a.mnn")
     assert not list(tmp_path.iterdir())
 

@@ -107,4 +107,4 @@ def test_the_released_model():
     for tile in ("off", 48):
         got = Upscaler(runner, (4,), "edsr-x4", tile=tile).array(photo)
         assert apart(got, want).max() <= 1
-        assert np.mean(got != want) < 0.005
+        assert np.mean(got != want) < 0.05  # its weights are rounded to float16

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +20,7 @@ from own_engine import CardEngine, OwnEngine
 import srzoo
 from srzoo.benching.bench import _Bench
 from srzoo.common import devices
-from srzoo.defaults import ENGINE, INSTALL_FASTER
+from srzoo.defaults import ENGINE
 from srzoo.errors import BrokenPluginError, DeviceError, FallbackWarning, PluginWarning
 from srzoo.exporting import engine, engine_facts, exports
 from srzoo.exporting.exports import ExportRecord
@@ -81,7 +80,7 @@ def test_one_for_a_card_is_taken_there_and_nowhere_else(model, cache, monkeypatc
         monkeypatch.setattr(sys, "platform", "linux")
         assert engine.choose(model, precision="fp16").name == "card"
         assert engine.choose(model) == engine.Choice(
-            ENGINE, "no faster one for the graphics card is installed"
+            ENGINE, "no faster one for cuda and fp32 is installed"
         )
         monkeypatch.setattr(CardEngine, "precisions", ("fp32", "fp16"))
         assert engine.choose(model).name == "card"
@@ -114,9 +113,10 @@ def test_what_is_slower_or_missing_is_not_said_to_be_nowhere(
     assert chosen == engine.Choice(ENGINE, "no faster one for cuda and fp16 is installed")
 
 
-def test_the_extra_that_is_named_is_there():
-    (extra,) = re.findall(r"srzoo\[(\w+)\]", INSTALL_FASTER)
-    assert extra in metadata.metadata("srzoo").get_all("Provides-Extra")
+def test_the_extras_that_are_named_are_there():
+    named = {engine_facts.of(plugin).extra for plugin in kinds.engines if not plugin.is_foreign}
+    there = metadata.metadata("srzoo").get_all("Provides-Extra")
+    assert {exports.MAKING_EXTRA, *named} - {""} <= {*there}
 
 
 def test_one_for_a_card_that_is_asked_for_elsewhere_is_refused(model, cache):
@@ -151,9 +151,7 @@ def test_a_slower_one_is_not_taken_even_with_its_export(model, cache, only):
     only("MNN", "openvino", "onnxruntime")
     for work in (None, 1, 10**9):
         chosen = engine.choose(model, work=work)
-        assert chosen == engine.Choice(
-            ENGINE, "no faster one is installed: pip install srzoo[fast]"
-        )
+        assert chosen == engine.Choice(ENGINE, "no faster one is installed")
     assert engine.choose(model, "ncnn").name == "ncnn"
     only("MNN", "openvino", "onnxruntime", "torch")
     assert engine.choose(model).name == "ncnn"  # there is nothing better
