@@ -16,14 +16,12 @@ from hypothesis import settings
 
 # Nothing here may ask the real Hub; read when its client is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
-LIGHT = importlib.util.find_spec("torch") is None
-"""Whether this is the install that enlarges pictures, and no more."""
-# The faster engines have their own tests.
-os.environ["SRZOO_ENGINE"] = "auto" if LIGHT else "torch"
-
+# The faster engines have their own tests. Without torch it is the light install's turn.
+os.environ["SRZOO_ENGINE"] = "torch" if importlib.util.find_spec("torch") else "auto"
 import srzoo
 from srzoo.cli import main
 
+LIGHT = importlib.util.find_spec("torch") is None
 NEEDS_TORCH = re.compile(
     r"^(from|import) (torch|timm|onnx|grids|pairs|standin|guests|broken)\b"
     r"|^from srzoo(\.| import )(networks|training|testing|building.networks|benching.work)\b"
@@ -40,20 +38,9 @@ if os.environ.get("CI"):
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Without torch, files that import it are left out: all others have to pass."""
-    if collection_path.suffix != ".py":
+    if not LIGHT or collection_path.suffix != ".py":
         return None
-    if LIGHT and collection_path.suffix == ".py":
-        return (
-            bool(
-                re.search(
-                    r"^(import|from) (torch|timm|onnx|grids|pairs)\b",
-                    collection_path.read_text(),
-                    re.M,
-                )
-            )
-            or None
-        )
-    return None
+    return True if NEEDS_TORCH.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 @pytest.fixture(scope="session")
