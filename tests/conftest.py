@@ -23,7 +23,7 @@ from srzoo.cli import main
 
 LIGHT = importlib.util.find_spec("torch") is None
 NEEDS_TORCH = re.compile(
-    r"^(from|import) (torch|timm|onnx|grids|pairs|standin|guests|broken)\b"
+    r"^(from|import) (torch|timm|onnx|grids|pairs|standin|guests|broken|test_pull)\b"
     r"|^from srzoo(\.| import )(networks|training|testing|building.networks|benching.work)\b"
     r"|^from srzoo.exporting import .*\b(convert|carrying)\b",
     re.MULTILINE,
