@@ -122,12 +122,12 @@ def gave(part: object, name: str, value: object, wanted: str) -> BrokenPluginErr
     """What is to be said of a result that the contract of its kind does not allow.
 
     Args:
-        part: gave it.
+        part: gave it: a plugin, or what a registry has built of one.
         name: what the part is called, if no registry has built it.
         value: the result.
         wanted: what belongs in its place, such as "a number".
     """
-    plugin = origin.origin(part)
+    plugin = part if isinstance(part, Plugin) else origin.origin(part)
     return BrokenPluginError(
         f"{plugin or name} gave {_briefly(value)}, where {wanted} belongs",
         _whose(plugin) if plugin else "Correct it",

@@ -136,9 +136,11 @@ class Registry(Generic[T]):
             PluginConflictError: several distributions claim the name.
             BrokenPluginError: its import fails, or it needs a newer srzoo.
         """
-        plugin = self.find(name)
-        if references.is_reference(name):
-            target = importing.load(references.of(name), plugin)
+        return self._got(self.find(name))
+
+    def _got(self, plugin: Plugin) -> Callable[..., T]:
+        if references.is_reference(plugin.name):
+            target = importing.load(references.of(plugin.name), plugin)
         elif plugin.dist == LOCAL_DIST:
             target = self._local[plugin.name][1]
         else:
@@ -177,19 +179,8 @@ class Registry(Generic[T]):
         Raises:
             PluginError: it cannot be had, or does not tell its arguments.
         """
-        target = self.get(name)
-        try:
-            found = inspect.signature(target)
-            known = schema.hints(target)
-            return found.replace(parameters=[
-                one.replace(annotation=known.get(name, one.annotation))
-                for name, one in found.parameters.items()
-            ])  # fmt: skip
-        except Exception as error:  # a metaclass of somebody else may raise anything
-            raise BrokenPluginError(
-                f"{self.find(name)} does not tell its arguments: {importing.described(error)}",
-                "Make it a class or a function of Python",
-            ) from error
+        plugin = self.find(name)
+        return _signature(plugin, self._got(plugin))
 
     def create(self, name: str, **arguments: Any) -> T:
         """Build a plugin by name: ``generators.create("edsr", scale=4)``.
@@ -215,10 +206,13 @@ class Registry(Generic[T]):
                 f"{self.kind} {use.name!r}: {', '.join(sorted(twice))} is set by the program",
                 "Leave it out",
             )
-        fitted = self.check_use(Use(use.name, {**use.args, **context}))
-        plugin, make = self.find(use.name), self.get(use.name)
+        plugin, make, fitted = self._fitted(Use(use.name, {**use.args, **context}))
         with origin.recorded(plugin) as used, importing.blamed(plugin):
-            return origin.mark(make(**fitted), used)
+            made: object = make(**fitted)
+        if made is None or inspect.isclass(made):
+            article = "an" if self.kind[0] in "aei" else "a"
+            raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
+        return origin.mark(cast("T", made), used)
 
     def check_use(self, use: Use) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
@@ -229,12 +223,17 @@ class Registry(Generic[T]):
         Raises:
             PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
         """
+        return self._fitted(use)[2]
+
+    def _fitted(self, use: Use) -> tuple[Plugin, Callable[..., T], dict[str, Any]]:
+        """What a use names, and its arguments: what is imported is imported once."""
         title = f"{self.kind} {use.name!r}"
-        found = self.find(use.name)
+        plugin = self.find(use.name)
         for other in self._called(use.name):
-            if other != found:
+            if other != plugin:
                 importing.warn(_hidden(other))
-        parameters = self.signature(use.name).parameters
+        target = self._got(plugin)
+        parameters = schema.named(_signature(plugin, target))
         for name in use.args:
             if name not in parameters:
                 raise ArgumentError(
@@ -248,7 +247,12 @@ class Registry(Generic[T]):
         if missing:
             wanted = "; ".join(schema.words(parameters[name]) for name in missing)
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
-        return schema.fitted(title, self.get(use.name), use.args)
+        if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:
+            raise BrokenPluginError(
+                f"{plugin} takes {', '.join(unnamed)} by place alone, and srzoo gives names",
+                "Its author writes * before the first argument, and no /",
+            )
+        return plugin, target, schema.fitted(title, parameters, use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
         """Add a plugin to this process alone, for notebooks and tests.
@@ -322,6 +326,16 @@ class Registry(Generic[T]):
         if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
             return what, packages.install([dist])
         return what, known.advice(self.kind, short) or did_you_mean(short, self.names())
+
+
+def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return schema.signature(target)
+    except Exception as error:  # a metaclass of somebody else may raise anything
+        raise BrokenPluginError(
+            f"{plugin} does not tell its arguments: {importing.described(error)}",
+            "Make it a class or a function of Python",
+        ) from error
 
 
 def _hidden(plugin: Plugin) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast, get_origin
 
 from ..errors import PluginError
-from . import kinds, schema
+from . import kinds
 from .plugin import OWN_DIST, Plugin, Use
 from .registry import Registry
 
@@ -86,9 +86,10 @@ def _kinds_of(key: str) -> Iterator[Registry[Any]]:
 def _takes_uses(registry: Registry[Any], owner: str, key: str) -> bool:
     """Whether an argument takes a plugin's name: or a table, or it is called like a kind."""
     try:
-        hint = schema.hints(registry.get(owner)).get(key)
+        parameter = registry.signature(owner).parameters.get(key)
     except PluginError:
         return False
+    hint: object = parameter and parameter.annotation
     if "Mapping" in str(hint) or ".Use" in str(hint):
         return True
     return get_origin(hint) is not Literal and key.replace("_", "-") in kinds.KINDS

@@ -32,14 +32,14 @@ SMALL = {
 
 def arguments(kind: str, name: str) -> dict[str, Any]:
     """The types of a part's arguments."""
-    found = schema.hints(kinds.KINDS[kind].get(name))
-    return {key: found[key] for key in kinds.KINDS[kind].signature(name).parameters}
+    found = kinds.KINDS[kind].signature(name).parameters
+    return {key: one.annotation for key, one in found.items()}
 
 
 def takes(kind: str, name: str, **given: Any) -> bool:
     """Whether a use is accepted; other arguments are not looked at."""
     try:
-        schema.fitted(name, kinds.KINDS[kind].get(name), given)
+        schema.fitted(name, kinds.KINDS[kind].signature(name).parameters, given)
     except ArgumentError:
         return False
     return True
@@ -62,9 +62,11 @@ def leaves(annotation: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("kind", "name"), PARTS, ids=lambda one: one)
 def test_every_argument_says_what_it_is(kind, name):
-    found = arguments(kind, name)  # a KeyError: one has no annotation, or one that cannot be read
+    found = arguments(kind, name)
     defaults = kinds.KINDS[kind].signature(name).parameters
     for key, annotation in found.items():
+        assert annotation is not defaults[key].empty
+        assert not isinstance(annotation, str), f"{key}: {annotation} cannot be read"
         assert not takes(kind, name, **{key: object()}), key
         assert not takes(kind, name, **{key: -math.inf}), key
         assert not takes(kind, name, **{key: -4}) or key == "res_scale", key
