@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..errors import BrokenPluginError
 from ._facts import fact
 from ._module import Module, nn_module
 from ._running import Engine, ExportFormat, Runner, Session
@@ -298,8 +299,19 @@ def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
 
 
 def multiple_of(network: object) -> int:
-    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none."""
-    return int(getattr(network, "multiple", GridFacts.multiple))
+    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
+
+    Raises:
+        BrokenPluginError: it states something else than a whole number from 1.
+    """
+    multiple: object = getattr(network, "multiple", GridFacts.multiple)
+    if isinstance(multiple, int) and not isinstance(multiple, bool) and multiple >= 1:
+        return multiple
+    kind = type(network)
+    raise BrokenPluginError(
+        f"{kind.__module__}.{kind.__qualname__}: multiple is {multiple!r}",
+        "It is a whole number of LR pixels, from 1",
+    )
 
 
 def on_grid(length: int, multiple: int) -> int:

@@ -12,9 +12,28 @@ in :class:`srzoo.engines.Facts`, for a file states them too.
 from __future__ import annotations
 
 import inspect
+import math
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
+
+from ..errors import PluginWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,14 +177,60 @@ class MetricFacts(PluginFacts):
 def stated(plugin: object, facts: type[T]) -> T:
     """What a plugin, or its class, states of some facts, and the defaults of all others.
 
-    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit.
+    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. One of
+    another type than its class says counts as not stated; a :class:`srzoo.errors.PluginWarning`
+    tells so, once.
     """
     found = facts()
-    for kind in facts.__mro__:
-        for name in inspect.get_annotations(kind):
-            if hasattr(plugin, name):
-                vars(found)[name] = getattr(plugin, name)
+    for name, wanted in _types(facts).items():
+        try:
+            value: object = getattr(plugin, name, found)
+        except Exception as error:  # noqa: BLE001 - a property of somebody else's
+            _tell(plugin, name, f"cannot be read: {type(error).__name__}: {error}", found)
+            continue
+        if value is found or inspect.isdatadescriptor(value):
+            continue  # of a class, a property says nothing
+        if _fits(value, wanted):
+            fact = cast("list[object]", value)
+            vars(found)[name] = tuple(fact) if isinstance(value, list) else value
+        else:
+            said = str(wanted).replace("typing.", "").replace(f"{__name__}.", "")
+            said = re.sub(r"ClassVar\[(.*)\]|<class '(.*)'>", r"\1\2", said)
+            _tell(plugin, name, f"is {value!r:.80}, where {said} belongs", found)
     return found
+
+
+@cache
+def _types(facts: type) -> dict[str, Any]:
+    return get_type_hints(facts)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    """Whether a fact is of its type; True is no number, and no number is infinite."""
+    inner = get_args(wanted)
+    kind: Any = get_origin(wanted) or wanted
+    if kind is ClassVar:
+        return _fits(value, inner[0])
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is tuple:
+        items = isinstance(value, tuple | list)
+        return items and all(_fits(one, inner[0]) for one in cast("list[object]", value))
+    if kind in (int, float):
+        number = isinstance(value, int if kind is int else int | float)
+        return number and not isinstance(value, bool) and math.isfinite(cast("float", value))
+    return isinstance(value, kind)
+
+
+_TOLD: dict[str | tuple[str, type[Warning], int], int] = {}
+
+
+def _tell(plugin: object, name: str, what: str, defaults: object) -> None:
+    kind: Any = plugin if inspect.isclass(plugin) or inspect.isfunction(plugin) else type(plugin)
+    said = (
+        f"{kind.__module__}.{kind.__qualname__}: {name} {what}; {getattr(defaults, name)!r} counts"
+    )
+    warnings.warn_explicit(said, PluginWarning, __file__, 0, registry=_TOLD)
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Module, PluginFacts, stated
+from ..contracts import Module
 from ..plugins import kinds
 from ..plugins.examples import CHANNELS
 from ..plugins.registry import Registry
@@ -45,9 +45,8 @@ def cases_of(kind: str, name: str) -> list[Case]:
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
         return [Case(name)]
-    examples = cast("object", stated(target, PluginFacts).examples)
-    if kind == "block" and not hasattr(target, "examples"):
-        examples = ({"channels": CHANNELS},)
+    usual = {"channels": CHANNELS} if kind == "block" else {}
+    examples: object = getattr(target, "examples", (usual,))
     fine = isinstance(examples, tuple | list) and all(
         isinstance(args, Mapping) for args in cast("Sequence[object]", examples)
     )

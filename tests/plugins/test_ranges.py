@@ -28,6 +28,8 @@ SMALL = {
     "srgan_rrdb": {"n_rrdbs": 1, "n_feats": 4, "growth": 2},
     "srresnet": {"n_resblocks": 1, "n_feats": 4}, "wdsr": {"n_resblocks": 1, "n_feats": 4},
 }  # fmt: skip
+COUNTS = "d_steps", "start", "weight", "res_scale", "layer_weights", "eps", "delta", "weights"
+"""What no end makes safer: steps, and factors."""
 
 
 def arguments(kind: str, name: str) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def test_every_argument_says_what_it_is(kind, name):
         assert not takes(kind, name, **{key: object()}), key
         assert not takes(kind, name, **{key: -math.inf}), key
         assert not takes(kind, name, **{key: -4}) or key == "res_scale", key
+        assert not takes(kind, name, **{key: 2**40}) or key in COUNTS, f"{key} has no end"
         for plain, facts in leaves(annotation):
             assert plain is not int or facts, f"{key} takes any whole number"
         if (default := defaults[key].default) is not defaults[key].empty:
