@@ -214,8 +214,12 @@ class Registry(Generic[T]):
             raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
         return origin.mark(cast("T", made), used)
 
-    def check_use(self, use: Use) -> dict[str, Any]:
+    def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
+
+        Args:
+            use: which plugin, and arguments.
+            whole: whether arguments may not be missing, as nothing else gives any.
 
         Returns:
             The arguments as the annotations want them: :func:`.schema.fitted`.
@@ -223,9 +227,11 @@ class Registry(Generic[T]):
         Raises:
             PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
         """
-        return self._fitted(use)[2]
+        return self._fitted(use, whole=whole)[2]
 
-    def _fitted(self, use: Use) -> tuple[Plugin, Callable[..., T], dict[str, Any]]:
+    def _fitted(
+        self, use: Use, *, whole: bool = True
+    ) -> tuple[Plugin, Callable[..., T], dict[str, Any]]:
         """What a use names, and its arguments: what is imported is imported once."""
         title = f"{self.kind} {use.name!r}"
         plugin = self.find(use.name)
@@ -244,7 +250,7 @@ class Registry(Generic[T]):
             for name, parameter in parameters.items()
             if parameter.default is parameter.empty and name not in use.args
         ]
-        if missing:
+        if missing and whole:
             wanted = "; ".join(schema.words(parameters[name]) for name in missing)
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
         if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:

@@ -20,9 +20,10 @@ from annotated_types import Ge, Interval, Le
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo.errors import ArgumentError, BrokenPluginError
+from srzoo.errors import ArgumentError, BrokenPluginError, SrzooError
 from srzoo.plugins import schema
 from srzoo.plugins.registry import Registry
+from srzoo.recipes import recipe
 
 if TYPE_CHECKING:
     from somewhere import Unknown
@@ -305,3 +306,22 @@ def test_a_build_imports_once():
     registry = Registry("block", "none", lambda group: (Entry(),))
     assert registry.create("it", w=3) == Size(3)
     assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("generator.block={name='residual', n=1}", "block 'residual' has no argument 'n'"),
+        ("generator.block={name='rcab', reduction=0}", "block 'rcab': reduction is 0"),
+        ("generator.block=nix", "no block is called 'nix'"),
+        ("generator.block={name='rcb'}", "no block is called 'rcb'. Did you mean rcab"),
+        ("data.degradation={name='mixed', choices=['bicubic', {name='unknown', sigma='x'}]}",
+         "degradation 'unknown': sigma is 'x'"),
+        ("task={name='distillation', teacher='a', loss='nix'}", "no loss is called 'nix'"),
+        ("data.train={name='div2k', root='x', track='unkown_x4'}", "Did you mean 'unknown_x4'"),
+        ("data.batch=70000", "at most 65,536"), ("train.steps=99999999999999", "at most 1,000,"),
+    ],
+)  # fmt: skip
+def test_uses_in_uses_are_held_to_it_before_anything_is_built(change, said, tiny):
+    with pytest.raises(SrzooError, match=said):
+        recipe.load(tiny(), [change])
