@@ -66,7 +66,7 @@ class Range:
     @property
     def words(self) -> str:
         """It has to be ..."""
-        if LARGE <= self.most < math.inf:  # an end that nobody comes near
+        if self.most in (LARGE, MOST):
             return f"It is at least {self.least:g}, and at most {self.most:,}"
         if self.most != math.inf:
             ends = {"low": f", and is not {self.least:g}", "high": f", and is not {self.most:g}"}
