@@ -34,6 +34,7 @@ from ..contracts import has_linear_tail, multiple_of, on_grid, splits
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
+from ..networks.runner import enlarged
 from ..plugins import importing, kinds
 from . import exports
 from .about import INPUT, OUTPUT, About
@@ -278,6 +279,8 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
     cell = about.multiple
     x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
+    with torch.inference_mode(), importing.blamed(net.generator):  # the exporter tells less
+        enlarged(net.generator, x, net.scale)
     sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:

@@ -66,7 +66,8 @@ class blamed:  # noqa: N801 - it is used like a function
     """What fails in this ``with`` block is told as a plugin's, with the place in its code.
 
     The innermost part of another package that the traceback goes through is to blame: the block
-    rather than its generator. Errors of srzoo pass, and those of memory, which are nobody's.
+    rather than its generator. ``SystemExit`` is one of them: no plugin ends the program. Errors of
+    srzoo pass, and those of memory, which are nobody's.
 
     Args:
         part: what is asked: a plugin, or what a registry has built of one. Of anything else the
@@ -85,7 +86,10 @@ class blamed:  # noqa: N801 - it is used like a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        if not isinstance(error, Exception) or _is_nobodys(error) or isinstance(error, self._let):
+        if isinstance(error, SystemExit):
+            if _is_of_a_signal(error):
+                return
+        elif not isinstance(error, Exception) or _is_nobodys(error) or isinstance(error, self._let):
             return
         if plugin := _to_blame(self._part, error):
             raise failed(plugin, error) from error
@@ -97,7 +101,13 @@ def _is_nobodys(error: Exception) -> bool:
     return known or of_a_card or "can't allocate memory" in described(error)
 
 
-def _to_blame(part: object, error: Exception) -> Plugin | None:
+def _is_of_a_signal(error: BaseException) -> bool:
+    """Whether a handler raised it, which a frame is given to."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(isinstance(each, FrameType) for one in frames[1:] for each in one.f_locals.values())
+
+
+def _to_blame(part: object, error: BaseException) -> Plugin | None:
     """The innermost part of another package in a traceback; else what was asked, or ours."""
     asked = part if isinstance(part, Plugin) else origin.origin(part)
     selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -80,6 +80,9 @@ def check(registry: Registry[Any], use: Use) -> None:
         for item in items:
             if hit := _named(key, item):
                 inner, _, found = hit
+                if inner.kind == "loss":  # the table of a recipe's has its weight beside
+                    rest = {name: each for name, each in found.args.items() if name != "weight"}
+                    found = Use(found.name, rest)
                 inner.check_use(found, whole=False)
                 check(inner, found)
             elif isinstance(item, str | Mapping) and _takes_uses(registry, use.name, key):

@@ -15,6 +15,7 @@ from ..errors import ModelError
 from ..exporting.lazy import LazyRunner
 from ..images.rectangles import Rectangle
 from ..plugins import importing, origin
+from ..plugins.packages import OWN
 from . import bicubic, tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import TileSource
@@ -229,5 +230,5 @@ def _made_by(runner: Runner) -> str:
     network: Any = runner.model
     parts = (runner, network, getattr(network, "generator", None))
     plugins = dict.fromkeys(plugin for part in parts for plugin in origin.made_of(part))
-    others = [str(plugin) for plugin in plugins if plugin.is_foreign]
+    others = [str(plugin) for plugin in plugins if plugin.dist != OWN]
     return f" ({', '.join(others)})" if others else ""
