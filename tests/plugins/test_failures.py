@@ -326,7 +326,9 @@ def test_an_export_names_the_generator_and_not_the_exporter(how, tmp_path):
     pytest.importorskip("onnxruntime")
     from srzoo.exporting import convert
 
-    folder = srzoo.networks.folders.save(OddNet(), tmp_path / "a", generator="odd", args={"how": how})
+    folder = srzoo.networks.folders.save(
+        OddNet(), tmp_path / "a", generator="odd", args={"how": how}
+    )
     with pytest.raises(BrokenPluginError, match=r"^generator odd \(this process\)"):
         convert.write(folder, 2, "onnx", tmp_path / "made.onnx")
 
