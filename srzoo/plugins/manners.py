@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import BrokenPluginError
-from . import importing
+from ..errors import ArgumentError, BrokenPluginError
+from . import importing, schema
 
 if TYPE_CHECKING:
     from .plugin import Plugin
@@ -77,17 +77,29 @@ def broken_rules(target: object) -> list[str]:
             return []  # a package of model folders, a click command
         if not _docstring(target):
             faults.append("has no docstring: say what it is and where it comes from")
-        parameters = inspect.signature(target).parameters.values()
+        found = schema.signature(target)
     except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
         return [*faults, f"does not tell its arguments: {importing.described(error)}"]
-    for parameter in parameters:
-        name = parameter.name
+    for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{name}: name every argument")
         elif parameter.kind is parameter.VAR_POSITIONAL:
             faults.append(f"takes *{name}: name every argument")
         elif parameter.kind is not parameter.KEYWORD_ONLY:
             faults.append(f"argument {name} is not keyword-only: write * before it")
+    return faults + _wrong_defaults(schema.named(found))
+
+
+def _wrong_defaults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Defaults that their own annotations refuse: whoever writes them out would be told."""
+    faults: list[str] = []
+    for name, one in parameters.items():
+        if one.default is not one.empty:
+            try:
+                schema.fitted("default", parameters, {name: one.default})
+            except ArgumentError as error:
+                what = error.what.removeprefix("default: ")
+                faults.append(f"argument {what} by default. {error.fix}: change one of both")
     return faults
 
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srzoo.errors import ArgumentError, BrokenPluginError, SrzooError
-from srzoo.plugins import schema
+from srzoo.plugins import manners, schema
 from srzoo.plugins.registry import Registry
 from srzoo.recipes import recipe
 
@@ -291,6 +291,23 @@ def test_a_factory_that_makes_nothing_and_one_that_takes_no_names():
     registry.register("it", by_place)
     with pytest.raises(BrokenPluginError, match=r"^engine it .* takes n by place alone"):
         registry.create("it", n=1)
+
+
+def test_defaults_are_held_to_it_too():
+    def odd(
+        *,
+        n: Annotated[int, Ge(1)] = 0,
+        mode: Literal["a", "b"] = "c",
+        size: int = None,  # noqa: RUF013
+        fine: tuple[int, ...] = (),
+    ) -> None:
+        """A part."""
+
+    assert manners.broken_rules(odd) == [
+        "argument n is 0 by default. It should be greater than or equal to 1: change one of both",
+        "argument mode is 'c' by default. It should be 'a' or 'b': change one of both",
+        "argument size is None by default. It should be a valid integer: change one of both",
+    ]
 
 
 def test_a_build_imports_once():
