@@ -245,6 +245,8 @@ def test_classes_of_other_packages_count_and_what_srzoo_needs_does_not():
     modules = ["torch.nn", "timm.layers", "json", "__main__", "pytest.x", "srzoo_plugins.edsr"]
     found = origin.requirements([plugin, replace(plugin, dist=OWN_DIST)], modules)
     assert found == ("Their_Pkg==1.0", f"pytest=={packages.version('pytest')}")
+    own = replace(plugin, dist="PyTest", version="1.0+cpu")  # as PEP 503 has it, one package
+    assert origin.requirements([own], modules) == ("PyTest==1.0+cpu",)
 
 
 @pytest.mark.parametrize(

@@ -334,6 +334,8 @@ def test_a_build_imports_once():
         ("generator.block={name='rcb'}", "no block is called 'rcb'. Did you mean rcab"),
         ("data.degradation={name='mixed', choices=['bicubic', {name='unknown', sigma='x'}]}",
          "degradation 'unknown': sigma is 'x'"),
+        ("data.degradation={name='mixed', choices=[{name='mixed', choices=[{name='unknown', s=1}]}]}",  # noqa: E501
+         "degradation 'unknown' has no argument 's'"),
         ("task={name='distillation', teacher='a', loss='nix'}", "no loss is called 'nix'"),
         ("data.train={name='div2k', root='x', track='unkown_x4'}", "Did you mean 'unknown_x4'"),
         ("data.batch=70000", "at most 65,536"), ("train.steps=99999999999999", "at most 1,000,"),
