@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -110,7 +110,7 @@ def enlarged(model: contracts.Generator, x: Tensor, scale: int) -> Tensor:
     Raises:
         BrokenPluginError: it makes no tensor.
     """
-    y: object = model(x, scale)
+    y = cast("object", model(x, scale))
     if not isinstance(y, Tensor):
         raise importing.gave(model, type(model).__name__, y, "a tensor B x 3 x sH x sW")
     return y
