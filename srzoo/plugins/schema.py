@@ -23,7 +23,6 @@ from ..errors import ArgumentError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-RANGED = re.compile(r"Annotated\[((?:[^\[\],]|\[[^\[\]]*\])*), ([^\[\]]*)\]")
 NAMES: dict[str, Any] = {**vars(collections.abc), **vars(typing), "Path": Path}
 """What annotations may name that was imported for type checkers alone."""
 CONTAINERS: tuple[Any, ...] = (
@@ -69,24 +68,6 @@ def hints(target: Callable[..., Any]) -> dict[str, Any]:
         except Exception:  # noqa: BLE001 - its name is there for type checkers alone
             continue
     return found
-
-
-def words(parameter: inspect.Parameter) -> str:
-    """A parameter as a person reads it: ``n_feats: int, at least 1 = 64``."""
-    found, kind = parameter.name, parameter.annotation
-    if kind is not parameter.empty:
-        text = kind if isinstance(kind, str) else inspect.formatannotation(kind)
-        text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
-        text = re.sub(r"\bLiteral\[([^\]]*)\]", r"one of \1", text)
-        found += f": {RANGED.sub(_ranges, text)}"
-    return found if parameter.default is parameter.empty else f"{found} = {parameter.default!r}"
-
-
-def _ranges(found: re.Match[str]) -> str:
-    text = re.sub(r"Interval\((.*?)\)", r"\1", found[2])
-    for name, said in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
-        text = re.sub(rf"\b{name}(?:=|\((?:{name}=)?)([^(),]*)\)?", rf"{said} \1", text, flags=re.I)
-    return f"{found[1]}, {text}"
 
 
 def _plainly(kind: Any, value: Any) -> bool:

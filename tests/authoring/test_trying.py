@@ -35,6 +35,11 @@ class Needy(nn.Module):
     def __init__(self, *, channels: int, width: int) -> None:
         super().__init__()
 
+class Nan(Wide):
+    """No number, from the first step."""
+    def forward(self, x):
+        return x / 0 - x / 0
+
 class Broken(Wide):
     """Fails when it is called."""
     def forward(self, x):
@@ -78,7 +83,13 @@ def test_what_fails_is_a_line_and_not_the_end(place, srzoo_cli):
     assert done.code == 1
     assert "SystemExit: 3" in done.out
     assert "What failed: " in done.out
-    assert done.out.count("FAILS") >= 5
+    assert "FAILS picture: as reach" in done.out
+    assert "more are not looked at" in done.out
+    assert "ContractError" not in done.out
+    done = srzoo_cli("plugin", "try", "./my.py:Nan", "--as", "block", *QUICK, "--no-suite")
+    assert "FAILS training: SR is no number at step 1" in done.out
+    assert "reach: measured more than 26, stated 2" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_its_own_picture_and_data(place, srzoo_cli):
@@ -123,8 +134,12 @@ def test_exports_are_tried(place):
 
 
 def test_what_cannot_be_tried(place):
-    with pytest.raises(ArgumentError, match="states no examples"):
+    with pytest.raises(ArgumentError, match="Give channels: int; width: int, by --set"):
         Trial("block", "./my.py:Needy")
+    with pytest.raises(ArgumentError, match="no argument 'width'"):
+        Trial("block", "./my.py:Wide", {"width": 3})
+    with pytest.raises(SrzooError, match="my.py:CLASS"):
+        Trial("block", "my.py")
     with pytest.raises(SrzooError, match="srzoo plugin new command"):
         Trial("command", "./my.py:Wide")
     with pytest.raises(SrzooError, match="no kind of plugin"):
