@@ -79,7 +79,7 @@ def _check_name(name: str) -> None:
     bare = packages.normal(re.split(r"[\[=]", name)[0])
     for part in known.listed():
         if part.source and packages.normal(part.package) == bare:
-            raise SrzooError(f"{part.package} is not on PyPI", f"Get {part.source}: {part.command}")
+            raise SrzooError(f"{part.package} is not on PyPI", f"Get it by: {part.command}")
 
 
 def _pip() -> list[str]:

@@ -28,13 +28,17 @@ PLACES = {
     "common/README.md": "README.md",
     "common/LICENSE": "LICENSE",
     "common/ci.yml": ".github/workflows/ci.yml",
+    "common/gitignore": ".gitignore",
+    "common/test.py": "tests/test_{module}.py",
     "module.py": "{package}/__init__.py",
     "test.py": "tests/test_{module}.py",
     "engines.toml": "{package}/engines.toml",
     "config.json": "{package}/{name}/config.json",
     "card.md": "{package}/{name}/README.md",
 }
-"""Which template becomes which file; those that a kind does not have are left out."""
+"""Which template becomes which file; those that a kind does not have are left out.
+
+A kind's own test takes the place of the common one."""
 
 
 @dataclass(frozen=True)

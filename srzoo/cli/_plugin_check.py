@@ -71,7 +71,7 @@ def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
         SrzooError: there is no such kind, or nothing is called that.
     """
     from ..errors import MissingPluginError, did_you_mean
-    from ..plugins import kinds
+    from ..plugins import kinds, known
     from ..plugins.plugin import OWN_DIST
 
     every = list(kinds.kind(kind)) if kind else kinds.plugins()
@@ -82,8 +82,9 @@ def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
         hits = [plugin for plugin in every if _means(name, plugin)]
         if not hits:
             what = f"no {kind or 'plugin'} and no package is called {name!r}"
-            known = {plugin.name for plugin in every} | {plugin.dist for plugin in every}
-            raise MissingPluginError(what, did_you_mean(name, sorted(known)))
+            called = {plugin.name for plugin in every} | {plugin.dist for plugin in every}
+            advice = known.advice(kind or "", name)
+            raise MissingPluginError(what, advice or did_you_mean(name, sorted(called)))
         found += [plugin for plugin in hits if plugin not in found]
     return found
 

@@ -321,9 +321,11 @@ class Registry(Generic[T]):
             return what, f"A file is named with its folder: ./{name}"
         if name.endswith(".py"):
             return what, f"A class of a file is named so: ./{name.removeprefix('./')}:CLASS"
+        if advice := known.advice(self.kind, name):
+            return what, advice
         if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
             return what, packages.install([dist])
-        return what, known.advice(self.kind, short) or did_you_mean(short, self.names())
+        return what, did_you_mean(short, self.names())
 
 
 def _hidden(plugin: Plugin) -> str:
