@@ -16,7 +16,7 @@ from typing import Any
 
 from ..common import kept_folders
 from ..errors import SrzooError
-from ..plugins import kinds
+from ..plugins import kinds, known
 from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -74,6 +74,8 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     module = _module_of(name)
     _check_taken(kind, name)
     dist, package = f"srzoo-{module.replace('_', '-')}", f"srzoo_{module}"
+    if advice := known.advice(kind, name) or known.advice("", dist):
+        raise SrzooError(f"another {kind} is known by this name: {advice}", "Choose another name")
     if util.find_spec(package):
         raise SrzooError(f"there is a module {package} already", "Choose another name")
     path = folder or Path()

@@ -51,13 +51,14 @@ def check(
         as_json([outcome.plain() for outcome in outcomes])
     else:
         none = "; --all looks at srzoo's own" if not (outcomes or names) else ""
-        click.echo(f"{len(outcomes)} plugins, {problems} problems{none}")
+        plugins = f"{len(outcomes)} plugin{'s' * (len(outcomes) != 1)}"
+        click.echo(f"{plugins}, {problems} problem{'s' * (problems != 1)}{none}")
     raise SystemExit(1 if problems else 0)
 
 
 def _tell(outcome: Outcome) -> None:
     for fault in outcome.faults:
-        click.echo(f"{outcome.plugin}: {fault}")
+        click.echo(f"{outcome.plugin}: {str(fault).removeprefix(f'{outcome.plugin} ')}")
     if not outcome.faults:
         click.echo(f"{outcome.plugin}: ok")
     for what in outcome.skipped:

@@ -16,7 +16,7 @@ from srzoo import SrzooError
 from srzoo.authoring import installing
 from srzoo.errors import MissingPluginError, ModelError
 from srzoo.models import locate
-from srzoo.plugins import kinds, known
+from srzoo.plugins import kinds, known, packages
 
 
 @pytest.mark.parametrize("name", ["my-pkg", "My_Pkg", "a", "pkg[fast]", "pkg[a,b]==1.0.post1+cpu"])
@@ -59,6 +59,20 @@ def test_a_project_has_a_pyproject(tmp_path):
 def test_what_is_no_plugin_package_stays(name, what):
     with pytest.raises(SrzooError, match=what):
         installing.uninstall_command(name)
+
+
+def test_without_pip_another_program_is_named(monkeypatch, tmp_path):
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr(packages, "version", lambda name: None)
+    with pytest.raises(SrzooError, match=r"no pip in .* uv pip install my-pkg -e /"):
+        installing.install_command(["my-pkg"], [tmp_path])
+
+
+def test_it_says_that_nothing_came(srzoo_cli, monkeypatch):
+    monkeypatch.setattr(installing, "run", lambda command: 0)
+    done = srzoo_cli("plugin", "install", "--yes", "my-pkg")
+    assert (done.code, done.out) == (0, "")
+    assert "no plugin came with it" in done.err
 
 
 def test_it_says_what_it_runs_and_asks(srzoo_cli, monkeypatch):

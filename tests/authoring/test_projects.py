@@ -215,7 +215,8 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),
-        ("card", "cards", "module srzoo_cards"),
+        ("card", "cards", "module srzoo_cards"), ("block", "spab", "by this name: srzoo-silu"),
+        ("loss", "silu", "by this name: srzoo-silu"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_project_leaves_nothing(kind, name, what, tmp_path):
