@@ -146,6 +146,25 @@ def test_what_cannot_be_tried(place):
         Trial("blok", "./my.py:Wide")
 
 
+def test_the_default_beside_itself_is_the_same(place, srzoo_cli):
+    """Weights, pictures and crops are the same for both: what differs is the part's doing."""
+    done = srzoo_cli("plugin", "try", "residual", "--as", "block", *QUICK, "--no-suite",
+                     "--no-picture")  # fmt: skip
+    rows = re.findall(r"^  [12] +([\d.]+) +([\d.]+)$", done.out, re.MULTILINE)
+    assert len(rows) == 2
+    assert all(mine == theirs for mine, theirs in rows)
+    assert "A package of it" not in done.out
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "MemoryError"])
+def test_what_ends_a_trial(place, error):
+    (place / "ends.py").write_text(BLOCK_FILE.replace("return x", f"raise {error}; return x"))
+    trial = Trial("block", "./ends.py:SiLU", steps=1)
+    with pytest.raises({"KeyboardInterrupt": KeyboardInterrupt, "MemoryError": MemoryError}[error]):
+        trial.training()
+    assert not trial.failed
+
+
 def test_drawn_pictures_are_the_same_each_time():
     assert (drawings.picture(3) == drawings.picture(3)).all()
     assert (drawings.picture(3) != drawings.picture(4)).any()
