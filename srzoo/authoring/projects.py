@@ -20,8 +20,8 @@ from ..plugins import kinds, known
 from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
-NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
-"""What is a name of a plugin, of a distribution and, with ``_``, of a module."""
+NAME = re.compile(r"(?!(?:true|false|inf|nan)$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+"""What is a name of a plugin, of a distribution and, with ``_``, of a module; TOML has the first."""
 LONGEST = 40
 PLACES = {
     "common/pyproject.toml": "pyproject.toml",
@@ -96,7 +96,9 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
                 file.write_text(text, encoding="utf-8", newline="\n")
             (made / path.name).rename(path)
     except OSError as error:
-        raise SrzooError(f"{path} cannot be written: {error}", "Choose another folder") from error
+        raise SrzooError(
+            f"{path} cannot be written: {error.strerror or error}", "Choose another folder"
+        ) from error
     return Project(path, kind, name, dist, facts["use"])
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 from helpers import BLOCK_FILE, drawn
 
 from srzoo import SrzooError, images
-from srzoo.authoring import drawings, projects, trying
+from srzoo.authoring import drawings, projects, short_training, trying
 from srzoo.authoring.trying import KINDS, Trial
 from srzoo.errors import ArgumentError
 
@@ -154,6 +155,9 @@ def test_the_default_beside_itself_is_the_same(place, srzoo_cli):
     assert len(rows) == 2
     assert all(mine == theirs for mine, theirs in rows)
     assert "A package of it" not in done.out
+    first = short_training.seeded(lambda: torch.rand(1))
+    torch.rand(1)
+    assert first == short_training.seeded(lambda: torch.rand(1))
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "MemoryError"])
