@@ -21,7 +21,7 @@ from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
 NAME = re.compile(r"(?!(?:true|false|inf|nan)$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
-"""What is a name of a plugin, of a distribution and, with ``_``, of a module; TOML has the first."""
+"""A name of a plugin, of a distribution and, with ``_``, of a module; no value of TOML's."""
 LONGEST = 40
 PLACES = {
     "common/pyproject.toml": "pyproject.toml",

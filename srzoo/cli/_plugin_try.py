@@ -53,7 +53,7 @@ def try_(
         part = f"./{part}"
     trial = Trial(kind, part, _arguments(settings), _pictures(picture, data), _say, steps)
     given = ", ".join(f"{key} = {value!r}" for key, value in trial.use.args.items())
-    _say(f"{trial.plugin} with {given or 'its defaults'}")
+    click.echo(f"{trial.plugin} with {given or 'its defaults'}")
     if not no_suite:
         trial.suite()
     trial.facts()

@@ -211,7 +211,8 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
     [
         ("block", "Silu", "no name for a plugin"), ("block", "a b", "no name"),
         ("block", "-x", "no name"), ("block", "a--b", "no name"), ("block", "../x", "no name"),
-        ("block", "x" * 41, "no name"), ("block", "é", "no name"), ("block", "true", "no name"), ("block", "", "no name"),
+        ("block", "x" * 41, "no name"), ("block", "é", "no name"), ("block", "true", "no name"),
+        ("block", "", "no name"),
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),
