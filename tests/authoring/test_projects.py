@@ -155,22 +155,31 @@ for readme in sorted(Path("projects").glob("*/README.md")):
 """
 
 
-def test_what_a_readme_says_to_train_is_ready_to_run(place):
+SHOW = """
+from srzoo.cli import _plugin_show
+from srzoo.plugins import kinds
+for kind in kinds.KINDS:
+    print("=====")
+    _plugin_show.show(kinds.kind(kind).find(f"tp-{kind}"))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(place):
+    """What one process prints that tries the recipes, and then shows every part."""
+    return run(place, "-c", DRY + SHOW)
+
+
+def test_what_a_readme_says_to_train_is_ready_to_run(said):
     """The recipe takes the part as it is, with pictures that are drawn."""
-    ran = re.findall(r"^RAN (.*): (\d+)$", run(place, "-c", DRY), re.MULTILINE)
+    ran = re.findall(r"^RAN (.*): (\d+)$", said, re.MULTILINE)
     assert len(ran) >= 8
     assert not [kind for kind, code in ran if code != "0"]
 
 
-def test_each_is_shown(place):
-    """In one process: types, facts, arguments from examples; nothing advises itself."""
-    code = (
-        "import click; from srzoo.cli import _plugin_show; from srzoo.plugins import kinds\n"
-        "for kind in kinds.KINDS:\n"
-        "    _plugin_show.show(kinds.kind(kind).find(f'tp-{kind}'))\n"
-        "    print('=====')"
-    )
-    shown = dict(zip(KINDS, run(place, "-c", code).split("=====\n"), strict=False))
+def test_each_is_shown(said):
+    """Types, facts, arguments from examples; nothing advises itself."""
+    shown = dict(zip(KINDS, said.split("=====\n")[1:], strict=True))
     assert "kernel: one of 3, 5, 7 = 3" in shown["block"]
     assert "With channels = 8" in shown["block"]
     assert "An output pixel sees 1 pixel on each side." in shown["block"]
