@@ -13,7 +13,7 @@ import click
 from .. import __version__
 from ..common import troubles
 from ..errors import BrokenPluginError, MissingPluginError, PluginError, SrzooError, did_you_mean
-from ..plugins import importing, kinds
+from ..plugins import importing, kinds, known
 from ..plugins.plugin import OWN_DIST
 from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
@@ -64,7 +64,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names, or a hint to the nearest one."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = did_you_mean(args[0], self.list_commands(ctx))
+            advice = known.advice("command", args[0])
+            hint = advice or did_you_mean(args[0], self.list_commands(ctx))
             ctx.fail(f"there is no command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 

@@ -22,7 +22,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import importing, known, manners, origin, packages, references, schema
+from . import importing, known, manners, origin, packages, references, schema, type_words
 from .plugin import LOCAL_DIST, OWN_DIST, Plugin, Problem, Use
 
 ALLOW_VARIABLE = "SRZOO_PLUGINS"
@@ -251,7 +251,7 @@ class Registry(Generic[T]):
             if parameter.default is parameter.empty and name not in use.args
         ]
         if missing and whole:
-            wanted = "; ".join(schema.words(parameters[name]) for name in missing)
+            wanted = "; ".join(type_words.of(parameters[name]) for name in missing)
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
         if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:
             raise BrokenPluginError(
@@ -329,9 +329,13 @@ class Registry(Generic[T]):
         dist = name.rpartition(":")[0]
         if references.is_reference(f"./{name}"):
             return what, f"A file is named with its folder: ./{name}"
+        if name.endswith(".py"):
+            return what, f"A class of a file is named so: ./{name.removeprefix('./')}:CLASS"
+        if advice := known.advice(self.kind, name):
+            return what, advice
         if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
             return what, packages.install([dist])
-        return what, known.advice(self.kind, short) or did_you_mean(short, self.names())
+        return what, did_you_mean(short, self.names())
 
 
 def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:

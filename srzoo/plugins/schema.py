@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import ErrorDetails
 
-RANGED = re.compile(r"Annotated\[((?:[^\[\],]|\[[^\[\]]*\])*), ([^\[\]]*)\]")
 NAMES: dict[str, Any] = {**vars(collections.abc), **vars(typing), "Path": Path}
 """What annotations may name that was imported for type checkers alone."""
 CONTAINERS: tuple[Any, ...] = (
@@ -108,24 +107,6 @@ def _read(annotation: Any, names: dict[str, Any]) -> Any:
         return typing.get_type_hints(one, names, include_extras=True)["it"]
     except Exception:  # noqa: BLE001 - its name is there for type checkers alone
         return annotation
-
-
-def words(parameter: inspect.Parameter) -> str:
-    """A parameter as a person reads it: ``n_feats: int, at least 1 = 64``."""
-    found, kind = parameter.name, parameter.annotation
-    if kind is not parameter.empty:
-        text = kind if isinstance(kind, str) else inspect.formatannotation(kind)
-        text = re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
-        text = re.sub(r"\bLiteral\[([^\]]*)\]", r"one of \1", text)
-        found += f": {RANGED.sub(_ranges, text)}"
-    return found if parameter.default is parameter.empty else f"{found} = {parameter.default!r}"
-
-
-def _ranges(found: re.Match[str]) -> str:
-    text = re.sub(r"Interval\((.*?)\)", r"\1", found[2])
-    for name, said in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
-        text = re.sub(rf"\b{name}(?:=|\((?:{name}=)?)([^(),]*)\)?", rf"{said} \1", text, flags=re.I)
-    return f"{found[1]}, {text}"
 
 
 def _plainly(kind: Any, value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -153,15 +152,6 @@ def test_a_value_is_an_int_or_refused(value):
         assert type(value) is not int
     else:
         assert value is None or type(value) is int
-
-
-def test_they_are_readable():
-    shown = [schema.words(one) for one in inspect.signature(part).parameters.values()]
-    assert "n_feats: int, at least 1 = 64" in shown
-    assert "share: float, at least 0, at most 1 = 0.5" in shown
-    assert "span: int, above 0, below 9 = 5" in shown
-    assert "root: str | Path = '.'" in shown
-    assert "bare = 1" in shown
 
 
 def test_plain_arguments_are_checked_without_pydantic():

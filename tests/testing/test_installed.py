@@ -91,8 +91,8 @@ def test_each_part_is_told_by_itself(site, tmp_path):
 def test_one_that_hangs_is_given_up(site, tmp_path):
     out = run(site, tmp_path, "srzoo", "plugin", "check", "tiny-slow", "--timeout", "3", code=1)
     assert "command greets (tiny-slow 1.2): ok" in out
-    assert "command sleeps (tiny-slow 1.2) does not end in 3 s" in out
-    assert out.endswith("2 plugins, 1 problems\n")
+    assert "command sleeps (tiny-slow 1.2): does not end in 3 s" in out
+    assert out.endswith("2 plugins, 1 problem\n")
 
 
 @pytest.mark.parametrize("name", ["mild", "block:mild", "tiny-parts:mild", "block:Tiny.Parts:mild"])
