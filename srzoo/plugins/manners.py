@@ -69,6 +69,17 @@ def deprecated(plugin: Plugin, old: str, instead: str) -> None:
     )
 
 
+def signature(target: Callable[..., object]) -> inspect.Signature:
+    """The arguments of a class or function; none where a network has no ``__init__`` of its own."""
+    found = inspect.signature(target)
+    made = getattr(target.__init__, "__module__", "") if inspect.isclass(target) else ""
+    of_torch = made.startswith("torch.")
+    bare = all(
+        each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in found.parameters.values()
+    )
+    return found.replace(parameters=[]) if of_torch and bare else found
+
+
 def broken_rules(target: object) -> list[str]:
     """What the rules for every plugin find wrong with a class or function."""
     faults: list[str] = []
@@ -77,7 +88,7 @@ def broken_rules(target: object) -> list[str]:
             return []  # a package of model folders, a click command
         if not _docstring(target):
             faults.append("has no docstring: say what it is and where it comes from")
-        parameters = inspect.signature(target).parameters.values()
+        parameters = signature(target).parameters.values()
     except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
         return [*faults, f"does not tell its arguments: {importing.described(error)}"]
     for parameter in parameters:
@@ -95,8 +106,9 @@ def unannotated(target: Callable[..., object]) -> list[str]:
     """Arguments that recipes and configs may give, and that say nothing of their types."""
     return [
         f"argument {name} has no annotation: write `{name}: {_type(parameter)}`"
-        for name, parameter in inspect.signature(target).parameters.items()
+        for name, parameter in signature(target).parameters.items()
         if parameter.annotation is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 

@@ -179,7 +179,7 @@ class Registry(Generic[T]):
         """
         target = self.get(name)
         try:
-            found = inspect.signature(target)
+            found = manners.signature(target)
             known = schema.hints(target)
             return found.replace(parameters=[
                 one.replace(annotation=known.get(name, one.annotation))
