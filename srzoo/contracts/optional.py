@@ -12,8 +12,9 @@ in :class:`srzoo.engines.Facts`, for a file states them too.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -153,6 +154,17 @@ class MetricFacts(PluginFacts):
     tolerance: float | None = None
     short: str = ""
     thread_safe: bool = False
+
+
+class ImporterFacts(PluginFacts):
+    """What an importer may state.
+
+    Attributes:
+        knows: names and shapes of the tensors of a checkpoint that it knows, such as
+            ``{"head.weight": (8, 3, 3, 3)}``; tests have it convert one of random values.
+    """
+
+    knows: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 def stated(plugin: object, facts: type[T]) -> T:

@@ -309,12 +309,19 @@ def chance_left_alone(who: object, mend: str) -> Generator[None]:
     import torch
 
     def states() -> list[tuple[str, object]]:
-        _, key, *rest = np.random.get_state()
-        own = torch.get_rng_state().tolist()
+        mersenne: Any = np.random.get_state()
+        own = bytes(torch.get_rng_state().numpy())
         return [("random", random.getstate()), ("torch", own),
-                ("numpy.random", (bytes(key), rest))]  # fmt: skip
+                ("numpy.random", (bytes(mersenne[1]), mersenne[2:]))]  # fmt: skip
 
-    before = states()
-    yield
-    moved = [name for (name, now), (_, old) in zip(states(), before, strict=True) if now != old]
+    kept = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        for draw in (random.random, np.random.random, lambda: torch.rand(1)):
+            draw()  # now it is as no seed has left it
+        before = states()
+        yield
+        after = states()
+    random.setstate(kept[0])
+    np.random.set_state(kept[1])
+    moved = [name for (name, now), (_, old) in zip(after, before, strict=True) if now != old]
     assert not moved, f"{who} draws from {moved[0]}, or seeds it, which others draw from: {mend}"
