@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import os
 import random
@@ -11,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -155,6 +157,8 @@ def _raised_in(error: BaseException) -> Path:
 
 def _place(kind: str, case: Case, said: str, error: BaseException) -> tuple[str, int]:
     """The author's line: where it failed, or that of the attribute, or of the class."""
+    if lines := _of_an_import(error):
+        return lines[-1].filename, lines[-1].lineno or 0
     with contextlib.suppress(Exception):  # a class of somebody else may answer with anything
         target: Any = kinds.kind(kind).get(case.name)
         target = getattr(target, "callback", None) or target  # of a command
@@ -162,6 +166,17 @@ def _place(kind: str, case: Case, said: str, error: BaseException) -> tuple[str,
             return frame.filename, frame.lineno or 0
         return line_of(target, _attribute(said))
     return "", 0
+
+
+def _of_an_import(error: BaseException) -> list[traceback.FrameSummary]:
+    """The author's lines of an import that failed: what follows srzoo's own and importlib's."""
+    while not isinstance(error, PluginError):
+        if error.__cause__ is None:
+            return []
+        error = error.__cause__
+    frames = traceback.extract_tb(error.__cause__ and error.__cause__.__traceback__)
+    machinery = str(HERE.parent), "<frozen", importlib.__file__ or "", metadata.__file__ or ""
+    return [frame for frame in frames if not frame.filename.startswith(machinery)]
 
 
 def _own_frame(target: Any, error: BaseException) -> traceback.FrameSummary | None:
@@ -205,7 +220,11 @@ def _rules(kind: str, case: Case) -> None:
     try:
         target: object = registry.get(case.name)
     except PluginError as error:
-        raise AssertionError(f"{case}: {error}") from error
+        if error.__cause__ is None:
+            raise AssertionError(f"{case}: {error}") from error
+        mend = "correct it, or its entry point in pyproject.toml"
+        reason = importing.described(error.__cause__)
+        raise AssertionError(f"{case} cannot be imported: {reason}: {mend}") from error
     if kind in ("card", "command"):
         return  # a package, and an object of click
     broken = manners.broken_rules(target)
