@@ -12,7 +12,6 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -175,7 +174,7 @@ def _of_an_import(error: BaseException) -> list[traceback.FrameSummary]:
             return []
         error = error.__cause__
     frames = traceback.extract_tb(error.__cause__ and error.__cause__.__traceback__)
-    machinery = str(HERE.parent), "<frozen", importlib.__file__ or "", metadata.__file__ or ""
+    machinery = str(HERE.parent), "<frozen", str(Path(importlib.__file__ or "").parent)
     return [frame for frame in frames if not frame.filename.startswith(machinery)]
 
 
@@ -323,14 +322,14 @@ def chance_left_alone(who: object, mend: str) -> Generator[None]:
     """Whether what is done inside neither draws from nor seeds the chance that others draw from.
 
     Raises:
-        AssertionError: the state of ``random``, ``numpy.random`` or torch is another one after it.
+        AssertionError: the state of ``random``, ``numpy.random`` or torch is another after it.
     """
     import torch
 
     def states() -> list[tuple[str, object]]:
         mersenne: Any = np.random.get_state()
         own = bytes(torch.get_rng_state().numpy())
-        return [("random", random.getstate()), ("torch", own),
+        return [("random", random.getstate()), ("torch.random", own),
                 ("numpy.random", (bytes(mersenne[1]), mersenne[2:]))]  # fmt: skip
 
     kept = random.getstate(), np.random.get_state()

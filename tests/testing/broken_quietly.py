@@ -466,7 +466,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("generator", OneAtATime, r"One picture alone it takes: write `x.shape\[0\]`"),
     ("generator", FirstSize, "Newly built it does not: keep nothing of a picture"),
     ("generator", Moves, "changes calls in eval mode: do so where `self.training`"),
-    ("generator", Dropout, "draws from torch, .*: in eval mode a network draws no chance"),
+    ("generator", Dropout, "draws from torch.random, .*: in eval mode a network draws no chance"),
     ("generator", Views, "turned: write `reshape` for `view`"),
     ("generator", Constant, r"fails when it is made bfloat16: .*`x.new_tensor\(...\)`"),
     ("generator", Lock, "cannot be copied: .*keep locks, files"),
