@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._case import Case
 
 C = TypeVar("C", bound=Callable[..., None])
+IMPORT = "cannot be imported"
 CONTRACTS = "srzoo.contracts"
 HERE = Path(__file__).parent
 UNSET = ("engine", "export-format", "importer")
@@ -156,7 +157,7 @@ def _raised_in(error: BaseException) -> Path:
 
 def _place(kind: str, case: Case, said: str, error: BaseException) -> tuple[str, int]:
     """The author's line: where it failed, or that of the attribute, or of the class."""
-    if lines := _of_an_import(error):
+    if IMPORT in said and (lines := _of_an_import(error)):
         return lines[-1].filename, lines[-1].lineno or 0
     with contextlib.suppress(Exception):  # a class of somebody else may answer with anything
         target: Any = kinds.kind(kind).get(case.name)
@@ -223,7 +224,7 @@ def _rules(kind: str, case: Case) -> None:
             raise AssertionError(f"{case}: {error}") from error
         mend = "correct it, or its entry point in pyproject.toml"
         reason = importing.described(error.__cause__)
-        raise AssertionError(f"{case} cannot be imported: {reason}: {mend}") from error
+        raise AssertionError(f"{case} {IMPORT}: {reason}: {mend}") from error
     if kind in ("card", "command"):
         return  # a package, and an object of click
     broken = manners.broken_rules(target)
