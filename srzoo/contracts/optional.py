@@ -15,10 +15,10 @@ import inspect
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -172,6 +172,17 @@ class MetricFacts(PluginFacts):
     tolerance: float | None = None
     short: str = ""
     thread_safe: bool = False
+
+
+class ImporterFacts(PluginFacts):
+    """What an importer may state.
+
+    Attributes:
+        knows: names and shapes of the tensors of a checkpoint that it knows, such as
+            ``{"head.weight": (8, 3, 3, 3)}``; tests have it convert one of random values.
+    """
+
+    knows: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 def stated(plugin: object, facts: type[T]) -> T:

@@ -107,8 +107,9 @@ def unannotated(target: Callable[..., object]) -> list[str]:
     """Arguments that recipes and configs may give, and that say nothing of their types."""
     return [
         f"argument {name} has no annotation: write `{name}: {_type(parameter)}`"
-        for name, parameter in inspect.signature(target).parameters.items()
+        for name, parameter in schema.signature(target).parameters.items()
         if parameter.annotation is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 

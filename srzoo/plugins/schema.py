@@ -64,13 +64,17 @@ def fitted(
 def signature(target: Callable[..., Any]) -> inspect.Signature:
     """The arguments of a class or function, with what their annotations stand for.
 
-    One that cannot be had, as its name is there for type checkers alone, stays a text.
+    One that cannot be had, as its name is there for type checkers alone, stays a text. A network
+    without an ``__init__`` of its own has none: torch's takes anything.
 
     Raises:
         Exception: whatever somebody else's metaclass raises; builtins have no signature.
     """
     names = NAMES | _names(target)
     found = inspect.signature(target)
+    made_by = getattr(target.__init__, "__module__", "") if inspect.isclass(target) else ""
+    if made_by.startswith("torch.") and not named(found):
+        return found.replace(parameters=[])
     return found.replace(
         parameters=[
             one.replace(annotation=_read(one.annotation, names))
