@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..errors import BrokenPluginError
 from ._facts import fact
 from ._module import Module, nn_module
 from ._running import Engine, ExportFormat, Runner, Session
@@ -39,7 +40,9 @@ from .optional import (
     Printed,
     SizedPictures,
     clean_of,
+    object_name,
     phrase_of,
+    read,
     stated,
 )
 
@@ -294,12 +297,20 @@ def splits(network: object) -> TypeIs[SplitGenerator]:
 
 def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
     """Whether a generator is split, and its tail can be folded into one convolution."""
-    return splits(network) and bool(getattr(network, "linear_tail", GeneratorFacts.linear_tail))
+    return splits(network) and stated(network, GeneratorFacts).linear_tail
 
 
 def multiple_of(network: object) -> int:
-    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none."""
-    return int(getattr(network, "multiple", GridFacts.multiple))
+    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
+
+    Raises:
+        BrokenPluginError: it states one that is no whole number from 1.
+    """
+    found: int = read(network, "multiple", GridFacts.multiple, int)
+    if found < 1:
+        name = object_name(type(network))
+        raise BrokenPluginError(f"{name} states multiple = {found}", "It has to be 1 or more")
+    return int(found)
 
 
 def on_grid(length: int, multiple: int) -> int:

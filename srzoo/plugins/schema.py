@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+from ..common import strangers
 from ..errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def hints(target: Callable[..., Any]) -> dict[str, Any]:
         try:
             one = types.SimpleNamespace(__annotations__={name: annotation})
             found[name] = typing.get_type_hints(one, names, include_extras=True)[name]
-        except Exception:  # noqa: BLE001 - its name is there for type checkers alone
+        except strangers.ERRORS:  # its name is there for type checkers alone
             continue
     return found
 

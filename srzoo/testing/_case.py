@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Module, PluginFacts, stated
+from ..contracts import Module, PluginFacts
+from ..contracts.optional import read
 from ..plugins import kinds
 from ..plugins.examples import CHANNELS
 from ..plugins.registry import Registry
@@ -45,7 +46,7 @@ def cases_of(kind: str, name: str) -> list[Case]:
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
         return [Case(name)]
-    examples = cast("object", stated(target, PluginFacts).examples)
+    examples = cast("object", read(target, "examples", PluginFacts.examples, Any))
     if kind == "block" and not hasattr(target, "examples"):
         examples = ({"channels": CHANNELS},)
     fine = isinstance(examples, tuple | list) and all(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..common.interrupts import interruptible
 from ..errors import BrokenPluginError, DeviceError, PluginError, SrzooError
 from ..plugins import importing, kinds, manners
 
@@ -90,7 +91,7 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
     ``SystemExit`` and a ``KeyboardInterrupt`` that nobody sent, too. What says that it is skipped
     passes: a ``DeviceError``, and what pytest raises.
     """
-    with importing.signals_noted() as noted:
+    with interruptible() as noted:
         try:
             yield
         except (ContractError, DeviceError, MemoryError):
