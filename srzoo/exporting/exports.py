@@ -14,19 +14,20 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..common import files, kept_folders, strict
 from ..common.kept_folders import FileRecord
+from ..contracts import optional
 from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models import requirements
 from ..models.folder import read_folder
-from ..plugins import importing, kinds
+from ..plugins import kinds
 from ..plugins.packages import version
 from . import code, engine_facts
 
@@ -48,19 +49,8 @@ EXPORTING = 8.0
 """Seconds that it takes, at least, to export even a small network, check it and measure it."""
 RETRY_AFTER = 7 * 24 * 3600.0
 """Seconds after which a network that a format could not express is tried again."""
-FACTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "suffix": ("a text that begins with a dot", lambda it: isinstance(it, str) and it[:1] == "."),
-    "beside": (
-        "a tuple of texts",
-        lambda it: isinstance(it, tuple | list) and _texts(cast("Iterable[Any]", it)),
-    ),
-    "packages": (
-        "a table of texts",
-        lambda it: isinstance(it, Mapping) and _texts(cast("Any", it).values()),
-    ),
-    "extra": ("a text", lambda it: isinstance(it, str)),
-}
-"""What a format states: in words, and whether a value is such."""
+FACTS = {"suffix": str, "beside": tuple[str, ...], "packages": Mapping[str, str], "extra": str}
+"""What a format states."""
 SPARE_BYTES = 16 << 20
 """Bytes that a disk has to have free for an export, besides several times those of the weights."""
 TIMES = 6
@@ -124,11 +114,8 @@ def format_called(export_format: str) -> ExportFormat:
         PluginError: there is none of that name, or what it states is of a wrong type.
     """
     found = kinds.export_formats.create(export_format)
-    with importing.blamed(found):
-        told: dict[str, object] = {name: getattr(found, name) for name in FACTS}
-        for name, value in told.items():
-            if not FACTS[name][1](value):
-                raise importing.gave(found, export_format, value, f"{name}, {FACTS[name][0]},")
+    for name, kind in FACTS.items():
+        optional.read(found, name, ..., kind)
     return found
 
 
@@ -148,10 +135,6 @@ def require_format(export_format: str) -> ExportFormat:
     if command := missing(export_format):
         raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
     return format_called(export_format)
-
-
-def _texts(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
 
 
 def root() -> Path:
