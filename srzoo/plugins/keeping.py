@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import locale
 import logging
 import os
@@ -67,7 +68,8 @@ def kept() -> Generator[None]:
         for name in variables.keys() - os.environ.keys():
             os.environ[name] = variables[name]
         warnings.showwarning = show
-        if any(one[0] == "error" and one not in filters for one in warnings.filters):
+        new = itertools.takewhile(lambda one: one not in filters[:1], warnings.filters)
+        if any(one[0] == "error" for one in new):
             warnings.resetwarnings()
             warnings.filters[:] = filters  # pyright: ignore[reportIndexIssue]
         logging.root.setLevel(level)
@@ -77,8 +79,8 @@ def kept() -> Generator[None]:
         os.umask(mask)
         if folder is not None and folder != _working_folder():
             os.chdir(folder)
-        if not alarm and hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        if _alarm() > alarm:
+            signal.setitimer(signal.ITIMER_REAL, alarm)
         _back_to(torch)
 
 
@@ -99,8 +101,9 @@ def _mask() -> int:
     return mask
 
 
-def _alarm() -> bool:
-    return hasattr(signal, "getitimer") and signal.getitimer(signal.ITIMER_REAL)[0] > 0
+def _alarm() -> float:
+    """Seconds until an alarm that is set; 0 without one."""
+    return signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
 
 def _of_torch() -> tuple[Any, ...] | None:

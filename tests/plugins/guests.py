@@ -50,16 +50,16 @@ class Net(metaclass=Meta):
 """
 STATE = """
 import os, signal, sys, warnings
+if "torch" in sys.modules:
+    import torch
+    torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)
+    torch.use_deterministic_algorithms(True); torch.set_default_device("meta")
 os.chdir("/"); os.umask(0o777); os.environ.clear()
 sys.argv[:] = ["strange"]; sys.path.clear(); sys.setrecursionlimit(120)
 warnings.simplefilter("error")
 sys.stdout.close(); sys.stderr.close(); sys.excepthook = None
 if hasattr(signal, "alarm"):
     signal.signal(signal.SIGALRM, signal.SIG_DFL); signal.alarm(1)
-if "torch" in sys.modules:
-    import torch
-    torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)
-    torch.use_deterministic_algorithms(True); torch.set_default_device("meta")
 if hasattr(os, "fork") and not os.fork():
     raise RuntimeError("a child")
 """
