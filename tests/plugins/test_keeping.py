@@ -23,7 +23,8 @@ def test_the_process_is_afterwards_what_it_was(tmp_path, monkeypatch):
         os.umask(now := os.umask(0o022))
         return (
             os.getcwd(), sys.argv[:], sys.path[:], sys.excepthook, sys.getrecursionlimit(), now,
-            {name: os.environ.get(name) for name in variables}, logging.root.level, logging.root.handlers[:], sys.stderr,
+            {name: os.environ.get(name) for name in variables}, sys.stderr,
+            logging.root.level, logging.root.handlers[:],
             torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(),
             torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(),
             warnings.filters[:], warnings.showwarning,
@@ -43,7 +44,7 @@ def test_the_process_is_afterwards_what_it_was(tmp_path, monkeypatch):
         torch.set_grad_enabled(False)
         torch.use_deterministic_algorithms(True)
         torch.set_default_device("meta")
-        torch.set_num_threads(before[14] + 1)
+        torch.set_num_threads(before[-3] + 1)
         warnings.simplefilter("error")
         warnings.showwarning = print
     assert state() == before
