@@ -40,7 +40,7 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
     start = time.perf_counter()
     with interruptible(), keeping.kept() if _is_new(entry, plugin) else contextlib.nullcontext():
         try:
-            with contextlib.redirect_stdout(keeping.Unclosable(sys.stderr)):
+            with contextlib.redirect_stdout(sys.stderr):
                 found = entry.load()
         except BaseException as error:
             raise BrokenPluginError(
