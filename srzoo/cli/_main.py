@@ -137,10 +137,10 @@ def _is_for_machines(arguments: list[str]) -> bool:
 
 
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
-    if _is_for_machines(arguments):
-        streams.for_machines()
     try:
         with warnings_in_a_line():
+            if _is_for_machines(arguments):
+                streams.for_machines()
             code: object = root.main(
                 arguments, prog_name="srzoo", standalone_mode=False, obj=streams
             )
@@ -153,12 +153,14 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
         return A_PART_FAILED  # whoever read our output has enough
-    except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
+    except SystemExit:
+        raise  # a command's exit code
+    except BaseException as error:  # noqa: BLE001 - the one place where it becomes a line
         return _report_error(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _report_error(error: Exception, arguments: list[str]) -> int:
+def _report_error(error: BaseException, arguments: list[str]) -> int:
     if os.environ.get(troubles.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
@@ -168,7 +170,7 @@ def _report_error(error: Exception, arguments: list[str]) -> int:
     return _say(str(explained), BAD_INPUT)
 
 
-def _with_its_owner(error: Exception, arguments: list[str]) -> Exception:
+def _with_its_owner(error: BaseException, arguments: list[str]) -> BaseException:
     """The error of another package's command as one that says whose it is."""
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if isinstance(error, SrzooError) or name not in kinds.commands:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..plugins import examples, kinds, type_words
+from ..plugins import examples, importing, kinds, type_words
 from ._console import say, table
 
 if TYPE_CHECKING:
@@ -34,7 +34,12 @@ FACTS = {
 
 
 def show(found: Plugin) -> None:
-    """Print all that is known of a plugin."""
+    """Print all that is known of a plugin; what it fails at is told as its own."""
+    with importing.blamed(found):
+        _show(found)
+
+
+def _show(found: Plugin) -> None:
     registry = kinds.kind(found.kind)
     target: object = registry.get(found.full_name)
     click.echo(f"{found}\n{found.target}\n")

@@ -47,7 +47,9 @@ from .optional import (
     Printed,
     SizedPictures,
     clean_of,
+    object_name,
     phrase_of,
+    read,
     stated,
 )
 
@@ -318,23 +320,20 @@ def splits(network: object) -> TypeIs[SplitGenerator]:
 
 def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
     """Whether a generator is split, and its tail can be folded into one convolution."""
-    return splits(network) and bool(getattr(network, "linear_tail", GeneratorFacts.linear_tail))
+    return splits(network) and stated(network, GeneratorFacts).linear_tail
 
 
 def multiple_of(network: object) -> int:
     """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
 
     Raises:
-        BrokenPluginError: it states something else than a whole number from 1.
+        BrokenPluginError: it states one that is no whole number from 1.
     """
-    multiple: object = getattr(network, "multiple", GridFacts.multiple)
-    if isinstance(multiple, int) and not isinstance(multiple, bool) and multiple >= 1:
-        return multiple
-    kind = type(network)
-    raise BrokenPluginError(
-        f"{kind.__module__}.{kind.__qualname__}: multiple is {multiple!r}",
-        "It is a whole number of LR pixels, from 1",
-    )
+    found: int = read(network, "multiple", GridFacts.multiple, int)
+    if found < 1:
+        name = object_name(type(network))
+        raise BrokenPluginError(f"{name} states multiple = {found}", "It has to be 1 or more")
+    return int(found)
 
 
 def on_grid(length: int, multiple: int) -> int:

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
-import warnings
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -31,12 +30,14 @@ from typing import (
     get_origin,
     get_type_hints,
     runtime_checkable,
-)
+)  # fmt: skip
 
-from ..errors import PluginWarning
+from ..common import strangers
+from ..errors import BrokenPluginError
+from ._facts import fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -188,60 +189,85 @@ class ImporterFacts(PluginFacts):
 def stated(plugin: object, facts: type[T]) -> T:
     """What a plugin, or its class, states of some facts, and the defaults of all others.
 
-    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. One of
-    another type than its class says counts as not stated; a :class:`srzoo.errors.PluginWarning`
-    tells so, once.
+    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. What
+    cannot be asked for, or is of another type, is passed over with a ``PluginWarning``, once.
     """
-    found = facts()
-    for name, wanted in _types(facts).items():
-        try:
-            value: object = getattr(plugin, name, found)
-        except Exception as error:  # noqa: BLE001 - a property of somebody else's
-            _tell(plugin, name, f"cannot be read: {type(error).__name__}: {error}", found)
-            continue
-        if value is found or inspect.isdatadescriptor(value):
-            continue  # of a class, a property says nothing
-        if _fits(value, wanted):
-            fact = cast("list[object]", value)
-            vars(found)[name] = tuple(fact) if isinstance(value, list) else value
-        else:
-            said = str(wanted).replace("typing.", "").replace(f"{__name__}.", "")
-            said = re.sub(r"ClassVar\[(.*)\]|<class '(.*)'>", r"\1\2", said)
-            _tell(plugin, name, f"is {value!r:.80}, where {said} belongs", found)
+    found, wrong = facts(), list[str]()
+    for kind in facts.__mro__:
+        for name, wanted in _types(kind).items():
+            try:
+                vars(found)[name] = read(plugin, name, getattr(found, name), wanted)
+            except BrokenPluginError as error:
+                wrong.append(error.what)
+    if wrong:
+        more = f" (and {len(wrong) - 1} more of its facts)" if len(wrong) > 1 else ""
+        strangers.warn(f"{wrong[0]}: it is passed over{more}")
     return found
 
 
+def read(part: object, name: str, default: object, wanted: Any) -> Any:
+    """A member of somebody's part, or of its class; the default where it has none.
+
+    Args:
+        part: has it, or has not.
+        name: of the member.
+        default: what counts where it has none; of a class whose instances know it, too.
+        wanted: its annotation: classes, ``None``, unions, ``tuple`` and ``Mapping`` of any.
+
+    Raises:
+        BrokenPluginError: it cannot be asked for, or is of another type.
+    """
+    kind = part if isinstance(part, type) else type(part)
+    who = f"{object_name(kind)} states {name}"
+    try:
+        value = getattr(part, name, default)
+        if value is default or isinstance(value, property | cached_property | fact):
+            return default
+        if _fits(value, wanted):
+            return value
+        is_plain = value is None or type(value) in (bool, int, float, str)
+        said = repr(value) if is_plain else type(value).__name__
+    except strangers.ERRORS as error:
+        what = f"{who}, which cannot be asked for: {strangers.described(error)}"
+        raise BrokenPluginError(what, "Report it to its author") from error
+    words = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
+    raise BrokenPluginError(
+        f"{who} = {said}, where {words or str(wanted).replace('typing.', '')} belongs",
+        "Report it to its author",
+    )
+
+
+def object_name(kind: type) -> str:
+    """``package.module.Class``, whatever the class is."""
+    facts = type.__getattribute__(kind, "__dict__")
+    name = type.__getattribute__(kind, "__qualname__")
+    return f"{facts.get('__module__', '')}.{name}".lstrip(".")
+
+
 @cache
-def _types(facts: type) -> dict[str, Any]:
-    return get_type_hints(facts)
+def _types(kind: type) -> dict[str, Any]:
+    """The annotations that a class has itself."""
+    own = inspect.get_annotations(kind)
+    return {name: found for name, found in get_type_hints(kind).items() if name in own}
 
 
 def _fits(value: object, wanted: Any) -> bool:
-    """Whether a fact is of its type; True is no number, and no number is infinite."""
+    """Whether a value is of an annotation's type; a whole number is a float, True is no number."""
     inner = get_args(wanted)
-    kind: Any = get_origin(wanted) or wanted
-    if kind is ClassVar:
-        return _fits(value, inner[0])
-    if kind in (Union, UnionType):
+    origin: Any = get_origin(wanted) or wanted
+    if origin is ClassVar or origin in (Union, UnionType):
         return any(_fits(value, one) for one in inner)
-    if kind is tuple:
-        items = isinstance(value, tuple | list)
-        return items and all(_fits(one, inner[0]) for one in cast("list[object]", value))
-    if kind in (int, float):
-        number = isinstance(value, int if kind is int else int | float)
-        return number and not isinstance(value, bool) and math.isfinite(cast("float", value))
-    return isinstance(value, kind)
-
-
-_TOLD: dict[str | tuple[str, type[Warning], int], int] = {}
-
-
-def _tell(plugin: object, name: str, what: str, defaults: object) -> None:
-    kind: Any = plugin if inspect.isclass(plugin) or inspect.isfunction(plugin) else type(plugin)
-    said = (
-        f"{kind.__module__}.{kind.__qualname__}: {name} {what}; {getattr(defaults, name)!r} counts"
-    )
-    warnings.warn_explicit(said, PluginWarning, __file__, 0, registry=_TOLD)
+    if origin is Any:
+        return True
+    if origin is tuple:
+        items = cast("Sequence[object]", value)
+        return type(value) in (tuple, list) and all(_fits(item, inner[0]) for item in items)
+    if isinstance(value, bool):
+        return origin is bool
+    if origin in (int, float):
+        number = isinstance(value, numbers.Real if origin is float else numbers.Integral)
+        return number and math.isfinite(cast("float", value))
+    return isinstance(value, origin)
 
 
 @runtime_checkable

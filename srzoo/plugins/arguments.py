@@ -120,4 +120,4 @@ def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
 
 def fetch_of(dataset: object) -> Callable[..., list[str]] | None:
     """How a dataset's class downloads it; None where it does not."""
-    return dataset.fetch if isinstance(dataset, Downloadable) else None
+    return dataset.fetch if isinstance(dataset, Downloadable) and callable(dataset.fetch) else None

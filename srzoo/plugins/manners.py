@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..common import strangers
 from ..errors import ArgumentError, BrokenPluginError
 from . import importing, schema
 
@@ -30,7 +31,7 @@ def check_api(target: object, plugin: Plugin) -> None:
     try:
         needs: object = getattr(target, "plugin_api", 1)
         text = repr(needs)
-    except Exception as error:
+    except strangers.ERRORS as error:
         raise BrokenPluginError(
             f"{plugin} cannot be asked for its plugin_api: {importing.described(error)}",
             f"Upgrade or uninstall {plugin.dist}",
@@ -78,7 +79,7 @@ def broken_rules(target: object) -> list[str]:
         if not _docstring(target):
             faults.append("has no docstring: say what it is and where it comes from")
         found = schema.signature(target)
-    except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
+    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
         return [*faults, f"does not tell its arguments: {importing.described(error)}"]
     for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any, Generic, TypeVar, cast
 
+from ..common import strangers
 from ..errors import (
     ArgumentError,
     BrokenPluginError,
@@ -32,15 +33,17 @@ R = TypeVar("R")
 
 
 @cache
-def _scan() -> Any:
-    # Reads the metadata of every distribution: once is enough. Python 3.11 gives
-    # SelectableGroups back and 3.12 EntryPoints; both select.
-    return entry_points()
+def _scan() -> dict[str, list[EntryPoint]]:
+    # Reads the metadata of every distribution: once is enough.
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in packages.entry_points():
+        found.setdefault(entry.group, []).append(entry)
+    return found
 
 
 def installed(group: str) -> Iterable[EntryPoint]:
     """The entry points of one group, from the metadata of what is installed."""
-    return _scan().select(group=group)
+    return _scan().get(group, [])
 
 
 @cache
@@ -55,6 +58,7 @@ class Registry(Generic[T]):
         kind: what one plugin is called, as in "generator".
         group: the entry point group.
         found: gives the group's entry points; tests pass their own.
+        needs: attributes that everything built has to have.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class Registry(Generic[T]):
         kind: str,
         group: str,
         found: Callable[[str], Iterable[EntryPoint]] = installed,
+        needs: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.group = group
         self._found = found
+        self._needs = needs
         self._metadata: list[tuple[Plugin, EntryPoint]] | None = None
         self._local: dict[str, tuple[Plugin, Any]] = {}
 
@@ -106,10 +112,13 @@ class Registry(Generic[T]):
         short = name.rpartition(":")[2]
         if len(hits) > 1:
             owners = " and ".join(f"{p.dist} {p.version} ({p.target})" for p in hits)
+            names = {packages.normal(plugin.dist): plugin.full_name for plugin in hits}
+            alone = f"Upgrade or uninstall {hits[0].dist}, which has two of one name"
             raise PluginConflictError(
                 f"{self.kind} {short!r} is claimed by {owners}",
-                f"Say which one: {' or '.join(f'{p.dist}:{p.name}' for p in hits)},"
-                " or uninstall one of them",
+                f"Say which one: {' or '.join(names.values())}, or uninstall one of them"
+                if len(names) > 1
+                else alone,
             )
         if not hits:
             raise MissingPluginError(*self._missing(name, short))
@@ -168,7 +177,7 @@ class Registry(Generic[T]):
                 found = read(plugin)
             except SrzooError as error:
                 importing.warn(str(error))
-            except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+            except strangers.ERRORS as error:
                 importing.warn(f"{plugin} is passed over: {importing.described(error)}")
             else:
                 yield plugin, found
@@ -198,7 +207,7 @@ class Registry(Generic[T]):
 
         Raises:
             ArgumentError: an argument is unknown, missing, or given twice.
-            BrokenPluginError: it fails while it is built.
+            BrokenPluginError: it fails while it is built, or lacks what its kind needs.
         """
         use = Use.of(use)
         if twice := set(use.args) & set(context):
@@ -209,10 +218,16 @@ class Registry(Generic[T]):
         plugin, make, fitted = self._fitted(Use(use.name, {**use.args, **context}))
         with origin.recorded(plugin) as used, importing.blamed(plugin):
             made: object = make(**fitted)
-        if made is None or inspect.isclass(made):
-            article = "an" if self.kind[0] in "aei" else "a"
-            raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
-        return origin.mark(cast("T", made), used)
+            if made is None or inspect.isclass(made):
+                article = "an" if self.kind[0] in "aei" else "a"
+                raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
+            for name in self._needs:
+                if not _has(made, name):
+                    raise BrokenPluginError(
+                        f"{plugin} has no {name}, and every {self.kind} needs one",
+                        f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
+                    )
+            return origin.mark(cast("T", made), used)
 
     def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
@@ -312,11 +327,12 @@ class Registry(Generic[T]):
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
         if self._metadata is None:
-            self._metadata = [(self._describe(entry), entry) for entry in self._found(self.group)]
+            found = {self._describe(entry): entry for entry in self._found(self.group)}
+            self._metadata = list(found.items())  # a line that stands there twice is one
         return self._metadata
 
     def _describe(self, entry: EntryPoint) -> Plugin:
-        name, version = _name_and_version(entry.dist) if entry.dist else ("unnamed", "")
+        name, version = _name_and_version(entry.dist) if entry.dist else (packages.UNNAMED, "")
         return Plugin(self.kind, entry.name, entry.value, name, version)
 
     def _missing(self, name: str, short: str) -> tuple[str, str]:
@@ -341,11 +357,20 @@ class Registry(Generic[T]):
 def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
     try:
         return schema.signature(target)
-    except Exception as error:  # a metaclass of somebody else may raise anything
+    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
         raise BrokenPluginError(
             f"{plugin} does not tell its arguments: {importing.described(error)}",
             "Make it a class or a function of Python",
         ) from error
+
+
+def _has(made: object, name: str) -> bool:
+    """Whether a part has an attribute; a property, which may take its time, is not asked."""
+    try:
+        inspect.getattr_static(made, name)
+    except AttributeError:
+        return hasattr(made, name)
+    return True
 
 
 def _hidden(plugin: Plugin) -> str:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..contracts import Module
+from ..contracts import Module, PluginFacts
+from ..contracts.optional import read
 from ..plugins import kinds
 from ..plugins.examples import CHANNELS
 from ..plugins.registry import Registry
@@ -46,8 +47,9 @@ def cases_of(kind: str, name: str) -> list[Case]:
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
         return [Case(name)]
-    usual = {"channels": CHANNELS} if kind == "block" else {}
-    examples: object = getattr(target, "examples", (usual,))
+    examples = cast("object", read(target, "examples", PluginFacts.examples, Any))
+    if kind == "block" and not hasattr(target, "examples"):
+        examples = ({"channels": CHANNELS},)
     fine = isinstance(examples, tuple | list) and all(
         isinstance(args, Mapping) for args in cast("Sequence[object]", examples)
     )

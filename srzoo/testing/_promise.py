@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..common.interrupts import interruptible
 from ..errors import BrokenPluginError, DeviceError, PluginError, SrzooError
 from ..plugins import importing, kinds, manners
 
@@ -118,7 +119,7 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
     ``SystemExit`` and a ``KeyboardInterrupt`` that nobody sent, too. What says that it is skipped
     passes: a ``DeviceError``, and what pytest raises.
     """
-    with importing.signals_noted() as noted:
+    with interruptible() as noted:
         try:
             yield
         except (ContractError, DeviceError, MemoryError):
