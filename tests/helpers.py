@@ -126,3 +126,23 @@ evaluate_every = 4
 checkpoint_every = 4
 ema = 0.9
 """
+
+
+BLOCK_FILE = '''
+from __future__ import annotations
+from torch import nn
+
+class SiLU(nn.Module):
+    """A convolution."""
+
+    reach = 1
+    examples = ({"channels": 8},)
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return x + self.body(x)
+'''
+"""A file with one class, which is a block."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from srzoo import adversarial_losses, discriminators
@@ -46,8 +46,8 @@ class GAN:
         discriminator: str | Mapping[str, Any],
         loss: str | Mapping[str, Any] = "vanilla",
         weight: Annotated[float, Ge(0)] = 1e-3,
-        d_steps: Annotated[int, Ge(1)] = 1,
-        start: Annotated[int, Ge(0)] = 0,
+        d_steps: Annotated[int, Ge(1), Le(1_000_000_000)] = 1,
+        start: Annotated[int, Ge(0), Le(1_000_000_000)] = 0,
     ) -> None:
         self.networks = {DISCRIMINATOR: discriminators.build(discriminator)}
         self.loss = adversarial_losses.build(loss)

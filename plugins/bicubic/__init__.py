@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -68,7 +68,7 @@ class Bicubic(nn.Module):
     printed = PRINTED
     reach = 2
 
-    def __init__(self, *, scale: Annotated[int, Ge(1)] = 4) -> None:
+    def __init__(self, *, scale: Annotated[int, Ge(1), Le(64)] = 4) -> None:
         super().__init__()
         self.scale = scale
         self.scales = (scale,)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from srzoo import building
 from srzoo.contracts import Described, Sample
@@ -43,7 +43,7 @@ class Paired:
         *,
         hr: str | Path,
         lr: str | Path,
-        scale: Annotated[int, Ge(1)],
+        scale: Annotated[int, Ge(1), Le(64)],
         clean: bool | None = None,
     ) -> None:
         del clean  # for :meth:`describe`

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     U8 = NDArray[np.uint8]
 
 Range = tuple[float, float]
-Amount = Annotated[float, Ge(0)]
+Amount = Annotated[float, Ge(0), Le(255)]
 Amounts = tuple[Amount, Amount]
 """The least and the greatest of what may be nothing at all."""
-Widths = tuple[Annotated[float, Ge(0.05)], Annotated[float, Ge(0.05)]]
+Widths = tuple[Annotated[float, Ge(0.05), Le(100)], Annotated[float, Ge(0.05), Le(100)]]
 """Of a kernel, or its exponent; one much narrower than a pixel is none."""
-Factors = tuple[Annotated[float, Ge(0.01)], Annotated[float, Ge(0.01)]]
+Factors = tuple[Annotated[float, Ge(0.01), Le(100)], Annotated[float, Ge(0.01), Le(100)]]
 Qualities = tuple[Annotated[float, Ge(1), Le(100)], Annotated[float, Ge(1), Le(100)]]
 Chance = Annotated[float, Ge(0), Le(1)]
 Chances = tuple[Chance, Chance, Chance]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from srzoo import building
 from srzoo.contracts import Described, Sample
@@ -59,7 +59,7 @@ class DIV2K:
         root: str | Path,
         track: Tracks = "bicubic_x4",
         split: Literal["train", "valid"] = "train",
-        first: Annotated[int, Ge(1)] | None = None,
+        first: Annotated[int, Ge(1), Le(800)] | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.track, self.split = track, split

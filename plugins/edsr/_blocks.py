@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 
@@ -18,7 +18,7 @@ class ResidualBlock(nn.Module):
     def __init__(
         self,
         *,
-        channels: Annotated[int, Ge(1)],
+        channels: Annotated[int, Ge(1), Le(4_096)],
         res_scale: float = 1.0,
         kernel_size: Literal[1, 3, 5, 7, 9] = 3,
     ) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 from torch import Tensor, nn
 
 from srzoo import building
@@ -36,8 +36,8 @@ class MDSR(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: Annotated[int, Ge(0)] = 16,
-        n_feats: Annotated[int, Ge(1)] = 64,
+        n_resblocks: Annotated[int, Ge(0), Le(1_024)] = 16,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
         res_scale: float = 1.0,
         scales: Annotated[Sequence[Literal[2, 3, 4, 8]], MinLen(1)] = (2, 3, 4),
         block: str | Mapping[str, Any] = "residual",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
@@ -23,7 +23,7 @@ class UNetSN(nn.Module):
     min_size = 8
     examples = ({"n_feats": 8},)
 
-    def __init__(self, *, n_feats: Annotated[int, Ge(1)] = 64) -> None:
+    def __init__(self, *, n_feats: Annotated[int, Ge(1), Le(4_096)] = 64) -> None:
         super().__init__()
         n = n_feats
         self.conv0 = nn.Conv2d(3, n, 3, padding=1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -83,9 +83,9 @@ class RRDBNet(nn.Module):
     def __init__(
         self,
         *,
-        n_blocks: Annotated[int, Ge(0)] = 23,
-        n_feats: Annotated[int, Ge(1)] = 64,
-        growth: Annotated[int, Ge(1)] = 32,
+        n_blocks: Annotated[int, Ge(0), Le(1_024)] = 23,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
+        growth: Annotated[int, Ge(1), Le(4_096)] = 32,
     ) -> None:
         super().__init__()
         self.conv_first = _conv(3, n_feats)

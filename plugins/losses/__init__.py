@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -125,7 +125,10 @@ class Checkerboard:
     reference = True
 
     def __init__(
-        self, *, period: Annotated[int, Ge(1)] = 4, window: Annotated[int, Ge(1)] = 8
+        self,
+        *,
+        period: Annotated[int, Ge(1), Le(1_024)] = 4,
+        window: Annotated[int, Ge(1), Le(1_024)] = 8,
     ) -> None:
         self.period = period
         self.window = window

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from ._features import FeatureDistance
 from ._planes import GAUSSIAN, compared, luma, picture, ssim, weighted
@@ -64,7 +64,7 @@ class PSNRY:
     label = "PSNR"
     tolerance = 0.02
 
-    def __init__(self, *, shave: Annotated[int, Ge(0)] | None = None) -> None:
+    def __init__(self, *, shave: Annotated[int, Ge(0), Le(65_536)] | None = None) -> None:
         self.shave = shave
         self.protocol = f"PSNR in dB, {LUMA}, peak 255, {_shaved(shave)}, mean over pictures"
 
@@ -91,7 +91,7 @@ class PSNRRGB:
     label = "PSNR"
     tolerance = 0.02
 
-    def __init__(self, *, shave: Annotated[int, Ge(0)] | None = None) -> None:
+    def __init__(self, *, shave: Annotated[int, Ge(0), Le(65_536)] | None = None) -> None:
         self.shave = shave
         self.protocol = f"PSNR in dB, RGB, peak 255, {_shaved(shave)}, mean over pictures"
 
@@ -117,7 +117,7 @@ class SSIMY:
     label = "SSIM"
     tolerance = 0.001
 
-    def __init__(self, *, shave: Annotated[int, Ge(0)] | None = None) -> None:
+    def __init__(self, *, shave: Annotated[int, Ge(0), Le(65_536)] | None = None) -> None:
         self.shave = shave
         self.protocol = f"SSIM, {LUMA}, {WINDOW}, {_shaved(shave)}, mean over pictures"
 
@@ -141,7 +141,7 @@ class SSIMRGB:
     label = "SSIM"
     tolerance = 0.001
 
-    def __init__(self, *, shave: Annotated[int, Ge(0)] | None = None) -> None:
+    def __init__(self, *, shave: Annotated[int, Ge(0), Le(65_536)] | None = None) -> None:
         self.shave = shave
         self.protocol = f"SSIM, mean of R, G and B, {WINDOW}, {_shaved(shave)}, mean over pictures"
 

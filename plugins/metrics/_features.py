@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 
 from srzoo.errors import PictureError
 
@@ -43,7 +43,7 @@ class FeatureDistance:
         *,
         backbone: str = "tf_efficientnet_lite0",
         weights: str | Path | None = None,
-        stages: Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)] | None = None,
+        stages: Annotated[Sequence[Annotated[int, Ge(0), Le(64)]], MinLen(1)] | None = None,
     ) -> None:
         import torch
 

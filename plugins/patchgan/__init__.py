@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 
@@ -25,7 +25,10 @@ class PatchGAN(nn.Module):
     examples = ({"n_feats": 8}, {"n_feats": 4, "n_layers": 2})
 
     def __init__(
-        self, *, n_feats: Annotated[int, Ge(1)] = 64, n_layers: Annotated[int, Ge(1)] = 3
+        self,
+        *,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
+        n_layers: Annotated[int, Ge(1), Le(8)] = 3,
     ) -> None:
         super().__init__()
         self.min_size = 3 * 2**n_layers

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -85,7 +85,7 @@ class Perceptual:
         layer_weights: Sequence[Annotated[float, Gt(0)]] | None = None,
         criterion: Literal["mse", "l1"] = "mse",
         unit: bool = False,
-        shift: Annotated[int, Ge(1)] = 1,
+        shift: Annotated[int, Ge(1), Le(64)] = 1,
         weights: str | Path | None = None,
         sha256: str | None = None,
         precision: Literal["auto", "fp32", "bf16"] = "auto",

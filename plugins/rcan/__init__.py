@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 
@@ -36,8 +36,8 @@ class RCAB(nn.Module):
     def __init__(
         self,
         *,
-        channels: Annotated[int, Ge(1)],
-        reduction: Annotated[int, Ge(1)] = 16,
+        channels: Annotated[int, Ge(1), Le(4_096)],
+        reduction: Annotated[int, Ge(1), Le(4_096)] = 16,
         res_scale: float = 1.0,
     ) -> None:
         super().__init__()

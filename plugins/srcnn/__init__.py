@@ -18,7 +18,7 @@ import math
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,7 +54,10 @@ class SRCNN(nn.Module):
     examples = ({}, {"scale": 2, "n_feats": 8}, {"scale": 3, "n_feats": 8})
 
     def __init__(
-        self, *, scale: Annotated[int, Ge(1)] = 4, n_feats: Annotated[int, Ge(2)] = 64
+        self,
+        *,
+        scale: Annotated[int, Ge(1), Le(64)] = 4,
+        n_feats: Annotated[int, Ge(2), Le(4_096)] = 64,
     ) -> None:
         super().__init__()
         self.scales = (scale,)

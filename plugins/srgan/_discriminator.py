@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 
@@ -25,9 +25,9 @@ class SRGANDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        n_feats: Annotated[int, Ge(1)] = 64,
-        pooled: Annotated[int, Ge(1)] = 6,
-        hidden: Annotated[int, Ge(1)] = 1024,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
+        pooled: Annotated[int, Ge(1), Le(64)] = 6,
+        hidden: Annotated[int, Ge(1), Le(65_536)] = 1024,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, n_feats, 3, padding=1), nn.LeakyReLU(0.2)]

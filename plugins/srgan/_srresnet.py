@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from srzoo import building
@@ -20,7 +20,7 @@ class ResidualBNBlock(nn.Module):
     reach = 2
     examples = ({"channels": 16},)
 
-    def __init__(self, *, channels: Annotated[int, Ge(1)]) -> None:
+    def __init__(self, *, channels: Annotated[int, Ge(1), Le(4_096)]) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
@@ -76,8 +76,8 @@ class SRResNet(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: Annotated[int, Ge(0)] = 16,
-        n_feats: Annotated[int, Ge(1)] = 64,
+        n_resblocks: Annotated[int, Ge(0), Le(1_024)] = 16,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
         scale: Literal[2, 3, 4, 8] = 4,
         block: str | Mapping[str, Any] = "residual_bn",
     ) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from ..srgan import SRGANDiscriminator
 
@@ -23,8 +23,8 @@ class ReportDiscriminator(SRGANDiscriminator):
     def __init__(
         self,
         *,
-        n_feats: Annotated[int, Ge(1)] = 32,
-        pooled: Annotated[int, Ge(1)] = 8,
-        hidden: Annotated[int, Ge(1)] = 1024,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 32,
+        pooled: Annotated[int, Ge(1), Le(64)] = 8,
+        hidden: Annotated[int, Ge(1), Le(65_536)] = 1024,
     ) -> None:
         super().__init__(n_feats=n_feats, pooled=pooled, hidden=hidden)

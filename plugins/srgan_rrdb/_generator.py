@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from srzoo import building
@@ -63,9 +63,9 @@ class SRGANRRDB(nn.Module):
     def __init__(
         self,
         *,
-        n_rrdbs: Annotated[int, Ge(0)] = 4,
-        n_feats: Annotated[int, Ge(1)] = 64,
-        growth: Annotated[int, Ge(1)] = 32,
+        n_rrdbs: Annotated[int, Ge(0), Le(1_024)] = 4,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 64,
+        growth: Annotated[int, Ge(1), Le(4_096)] = 32,
         scale: Literal[2, 3, 4, 8] = 4,
     ) -> None:
         super().__init__()

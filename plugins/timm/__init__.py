@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from . import _backbone, _layers
@@ -41,8 +41,8 @@ class TimmDiscriminator(nn.Module):
         self,
         *,
         backbone: str = "tf_efficientnet_lite0",
-        stage: Annotated[int, Ge(0)] = 2,
-        hidden: Annotated[int, Ge(1)] = 128,
+        stage: Annotated[int, Ge(0), Le(64)] = 2,
+        hidden: Annotated[int, Ge(1), Le(65_536)] = 128,
         pretrained: bool = False,
         weights: str | Path | None = None,
         frozen: bool = False,

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -46,8 +46,8 @@ class WideA(nn.Module):
     def __init__(
         self,
         *,
-        channels: Annotated[int, Ge(1)],
-        expand: Annotated[int, Ge(1)] = 4,
+        channels: Annotated[int, Ge(1), Le(4_096)],
+        expand: Annotated[int, Ge(1), Le(64)] = 4,
         res_scale: float = 1.0,
     ) -> None:
         super().__init__()
@@ -79,9 +79,9 @@ class WideB(nn.Module):
     def __init__(
         self,
         *,
-        channels: Annotated[int, Ge(1)],
-        expand: Annotated[int, Ge(1)] = 6,
-        linear: Annotated[float, Gt(0)] = 0.8,
+        channels: Annotated[int, Ge(1), Le(4_096)],
+        expand: Annotated[int, Ge(1), Le(64)] = 6,
+        linear: Annotated[float, Gt(0), Le(1)] = 0.8,
         res_scale: float = 1.0,
     ) -> None:
         super().__init__()
@@ -134,9 +134,9 @@ class WDSR(nn.Module):
     def __init__(
         self,
         *,
-        n_resblocks: Annotated[int, Ge(0)] = 16,
-        n_feats: Annotated[int, Ge(1)] = 32,
-        scale: Annotated[int, Ge(1)] = 4,
+        n_resblocks: Annotated[int, Ge(0), Le(1_024)] = 16,
+        n_feats: Annotated[int, Ge(1), Le(4_096)] = 32,
+        scale: Annotated[int, Ge(1), Le(64)] = 4,
         block: str | Mapping[str, Any] = "wide_a",
     ) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def install_command(names: Sequence[str], editable: Sequence[Path] = ()) -> list
                 "A new one is made by: srzoo plugin new KIND NAME",
             )
     places = [word for path in editable for word in ("-e", str(path.resolve()))]
-    return [*_pip(), "install", *names, *places]
+    return _pip("install", *names, *places)
 
 
 def uninstall_command(name: str) -> list[str]:
@@ -49,7 +50,7 @@ def uninstall_command(name: str) -> list[str]:
         raise SrzooError("srzoo itself is no plugin package", "Use pip to remove it")
     dists = {plugin.dist for plugin in kinds.plugins()} - {OWN_DIST, LOCAL_DIST}
     if found := [dist for dist in dists if packages.normal(dist) == wanted]:
-        return [*_pip(), "uninstall", "--yes", found[0]]
+        return _pip("uninstall", found[0])
     if parts := [p for p in kinds.plugins() if p.name == name and p.dist in dists]:
         raise SrzooError(
             f"{name} is a {parts[0].kind} of the package {parts[0].dist}",
@@ -79,14 +80,15 @@ def _check_name(name: str) -> None:
     bare = packages.normal(re.split(r"[\[=]", name)[0])
     for part in known.listed():
         if part.source and packages.normal(part.package) == bare:
-            raise SrzooError(f"{part.package} is not on PyPI", f"Get {part.source}: {part.command}")
+            raise SrzooError(f"{part.package} is not on PyPI", f"Get it by: {part.command}")
 
 
-def _pip() -> list[str]:
+def _pip(*words: str) -> list[str]:
     # Its metadata is asked: to look for the module has setuptools take its hands off distutils.
     if packages.version("pip") is None:
         raise SrzooError(
             f"there is no pip in the environment of {sys.executable}",
-            "Use the program that you made the environment with, such as: uv pip install NAME",
+            f"Use the program that made it, such as: uv pip {shlex.join(words)}",
         )
-    return [sys.executable, "-m", "pip"]
+    quiet = ["--yes"] if words[0] == "uninstall" else []
+    return [sys.executable, "-m", "pip", words[0], *quiet, *words[1:]]

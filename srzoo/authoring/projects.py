@@ -16,25 +16,29 @@ from typing import Any
 
 from ..common import kept_folders
 from ..errors import SrzooError
-from ..plugins import kinds
+from ..plugins import kinds, known
 from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
-NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
-"""What is a name of a plugin, of a distribution and, with ``_``, of a module."""
+NAME = re.compile(r"(?!(?:true|false|inf|nan)$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+"""A name of a plugin, of a distribution and, with ``_``, of a module; no value of TOML's."""
 LONGEST = 40
 PLACES = {
     "common/pyproject.toml": "pyproject.toml",
     "common/README.md": "README.md",
     "common/LICENSE": "LICENSE",
     "common/ci.yml": ".github/workflows/ci.yml",
+    "common/gitignore": ".gitignore",
+    "common/test.py": "tests/test_{module}.py",
     "module.py": "{package}/__init__.py",
     "test.py": "tests/test_{module}.py",
     "engines.toml": "{package}/engines.toml",
     "config.json": "{package}/{name}/config.json",
     "card.md": "{package}/{name}/README.md",
 }
-"""Which template becomes which file; those that a kind does not have are left out."""
+"""Which template becomes which file; those that a kind does not have are left out.
+
+A kind's own test takes the place of the common one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     module = _module_of(name)
     _check_taken(kind, name)
     dist, package = f"srzoo-{module.replace('_', '-')}", f"srzoo_{module}"
+    if advice := known.advice(kind, name) or known.advice("", dist):
+        raise SrzooError(f"another {kind} is known by this name: {advice}", "Choose another name")
     if util.find_spec(package):
         raise SrzooError(f"there is a module {package} already", "Choose another name")
     path = folder or Path()
@@ -90,7 +96,9 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
                 file.write_text(text, encoding="utf-8", newline="\n")
             (made / path.name).rename(path)
     except OSError as error:
-        raise SrzooError(f"{path} cannot be written: {error}", "Choose another folder") from error
+        raise SrzooError(
+            f"{path} cannot be written: {error.strerror or error}", "Choose another folder"
+        ) from error
     return Project(path, kind, name, dist, facts["use"])
 
 

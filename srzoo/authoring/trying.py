@@ -5,6 +5,7 @@ Whatever fails is a line of the report, and the rest goes on.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from ..plugins import examples, importing, kinds
 from ..plugins.plugin import Use
 from ..testing import Case
 from ..testing._reach import runs_of, spread
+from ..testing.parts import Check, is_basic
 from ..upscaling import loading
 from . import drawings, short_training
 
@@ -54,7 +56,7 @@ class Trial:
     Args:
         kind: its kind, of :data:`KINDS`.
         name: of a plugin, or ``FILE.py:CLASS``.
-        args: to build it with; None: its first example, or its defaults.
+        args: to build it with, over its first example or its defaults.
         pictures: to train with and to enlarge, uint8 each; None: drawn ones.
         say: is called with each line.
         steps: of training; 0 for none.
@@ -62,11 +64,12 @@ class Trial:
 
     kind: str
     name: str
-    args: Mapping[str, Any] | None = None
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pictures: tuple[U8, ...] | None = None
     say: Callable[[str], None] = print
     steps: int = 20
-    failed: list[str] = field(default_factory=list[str], init=False)
+    failed: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    """What failed, each with what was said of it."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -76,20 +79,23 @@ class Trial:
                 f"Write a package: srzoo plugin new {self.kind} NAME."
                 f" There are: {', '.join(KINDS)}",
             )  # fmt: skip
-        self.plugin = kinds.kind(self.kind).find(self.name)
-        kinds.kind(self.kind).get(self.name)
-        found = self.args
-        if found is None and self.kind in BARE:
-            found = {}
-        if found is None:
-            found = examples.arguments(self.plugin, stated_first=True)
-        if found is None:
-            raise ArgumentError(
-                f"{self.plugin} needs arguments, and states no examples",
-                'Write examples = ({"NAME": VALUE},) on the class, or give --set NAME=VALUE',
-            )
-        self.use = Use(self.name, dict(found))
+        registry = kinds.kind(self.kind)
+        self.plugin = registry.find(self.name)
+        registry.get(self.name)
+        found = dict(self.args)
+        if self.kind not in BARE:
+            found = {**(examples.arguments(self.plugin, stated_first=True) or {}), **found}
+            self._check_arguments(found)
+        self.use = Use(self.name, found)
         self.title = self.name.rpartition(":")[2]
+
+    def _check_arguments(self, found: Mapping[str, Any]) -> None:
+        try:
+            kinds.kind(self.kind).check_use(Use(self.name, found))
+        except ArgumentError as error:
+            ways = '--set NAME=VALUE, or examples = ({"NAME": VALUE},) on the class'
+            fix = error.fix if found else f"{error.fix}, by {ways}"
+            raise ArgumentError(error.what, fix) from None
 
     @cached_property
     def parts(self) -> short_training.Parts:
@@ -102,8 +108,13 @@ class Trial:
         if self.kind == "dataset":
             dataset: Any = kinds.datasets.build(self.use)
             some = tuple(dataset[index].hr for index in range(min(8, len(dataset))))
-            return short_training.train(short_training.Parts(some), self.steps)
-        return short_training.train(self.parts.with_part(self.kind, self.use), self.steps)
+            parts = short_training.Parts(some)
+        else:
+            parts = self.parts.with_part(self.kind, self.use)
+        found = short_training.train(parts, self.steps)
+        if bad := [n for n, error in enumerate(found.errors, 1) if not math.isfinite(error)]:
+            raise SrzooError(f"SR is no number at step {bad[0]}", "Look for a division by 0")
+        return found
 
     def piece(self, title: str, work: Callable[[], object]) -> None:
         """Do one thing, and say what fails."""
@@ -112,9 +123,11 @@ class Trial:
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # noqa: BLE001 - somebody else's code may raise anything
-            text = str(error) if isinstance(error, SrzooError) else importing.described(error)
-            self.failed.append(title)
-            self.say(f"  FAILS {title}: {text}")
+            told = isinstance(error, SrzooError | testing.ContractError)
+            text = str(error) if told else importing.described(error)
+            same = next((other for other, said in self.failed.items() if said == text), "")
+            self.failed[title] = text
+            self.say(f"  FAILS {title}: {f'as {same}' if same else text}")
 
     def suite(self) -> None:
         """Every check of the contract."""
@@ -122,9 +135,14 @@ class Trial:
         if self.kind == "dataset":
             self._check("dataset", lambda: testing.check_dataset(kinds.datasets.build(self.use)))
             return
-        for check in testing.CHECKS[self.kind]:
+        checks = testing.CHECKS[self.kind]
+        for number, check in enumerate(checks):
             title = check.__name__.replace("_", " ")
             self._check(title, lambda check=check: check(Case(self.name, dict(self.use.args))))
+            left = len(checks) - number - 1
+            if title in self.failed and left and is_basic(Check(self.kind, Case(self.name), check)):
+                self.say(f"  {left} more are not looked at: this comes first")
+                break
 
     def _check(self, title: str, work: Callable[[], object]) -> None:
         def checked() -> None:
@@ -153,8 +171,9 @@ class Trial:
             channels = 3 if self.kind == "generator" else int(self.use.args.get("channels", 3))
             with torch.no_grad():
                 found = spread(net, run, channels, scale, reach + FURTHER)
-            least = "at least " if found == reach + FURTHER else ""
-            self.say(f"  reach: measured {least}{found}, stated {reach}")
+            bound = reach + FURTHER
+            measured = f"more than {bound}" if found and found > bound else found
+            self.say(f"  reach: measured {measured}, stated {reach}")
         self.say(f"  multiple: {cell}")
 
     def _cost(self) -> None:
@@ -179,7 +198,8 @@ class Trial:
     def training(self) -> None:
         """Some steps, beside the default part of its kind."""
         if self.kind in TRAINED and self.steps:
-            self.say(f"{self.steps} steps of training; how far SR is from HR, in levels of 255:")
+            steps = f"{self.steps} step{'s' * (self.steps != 1)}"
+            self.say(f"{steps} of training; how far SR is from HR, in levels of 255:")
             self.piece("training", self._training)
 
     def _training(self) -> None:

@@ -76,9 +76,11 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
-def say(text: str) -> None:
-    """Print a sentence in lines of 80 columns."""
-    click.echo(textwrap.fill(text, 80, subsequent_indent="  ", break_on_hyphens=False))
+def say(text: str, indent: int = 2) -> None:
+    """Print a sentence in lines of 80 columns; all but the first begin with spaces."""
+    click.echo(textwrap.fill(
+        text, 80, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+    ))  # fmt: skip
 
 
 def to_stderr(text: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import BrokenPluginError, PluginError, SrzooError
+from ..errors import BrokenPluginError, SrzooError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ..plugins.arguments import Argument
+    from ..plugins.plugin import Plugin
 
 OWN, VALUES = f"{__name__}.own", f"{__name__}.values"
 """Where a context keeps the options of its dataset, and what they were given."""
@@ -93,9 +94,10 @@ def fetch_of(name: str) -> Callable[..., list[str]]:
     Raises:
         SrzooError: there is no such dataset, or it cannot be downloaded.
     """
-    from ..plugins import arguments, kinds
+    from ..plugins import arguments, importing, kinds
 
-    fetch = arguments.fetch_of(kinds.datasets.get(name))
+    with importing.blamed(kinds.datasets.find(name)):
+        fetch = arguments.fetch_of(kinds.datasets.get(name))
     if fetch is None:
         raise SrzooError(
             f"the dataset {name!r} cannot be downloaded",
@@ -113,21 +115,26 @@ def _downloadable() -> list[tuple[str, str]]:
     """Each dataset that can be downloaded, and the first line of what it says of itself."""
     import inspect
 
-    from ..plugins import arguments, kinds
+    from ..plugins import arguments, importing, kinds
 
-    return [
-        (plugin.name, (inspect.getdoc(dataset) or "").partition("\n")[0])
-        for plugin, dataset in kinds.datasets.loaded()
-        if not isinstance(dataset, PluginError) and arguments.fetch_of(dataset)
-    ]
+    def told(plugin: Plugin) -> str | None:
+        with importing.blamed(plugin):
+            dataset = kinds.datasets.get(plugin.full_name)
+            text = inspect.getdoc(dataset) or ""
+            return text.partition("\n")[0] if arguments.fetch_of(dataset) else None
+
+    found = kinds.datasets.each(told)
+    return [(plugin.name, text) for plugin, text in found if text is not None]
 
 
 def _options(name: str) -> list[click.Option]:
     """The options that the dataset's own arguments become; what can be none is left out."""
-    from ..plugins import arguments
+    from ..plugins import arguments, importing, kinds
 
     options: list[click.Option] = []
-    for argument in arguments.own_arguments(fetch_of(name)):
+    with importing.blamed(kinds.datasets.find(name)):
+        found = arguments.own_arguments(fetch_of(name))
+    for argument in found:
         if argument.type is not None and argument.name not in arguments.RESERVED:
             options.append(_option(argument))
         elif argument.needed:

@@ -13,7 +13,7 @@ import click
 from .. import __version__
 from ..common import troubles
 from ..errors import BrokenPluginError, MissingPluginError, PluginError, SrzooError, did_you_mean
-from ..plugins import importing, kinds
+from ..plugins import importing, kinds, known
 from ..plugins.plugin import OWN_DIST
 from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
@@ -64,7 +64,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names, or a hint to the nearest one."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = did_you_mean(args[0], self.list_commands(ctx))
+            advice = known.advice("command", args[0])
+            hint = advice or did_you_mean(args[0], self.list_commands(ctx))
             ctx.fail(f"there is no command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
@@ -136,10 +137,10 @@ def _is_for_machines(arguments: list[str]) -> bool:
 
 
 def _run(arguments: list[str], streams: _streams.Streams) -> int:
-    if _is_for_machines(arguments):
-        streams.for_machines()
     try:
         with warnings_in_a_line():
+            if _is_for_machines(arguments):
+                streams.for_machines()
             code: object = root.main(
                 arguments, prog_name="srzoo", standalone_mode=False, obj=streams
             )
@@ -152,12 +153,14 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
         return A_PART_FAILED  # whoever read our output has enough
-    except Exception as error:  # noqa: BLE001 - the one place where it becomes a line
+    except SystemExit:
+        raise  # a command's exit code
+    except BaseException as error:  # noqa: BLE001 - the one place where it becomes a line
         return _report_error(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _report_error(error: Exception, arguments: list[str]) -> int:
+def _report_error(error: BaseException, arguments: list[str]) -> int:
     if os.environ.get(troubles.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, OSError) and error.strerror:
@@ -167,7 +170,7 @@ def _report_error(error: Exception, arguments: list[str]) -> int:
     return _say(str(explained), BAD_INPUT)
 
 
-def _with_its_owner(error: Exception, arguments: list[str]) -> Exception:
+def _with_its_owner(error: BaseException, arguments: list[str]) -> BaseException:
     """The error of another package's command as one that says whose it is.
 
     A module that an extra of ours brings is nobody's error.

@@ -51,13 +51,14 @@ def check(
         as_json([outcome.plain() for outcome in outcomes])
     else:
         none = "; --all looks at srzoo's own" if not (outcomes or names) else ""
-        click.echo(f"{len(outcomes)} plugins, {problems} problems{none}")
+        plugins = f"{len(outcomes)} plugin{'s' * (len(outcomes) != 1)}"
+        click.echo(f"{plugins}, {problems} problem{'s' * (problems != 1)}{none}")
     raise SystemExit(1 if problems else 0)
 
 
 def _tell(outcome: Outcome) -> None:
     for fault in outcome.faults:
-        click.echo(f"{outcome.plugin}: {fault}")
+        click.echo(f"{outcome.plugin}: {str(fault).removeprefix(f'{outcome.plugin} ')}")
     if not outcome.faults:
         click.echo(f"{outcome.plugin}: ok")
     for what in outcome.skipped:
@@ -71,7 +72,7 @@ def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
         SrzooError: there is no such kind, or nothing is called that.
     """
     from ..errors import MissingPluginError, did_you_mean
-    from ..plugins import kinds
+    from ..plugins import kinds, known
     from ..plugins.plugin import OWN_DIST
 
     every = list(kinds.kind(kind)) if kind else kinds.plugins()
@@ -82,8 +83,9 @@ def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
         hits = [plugin for plugin in every if _means(name, plugin)]
         if not hits:
             what = f"no {kind or 'plugin'} and no package is called {name!r}"
-            known = {plugin.name for plugin in every} | {plugin.dist for plugin in every}
-            raise MissingPluginError(what, did_you_mean(name, sorted(known)))
+            called = {plugin.name for plugin in every} | {plugin.dist for plugin in every}
+            advice = known.advice(kind or "", name)
+            raise MissingPluginError(what, advice or did_you_mean(name, sorted(called)))
         found += [plugin for plugin in hits if plugin not in found]
     return found
 

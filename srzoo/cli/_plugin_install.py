@@ -32,8 +32,11 @@ def install(
     _ask(command, installing.WARNING, yes)
     before = installing.parts()
     code = installing.run(command)
-    for part in sorted(installing.parts() - before):
+    new = sorted(installing.parts() - before)
+    for part in new:
         say(f"there is now: {part}")
+    if not code and not new:
+        to_stderr("no plugin came with it that was not there before")
     ctx.exit(code)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..plugins import examples, kinds, schema
+from ..plugins import examples, importing, kinds, type_words
 from ._console import say, table
 
 if TYPE_CHECKING:
@@ -34,14 +34,21 @@ FACTS = {
 
 
 def show(found: Plugin) -> None:
-    """Print all that is known of a plugin."""
+    """Print all that is known of a plugin; what it fails at is told as its own."""
+    with importing.blamed(found):
+        _show(found)
+
+
+def _show(found: Plugin) -> None:
     registry = kinds.kind(found.kind)
     target: object = registry.get(found.full_name)
     click.echo(f"{found}\n{found.target}\n")
     if inspect.isclass(target) or inspect.isfunction(target):
-        for parameter in registry.signature(found.full_name).parameters.values():
-            click.echo(f"  {schema.words(parameter)}")
-    click.echo(f"\n{_told(found, target)}")
+        parameters = registry.signature(found.full_name).parameters.values()
+        for parameter in parameters:
+            say(f"  {type_words.of(parameter)}", indent=6)
+        click.echo("" if parameters else "It takes no arguments.\n")
+    click.echo(_told(found, target))
     if stated := _facts(found, target):
         click.echo("\nIt states:\n")
         table(("fact", "value"), stated, width=80)

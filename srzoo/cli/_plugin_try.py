@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ArgumentError
+from ._console import say
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("part", metavar="FILE.py:CLASS")
 @click.option("--as", "kind", required=True, metavar="KIND", help="block, generator, loss, ...")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="An argument of it.  [default: its first example]")
+              help="An argument of it, over its first example.")
 @click.option("--picture", type=click.Path(path_type=Path),
               help="Enlarge this one.  [default: a drawn one]")
 @click.option("--data", type=click.Path(path_type=Path, exists=True),
@@ -50,8 +51,9 @@ def try_(
 
     if not references.is_reference(part) and references.is_reference(f"./{part}"):
         part = f"./{part}"
-    trial = Trial(kind, part, _arguments(settings), _pictures(picture, data), click.echo, steps)
-    click.echo(f"{trial.plugin} with {trial.use.args or 'its defaults'}")
+    trial = Trial(kind, part, _arguments(settings), _pictures(picture, data), _say, steps)
+    given = ", ".join(f"{key} = {value!r}" for key, value in trial.use.args.items())
+    click.echo(f"{trial.plugin} with {given or 'its defaults'}")
     if not no_suite:
         trial.suite()
     trial.facts()
@@ -61,13 +63,17 @@ def try_(
     if not no_export:
         trial.exports()
     failed = ", ".join(trial.failed)
-    click.echo(f"What failed: {failed}" if failed else "Nothing failed.")
+    _say(f"What failed: {failed}" if failed else "Nothing failed.")
     if references.is_reference(part):
         click.echo(f"A package of it, to publish: srzoo plugin new {kind} NAME")
     ctx.exit(1 if failed else 0)
 
 
-def _arguments(settings: tuple[str, ...]) -> dict[str, Any] | None:
+def _say(text: str) -> None:
+    say(text, indent=8)
+
+
+def _arguments(settings: tuple[str, ...]) -> dict[str, Any]:
     import tomllib
 
     found: dict[str, Any] = {}
@@ -79,7 +85,7 @@ def _arguments(settings: tuple[str, ...]) -> dict[str, Any] | None:
             found[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             found[key] = value
-    return found or None
+    return found
 
 
 def _pictures(picture: Path | None, data: Path | None) -> tuple[U8, ...] | None:

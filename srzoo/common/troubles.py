@@ -13,6 +13,7 @@ from pathlib import Path
 from .._version import __version__
 from ..errors import MemoryBudgetError, SrzooError
 from . import files
+from .strangers import described
 
 LOG = ".srzoo-errors.log"
 """The log's name in a batch's output folder."""
@@ -40,7 +41,7 @@ FIXES = {
 """What mends an OSError, by its number."""
 
 
-def explain(error: Exception, what: str, folder: Path | None = None) -> SrzooError:
+def explain(error: BaseException, what: str, folder: Path | None = None) -> SrzooError:
     """An error of any kind as one that says what is wrong and what mends it.
 
     Args:
@@ -127,8 +128,7 @@ def _traceback(error: BaseException) -> str:
 
 def _line(error: BaseException) -> str:
     """The first line of what it says, after its kind."""
-    said = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return described(error).splitlines()[0]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

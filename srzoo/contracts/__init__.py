@@ -5,6 +5,12 @@ outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
 and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
 a test, states ``examples``. ``srzoo.testing`` turns what is said here into tests.
 
+Whatever it is given stays as it is. Chance comes from where the contract says; nobody draws from
+``random``, ``numpy.random`` or torch's own state, or seeds them, but networks while they are built
+and trained: they draw from torch as it is. In eval mode a network gives the same for the same
+picture, alone and in a batch, however it lies in memory; it keeps nothing of it. It can be copied
+(``copy.deepcopy``), and made float64 or bfloat16, when it takes and gives that.
+
 A plugin need not inherit from its contract: type checkers compare what it has. Attributes are facts
 that are read: a class attribute, one set in ``__init__`` or a property will do.
 
@@ -19,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..errors import BrokenPluginError
 from ._facts import fact
 from ._module import Module, nn_module
 from ._running import Engine, ExportFormat, Runner, Session
@@ -30,6 +37,7 @@ from .optional import (
     Downloadable,
     GeneratorFacts,
     GridFacts,
+    ImporterFacts,
     KeyedPictures,
     LossFacts,
     MetricFacts,
@@ -39,7 +47,9 @@ from .optional import (
     Printed,
     SizedPictures,
     clean_of,
+    object_name,
     phrase_of,
+    read,
     stated,
 )
 
@@ -72,6 +82,7 @@ __all__ = [
     "GeneratorFacts",
     "GridFacts",
     "Importer",
+    "ImporterFacts",
     "KeyedPictures",
     "Loss",
     "LossFacts",
@@ -116,8 +127,8 @@ class Generator(Module, Protocol):
 
     Attributes:
         scales: the factors it was built for, such as ``(4,)`` or ``(2, 3, 4)``.
-        reach: how many LR pixels on each side an output pixel depends on, at most; None if
-            on the whole picture. Exact tiling rests on it.
+        reach: how many LR pixels on each side an output pixel depends on, at most, and no more
+            than one does; None if on the whole picture. Exact tiling rests on it.
 
     It may state :class:`GeneratorFacts`: the grid that it works on, and its paper. One that splits
     into a body and a tail may be a :class:`SplitGenerator` besides.
@@ -133,7 +144,7 @@ class Generator(Module, Protocol):
 
         H and W are 1 or more, and 8 or more where ``reach`` is None. ``scale`` is one of
         ``scales`` and may be None where there is only one. Whatever normalisation the network
-        needs happens inside.
+        needs happens inside. Values are finite, of a black picture too.
         """
         ...
 
@@ -145,7 +156,7 @@ class SplitGenerator(Generator, Protocol):
     the same at every LR pixel: then it is folded into one convolution.
 
     Attributes:
-        tail_reach: how many LR pixels on each side ``reconstruct`` looks; 1 at least.
+        tail_reach: how many LR pixels on each side ``reconstruct`` looks, and no more; 1 at least.
     """
 
     @fact
@@ -175,7 +186,10 @@ class Discriminator(Module, Protocol):
     def min_size(self) -> int: ...  # noqa: D102
 
     def __call__(self, y: Tensor) -> Tensor:
-        """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid."""
+        """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid, no tanh.
+
+        What it makes of a picture may depend on the others of its batch.
+        """
         ...
 
 
@@ -216,12 +230,14 @@ class Dataset(Protocol):
     """A sequence of whole pictures; several threads may read it at the same time.
 
     Attributes:
-        fingerprint: changes when any picture does (names, sizes, times of change), so that
-            decoded pixels can be kept between runs.
+        fingerprint: a text that changes when any picture does (names, sizes, times of change), and
+            is the same when the dataset is built again, so that decoded pixels can be kept
+            between runs.
 
     One that can tell about a picture without decoding it may be :class:`NamedPictures`,
     :class:`KeyedPictures` and :class:`SizedPictures` besides; one whose class tells cards what it
-    holds is :class:`Describing`, and one that can be downloaded :class:`Downloadable`.
+    holds is :class:`Describing`, and one that can be downloaded :class:`Downloadable`. Their names
+    (``name``, ``key``, ``size``, ``describe``, ``fetch``) are for nothing else. It can be pickled.
     """
 
     @fact
@@ -232,7 +248,11 @@ class Dataset(Protocol):
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """The picture at ``index``; the same one every time."""
+        """The picture at ``index``; the same one every time, of a dataset built again, too.
+
+        Raises:
+            IndexError: there are not so many.
+        """
         ...
 
 
@@ -242,6 +262,9 @@ class Degradation(Protocol):
     Attributes:
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
+
+    A flat colour stays that colour, on the average, and LR lies over HR without a shift. It goes to
+    other processes, by cloudpickle.
 
     It may state :class:`DegradationFacts`, for cards.
     """
@@ -281,6 +304,9 @@ class Metric(Protocol):
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
         """Compare two uint8 pictures H x W x 3 of one size; both stay as they are.
 
+        The same for the same pictures, and never not a number; infinity is one for equal pictures.
+        More noise is worse.
+
         Raises:
             SrzooError: they are of two sizes, or ``hr`` is None and it needs one.
         """
@@ -294,12 +320,20 @@ def splits(network: object) -> TypeIs[SplitGenerator]:
 
 def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
     """Whether a generator is split, and its tail can be folded into one convolution."""
-    return splits(network) and bool(getattr(network, "linear_tail", GeneratorFacts.linear_tail))
+    return splits(network) and stated(network, GeneratorFacts).linear_tail
 
 
 def multiple_of(network: object) -> int:
-    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none."""
-    return int(getattr(network, "multiple", GridFacts.multiple))
+    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
+
+    Raises:
+        BrokenPluginError: it states one that is no whole number from 1.
+    """
+    found: int = read(network, "multiple", GridFacts.multiple, int)
+    if found < 1:
+        name = object_name(type(network))
+        raise BrokenPluginError(f"{name} states multiple = {found}", "It has to be 1 or more")
+    return int(found)
 
 
 def on_grid(length: int, multiple: int) -> int:
@@ -308,14 +342,24 @@ def on_grid(length: int, multiple: int) -> int:
 
 
 class Importer(Protocol):
-    """Turns a foreign checkpoint into a model folder."""
+    """Turns a foreign checkpoint into a model folder.
+
+    It may state :class:`ImporterFacts`: a checkpoint that it knows.
+    """
 
     def recognise(self, shapes: Mapping[str, Sequence[int]]) -> object | None:
-        """What kind of checkpoint has tensors of these names and shapes; None if unknown."""
+        """What kind of checkpoint has tensors of these names and shapes; None if unknown.
+
+        It raises nothing, whatever the names are.
+        """
         ...
 
     def convert(
         self, tensors: Mapping[str, Tensor], match: object
     ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The config and the tensors under our names."""
+        """The config and the tensors under our names, for all that :meth:`recognise` knows.
+
+        The config has ``generator`` and ``args``; the network of those takes the tensors. What is
+        given stays as it is.
+        """
         ...

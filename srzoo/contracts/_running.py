@@ -35,7 +35,8 @@ class Runner(Protocol):
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped; H and W on the grid.
 
-        The result is the caller's, to be written over. Threads may call it at the same time.
+        The result is the caller's, to be written over. Threads may call it at the same time; it
+        leaves none behind.
         """
         ...
 
@@ -98,7 +99,10 @@ class ExportFormat(Protocol):
         ...
 
     def open(self, path: Path, threads: int) -> Session:
-        """Make the file ready to run on a CPU, in float32; no torch."""
+        """Make the file ready to run on a CPU, in float32; no torch, and nothing is written.
+
+        All that it needs stands in the file and those ``beside`` it, wherever they lie.
+        """
         ...
 
 
@@ -107,7 +111,8 @@ class Engine(Runner, Protocol):
 
     It is built as ``Engine(folder=PATH, device=..., precision=...)``, which makes the model folder
     ready; ``device`` is auto, cpu, cuda, cuda:N or mps, and ``precision`` is auto, fp32, bf16 or
-    fp16. One that it does not state it refuses with a DeviceError.
+    fp16. One that it does not state it refuses with a DeviceError. The folder stays as it is, and
+    so does what holds for all of torch in the process (threads, gradients, default types).
 
     Attributes:
         devices: kinds of device that it computes on: cpu, cuda, mps.

@@ -41,12 +41,21 @@ class Loss(Protocol):
     def reference(self) -> bool: ...
 
     def __call__(self, pair: Pair) -> Tensor:
-        """A scalar, averaged over batch and pixels; what ``pair`` has stays as it is."""
+        """A float32 scalar, averaged over batch and pixels; what ``pair`` has stays as it is.
+
+        The same for the same pair, newly built too. It has a gradient to ``pair.sr`` that is finite
+        everywhere, and not zero where ``sr`` is beyond 0..1; weights of its own get none. One with
+        ``reference`` is lowest where ``sr`` is ``hr``.
+        """
         ...
 
 
 class AdversarialLoss(Protocol):
-    """The two halves of a game between generator and discriminator."""
+    """The two halves of a game between generator and discriminator: float32 scalars.
+
+    Logits B x 1 and B x 1 x h x w of one value count the same: it averages over batch and places.
+    It may draw chance from torch.
+    """
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
         """A scalar that falls as the discriminator takes ``pair.sr`` for real."""
@@ -67,10 +76,10 @@ class Task(Protocol):
 
     Attributes:
         networks: the ``nn.Module`` that are trained beside the generator, by name, in the order
-            of their turns. A name holds no dot; it is the network's in logs and checkpoints. One
-            may state :class:`srzoo.contracts.NetworkFacts`.
+            of their turns. A name holds no dot; it is the network's in logs and checkpoints. Each
+            task builds its own. One may state :class:`srzoo.contracts.NetworkFacts`.
         helpers: every other ``nn.Module`` that it calls, by name, such as a teacher or a loss:
-            never trained, and in no checkpoint.
+            never trained, and in no checkpoint. No module with weights stands elsewhere.
         scales: those that it can work at; None for any.
 
     One that calls networks on a grid states it, as in :class:`srzoo.contracts.GridFacts`: LR

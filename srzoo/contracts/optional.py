@@ -12,12 +12,32 @@ in :class:`srzoo.engines.Facts`, for a file states them too.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import math
+import numbers
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from functools import cache, cached_property
+from types import MappingProxyType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)  # fmt: skip
+
+from ..common import strangers
+from ..errors import BrokenPluginError
+from ._facts import fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -155,17 +175,99 @@ class MetricFacts(PluginFacts):
     thread_safe: bool = False
 
 
+class ImporterFacts(PluginFacts):
+    """What an importer may state.
+
+    Attributes:
+        knows: names and shapes of the tensors of a checkpoint that it knows, such as
+            ``{"head.weight": (8, 3, 3, 3)}``; tests have it convert one of random values.
+    """
+
+    knows: Mapping[str, Sequence[int]] = MappingProxyType({})
+
+
 def stated(plugin: object, facts: type[T]) -> T:
     """What a plugin, or its class, states of some facts, and the defaults of all others.
 
-    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit.
+    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. What
+    cannot be asked for, or is of another type, is passed over with a ``PluginWarning``, once.
     """
-    found = facts()
+    found, wrong = facts(), list[str]()
     for kind in facts.__mro__:
-        for name in inspect.get_annotations(kind):
-            if hasattr(plugin, name):
-                vars(found)[name] = getattr(plugin, name)
+        for name, wanted in _types(kind).items():
+            try:
+                vars(found)[name] = read(plugin, name, getattr(found, name), wanted)
+            except BrokenPluginError as error:
+                wrong.append(error.what)
+    if wrong:
+        more = f" (and {len(wrong) - 1} more of its facts)" if len(wrong) > 1 else ""
+        strangers.warn(f"{wrong[0]}: it is passed over{more}")
     return found
+
+
+def read(part: object, name: str, default: object, wanted: Any) -> Any:
+    """A member of somebody's part, or of its class; the default where it has none.
+
+    Args:
+        part: has it, or has not.
+        name: of the member.
+        default: what counts where it has none; of a class whose instances know it, too.
+        wanted: its annotation: classes, ``None``, unions, ``tuple`` and ``Mapping`` of any.
+
+    Raises:
+        BrokenPluginError: it cannot be asked for, or is of another type.
+    """
+    kind = part if isinstance(part, type) else type(part)
+    who = f"{object_name(kind)} states {name}"
+    try:
+        value = getattr(part, name, default)
+        if value is default or isinstance(value, property | cached_property | fact):
+            return default
+        if _fits(value, wanted):
+            return value
+        is_plain = value is None or type(value) in (bool, int, float, str)
+        said = repr(value) if is_plain else type(value).__name__
+    except strangers.ERRORS as error:
+        what = f"{who}, which cannot be asked for: {strangers.described(error)}"
+        raise BrokenPluginError(what, "Report it to its author") from error
+    words = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
+    raise BrokenPluginError(
+        f"{who} = {said}, where {words or str(wanted).replace('typing.', '')} belongs",
+        "Report it to its author",
+    )
+
+
+def object_name(kind: type) -> str:
+    """``package.module.Class``, whatever the class is."""
+    facts = type.__getattribute__(kind, "__dict__")
+    name = type.__getattribute__(kind, "__qualname__")
+    return f"{facts.get('__module__', '')}.{name}".lstrip(".")
+
+
+@cache
+def _types(kind: type) -> dict[str, Any]:
+    """The annotations that a class has itself."""
+    own = inspect.get_annotations(kind)
+    return {name: found for name, found in get_type_hints(kind).items() if name in own}
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    """Whether a value is of an annotation's type; a whole number is a float, True is no number."""
+    inner = get_args(wanted)
+    origin: Any = get_origin(wanted) or wanted
+    if origin is ClassVar or origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Any:
+        return True
+    if origin is tuple:
+        items = cast("Sequence[object]", value)
+        return type(value) in (tuple, list) and all(_fits(item, inner[0]) for item in items)
+    if isinstance(value, bool):
+        return origin is bool
+    if origin in (int, float):
+        number = isinstance(value, numbers.Real if origin is float else numbers.Integral)
+        return number and math.isfinite(cast("float", value))
+    return isinstance(value, origin)
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from ..plugins import kinds
 from ..upscaling import loading
 from ..upscaling.upscaler import Tile, Upscaler
 from . import sets
+from .judging import needs_reference
 from .measuring import MeasuredSet, measure
 from .naming import build_metric as build_metric
 from .naming import local_path_in as local_path_in
@@ -280,7 +281,7 @@ def _check(
         raise SrzooError(f"results of {lr} are measured as they are", "Leave the LR pictures out")
     if sr and data and scale is None:
         raise SrzooError("files do not tell how much they were enlarged", "Give the scale")
-    need = [name for name, judge in judges.items() if judge.reference]
+    need = [name for name, judge in judges.items() if needs_reference(judge)]
     if need and not data:
         others = ", ".join([*without_reference(), "or one of a package's"])
         raise SrzooError(

@@ -38,6 +38,19 @@ def judge(metric: Metric, sr: U8, hr: U8 | None, scale: int) -> float:
     return number
 
 
+def needs_reference(metric: Metric) -> bool:
+    """Whether a metric compares with an HR picture.
+
+    Raises:
+        BrokenPluginError: it does not say.
+    """
+    with importing.blamed(metric):
+        found = cast("object", metric.reference)
+    if not isinstance(found, bool):
+        raise importing.gave(metric, f"the metric {type(metric).__name__}", found, "reference")
+    return found
+
+
 class PendingValues:
     """The values of one picture, which are still being computed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from pathlib import Path
@@ -98,9 +99,10 @@ def use_of(name: str) -> Use:
 
 def without_reference() -> list[str]:
     """The names of metrics that always do without an HR picture."""
+    found = kinds.metrics.each(lambda plugin: kinds.metrics.get(plugin.full_name))
     blind = [
         plugin.name
-        for plugin, target in kinds.metrics.loaded()
-        if getattr(target, "reference", True) is False
+        for plugin, target in found
+        if inspect.getattr_static(target, "reference", True) is False
     ]
     return [name for name in blind if blind.count(name) == 1]

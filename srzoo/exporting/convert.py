@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -28,10 +27,12 @@ from torch import Tensor, nn
 from .. import contracts
 from .._version import __version__
 from ..common import kept_folders
+from ..common.interrupts import interruptible
 from ..contracts import has_linear_tail, multiple_of, on_grid, splits
 from ..errors import ModelError
 from ..networks import folders
 from ..networks.inference import Folded, fold_norms
+from ..networks.runner import enlarged
 from ..plugins import importing, kinds
 from . import exports, halving, measure
 from .about import INPUT, OUTPUT, About
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 OPSET = 18
 SMALLEST = 5
 """Least side in LR pixels of what is exported; more where a folded tail needs more."""
+SMALLEST_SEEN = 8
+"""The same of a network that looks at the whole picture, as its contract promises it."""
 LARGEST = 1 << 16
 OFF, DIFFERING = 1, 0.005
 """An export is refused if an 8-bit value is off by more levels, or more of them differ."""
@@ -174,10 +177,11 @@ def _write(
     folded = fold and has_linear_tail(generator)
     net = AtScale(generator, scale, folded).eval()
     multiple = multiple_of(generator)
-    smallest = on_grid(max(SMALLEST, net.tail.smallest if net.tail else 0), multiple)
     reach = generator.reach
+    least = SMALLEST if reach is not None else SMALLEST_SEEN
+    smallest = on_grid(max(least, net.tail.smallest if net.tail else 0), multiple)
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
-    with kept_folders.new_folder(path.parent) as place, _one, _interruptible():
+    with kept_folders.new_folder(path.parent) as place, _one, interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
         strangers = importing.blamed(target, (OSError,))  # a full disk is not theirs
         with strangers, _format_errors(model, export_format, place):
@@ -248,46 +252,12 @@ def _is_temporary(error: BaseException | None) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def _interruptible() -> Generator[None]:
-    """An interrupt that an exporter takes for a failure, or passes over, is raised again.
-
-    Some of them catch whatever an import raises.
-    """
-    before: dict[int, Any] = {}
-    came: list[BaseException] = []
-
-    def note(number: int, frame: Any) -> None:
-        try:
-            before[number](number, frame)
-        except BaseException as error:
-            came.append(error)
-            raise
-
-    if threading.current_thread() is threading.main_thread():  # others get no signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler: Any = signal.getsignal(number)
-            if callable(handler) and not isinstance(handler, signal.Handlers):
-                before[number] = handler
-    try:
-        for number in before:
-            signal.signal(number, note)
-        yield
-    except Exception:
-        if came:
-            raise came[0] from None
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if came:
-        raise came[0]
-
-
 def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
     cell = about.multiple
     x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
+    with torch.inference_mode(), importing.blamed(net.generator):  # the exporter tells less
+        enlarged(net.generator, x, net.scale)
     sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
         try:

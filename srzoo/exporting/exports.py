@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..common import files, kept_folders, strict
 from ..common.kept_folders import FileRecord
+from ..contracts import optional
 from ..defaults import ENGINE
 from ..errors import DeviceError, ModelError, SrzooError
 from ..models import requirements
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..contracts import ExportFormat
     from ..models.folder import ModelFolder
 
-VERSION = 2
+VERSION = 3
 """Goes up when exports of the same model come out different."""
 MAKING = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript"}
 """What it takes to make an export of a network: distributions, and the module each one brings."""
@@ -51,6 +52,8 @@ EXPORTING = 8.0
 """Seconds that it takes, at least, to export even a small network, check it and measure it."""
 RETRY_AFTER = 7 * 24 * 3600.0
 """Seconds after which a network that a format could not express is tried again."""
+FACTS = {"suffix": str, "beside": tuple[str, ...], "packages": Mapping[str, str], "extra": str}
+"""What a format states."""
 SPARE_BYTES = 16 << 20
 """Bytes that a disk has to have free for an export, besides several times those of the weights."""
 TIMES = 6
@@ -107,9 +110,21 @@ class Export:
     parts: tuple[FileRecord, ...] = field(default=(), compare=False)
 
 
+def format_called(export_format: str) -> ExportFormat:
+    """A format, whether its packages are installed or not.
+
+    Raises:
+        PluginError: there is none of that name, or what it states is of a wrong type.
+    """
+    found = kinds.export_formats.create(export_format)
+    for name, kind in FACTS.items():
+        optional.read(found, name, ..., kind)
+    return found
+
+
 def missing(export_format: str) -> str | None:
     """How to install what running a format's files needs, or None if it is all there."""
-    found = kinds.export_formats.create(export_format)
+    found = format_called(export_format)
     dist = kinds.export_formats.find(export_format).dist
     return engine_facts.to_install(found.packages, found.extra, dist)
 
@@ -127,7 +142,7 @@ def require_format(export_format: str) -> ExportFormat:
     """
     if command := missing(export_format):
         raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
-    return kinds.export_formats.create(export_format)
+    return format_called(export_format)
 
 
 def require_making(model: str) -> None:
@@ -161,7 +176,7 @@ def folder_of(
         ModelError: a package that the model was made with is not.
     """
     requirements.check_models(model)
-    config, packages = model.config, kinds.export_formats.create(export_format).packages
+    config, packages = model.config, format_called(export_format).packages
     what: dict[str, Any] = {"srzoo": [__version__, VERSION]}
     if carried := model.carried(scale):
         owners = [*packages]
@@ -210,7 +225,7 @@ def read(folder: Path, export_format: str, *, sure: bool = False) -> Export | No
         return None
     if record.until and not 0 <= record.until - time.time() <= RETRY_AFTER:
         return None
-    kind = kinds.export_formats.create(export_format)
+    kind = format_called(export_format)
     names = {f"{STEM}{suffix}" for suffix in (kind.suffix, *kind.beside)}
     whole = record.refused or names <= {part.name for part in parts}
     if not whole or not kept_folders.intact(folder, parts, sure=sure):
@@ -240,7 +255,7 @@ def keep(
         UnwritableError: the cache cannot be written, or is full.
     """
     folder = folder_of(model, scale, export_format, place)
-    suffix = kinds.export_formats.create(export_format).suffix
+    suffix = format_called(export_format).suffix
     try:
         with kept_folders.new_folder(folder.parent) as made:
             new = made / "new"

@@ -120,11 +120,12 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     if recipe.stages:
         new = f"a new optimiser{' and a new discriminator' if game else ''}"
         found.append(f"Each stage goes on from the one before, with {new}; what is not said stays.")
-    names = [f"Stage {stage.name}: " for stage in recipe.stages] or [""]
     before = common
-    for name, own in zip(names, points, strict=True):
-        points = [point for point in own if point not in common and point not in before]
-        found += [f"{name}{point}" for point in points or ["As the one before."]]
+    for number, (stage, own) in enumerate(zip(recipe.stages, points, strict=False)):
+        said = [point for point in own if point not in common and point not in before]
+        if number and not said:
+            said = ["As the one before."]
+        found += [f"Stage {stage.name}: {point}" for point in said]
         before = own
     if log is None:
         return [*found, f"No {LOG} is here to tell how the run went."]

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import BrokenPluginError, HubError, ModelError, PluginConflictError, did_you_mean
-from ..plugins import kinds, packages
+from ..plugins import kinds, known, packages
 from ..plugins.plugin import LOCAL_DIST, OWN_DIST, Plugin
 from . import hub
 from .folder import CONFIG, RECIPE, ModelFolder, read_folder
@@ -134,4 +134,5 @@ def find(ref: str | Path) -> ModelFolder:
             f"{ref} is a plan: it has a recipe, and no weights yet",
             f"Train it with: srzoo train {ref}, and name its folder, runs/{ref}",
         )
-    raise ModelError(f"no model is called {ref!r}", did_you_mean(ref, released()))
+    advice = known.advice("model", str(ref)) or did_you_mean(ref, released())
+    raise ModelError(f"no model is called {ref!r}", advice)

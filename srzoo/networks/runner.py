@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -60,8 +60,8 @@ class ModuleRunner:
         """Run one picture or tile."""
         picture = torch.as_tensor(x).to(self._device, self._dtype)
         with importing.blamed(self.model):
-            y: Tensor = self.model(picture.contiguous(memory_format=torch.channels_last), scale)
-            return y.float().cpu().numpy()
+            picture = picture.contiguous(memory_format=torch.channels_last)
+            return enlarged(self.model, picture, scale).float().cpu().numpy()
 
     def compile(self) -> None:
         """Put the network through ``torch.compile``, which compiles at the first calls."""
@@ -104,6 +104,18 @@ def count(model: contracts.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def enlarged(model: contracts.Generator, x: Tensor, scale: int) -> Tensor:
+    """What a generator makes of pictures.
+
+    Raises:
+        BrokenPluginError: it makes no tensor.
+    """
+    y = cast("object", model(x, scale))
+    if not isinstance(y, Tensor):
+        raise importing.gave(model, type(model).__name__, y, "a tensor B x 3 x sH x sW")
+    return y
+
+
 @dataclass(frozen=True)
 class MemoryNeeds:
     """Bytes of working memory: for each LR pixel of a call, and for any call besides."""
@@ -125,7 +137,7 @@ def measure_memory(
     measured = _on_cuda if device.type == "cuda" else _on_cpu
     if not isinstance(model, InferenceNetwork):
         return MemoryNeeds(
-            (measured(lambda: model(x, scale).float(), device) + x.nbytes) // side**2
+            (measured(lambda: enlarged(model, x, scale).float(), device) + x.nbytes) // side**2
         )
     f = model.features(x, scale)
     result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # in float32 too, at the end

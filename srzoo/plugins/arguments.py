@@ -48,15 +48,15 @@ def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
     """What a dataset's ``fetch`` takes besides what every one takes."""
     told = documented(fetch)
     return [
-        _argument(fetch, parameter, told.get(name, ""))
-        for name, parameter in inspect.signature(fetch).parameters.items()
+        _argument(parameter, told.get(name, ""))
+        for name, parameter in schema.signature(fetch).parameters.items()
         if name not in GIVEN
     ]
 
 
 def faults(fetch: Callable[..., object]) -> list[str]:
     """What a ``fetch`` has that :class:`srzoo.contracts.Downloadable` does not allow."""
-    parameters, told = inspect.signature(fetch).parameters, documented(fetch)
+    parameters, told = schema.signature(fetch).parameters, documented(fetch)
     found = [f"takes no {name}" for name in GIVEN if name not in parameters]
     found += [] if inspect.getdoc(fetch) else ["has no docstring"]
     for name, parameter in parameters.items():
@@ -64,7 +64,7 @@ def faults(fetch: Callable[..., object]) -> list[str]:
         if parameter.kind is not parameter.KEYWORD_ONLY:
             found.append(f"{title} is not keyword-only")
         elif name not in GIVEN:
-            argument = _argument(fetch, parameter, "")
+            argument = _argument(parameter, "")
             if name in RESERVED:
                 found.append(f"{title} has the name of an option of srzoo data get")
             if argument.needed:
@@ -94,12 +94,12 @@ def documented(function: Callable[..., object]) -> dict[str, str]:
     return found
 
 
-def _argument(function: Callable[..., object], parameter: inspect.Parameter, told: str) -> Argument:
+def _argument(parameter: inspect.Parameter, told: str) -> Argument:
     default: object = parameter.default
     if parameter.annotation is parameter.empty:
         annotation: object = str if default is None else type(default)
     else:
-        annotation = schema.hints(function).get(parameter.name)
+        annotation = parameter.annotation
     kind, choices = _type(annotation)
     return Argument(parameter.name, kind, choices, default, told)
 
@@ -120,4 +120,4 @@ def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
 
 def fetch_of(dataset: object) -> Callable[..., list[str]] | None:
     """How a dataset's class downloads it; None where it does not."""
-    return dataset.fetch if isinstance(dataset, Downloadable) else None
+    return dataset.fetch if isinstance(dataset, Downloadable) and callable(dataset.fetch) else None

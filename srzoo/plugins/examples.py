@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..contracts import PluginFacts, stated
-from . import kinds
+from . import kinds, schema
 from .plugin import Plugin
 
 CHANNELS = 16
@@ -26,7 +26,7 @@ def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] |
         PluginError: it cannot be imported.
     """
     registry = kinds.kind(plugin.kind)
-    parameters = registry.signature(plugin.full_name).parameters.values()
+    parameters = schema.named(registry.signature(plugin.full_name)).values()
     needed = {one.name for one in parameters if one.default is one.empty}
     sets = [*stated(registry.get(plugin.full_name), PluginFacts).examples]
     sets.insert(len(sets) if stated_first else 0, {})

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Generator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import BrokenPluginError, NotInstalledError, PluginWarning, SrzooError
-from . import origin, packages
+from ..common.interrupts import interruptible
+from ..common.strangers import described, warn
+from ..errors import BrokenPluginError, NotInstalledError, SrzooError
+from . import keeping, origin, packages
 from .packages import OWN
 from .plugin import Plugin
-
-if TYPE_CHECKING:
-    from .references import Reference
+from .references import Reference
 
 SLOW = 5.0
 """Seconds of an import that are worth a word."""
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
     """Import what an entry point names, or a file.
 
     It may raise anything, ``SystemExit`` and ``KeyboardInterrupt`` too; only an interrupt that
-    somebody sent ends more than the plugin. What it prints goes to standard error, and handlers of
-    signals are afterwards what they were.
+    somebody sent ends more than the plugin. What it prints goes to standard error, and what it
+    changes of the process (:mod:`.keeping`) is put back.
 
     Args:
         entry: the entry point, or the class in a file.
@@ -44,24 +39,29 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
         BrokenPluginError: it cannot be imported.
     """
     start = time.perf_counter()
-    with signals_noted() as noted, contextlib.redirect_stdout(sys.stderr):
+    with interruptible(), keeping.kept() if _is_new(entry, plugin) else contextlib.nullcontext():
         try:
-            found = entry.load()
+            with contextlib.redirect_stdout(sys.stderr):
+                found = entry.load()
         except BaseException as error:
-            if noted:
-                raise
             if missing := lacking(error, plugin.dist, str(plugin)):
                 raise missing from error
             raise BrokenPluginError(
                 f"{plugin} cannot be imported from {entry.value}: {described(error)}",
                 f"Upgrade or uninstall {plugin.dist}"
                 if isinstance(entry, EntryPoint)
-                else "Correct the file; what it imports has to be installed",
+                else "Correct the file; what it imports has to be installed, not to lie beside it",
             ) from error
     seconds = time.perf_counter() - start
     if plugin.is_foreign and seconds > SLOW:
         warn(f"{plugin} took {seconds:.0f} s to import")
     return found
+
+
+def _is_new(entry: EntryPoint | Reference, plugin: Plugin) -> bool:
+    """Whether it is code of somebody else that has not run yet."""
+    home = entry.module if isinstance(entry, Reference) else entry.value.partition(":")[0].strip()
+    return plugin.dist != OWN and home not in sys.modules
 
 
 def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledError | None:
@@ -85,7 +85,8 @@ class blamed:  # noqa: N801 - it is used like a function
     """What fails in this ``with`` block is told as a plugin's, with the place in its code.
 
     The innermost part of another package that the traceback goes through is to blame: the block
-    rather than its generator. Errors of srzoo pass, and those of memory, which are nobody's.
+    rather than its generator. Errors of srzoo pass, and those of memory, which are nobody's, and
+    interrupts; a ``SystemExit`` ends no more than the plugin, unless a signal's handler raised it.
 
     Args:
         part: what is asked: a plugin, or what a registry has built of one. Of anything else the
@@ -104,19 +105,26 @@ class blamed:  # noqa: N801 - it is used like a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        if not isinstance(error, Exception) or _is_nobodys(error) or isinstance(error, self._let):
+        if error is None or _is_nobodys(error) or isinstance(error, self._let):
             return
         if plugin := _to_blame(self._part, error):
             raise failed(plugin, error) from error
 
 
-def _is_nobodys(error: Exception) -> bool:
-    known = isinstance(error, (SrzooError, MemoryError))
+def _is_nobodys(error: BaseException) -> bool:
+    known = isinstance(error, (SrzooError, MemoryError, KeyboardInterrupt))
+    known |= isinstance(error, SystemExit) and _is_of_a_signal(error)
     of_a_card = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
     return known or of_a_card or "can't allocate memory" in described(error)
 
 
-def _to_blame(part: object, error: Exception) -> Plugin | None:
+def _is_of_a_signal(error: BaseException) -> bool:
+    """Whether a handler raised it, which a frame is given to."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(isinstance(each, FrameType) for one in frames[1:] for each in one.f_locals.values())
+
+
+def _to_blame(part: object, error: BaseException) -> Plugin | None:
     """The innermost part of another package in a traceback; else what was asked, or ours."""
     asked = part if isinstance(part, Plugin) else origin.origin(part)
     selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
@@ -141,12 +149,12 @@ def gave(part: object, name: str, value: object, wanted: str) -> BrokenPluginErr
     """What is to be said of a result that the contract of its kind does not allow.
 
     Args:
-        part: gave it.
+        part: gave it: a plugin, or what a registry has built of one.
         name: what the part is called, if no registry has built it.
         value: the result.
         wanted: what belongs in its place, such as "a number".
     """
-    plugin = origin.origin(part)
+    plugin = part if isinstance(part, Plugin) else origin.origin(part)
     return BrokenPluginError(
         f"{plugin or name} gave {_briefly(value)}, where {wanted} belongs",
         _whose(plugin) if plugin else "Correct it",
@@ -178,43 +186,3 @@ def _where(plugin: Plugin, error: BaseException) -> str:
     own = [frame for frame in frames if home and frame.filename.startswith(home)]
     last = (own or frames)[-1:]
     return f" at {last[0].filename}:{last[0].lineno}" if last else ""
-
-
-_WARNED: dict[str | tuple[str, type[Warning], int], int] = {}
-
-
-def warn(text: str) -> None:
-    """Say once in a process that something is wrong with a plugin."""
-    warnings.warn_explicit(text, PluginWarning, __file__, 0, registry=_WARNED)
-
-
-def described(error: BaseException) -> str:
-    """An error of somebody else's code in words: its class and its text."""
-    with contextlib.suppress(Exception):  # its __str__ is somebody else's too
-        if text := str(error).strip():
-            return f"{type(error).__name__}: {text}"
-    return type(error).__name__
-
-
-@contextlib.contextmanager
-def signals_noted() -> Generator[list[int]]:
-    """The signals that arrive meanwhile, and are handled as before."""
-    noted: list[int] = []
-    before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.append(number)
-        before[signal.Signals(number)](number, frame)
-
-    if threading.current_thread() is threading.main_thread():
-        for name in SIGNALS:
-            number = getattr(signal, name, None)
-            handler = signal.getsignal(number) if number is not None else None
-            if number is not None and callable(handler):
-                before[number] = handler
-                signal.signal(number, note)
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

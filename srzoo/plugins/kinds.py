@@ -13,21 +13,29 @@ from .registry import Registry
 if TYPE_CHECKING:
     import click
 
-generators: Registry[contracts.Generator] = Registry("generator", "srzoo.generators")
+generators: Registry[contracts.Generator] = Registry(
+    "generator", "srzoo.generators", needs=("scales", "reach")
+)
 discriminators: Registry[contracts.Discriminator] = Registry(
     "discriminator", "srzoo.discriminators"
 )
-blocks: Registry[contracts.Block] = Registry("block", "srzoo.blocks")
+blocks: Registry[contracts.Block] = Registry("block", "srzoo.blocks", needs=("reach",))
 losses: Registry[contracts.Loss] = Registry("loss", "srzoo.losses")
 adversarial_losses: Registry[contracts.AdversarialLoss] = Registry(
     "adversarial-loss", "srzoo.adversarial_losses"
 )
-tasks: Registry[contracts.Task] = Registry("task", "srzoo.tasks")
-datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
+tasks: Registry[contracts.Task] = Registry(
+    "task", "srzoo.tasks", needs=("networks", "helpers", "scales")
+)
+datasets: Registry[contracts.Dataset] = Registry(
+    "dataset", "srzoo.datasets", needs=("fingerprint",)
+)
 degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
-metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics")
-engines: Registry[contracts.Engine] = Registry("engine", "srzoo.engines")
-export_formats: Registry[contracts.ExportFormat] = Registry("export-format", "srzoo.export_formats")
+metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics", needs=("reference",))
+engines: Registry[contracts.Engine] = Registry("engine", "srzoo.engines", needs=("reach", "model"))
+export_formats: Registry[contracts.ExportFormat] = Registry(
+    "export-format", "srzoo.export_formats", needs=("suffix", "beside", "packages", "extra")
+)
 importers: Registry[contracts.Importer] = Registry("importer", "srzoo.importers")
 cards: Registry[ModuleType] = Registry("card", "srzoo.cards")
 commands: Registry[click.Command] = Registry("command", "srzoo.commands")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from . import packages
+
 FILE = Path(__file__).with_name("known.toml")
 RUNS = "installing runs its author's code"
 
@@ -15,9 +17,9 @@ class Known:
     """A part of a package that need not be installed.
 
     Attributes:
-        kind, name: of the part.
+        kind, name: of the part; the kind of a model that a card has is "model".
         package: the distribution that has it.
-        source: where that lies, for one that is not on PyPI; else empty.
+        source: its folder in srzoo's repository, for one that is not on PyPI; else empty.
     """
 
     kind: str
@@ -28,7 +30,9 @@ class Known:
     @property
     def command(self) -> str:
         """What installs the package."""
-        return f"srzoo plugin install {f'-e {self.source}' if self.source else self.package}"
+        if self.source:
+            return f"srzoo plugin install -e {self.source}, in a clone of srzoo"
+        return f"srzoo plugin install {self.package}"
 
 
 @cache
@@ -46,7 +50,22 @@ def listed() -> tuple[Known, ...]:
 
 
 def advice(kind: str, name: str) -> str:
-    """How to get a part of a name, if a known package has one; else an empty text."""
-    hits = [part for part in listed() if (part.kind, part.name) == (kind, name)]
-    has = [f"{part.package} has one: {part.command}" for part in hits]
+    """How to get a part, or a model, if a known package has one; else an empty text.
+
+    Args:
+        kind: of the part; empty for any, and then the name may be the package's.
+        name: of the part, or ``distribution:name``.
+    """
+    dist, _, short = name.rpartition(":")
+    hits = {
+        part.package: part.command
+        for part in listed()
+        if (part.name == short and kind in ("", part.kind) and _same(dist or part.package, part))
+        or (not kind and _same(name, part))
+    }
+    has = [f"{package} has one: {command}" for package, command in hits.items()]
     return f"{', or '.join(has)} ({RUNS})" if has else ""
+
+
+def _same(package: str, part: Known) -> bool:
+    return packages.normal(package) == packages.normal(part.package)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import BrokenPluginError
-from . import importing
+from ..common import strangers
+from ..errors import ArgumentError, BrokenPluginError
+from . import importing, schema
 
 if TYPE_CHECKING:
     from .plugin import Plugin
@@ -30,7 +31,7 @@ def check_api(target: object, plugin: Plugin) -> None:
     try:
         needs: object = getattr(target, "plugin_api", 1)
         text = repr(needs)
-    except Exception as error:
+    except strangers.ERRORS as error:
         raise BrokenPluginError(
             f"{plugin} cannot be asked for its plugin_api: {importing.described(error)}",
             f"Upgrade or uninstall {plugin.dist}",
@@ -77,17 +78,29 @@ def broken_rules(target: object) -> list[str]:
             return []  # a package of model folders, a click command
         if not _docstring(target):
             faults.append("has no docstring: say what it is and where it comes from")
-        parameters = inspect.signature(target).parameters.values()
-    except Exception as error:  # noqa: BLE001 - a metaclass of somebody else may raise anything
+        found = schema.signature(target)
+    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
         return [*faults, f"does not tell its arguments: {importing.described(error)}"]
-    for parameter in parameters:
-        name = parameter.name
+    for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{name}: name every argument")
         elif parameter.kind is parameter.VAR_POSITIONAL:
             faults.append(f"takes *{name}: name every argument")
         elif parameter.kind is not parameter.KEYWORD_ONLY:
             faults.append(f"argument {name} is not keyword-only: write * before it")
+    return faults + _wrong_defaults(schema.named(found))
+
+
+def _wrong_defaults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Defaults that their own annotations refuse: whoever writes them out would be told."""
+    faults: list[str] = []
+    for name, one in parameters.items():
+        if one.default is not one.empty:
+            try:
+                schema.fitted("default", parameters, {name: one.default})
+            except ArgumentError as error:
+                what = error.what.removeprefix("default: ")
+                faults.append(f"argument {what} by default. {error.fix}: change one of both")
     return faults
 
 
@@ -95,8 +108,9 @@ def unannotated(target: Callable[..., object]) -> list[str]:
     """Arguments that recipes and configs may give, and that say nothing of their types."""
     return [
         f"argument {name} has no annotation: write `{name}: {_type(parameter)}`"
-        for name, parameter in inspect.signature(target).parameters.items()
+        for name, parameter in schema.signature(target).parameters.items()
         if parameter.annotation is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 

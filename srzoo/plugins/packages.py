@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import invalidate_caches, metadata, util
 from pathlib import Path
 
+from ..common import strangers
+
 OWN = "srzoo"
+UNNAMED = "unnamed"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """A distribution's name (PEP 508)."""
 VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
 """A version, but for epochs, which a shell would read as its own."""
 EXTRA = re.compile(r"extra\s*==\s*[\"']([\w.-]+)[\"']")
 """The extra in a requirement's marker."""
-BROKEN = ImportError, OSError, KeyError
-"""What metadata raises that is missing in part or as a whole."""
+BROKEN = ImportError, OSError, KeyError, ValueError, TypeError, AttributeError
+"""What metadata raises that is missing in part or as a whole, or that is no text."""
 
 
 def version(package: str) -> str | None:
@@ -41,8 +44,38 @@ def named(distribution: metadata.Distribution) -> tuple[str, str]:
         name: str | None = distribution.name
         found: str | None = distribution.version
     except BROKEN:
-        return "unnamed", ""
-    return name or "unnamed", found or ""
+        return UNNAMED, ""
+    return name or UNNAMED, found or ""
+
+
+def entry_points() -> Iterator[metadata.EntryPoint]:
+    """All entry points of what is installed.
+
+    Of two versions of a distribution the first one on the path counts. One whose list cannot be
+    read is passed over with a warning.
+    """
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        found = _entries_of(distribution)
+        if any(entry.group.startswith(f"{OWN}.") for entry in found):
+            name = normal(named(distribution)[0])
+            if name not in seen or name == UNNAMED:
+                seen.add(name)
+                yield from found
+
+
+def _entries_of(distribution: metadata.Distribution) -> list[metadata.EntryPoint]:
+    try:
+        return list(distribution.entry_points)
+    except BROKEN as error:
+        name, version = named(distribution)
+        place = distribution.locate_file("")
+        strangers.warn(
+            f"the entry points of {name} {version}".rstrip()
+            + f" in {place} cannot be read, and none of its plugins is there:"
+            f" {strangers.described(error)}. Reinstall or uninstall it: others stumble over it, too"
+        )
+        return []
 
 
 def entries(groups: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -58,7 +91,7 @@ def entries(groups: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return [
         (groups[entry.group], entry.name, " ".join(named(distribution)))
         for distribution in metadata.distributions()
-        for entry in distribution.entry_points
+        for entry in _entries_of(distribution)
         if entry.group in groups
     ]
 
@@ -156,10 +189,10 @@ def _modules() -> dict[str, set[str]]:
     try:
         for module, names in metadata.packages_distributions().items():
             found[module] = {name for name in names if isinstance(name, str)}  # pyright: ignore[reportUnnecessaryIsInstance]
-    except (*BROKEN, TypeError):
+    except BROKEN:
         found.clear()  # one is installed by half
     for distribution in metadata.distributions():
-        for entry in distribution.entry_points:
+        for entry in _entries_of(distribution):
             if entry.group.startswith(f"{OWN}."):
                 top = entry.value.partition(":")[0].partition(".")[0]
                 found.setdefault(top, set()).add(named(distribution)[0])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any, Generic, TypeVar, cast
 
+from ..common import strangers
 from ..errors import (
     ArgumentError,
     BrokenPluginError,
@@ -23,7 +24,7 @@ from ..errors import (
     SrzooError,
     did_you_mean,
 )
-from . import importing, known, manners, origin, packages, references, schema
+from . import importing, known, manners, origin, packages, references, schema, type_words
 from .plugin import LOCAL_DIST, OWN_DIST, Plugin, Problem, Use
 
 ALLOW_VARIABLE = "SRZOO_PLUGINS"
@@ -33,15 +34,17 @@ R = TypeVar("R")
 
 
 @cache
-def _scan() -> Any:
-    # Reads the metadata of every distribution: once is enough. Python 3.11 gives
-    # SelectableGroups back and 3.12 EntryPoints; both select.
-    return entry_points()
+def _scan() -> dict[str, list[EntryPoint]]:
+    # Reads the metadata of every distribution: once is enough.
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in packages.entry_points():
+        found.setdefault(entry.group, []).append(entry)
+    return found
 
 
 def installed(group: str) -> Iterable[EntryPoint]:
     """The entry points of one group, from the metadata of what is installed."""
-    return _scan().select(group=group)
+    return _scan().get(group, [])
 
 
 @cache
@@ -56,6 +59,7 @@ class Registry(Generic[T]):
         kind: what one plugin is called, as in "generator".
         group: the entry point group.
         found: gives the group's entry points; tests pass their own.
+        needs: attributes that everything built has to have.
     """
 
     def __init__(
@@ -63,10 +67,12 @@ class Registry(Generic[T]):
         kind: str,
         group: str,
         found: Callable[[str], Iterable[EntryPoint]] = installed,
+        needs: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.group = group
         self._found = found
+        self._needs = needs
         self._metadata: list[tuple[Plugin, EntryPoint]] | None = None
         self._local: dict[str, tuple[Plugin, Any]] = {}
 
@@ -107,10 +113,13 @@ class Registry(Generic[T]):
         short = name.rpartition(":")[2]
         if len(hits) > 1:
             owners = " and ".join(f"{p.dist} {p.version} ({p.target})" for p in hits)
+            names = {packages.normal(plugin.dist): plugin.full_name for plugin in hits}
+            alone = f"Upgrade or uninstall {hits[0].dist}, which has two of one name"
             raise PluginConflictError(
                 f"{self.kind} {short!r} is claimed by {owners}",
-                f"Say which one: {' or '.join(f'{p.dist}:{p.name}' for p in hits)},"
-                " or uninstall one of them",
+                f"Say which one: {' or '.join(names.values())}, or uninstall one of them"
+                if len(names) > 1
+                else alone,
             )
         if not hits:
             raise MissingPluginError(*self._missing(name, short))
@@ -137,9 +146,11 @@ class Registry(Generic[T]):
             PluginConflictError: several distributions claim the name.
             BrokenPluginError: its import fails, or it needs a newer srzoo.
         """
-        plugin = self.find(name)
-        if references.is_reference(name):
-            target = importing.load(references.of(name), plugin)
+        return self._got(self.find(name))
+
+    def _got(self, plugin: Plugin) -> Callable[..., T]:
+        if references.is_reference(plugin.name):
+            target = importing.load(references.of(plugin.name), plugin)
         elif plugin.dist == LOCAL_DIST:
             target = self._local[plugin.name][1]
         else:
@@ -167,7 +178,7 @@ class Registry(Generic[T]):
                 found = read(plugin)
             except SrzooError as error:
                 importing.warn(str(error))
-            except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+            except strangers.ERRORS as error:
                 importing.warn(f"{plugin} is passed over: {importing.described(error)}")
             else:
                 yield plugin, found
@@ -178,19 +189,8 @@ class Registry(Generic[T]):
         Raises:
             PluginError: it cannot be had, or does not tell its arguments.
         """
-        target = self.get(name)
-        try:
-            found = inspect.signature(target)
-            known = schema.hints(target)
-            return found.replace(parameters=[
-                one.replace(annotation=known.get(name, one.annotation))
-                for name, one in found.parameters.items()
-            ])  # fmt: skip
-        except Exception as error:  # a metaclass of somebody else may raise anything
-            raise BrokenPluginError(
-                f"{self.find(name)} does not tell its arguments: {importing.described(error)}",
-                "Make it a class or a function of Python",
-            ) from error
+        plugin = self.find(name)
+        return _signature(plugin, self._got(plugin))
 
     def create(self, name: str, **arguments: Any) -> T:
         """Build a plugin by name: ``generators.create("edsr", scale=4)``.
@@ -208,7 +208,7 @@ class Registry(Generic[T]):
 
         Raises:
             ArgumentError: an argument is unknown, missing, or given twice.
-            BrokenPluginError: it fails while it is built.
+            BrokenPluginError: it fails while it is built, or lacks what its kind needs.
         """
         use = Use.of(use)
         if twice := set(use.args) & set(context):
@@ -216,13 +216,26 @@ class Registry(Generic[T]):
                 f"{self.kind} {use.name!r}: {', '.join(sorted(twice))} is set by the program",
                 "Leave it out",
             )
-        fitted = self.check_use(Use(use.name, {**use.args, **context}))
-        plugin, make = self.find(use.name), self.get(use.name)
+        plugin, make, fitted = self._fitted(Use(use.name, {**use.args, **context}))
         with origin.recorded(plugin) as used, importing.blamed(plugin):
-            return origin.mark(make(**fitted), used)
+            made: object = make(**fitted)
+            if made is None or inspect.isclass(made):
+                article = "an" if self.kind[0] in "aei" else "a"
+                raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
+            for name in self._needs:
+                if not _has(made, name):
+                    raise BrokenPluginError(
+                        f"{plugin} has no {name}, and every {self.kind} needs one",
+                        f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
+                    )
+            return origin.mark(cast("T", made), used)
 
-    def check_use(self, use: Use) -> dict[str, Any]:
+    def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.
+
+        Args:
+            use: which plugin, and arguments.
+            whole: whether arguments may not be missing, as nothing else gives any.
 
         Returns:
             The arguments as the annotations want them: :func:`.schema.fitted`.
@@ -230,12 +243,19 @@ class Registry(Generic[T]):
         Raises:
             PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
         """
+        return self._fitted(use, whole=whole)[2]
+
+    def _fitted(
+        self, use: Use, *, whole: bool = True
+    ) -> tuple[Plugin, Callable[..., T], dict[str, Any]]:
+        """What a use names, and its arguments: what is imported is imported once."""
         title = f"{self.kind} {use.name!r}"
-        found = self.find(use.name)
+        plugin = self.find(use.name)
         for other in self._called(use.name):
-            if other != found:
+            if other != plugin:
                 importing.warn(_hidden(other))
-        parameters = self.signature(use.name).parameters
+        target = self._got(plugin)
+        parameters = schema.named(_signature(plugin, target))
         for name in use.args:
             if name not in parameters:
                 raise ArgumentError(
@@ -246,10 +266,15 @@ class Registry(Generic[T]):
             for name, parameter in parameters.items()
             if parameter.default is parameter.empty and name not in use.args
         ]
-        if missing:
-            wanted = "; ".join(schema.words(parameters[name]) for name in missing)
+        if missing and whole:
+            wanted = "; ".join(type_words.of(parameters[name]) for name in missing)
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
-        return schema.fitted(title, self.get(use.name), use.args)
+        if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:
+            raise BrokenPluginError(
+                f"{plugin} takes {', '.join(unnamed)} by place alone, and srzoo gives names",
+                "Its author writes * before the first argument, and no /",
+            )
+        return plugin, target, schema.fitted(title, parameters, use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
         """Add a plugin to this process alone, for notebooks and tests.
@@ -305,11 +330,12 @@ class Registry(Generic[T]):
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
         if self._metadata is None:
-            self._metadata = [(self._describe(entry), entry) for entry in self._found(self.group)]
+            found = {self._describe(entry): entry for entry in self._found(self.group)}
+            self._metadata = list(found.items())  # a line that stands there twice is one
         return self._metadata
 
     def _describe(self, entry: EntryPoint) -> Plugin:
-        name, version = _name_and_version(entry.dist) if entry.dist else ("unnamed", "")
+        name, version = _name_and_version(entry.dist) if entry.dist else (packages.UNNAMED, "")
         return Plugin(self.kind, entry.name, entry.value, name, version)
 
     def _missing(self, name: str, short: str) -> tuple[str, str]:
@@ -322,9 +348,32 @@ class Registry(Generic[T]):
         dist = name.rpartition(":")[0]
         if references.is_reference(f"./{name}"):
             return what, f"A file is named with its folder: ./{name}"
+        if name.endswith(".py"):
+            return what, f"A class of a file is named so: ./{name.removeprefix('./')}:CLASS"
+        if advice := known.advice(self.kind, name):
+            return what, advice
         if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
             return what, packages.install([dist])
-        return what, known.advice(self.kind, short) or did_you_mean(short, self.names())
+        return what, did_you_mean(short, self.names())
+
+
+def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return schema.signature(target)
+    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
+        raise BrokenPluginError(
+            f"{plugin} does not tell its arguments: {importing.described(error)}",
+            "Make it a class or a function of Python",
+        ) from error
+
+
+def _has(made: object, name: str) -> bool:
+    """Whether a part has an attribute; a property, which may take its time, is not asked."""
+    try:
+        inspect.getattr_static(made, name)
+    except AttributeError:
+        return hasattr(made, name)
+    return True
 
 
 def _hidden(plugin: Plugin) -> str:

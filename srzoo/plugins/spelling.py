@@ -5,11 +5,11 @@ A name alone would come to mean another part as soon as srzoo, or a third packag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, cast, get_origin
 
 from ..errors import PluginError
-from . import kinds, schema
+from . import kinds
 from .plugin import OWN_DIST, Plugin, Use
 from .registry import Registry
 
@@ -57,38 +57,73 @@ def _value(
     """An argument; where it names a plugin, with that one's full name."""
     if isinstance(value, list | tuple):
         return [_value(registry, owner, key, item, found) for item in cast("list[Any]", value)]
-    if key in ASIDE or not isinstance(value, str | Mapping):
+    hit = _named(key, value)
+    if hit is None:
         return value
+    inner, plugin, use = hit
+    if isinstance(value, str) and not (plugin.is_foreign and _takes_uses(registry, owner, key)):
+        return value
+    use = spelled(inner, use, found)
+    return use.name if isinstance(value, str) else use.plain()
+
+
+def check(registry: Registry[Any], use: Use) -> None:
+    """Hold the uses in a use's arguments, such as a generator's block, against their signatures.
+
+    What they need besides, the plugin that builds them may give.
+
+    Raises:
+        PluginError: an argument is unknown or wrong, or names a plugin that there is not.
+    """
+    for key, value in use.args.items():
+        items = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
+        for item in items:
+            if hit := _named(key, item):
+                inner, _, found = hit
+                if inner.kind == "loss":  # the table of a recipe's has its weight beside
+                    rest = {name: each for name, each in found.args.items() if name != "weight"}
+                    found = Use(found.name, rest)
+                inner.check_use(found, whole=False)
+                check(inner, found)
+            elif isinstance(item, str | Mapping) and _takes_uses(registry, use.name, key):
+                for inner in _meant(key)[:1]:
+                    inner.find(Use.of(cast("str | Mapping[str, Any]", item)).name)
+
+
+def _named(key: str, value: Any) -> tuple[Registry[Any], Plugin, Use] | None:
+    """What an argument names, if that is one plugin."""
+    if key in ASIDE or not isinstance(value, str | Mapping):
+        return None
     value = cast("str | Mapping[str, Any]", value)
     table = {"name": value} if isinstance(value, str) else value
     name = table.get("name")
     hits = [
         (inner, plugin)
-        for inner in _kinds_of(key)
+        for inner in _meant(key) or _able()
         if isinstance(name, str) and (plugin := _find(inner, name))
     ]
     if len({plugin.full_name for _, plugin in hits}) != 1:
-        return value
-    if isinstance(value, str) and not (hits[0][1].is_foreign and _takes_uses(registry, owner, key)):
-        return value
-    use = spelled(hits[0][0], Use.of(table), found)
-    return use.name if isinstance(value, str) else use.plain()
+        return None
+    return *hits[0], Use.of(table)
 
 
-def _kinds_of(key: str) -> Iterator[Registry[Any]]:
-    """What an argument may name: its last word is a kind's, or it may be of any."""
+def _able() -> list[Registry[Any]]:
+    return [r for kind, r in kinds.KINDS.items() if kind not in NOT_IN_ARGUMENTS]
+
+
+def _meant(key: str) -> list[Registry[Any]]:
+    """The kinds that an argument is called by: its last word is theirs."""
     last = key.rpartition("_")[2]
-    able = [r for kind, r in kinds.KINDS.items() if kind not in NOT_IN_ARGUMENTS]
-    meant = [r for r in able if r.kind.rpartition("-")[2] in (last, last.removesuffix("s"))]
-    return iter(meant or able)
+    return [r for r in _able() if r.kind.rpartition("-")[2] in (last, last.removesuffix("s"))]
 
 
 def _takes_uses(registry: Registry[Any], owner: str, key: str) -> bool:
     """Whether an argument takes a plugin's name: or a table, or it is called like a kind."""
     try:
-        hint = schema.hints(registry.get(owner)).get(key)
+        parameter = registry.signature(owner).parameters.get(key)
     except PluginError:
         return False
+    hint: object = parameter and parameter.annotation
     if "Mapping" in str(hint) or ".Use" in str(hint):
         return True
     return get_origin(hint) is not Literal and key.replace("_", "-") in kinds.KINDS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .. import defaults
 from ..common import strict
 from ..errors import SrzooError
-from ..plugins import kinds
+from ..plugins import kinds, spelling
 from ..plugins.plugin import Use
 from ..plugins.registry import Registry
 from .optimizing import ADVERSARIAL, OPTIMIZERS
@@ -35,6 +35,12 @@ class Fault:
     place: str
     what: str
     fix: str
+
+
+MOST = 10**12
+"""Of steps."""
+LARGE = 65_536
+"""Of what memory holds."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Range:
     @property
     def words(self) -> str:
         """It has to be ..."""
+        if self.most in (LARGE, MOST):
+            return f"It is at least {self.least:g}, and at most {self.most:,}"
         if self.most != math.inf:
             ends = {"low": f", and is not {self.least:g}", "high": f", and is not {self.most:g}"}
             ends["both"] = ", and is neither"
@@ -71,18 +79,18 @@ SEEDS = 2**63 - 1
 """What torch and numpy both take as a seed ends here."""
 
 RANGES = (
-    Range("train.steps", 1),
+    Range("train.steps", 1, MOST),
     Range("train.seed", 0, SEEDS),
-    Range("train.accumulate", 1),
+    Range("train.accumulate", 1, MOST),
     Range("train.clip", 0),  # 0 is none
     Range("train.ema", 0, 1),
     Range("train.unfolded_share", 0, 1),
-    Range("train.checkpoint_every", 1),
-    Range("train.evaluate_every", 1),
+    Range("train.checkpoint_every", 1, MOST),
+    Range("train.evaluate_every", 1, MOST),
     Range("train.keep", 1),
-    Range("data.batch", 1),
-    Range("data.lr_crop", 1),
-    Range("data.workers", 0),
+    Range("data.batch", 1, LARGE),
+    Range("data.lr_crop", 1, LARGE),
+    Range("data.workers", 0, LARGE),
     Range("adversarial.weight", 0),
     Range("adversarial.d_steps", 1),
     Range("adversarial.start", 0),
@@ -133,6 +141,7 @@ def check(recipe: Recipe, where: str) -> None:
     for registry, use in plugins(recipe):
         try:
             registry.check_use(use)
+            spelling.check(registry, use)
         except SrzooError as error:
             raise type(error)(f"{where}: {error.what}", error.fix) from error
     _refuse(faults(recipe, RULES), where)

@@ -8,12 +8,14 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from ..contracts import Module, PluginFacts, stated
+from ..contracts import Module, PluginFacts
+from ..contracts.optional import read
 from ..plugins import kinds
 from ..plugins.examples import CHANNELS
 from ..plugins.registry import Registry
-from ._promise import built
+from ._promise import a_kind, built
 
 N = TypeVar("N", bound=Module)
 
@@ -45,7 +47,7 @@ def cases_of(kind: str, name: str) -> list[Case]:
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
         return [Case(name)]
-    examples = cast("object", stated(target, PluginFacts).examples)
+    examples = cast("object", read(target, "examples", PluginFacts.examples, Any))
     if kind == "block" and not hasattr(target, "examples"):
         examples = ({"channels": CHANNELS},)
     fine = isinstance(examples, tuple | list) and all(
@@ -62,7 +64,25 @@ def seeded(registry: Registry[N], case: Case, seed: int = 0) -> N:
         net = built(registry.kind, case)
     kind = type(cast("object", net)).__name__
     assert isinstance(net, nn.Module), f"{case} is a {kind}: write `class {kind}(nn.Module)`"
+    lazy = any(is_lazy(each) for each in [*net.parameters(), *net.buffers()])
+    assert not lazy, f"{case} has lazy layers: give them their sizes, so that it can be saved"
     return cast("Any", net.eval())
+
+
+def sets_no_seed(registry: Registry[N], case: Case) -> None:
+    """Weights come from torch's chance as it is, which the seed of a run sets.
+
+    Raises:
+        AssertionError: building it leaves the same chance behind, whatever was there before.
+    """
+    after: list[Tensor] = []
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        for seed in (1, 2):
+            torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+            built(registry.kind, case)
+            after.append(torch.get_rng_state())
+    same = torch.equal(*after)
+    assert not same, f"{case} sets torch's seed: leave out manual_seed, the run has one"
 
 
 def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tensor:
@@ -74,6 +94,8 @@ def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tenso
 def go_back(case: Case, y: Tensor) -> None:
     """A backward pass from the mean square of what a network gave."""
     mend = "leave out detach, no_grad and what has no gradient"
+    what = f"{case} in training mode gave {a_kind(y)}: it gives a tensor, as in eval mode"
+    assert isinstance(cast("object", y), Tensor), what
     assert y.requires_grad, f"{case} gives its weights no gradient: {mend}"
     torch.autograd.backward(y.square().mean())
 

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import os
+import random
 import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from ..common.interrupts import interruptible
 from ..errors import BrokenPluginError, DeviceError, PluginError, SrzooError
 from ..plugins import importing, kinds, manners
 
 if TYPE_CHECKING:
     from ._case import Case
 
+C = TypeVar("C", bound=Callable[..., None])
+IMPORT = "cannot be imported"
 CONTRACTS = "srzoo.contracts"
 HERE = Path(__file__).parent
 UNSET = ("engine", "export-format", "importer")
 """Kinds that no recipe gives arguments to."""
+MENDS = (
+    (r"Unsupported dtype|not implemented for '(BFloat16|Half)'",
+     "Compute that part in float32: `f(x.float()).to(x.dtype)`"),
+    (r"numpy\(\)|ScalarType", "Compute it with torch, not with numpy"),
+    (r"before Module.__init__", "Write `super().__init__()` as its first line"),
+    (r"same dtype|should be the same|expected scalar type|BFloat16|must match.*dtype",
+     "Make constants in the type of what is given: `x.new_tensor(...)`, or `register_buffer`"),
+    (r"leaf Variable|used in an in-?place|modified by an inplace",
+     "Work on a copy: no `inplace=True`, and no method that ends in _, on what is given"),
+    (r"view size is not compatible", "Write `reshape` for `view`: what is given may be turned"),
+    (r"'NoneType' object is not callable", "What it has to return is None: write `return`"),
+    (r"same device",
+     "Make constants where the input is: `x.new_tensor(...)`, or `register_buffer`"),
+)  # fmt: skip
+"""What mends an error of torch, by its text."""
 
 
 class ContractError(AssertionError):
@@ -52,11 +74,18 @@ class ContractError(AssertionError):
 def suite(kind: str, *checks: Callable[[Case], None]) -> tuple[Callable[[Case], None], ...]:
     """The checks of a kind, the rules for every plugin first; each raises a ContractError."""
 
+    @basic
     def follows_the_rules(case: Case) -> None:
         """It can be imported, names and annotates each argument, and has a docstring."""
         _rules(kind, case)
 
     return tuple(_told(kind, check) for check in (follows_the_rules, *checks))
+
+
+def basic(check: C) -> C:
+    """Mark a check without which the others say nothing."""
+    check.__dict__["basic"] = True
+    return check
 
 
 def run_all(checks: Iterable[Callable[[Case], None]], case: Case) -> None:
@@ -90,7 +119,7 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
     ``SystemExit`` and a ``KeyboardInterrupt`` that nobody sent, too. What says that it is skipped
     passes: a ``DeviceError``, and what pytest raises.
     """
-    with importing.signals_noted() as noted:
+    with interruptible() as noted:
         try:
             yield
         except (ContractError, DeviceError, MemoryError):
@@ -110,7 +139,16 @@ def _sentence(case: Case, what: str, error: BaseException) -> str:
         error = error.__cause__
     if isinstance(error, SrzooError):
         return f"{case}: {error}"
-    return f"{case} fails at {what!r}: {importing.described(error)}"
+    said = importing.described(error)
+    if said == type(error).__name__ and (frames := traceback.extract_tb(error.__traceback__)):
+        said += f" in `{frames[-1].line}`"
+    return f"{case} fails at {what!r}: {said}{mend_of(error)}"
+
+
+def mend_of(error: BaseException) -> str:
+    """What mends an error of torch, after a full stop; empty if nobody knows."""
+    known = (mend for text, mend in MENDS if re.search(text, str(error)))
+    return next((f". {mend}" for mend in known), "")
 
 
 def _raised_in(error: BaseException) -> Path:
@@ -120,12 +158,26 @@ def _raised_in(error: BaseException) -> Path:
 
 def _place(kind: str, case: Case, said: str, error: BaseException) -> tuple[str, int]:
     """The author's line: where it failed, or that of the attribute, or of the class."""
+    if IMPORT in said and (lines := _of_an_import(error)):
+        return lines[-1].filename, lines[-1].lineno or 0
     with contextlib.suppress(Exception):  # a class of somebody else may answer with anything
         target: Any = kinds.kind(kind).get(case.name)
+        target = getattr(target, "callback", None) or target  # of a command
         if frame := _own_frame(target, error):
             return frame.filename, frame.lineno or 0
         return line_of(target, _attribute(said))
     return "", 0
+
+
+def _of_an_import(error: BaseException) -> list[traceback.FrameSummary]:
+    """The author's lines of an import that failed: what follows srzoo's own and importlib's."""
+    while not isinstance(error, PluginError):
+        if error.__cause__ is None:
+            return []
+        error = error.__cause__
+    frames = traceback.extract_tb(error.__cause__ and error.__cause__.__traceback__)
+    machinery = str(HERE.parent), "<frozen", str(Path(importlib.__file__ or "").parent)
+    return [frame for frame in frames if not frame.filename.startswith(machinery)]
 
 
 def _own_frame(target: Any, error: BaseException) -> traceback.FrameSummary | None:
@@ -169,13 +221,17 @@ def _rules(kind: str, case: Case) -> None:
     try:
         target: object = registry.get(case.name)
     except PluginError as error:
-        raise AssertionError(f"{case}: {error}") from error
+        if error.__cause__ is None:
+            raise AssertionError(f"{case}: {error}") from error
+        mend = "correct it, or its entry point in pyproject.toml"
+        reason = importing.described(error.__cause__)
+        raise AssertionError(f"{case} {IMPORT}: {reason}: {mend}") from error
     if kind in ("card", "command"):
         return  # a package, and an object of click
     broken = manners.broken_rules(target)
     if kind not in UNSET:
         broken += manners.unannotated(registry.get(case.name))
-    assert not broken, f"{case} {'; it '.join(broken)}"
+    assert not broken, f"{case} {'; '.join(broken)}"
 
 
 def built(kind: str, case: Case, **more: Any) -> Any:
@@ -189,7 +245,8 @@ def built(kind: str, case: Case, **more: Any) -> Any:
         return registry.build({"name": case.name, **case.args}, **more)
     except BrokenPluginError as error:
         reason = importing.described(error.__cause__) if error.__cause__ else str(error)
-        raise AssertionError(f"{case} cannot be built: {reason}") from error
+        mend = mend_of(error.__cause__ or error)
+        raise AssertionError(f"{case} cannot be built: {reason}{mend}") from error
     except DeviceError:
         raise
     except SrzooError as error:
@@ -199,7 +256,8 @@ def built(kind: str, case: Case, **more: Any) -> Any:
 
 def a_kind(thing: object) -> str:
     """What something is, in a sentence."""
-    return "None" if thing is None else f"a {type(thing).__name__}"
+    name = type(thing).__name__
+    return "None" if thing is None else f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def has(case: Case, thing: object, name: str, mend: str) -> Any:
@@ -224,10 +282,66 @@ def has(case: Case, thing: object, name: str, mend: str) -> Any:
 def can(case: Case, thing: object, name: str, mend: str) -> None:
     """Whether it has a method that a contract asks for; one that a contract itself brings is none.
 
+    Args:
+        case: what is tried.
+        thing: what it built.
+        name: of the method.
+        mend: what to write; it is called with what stands there after ``self``.
+
     Raises:
-        AssertionError: there is none.
+        AssertionError: there is none, or it cannot be called so.
     """
     method = getattr(thing, name, None)
     inherited = (getattr(method, "__module__", None) or "").startswith(CONTRACTS)
     assert callable(method), f"{case} has no method {name}: {mend}"
     assert not inherited, f"{case} has no method {name} of its own: {mend}"
+    if written := re.search(rf"def {name}\(self(?:, ([^)]*))?\)", mend):
+        given = [each.partition("=")[0] for each in (written[1] or "").split(", ") if each]
+        takes(case, method, name, given, mend)
+
+
+def takes(case: Case, method: Any, name: str, given: list[str], mend: str) -> None:
+    """Whether a method can be called with so many arguments, by place.
+
+    Raises:
+        AssertionError: it cannot.
+    """
+    try:
+        signature = inspect.signature(method)
+    except ValueError:
+        return  # made in another language
+    try:
+        signature.bind(*given)
+    except TypeError:
+        own = f"({', '.join(signature.parameters)})"
+        raise AssertionError(
+            f"{case}.{name} takes {own}, and is called with ({', '.join(given)}): {mend}"
+        ) from None
+
+
+@contextlib.contextmanager
+def chance_left_alone(who: object, mend: str) -> Generator[None]:
+    """Whether what is done inside neither draws from nor seeds the chance that others draw from.
+
+    Raises:
+        AssertionError: the state of ``random``, ``numpy.random`` or torch is another after it.
+    """
+    import torch
+
+    def states() -> list[tuple[str, object]]:
+        mersenne: Any = np.random.get_state()
+        own = bytes(torch.get_rng_state().numpy())
+        return [("random", random.getstate()), ("torch.random", own),
+                ("numpy.random", (bytes(mersenne[1]), mersenne[2:]))]  # fmt: skip
+
+    kept = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        for draw in (random.random, np.random.random, lambda: torch.rand(1)):
+            draw()  # now it is as no seed has left it
+        before = states()
+        yield
+        after = states()
+    random.setstate(kept[0])
+    np.random.set_state(kept[1])
+    moved = [name for (name, now), (_, old) in zip(after, before, strict=True) if now != old]
+    assert not moved, f"{who} draws from {moved[0]}, or seeds it, which others draw from: {mend}"

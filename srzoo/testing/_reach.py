@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..contracts import multiple_of, on_grid
 from ..plugins.importing import described
 from ._case import Case, picture
-from ._promise import a_kind, has
+from ._promise import a_kind, chance_left_alone, has, mend_of
 
 ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to say so: write {}"
 """What mends a network whose values go by where a picture begins."""
@@ -61,31 +62,59 @@ def fitting(net: object, height: int, width: int, batch: int = 1, channels: int 
     return picture(on_grid(height, multiple), on_grid(width, multiple), batch, channels)
 
 
-def ran(case: Case, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def ran(
+    case: Case,
+    run: Callable[[Tensor], Tensor],
+    x: Tensor,
+    fresh: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """What a network makes of a picture; if it fails, perhaps for its size.
 
+    Args:
+        case: what is tried.
+        run: the network.
+        x: B x C x H x W.
+        fresh: the same network, newly built.
+
     Raises:
-        AssertionError: it fails, and does so for the size; or it gives something else back.
+        AssertionError: it fails, and does so for the size, the number of pictures, how they lie in
+            memory, or what ran before; or it gives something else back.
     """
     try:
         y: object = run(x)
     except Exception as error:
-        if mend := _mend(run, x, error):
+        if mend := _mend(run, x, error, fresh):
             size, reason = "x".join(map(str, x.shape[2:])), described(error).splitlines()[0]
-            raise AssertionError(f"{case} fails on {size} pixels: {reason}. {mend}") from error
+            said = f"{case} fails on {size} pixels: {reason.rstrip('.')}. {mend}"
+            raise AssertionError(said) from error
         raise
     assert isinstance(y, Tensor), f"{case} gave {a_kind(y)}: it gives the picture, a tensor"
     return y
 
 
-def _mend(run: Callable[[Tensor], Tensor], x: Tensor, error: Exception) -> str:
+def _mend(
+    run: Callable[[Tensor], Tensor],
+    x: Tensor,
+    error: Exception,
+    fresh: Callable[[Tensor], Tensor] | None,
+) -> str:
     """What mends a network that fails on a size; empty if it fails on all."""
 
-    def runs(height: int, width: int) -> bool:
+    def takes(x: Tensor, run: Callable[[Tensor], Tensor] = run) -> bool:
         with contextlib.suppress(Exception), torch.no_grad():
-            run(x.new_zeros(len(x), x.shape[1], height, width))
+            run(x)
             return True
         return False
+
+    def runs(height: int, width: int) -> bool:
+        return takes(x.new_zeros(len(x), x.shape[1], height, width))
+
+    if fresh and takes(x, fresh):
+        return "Newly built it does not: keep nothing of a picture for the next one"
+    if not x.is_contiguous() and takes(x.contiguous()):
+        return "It is a part of a picture, or turned: write `reshape` for `view`"
+    if len(x) > 1 and takes(x[:1]):
+        return "One picture alone it takes: write `x.shape[0]` where it says 1"
 
     if runs(WIDE[1], WIDE[1]):
         if "adding" in str(error):  # torch: "Padding size should be less than ..."
@@ -96,6 +125,88 @@ def _mend(run: Callable[[Tensor], Tensor], x: Tensor, error: Exception) -> str:
     sides = (cell for cell in range(2, 2 * CELLS + 1) if runs(cell, 3 * cell) and runs(cell, cell))
     cell = next(sides, None)
     return ON_A_GRID.format(f"multiple = {cell or 'N'}, its period in LR pixels")
+
+
+def same_each_time(
+    case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor, said: str
+) -> None:
+    """In eval mode the same picture gives the same values, and no state changes.
+
+    Raises:
+        AssertionError: it does not; ``said`` is what the sentence begins with.
+    """
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with chance_left_alone(case, "in eval mode a network draws no chance"):
+        first, again = run(x), run(x)
+    mend = "dropout and noise are for train mode, and nothing is kept of a picture"
+    assert torch.equal(first, again), f"{said} is not deterministic in eval mode: {mend}"
+    for name, tensor in net.state_dict().items():
+        same = torch.equal(tensor, before[name])
+        assert same, f"{said} changes {name} in eval mode: do so where `self.training` is true"
+
+
+def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said: str) -> None:
+    """A picture gives the same values alone, in a batch, and however it lies in memory.
+
+    Args:
+        case: what is tried.
+        run: the network in eval mode.
+        x: at least two pictures.
+        said: what the sentence begins with.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    want = run(x)
+    limit = 1e-4 * max(1.0, float(want.abs().max()))
+    alone = run(x[:1])
+    mend = "in eval mode what it makes of one does not depend on the others (batch statistics?)"
+    same = float((alone - want[:1]).abs().max()) <= limit
+    assert same, f"{said} gives other values for a picture in a batch than alone: {mend}"
+    for turned in (
+        x.contiguous(memory_format=torch.channels_last),
+        x.transpose(2, 3).contiguous().transpose(2, 3),
+    ):
+        y = ran(case, run, turned)
+        mend = "write `reshape` for `view`, and leave out `as_strided`"
+        same = float((y - want).abs().max()) <= limit
+        assert same, f"{said} goes by how a picture lies in memory: {mend}"
+
+
+def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    """A network made float64 or bfloat16 takes and gives that; the input stays as it is.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        net.to(dtype)
+        given = x.to(dtype)
+        before = given.clone()
+        try:
+            y = run(given)
+        except Exception as error:
+            name, reason = str(dtype).removeprefix("torch."), described(error).splitlines()[0]
+            mend = mend_of(error) or ". It works in the type that its weights have"
+            said = f"{case} fails when it is made {name}: {reason.rstrip('.')}{mend}"
+            raise AssertionError(said) from error
+        mend = "leave out `.float()`, and make constants in the input's type"
+        assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}: {mend}"
+        same = torch.equal(given, before)
+        assert same, f"{case} changed its input in place: work on a copy"
+
+
+def can_be_copied(case: Case, net: object) -> None:
+    """Averaged weights and folded networks are made of deep copies.
+
+    Raises:
+        AssertionError: it cannot be copied.
+    """
+    try:
+        copy.deepcopy(net)
+    except Exception as error:
+        mend = "keep locks, files and generators out of its attributes"
+        raise AssertionError(f"{case} cannot be copied: {described(error)}: {mend}") from error
 
 
 def same_wherever_it_begins(
@@ -222,6 +333,8 @@ def reach_is_not_too_large(case: Case, net: Any, runs: Runs, channels: int = 3) 
     if stated is None or stated > FAR:
         return
     away = _spread_at(net, runs, channels, stated)
+    if away < 0:
+        return  # the output does not depend on the input, which is told elsewhere
     if stated > away + multiple_of(net) - 1:
         raise AssertionError(_write(case, stated, away))
 

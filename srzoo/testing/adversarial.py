@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..contracts import Pair
 from ._case import Case, picture
-from ._promise import built, can, run_all, suite
+from ._pairs import left_alone, scalar
+from ._promise import basic, built, can, run_all, suite
 
 
 class Brightness(nn.Module):
@@ -27,6 +28,10 @@ class Brightness(nn.Module):
         return self.slope * (y.mean((1, 2, 3), keepdim=True) - 0.5)
 
 
+SLIGHT = 1e-5
+"""A slope at which a penalty on the gradient is the same however many logits are added up."""
+
+
 def _loss(case: Case) -> Any:
     return built("adversarial-loss", case)
 
@@ -37,28 +42,33 @@ def _pair(made: float, real: float = 0.7) -> Pair:
     return Pair(lr=picture(3, 3, 3), hr=real + noise.flip(3), sr=sr)
 
 
+@basic
 def two_scalars(case: Case) -> None:
-    """Both players get a finite number."""
+    """Both players get a finite number; the pair stays as it was."""
     for name in ("for_generator", "for_discriminator"):
         can(case, _loss(case), name, f"write `def {name}(self, discriminator, pair)`")
-    for value in (
-        _loss(case).for_generator(Brightness(), _pair(0.3)),
-        _loss(case).for_discriminator(Brightness(), _pair(0.3)),
-    ):
-        found: object = value
-        assert isinstance(found, Tensor), f"{case} gave a {type(found).__name__}, and no tensor"
-        assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}"
-        assert value.isfinite(), f"{case} gave {value}"
+    for name in ("for_generator", "for_discriminator"):
+        pair = _pair(0.3)
+        pair = pair if name == "for_generator" else pair.detach()
+        with left_alone(case, pair):
+            value: object = getattr(_loss(case), name)(Brightness(), pair)
+        scalar(case, value, f".{name}")
 
 
 def the_generator_wants_to_look_real(case: Case) -> None:
     """Its loss falls as SR looks more real, and its gradient leads there."""
     loss = _loss(case)
     values = [float(loss.for_generator(Brightness(), _pair(x)).detach()) for x in (0.3, 0.5, 0.7)]
-    assert values[0] > values[1] > values[2], f"{case}: for the generator {values}"
+    told = ", ".join(f"{value:g}" for value in values)
+    mend = "it falls as the discriminator takes pair.sr for real: is its sign the other one?"
+    falls = values[0] > values[1] > values[2]
+    assert falls, f"{case}.for_generator gave {told} as SR looks more real: {mend}"
     pair = _pair(0.3)
-    loss.for_generator(Brightness(), pair).backward()
-    assert pair.sr.grad is not None, f"{case} gives the generator no gradient"
+    value = loss.for_generator(Brightness(), pair)
+    mend = "compute it from pair.sr, without detach"
+    assert value.requires_grad, f"{case} gives the generator no gradient: {mend}"
+    value.backward()
+    assert pair.sr.grad is not None, f"{case} gives the generator no gradient: {mend}"
     assert pair.sr.grad.mean() < 0, f"{case}: the generator's gradient leads away from real"
 
 
@@ -69,9 +79,14 @@ def the_discriminator_wants_to_tell(case: Case) -> None:
         float(loss.for_discriminator(Brightness(), _pair(made, real)).detach())
         for made, real in ((0.3, 0.7), (0.7, 0.3))
     )
-    assert right < wrong, f"{case}: for the discriminator {right} if right, {wrong} if wrong"
+    mend = "it falls as logits of pair.hr rise, and those of pair.sr sink: are signs the other way?"
+    said = f"{case}.for_discriminator gave {right:g} if it is right, {wrong:g} if it is wrong"
+    assert right < wrong, f"{said}: {mend}"
     unsure = Brightness(slope=0.1)
-    loss.for_discriminator(unsure, _pair(0.3).detach()).backward()
+    value = loss.for_discriminator(unsure, _pair(0.3).detach())
+    mend = "compute it from what the discriminator gives, without detach"
+    assert value.requires_grad, f"{case} gives the discriminator no gradient: {mend}"
+    value.backward()
     assert unsure.slope.grad is not None, f"{case} gives the discriminator no gradient"
     assert unsure.slope.grad < 0, f"{case}: the discriminator's gradient leads away from telling"
 
@@ -86,7 +101,7 @@ def a_frozen_discriminator_stays(case: Case) -> None:
 
 
 def maps_and_vectors_alike(case: Case) -> None:
-    """Logits B x 1 and B x 1 x h x w of one value count the same."""
+    """Logits B x 1 and B x 1 x h x w of one value count the same, whatever chance it draws."""
 
     class Map(Brightness):
         def forward(self, y: Tensor) -> Tensor:
@@ -96,9 +111,16 @@ def maps_and_vectors_alike(case: Case) -> None:
         def forward(self, y: Tensor) -> Tensor:
             return super().forward(y).flatten(1)
 
+    def of(player: str, kind: type[Brightness]) -> Tensor:
+        with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+            torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+            return getattr(_loss(case), player)(kind(SLIGHT), _pair(0.4)).detach()
+
+    mend = "average over batch and places: `.mean()`"
     for player in ("for_generator", "for_discriminator"):
-        a, b = (getattr(_loss(case), player)(kind(), _pair(0.4)).detach() for kind in (Map, Vector))
-        assert torch.allclose(a, b), f"{case}.{player} gives {float(a)} for maps, {float(b)} else"
+        a, b = of(player, Map), of(player, Vector)
+        said = f"{case}.{player} gives {float(a):g} for maps, {float(b):g} for one logit"
+        assert torch.allclose(a, b, rtol=1e-4), f"{said}: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
-from ..contracts import Block
+from ..contracts import Block, nn_module
 from ..plugins import kinds
-from ._case import Case, go_back, seeded, unreached
-from ._promise import run_all, suite
+from ._case import Case, go_back, seeded, sets_no_seed, unreached
+from ._promise import basic, run_all, suite, takes
 from ._reach import (
+    can_be_copied,
     fitting,
     grid,
+    keeps_type,
     least,
     ran,
     reach_is_not_too_large,
     reach_is_not_too_small,
+    same_by_itself,
+    same_each_time,
     same_wherever_it_begins,
     states_its_reach,
 )
@@ -27,9 +32,10 @@ def _module(case: Case) -> Block:
 
 
 def _features(case: Case, net: object, height: int, width: int) -> torch.Tensor:
-    return fitting(net, height, width, 2, case.args["channels"])
+    return 2 * fitting(net, height, width, 2, case.args["channels"]) - 1
 
 
+@basic
 def is_a_block(case: Case) -> None:
     """It is an ``nn.Module`` built with ``channels``, and states its ``reach``."""
     parameters = kinds.blocks.signature(case.name).parameters
@@ -39,23 +45,31 @@ def is_a_block(case: Case) -> None:
     assert fine, f"{case}: arguments have no channels: write `examples = ({{'channels': 8}},)`"
     net = _module(case)
     grid(case, net)
+    write = "write `def forward(self, x)`"
+    assert type(nn_module(net)).forward is not nn.Module.forward, f"{case} has no forward: {write}"
+    takes(case, nn_module(net).forward, "forward", ["x"], write)
     states_its_reach(case, net, case.args["channels"])
 
 
+@basic
 @torch.no_grad()
 def keeps_the_shape(case: Case) -> None:
     """Any size on the grid, down to one cell, comes out as it went in, in both modes."""
-    net = _module(case)
+    net, again = _module(case), _module(case)
     for training in (False, True):
         net.train(training)
         for height, width in ((6, 5), (1, 7), (1, 1)):
             x = _features(case, net, *least(net, height, width))
             before = x.clone()
-            y = ran(case, net, x)
+            y = ran(case, net, x, again)
             shapes = f"{tuple(y.shape)} of {tuple(x.shape)}"
             assert y.shape == x.shape, f"{case} made {shapes}: a block keeps the shape"
             assert y.dtype == x.dtype, f"{case} turned {x.dtype} into {y.dtype}"
-            assert torch.equal(x, before), f"{case} changed its input in place"
+            same = torch.equal(x, before)
+            assert same, f"{case} changed its input in place: work on a copy, no `inplace=True`"
+            fine = y.isfinite().all() and net(0 * x).isfinite().all()
+            mend = "what it divides by may be zero"
+            assert fine, f"{case} gave values that are not finite: {mend}"
 
 
 @torch.no_grad()
@@ -80,12 +94,27 @@ def reach_is_no_larger(case: Case) -> None:
     reach_is_not_too_large(case, net, [(net, 1)], case.args["channels"])
 
 
+@basic
 @torch.no_grad()
 def deterministic_in_eval(case: Case) -> None:
-    """In eval mode the same features give the same values."""
+    """In eval mode the same features give the same values, alone and in a batch."""
     net = _module(case)
-    x = _features(case, net, *least(net, 6, 5))
-    assert torch.equal(net(x), net(x)), f"{case} is not deterministic"
+    x = _features(case, net, *least(net, 6, 9))
+    same_each_time(case, net, net, x, str(case))
+    same_by_itself(case, net, x, str(case))
+
+
+@torch.no_grad()
+def keeps_dtype(case: Case) -> None:
+    """Made float64 or bfloat16, it gives what it is given."""
+    net = _module(case)
+    keeps_type(case, net, net, _features(case, net, *least(net, 6, 5)))
+
+
+def built_of_the_runs_chance(case: Case) -> None:
+    """Building it sets no seed; what is built can be copied."""
+    sets_no_seed(kinds.blocks, case)
+    can_be_copied(case, _module(case))
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
@@ -93,7 +122,9 @@ def gradients_reach_every_parameter(case: Case) -> None:
     net = _module(case).train()
     x = _features(case, net, *least(net, 6, 5)).requires_grad_()
     go_back(case, net(x))
-    assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
+    names = ", ".join(unreached(net))
+    mend = "leave out what forward does not use, or write `requires_grad_(False)`"
+    assert not names, f"{case}: no gradient reaches {names}: {mend}"
     assert x.grad is not None, f"{case}: no gradient reaches the input"
 
 
@@ -105,17 +136,20 @@ def survives_its_state_dict(case: Case) -> None:
     net(x)
     copy = seeded(kinds.blocks, case, seed=1)
     copy.load_state_dict(net.state_dict(), strict=True)
-    assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading"
+    mend = "constants that are drawn or learned belong into `register_buffer`"
+    assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
     "block",
     is_a_block,
     keeps_the_shape,
+    deterministic_in_eval,
     reach_bounds_the_receptive_field,
     same_wherever_a_picture_begins,
     reach_is_no_larger,
-    deterministic_in_eval,
+    keeps_dtype,
+    built_of_the_runs_chance,
     gradients_reach_every_parameter,
     survives_its_state_dict,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -10,13 +11,14 @@ import click
 from ..plugins import kinds
 from ..plugins.plugin import OWN_DIST
 from ._case import Case
-from ._promise import run_all, suite
+from ._promise import basic, run_all, suite
 
 
 def _command(case: Case) -> Any:
     return kinds.commands.get(case.name)
 
 
+@basic
 def is_a_command(case: Case) -> None:
     """It is a ``click.Command``, or a group of them."""
     found: object = _command(case)
@@ -26,12 +28,47 @@ def is_a_command(case: Case) -> None:
 
 
 def has_help(case: Case) -> None:
-    """Its docstring says what it does, and ``--help`` can be printed."""
-    command = _command(case)
+    """Its docstring says what it does, and ``--help`` can be printed; of its commands, too."""
     mend = "write a docstring, which becomes its help"
-    assert (command.help or "").strip(), f"{case} has no help: {mend}"
-    with click.Context(command, info_name=case.name) as context:
-        command.get_help(context)
+    for name, command in _all(case, _command(case), case.name):
+        assert (command.help or "").strip(), f"{case}: {name} has no help: {mend}"
+        with click.Context(command, info_name=name) as context:
+            command.get_help(context)
+
+
+def takes_its_options(case: Case) -> None:
+    """Its function takes what its options and arguments give."""
+    for name, command in _all(case, _command(case), case.name):
+        function = command.callback
+        assert function or type(command) is not click.Command, f"{case}: {name} does nothing"
+        if not function or hasattr(function, "__wrapped__"):
+            continue  # what is wrapped around it may take some, and give others
+        parameters = inspect.signature(function).parameters
+        if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+            continue
+        given = {each.name for each in command.params if each.expose_value and each.name}
+        if unknown := sorted(given - parameters.keys()):
+            mend = f"write `def {function.__name__}({', '.join([*parameters, *unknown])})`"
+            raise AssertionError(f"{case}: {name} has {unknown[0]}, which is not taken: {mend}")
+        needed = {n for n, each in parameters.items() if each.default is each.empty} - given
+        if needed:
+            missing = sorted(needed)[0]
+            mend = f"write `@click.option('--{missing}')`, or give it a default"
+            raise AssertionError(f"{case}: {name} gets no {missing}, and needs it: {mend}")
+
+
+def _all(case: Case, command: Any, name: str) -> Iterator[tuple[str, click.Command]]:
+    """A command, and those of a group."""
+    yield name, command
+    if isinstance(command, click.Group):
+        with click.Context(command, info_name=name) as context:
+            found = {
+                each: command.get_command(context, each) for each in command.list_commands(context)
+            }
+        assert found, f"{case}: {name} is a group without commands: write `@{name}.command()`"
+        for each, inner in found.items():
+            assert inner, f"{case}: {name} lists {each}, and has no such command"
+            yield from _all(case, inner, f"{name} {each}")
 
 
 def its_name_is_free(case: Case) -> None:
@@ -43,7 +80,7 @@ def its_name_is_free(case: Case) -> None:
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
-    "command", is_a_command, has_help, its_name_is_free
+    "command", is_a_command, has_help, takes_its_options, its_name_is_free
 )
 
 

@@ -12,10 +12,18 @@ import numpy as np
 
 from ..contracts import Dataset, Described, KeyedPictures, NamedPictures, Sample, SizedPictures
 from ..contracts.optional import described
-from ..plugins import arguments, kinds
+from ..plugins import arguments, importing, kinds
 from ._case import Case
-from ._promise import built, suite
+from ._promise import a_kind, basic, built, chance_left_alone, suite
 
+ABILITIES = {
+    "name": "the name of a picture",
+    "key": "what changes when a picture does",
+    "size": "height and width of a picture",
+    "describe": "what cards say of it",
+    "fetch": "to download it",
+}
+"""Names that a dataset has for what srzoo asks, or not at all."""
 LOOKED_AT = 12
 """At how many samples a check looks, spread over the dataset."""
 
@@ -33,47 +41,66 @@ def _same(first: Sample, second: Sample) -> bool:
     return np.array_equal(first.lr, second.lr)
 
 
+@basic
 def has_pictures(dataset: Dataset) -> None:
     """It has a length, and an IndexError beyond it, so that ``for`` ends."""
     for name, given in (("__len__", "self"), ("__getitem__", "self, index")):
         write = f"write `def {name}({given})`"
         assert hasattr(dataset, name), f"{type(dataset).__name__} has no {name}: {write}"
     length = len(dataset)
-    assert length > 0, "the dataset is empty"
+    assert length > 0, "the dataset is empty: say where its pictures are, with arguments"
+    mend = "raise an IndexError, on which `for` ends"
     try:
         dataset[length]
     except IndexError:
-        return
-    raise AssertionError(f"dataset[{length}] of {length} pictures is no IndexError")
+        pass
+    except Exception as error:
+        said = f"dataset[{length}] of {length} pictures is {importing.described(error)}"
+        raise AssertionError(f"{said}: {mend}") from error
+    else:
+        raise AssertionError(f"dataset[{length}] of {length} pictures is no IndexError: {mend}")
+    dataset[0]
+    lengths = {length, *(len(dataset) for _ in range(3))}
+    assert len(lengths) == 1, f"len(dataset) changes: it was {sorted(lengths)}"
 
 
+@basic
 def gives_samples(dataset: Dataset) -> None:
     """Each item is a Sample with uint8 H x W x 3 pictures, LR a whole part of HR."""
     for index in _some(dataset):
-        sample = dataset[index]
-        assert isinstance(sample, Sample), f"dataset[{index}] is a {type(sample).__name__}"
-        assert isinstance(sample.name, str), f"dataset[{index}].name is {sample.name!r}"
-        assert sample.name, f"dataset[{index}] has no name"
+        with chance_left_alone(f"dataset[{index}]", "an item is one picture, whole"):
+            sample = dataset[index]
+        mend = "return `Sample(name, hr, lr)` of srzoo.contracts"
+        assert isinstance(sample, Sample), f"dataset[{index}] is {a_kind(sample)}: {mend}"
+        mend = "a name is a text, and each picture has its own"
+        assert isinstance(sample.name, str), f"dataset[{index}].name is {sample.name!r}: {mend}"
+        assert sample.name, f"dataset[{index}] has no name: {mend}"
         for title, picture in (("hr", sample.hr), ("lr", sample.lr)):
             if picture is None and title == "lr":
                 continue
-            assert isinstance(picture, np.ndarray), f"{sample.name}: {title} is no array"
+            is_one = isinstance(picture, np.ndarray)
+            kind = a_kind(picture)
+            assert is_one, f"{sample.name}: {title} is {kind}: give an array of numpy, H x W x 3"
             facts = f"{sample.name}: {title} is {picture.dtype} {picture.shape}"
-            assert picture.dtype == np.uint8, f"{facts}, not uint8"
+            assert picture.dtype == np.uint8, f"{facts}, not uint8: give levels of 0..255"
             assert picture.ndim == 3, f"{facts}, not H x W x 3"
             assert picture.shape[2] == 3, f"{facts}, not H x W x 3"
             assert picture.size, f"{facts}, which is empty"
         if sample.lr is not None:
             high, low = sample.hr.shape[:2], sample.lr.shape[:2]
             scale = high[0] // low[0]
-            assert high == (scale * low[0], scale * low[1]), f"{sample.name}: {low} in {high}"
+            what = f"{sample.name}: hr is {high[0]}x{high[1]}, and lr {low[0]}x{low[1]}"
+            mend = "hr is so many times lr, a whole number, the same both ways: cut it"
+            fine = high == (scale * low[0], scale * low[1])
+            assert fine, f"{what}: {mend}"
 
 
 def names_are_unique(dataset: Dataset) -> None:
     """No two of the samples that are looked at share a name."""
     names = [dataset[index].name for index in _some(dataset)]
     twice = {name for name in names if names.count(name) > 1}
-    assert not twice, f"several pictures are called {', '.join(sorted(twice))}"
+    mend = "put the folder into the name"
+    assert not twice, f"several pictures are called {', '.join(sorted(twice))}: {mend}"
 
 
 def same_every_time(dataset: Dataset) -> None:
@@ -100,14 +127,24 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
         f"{type(dataset).__name__} states no fingerprint: {mend}"
     )
     before = dataset.fingerprint
-    assert isinstance(before, str), f"the fingerprint is {before!r}"
-    assert before, "the fingerprint is empty"
+    if callable(before):
+        raise AssertionError("fingerprint is a method: write `@property` over it")
+    assert isinstance(before, str), f"the fingerprint is {before!r}: {mend}"
+    assert before, f"the fingerprint is empty: {mend}"
     dataset[0]
-    assert dataset.fingerprint == before, "the fingerprint changes although no picture does"
+    mend = "make it of names, sizes and times of change; not of clocks, chance or `hash`"
+    same = dataset.fingerprint == before
+    assert same, f"the fingerprint changes although no picture does: {mend}"
 
 
 def tells_the_truth(dataset: Dataset) -> None:
     """What it tells without decoding, if it does, is what comes out."""
+    for name, what in ABILITIES.items():
+        ability: object = getattr(dataset, name, None)
+        kind = a_kind(ability)
+        fine = ability is None or callable(ability)
+        mend = f"srzoo asks `{name}(...)`, {what}: call it otherwise"
+        assert fine, f"{type(dataset).__name__}.{name} is {kind}, and no method: {mend}"
     keys: list[object] = []
     for index in _some(dataset):
         sample = dataset[index]
@@ -130,12 +167,19 @@ def several_threads_may_read_it(dataset: Dataset) -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(dataset.__getitem__, places))
     for first, second in zip(alone, together, strict=True):
-        assert _same(first, second), f"{first.name} is another when several threads read"
+        same = _same(first, second)
+        mend = "keep nothing of an item in `self`, and open files in `__getitem__`"
+        assert same, f"{first.name} is another when several threads read: {mend}"
 
 
 def goes_to_another_process(dataset: Dataset) -> None:
     """A pickled copy, as a loader's worker gets it, gives the same."""
-    copy: Dataset = pickle.loads(pickle.dumps(dataset))
+    mend = "open files in `__getitem__`, and keep no locks or lambdas in `self`"
+    try:
+        copy: Dataset = pickle.loads(pickle.dumps(dataset))
+    except Exception as error:
+        what = f"the dataset cannot go to another process: {importing.described(error)}"
+        raise AssertionError(f"{what}: {mend}") from error
     assert len(copy) == len(dataset), "a pickled copy has another length"
     assert copy.fingerprint == dataset.fingerprint, "a pickled copy has another fingerprint"
     assert _same(copy[0], dataset[0]), "a pickled copy gives another picture"
@@ -208,7 +252,22 @@ def describes_what_is_in_it(case: Case) -> None:
     describes_itself(built("dataset", case), {**defaults, **case.args})
 
 
+def same_when_it_is_built_again(case: Case) -> None:
+    """The same arguments give the same pictures, in the same order, with the same fingerprint."""
+    one, other = (built("dataset", case) for _ in range(2))
+    mend = "sort what is listed, and draw from a seed of its own"
+    for index in _some(one):
+        same = len(one) == len(other) and _same(one[index], other[index])
+        assert same, f"{case}: newly built, dataset[{index}] is another picture: {mend}"
+    mend = "make the fingerprint of names, sizes and times of change; not of chance or `hash`"
+    same = one.fingerprint == other.fingerprint
+    assert same, f"{case}: newly built, it has another fingerprint: {mend}"
+
+
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
-    "dataset", *map(_of_a_case, DATASET_CHECKS), describes_what_is_in_it
+    "dataset",
+    *map(_of_a_case, DATASET_CHECKS),
+    same_when_it_is_built_again,
+    describes_what_is_in_it,
 )
 """The same of one that is installed, and can be built with its ``examples``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +12,7 @@ from PIL import Image
 from ..contracts import Degradation
 from ..plugins.importing import described
 from ._case import Case
-from ._promise import a_kind, built, can, has, run_all, suite
+from ._promise import a_kind, basic, built, can, chance_left_alone, has, run_all, suite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SCALES = (2, 3, 4)
 FILTERS = tuple(filter_ for filter_ in Image.Resampling if filter_ != Image.Resampling.NEAREST)
+WRAPPED = 60.0
+"""Levels by which black or white may change, as by strong noise that is clipped."""
 CLEAN = 2.0
 """Levels, on average, by which a clean LR picture may differ from those of all these filters."""
 
@@ -44,6 +47,7 @@ def _result(degradation: Degradation, hr: U8, scale: int, seed: int = 0) -> U8:
     return degradation(hr, scale, np.random.default_rng(seed))
 
 
+@basic
 def is_a_degradation(case: Case) -> None:
     """It says whether it draws chance, and is called with HR, a scale and where chance is from."""
     degradation = _degradation(case)
@@ -53,6 +57,7 @@ def is_a_degradation(case: Case) -> None:
     can(case, degradation, "__call__", "write `def __call__(self, hr, scale, rng)`")
 
 
+@basic
 def size_and_type(case: Case) -> None:
     """Uint8 H/scale x W/scale x 3 at scales 2, 3 and 4, down to a single LR pixel."""
     degradation = _degradation(case)
@@ -60,12 +65,20 @@ def size_and_type(case: Case) -> None:
         for height, width in ((24, 17), (7, 5), (1, 9), (1, 1)):
             hr = _photo(height * scale, width * scale)
             before = hr.copy()
-            found = _result(degradation, hr, scale)
+            try:
+                found = _result(degradation, hr, scale)
+            except Exception as error:
+                if (height, width) == (24, 17):
+                    raise
+                what = f"{case} fails on {hr.shape[1]}x{hr.shape[0]} at scale {scale}"
+                mend = "LR may be as small as one pixel"
+                raise AssertionError(f"{what}: {described(error)}: {mend}") from error
             kind = a_kind(found)
             fine = isinstance(cast("object", found), np.ndarray)
             assert fine, f"{case} gave {kind}: return an array of numpy"
             assert np.array_equal(hr, before), f"{case} changed hr in place: work on a copy"
-            assert found.dtype == np.uint8, f"{case} gave {found.dtype}, not uint8"
+            mend = "return `np.clip(lr, 0, 255).round().astype(np.uint8)`, of levels 0..255"
+            assert found.dtype == np.uint8, f"{case} gave {found.dtype}, not uint8: {mend}"
             want = (height, width, 3)
             assert found.shape == want, f"{case} x{scale} gave {found.shape}, not {want}"
 
@@ -101,22 +114,18 @@ def leaves_the_picture_alone(case: Case) -> None:
     assert np.array_equal(view, before), f"{case} changed its input in place"
 
 
+@basic
 def all_chance_comes_from_rng(case: Case) -> None:
-    """Equal seeds give equal pictures, whatever numpy's own random state is."""
+    """Equal seeds give equal pictures, and the program's own chance is left alone."""
     degradation = _degradation(case)
     hr = _photo(64, 48)
-    state = np.random.get_state()
-    try:
-        for seed in range(4):
-            np.random.seed(seed)
+    mend = "draw from rng alone, not from random, numpy.random or torch"
+    for seed in range(4):
+        with chance_left_alone(case, mend):
             first = _result(degradation, hr, 4, seed)
-            np.random.seed(seed + 99)
-            again = _result(_degradation(case), hr, 4, seed)
-            mend = "draw from rng alone, not from random, numpy.random or torch"
-            same = np.array_equal(first, again)
-            assert same, f"{case} uses chance that is not rng's: {mend}"
-    finally:
-        np.random.set_state(state)
+        again, twice = _result(_degradation(case), hr, 4, seed), _result(degradation, hr, 4, seed)
+        same = np.array_equal(first, again) and np.array_equal(first, twice)
+        assert same, f"{case} uses chance that is not rng's: {mend}"
 
 
 def says_whether_it_is_deterministic(case: Case) -> None:
@@ -125,9 +134,11 @@ def says_whether_it_is_deterministic(case: Case) -> None:
     hr = _photo(64, 48)
     results = {_result(degradation, hr, 4, seed).tobytes() for seed in range(8)}
     if degradation.deterministic:
-        assert len(results) == 1, f"{case} says it is deterministic and is not"
+        mend = "write `deterministic = False`"
+        assert len(results) == 1, f"{case} says it is deterministic and is not: {mend}"
     else:
-        assert len(results) > 1, f"{case} gives the same for every seed: deterministic = True?"
+        mend = "write `deterministic = True`, or draw from rng"
+        assert len(results) > 1, f"{case} gives the same for every seed: {mend}"
 
 
 def says_whether_it_is_clean(case: Case) -> None:
@@ -155,13 +166,41 @@ def says_whether_it_is_clean(case: Case) -> None:
 
 
 def keeps_the_brightness(case: Case) -> None:
-    """A flat colour stays that colour, on the average over seeds."""
+    """A flat colour stays that colour, on the average over seeds; nothing wraps around."""
     degradation = _degradation(case)
     colour = np.array([140, 90, 180])
-    hr = np.broadcast_to(colour.astype(np.uint8), (64, 64, 3))
-    means = [_result(degradation, hr, 4, seed).mean(axis=(0, 1)) for seed in range(8)]
-    away = float(np.abs(np.mean(means, axis=0) - colour).max())
-    assert away < 6, f"{case} changes a flat colour by {away:.1f} levels"
+
+    def mean(colour: NDArray[np.int_]) -> F64:
+        hr = np.broadcast_to(colour.astype(np.uint8), (64, 64, 3))
+        return np.mean([_result(degradation, hr, 4, seed) for seed in range(8)], axis=(0, 1, 2))
+
+    found = mean(colour)
+    away = float(np.abs(found - colour).max())
+    swapped = float(np.abs(found - colour[::-1]).max()) < 6
+    mend = "pictures are RGB, and it swaps red and blue" if swapped else "levels are 0..255"
+    assert away < 6, f"{case} changes a flat colour by {away:.1f} levels: {mend}"
+    for level in (0, 255):
+        away = float(np.abs(mean(np.full(3, level)) - level).max())
+        mend = "values wrap around: `np.clip(lr, 0, 255)` before `astype(np.uint8)`"
+        assert away < WRAPPED, f"{case} changes the level {level} by {away:.0f}: {mend}"
+
+
+def goes_to_another_process(case: Case) -> None:
+    """A copy, as a loader's worker gets it, gives the same."""
+    degradation = _degradation(case)
+    hr = _photo(32, 48)
+    mend = "keep open files and locks out of its attributes"
+    try:
+        import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
+
+        made: Degradation = pickle.loads(cloudpickle.dumps(degradation))  # pyright: ignore[reportUnknownMemberType]
+    except ImportError:
+        return  # no worker can be started then
+    except Exception as error:
+        what = f"{case} cannot go to another process: {described(error)}"
+        raise AssertionError(f"{what}: {mend}") from error
+    same = np.array_equal(_result(made, hr, 4), _result(degradation, hr, 4))
+    assert same, f"{case} gives something else in another process: {mend}"
 
 
 def lies_over_the_picture(case: Case) -> None:
@@ -169,7 +208,9 @@ def lies_over_the_picture(case: Case) -> None:
     degradation = _degradation(case)
     for scale in SCALES:
         away = shift(degradation, scale)
-        assert away == (0, 0), f"{case} x{scale} shifts pictures by {away} HR pixels"
+        mend = "an LR pixel lies in the middle of its HR pixels: no `hr[::scale, ::scale]`"
+        fine = away == (0, 0)
+        assert fine, f"{case} x{scale} shifts pictures by {away} HR pixels (down, right): {mend}"
 
 
 def shift(degradation: Degradation, scale: int, seeds: int = 8) -> tuple[int, int]:
@@ -191,19 +232,20 @@ def shift(degradation: Degradation, scale: int, seeds: int = 8) -> tuple[int, in
 
 def _normal(picture: U8) -> F64:
     gray = picture.astype(np.float64).mean(axis=2)
-    return (gray - gray.mean()) / gray.std()
+    return (gray - gray.mean()) / max(float(gray.std()), 1e-9)
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
     "degradation",
     is_a_degradation,
     size_and_type,
-    refuses_other_sizes,
     all_chance_comes_from_rng,
+    refuses_other_sizes,
     leaves_the_picture_alone,
     says_whether_it_is_deterministic,
     says_whether_it_is_clean,
     keeps_the_brightness,
+    goes_to_another_process,
     lies_over_the_picture,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +10,23 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
+import torch
 
 from ..common import devices
+from ..common.kept_folders import record_files
 from ..errors import BrokenPluginError, DeviceError
 from ..exporting import engine_facts
 from ..exporting.trial import trial_picture
 from ..networks import folders
 from ..networks.runner import ModuleRunner
-from ..plugins import kinds
+from ..plugins import importing, kinds
 from ..plugins.plugin import LOCAL_DIST
 from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case
 from ._network import NAME, SCALE, registered
-from ._promise import built, can, has, run_all, suite
+from ._promise import a_kind, basic, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import F32, Runner
@@ -42,15 +44,20 @@ METHODS = {
     "free_memory": "self",
 }
 THREADS, PICTURES = 4, 24
+CALLS = 12
 OFF = {"fp32": 1, "fp16": 2, "bf16": 8}
 """Levels of 8 bits that a value may be off, in the precision that "auto" means."""
 SIZES = (SMALLEST, SMALLEST), (SMALLEST, 61), (47, 33), (85, 70)
 ODD = (1, 1), (1, 9), (7, 5), (SMALLEST + 1, 3), (97, 41)
 
 
-@cache
 def _runner(name: str) -> Runner:
-    """Made once: an export takes seconds, and torch.compile more."""
+    return _made_once(name, kinds.engines.get(name))
+
+
+@cache
+def _made_once(name: str, _target: object) -> Runner:
+    """An export takes seconds, and torch.compile more; a name may be registered again."""
     with registered() as folder:
         runner: Runner = built(
             "engine", Case(name), folder=folder.path, device="auto", precision="auto"
@@ -76,6 +83,7 @@ def _off(name: str) -> int:
     return OFF[next(iter(_stated(name).precisions), "fp32")]
 
 
+@basic
 def states_its_facts(case: Case) -> None:
     """They are of the right kinds, and the file beside an installed engine has the same."""
     plugin = kinds.engines.find(case.name)
@@ -83,9 +91,9 @@ def states_its_facts(case: Case) -> None:
         stated = _stated(case.name)
         found = None if plugin.dist == LOCAL_DIST else engine_facts.in_file(plugin)
     except BrokenPluginError as error:
-        raise AssertionError(str(error)) from None
-    assert stated.devices, f"{case} states no devices"
-    assert stated.precisions, f"{case} states no precisions"
+        raise AssertionError(f"{case}: {error}") from None
+    assert stated.devices, f"{case} states no devices: write `devices = ('cpu',)`"
+    assert stated.precisions, f"{case} states no precisions: write `precisions = ('fp32',)`"
     assert not stated.export_format or stated.export_format in kinds.export_formats.names(), (
         f"{case} runs {stated.export_format}, which is no registered export format"
     )
@@ -100,18 +108,40 @@ def states_its_facts(case: Case) -> None:
         assert one == other, f"{case}.{each.name} is {one!r}, and in {engine_facts.FILE} {other!r}"
 
 
+def _of_torch() -> dict[str, object]:
+    """What holds for all that compute with torch in this process."""
+    return {
+        "torch.is_grad_enabled()": torch.is_grad_enabled(),
+        "torch.get_default_dtype()": torch.get_default_dtype(),
+        "torch.get_num_threads()": torch.get_num_threads(),
+    }
+
+
 def _made_of(*, folder: object, device: str, precision: str) -> None:
     """The arguments that the core gives."""
 
 
+@basic
 def has_what_a_runner_has(case: Case) -> None:
-    """It is built with a folder, a device and a precision; all methods and attributes are there."""
+    """It is built with a folder, a device and a precision; all methods and attributes are there.
+
+    Nothing is written into the folder, and torch computes as before.
+    """
     parameters = kinds.engines.signature(case.name).parameters
     write = "write `def __init__(self, *, folder, device='auto', precision='auto')`"
     wanted = inspect.signature(_made_of).parameters
     lacks = [name for name in wanted if name not in parameters]
     assert not lacks, f"{case} takes no {', '.join(lacks)}: {write}"
-    runner = _runner(case.name)
+    with registered() as folder:
+        before, torchs = record_files(folder.path), _of_torch()
+        runner = _runner(case.name)
+        mend = "keep what you make elsewhere: it may be installed, and read-only"
+        same = record_files(folder.path) == before
+        assert same, f"{case} writes into the model's folder: {mend}"
+    now = _of_torch()
+    mend = "others compute with torch in this process, too: put it back, or use `with`"
+    changed = next((name for name in now if now[name] != torchs[name]), "")
+    assert not changed, f"{case} changes {changed} for the whole process: {mend}"
     for name, what in ATTRIBUTES.items():
         has(case, runner, name, f"write `self.{name} = ...`, {what}")
     for name, given in METHODS.items():
@@ -126,9 +156,19 @@ def refuses_what_it_does_not_state(case: Case) -> None:
     for device, precision in asked:
         if stated.can(device, precision):
             continue
-        with registered() as folder, contextlib.suppress(DeviceError):
-            kinds.engines.build(case.name, folder=folder.path, device=device, precision=precision)
-            raise AssertionError(f"{case} states no {device} in {precision}, and takes it")
+        mend = "raise a srzoo.errors.DeviceError"
+        with registered() as folder:
+            try:
+                kinds.engines.build(
+                    case.name, folder=folder.path, device=device, precision=precision
+                )
+            except DeviceError:
+                continue
+            except BrokenPluginError as error:
+                what = f"{case} states no {device} in {precision}, and is asked for it"
+                reason = importing.described(error.__cause__ or error)
+                raise AssertionError(f"{what}: {reason}: {mend} instead") from error
+        raise AssertionError(f"{case} states no {device} in {precision}, and takes it: {mend}")
 
 
 def tells_what_it_is(case: Case) -> None:
@@ -136,24 +176,45 @@ def tells_what_it_is(case: Case) -> None:
     runner = _runner(case.name)
     for name in ("reach", "parameters"):
         value: object = getattr(runner, name)
-        assert value is None or (isinstance(value, int) and value >= 0), f"{case}.{name}: {value!r}"
-    assert hasattr(runner, "model"), f"{case} has no model, which may be None"
+        fine = value is None or (isinstance(value, int) and value >= 0)
+        assert fine, f"{case}.{name} is {value!r}: write `self.{name} = ...`, a number or None"
     want = _reference().reach
-    assert runner.reach == want, f"{case}.reach is {runner.reach}, the network's is {want}"
+    mend = f"write `self.reach = {want}`, as the network says"
+    assert runner.reach == want, f"{case}.reach is {runner.reach}, the network's is {want}: {mend}"
 
 
+@basic
 def gives_what_torch_gives(case: Case) -> None:
-    """Float32, s times as large, within a level of 8 bits of the network in torch."""
+    """Float32, s times as large, unclamped, within a level of 8 bits of the network in torch."""
     for height, width in SIZES:
         x = trial_picture(height, width)
-        y: F32 = _runner(case.name)(x, SCALE)
-        got: object = y
-        assert isinstance(got, np.ndarray), f"{case} gave a {type(got).__name__}, not an array"
+        got: object = _runner(case.name)(x, SCALE)
+        same = np.array_equal(x, trial_picture(height, width))
+        assert same, f"{case} changed its picture in place: work on a copy"
+        assert isinstance(got, np.ndarray), f"{case} gave {a_kind(got)}: return an array of numpy"
+        y: F32 = got
         want = 1, 3, SCALE * height, SCALE * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
-        assert y.dtype == np.float32, f"{case} gave {y.dtype}"
-        off = int(np.abs(_levels(y) - _levels(_reference()(x, SCALE))).max())
-        assert off <= _off(case.name), f"{case} is off by {off} levels at {width}x{height}"
+        mend = "return `y.astype(np.float32)`"
+        assert y.dtype == np.float32, f"{case} gave {y.dtype}, not float32: {mend}"
+        mend = "return an array of its own: `y.copy()`"
+        assert y.flags.writeable, f"{case} gave a result that cannot be written: {mend}"
+        right = _reference()(x, SCALE)
+        off = int(np.abs(_levels(y) - _levels(right)).max())
+        swapped = int(np.abs(_levels(y[:, ::-1]) - _levels(right)).max()) <= _off(case.name)
+        mend = "it swaps red and blue" if swapped else "values are 0..1, RGB, 1 x 3 x H x W"
+        fine = off <= _off(case.name) or (not swapped and _is_clamped(case))
+        assert fine, f"{case} is {off} levels off torch at {width}x{height}: {mend}"
+    mend = "leave out the clamp: srzoo bounds values when it writes pictures"
+    assert not _is_clamped(case), f"{case} cuts values beyond 0..1 off: {mend}"
+
+
+def _is_clamped(case: Case) -> bool:
+    """Whether values that torch has beyond 0..1 are exactly 0 or 1."""
+    x: F32 = (trial_picture(40, 40) > 0.5).astype(np.float32)
+    y, want = _runner(case.name)(x, SCALE), _reference()(x, SCALE)
+    beyond = (want < -0.02) | (want > 1.02)
+    return bool(beyond.any() and np.isin(y[beyond], (0, 1)).all())
 
 
 def odd_sizes(case: Case) -> None:
@@ -161,9 +222,18 @@ def odd_sizes(case: Case) -> None:
     mine, torchs = (Upscaler(r, (SCALE,), NAME) for r in (_runner(case.name), _reference()))
     for height, width in ODD:
         picture = np.ascontiguousarray(_levels(trial_picture(height, width))[0].transpose(1, 2, 0))
-        y, want = (u.array(picture.astype(np.uint8)).astype(np.int16) for u in (mine, torchs))
+        try:
+            y = mine.array(picture.astype(np.uint8)).astype(np.int16)
+        except BrokenPluginError as error:
+            what = f"{case} fails on {width}x{height} pixels"
+            mend = "a picture may be as small as one pixel"
+            reason = importing.described(error.__cause__ or error)
+            raise AssertionError(f"{what}: {reason}: {mend}") from error
+        want = torchs.array(picture.astype(np.uint8)).astype(np.int16)
         off = int(np.abs(y - want).max())
-        assert off <= _off(case.name), f"{case} is off by {off} levels at {width}x{height}"
+        mend = "pad nothing, and keep the network as it is"
+        fine = off <= _off(case.name)
+        assert fine, f"{case} is {off} levels off torch at {width}x{height}: {mend}"
 
 
 def deterministic(case: Case) -> None:
@@ -172,30 +242,50 @@ def deterministic(case: Case) -> None:
     x = trial_picture(47, 33)
     first = runner(x, SCALE).copy()
     runner(trial_picture(61, 18), SCALE)
-    assert np.array_equal(runner(x, SCALE), first), f"{case} is not deterministic"
+    mend = "a picture gives the same whatever ran before"
+    assert np.array_equal(runner(x, SCALE), first), f"{case} is not deterministic: {mend}"
     assert np.array_equal(x, trial_picture(47, 33)), f"{case} changed its picture in place"
 
 
 def a_result_is_its_owners(case: Case) -> None:
     """It stays as it is while others are made, and may be written over."""
     runner = _runner(case.name)
-    pictures = [trial_picture(side, 40) for side in (40, 40, 25, 60)]
+    pictures = [trial_picture(side, 40) for side in (40, 25, 60)]
+    pictures[1:1] = [pictures[0][..., ::-1].copy()]  # another one of the same size
+    mend = "return an array of its own: `y.copy()`"
     want = [runner(x, SCALE).copy() for x in pictures]
     results = [runner(x, SCALE) for x in pictures]
     for y, right in zip(results, want, strict=True):
-        assert np.array_equal(y, right), f"{case} wrote over a result that it had given out"
+        same = np.array_equal(y, right)
+        assert same, f"{case} wrote over a result that it had given out: {mend}"
     for y in results:
-        assert y.flags.writeable, f"{case} gave a result that cannot be written"
         y[:] = 9
     again = [runner(x, SCALE) for x in pictures]
     for y, right in zip(again, want, strict=True):
-        assert np.array_equal(y, right), f"{case} gives what was written over an earlier result"
+        same = np.array_equal(y, right)
+        assert same, f"{case} gives what was written over an earlier result: {mend}"
+
+
+def leaves_no_threads(case: Case) -> None:
+    """A call more does not leave a thread more behind."""
+    runner, process, x = _runner(case.name), psutil.Process(), trial_picture(20, 20)
+    for _ in range(2):
+        runner(x, SCALE)
+    before = process.num_threads()
+    for _ in range(CALLS):
+        runner(x, SCALE)
+    more = process.num_threads() - before
+    mend = "make threads once, and end them"
+    assert more < CALLS // 2, f"{case} leaves {more} threads behind after {CALLS} calls: {mend}"
 
 
 def threads_share_it(case: Case) -> None:
     """Many pictures of different sizes, from several threads at once, are as from one."""
     runner = _runner(case.name)
     pictures = [trial_picture(SMALLEST + 5 * n, SMALLEST + n * 37 % 90) for n in range(PICTURES)]
+    pictures[::3] = [
+        trial_picture(SMALLEST, SMALLEST + n)[..., :SMALLEST].copy() for n in range(PICTURES // 3)
+    ]
     want = [runner(x, SCALE).copy() for x in pictures]
 
     def run(x: F32) -> F32:
@@ -204,7 +294,9 @@ def threads_share_it(case: Case) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(run, pictures))
     wrong = sum(not np.array_equal(y, right) for y, right in zip(found, want, strict=True))
-    assert not wrong, f"{case}: {wrong} of {PICTURES} pictures are wrong from {THREADS} threads"
+    mend = "keep nothing of a picture in `self`, or hold a lock meanwhile"
+    said = f"{case}: {wrong} of {PICTURES} pictures are wrong from {THREADS} threads"
+    assert not wrong, f"{said}: {mend}"
 
 
 def memory_is_plausible(case: Case) -> None:
@@ -213,10 +305,20 @@ def memory_is_plausible(case: Case) -> None:
     with ThreadPoolExecutor(THREADS) as pool:  # measured once, whoever asks
         found = set(pool.map(runner.bytes_per_pixel, [SCALE] * THREADS))
     each, aside, free = found.pop(), runner.bytes_aside(SCALE), runner.free_memory()
-    assert not found, f"{case} says {each} bytes a pixel, and {found}"
-    assert 3 * SCALE**2 <= each <= 100_000, f"{case} says {each} bytes for a pixel"
-    assert 0 <= aside <= 4e9, f"{case} says {aside} bytes besides"
-    assert free is None or free > 0, f"{case} says {free} bytes are free"
+    assert not found, f"{case} says {each} bytes a pixel, and {found}: measure it once"
+    for name, value, none in (
+        ("bytes_per_pixel", each, False), ("bytes_aside", aside, False), ("free_memory", free, True)
+    ):  # fmt: skip
+        told: object = value
+        fine = isinstance(told, int | float | np.integer) or (none and told is None)
+        assert fine, f"{case}.{name} gave {a_kind(told)}: return a number of bytes"
+    mend = "return the bytes that a call needs for each LR pixel, at its peak"
+    fine = 3 * SCALE**2 <= each <= 100_000
+    assert fine, f"{case}.bytes_per_pixel gave {each}: {mend}"
+    mend = "return the bytes that a call needs whatever its size, often 0"
+    assert 0 <= aside <= 4e9, f"{case}.bytes_aside gave {aside}: {mend}"
+    mend = "return the bytes that are free on the card, or None in the host's memory"
+    assert free is None or free > 0, f"{case}.free_memory gave {free}: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
@@ -225,12 +327,13 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     has_what_a_runner_has,
     refuses_what_it_does_not_state,
     tells_what_it_is,
+    memory_is_plausible,
     gives_what_torch_gives,
     odd_sizes,
     deterministic,
     a_result_is_its_owners,
     threads_share_it,
-    memory_is_plausible,
+    leaves_no_threads,
 )
 
 

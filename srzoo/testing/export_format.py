@@ -14,9 +14,10 @@ import numpy as np
 from ..common import kept_folders
 from ..exporting import about, convert
 from ..exporting.trial import trial_picture
+from ..plugins import importing, kinds
 from ._case import Case
 from ._network import NAME, SCALE, registered
-from ._promise import built, can, has, run_all, suite
+from ._promise import a_kind, basic, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import ExportFormat, Session
@@ -37,11 +38,17 @@ class _Written:
         return self.kind.open(self.path, 1)
 
 
-@cache
 def _written(name: str) -> _Written:
+    return _written_once(name, kinds.export_formats.get(name))
+
+
+@cache
+def _written_once(name: str, _target: object) -> _Written:
+    """Writing takes seconds; a name may be registered again."""
     return _Written(name)
 
 
+@basic
 def has_what_a_format_has(case: Case) -> None:
     """It is built without arguments; its facts are of the right kinds, its methods are there."""
     made: object = built("export-format", case)
@@ -63,24 +70,38 @@ def has_what_a_format_has(case: Case) -> None:
         can(case, made, name, f"write `def {name}(self, {given})`")
 
 
+@basic
 def writes_what_it_says(case: Case) -> None:
     """Its file, those beside it, and nothing else; the line about the network comes back."""
     made = _written(case.name)
     want = {made.path.with_suffix(s).name for s in (made.kind.suffix, *made.kind.beside)}
     found = {path.name for path in made.path.parent.iterdir()}
     assert found == want, f"{case} wrote {found}, not {want}"
-    facts = about.parse(made.kind.about(made.path), str(case))
-    assert (facts.model, facts.scale) == (NAME, SCALE), f"{case} says {facts}"
+    mend = "give the line back that `write` was given"
+    line = made.kind.about(made.path)
+    try:
+        facts = about.parse(line, str(case))
+    except Exception as error:
+        raise AssertionError(f"{case}.about gave {line!r}: {mend}") from error
+    same = (facts.model, facts.scale) == (NAME, SCALE)
+    assert same, f"{case}.about tells of {facts.model} x{facts.scale}: {mend}"
 
 
+@basic
 def takes_any_size(case: Case) -> None:
     """Sizes that it was not exported with, down to the smallest; float32 comes back."""
-    session = _written(case.name).session()
+    try:
+        session = _written(case.name).session()
+    except Exception as error:
+        mend = "all that it needs stands in its file and those `beside` it; the ONNX file goes"
+        reason = importing.described(error)
+        raise AssertionError(f"{case} cannot open what it wrote: {reason}: {mend}") from error
     for height, width in SIZES:
-        y = session(trial_picture(height, width))
+        y: object = session(trial_picture(height, width))
+        assert isinstance(y, np.ndarray), f"{case} gave {a_kind(y)}: give an array of numpy"
         want = 1, 3, SCALE * height, SCALE * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
-        assert y.dtype == np.float32, f"{case} gave {y.dtype}"
+        assert y.dtype == np.float32, f"{case} gave {y.dtype}: give `y.astype(np.float32)`"
 
 
 def deterministic(case: Case) -> None:
@@ -89,7 +110,8 @@ def deterministic(case: Case) -> None:
     session, x = made.session(), trial_picture(33, 47)
     first = session(x).copy()
     session(trial_picture(20, 61))
-    assert np.array_equal(session(x), first), f"{case} is not deterministic"
+    mend = "a picture gives the same whatever ran before"
+    assert np.array_equal(session(x), first), f"{case} is not deterministic: {mend}"
     with tempfile.TemporaryDirectory() as name:
         place = Path(shutil.copytree(made.path.parent, Path(name) / "else"))
         moved = made.kind.open(place / made.path.name, 1)
@@ -98,11 +120,19 @@ def deterministic(case: Case) -> None:
 
 
 def stays_as_it_is(case: Case) -> None:
-    """Opening and running a file changes nothing in its folder."""
+    """Opening and running a file, for the first time too, changes nothing in its folder."""
     made = _written(case.name)
-    before = kept_folders.record_files(made.path.parent)
-    made.session()(trial_picture(20, 20))
-    assert kept_folders.record_files(made.path.parent) == before, f"{case} changed its files"
+    names = [made.path.with_suffix(s) for s in (made.kind.suffix, *made.kind.beside)]
+    with tempfile.TemporaryDirectory() as folder:
+        for path in names:
+            shutil.copy(path, folder)
+        before = kept_folders.record_files(Path(folder))
+        session = made.kind.open(Path(folder) / made.path.name, 1)
+        session(trial_picture(20, 20))
+        del session  # some systems do not remove files that are open
+        same = kept_folders.record_files(Path(folder)) == before
+    mend = "the folder is srzoo's, and holds its file and those `beside` it alone"
+    assert same, f"{case} changes its folder when it opens and runs a file: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,26 +12,36 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..contracts import Generator, Printed, has_linear_tail, splits
+from ..contracts import Generator, Printed, nn_module
 from ..networks import folders
-from ..networks.fold import Foldable
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..plugins.plugin import Use
 from ..upscaling.upscaler import SMALLEST, Upscaler
-from ._case import Case, go_back, picture, seeded, unreached
-from ._promise import can, has, run_all, suite
+from ._case import Case, go_back, picture, seeded, sets_no_seed, unreached
+from ._promise import basic, has, run_all, suite
 from ._reach import (
+    CELLS,
+    ON_A_GRID,
+    can_be_copied,
     fitting,
     grid,
+    keeps_type,
     least,
     ran,
     reach_is_not_too_large,
     reach_is_not_too_small,
     runs_of,
+    same_by_itself,
+    same_each_time,
     same_wherever_it_begins,
-    spread,
     states_its_reach,
+)
+from ._tail import (
+    features_then_reconstruct,
+    is_split_or_whole,
+    takes_a_scale,
+    the_tail_looks_no_further,
 )
 
 ODD_SIZES = ((7, 5), (1, 9), (13, 16))
@@ -41,6 +51,7 @@ def _module(case: Case) -> Generator:
     return seeded(kinds.generators, case)
 
 
+@basic
 def is_a_generator(case: Case) -> None:
     """It is an ``nn.Module`` with ``scales``, ``reach``, and perhaps ``multiple``."""
     net = _module(case)
@@ -54,46 +65,10 @@ def is_a_generator(case: Case) -> None:
     )
     assert whole, f"{case}.scales is {scales!r}, not of whole numbers from 1: {write}"
     grid(case, net)
-    _takes_a_scale(case, net, "forward", "x")
+    own = type(nn_module(net)).forward is not nn.Module.forward
+    assert own, f"{case} has no forward: write `def forward(self, x, scale=None)`"
+    takes_a_scale(case, net, "forward", "x")
     states_its_reach(case, net)
-
-
-def _takes_a_scale(case: Case, net: Any, name: str, first: str) -> None:
-    """The core calls each method with a scale, by place."""
-    parameters = [*inspect.signature(getattr(net, name)).parameters.values()]
-    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
-        return
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    write = f"write `def {name}(self, {first}, scale=None)`"
-    told = ", ".join(p.name for p in parameters)
-    assert len(places) >= 2, f"{case}.{name} takes ({told}), and no scale: {write}"
-    needed = [p.name for p in parameters if p.default is p.empty and p not in places[:2]]
-    assert not needed, f"{case}.{name} needs {', '.join(needed)} besides a scale: {write}"
-    fine = len(net.scales) > 1 or places[1].default is not places[1].empty
-    assert fine, f"{case}.{name} cannot be called without its one scale: {write}"
-
-
-def is_split_or_whole(case: Case) -> None:
-    """``features``, ``reconstruct`` and ``tail_reach`` are all there, or none is."""
-    net: Any = _module(case)
-    called = {
-        name
-        for name in ("features", "reconstruct")
-        if callable(getattr(net, name, None)) and not isinstance(getattr(net, name), nn.Module)
-    }
-    linear = bool(getattr(net, "linear_tail", False))
-    if not hasattr(net, "tail_reach") and len(called) != 1:
-        without = "without features, reconstruct and tail_reach"
-        assert not linear, f"{case} has a linear_tail {without}: write `tail_reach = N`"
-        return
-    for name, what in (("features", "x"), ("reconstruct", "f")):
-        mend = "a generator that is split has features, reconstruct and tail_reach; else none"
-        can(case, net, name, mend)
-        _takes_a_scale(case, net, name, what)
-    mend = "write `tail_reach = N`, how many LR pixels on each side reconstruct looks; from 1"
-    reach: object = has(case, net, "tail_reach", mend)
-    fine = isinstance(reach, int) and not isinstance(reach, bool) and reach >= 1
-    assert fine, f"{case}.tail_reach is {reach!r}: {mend}"
 
 
 def states_papers(case: Case) -> None:
@@ -101,29 +76,53 @@ def states_papers(case: Case) -> None:
     kind: Any = kinds.generators.get(case.name)
     paper: object = getattr(kind, "paper", "")
     fine = isinstance(paper, str) and (not paper or paper.startswith(("https://", "http://")))
-    assert fine, f"{case}.paper is {paper!r}, and no address"
+    assert fine, f"{case}.paper is {paper!r}, and no address: write `paper = 'https://...'`"
     printed: object = getattr(kind, "printed", ())
-    assert isinstance(printed, tuple), f"{case}.printed is {printed!r}, and no tuple"
+    mend = "write `printed = (Printed(...),)`"
+    assert isinstance(printed, tuple), f"{case}.printed is {printed!r}, and no tuple: {mend}"
     for each in cast("tuple[object, ...]", printed):
-        assert isinstance(each, Printed), f"{case}.printed has {each!r}, which is no Printed"
+        fine = isinstance(each, Printed)
+        assert fine, f"{case}.printed has {each!r}, which is no Printed: {mend}"
+        assert isinstance(each, Printed)
         kinds.generators.check_use(Use(case.name, each.args))
 
 
 def _sized(case: Case, net: Generator, sizes: Sequence[tuple[int, int]], batch: int) -> None:
-    for run, scale in runs_of(net, net.scales):
+    fresh = runs_of(_module(case), net.scales)
+    for (run, scale), (again, _) in zip(runs_of(net, net.scales), fresh, strict=True):
         for height, width in sizes:
             x = fitting(net, *least(net, height, width), batch)
-            y = ran(case, run, x)
+            y = ran(case, run, x, again)
             want = (batch, 3, scale * x.shape[2], scale * x.shape[3])
             if tuple(y.shape) == want:
-                assert y.isfinite().all(), f"{case} x{scale} gave values that are not finite"
+                for given, what in ((y, "a picture"), (run(0 * x), "a black picture")):
+                    mend = "what it divides by may be zero"
+                    fine = given.isfinite().all()
+                    assert fine, (
+                        f"{case} x{scale} gave values that are not finite of {what}: {mend}"
+                    )
                 continue
             size = tuple(y.shape[2:])
             others = [s for s in net.scales if size == (s * x.shape[2], s * x.shape[3])]
             hint = f": that is x{others[0]}; does it look at `scale`?" if others else ""
+            if not hint and size < want[2:]:
+                hint = ": pad its convolutions, by half their kernel"
+            elif not hint and (cell := _period(run, scale)) > 1:
+                hint = f". {ON_A_GRID.format(f'multiple = {cell}, its period in LR pixels')}"
             raise AssertionError(f"{case} x{scale} gave {tuple(y.shape)}, not {want}{hint}")
 
 
+def _period(run: Callable[[torch.Tensor], torch.Tensor], scale: int) -> int:
+    """The least side of which all multiples come out right; 0 where there is none."""
+    for cell in range(1, CELLS + 1):
+        with contextlib.suppress(Exception):
+            sides = [run(picture(cell * n, cell * n)).shape[2:] for n in (1, 2, 3)]
+            if sides == [(scale * cell * n, scale * cell * n) for n in (1, 2, 3)]:
+                return cell
+    return 0
+
+
+@basic
 @torch.no_grad()
 def shape_at_each_scale(case: Case) -> None:
     """B x 3 x H x W becomes B x 3 x sH x sW, for all sizes on the grid, and in batches."""
@@ -159,19 +158,18 @@ def scale_may_be_left_out(case: Case) -> None:
     net = _module(case)
     if len(net.scales) == 1:
         x = fitting(net, *least(net, 6, 5))
-        assert torch.equal(net(x), net(x, net.scales[0])), f"{case}: scale=None differs"
+        same = torch.equal(net(x), net(x, net.scales[0]))
+        mend = f"without a scale it enlarges by {net.scales[0]}"
+        assert same, f"{case}: forward(x) is not forward(x, {net.scales[0]}): {mend}"
 
 
 @torch.no_grad()
 def keeps_dtype(case: Case) -> None:
     """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
-    for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        net = _module(case).to(dtype)
-        x = fitting(net, *least(net, 6, 5)).to(dtype)
-        before = x.clone()
-        y = net(x, net.scales[0])
-        assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}"
-        assert torch.equal(x, before), f"{case} changed its input in place"
+    net = _module(case)
+    x = fitting(net, *least(net, 6, 5))
+    for run, _ in runs_of(net, net.scales):
+        keeps_type(case, net, run, x)
 
 
 @torch.no_grad()
@@ -198,61 +196,28 @@ def reach_is_no_larger(case: Case) -> None:
     reach_is_not_too_large(case, net, runs_of(net, net.scales))
 
 
+@basic
 @torch.no_grad()
 def deterministic(case: Case) -> None:
-    """In eval mode the same picture gives the same values."""
+    """In eval mode the same picture gives the same values, and no state changes."""
     net = _module(case)
-    x = fitting(net, 9, 8)
-    for scale in net.scales:
-        assert torch.equal(net(x, scale), net(x, scale)), f"{case} x{scale} is not deterministic"
+    for run, scale in runs_of(net, net.scales):
+        same_each_time(case, net, run, fitting(net, 9, 8), f"{case} x{scale}")
 
 
+@basic
 @torch.no_grad()
-def the_tail_looks_no_further(case: Case) -> None:
-    """What ``reconstruct`` gives of a pixel depends on features as far away as ``tail_reach``."""
+def each_picture_by_itself(case: Case) -> None:
+    """A picture gives the same values alone and in a batch, and however it lies in memory."""
     net = _module(case)
-    if not splits(net):
-        return
-    for scale in net.scales:
-        x = fitting(net, *least(net, 9, 8))
-        f = net.features(x, scale)
-        if f.shape[2:] != x.shape[2:]:
-            continue  # on a grid, of which a tail is not asked
-
-        def run(f: torch.Tensor, net: Any = net, scale: int = scale) -> torch.Tensor:
-            return net.reconstruct(f, scale)
-
-        away = spread(net, run, f.shape[1], scale, net.tail_reach) or 0
-        write = f"write `tail_reach = {away}`"
-        say = f"{case} x{scale}: tail_reach is {away}, you say {net.tail_reach}: {write}"
-        assert away <= net.tail_reach, say
+    for run, scale in runs_of(net, net.scales):
+        same_by_itself(case, run, fitting(net, *least(net, 6, 9), 3), f"{case} x{scale}")
 
 
-@torch.no_grad()
-def features_then_reconstruct(case: Case) -> None:
-    """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` says so."""
-    net = _module(case)
-    if not splits(net):
-        return
-    for scale in net.scales:
-        x = fitting(net, *least(net, 6, 5))
-        f = net.features(x, scale)
-        y = net.reconstruct(f, scale)
-        assert torch.equal(y, net(x, scale)), f"{case} x{scale}: not forward()"
-        if has_linear_tail(net):
-            same = f.shape[2:] == x.shape[2:]
-            assert same, f"{case} x{scale}: linear_tail needs features of the picture's size"
-            zero = net.reconstruct(torch.zeros_like(f), scale)
-            twice = net.reconstruct(2 * f, scale)
-            error = float((twice - zero - 2 * (y - zero)).abs().max())
-            assert error < 1e-4, f"{case} x{scale}: the tail is off affine by {error:g}"
-            side = 2 * net.tail_reach + 5
-            x = fitting(net, side, side)
-            folded = Foldable(net, folded=True)(x, scale)
-            border = scale * net.tail_reach
-            inside = net(x, scale)[..., border:-border, border:-border]
-            error = float((folded - inside).abs().max())
-            assert error < 1e-5, f"{case} x{scale}: the folded tail is off by {error:g}"
+def built_of_the_runs_chance(case: Case) -> None:
+    """Building it sets no seed; what is built can be copied."""
+    sets_no_seed(kinds.generators, case)
+    can_be_copied(case, _module(case))
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
@@ -262,7 +227,9 @@ def gradients_reach_every_parameter(case: Case) -> None:
         return
     for scale in net.scales:
         go_back(case, net(fitting(net, 8, 8, 2), scale))
-    assert not unreached(net), f"{case}: no gradient reaches {', '.join(unreached(net))}"
+    names = ", ".join(unreached(net))
+    mend = "leave out what forward does not use, or write `requires_grad_(False)`"
+    assert not names, f"{case}: no gradient reaches {names}: {mend}"
 
 
 @torch.no_grad()
@@ -276,7 +243,8 @@ def survives_a_model_folder(case: Case) -> None:
         for scale in net.scales:
             x = fitting(net, 9, 8)
             same = torch.equal(net(x, scale), again(x, scale))
-            assert same, f"{case} x{scale} differs after saving and loading"
+            mend = "constants that are drawn or learned belong into `register_buffer`"
+            assert same, f"{case} x{scale} differs after saving and loading: {mend}"
 
 
 def tiled_equals_whole(case: Case) -> None:
@@ -291,25 +259,28 @@ def tiled_equals_whole(case: Case) -> None:
         plan = tiled.plan((2 * side + 5, side + 6), scale)
         wanted = net.reach is not None or plan.tiles == 1
         assert plan.exact == wanted, f"{case}: planned {plan}"
-        error = float(np.abs(tiled(values, scale) - whole).max())
-        limit = 1e-5 if plan.exact else 0.2
-        assert error <= limit, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
+        apart = np.abs(tiled(values, scale) - whole)
+        assert np.isfinite(apart).all(), f"{case} x{scale} gave values that are not finite in tiles"
+        error = float(apart.max()) if plan.exact else 0.0  # those that blend may be anything
+        assert error <= 1e-5, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
     "generator",
     is_a_generator,
     is_split_or_whole,
-    states_papers,
     shape_at_each_scale,
+    deterministic,
+    each_picture_by_itself,
+    reach_bounds_the_receptive_field,
     one_pixel,
     values_are_unclamped,
     scale_may_be_left_out,
     keeps_dtype,
-    reach_bounds_the_receptive_field,
     same_wherever_a_picture_begins,
     reach_is_no_larger,
-    deterministic,
+    states_papers,
+    built_of_the_runs_chance,
     the_tail_looks_no_further,
     features_then_reconstruct,
     gradients_reach_every_parameter,

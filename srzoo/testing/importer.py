@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from functools import cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from ..contracts import Importer
+from ..contracts import Importer, ImporterFacts, stated
+from ..errors import SrzooError
 from ..plugins import kinds
+from ..plugins.examples import arguments
+from ..plugins.importing import described
 from ..plugins.plugin import Use
 from ._case import Case
-from ._promise import built, can, run_all, suite, telling
+from ._promise import a_kind, basic, built, can, run_all, suite, telling
 
 FOREIGN: dict[str, Sequence[int]] = {
     "of.nobody.weight": (5, 3, 1, 1),
@@ -22,6 +27,7 @@ FOREIGN: dict[str, Sequence[int]] = {
 """Names and shapes of a checkpoint that no importer knows."""
 
 
+@basic
 def is_an_importer(case: Case) -> None:
     """It has ``recognise`` and ``convert``."""
     made = built("importer", case)
@@ -29,18 +35,56 @@ def is_an_importer(case: Case) -> None:
         can(case, made, name, f"write `def {name}(self, {given})`")
 
 
+@basic
 def leaves_others_alone(case: Case) -> None:
     """A checkpoint that it does not know is None, not an error; what it looks at stays."""
     made: Importer = built("importer", case)
     for shapes in ({}, FOREIGN, {name: [*shape] for name, shape in FOREIGN.items()}):
         given = dict(shapes)
-        found = made.recognise(given)
         what = f"{len(shapes)} tensors of nobody"
+        try:
+            found = made.recognise(given)
+        except Exception as error:
+            said = f"{case}.recognise fails on {what}: {described(error)}"
+            mend = "it gets names and shapes, and returns None for those that it does not know"
+            raise AssertionError(f"{said}: {mend}") from error
         assert found is None, f"{case} recognises {what} as {found!r}: return None"
-        assert given == shapes, f"{case}.recognise changed what it looks at"
+        assert given == shapes, f"{case}.recognise changed what it looks at: work on a copy"
 
 
-CHECKS: tuple[Callable[[Case], None], ...] = suite("importer", is_an_importer, leaves_others_alone)
+def converts_what_it_recognises(case: Case) -> None:
+    """What it states in ``knows``, and what it recognises of installed generators, it converts."""
+    made: Importer = built("importer", case)
+    knows = stated(made, ImporterFacts).knows
+    mend = "write `knows = {'head.weight': (8, 3, 3, 3)}`, names and shapes of a checkpoint"
+    fine = isinstance(cast("object", knows), Mapping)
+    assert fine, f"{case}.knows is {a_kind(knows)}: {mend}"
+    if knows:
+        _converts(case, _random(knows))
+    for plugin in kinds.generators:
+        shapes = _shapes(plugin.full_name)
+        if shapes and made.recognise(dict(shapes)) is not None:
+            _converts(case, _random(shapes))
+
+
+def _random(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    return {name: torch.rand(tuple(shape), generator=draw) for name, shape in shapes.items()}
+
+
+@cache
+def _shapes(generator: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what a generator has; nothing where it cannot be built without values."""
+    with contextlib.suppress(Exception), torch.device("meta"):
+        args = arguments(kinds.generators.find(generator), stated_first=True)
+        network = kinds.generators.build(Use(generator, args or {}))
+        return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return {}
+
+
+CHECKS: tuple[Callable[[Case], None], ...] = suite(
+    "importer", is_an_importer, leaves_others_alone, converts_what_it_recognises
+)
 
 
 def check_importer(case: Case, tensors: Mapping[str, Tensor] | None = None) -> None:
@@ -48,7 +92,7 @@ def check_importer(case: Case, tensors: Mapping[str, Tensor] | None = None) -> N
 
     Args:
         case: one importer.
-        tensors: of a foreign checkpoint that it knows; None leaves out what becomes of one.
+        tensors: of a foreign checkpoint that it knows, beside the one that it states in ``knows``.
 
     Raises:
         ContractError: the first promise that is broken.
@@ -65,18 +109,33 @@ def _converts(case: Case, tensors: Mapping[str, Tensor]) -> None:
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     match = made.recognise(shapes)
-    assert match is not None, f"{case} does not recognise its own checkpoint"
-    found = made.convert(tensors, match)
-    pair = isinstance(cast("object", found), tuple) and len(found) == 2
-    assert pair, f"{case}.convert gave {found!r}: return config, tensors"
-    config, made_of = found
+    assert match is not None, f"{case} does not recognise a checkpoint that it is said to know"
+    given = dict(tensors)
+    found = cast("object", made.convert(given, match))
+    pair = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
+    assert pair, f"{case}.convert gave {a_kind(cast('object', found))}: return config, tensors"
+    config, made_of = cast("tuple[dict[str, Any], dict[str, Tensor]]", found)
+    for each, what in ((config, "config"), (made_of, "tensors")):
+        fine = isinstance(cast("object", each), Mapping)
+        assert fine, f"{case}.convert gave {a_kind(each)} for its {what}: return config, tensors"
     for key in ("generator", "args"):
-        assert key in config, f"{case}.convert gave a config without {key!r}"
-    network = kinds.generators.build(Use(config["generator"], config["args"]))
+        mend = "write `{'generator': NAME, 'args': {...}}`"
+        assert key in config, f"{case}.convert gave a config without {key!r}: {mend}"
+    try:
+        network = kinds.generators.build(Use(config["generator"], config["args"]))
+    except SrzooError as error:
+        raise AssertionError(f"{case}.convert gave a config that is wrong: {error}") from error
     want = network.state_dict()
+    theirs = config["generator"]
     missing, more = sorted(want.keys() - made_of.keys()), sorted(made_of.keys() - want.keys())
-    assert not missing, f"{case}.convert gave no {missing[0]}, which {config['generator']} has"
-    assert not more, f"{case}.convert gave {more[0]}, which {config['generator']} has not"
+    assert not missing, f"{case}.convert gave no {missing[0]}, which {theirs} has"
+    assert not more, f"{case}.convert gave {more[0]}, which {theirs} has not: leave it out"
+    for name, value in made_of.items():
+        kind = a_kind(value)
+        assert isinstance(cast("object", value), Tensor), f"{case}.convert gave {kind} for {name}"
+        sizes = f"{tuple(value.shape)}, and {theirs} has {tuple(want[name].shape)}"
+        assert want[name].shape == value.shape, f"{case}.convert gave {name} of {sizes}"
     network.load_state_dict(made_of)
-    same = all(torch.equal(tensors[name], before[name]) for name in before)
-    assert same, f"{case}.convert changed a tensor of the checkpoint in place"
+    same = given.keys() == before.keys()
+    same = same and all(torch.equal(tensors[name], before[name]) for name in before)
+    assert same, f"{case}.convert changed the checkpoint that it was given: work on a copy"

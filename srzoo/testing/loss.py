@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..contracts import Pair
 from ..plugins import kinds
 from ._case import Case, picture
-from ._promise import a_kind, built, can, has, run_all, suite
+from ._pairs import left_alone, scalar
+from ._promise import basic, built, can, has, run_all, suite
 
 
 def _loss(case: Case) -> Any:
@@ -24,6 +26,7 @@ def _pair(noise: float = 0.1, batch: int = 2) -> Pair:
     return Pair(lr=picture(10, 12, batch), hr=hr, sr=sr.requires_grad_())
 
 
+@basic
 def is_a_loss(case: Case) -> None:
     """It is called, and ``reference`` says if it looks at HR."""
     loss = _loss(case)
@@ -33,26 +36,28 @@ def is_a_loss(case: Case) -> None:
     can(case, loss, "__call__", "write `def __call__(self, pair)`, or forward in an nn.Module")
 
 
+@basic
 def a_scalar(case: Case) -> None:
-    """A finite number in a tensor; what it looks at stays as it was, and it draws no chance."""
+    """A finite number in a tensor of the pair's type; what it looks at stays as it was.
+
+    It draws no chance, keeps nothing of a pair for the next one, and is the same newly built.
+    """
     loss = _loss(case)
     pair = _pair()
-    before = [each.detach().clone() for each in (pair.lr, pair.hr, pair.sr)]
-    value: object = loss(pair)
-    what = f"{case} gave {a_kind(value)}: return a tensor without dimensions"
-    assert isinstance(value, Tensor), what
-    mend = "return the mean: `.mean()`"
-    assert value.shape == (), f"{case} gave the shape {tuple(value.shape)}: {mend}"
-    assert value.isfinite(), f"{case} gave {value}"
-    for name, old in zip(("lr", "hr", "sr"), before, strict=True):
-        same = torch.equal(getattr(pair, name).detach(), old)
-        assert same, f"{case} changed pair.{name} in place: work on a copy"
-    again = float(loss(_pair()).detach())
-    first = float(value.detach())
-    same = abs(again - first) <= 1e-5 * max(1e-3, abs(first))
-    assert same, f"{case} gave {first:g}, and {again:g} for the same pair: it draws chance"
+    with left_alone(case, pair):
+        value: object = loss(pair)
+    found = scalar(case, value)
+    first = float(found.detach())
+    for made, why in (
+        (loss, "it draws chance, or keeps something of a pair"),
+        (_loss(case), "newly built it has other weights: load them, or draw them from a seed"),
+    ):
+        again = float(made(_pair()).detach())
+        same = abs(again - first) <= 1e-5 * max(1e-3, abs(first))
+        assert same, f"{case} gave {first:g}, and {again:g} for the same pair: {why}"
 
 
+@basic
 @torch.no_grad()
 def a_mean(case: Case) -> None:
     """A batch twice as large, or pictures four times as large, do not give twice the number."""
@@ -70,7 +75,8 @@ def a_mean(case: Case) -> None:
 def card_args_are_arguments(case: Case) -> None:
     """``card_args``, if it states them, are a tuple of its arguments' names."""
     names: object = getattr(kinds.losses.get(case.name), "card_args", ())
-    assert isinstance(names, tuple), f"{case}.card_args is {names!r}, and no tuple"
+    mend = "write `card_args = ('name',)`, with names of arguments"
+    assert isinstance(names, tuple), f"{case}.card_args is {names!r}, and no tuple: {mend}"
     unknown = set(cast("tuple[object, ...]", names)) - {
         *kinds.losses.signature(case.name).parameters
     }
@@ -83,13 +89,31 @@ def _backward(case: Case, value: Tensor) -> None:
     torch.autograd.backward(value)
 
 
+def _gradient(case: Case, loss: Any, pair: Pair) -> Tensor:
+    """Of a loss at the output; nothing that the loss is made of gets any."""
+    _backward(case, loss(pair))
+    mend = "compute it from pair.sr, without detach, item, round or numpy"
+    assert pair.sr.grad is not None, f"{case} gives no gradient: {mend}"
+    mend = "no square root of zero, and nothing divided by it: add 1e-8"
+    assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite: {mend}"
+    mend = "nobody trains them: write `requires_grad_(False)`"
+    own = loss.named_parameters() if isinstance(loss, nn.Module) else ()
+    moved = [name for name, weight in own if weight.grad is not None]
+    assert not moved, f"{case} gives its own {moved[0]} a gradient: {mend}"
+    return pair.sr.grad
+
+
 def gradient_reaches_sr(case: Case) -> None:
-    """The output gets a gradient that is finite and not zero."""
-    pair = _pair()
-    _backward(case, _loss(case)(pair))
-    assert pair.sr.grad is not None, f"{case} gives no gradient"
-    assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite"
-    assert pair.sr.grad.abs().sum() > 0, f"{case} gives no gradient"
+    """The output gets a gradient that is finite and not zero, beyond 0..1 too."""
+    loss = _loss(case)
+    mend = "compute it from pair.sr, without detach, item, round or numpy"
+    assert _gradient(case, loss, _pair()).abs().sum() > 0, f"{case} gives no gradient: {mend}"
+    for away in (2.0, -2.0):
+        pair = _pair()
+        far = Pair(pair.lr, pair.hr, (pair.sr.detach() + away).requires_grad_())
+        mend = "leave out the clamp: sr is not bounded, and has to find back"
+        some = _gradient(case, loss, far).abs().sum() > 0
+        assert some, f"{case} gives no gradient where sr is beyond 0..1: {mend}"
 
 
 def lowest_for_a_perfect_output(case: Case) -> None:
@@ -97,20 +121,28 @@ def lowest_for_a_perfect_output(case: Case) -> None:
     loss = _loss(case)
     if loss.reference:
         values = [float(loss(_pair(noise)).detach()) for noise in (0.0, 0.1, 0.4)]
-        assert values == sorted(values), f"{case} gave {values} for growing noise"
-        assert values[0] < values[1], f"{case} does not tell a perfect output"
+        finite = all(math.isfinite(value) for value in values)
+        mend = "nothing is divided by zero where sr is hr"
+        assert finite, f"{case} gave {values[0]:g} for a perfect output: {mend}"
+        told = ", ".join(f"{value:g}" for value in values)
+        mend = "it falls as sr comes near hr: is its sign the other one?"
+        assert values == sorted(values), f"{case} gave {told} for growing noise: {mend}"
+        assert values[0] < values[1], f"{case} does not tell a perfect output: {mend}"
+        pair = _pair()
+        other = Pair(pair.lr, pair.hr.flip(3), pair.sr)
+        mend = "write `reference = False`, or compare with pair.hr"
+        looks = not torch.equal(loss(pair), loss(other))
+        assert looks, f"{case} gives the same whatever HR is, and says that it looks at it: {mend}"
     else:
         pair = _pair()
         other = Pair(pair.lr, torch.zeros_like(pair.hr), pair.sr)
-        assert torch.equal(loss(pair), loss(other)), f"{case} looks at HR, and says it does not"
+        same = torch.equal(loss(pair), loss(other))
+        assert same, f"{case} looks at HR, and says it does not: write `reference = True`"
 
 
 def gradient_at_a_perfect_output_is_finite(case: Case) -> None:
     """No square root of zero: training may get there."""
-    pair = _pair(0.0)
-    _backward(case, _loss(case)(pair))
-    assert pair.sr.grad is not None, f"{case} gives no gradient"
-    assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite"
+    _gradient(case, _loss(case), _pair(0.0))
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(

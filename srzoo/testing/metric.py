@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..contracts import Metric
+from ..contracts import Metric, MetricFacts, stated
 from ..errors import SrzooError
 from ..plugins import kinds
 from ..plugins.importing import described
 from ._case import Case
-from ._promise import a_kind, built, can, has, run_all, suite
+from ._promise import a_kind, basic, built, can, chance_left_alone, has, run_all, suite
 
 if TYPE_CHECKING:
     from ..contracts import U8
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 def _metric(case: Case) -> Metric:
     return built("metric", case)
+
+
+NOISE = 8, 40, 90
+"""Standard deviations, in levels, that a metric has to put in this order."""
+OFFSETS = -1, 0, 8, 16, 40
+"""Levels by which a picture is made brighter; 16 squared is 0 in uint8, and 0 less 1 is 255."""
 
 
 def _picture(height: int = 80, width: int = 96) -> U8:
@@ -35,6 +42,7 @@ def _noisy(picture: U8, sigma: float) -> U8:
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
+@basic
 def is_a_metric(case: Case) -> None:
     """It says which way is up, whether it has a reference, and what it measures in one line."""
     metric = _metric(case)
@@ -55,29 +63,33 @@ def states_facts(case: Case) -> None:
     metric: Any = _metric(case)
     for name in ("unit", "label"):
         fact: object = getattr(metric, name, "")
-        assert isinstance(fact, str), f"{case}.{name} is {fact!r}, and no text"
+        fine = isinstance(fact, str)
+        assert fine, f"{case}.{name} is {fact!r}, and no text: write `{name} = '...'`"
         same = fact == getattr(cast("object", kinds.metrics.get(case.name)), name, "")
         assert same, f"{case}.{name} is not stated on the class, where it is asked for"
     tolerance: object = getattr(metric, "tolerance", None)
     number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
     fine = tolerance is None or (number and 0 <= cast("float", tolerance) < np.inf)
-    assert fine, f"{case}.tolerance is {tolerance!r}, and no number from 0"
+    mend = "write `tolerance = 0.05`, how much worse than claimed a value may be"
+    assert fine, f"{case}.tolerance is {tolerance!r}, and no number from 0: {mend}"
     short: object = getattr(metric, "short", "")
     fine = isinstance(short, str) and re.fullmatch(r"[\w.+-]*", short) is not None
     assert fine, f"{case}.short is {short!r}: a card's type is a word of letters, digits, _ . + -"
 
 
+@basic
 def gives_one_number(case: Case) -> None:
-    """A float that is a number, the same each time; the pictures stay as they were."""
+    """A float that is a number, the same each time; pictures and chance stay as they were."""
     metric = _metric(case)
     hr = _picture()
     sr = _noisy(hr, 8)
     before = sr.copy(), hr.copy()
-    value = cast("object", metric(sr, hr, 2))
+    with chance_left_alone(case, "draw from a generator of its own, with a seed of its own"):
+        value = cast("object", metric(sr, hr, 2))
     for name, one, old in zip(("sr", "hr"), (sr, hr), before, strict=True):
         assert np.array_equal(one, old), f"{case} changed {name} in place: work on a copy"
     assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
-    assert np.isfinite(value), f"{case} gave {value}"
+    assert np.isfinite(value), f"{case} gave {value}, and no finite number"
     values = {metric(sr, hr, 2) for _ in range(3)} | {value, _metric(case)(sr, hr, 2)}
     same = len(values) == 1
     assert same, f"{case} is not deterministic: {sorted(values)} for the same pictures"
@@ -86,14 +98,55 @@ def gives_one_number(case: Case) -> None:
 def worse_is_worse(case: Case) -> None:
     """With a reference: the picture itself beats a noisy one, and more noise is worse."""
     metric = _metric(case)
-    if not metric.reference:
-        assert isinstance(metric(_picture(), None, 2), float), f"{case} needs an HR picture"
-        return
     hr = _picture()
-    values = [metric(sr, hr, 2) for sr in (hr, _noisy(hr, 8), _noisy(hr, 40))]
+    if not metric.reference:
+        try:
+            value = cast("object", metric(hr, None, 2))
+        except Exception as error:
+            mend = "write `reference = True`, or do without"
+            what = f"{case} is given no HR picture: {described(error)}"
+            raise AssertionError(f"{what}: it says that it needs none: {mend}") from error
+        assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
+        return
+    values = [metric(sr, hr, 2) for sr in (hr, *(_noisy(hr, sigma) for sigma in NOISE))]
+    mend = "nothing is divided by zero where sr is hr; infinity is a number"
+    assert not np.isnan(values[0]), f"{case} gave nan for equal pictures: {mend}"
+    told = ", ".join(f"{value:g}" for value in values)
     ordered = sorted(values, reverse=metric.higher_is_better)
-    assert values == ordered, f"{case} takes noise for an improvement: {values}"
-    assert len(set(values)) == 3, f"{case} does not see noise: {values}"
+    other = not metric.higher_is_better
+    mend = "do not compute with uint8, which wraps around: `sr.astype(float)`"
+    if values == sorted(values, reverse=other):
+        mend = f"write `higher_is_better = {other}`"
+    assert values == ordered, f"{case} takes noise for an improvement, {told}: {mend}"
+    seen = len(set(values)) == len(values)
+    assert seen, f"{case} does not see noise, {told}: compare sr with hr"
+    middle = (64 + _picture() // 2).astype(np.uint8)
+    at = {by: metric((middle.astype(int) + by).astype(np.uint8), middle, 2) for by in OFFSETS}
+    better = max if metric.higher_is_better else min
+    wraps = at[-1] != at[40] and better(at[-1], at[40]) == at[40]
+    wraps = wraps or (at[16] == at[0] != at[8])
+    mend = "do not compute with uint8, which wraps around: `sr.astype(float)`"
+    assert not wraps, f"{case} goes wrong for pictures that are a little darker or brighter: {mend}"
+    flat = np.zeros_like(hr)
+    same = not np.isnan(metric(flat, flat.copy(), 2))
+    assert same, f"{case} gave nan for black pictures: what it divides by may be zero"
+
+
+def threads_may_call_it(case: Case) -> None:
+    """If it states ``thread_safe``, threads get what one gets."""
+    metric = _metric(case)
+    if not stated(metric, MetricFacts).thread_safe:
+        return
+    pairs = [(_noisy(hr, 8), hr) for hr in (_picture(64 + 8 * n, 96 - 8 * n) for n in range(4))] * 3
+
+    def of(pair: tuple[U8, U8]) -> float:
+        return metric(pair[0], pair[1] if metric.reference else None, 2)
+
+    want = [of(pair) for pair in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(of, pairs))
+    mend = "keep nothing of a picture in `self`, or leave out `thread_safe`"
+    assert found == want, f"{case} gives other values when several threads call it: {mend}"
 
 
 def refuses_other_sizes(case: Case) -> None:
@@ -122,6 +175,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     is_a_metric,
     states_facts,
     gives_one_number,
+    threads_may_call_it,
     worse_is_worse,
     refuses_other_sizes,
 )

@@ -26,7 +26,7 @@ from . import (
     task,
 )
 from ._case import Case, cases_of
-from ._promise import ContractError, line_of, title
+from ._promise import ContractError, basic, line_of, title
 from .apart import Fault, Outcome
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "command": command.CHECKS,
 }
 """All checks of a kind, in the order in which they are to be read: what is basic comes first."""
-BASIC = 4
-"""Of a part that fails one of the first so many checks the others say nothing."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,7 @@ def checks_of(kind: str, name: str) -> list[Check]:
 
 
 def _failing(kind: str, what: str) -> Callable[[Case], None]:
+    @basic
     def examples_are_arguments(case: Case) -> None:
         raise ContractError(what, *line_of(kinds.kind(kind).get(case.name), "examples"))
 
@@ -106,7 +105,7 @@ def _failing(kind: str, what: str) -> Callable[[Case], None]:
 
 def is_basic(check: Check) -> bool:
     """Whether its failure makes all others of its part say nothing."""
-    return check.look in CHECKS[check.kind][:BASIC]
+    return getattr(check.look, "basic", False)
 
 
 def check_part(kind: str, name: str) -> None:

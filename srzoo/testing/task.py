@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..contracts import NetworkFacts, Pair, Task, multiple_of, nn_module, on_grid, stated
 from ._case import Case, picture
-from ._promise import built, can, has, run_all, suite
+from ._pairs import left_alone, scalar
+from ._promise import a_kind, basic, built, can, has, run_all, suite
 
 GENERATOR = "generator"
 STEPS = 1000
@@ -21,13 +22,28 @@ def _has_its_parts(case: Case, task: object) -> None:
     for name in ("networks", "helpers"):
         mend = f"write `self.{name} = {{}}`, with the nn.Modules by name"
         found: object = has(case, task, name, mend)
-        assert isinstance(found, Mapping), f"{case}.{name} is {found!r}: {mend}"
+        assert isinstance(found, Mapping), f"{case}.{name} is {a_kind(found)}: {mend}"
+        for each, module in cast("Mapping[str, object]", found).items():
+            fine = isinstance(module, nn.Module)
+            assert fine, f"{case}: {each!r} of {name} is {a_kind(module)}, and no nn.Module: {mend}"
     mend = "write `scales = None`, which is any, or a tuple of those that it can work at"
     scales: object = has(case, task, "scales", mend)
     assert scales is None or isinstance(scales, tuple), f"{case}.scales is {scales!r}: {mend}"
     for name, given in (("turns", "step"), ("terms", "pair, networks"),
                         ("loss_of", "name, network, pair")):  # fmt: skip
         can(case, task, name, f"write `def {name}(self, {given})`")
+    _lists_all(case, task)
+
+
+def _lists_all(case: Case, task: Any) -> None:
+    """Modules that it has, with weights or statistics, stand in ``networks`` or ``helpers``."""
+    listed = [*task.networks.values(), *task.helpers.values()]
+    known = {id(module) for each in listed for module in each.modules()}
+    attributes: dict[str, object] = getattr(task, "__dict__", {})
+    for name, value in attributes.items():
+        if isinstance(value, nn.Module) and id(value) not in known and value.state_dict():
+            mend = f"write `self.helpers = {{{name!r}: ...}}`, or networks, if it is trained"
+            raise AssertionError(f"{case}.{name} is a network that nobody is told of: {mend}")
 
 
 def _task(case: Case) -> Task:
@@ -54,38 +70,58 @@ def _pair(task: Task) -> Pair:
     return Pair(lr=picture(side, side, 2), hr=hr, sr=sr)
 
 
-def _scalars(case: Case, what: str, values: Mapping[str, object]) -> None:
-    for name, value in values.items():
-        assert isinstance(value, Tensor), f"{case}: {what} {name!r} is {value!r}"
-        assert value.shape == (), f"{case}: {what} {name!r} has the shape {tuple(value.shape)}"
-        assert value.isfinite(), f"{case}: {what} {name!r} is {value}"
+def _scalars(case: Case, what: str, values: object) -> None:
+    told = a_kind(values)
+    mend = "a table of scalars by name: `{'name': value}`"
+    assert isinstance(values, Mapping), f"{case} gave {told} for its {what}s, and not {mend}"
+    for name, value in cast("Mapping[str, object]", values).items():
+        scalar(case, value, f": {what} {name!r}", typed=what != "fact")
 
 
+@basic
 def modules_by_name(case: Case) -> None:
-    """Networks and helpers are modules, and each network has something to train."""
-    task = _task(case)
-    for name, module in [*task.networks.items(), *task.helpers.items()]:
-        assert isinstance(module, nn.Module), f"{case}: {name} is {module!r}, and no nn.Module"
+    """Networks and helpers are modules of its own, and each network has something to train."""
+    task, other = _task(case), _task(case)
+    for name, network in task.networks.items():
+        own = network is not other.networks.get(name)
+        mend = "build it in `__init__`, not in the class"
+        assert own, f"{case}: two tasks have one network {name}: {mend}"
     for name, network in task.networks.items():
         fine = name.replace("_", "a").isalnum() and name != GENERATOR
         assert fine, f"{case}: a network is called {name!r}: use letters, digits and _"
         moved = [p for p in network.parameters() if p.requires_grad]
-        assert moved, f"{case}: {name} has nothing to train, and is a helper"
+        assert moved, f"{case}: {name} has nothing to train: put it into `self.helpers`"
 
 
+def _movers(case: Case, task: Task, step: int) -> set[str]:
+    found = cast("object", task.turns(step))
+    mend = f"return names, as in `return ({GENERATOR!r},)`"
+    fine = isinstance(found, Collection) and not isinstance(found, str | bytes)
+    told = repr(found) if isinstance(found, str) else a_kind(cast("object", found))
+    assert fine, f"{case}.turns({step}) gave {told}: {mend}"
+    return set(cast("Collection[str]", found))
+
+
+@basic
 def turns_follow_from_the_step(case: Case) -> None:
     """Somebody moves at each step, the same ones each time, and in the end the generator does."""
     task, other = _task(case), _task(case)
     known = {GENERATOR, *task.networks}
     moved: set[str] = set()
-    again = {step: set(other.turns(step)) for step in reversed(range(STEPS))}
+    again = {step: _movers(case, other, step) for step in reversed(range(STEPS))}
     for step in range(STEPS):
-        now = set(task.turns(step))
-        assert now == again[step], f"{case}: one step has other turns the second time"
-        assert now, f"{case}: nobody moves at step {step}"
-        assert now <= known, f"{case}: {sorted(now - known)} move, and are no networks of it"
+        now = _movers(case, task, step)
+        mend = "turns are a function of the step alone, so that a run goes on as it was"
+        assert now == again[step], f"{case}: one step has other turns the second time: {mend}"
+        mend = f"return `({GENERATOR!r},)` where nobody else does"
+        assert now, f"{case}: nobody moves at step {step}: {mend}"
+        mend = f"name {', '.join(sorted(known))}"
+        assert now <= known, (
+            f"{case}: {sorted(now - known)} move, and are no networks of it: {mend}"
+        )
         moved |= now
-    assert GENERATOR in moved, f"{case}: the generator never moves in {STEPS} steps"
+    mend = f"return {GENERATOR!r} among the names"
+    assert GENERATOR in moved, f"{case}: the generator never moves in {STEPS} steps: {mend}"
 
 
 def terms_lead_the_generator(case: Case) -> None:
@@ -94,15 +130,17 @@ def terms_lead_the_generator(case: Case) -> None:
     pair = _pair(task)
     for network in task.networks.values():
         network.requires_grad_(False)
-    terms = task.terms(pair, task.networks)
+    with left_alone(case, pair):
+        terms = task.terms(pair, task.networks)
     _scalars(case, "term", terms)
     if not terms:
         return  # networks beside a generator that does not hear of them
     total = sum(terms.values(), start=torch.zeros(()))
-    assert total.requires_grad, f"{case} gives the generator no gradient"
+    mend = "compute terms from pair.sr, without detach"
+    assert total.requires_grad, f"{case} gives the generator no gradient: {mend}"
     torch.autograd.backward(total)
     grad = pair.sr.grad
-    assert grad is not None, f"{case} gives the generator no gradient"
+    assert grad is not None, f"{case} gives the generator no gradient: {mend}"
     assert grad.isfinite().all(), f"{case} gives a gradient that is not finite"
     for name, module in [*task.networks.items(), *task.helpers.items()]:
         left = [p for p in module.parameters() if p.grad is not None]
@@ -129,14 +167,21 @@ def each_network_follows_its_loss(case: Case) -> None:
         for other in task.networks.values():
             other.zero_grad()
         wrapper = _Wrapper(nn_module(network))
-        losses, facts = task.loss_of(name, wrapper, _pair(task).detach())
+        pair = _pair(task).detach()
+        with left_alone(case, pair):
+            found = cast("object", task.loss_of(name, wrapper, pair))
+        mend = "return two tables, of losses and of facts to log: `return {name: loss}, {}`"
+        two = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
+        assert two, f"{case}.loss_of gave {a_kind(cast('object', found))}: {mend}"
+        losses, facts = cast("tuple[dict[str, Tensor], dict[str, Tensor]]", found)
         _scalars(case, "loss", losses)
         _scalars(case, "fact", facts)
         heavy = [fact for fact, value in facts.items() if value.requires_grad]
         assert not heavy, f"{case}: {heavy} of {name} hold on to the graph of a step: detach them"
         assert wrapper.calls, f"{case}: the turn of {name} does not call the wrapper it is given"
         total = sum(losses.values(), start=torch.zeros(()))
-        assert total.requires_grad, f"{case}: {name} follows nothing"
+        mend = "compute its loss from what the network that is given makes, without detach"
+        assert total.requires_grad, f"{case}: {name} follows nothing: {mend}"
         torch.autograd.backward(total)
         for who, module in task.networks.items():
             has = any(p.grad is not None for p in module.parameters())

@@ -155,7 +155,7 @@ def _check(
                 say(word)
 
     if local := list(dict.fromkeys(references.within(strict.plain(recipe)))):
-        tell(f"{' and '.join(local)}: a part in a file of this machine, so the model cannot be"
+        tell(f"{', '.join(local)}: in a file of this machine, so the model cannot be"
              f" published. {references.PACKAGE}")  # fmt: skip
     for number in range(first, len(recipes)):
         key = _key(recipes[number])

@@ -139,8 +139,10 @@ def turns_of(task: Task, step: int) -> Collection[str]:
     """
     with importing.blamed(task):
         found = cast("object", task.turns(step))
-    if not isinstance(found, tuple | list | set | frozenset):
-        raise importing.gave(task, "the task", found, "a tuple of names")
+    known = ("generator", *task.networks)
+    named = type(found) in (tuple, list, set, frozenset)
+    if not named or any(one not in known for one in cast("Collection[object]", found)):
+        raise importing.gave(task, "the task", found, f"a tuple of {', '.join(known)}")
     return cast("Collection[str]", found)
 
 

@@ -12,10 +12,12 @@ from ..defaults import ENGINE, MODEL
 from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, SrzooError
 from ..exporting import engine as engines
 from ..exporting.exports import UnfinishedError
+from ..exporting.fence import Fenced
 from ..exporting.lazy import LazyRunner
 from ..models import locate, requirements
 from ..models.folder import ModelFolder
 from ..plugins import kinds
+from ..plugins.plugin import OWN_DIST
 from .upscaler import Tile, Upscaler
 
 if TYPE_CHECKING:
@@ -94,7 +96,12 @@ def _runner(
     """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
     build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
-        return build(engine), engine
+        runner = build(engine)
+        if kinds.engines.find(engine).dist != OWN_DIST:
+            runner = Fenced(runner)
+            if not explicit:  # nobody asked for it: a default run is not to fail of it
+                runner.tried(folder.config.scales[0])
+        return runner, engine
     except (UnfinishedError, DeviceError, PluginError) as error:
         if explicit or engine == ENGINE:
             raise

@@ -16,6 +16,7 @@ from ..exporting.lazy import LazyRunner
 from ..images import bicubic
 from ..images.rectangles import Rectangle
 from ..plugins import importing, origin
+from ..plugins.packages import OWN
 from . import tiles
 from .planner import LOOK, SLACK, SMALLEST
 from .tiles import TileSource
@@ -230,5 +231,5 @@ def _made_by(runner: Runner) -> str:
     network: Any = runner.model
     parts = (runner, network, getattr(network, "generator", None))
     plugins = dict.fromkeys(plugin for part in parts for plugin in origin.made_of(part))
-    others = [str(plugin) for plugin in plugins if plugin.is_foreign]
+    others = [str(plugin) for plugin in plugins if plugin.dist != OWN]
     return f" ({', '.join(others)})" if others else ""

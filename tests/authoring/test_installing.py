@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import srzoo
 from srzoo import SrzooError
 from srzoo.authoring import installing
-from srzoo.errors import MissingPluginError
-from srzoo.plugins import kinds, known
+from srzoo.errors import MissingPluginError, ModelError
+from srzoo.models import locate
+from srzoo.plugins import kinds, known, packages
 
 
 @pytest.mark.parametrize("name", ["my-pkg", "My_Pkg", "a", "pkg[fast]", "pkg[a,b]==1.0.post1+cpu"])
@@ -60,6 +61,20 @@ def test_what_is_no_plugin_package_stays(name, what):
         installing.uninstall_command(name)
 
 
+def test_without_pip_another_program_is_named(monkeypatch, tmp_path):
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr(packages, "version", lambda name: None)
+    with pytest.raises(SrzooError, match=r"no pip in .* uv pip install my-pkg -e /"):
+        installing.install_command(["my-pkg"], [tmp_path])
+
+
+def test_it_says_that_nothing_came(srzoo_cli, monkeypatch):
+    monkeypatch.setattr(installing, "run", lambda command: 0)
+    done = srzoo_cli("plugin", "install", "--yes", "my-pkg")
+    assert (done.code, done.out) == (0, "")
+    assert "no plugin came with it" in done.err
+
+
 def test_it_says_what_it_runs_and_asks(srzoo_cli, monkeypatch):
     ran = []
     monkeypatch.setattr(installing, "run", lambda command: ran.append(command) or 7)
@@ -74,12 +89,28 @@ def test_it_says_what_it_runs_and_asks(srzoo_cli, monkeypatch):
 
 def test_a_missing_name_answers_which_package_has_it():
     for part in known.listed():
-        if part.name not in kinds.kind(part.kind):
-            with pytest.raises(MissingPluginError) as caught:
-                kinds.kind(part.kind).get(part.name)
+        for name in (part.name, f"{part.package.replace('-', '_')}:{part.name}"):
+            with pytest.raises((MissingPluginError, ModelError)) as caught:
+                locate.find(name) if part.kind == "model" else kinds.kind(part.kind).get(name)
             assert part.package in caught.value.fix
             assert part.command in caught.value.fix
             assert "runs its author's code" in caught.value.fix
+        with pytest.raises(SrzooError) as other:
+            kinds.blocks.get(f"other:{part.name}")
+        assert part.package not in other.value.fix
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["attention", "upscale a.png -m spab-x2", "model show spab-x2", "plugin check silu",
+     "plugin check srzoo-silu", "plugin show loss focal_frequency", "plugin try silu --as block",
+     "train edsr-x4 --set generator.block=silu -o out"],
+)  # fmt: skip
+def test_every_command_answers_so(srzoo_cli, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = srzoo_cli(*words.split())
+    assert done.code == 2
+    assert "srzoo plugin install -e docs/example-plugin" in " ".join(done.err.split())
 
 
 def test_the_list_of_known_plugins_is_true():
@@ -88,12 +119,14 @@ def test_the_list_of_known_plugins_is_true():
     for part in known.listed():
         project = tomllib.loads((ROOT / part.source / "pyproject.toml").read_text())["project"]
         assert project["name"] == part.package
+    (card,) = project["entry-points"]["srzoo.cards"].values()
+    models = (ROOT / part.source / card.replace(".", "/")).glob("*/config.json")
     found = {(part.kind, part.name) for part in known.listed()}
     stated = {
         (kind, name)
         for kind, registry in kinds.KINDS.items()
         for name in project["entry-points"].get(registry.group, ())
-    }
+    } | {("model", path.parent.name) for path in models}
     assert found == stated
     with pytest.raises(SrzooError, match="not on PyPI"):
         installing.install_command(["Srzoo_silu"])

@@ -5,25 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers import drawn
+import torch
+from helpers import BLOCK_FILE, drawn
 
 from srzoo import SrzooError, images
-from srzoo.authoring import drawings, projects
+from srzoo.authoring import drawings, projects, short_training, trying
 from srzoo.authoring.trying import KINDS, Trial
 from srzoo.errors import ArgumentError
 
-BLOCK = '''
-from torch import nn
-
-class Wide(nn.Module):
-    """A convolution."""
+BLOCK = (
+    BLOCK_FILE
+    + '''
+class Wide(SiLU):
+    """Says too much."""
     reach = 2
-    examples = ({"channels": 8},)
-    def __init__(self, *, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Conv2d(channels, channels, 3, padding=1)
-    def forward(self, x):
-        return x + self.body(x)
 
 class Far(Wide):
     """Says too little."""
@@ -35,11 +30,17 @@ class Needy(nn.Module):
     def __init__(self, *, channels: int, width: int) -> None:
         super().__init__()
 
+class Nan(Wide):
+    """No number, from the first step."""
+    def forward(self, x):
+        return x / 0 - x / 0
+
 class Broken(Wide):
     """Fails when it is called."""
     def forward(self, x):
         raise SystemExit(3)
 '''
+)
 
 
 @pytest.fixture
@@ -78,7 +79,13 @@ def test_what_fails_is_a_line_and_not_the_end(place, srzoo_cli):
     assert done.code == 1
     assert "SystemExit: 3" in done.out
     assert "What failed: " in done.out
-    assert done.out.count("FAILS") >= 5
+    assert "FAILS picture: as reach" in done.out
+    assert "more are not looked at" in done.out
+    assert "ContractError" not in done.out
+    done = srzoo_cli("plugin", "try", "./my.py:Nan", "--as", "block", *QUICK, "--no-suite")
+    assert "FAILS training: SR is no number at step 1" in done.out
+    assert "reach: measured more than 26, stated 2" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_its_own_picture_and_data(place, srzoo_cli):
@@ -113,22 +120,53 @@ def test_each_kind(place, kind):
 
 
 @pytest.mark.slow
-def test_exports_are_tried(place):
+def test_exports_are_tried(place, monkeypatch):
+    """One is written, and the others are said not to be there."""
+    monkeypatch.setattr(
+        trying.exports, "missing", lambda name: "" if name.endswith("onnx") else "a package"
+    )
     said = []
     trial = Trial("block", "./my.py:Wide", say=said.append, steps=0)
     trial.exports()
-    lines = [line for line in said if line.startswith("  ")]
-    assert lines
-    assert all(re.match(r"  (ok    \w+: |\w+: not tried)", line) for line in lines), lines
+    (done,) = [line for line in said if line.startswith("  ok ")]
+    assert re.fullmatch(r"  ok    onnx: (as torch|off by 1 level of 255), in \d+ s", done)
+    left = [line for line in said if "not tried, for it is not installed: a package" in line]
+    assert len(left) + 2 == len(said) >= 3
 
 
 def test_what_cannot_be_tried(place):
-    with pytest.raises(ArgumentError, match="states no examples"):
+    with pytest.raises(ArgumentError, match="Give channels: int; width: int, by --set"):
         Trial("block", "./my.py:Needy")
+    with pytest.raises(ArgumentError, match="no argument 'width'"):
+        Trial("block", "./my.py:Wide", {"width": 3})
+    with pytest.raises(SrzooError, match="my.py:CLASS"):
+        Trial("block", "my.py")
     with pytest.raises(SrzooError, match="srzoo plugin new command"):
         Trial("command", "./my.py:Wide")
     with pytest.raises(SrzooError, match="no kind of plugin"):
         Trial("blok", "./my.py:Wide")
+
+
+def test_the_default_beside_itself_is_the_same(place, srzoo_cli):
+    """Weights, pictures and crops are the same for both: what differs is the part's doing."""
+    done = srzoo_cli("plugin", "try", "residual", "--as", "block", *QUICK, "--no-suite",
+                     "--no-picture")  # fmt: skip
+    rows = re.findall(r"^  [12] +([\d.]+) +([\d.]+)$", done.out, re.MULTILINE)
+    assert len(rows) == 2
+    assert all(mine == theirs for mine, theirs in rows)
+    assert "A package of it" not in done.out
+    first = short_training.seeded(lambda: torch.rand(1))
+    torch.rand(1)
+    assert first == short_training.seeded(lambda: torch.rand(1))
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "MemoryError"])
+def test_what_ends_a_trial(place, error):
+    (place / "ends.py").write_text(BLOCK_FILE.replace("return x", f"raise {error}; return x"))
+    trial = Trial("block", "./ends.py:SiLU", steps=1)
+    with pytest.raises({"KeyboardInterrupt": KeyboardInterrupt, "MemoryError": MemoryError}[error]):
+        trial.training()
+    assert not trial.failed
 
 
 def test_drawn_pictures_are_the_same_each_time():

@@ -344,6 +344,20 @@ GAME = (
 )
 
 
+def test_a_stage_is_told_beside_the_one_before(tmp_path):
+    """Which is none for the first, nor for a recipe without stages."""
+    same = "As the one before."
+    cardtext.new(folder_with(tmp_path, PLAN), CardFacts())
+    assert same not in text_of(read_folder(tmp_path / "waves-x2"))
+    other = "['a', {name = 'b', train = {seed = 9}}]"
+    for number, (stages, times) in enumerate((("['a']", 0), ("['a', 'b', 'c']", 2), (other, 0))):
+        (tmp_path / str(number)).mkdir()
+        folder = folder_with(tmp_path / str(number), PLAN, f"stages={stages}")
+        cardtext.new(folder, CardFacts())
+        assert text_of(folder).count(same) == times
+        assert "Stage a: As" not in text_of(folder)
+
+
 def test_the_best_of_the_last_stage(tmp_path):
     """What a stage before measured is not what is released."""
     folder = folder_with(tmp_path, PLAN, GAME)

@@ -1,27 +1,15 @@
-"""Packages of others that do harm: built by pip, each in a place of its own."""
+"""Packages of others that do harm: as pip leaves them, each in a place of its own."""
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
 import os
-import subprocess
+import shutil
 import sys
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROJECT = """\
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-[project]
-name = "{name}"
-version = "1.2"
-{entries}
-[tool.setuptools]
-packages = {packages}
-[tool.setuptools.package-data]
-"*" = ["*.toml", "*/*"]
-"""
 ENGINE = """
 import numpy
 from srzoo.errors import DeviceError
@@ -60,6 +48,37 @@ class Meta(type):
 class Net(metaclass=Meta):
     "Hostile."
 """
+STATE = """
+import os, signal, sys, warnings
+if "torch" in sys.modules:
+    import torch
+    torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)
+    torch.use_deterministic_algorithms(True); torch.set_default_device("meta")
+os.chdir("/"); os.umask(0o777); os.environ.clear()
+sys.argv[:] = ["strange"]; sys.path.clear(); sys.setrecursionlimit(120)
+warnings.simplefilter("error")
+sys.stdout.close(); sys.stderr.close(); sys.excepthook = None
+if hasattr(signal, "alarm"):
+    signal.signal(signal.SIGALRM, signal.SIG_DFL); signal.alarm(1)
+if hasattr(os, "fork") and not os.fork():
+    raise RuntimeError("a child")
+"""
+MEMBERS = """
+class Raises:
+    def __get__(self, part, owner=None): raise SystemExit("not to be asked")
+    def __set__(self, part, value): pass
+for member in ("multiple", "extra", "parameters", "first_use", "examples", "bytes_aside", "unit",
+               "short", "label", "tolerance", "thread_safe", "fetch", "describe"):
+    setattr(Engine, member, Raises())
+class Metric:
+    "Black and white."
+    higher_is_better, reference, protocol = True, True, "odd"
+    unit = label = short = tolerance = thread_safe = examples = Raises()
+    def __call__(self, sr, hr, scale): return 1.0
+class Set:
+    "No pictures."
+    fetch = describe = Raises()
+"""
 CONFIG = """{"srzoo": 1, "generator": "bicubic", "args": {"scale": 2}, "scales": [2],
              "weights": null, "summary": "Of a stranger."}"""
 
@@ -71,6 +90,8 @@ class Guest:
     entries: dict[str, str]
     code: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    metadata: bytes = b""
+    lines: str = ""
 
 
 GUESTS = {
@@ -112,44 +133,42 @@ GUESTS = {
     "colon": Guest({"generators": "a:b = {top}:Net"}, NETWORK),
     "api": Guest({"generators": "boom = {top}:Net"},
                  NETWORK.replace("scales,", 'plugin_api = "2"\n    scales,')),
+    "member": Guest({"engines": "boom = {top}:Engine", "metrics": "boom = {top}:Metric",
+                     "datasets": "boom = {top}:Set"}, ENGINE + MEMBERS,
+                    {"engines.toml": FAST.format(name="boom")}),
+    "memory": Guest({"engines": "boom = {top}:Engine"}, ENGINE.replace("return 100", "return '9'"),
+                    {"engines.toml": FAST.format(name="boom")}),
+    "state": Guest({"engines": "boom = {top}:Engine"}, STATE + ENGINE,
+                   {"engines.toml": FAST.format(name="boom")}),
+    "words": Guest({"engines": "boom = {top}:Engine"},
+                   "class E(BaseException):\n def __str__(self): raise self\nraise E",
+                   {"engines.toml": FAST.format(name="boom")}),
+    "bytes": Guest({"generators": "boom = {top}:Net"}, NETWORK, metadata=b"\xff\xfe\0"),
+    "lines": Guest({}, lines="[srzoo.generators]\nboom\n"),
+    "twice": Guest({"generators": "boom = {top}:Net\nboom = {top}:Net"}, NETWORK),
+    "gone": Guest({"cards": "t = {top}", "generators": "boom = {top}:Net"}),
     "metaclass": Guest({"generators": "boom = {top}:Net", "metrics": "boom = {top}:Net"}, META),
 }  # fmt: skip
 
 
-def write(folder: Path, name: str, guest: Guest) -> Path:
-    """The project of a guest."""
-    top = f"guest_{name.replace('-', '_')}"
-    project = folder / name
-    package = project / top
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(guest.code)
-    for file, text in guest.files.items():
-        (package / file).parent.mkdir(exist_ok=True)
-        (package / file).write_text(text)
-    entries = "".join(
-        f'[project.entry-points."srzoo.{group}"]\n'
-        + "".join(f'"{a}" = "{b}"\n' for a, b in (line.split(" = ") for line in lines.splitlines()))
-        for group, lines in guest.entries.items()
-    ).replace("{top}", top)
-    (project / "pyproject.toml").write_text(
-        PROJECT.format(name=f"guest-{name}", entries=entries, packages=[top])
-    )
-    return project
-
-
 def install(folder: Path) -> dict[str, Path]:
-    """All of them, by pip; the place of each one for ``PYTHONPATH``."""
-    projects = [write(folder / "projects", name, guest) for name, guest in GUESTS.items()]
-    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder / "wheels", *projects],
-        check=True,
-    )
+    """All of them, as pip leaves them; the place of each one for ``PYTHONPATH``."""
     places: dict[str, Path] = {}
-    for name in GUESTS:
-        (wheel,) = (folder / "wheels").glob(f"guest_{name.replace('-', '_')}-*.whl")
-        places[name] = folder / "sites" / name
-        zipfile.ZipFile(wheel).extractall(places[name])  # what pip does, in a tenth of the time
+    for name, guest in GUESTS.items():
+        place = places[name] = folder / name
+        package = place / f"guest_{name.replace('-', '_')}"
+        for file, text in {"__init__.py": guest.code, **guest.files}.items():
+            (package / file).parent.mkdir(parents=True, exist_ok=True)
+            (package / file).write_text(text)
+        info = place / f"{package.name}-1.2.dist-info"
+        info.mkdir()
+        told = f"Metadata-Version: 2.1\nName: guest-{name}\nVersion: 1.2\n".encode()
+        (info / "METADATA").write_bytes(guest.metadata or told)
+        lines = "".join(f"[srzoo.{group}]\n{each}\n" for group, each in guest.entries.items())
+        text = guest.lines or lines.replace("{top}", package.name)
+        (info / "entry_points.txt").write_text(text)
+        if name == "gone":  # an editable one, whose folder was deleted
+            shutil.rmtree(package)
     return places
 
 
@@ -157,3 +176,59 @@ def environment(place: Path, **more: str) -> dict[str, str]:
     """That of a process which has a guest installed."""
     usual = {key: value for key, value in os.environ.items() if key != "SRZOO_ENGINE"}
     return usual | {"PYTHONPATH": str(place)} | more
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a process ended, and what it said."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+_METHODS = multiprocessing.get_all_start_methods()
+_CONTEXT = multiprocessing.get_context("forkserver" if "forkserver" in _METHODS else "spawn")
+if "forkserver" in _METHODS:
+    _CONTEXT.set_forkserver_preload(["torch", "srzoo.cli", "srzoo.networks.folders"])
+
+
+def run(place: Path, folder: Path, commands: list[str], **more: str) -> Done:
+    """``srzoo`` with each of some lines of arguments, in a process that has a guest installed.
+
+    All but the last have to end well.
+
+    It is forked from one that has torch; a command more is a tenth of a second.
+    """
+    said = folder / "stdout", folder / "stderr"
+    work = (str(place), str(folder), commands, [str(each) for each in said], more)
+    process = _CONTEXT.Process(target=_go, args=work)
+    process.start()
+    process.join(90)
+    if process.is_alive():
+        process.kill()
+    stdout, stderr = (each.read_text() for each in said)
+    return Done(process.exitcode, stdout, stderr)
+
+
+def _go(
+    place: str, folder: str, commands: list[str], said: list[str], more: dict[str, str]
+) -> None:
+    for number, name in enumerate(said, 1):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(folder)
+    os.environ.pop("SRZOO_ENGINE", None)
+    os.environ.update(more | {"PYTHONPATH": place})
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()
+    from srzoo.cli import main
+
+    *before, last = commands
+    for words in before:
+        try:
+            main(words.split())
+        except SystemExit as end:
+            assert not end.code, words
+        sys.stdout.write("---\n")
+    sys.argv = ["srzoo", *last.split()]
+    main()  # as a process of its own does it

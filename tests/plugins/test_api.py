@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 
 import pytest
 from helpers import ROOT
 from PIL import Image
 
+from srzoo.contracts import (
+    DegradationFacts,
+    GeneratorFacts,
+    LossFacts,
+    MetricFacts,
+    PluginFacts,
+    multiple_of,
+    optional,
+    stated,
+)
 from srzoo.errors import BrokenPluginError, PluginWarning
 from srzoo.plugins import kinds, manners
 from srzoo.plugins.plugin import Plugin
@@ -159,3 +171,58 @@ def test_what_was_renamed_still_works_and_is_told(registry, monkeypatch):
 def test_the_helper_names_plugin_old_and_new():
     with pytest.warns(PluginWarning, match=r"loss x \(tp 1.2\) has a, .*: write b"):
         manners.deprecated(Plugin("loss", "x", "tp:X", "tp", "1.2"), "a", "b")
+
+
+class Odd:
+    """Facts of wrong types."""
+
+    unit, label, tolerance, short, thread_safe = 3, None, "x", ("a",), 1
+    printed, paper, multiple = ["EDSR"], b"http", 2.0
+    card_args, clean, phrase = "backbone", "no", 5
+    examples, plugin_api = {"a": 1}, True
+
+    @property
+    def linear_tail(self):
+        raise ValueError("not now")
+
+
+@pytest.mark.parametrize(
+    "facts", [GeneratorFacts, LossFacts, DegradationFacts, MetricFacts, PluginFacts]
+)
+def test_a_fact_of_a_wrong_type_is_told_once_and_counts_as_none(facts, monkeypatch):
+    monkeypatch.setattr(optional, "_TOLD", {})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        found = [stated(Odd(), facts), stated(Odd(), facts)]
+    usual = facts()
+    for each in found:
+        assert {name: getattr(each, name) for name in optional._types(facts)} == {
+            name: getattr(usual, name) for name in optional._types(facts)
+        }
+    assert len(told) == len(optional._types(facts))
+    assert {one.category for one in told} == {PluginWarning}
+    if facts is MetricFacts:
+        said = [str(one.message) for one in told]
+        assert f"{__name__}.Odd: tolerance is 'x', where float | None belongs; None counts" in said
+
+
+def test_a_fact_of_the_right_type_is_as_stated():
+    class Fine:
+        tolerance, unit, examples, printed = 1, "dB", [{"a": 1}], ()
+
+        @property
+        def label(self):
+            return "PSNR"
+
+    assert stated(Fine(), MetricFacts).tolerance == 1
+    assert stated(Fine(), MetricFacts).label == "PSNR"
+    assert stated(Fine, MetricFacts).label == ""  # of a class, a property says nothing
+    assert stated(Fine, PluginFacts).examples == ({"a": 1},)
+
+
+@pytest.mark.parametrize("multiple", [0, -2, 2.0, "4", None, True, math.inf])
+def test_a_grid_that_is_none_is_told(multiple):
+    odd = Odd()
+    odd.multiple = multiple
+    with pytest.raises(BrokenPluginError, match="Odd: multiple is .* a whole number"):
+        multiple_of(odd)

@@ -41,7 +41,8 @@ class Block(nn.Module):
 
     def forward(self, x):
         raise {"raises": KeyError("layer"), "memory": torch.OutOfMemoryError("full"),
-               "stop": KeyboardInterrupt(), "ours": SrzooError("odd")}[self.how]  # fmt: skip
+               "stop": KeyboardInterrupt(), "exit": SystemExit(3),
+               "ours": SrzooError("odd")}[self.how]  # fmt: skip
 
 
 class Odd:
@@ -70,6 +71,8 @@ class OddNet(nn.Module):
     def forward(self, x, scale):
         if self.how == "none":
             return None
+        if self.how == "exit":
+            sys.exit(3)
         y = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
         return y[..., 1:] if self.how == "size" else y * math.nan
 
@@ -168,7 +171,7 @@ def test_a_stranger_is_to_blame_before_ours_and_the_innermost_of_them():
     assert whose(ours) == str(ours)
 
 
-@pytest.mark.parametrize("how", ["size", "none", "nan"])
+@pytest.mark.parametrize("how", ["size", "none", "nan", "exit"])
 def test_a_network_whose_results_are_wrong(how, monkeypatch):
     net = srzoo.generators.create("odd", how=how)
     (plugin,) = origin.made_of(net)
@@ -177,7 +180,7 @@ def test_a_network_whose_results_are_wrong(how, monkeypatch):
     upscaler = Upscaler(ModuleRunner(net), (2,), "mine")
     with pytest.raises(SrzooError, match=r"generator odd \(tp 1.2\)") as caught:
         upscaler.array(np.asarray(drawn(20, 20)), 2)
-    wanted = BrokenPluginError if how == "none" else ModelError
+    wanted = BrokenPluginError if how in ("none", "exit") else ModelError
     assert type(caught.value) is wanted
 
 
@@ -228,8 +231,8 @@ def test_a_degradation_that_makes_no_picture(gives):
 
 
 def test_a_task_whose_parts_are_wrong():
-    for turns in (None, "generator", 3):
-        with pytest.raises(BrokenPluginError, match="task odd .* where a tuple of names belongs"):
+    for turns in (None, "generator", 3, ("judge",), [("generator",)]):
+        with pytest.raises(BrokenPluginError, match="task odd .* a tuple of generator belongs"):
             tasks.turns_of(srzoo.tasks.create("odd", turns=turns), 0)
     for terms in (None, {"a": 1.0}, {"a": torch.ones(3)}, [1]):
         with pytest.raises(BrokenPluginError, match="task odd .* gave .* where a "):
@@ -259,6 +262,75 @@ def test_a_picture_that_fails_ends_no_others_and_debug_shows_why(srzoo_cli, tmp_
     assert "Traceback" not in result.err
     monkeypatch.setenv("SRZOO_DEBUG", "")
     assert "Traceback" in srzoo_cli("--debug", *arguments).err
+
+
+def test_no_plugin_ends_the_program_and_a_handler_of_signals_may():
+    net = edsr(how="exit")
+    with pytest.raises(BrokenPluginError, match=f"block odd .*{HERE}SystemExit: 3"):
+        ModuleRunner(net)(np.zeros((1, 3, 8, 8), np.float32), 2)
+
+    def handler(number, frame):
+        sys.exit(5)
+
+    with pytest.raises(SystemExit), importing.blamed(net):
+        handler(15, sys._getframe())
+
+
+class OddEngine:
+    """Runs nothing as it should."""
+
+    devices, precisions, speed, packages = ("cpu",), ("fp32",), 1.0, {}
+    reach, multiple, model, parameters = 0, 1, None, None
+    wrong = ""
+
+    def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None: ...
+
+    def __call__(self, x, scale):
+        return None if self.wrong == "call" else x.repeat(scale, 2).repeat(scale, 3)
+
+    def bytes_per_pixel(self, scale):
+        return self._told("bytes_per_pixel")
+
+    def bytes_aside(self, scale):
+        return self._told("bytes_aside")
+
+    def free_memory(self):
+        return self._told("free_memory")
+
+    def _told(self, question):
+        if self.wrong == question:
+            if isinstance(self.gives, Exception):
+                raise self.gives
+            return self.gives
+        return None if question == "free_memory" else np.int64(100)
+
+
+@pytest.mark.parametrize("question", ["bytes_per_pixel", "bytes_aside", "free_memory", "call"])
+@pytest.mark.parametrize("gives", ["much", -1, math.nan, KeyError("x")], ids=str)
+def test_an_engine_whose_answers_are_wrong_is_named(question, gives, monkeypatch):
+    kinds.engines.register("odd", OddEngine)
+    monkeypatch.setattr(OddEngine, "gives", gives, raising=False)
+    upscaler = srzoo.load("bicubic-x2", engine="odd")
+    upscaler.array(np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr(OddEngine, "wrong", question)
+    with pytest.raises(SrzooError, match=r"engine odd \(this process\)") as caught:
+        upscaler.array(np.zeros((8, 8, 3), np.uint8))
+    if question != "call":
+        said = HERE if isinstance(gives, Exception) else "gave .*, where a number of bytes belongs"
+        caught.match(said)
+    kinds.engines.unregister("odd")
+
+
+@pytest.mark.parametrize("how", ["none", "exit"])
+def test_an_export_names_the_generator_and_not_the_exporter(how, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from srzoo.exporting import convert
+
+    folder = srzoo.networks.folders.save(
+        OddNet(), tmp_path / "a", generator="odd", args={"how": how}
+    )
+    with pytest.raises(BrokenPluginError, match=r"^generator odd \(this process\)"):
+        convert.write(folder, 2, "onnx", tmp_path / "made.onnx")
 
 
 def test_it_costs_next_to_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -46,7 +47,6 @@ BLOCKS = "silu = {top}:Block\nplain = {top}:Plain"
 GUESTS = {
     "Silu": Guest({"blocks": BLOCKS}, SILU),
     "loss": Guest({"losses": "own = {top}:Loss"}, SILU),
-    "newer": Guest({"blocks": BLOCKS}, SILU.replace("8)", "16)").replace("(8", "(16")),
 }
 RECIPE = """
 srzoo = 1
@@ -99,6 +99,7 @@ ways = (
     "compare a.png -m silu -o sheet.png", "evaluate silu --lr photos --metric pyiqa/niqe",
     "export silu --to onnx", "bench silu", "card new silu --overwrite",
     "model pack silu packed", "push silu org/name", "train run/recipe.toml",
+    "train init.toml -o o1", "train teacher.toml -o o2", "train run/recipe.toml -o run",
 )
 for way in ways:
     print("---", way, file=sys.stderr)
@@ -121,19 +122,22 @@ def sites(tmp_path_factory):
     """Where each of the packages is installed."""
     folder = tmp_path_factory.mktemp("origin")
     projects = [write(folder / "projects", name, guest) for name, guest in GUESTS.items()]
-    newer = folder / "projects/newer/pyproject.toml"
-    text = newer.read_text().replace("guest-newer", "guest-Silu").replace('"1.2"', '"2.0"')
-    newer.write_text(text)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "wheel"]
-    places = {}
-    for name, project in zip(GUESTS, projects, strict=True):
-        wheels = folder / "wheels" / name
-        subprocess.run(
-            [*pip, "--no-deps", "--no-build-isolation", "-w", wheels, project], check=True
-        )
-        places[name] = folder / "sites" / name
-        zipfile.ZipFile(next(wheels.glob("*.whl"))).extractall(places[name])
-    return places
+    wheels = [*pip, "--no-deps", "--no-build-isolation", "-w", folder / "wheels", *projects]
+    subprocess.run(wheels, check=True)
+    places = {name: folder / "sites" / name for name in GUESTS}
+    for name, place in places.items():
+        (wheel,) = (
+            each for each in (folder / "wheels").iterdir()
+            if each.name.lower().startswith(f"guest_{name.lower()}-")
+        )  # fmt: skip
+        zipfile.ZipFile(wheel).extractall(place)
+    # The next version: the code is another's, as its metadata would be after an upgrade.
+    newer = shutil.copytree(places["Silu"], folder / "sites/newer")
+    (code,), (metadata,) = newer.glob("*/__init__.py"), newer.glob("*.dist-info/METADATA")
+    code.write_text(SILU.replace("8)", "16)").replace("(8", "(16"))
+    metadata.write_text(metadata.read_text().replace("Version: 1.2", "Version: 2.0"))
+    return places | {"newer": newer}
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +175,17 @@ def test_whoever_lacks_a_package_is_told_on_every_way_in(made):
     for name in ("a.png", "photos/a.png"):
         (made / name).parent.mkdir(exist_ok=True)
         (made / name).write_bytes(b"")
+    plain = RECIPE.replace(', block = "silu"', "").replace('"own"', '"l1"')
+    plain = plain.replace('name = "drawn"', 'name = "folder", path = "photos"')
+    (made / "init.toml").write_text(f'init = "silu"\n{plain}')
+    (made / "teacher.toml").write_text(
+        f'{plain}\n[task]\nname = "distillation"\nteacher = "silu"\n'
+    )
     told = python(made, WAYS).split("--- ")[1:]
-    assert len(told) == 13
+    assert len(told) == 16
     for each in told:
         way, _, said = each.partition("\n")
-        both = " guest-loss==1.2" if "recipe" in way else ""
+        both = " guest-loss==1.2" if "recipe" in way else ""  # a run that goes on, too
         command = f"pip install guest-Silu==1.2{both}; installing runs code of its author"
         assert command in said, each
         assert "not installed" in said
@@ -235,6 +245,8 @@ def test_classes_of_other_packages_count_and_what_srzoo_needs_does_not():
     modules = ["torch.nn", "timm.layers", "json", "__main__", "pytest.x", "srzoo_plugins.edsr"]
     found = origin.requirements([plugin, replace(plugin, dist=OWN_DIST)], modules)
     assert found == ("Their_Pkg==1.0", f"pytest=={packages.version('pytest')}")
+    own = replace(plugin, dist="PyTest", version="1.0+cpu")  # as PEP 503 has it, one package
+    assert origin.requirements([own], modules) == ("PyTest==1.0+cpu",)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import BLOCK_FILE as BLOCK
 
 import srzoo
 from srzoo import SrzooError
@@ -22,23 +23,6 @@ from srzoo.networks import folders
 from srzoo.plugins import kinds, references
 from srzoo.recipes import recipe as recipes
 
-BLOCK = '''
-from __future__ import annotations
-from torch import nn
-
-class SiLU(nn.Module):
-    """A convolution."""
-
-    reach = 1
-    examples = ({"channels": 8},)
-
-    def __init__(self, *, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x):
-        return x + self.body(x)
-'''
 OTHERS = '''
 from dataclasses import dataclass
 

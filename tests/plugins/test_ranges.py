@@ -28,18 +28,20 @@ SMALL = {
     "srgan_rrdb": {"n_rrdbs": 1, "n_feats": 4, "growth": 2},
     "srresnet": {"n_resblocks": 1, "n_feats": 4}, "wdsr": {"n_resblocks": 1, "n_feats": 4},
 }  # fmt: skip
+COUNTS = "d_steps", "start", "weight", "res_scale", "layer_weights", "eps", "delta", "weights"
+"""What no end makes safer: steps, and factors."""
 
 
 def arguments(kind: str, name: str) -> dict[str, Any]:
     """The types of a part's arguments."""
-    found = schema.hints(kinds.KINDS[kind].get(name))
-    return {key: found[key] for key in kinds.KINDS[kind].signature(name).parameters}
+    found = kinds.KINDS[kind].signature(name).parameters
+    return {key: one.annotation for key, one in found.items()}
 
 
 def takes(kind: str, name: str, **given: Any) -> bool:
     """Whether a use is accepted; other arguments are not looked at."""
     try:
-        schema.fitted(name, kinds.KINDS[kind].get(name), given)
+        schema.fitted(name, kinds.KINDS[kind].signature(name).parameters, given)
     except ArgumentError:
         return False
     return True
@@ -62,12 +64,15 @@ def leaves(annotation: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("kind", "name"), PARTS, ids=lambda one: one)
 def test_every_argument_says_what_it_is(kind, name):
-    found = arguments(kind, name)  # a KeyError: one has no annotation, or one that cannot be read
+    found = arguments(kind, name)
     defaults = kinds.KINDS[kind].signature(name).parameters
     for key, annotation in found.items():
+        assert annotation is not defaults[key].empty
+        assert not isinstance(annotation, str), f"{key}: {annotation} cannot be read"
         assert not takes(kind, name, **{key: object()}), key
         assert not takes(kind, name, **{key: -math.inf}), key
         assert not takes(kind, name, **{key: -4}) or key == "res_scale", key
+        assert not takes(kind, name, **{key: 2**40}) or key in COUNTS, f"{key} has no end"
         for plain, facts in leaves(annotation):
             assert plain is not int or facts, f"{key} takes any whole number"
         if (default := defaults[key].default) is not defaults[key].empty:

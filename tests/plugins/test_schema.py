@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
-import inspect
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+import pydantic
 import pytest
 from annotated_types import Ge, Interval, Le
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srzoo.errors import ArgumentError
-from srzoo.plugins import schema
+from srzoo.errors import ArgumentError, BrokenPluginError, SrzooError
+from srzoo.plugins import manners, schema
 from srzoo.plugins.registry import Registry
+from srzoo.recipes import recipe
 
 if TYPE_CHECKING:
     from somewhere import Unknown
+
+
+class Colour(Enum):
+    """One of few."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass
+class Size:
+    """A type of a plugin's own."""
+
+    w: int
+    h: float = 1.0
+
+
+class Shape(Protocol):
+    """One that nothing can be held against."""
+
+    def area(self) -> float: ...
+
+
+ITSELF: list[object] = []
+ITSELF.append(ITSELF)
 
 
 def part(
@@ -42,9 +72,20 @@ def part(
     limit: int | None = None,
     unknown: Unknown | None = None,
     array: np.ndarray | None = None,
+    mode: Literal["sum", "mean"] = "sum",
+    sides: Mapping[str, float] = MappingProxyType({}),
+    colour: Colour = Colour.RED,
+    size: Size | None = None,
+    noted: Annotated[int, Ge(1), {"unit": "dB"}] = 1,
+    shape: Shape | None = None,
     bare=1,
 ) -> None:
     """A part."""
+
+
+def fits(target: Callable[..., object], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as a target takes them."""
+    return schema.fitted("part", schema.signature(target).parameters, given)
 
 
 FIT = [
@@ -52,7 +93,8 @@ FIT = [
     {"root": "a"}, {"root": Path("a")}, {"folder": "a"}, {"block": {"name": "rcab", "n": 3}},
     {"sigma": [1, 2.5]}, {"sigma": ()}, {"scales": [2]}, {"scales": (2,)}, {"pair": (1, "a")},
     {"uses": ["l1", {"name": "tv"}]}, {"call": len}, {"limit": None}, {"limit": 3},
-    {"unknown": object()}, {"array": np.zeros(3)}, {"bare": object()},
+    {"unknown": object()}, {"array": np.zeros(3)}, {"bare": object()}, {"noted": 1},
+    {"colour": Colour.RED}, {"size": Size(3)}, {"sides": {"a": 1}}, {"shape": object()},
 ]  # fmt: skip
 WRONG = [
     ({"n_feats": "eight"}, "n_feats is 'eight'. It should be a valid integer"),
@@ -64,20 +106,29 @@ WRONG = [
     ({"eps": float("nan")}, "eps is nan"), ({"eps": "small"}, "eps is 'small'"),
     ({"eps": True}, "eps is True"), ({"share": 1.5}, "share is 1.5. It should be less than or"),
     ({"span": 9}, "span is 9"), ({"on": 1}, "on is 1. It should be a valid boolean"),
-    ({"root": 3}, "root is 3. It should be a valid string or an instance of Path"),
+    ({"root": 3}, "root is 3. It should be a valid string\\."),
     ({"folder": 3}, "folder is 3"), ({"block": 3}, "block is 3"),
     ({"sigma": "ab"}, "sigma is 'ab'"),
     ({"sigma": [1, "x"]}, r"sigma\[1\] is 'x'. It should be a valid number"),
     ({"scales": [2, 3.5]}, r"scales\[1\] is 3.5"), ({"pair": (1, 2)}, r"pair\[1\] is 2"),
     ({"uses": ["l1", 3]}, r"uses\[1\] is 3"), ({"call": 3}, "call is 3"),
     ({"limit": "x"}, "limit is 'x'. It should be a valid integer"),
-    ({"array": [1]}, r"array is \[1\]"),
+    ({"array": [1]}, r"array is \[1\]"), ({"eps": 10**400}, "eps is 10"),
+    ({"scale": 2.0}, "scale is 2.0. It should be 2, 3 or 4"), ({"scale": True}, "scale is True"),
+    ({"mode": "men"}, r"mode is 'men'. It should be 'sum' or 'mean'. Did you mean 'mean'\?$"),
+    ({"mode": "Sum"}, r".* Did you mean 'sum'\?"), ({"mode": "x"}, ".* or 'mean'.$"),
+    ({"sides": {"a": "x"}}, r"sides\['a'\] is 'x'"), ({"sides": {1: 2}}, "sides.* is 1"),
+    ({"block": ["a" * 999]}, r"block is \['a{88}\.\.\."), ({"limit": ITSELF}, "limit is "),
+    ({"colour": "reed"}, r"colour is 'reed'. It should be 'red' or 'blue'. Did you mean 'red'\?"),
+    ({"size": {"w": "x"}}, r"size\['w'\] is 'x'. It should be a valid integer"),
+    ({"size": {}}, r"size is {}. It should have 'w'"), ({"size": 3}, "size is 3. .* a table"),
+    ({"noted": 0}, "noted is 0. It should be greater"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("given", FIT, ids=str)
 def test_what_fits_is_passed_on(given):
-    found = schema.fitted("part", part, given)
+    found = fits(part, given)
     (name,) = given
     assert found[name] is given[name] or found == {"folder": Path("a")}
 
@@ -95,21 +146,12 @@ def test_what_does_not_fit_is_named(given, message):
 )
 def test_a_value_is_an_int_or_refused(value):
     try:
-        schema.fitted("part", part, {"limit": value})
+        fits(part, {"limit": value})
     except ArgumentError:
         assert value is not None
         assert type(value) is not int
     else:
         assert value is None or type(value) is int
-
-
-def test_they_are_readable():
-    shown = [schema.words(one) for one in inspect.signature(part).parameters.values()]
-    assert "n_feats: int, at least 1 = 64" in shown
-    assert "share: float, at least 0, at most 1 = 0.5" in shown
-    assert "span: int, above 0, below 9 = 5" in shown
-    assert "root: str | Path = '.'" in shown
-    assert "bare = 1" in shown
 
 
 def test_plain_arguments_are_checked_without_pydantic():
@@ -123,6 +165,13 @@ assert "pydantic" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+class Corner(NamedTuple):
+    """Two numbers."""
+
+    x: int
+    y: int
+
+
 def jsons(
     *,
     sizes: tuple[int, ...] = (1,),
@@ -133,6 +182,10 @@ def jsons(
     table: Mapping[str, tuple[int, int]] | None = None,
     folder: Path | None = None,
     folders: list[Path] | None = None,
+    colour: Colour = Colour.RED,
+    colours: list[Colour] | None = None,
+    size: Size | None = None,
+    corner: Corner | None = None,
 ) -> None:
     """A part whose annotations have no like in JSON."""
 
@@ -144,10 +197,12 @@ def jsons(
         ({"corners": [[1, 2], (3, 4)]}, [(1, 2), (3, 4)]), ({"perhaps": [1, "a"]}, (1, "a")),
         ({"names": ["a", "b"]}, {"a", "b"}), ({"table": {"a": [1, 2]}}, {"a": (1, 2)}),
         ({"folder": "a"}, Path("a")), ({"folders": ["a"]}, [Path("a")]),
+        ({"colour": "blue"}, Colour.BLUE), ({"colours": ["red"]}, [Colour.RED]),
+        ({"size": {"w": 3, "h": 2}}, Size(3, 2)), ({"corner": [1, 2]}, Corner(1, 2)),
     ],
 )  # fmt: skip
 def test_lists_and_texts_of_json_become_what_is_asked(given, wanted):
-    assert list(schema.fitted("part", jsons, given).values()) == [wanted]
+    assert list(fits(jsons, given).values()) == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -161,4 +216,121 @@ def test_lists_and_texts_of_json_become_what_is_asked(given, wanted):
 )  # fmt: skip
 def test_but_not_whatever_could_be_made_into_it(given, message):
     with pytest.raises(ArgumentError, match=message):
-        schema.fitted("part", jsons, given)
+        fits(jsons, given)
+
+
+def test_more_than_functions_and_classes_with_init():
+    """Whatever tells its arguments is held to them."""
+
+    def at(place: int, *, n: Annotated[int, Ge(1)]) -> Size:
+        return Size(n)
+
+    class New:
+        def __new__(cls, *, n: Annotated[int, Ge(1)]):
+            return Size(n)
+
+    class Meta(type):
+        def __call__(cls, *, n: Annotated[int, Ge(1)]):
+            return Size(n)
+
+    class Called(metaclass=Meta): ...
+
+    @dataclass
+    class Factory:  # has no hash
+        w: int = 3
+
+        def __call__(self, *, n: Annotated[int, Ge(1)]) -> Size:
+            return Size(n)
+
+    @dataclass
+    class Own:
+        n: Annotated[int, Ge(1)]
+
+    class Model(pydantic.BaseModel):
+        n: Annotated[int, Ge(1)]
+
+    def loose(*args: int, n: Annotated[int, Ge(1)], **kwargs: int) -> Size:
+        return Size(n)
+
+    registry = Registry("block", "none", lambda group: ())
+    for each in (functools.partial(at, 1), New, Called, Factory(), Own, Model, loose):
+        registry.register("it", each)
+        assert registry.create("it", n=2) is not None
+        for wrong in (0, "x", 2.0):
+            with pytest.raises(ArgumentError, match=f"^block 'it': n is {wrong!r}. It should"):
+                registry.create("it", n=wrong)
+        for more in ("args", "kwargs", "m"):
+            with pytest.raises(ArgumentError, match=f"has no argument {more!r}"):
+                registry.create("it", n=2, **{more: 1})
+        with pytest.raises(ArgumentError, match=r"needs n\. Give n: int, at least 1"):
+            registry.create("it")
+
+
+def test_a_factory_that_makes_nothing_and_one_that_takes_no_names():
+    registry = Registry("engine", "none", lambda group: ())
+    for made, said in ((None, "None"), (int, "type")):
+        registry.register("it", lambda made=made: made)
+        with pytest.raises(
+            BrokenPluginError, match=rf"^engine it .* gave {said}, where an engine belongs"
+        ):
+            registry.create("it")
+
+    def by_place(n: int, /) -> Size:
+        return Size(n)
+
+    registry.register("it", by_place)
+    with pytest.raises(BrokenPluginError, match=r"^engine it .* takes n by place alone"):
+        registry.create("it", n=1)
+
+
+def test_defaults_are_held_to_it_too():
+    def odd(
+        *,
+        n: Annotated[int, Ge(1)] = 0,
+        mode: Literal["a", "b"] = "c",
+        size: int = None,  # noqa: RUF013
+        fine: tuple[int, ...] = (),
+    ) -> None:
+        """A part."""
+
+    assert manners.broken_rules(odd) == [
+        "argument n is 0 by default. It should be greater than or equal to 1: change one of both",
+        "argument mode is 'c' by default. It should be 'a' or 'b': change one of both",
+        "argument size is None by default. It should be a valid integer: change one of both",
+    ]
+
+
+def test_a_build_imports_once():
+    calls = []
+
+    class Entry:
+        name, value, dist = "it", "somewhere:it", None
+
+        def load(self):
+            calls.append(1)
+            return Size
+
+    registry = Registry("block", "none", lambda group: (Entry(),))
+    assert registry.create("it", w=3) == Size(3)
+    assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("generator.block={name='residual', n=1}", "block 'residual' has no argument 'n'"),
+        ("generator.block={name='rcab', reduction=0}", "block 'rcab': reduction is 0"),
+        ("generator.block=nix", "no block is called 'nix'"),
+        ("generator.block={name='rcb'}", "no block is called 'rcb'. Did you mean rcab"),
+        ("data.degradation={name='mixed', choices=['bicubic', {name='unknown', sigma='x'}]}",
+         "degradation 'unknown': sigma is 'x'"),
+        ("data.degradation={name='mixed', choices=[{name='mixed', choices=[{name='unknown', s=1}]}]}",  # noqa: E501
+         "degradation 'unknown' has no argument 's'"),
+        ("task={name='distillation', teacher='a', loss='nix'}", "no loss is called 'nix'"),
+        ("data.train={name='div2k', root='x', track='unkown_x4'}", "Did you mean 'unknown_x4'"),
+        ("data.batch=70000", "at most 65,536"), ("train.steps=99999999999999", "at most 1,000,"),
+    ],
+)  # fmt: skip
+def test_uses_in_uses_are_held_to_it_before_anything_is_built(change, said, tiny):
+    with pytest.raises(SrzooError, match=said):
+        recipe.load(tiny(), [change])

@@ -133,7 +133,10 @@ def commands() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("name", "sets"), commands())
-def test_the_commands_of_the_docs_are_right(name, sets):
+def test_the_commands_of_the_docs_are_right(name, sets, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "class SiLU:\n    'A block of the reader.'\n    def __init__(self, *, channels): ...\n"
+    (tmp_path / "silu.py").write_text(code)
     loaded = recipe.load(name, sets)
     asked = dict(each.split("=", 1) for each in sets)
     if "train.steps" in asked:

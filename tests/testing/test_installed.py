@@ -10,6 +10,9 @@ import textwrap
 
 import pytest
 
+from srzoo.errors import MissingPluginError
+from srzoo.testing import pytest_plugin
+
 BLOCK = """
 from torch import nn
 class {name}(nn.Module):
@@ -37,7 +40,7 @@ def greets():
 """
 PACKAGES = {
     "tiny-parts": {
-        "blocks": {"mild": "tiny_mild:Mild", "far": "tiny_far:Far"},
+        "blocks": {"mild": "tiny_mild:Mild", "far": "tiny_far:Far", "ends": "tiny_ends:Ends"},
         "losses": {"leaves": "tiny_leaves:Leaves"},
     },
     "tiny-slow": {"commands": {"sleeps": "tiny_sleeps:greets", "greets": "tiny_greets:greets"}},
@@ -60,6 +63,7 @@ def site(tmp_path_factory):
     (folder / "tiny_mild.py").write_text(BLOCK.format(name="Mild", reach="reach = 1"))
     (folder / "tiny_far.py").write_text(BLOCK.format(name="Far", reach="reach = 3"))
     (folder / "tiny_leaves.py").write_text(LEAVES)
+    (folder / "tiny_ends.py").write_text("\n\nraise SystemExit(3)\n")
     (folder / "tiny_greets.py").write_text(COMMANDS)
     (folder / "tiny_sleeps.py").write_text("import time\ntime.sleep(90)\n" + COMMANDS)
     return folder
@@ -91,8 +95,8 @@ def test_each_part_is_told_by_itself(site, tmp_path):
 def test_one_that_hangs_is_given_up(site, tmp_path):
     out = run(site, tmp_path, "srzoo", "plugin", "check", "tiny-slow", "--timeout", "3", code=1)
     assert "command greets (tiny-slow 1.2): ok" in out
-    assert "command sleeps (tiny-slow 1.2) does not end in 3 s" in out
-    assert out.endswith("2 plugins, 1 problems\n")
+    assert "command sleeps (tiny-slow 1.2): does not end in 3 s" in out
+    assert out.endswith("2 plugins, 1 problem\n")
 
 
 @pytest.mark.parametrize("name", ["mild", "block:mild", "tiny-parts:mild", "block:Tiny.Parts:mild"])
@@ -104,14 +108,11 @@ def test_names_that_mean_a_part(name, site, monkeypatch):
     assert not _means(name, Plugin("loss", "other", "tiny_mild:Mild", "others", "1.2"))
 
 
-def test_a_name_of_nothing(site, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "srzoo", "plugin", "check", "mildd"], capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(site)},
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "no plugin and no package is called 'mildd'" in done.stderr
-    assert "mild" in done.stderr
+def test_a_name_of_nothing():
+    from srzoo.cli._plugin_check import _chosen
+
+    with pytest.raises(MissingPluginError, match="no package is called 'edsrr'. .* edsr"):
+        _chosen(["edsrr"], None, True)
 
 
 @pytest.fixture
@@ -141,7 +142,9 @@ def test_pytest_collects_the_parts_of_a_project(site, project):
     assert "block:far(channels=16)::reach is no larger FAILED" in out
     assert f"write `reach = 1`\n{site / 'tiny_far.py'}:5\n" in out
     assert "test_own.py::test_own PASSED" in out
-    assert "1 failed, " in out
+    assert "cannot be imported: SystemExit: 3: correct it, or its entry point" in out
+    assert f"\n{site / 'tiny_ends.py'}:3\n" in out
+    assert "2 failed, " in out
     assert "Traceback" not in out
 
 
@@ -166,12 +169,11 @@ def test_pytest_by_the_configuration(site, project):
     [("elsewhere", "", "elsewhere brings no parts that are installed: pip install -e"),
      ("tiny-parts", '[project.entry-points."srzoo.blocks"]\nnew = "a:B"\n', "block new of")],
 )  # fmt: skip
-def test_pytest_says_what_is_not_installed(site, project, name, more, what):
-    import re
+def test_pytest_says_what_is_not_installed(project, name, more, what):
+    with pytest.raises(pytest.UsageError, match=what):
+        pytest_plugin.parts_of(project(name, more))
 
-    done = subprocess.run(
-        [sys.executable, "-m", *USUAL, "--srzoo"], cwd=project(name, more), capture_output=True,
-        text=True, env=os.environ | {"PYTHONPATH": str(site)},
-    )  # fmt: skip
-    assert done.returncode == 4
-    assert re.search(what, done.stderr + done.stdout)
+
+def test_a_folder_without_a_project(tmp_path):
+    with pytest.raises(pytest.UsageError, match="names no project: write .project. and name"):
+        pytest_plugin.parts_of(tmp_path)

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import broken
+import broken_quietly
 import pytest
+import unusual
 
 from srzoo.plugins import kinds
 from srzoo.testing import ContractError, check_part
@@ -42,7 +44,19 @@ def test_what_is_broken_is_told(part, kind, target, what, line):
         assert line in linecache.getline(info.value.file, info.value.line), info.value
 
 
-@pytest.mark.parametrize(("kind", "target"), broken.RIGHT)
+@pytest.mark.parametrize(
+    ("kind", "target", "what"), broken_quietly.BROKEN,
+    ids=[f"{kind}-{getattr(it, '__name__', 'command')}" for kind, it, _ in broken_quietly.BROKEN],
+)  # fmt: skip
+def test_what_is_broken_quietly_is_told_first(part, kind, target, what):
+    part(kind, target)
+    with pytest.raises(ContractError) as info:
+        check_part(kind, "mine")
+    assert re.search(what, info.value.what), info.value.what
+    assert Path(info.value.file).name.startswith("broken"), info.value
+
+
+@pytest.mark.parametrize(("kind", "target"), broken.RIGHT + unusual.RIGHT)
 def test_what_is_right_passes(part, kind, target):
     part(kind, target)
     check_part(kind, "mine")

@@ -87,8 +87,23 @@ def near(a: Path, b: Path) -> None:
             assert torch.allclose(tensor, second[name], atol=2e-5), name
 
 
+FILE = """
+from torch import nn
+class SiLU(nn.Module):
+    "A block."
+    reach = 1
+    def __init__(self, *, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x): return x + nn.functional.silu(self.conv(x))
+"""
+
+
 @pytest.mark.parametrize("changes", [SGD, [*SGD, GAME]], ids=["edsr", "adversarial"])
 def test_two_processes_equal_one(tiny, tmp_path, changes):
+    if changes is SGD:  # of somebody's file
+        (tmp_path / "silu.py").write_text(FILE)
+        changes = [*SGD, f"generator.block={tmp_path / 'silu.py'}:SiLU"]
     training.train(recipe.load(tiny(), changes), tmp_path / "one")
     said = two(tiny(), tmp_path / "two", *changes)
     assert re.search("^12$", said[0], re.MULTILINE)

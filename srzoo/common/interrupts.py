@@ -1,0 +1,51 @@
+"""Signals, while other people's code runs: what it swallows or changes of them is put right."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Generator
+from types import FrameType
+from typing import Any
+
+NAMES = "SIGINT", "SIGTERM", "SIGHUP"
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[list[BaseException]]:
+    """An interrupt that is taken for a failure in here, or passed over, is raised again.
+
+    Handlers of all signals are afterwards what they were.
+
+    Yields:
+        What handlers raised so far: an error of the code in here is its own where this is empty.
+    """
+    came: list[BaseException] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        try:
+            before[number](number, frame)
+        except BaseException as error:
+            came.append(error)
+            raise
+
+    if threading.current_thread() is threading.main_thread():  # others get no signals
+        before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+        for name in NAMES:
+            number = getattr(signal, name, None)
+            if number is not None and callable(before.get(number)):
+                signal.signal(number, note)
+    try:
+        yield came
+    except BaseException as error:
+        if came and error is not came[0]:
+            raise came[0] from None
+        raise
+    finally:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+    if came:
+        raise came[0]

@@ -1,0 +1,51 @@
+"""What losses of any kind get, and give."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+import torch
+from torch import Tensor
+
+from ..contracts import Pair
+from ._case import Case
+from ._promise import a_kind
+
+
+@contextlib.contextmanager
+def left_alone(case: Case, pair: Pair) -> Generator[None]:
+    """Whether a pair is afterwards as it was.
+
+    Raises:
+        AssertionError: it is not.
+    """
+    before = [each.detach().clone() for each in (pair.lr, pair.hr, pair.sr)]
+    yield
+    for name, old in zip(("lr", "hr", "sr"), before, strict=True):
+        same = torch.equal(getattr(pair, name).detach(), old)
+        assert same, f"{case} changed pair.{name} in place: work on a copy"
+
+
+def scalar(case: Case, value: object, of: str = "", *, typed: bool = True) -> Tensor:
+    """A finite number in a tensor without dimensions.
+
+    Args:
+        case: what is tried.
+        value: what it gave.
+        of: which value that is, in a sentence.
+        typed: whether it has to be float32.
+
+    Raises:
+        AssertionError: it is something else.
+    """
+    whose = f"{case}{of}"
+    what = f"{whose} gave {a_kind(value)}: return a tensor without dimensions"
+    assert isinstance(value, Tensor), what
+    mend = "return the mean: `.mean()`"
+    assert value.shape == (), f"{whose} gave the shape {tuple(value.shape)}: {mend}"
+    mend = "return it in the type of pair.sr"
+    fine = value.dtype == torch.float32
+    assert fine or not typed, f"{whose} gave {value.dtype}, not torch.float32: {mend}"
+    assert value.isfinite(), f"{whose} gave {float(value)}, and no finite number"
+    return value
