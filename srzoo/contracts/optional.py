@@ -196,9 +196,14 @@ def stated(plugin: object, facts: type[T]) -> T:
     for kind in facts.__mro__:
         for name, wanted in _types(kind).items():
             try:
-                vars(found)[name] = read(plugin, name, getattr(found, name), wanted)
+                usual = getattr(found, name)
+                value = read(plugin, name, usual, wanted)
             except BrokenPluginError as error:
                 wrong.append(error.what)
+                continue
+            if value is not usual:
+                items = cast("list[object]", value)
+                vars(found)[name] = tuple(items) if isinstance(value, list) else value
     if wrong:
         more = f" (and {len(wrong) - 1} more of its facts)" if len(wrong) > 1 else ""
         strangers.warn(f"{wrong[0]}: it is passed over{more}")

@@ -52,6 +52,21 @@ def _name_and_version(dist: Distribution) -> tuple[str, str]:
     return packages.named(dist)  # which parses the metadata anew
 
 
+class IncompleteError(BrokenPluginError):
+    """A plugin was built, and lacks what every one of its kind has.
+
+    Attributes:
+        made: what was built.
+    """
+
+    def __init__(self, plugin: Plugin, name: str, made: object) -> None:
+        super().__init__(
+            f"{plugin} has no {name}, and every {plugin.kind} needs one",
+            f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
+        )
+        self.made = made
+
+
 class Registry(Generic[T]):
     """All plugins of one kind, by name.
 
@@ -224,10 +239,7 @@ class Registry(Generic[T]):
                 raise importing.gave(plugin, use.name, made, f"{article} {self.kind}")
             for name in self._needs:
                 if not _has(made, name):
-                    raise BrokenPluginError(
-                        f"{plugin} has no {name}, and every {self.kind} needs one",
-                        f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
-                    )
+                    raise IncompleteError(plugin, name, made)
             return origin.mark(cast("T", made), used)
 
     def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:

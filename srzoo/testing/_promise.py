@@ -20,6 +20,7 @@ import numpy as np
 from ..common.interrupts import interruptible
 from ..errors import BrokenPluginError, DeviceError, PluginError, SrzooError
 from ..plugins import importing, kinds, manners
+from ..plugins.registry import IncompleteError
 
 if TYPE_CHECKING:
     from ._case import Case
@@ -243,6 +244,8 @@ def built(kind: str, case: Case, **more: Any) -> Any:
     registry = kinds.kind(kind)
     try:
         return registry.build({"name": case.name, **case.args}, **more)
+    except IncompleteError as error:
+        return error.made  # the checks say what it lacks, and what to write
     except BrokenPluginError as error:
         reason = importing.described(error.__cause__) if error.__cause__ else str(error)
         mend = mend_of(error.__cause__ or error)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import TYPE_CHECKING
 
 from ..common.memory import free as free
 from ..common.memory import used
 from ..contracts import multiple_of, on_grid
 from ..errors import MemoryBudgetError
-from ..exporting.lazy import LazyRunner
-from ..plugins import importing
 from .memory_needs import FILL, PassNeeds, PictureNeeds
 
 if TYPE_CHECKING:
@@ -137,21 +134,9 @@ def _budget(process: int, memory: int | None) -> int:
     return process + int(0.6 * free()) if memory is None else memory
 
 
-def _asked(runner: Runner, question: str, *scale: int, none: bool = False) -> int | None:
-    """What an engine says of memory, in bytes; None only where that is an answer."""
-    with importing.blamed(runner):
-        found: object = getattr(runner, question)(*scale)
-    if none and found is None:
-        return None
-    if isinstance(found, Real) and 0 <= float(found) < math.inf:
-        return int(float(found))
-    part = runner.open() if isinstance(runner, LazyRunner) else runner
-    raise importing.gave(part, f"{type(part).__name__}.{question}", found, "a number of bytes")
-
-
 def _free_on_device(runner: Runner) -> int | None:
     """Bytes that tiles may take of a device's own memory, if it has one."""
-    device_bytes = _asked(runner, "free_memory", none=True)
+    device_bytes = runner.free_memory()
     return None if device_bytes is None else int(0.8 * device_bytes)
 
 
@@ -217,7 +202,7 @@ def plan_tiles(
         if facts:  # the least that there is
             found = _choose_plan(needs, facts, tile, 0)
         least = _peak_bytes(needs, found.tile_bytes, process)
-        lacking = _asked(runner, "free_memory", none=True) if runner and there is not None else None
+        lacking = runner.free_memory() if runner and there is not None else None
         on_device = there is not None and found.tile_bytes > there
         raise TooLargeError(peak, budget, least, lacking if on_device else None)
     return replace(found, bytes=peak)
@@ -271,14 +256,12 @@ class TileFacts:
     def of(cls, runner: Runner, needs: PassNeeds) -> TileFacts:
         """Ask the engine; the tile's own arrays are counted in."""
         # The tile as floats, twice; then the engine's result, and once more where tiles blend.
-        before = 24 + int(_asked(runner, "bytes_per_pixel", needs.scale) or 0)
-        after = (12 + 12) * needs.scale**2
+        before, after = 24 + runner.bytes_per_pixel(needs.scale), (12 + 12) * needs.scale**2
         if needs.mixed:  # the interpolated tile, and that of its rows alone
             after += 12 * needs.scale**2 + 12 * needs.scale
         filled = FILL if needs.channels in (2, 4) else 0
         per_pixel = int(ESTIMATE_FACTOR * (max(before, after) + filled))
-        aside = int(_asked(runner, "bytes_aside", needs.scale) or 0)
-        return cls(runner.reach, multiple_of(runner), per_pixel, aside)
+        return cls(runner.reach, multiple_of(runner), per_pixel, runner.bytes_aside(needs.scale))
 
     @property
     def context(self) -> int:

@@ -151,10 +151,10 @@ GUESTS = {
 }  # fmt: skip
 
 
-def install(folder: Path) -> dict[str, Path]:
-    """All of them, as pip leaves them; the place of each one for ``PYTHONPATH``."""
+def install(folder: Path, guests: dict[str, Guest]) -> dict[str, Path]:
+    """Packages as pip leaves them; the place of each one for ``PYTHONPATH``."""
     places: dict[str, Path] = {}
-    for name, guest in GUESTS.items():
+    for name, guest in guests.items():
         place = places[name] = folder / name
         package = place / f"guest_{name.replace('-', '_')}"
         for file, text in {"__init__.py": guest.code, **guest.files}.items():

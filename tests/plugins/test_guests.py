@@ -33,7 +33,7 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    return install(tmp_path_factory.mktemp("guests"))
+    return install(tmp_path_factory.mktemp("guests"), GUESTS)
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from guests import Guest, environment, write
+from guests import Guest, environment, install
 from torch import nn
 
 import srzoo
@@ -121,17 +120,7 @@ for ref in ("silu", "plain", "run"):
 def sites(tmp_path_factory):
     """Where each of the packages is installed."""
     folder = tmp_path_factory.mktemp("origin")
-    projects = [write(folder / "projects", name, guest) for name, guest in GUESTS.items()]
-    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "wheel"]
-    wheels = [*pip, "--no-deps", "--no-build-isolation", "-w", folder / "wheels", *projects]
-    subprocess.run(wheels, check=True)
-    places = {name: folder / "sites" / name for name in GUESTS}
-    for name, place in places.items():
-        (wheel,) = (
-            each for each in (folder / "wheels").iterdir()
-            if each.name.lower().startswith(f"guest_{name.lower()}-")
-        )  # fmt: skip
-        zipfile.ZipFile(wheel).extractall(place)
+    places = install(folder / "sites", GUESTS)
     # The next version: the code is another's, as its metadata would be after an upgrade.
     newer = shutil.copytree(places["Silu"], folder / "sites/newer")
     (code,), (metadata,) = newer.glob("*/__init__.py"), newer.glob("*.dist-info/METADATA")
