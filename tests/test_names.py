@@ -35,7 +35,7 @@ OTHERS = {
     ("plugins/keeping.py", "torch"): "the library",
     ("upscaling/upscaler.py", "torch"): "the library",
 }
-"""Words that mean something else, and what; ten at most."""
+"""Words that mean something else, and what; fifteen at most."""
 
 
 PLAIN = {"bicubic", "difficult", "folder", "hub", "mild", "mixed", "paired", "perceptual",
@@ -104,7 +104,7 @@ def test_the_core_names_no_plugin(kind):
 
 
 def test_the_exceptions_are_few_and_needed():
-    assert len(OTHERS) <= 10
+    assert len(OTHERS) <= 15
     hits = set().union(*map(found, KINDS))
     assert not OTHERS.keys() - hits
 
