@@ -28,7 +28,10 @@ OTHERS = {
     ("cli/model.py", "folder"): "a key of what is printed",
     ("exporting/code.py", "torch"): "the library",
     ("exporting/convert.py", "onnx"): "the library's file, which all others are made of",
+    ("exporting/carrying.py", "onnx"): "the folder, as the Hub's other models have it",
     ("exporting/exports.py", "onnx"): "the library",
+    ("exporting/exports.py", "torch"): "the library",
+    ("exporting/halving.py", "onnx"): "the library",
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
@@ -73,7 +76,8 @@ def named_in(text: str, names: set[str]) -> set[str]:
 
 def found(kind: str) -> set[tuple[str, str]]:
     """The modules that have a name of a kind as a string, with the name."""
-    names = {plugin.name for plugin in kinds.kind(kind) if plugin.dist == "srzoo"}
+    own = {plugin.name for plugin in kinds.kind(kind) if plugin.dist == "srzoo"}
+    names = own - {"numpy"}  # which is the library, wherever the core says it
     return {(module, name) for module, value in core() for name in named_in(value, names)}
 
 
