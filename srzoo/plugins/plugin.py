@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, BrokenPluginError
 from . import references
 from .packages import OWN as OWN_DIST
 
@@ -42,6 +42,21 @@ class Plugin:
     def is_foreign(self) -> bool:
         """Whether another package than srzoo brings it."""
         return self.dist not in (OWN_DIST, LOCAL_DIST)
+
+
+class IncompleteError(BrokenPluginError):
+    """A plugin was built, and lacks what every one of its kind has.
+
+    Attributes:
+        made: what was built.
+    """
+
+    def __init__(self, plugin: Plugin, name: str, made: object) -> None:
+        super().__init__(
+            f"{plugin} has no {name}, and every {plugin.kind} needs one",
+            f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
+        )
+        self.made = made
 
 
 @dataclass(frozen=True)

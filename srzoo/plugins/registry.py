@@ -25,7 +25,7 @@ from ..errors import (
     did_you_mean,
 )
 from . import importing, known, manners, origin, packages, references, schema, type_words
-from .plugin import LOCAL_DIST, OWN_DIST, Plugin, Problem, Use
+from .plugin import LOCAL_DIST, OWN_DIST, IncompleteError, Plugin, Problem, Use
 
 ALLOW_VARIABLE = "SRZOO_PLUGINS"
 
@@ -50,21 +50,6 @@ def installed(group: str) -> Iterable[EntryPoint]:
 @cache
 def _name_and_version(dist: Distribution) -> tuple[str, str]:
     return packages.named(dist)  # which parses the metadata anew
-
-
-class IncompleteError(BrokenPluginError):
-    """A plugin was built, and lacks what every one of its kind has.
-
-    Attributes:
-        made: what was built.
-    """
-
-    def __init__(self, plugin: Plugin, name: str, made: object) -> None:
-        super().__init__(
-            f"{plugin} has no {name}, and every {plugin.kind} needs one",
-            f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
-        )
-        self.made = made
 
 
 class Registry(Generic[T]):

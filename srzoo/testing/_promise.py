@@ -20,7 +20,7 @@ import numpy as np
 from ..common.interrupts import interruptible
 from ..errors import BrokenPluginError, DeviceError, PluginError, SrzooError
 from ..plugins import importing, kinds, manners
-from ..plugins.registry import IncompleteError
+from ..plugins.plugin import IncompleteError
 
 if TYPE_CHECKING:
     from ._case import Case
