@@ -19,7 +19,7 @@ from srzoo.networks import devices as torch_devices
     [
         ("auto", "auto"), ("CPU", "cpu"), ("cpu:0", "cpu"), ("cuda", "cuda"), ("cuda:01", "cuda:1"),
         ("mps:0", "mps"), (torch.device("cpu"), "cpu"), (torch.device("cuda", 1), "cuda:1"),
-        (torch.device("mps"), "mps"),
+        (torch.device("mps"), "mps"), ("GPU", "gpu"), ("gpu:0", "gpu:0"), ("gpu:01", "gpu:1"),
     ],
 )  # fmt: skip
 def test_names(given, name):
