@@ -30,7 +30,7 @@ rounding of the type comes to (bfloat16 has steps of half a level to begin with)
 CARDS: Mapping[str, str] = {
     "device": "cuda",
     "file": "torch/version.py",
-    "has": r"^(cuda|hip)\b.*= *['\"]",
+    "has": r"^(cuda|hip)\b.*= *'",
     "install": "the one for your card, https://pytorch.org/get-started/locally",
 }
 """How torch for CPUs alone is told from another."""

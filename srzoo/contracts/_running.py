@@ -111,7 +111,7 @@ class Engine(Runner, Protocol):
 
     It is built as ``Engine(folder=PATH, device=..., precision=...)``, which makes the model folder
     ready; ``device`` is auto, cpu, cuda, cuda:N, mps, gpu or gpu:N (which are for GPUs of any
-    maker, through DirectML or OpenVINO), and ``precision`` is auto, fp32, bf16 or fp16. One that it
+    maker, such as DirectML serves), and ``precision`` is auto, fp32, bf16 or fp16. One that it
     does not state it refuses with a DeviceError. The folder stays as it is, and so does what holds
     for all of torch in the process (threads, gradients, default types).
 
