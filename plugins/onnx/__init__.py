@@ -41,7 +41,7 @@ PROVIDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """The execution provider of each kind of device, and its options."""
 INDEXED = "cuda", "gpu"
-ON_CPU = "Use --device cpu"
+ON_CPU = 'Use device="cpu"'
 
 
 class ONNX:

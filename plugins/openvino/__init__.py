@@ -127,10 +127,10 @@ class Engine(DeviceRunner):
         index = int(device.partition(":")[2] or 0)
         if index >= len(there):
             counted = f"{len(there)} GPUs" if len(there) > 1 else "one GPU" if there else "no GPU"
-            raise DeviceError(f"OpenVINO finds {counted} here, not {device}", "Use --device cpu")
+            raise DeviceError(f"OpenVINO finds {counted} here, not {device}", 'Use device="cpu"')
         try:
             return _Session(path, threads, there[index])
         except RuntimeError as error:
             first = (str(error).splitlines() or [""])[0]
             what = f"OpenVINO cannot use {device}: {first}"
-            raise DeviceError(what, "Use --device cpu") from error
+            raise DeviceError(what, 'Use device="cpu"') from error

@@ -122,7 +122,7 @@ def _to_install(kind: str, precision: str) -> str:
             continue
         if lacking := stated.build(kind):
             return f"Install {name} for {kind}: {lacking.install}"
-    return "Use --device auto"
+    return 'Use device="auto"'
 
 
 def _on(
@@ -259,12 +259,6 @@ def check(engine: str, device: str, precision: str) -> None:
     if engine != "auto":
         _check_engine(engine, device, precision)
     kind, _, index = device.partition(":")
-    if kind == "gpu" and kind not in devices.gpu_kinds():
-        others = " or ".join([*devices.gpu_kinds(), "cpu"])
-        raise DeviceError(
-            "there is no gpu device here: that is one for DirectML or OpenVINO",
-            f"Use --device {others}",
-        )
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
         raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
     if kind == "cuda":
@@ -274,14 +268,22 @@ def check(engine: str, device: str, precision: str) -> None:
         if index and int(index) >= count:
             last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
             raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
+    if kind == "gpu" and kind not in devices.gpu_kinds():
+        others = " or ".join(f'"{one}"' for one in [*devices.gpu_kinds(), "cpu"])
+        raise DeviceError(
+            "there is no gpu device here: that is one for DirectML or OpenVINO",
+            f"Use device={others}",
+        )
 
 
 def _check_engine(engine: str, device: str, precision: str) -> None:
     stated = engine_facts.find(engine)
+    kind = device.partition(":")[0]
+    if engine == ENGINE and not stated.can(kind, "auto"):
+        raise DeviceError(f"{engine} does not run on {kind}", 'Use engine="auto"')
     stated.need(engine, device, precision)
     if command := _missing(engine, stated):
         raise DeviceError(f"{engine} is not installed", f"Install it: {command}")
-    kind = device.partition(":")[0]
     if lacking := stated.build(kind):
         raise DeviceError(
             f"the {engine} that is installed does not use {kind}", f"Install: {lacking.install}"

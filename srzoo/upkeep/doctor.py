@@ -181,7 +181,8 @@ def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
     """What an engine states, held against the kinds of device that are here."""
     stated = engine_facts.of(plugin)
     able = tuple(kind for kind in here if stated.runs_on(kind))
-    version = next(iter(packages.versions(stated.packages).values()), plugin.version)
+    brought = (packages.version_of(module, name) for name, module in stated.packages.items())
+    version = next(filter(None, brought), plugin.version)
     missing = engine_facts.to_install(stated.packages, stated.extra, plugin.dist)
     if not missing and stated.export_format:
         missing = exports.missing(stated.export_format)

@@ -17,7 +17,7 @@ from srzoo.exporting import engine, engine_facts, on_devices
 from srzoo.exporting.engine_facts import Build, Facts
 from srzoo.exporting.trial import trial_picture
 from srzoo.models import locate
-from srzoo.plugins import kinds
+from srzoo.plugins import kinds, packages
 from srzoo.upkeep import doctor
 from srzoo.upscaling import loading
 
@@ -113,7 +113,7 @@ def test_which_engine_is_chosen(model, on, machine, asked, name):
         (Machine(["cuda"], {}, LIGHT), "cuda", "auto", r'Install it: pip install "srzoo\[torch\]"'),
         (Machine(["gpu"], {}, {"openvino"}), "gpu", "auto",
          "Install onnxruntime for gpu: pip uninstall onnxruntime, then pip install onnxruntime-d"),
-        (Machine(["gpu"], {}), "gpu", "fp16", "Use --device auto"),
+        (Machine(["gpu"], {}), "gpu", "fp16", 'Use device="auto"'),
     ],
 )  # fmt: skip
 def test_what_runs_on_a_card_is_told(model, on, machine, asked, precision, says):
@@ -127,8 +127,10 @@ def test_a_build_for_another_device_is_refused_at_once(on):
     with pytest.raises(DeviceError, match="onnxruntime that is installed does not use cuda"):
         engine.check("onnxruntime", "cuda:0", "auto")
     on(Machine([], {}))
-    with pytest.raises(DeviceError, match="no gpu device here: .* Use --device cpu"):
+    with pytest.raises(DeviceError, match='no gpu device here: .* Use device="cpu"'):
         engine.check("auto", "gpu", "auto")
+    with pytest.raises(DeviceError, match='torch does not run on gpu. Use engine="auto"'):
+        engine.check("torch", "gpu", "auto")
 
 
 def test_how_a_build_is_known(tmp_path, monkeypatch):
@@ -350,6 +352,16 @@ def test_what_the_machine_has_is_shown(on, tmp_path, monkeypatch, srzoo_cli):
     assert "Some Card" in srzoo_cli("devices").out
     on(Machine(["gpu"], {}, {*LIGHT, "openvino"}))
     assert [one.name for one in doctor.all_devices()] == ["cuda:0", "cpu"]
+
+
+def test_a_build_of_another_name_has_a_version(monkeypatch):
+    monkeypatch.setattr(
+        packages, "_modules", lambda: {"onnxruntime": {"onnxruntime-gpu", "broken"}}
+    )
+    versions = {"onnxruntime-gpu": "1.22.0", "MNN": "3"}
+    monkeypatch.setattr(packages, "version", versions.get)
+    shown = {one.name: one.version for one in doctor.engines()}
+    assert (shown["onnxruntime"], shown["mnn"]) == ("1.22.0", "3")
 
 
 def test_what_may_be_there(tmp_path, monkeypatch):
