@@ -6,7 +6,8 @@
 >>> srzoo.engines.register("mine", MyEngine)                  # doctest: +SKIP
 
 An engine is any class that keeps :class:`Engine`; :class:`ExportRunner` is the base of those that
-run an exported file, and :class:`ModuleRunner` of those that run an ``nn.Module``. The names that
+run an exported file, :class:`DeviceRunner` of those that do so on GPUs too, and
+:class:`ModuleRunner` of those that run an ``nn.Module``. The names that
 need torch import it when they are first used.
 """
 
@@ -19,6 +20,7 @@ from .contracts import Engine, ExportFormat, Runner, Session
 from .exporting.about import INPUT, OUTPUT, About
 from .exporting.engine_facts import Facts
 from .exporting.exports import USE_ANOTHER, UnfinishedError
+from .exporting.on_devices import DeviceRunner
 from .exporting.runner import ExportRunner
 from .exporting.trial import trial_picture as trial_picture
 from .images.bicubic import Interpolation
@@ -45,6 +47,7 @@ __all__ = [
     "OUTPUT",
     "USE_ANOTHER",
     "About",
+    "DeviceRunner",
     "Engine",
     "ExportFormat",
     "ExportRunner",

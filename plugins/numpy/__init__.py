@@ -23,7 +23,7 @@ class Engine(Interpolation):
 
     devices = ("cpu",)
     precisions = ("fp32",)
-    speed = 1.0
+    speed = 0.7
     packages: ClassVar[Mapping[str, str]] = {"numpy": "numpy"}
     generators = ("bicubic",)
 

@@ -1,4 +1,4 @@
-"""OpenVINO: the format and the engine, for Intel's CPUs above all.
+"""OpenVINO: the format and the engine, for Intel's CPUs above all, and for its GPUs.
 
 https://docs.openvino.ai
 """
@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
-from srzoo.engines import USE_ANOTHER, ExportRunner
-from srzoo.errors import ModelError
+from srzoo.engines import USE_ANOTHER, DeviceRunner
+from srzoo.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
     from srzoo.contracts import F32
 
 
 TELEMETRY = "openvino_telemetry"
+CPU, GPU = "CPU", "GPU"
+"""What OpenVINO calls them; of several GPUs: GPU.0, GPU.1."""
 _importing = threading.RLock()
 
 
@@ -90,27 +92,45 @@ def _kept_core() -> Any:
 
 
 class _Session:
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, device: str = CPU) -> None:
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,
-            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
         }
+        if device == CPU:
+            options |= {
+                "INFERENCE_NUM_THREADS": threads,
+                "ENABLE_CPU_PINNING": False,
+                "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
+            }
         # No CACHE_DIR: it saves a tenth of a second, and takes damaged files as they are.
-        compiled: Any = _core().compile_model(str(path), "CPU", options)
+        compiled: Any = _core().compile_model(str(path), device, options)
         self._request: Any = compiled.create_infer_request()
 
     def __call__(self, x: F32) -> F32:
         return self._request.infer([x], share_inputs=True, share_outputs=False)[0]
 
 
-class Engine(ExportRunner):
-    """Runs models with OpenVINO, on the CPU in float32."""
+class Engine(DeviceRunner):
+    """Runs models with OpenVINO in float32, on the CPU or on a GPU of Intel's (gpu)."""
 
     export_format = "openvino"
-    speed = 4.6
+    devices = ("cpu", "gpu")
+    speed = 4.6  # the CPU's
     packages = OpenVINO.packages
     extra = OpenVINO.extra
+
+    def open_on(self, path: Path, device: str, threads: int) -> _Session:
+        """Compile for a GPU, in OpenVINO's order of them."""
+        there = [name for name in _core().available_devices if name.partition(".")[0] == GPU]
+        index = int(device.partition(":")[2] or 0)
+        if index >= len(there):
+            counted = f"{len(there)} GPUs" if len(there) > 1 else "one GPU" if there else "no GPU"
+            raise DeviceError(f"OpenVINO finds {counted} here, not {device}", 'Use device="cpu"')
+        try:
+            return _Session(path, threads, there[index])
+        except RuntimeError as error:
+            first = (str(error).splitlines() or [""])[0]
+            what = f"OpenVINO cannot use {device}: {first}"
+            raise DeviceError(what, 'Use device="cpu"') from error

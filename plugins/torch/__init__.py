@@ -27,6 +27,13 @@ TILE = 48
 OFF = {torch.float32: 1 / 255, torch.bfloat16: 8 / 255, torch.float16: 2 / 255}
 """The largest difference to float32 on a CPU that is no fault: a level of 8 bits, or what the
 rounding of the type comes to (bfloat16 has steps of half a level to begin with)."""
+CARDS: Mapping[str, str] = {
+    "device": "cuda",
+    "file": "torch/version.py",
+    "has": r"^(cuda|hip)\b.*= *'",
+    "install": "the one for your card, https://pytorch.org/get-started/locally",
+}
+"""How torch for CPUs alone is told from another."""
 COMPILERS = "c++", "g++", "clang++", "cl"
 
 
@@ -51,6 +58,7 @@ class Engine(ModuleRunner):
     speed: ClassVar[Mapping[str, float]] = {"cpu": 3.2, "cuda": 1.0, "mps": 1.0}
     packages: ClassVar[Mapping[str, str]] = {"torch": "torch"}
     extra = "torch"
+    built_for = (CARDS,)
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         network = building.network(folder)

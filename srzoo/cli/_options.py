@@ -66,7 +66,7 @@ class AliasOption(click.Option):
 
 
 class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """A device's name: auto, cpu, cuda, cuda:1, mps."""
+    """A device's name: auto, cpu, cuda, cuda:1, mps, gpu, gpu:1."""
 
     name = "device"
 
@@ -242,7 +242,7 @@ class EngineOptions:
         "--engine", metavar="auto|NAME", default="auto", show_default=True, shell_complete=_engines,
         help="auto: the fastest that is installed. Or one of: srzoo plugin list engine.")]
     device: Annotated[str, click.option(
-        "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps", default="auto",
+        "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps|gpu[:N]", default="auto",
         show_default=True, help="What it computes on; see: srzoo devices.")]
     precision: Annotated[str, click.option(
         "--precision", type=click.Choice(devices.PRECISIONS, case_sensitive=False), default="auto",

@@ -43,8 +43,8 @@ def print_devices(found: list[Device], engines: list[EngineStatus]) -> None:
     table(
         ("device", "what", "memory", "free", "precisions"),
         [
-            (one.name, printable(one.title), f"{one.memory / 1e9:.1f} GB",
-             f"{one.free / 1e9:.1f} GB", " ".join(one.precisions))
+            (one.name, printable(one.title), _gigabytes(one.memory), _gigabytes(one.free),
+             " ".join(one.precisions))
             for one in found
         ],
         right="memory free",
@@ -57,3 +57,7 @@ def print_devices(found: list[Device], engines: list[EngineStatus]) -> None:
             for one in engines
         ],
     )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size else ""

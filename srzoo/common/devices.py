@@ -10,10 +10,17 @@ from pathlib import Path
 
 from ..errors import DeviceError, did_you_mean
 
-KINDS = ("auto", "cpu", "cuda", "mps")
+KINDS = ("auto", "cpu", "cuda", "mps", "gpu")
+"""What ``--device`` takes; gpu is a graphics card by way of the system (DirectML) or of Intel."""
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+INDEXED = ("cuda", "gpu")
+"""Those of which there may be several: cuda:1."""
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 """Where NVIDIA's driver for Linux lists the GPUs."""
+RENDERERS = Path("/sys/class/drm")
+"""Where Linux lists what can draw."""
+NVIDIA = "0x10de"
+"""A maker's number, whose cards are cuda's."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)
 
 
@@ -24,8 +31,8 @@ class Device:
     Attributes:
         name: as ``--device`` takes it.
         title: what its maker calls it; "" for the CPU.
-        memory: bytes it has.
-        free: bytes of them that are free now.
+        memory: bytes it has; 0 where that is not known.
+        free: bytes of them that are free now; likewise.
         precisions: those it computes in, fp32 first.
     """
 
@@ -47,7 +54,7 @@ def cpu() -> Device:
 
 
 def parse_name(device: object) -> str:
-    """A device's name as engines take it: auto, cpu, cuda, cuda:N or mps.
+    """A device's name as engines take it: auto, cpu, cuda, cuda:N, mps, gpu or gpu:N.
 
     Args:
         device: the name, or a ``torch.device``.
@@ -61,11 +68,52 @@ def parse_name(device: object) -> str:
         kind = name.partition(":")[0]
         raise DeviceError(f"{name!r} is no device", f"{did_you_mean(kind, KINDS)} A card: cuda:1")
     kind, index = match[1], match[2]
-    if index is None or kind == "cuda":
-        return kind if index is None else f"cuda:{int(index)}"
+    if index is None or kind in INDEXED:
+        return kind if index is None else f"{kind}:{int(index)}"
     if int(index) or kind == "auto":
         raise DeviceError(f"{name!r} is no device", f"Use --device {kind}")
     return kind  # there is one of these, which torch calls cpu:0 as well
+
+
+def gpu_kinds() -> list[str]:
+    """The kinds of GPU that there may be, found without an import; ``auto`` tries them in turn."""
+    if sys.platform == "darwin":
+        return ["mps"] if has_gpu() else []
+    return ["cuda"] * has_gpu() + ["gpu"] * _has_renderer()
+
+
+def nvidia_cards() -> list[Device]:
+    """The cards that NVIDIA's driver for Linux lists; what memory they have it does not tell."""
+    try:
+        titles = [_model(each / "information") for each in sorted(NVIDIA_GPUS.iterdir())]
+    except OSError:
+        return []
+    return [
+        Device(f"cuda:{index}", title, 0, 0, PRECISIONS[1:2]) for index, title in enumerate(titles)
+    ]
+
+
+def _model(information: Path) -> str:
+    """What a card is called in the driver's file about it; "" where that does not tell."""
+    try:
+        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith("Model:"))
+    return next(found, "")
+
+
+def _has_renderer() -> bool:
+    """Whether there may be a GPU for DirectML or for OpenVINO."""
+    if sys.platform == "win32" or Path("/dev/dxg").exists():  # the second is Windows' own Linux
+        return True
+    for vendor in RENDERERS.glob("renderD*/device/vendor"):
+        try:
+            if vendor.read_text(encoding="ascii").strip() != NVIDIA:
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def gpu_count() -> float:

@@ -110,12 +110,13 @@ class Engine(Runner, Protocol):
     """A way to run models on some hardware: a class that states its facts and makes a Runner.
 
     It is built as ``Engine(folder=PATH, device=..., precision=...)``, which makes the model folder
-    ready; ``device`` is auto, cpu, cuda, cuda:N or mps, and ``precision`` is auto, fp32, bf16 or
-    fp16. One that it does not state it refuses with a DeviceError. The folder stays as it is, and
-    so does what holds for all of torch in the process (threads, gradients, default types).
+    ready; ``device`` is auto, cpu, cuda, cuda:N, mps, gpu or gpu:N (which are for GPUs of any
+    maker, such as DirectML serves), and ``precision`` is auto, fp32, bf16 or fp16. One that it
+    does not state it refuses with a DeviceError. The folder stays as it is, and so does what holds
+    for all of torch in the process (threads, gradients, default types).
 
     Attributes:
-        devices: kinds of device that it computes on: cpu, cuda, mps.
+        devices: kinds of device that it computes on: cpu, cuda, mps, gpu.
         precisions: fp32, bf16, fp16; the first is what "auto" means.
         speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device: a
             table such as ``{"cpu": 3.2, "cuda": 1.0}``, or a number, which is the CPU's, or a
@@ -127,7 +128,8 @@ class Engine(Runner, Protocol):
     use takes more than others (0); ``export_format``, the registered export format that it runs
     (""); ``packages``, the distributions that it needs and the module each one brings ({});
     ``extra``, the extra of its own package that brings them (""); ``generators``, the only ones
-    whose models it runs (() for all). An installed engine states the
+    whose models it runs (() for all); ``built_for``, which of the devices only some builds of its
+    package can use, and a file by which those are known (()). An installed engine states the
     same in the file ``engines.toml`` in its package, which is read without an import; ``auto``
     takes none that has no such file. :class:`srzoo.engines.ExportRunner` is a base for those that
     run exports; it is not needed.

@@ -57,8 +57,10 @@ def choose(
 ) -> Choice:
     """The engine for a model: any by name; ``auto`` is the fastest that is installed and can.
 
-    The rule: of the engines that state the device and the precision and are installed, the one with
-    the highest ``speed`` on that device, if it is more than the default engine's there. One that a
+    The rule: of the engines that state the device and the precision and are installed, in a build
+    that can use that device, the one with the highest ``speed`` on it, if it is more than the
+    default engine's there. On a card that is asked for, and that the default engine does not use,
+    those that nobody has measured count too. One that a
     model cannot be exported for, or whose export was found to differ, is passed over; the default
     engine comes last. Where no export is kept, and one cannot be, or the default engine does the
     work before one would be made, another engine takes its place whose export is kept; or the
@@ -67,7 +69,7 @@ def choose(
     Args:
         folder: the model's.
         engine: a name, or "auto".
-        device: auto, which is the graphics card if there may be one, cpu, cuda or mps.
+        device: auto, which is the graphics card if there may be one, cpu, cuda, mps or gpu.
         precision: auto, which is fp32, fp32, bf16 or fp16.
         work: LR pixels that there are to enlarge, over all passes; None if that is unknown.
 
@@ -81,14 +83,20 @@ def choose(
     if engine != "auto":
         return _chosen(folder, engine, explicit)
     passed: list[str] = []
-    for kind in _kinds(device):
-        if choice := _on(kind, folder, precision, work, passed):
+    asked = device.partition(":")[0]
+    for kind in [*devices.gpu_kinds(), "cpu"] if asked == "auto" else [asked]:
+        least = _speed_of_default(kind)
+        if least is None:
+            least = -1.0 if asked not in ("auto", "cpu") else 0.0
+        if choice := _on(kind, folder, precision, work, least, passed):
             return choice
     on = "" if device == "auto" else f" on {device}"
     numbers = "" if precision == "auto" else f" in {precision}"
     raise DeviceError(
-        "; ".join([f"no engine that is installed runs {folder.name}{on}{numbers}", *passed]),
-        f"Install it: {engine_facts.missing(ENGINE)}",
+        "; ".join(
+            [f"no engine that is installed runs {folder.name}{on}{numbers}", *dict.fromkeys(passed)]
+        ),
+        _to_install(asked, precision),
     )
 
 
@@ -100,22 +108,35 @@ def reference() -> str:
     return "auto" if engine_facts.missing(ENGINE) else ENGINE
 
 
-def _kinds(device: str) -> list[str]:
-    """The kinds of device that a name means; for auto a GPU, if there may be one, then the CPU."""
-    kind = device.partition(":")[0]
-    if kind != "auto":
-        return [kind]
-    gpu = "mps" if sys.platform == "darwin" else "cuda"
-    return [gpu, "cpu"] if devices.has_gpu() else ["cpu"]
+def _to_install(kind: str, precision: str) -> str:
+    """What to install for a kind of device and a precision: the default engine, if it can them."""
+    others = (name for name in kinds.engines.names() if name != ENGINE)
+    for name in (ENGINE, *others):
+        try:
+            stated = engine_facts.find(name)
+            if not (kind == "auto" or kind in stated.devices) or not stated.can(kind, precision):
+                continue
+            if command := _missing(name, stated):
+                return f"Install it: {command}"
+        except PluginError:
+            continue
+        if lacking := stated.build(kind):
+            return f"Install {name} for {kind}: {lacking.install}"
+    return 'Use device="auto"'
 
 
 def _on(
-    kind: str, folder: ModelFolder, precision: str, work: int | None, passed: list[str]
+    kind: str,
+    folder: ModelFolder,
+    precision: str,
+    work: int | None,
+    least: float,
+    passed: list[str],
 ) -> Choice | None:
     """The engine on a kind of device; None if none can. ``passed`` gets why engines cannot."""
-    default_is_here = not engine_facts.missing(ENGINE)
+    default_is_here = _speed_of_default(kind) is not None
     able: list[tuple[Choice, Facts]] = []
-    for name, stated in _by_speed(kind, precision, passed):
+    for name, stated in _by_speed(kind, precision, least, passed):
         if not stated.builds(folder.config.generator):
             continue
         kept = _kept(folder, stated.export_format)
@@ -181,16 +202,17 @@ def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
     return Choice(name, "asked for", prepares, explicit)
 
 
-def _by_speed(kind: str, precision: str, passed: list[str]) -> list[tuple[str, Facts]]:
-    """Installed engines that are faster than the default; ``passed`` gets the broken ones."""
+def _by_speed(
+    kind: str, precision: str, least: float, passed: list[str]
+) -> list[tuple[str, Facts]]:
+    """Installed engines that are faster than ``least``; ``passed`` gets the broken ones."""
     found: list[tuple[str, Facts]] = []
-    least = _speed_of_default(kind)
     for plugin, stated in kinds.engines.each(engine_facts.of):
         name = kinds.engines.name_of(plugin)
         try:
             able = kind in stated.devices and stated.can(kind, _number(precision))
             slow = stated.speed_on(kind) <= least
-            if name == ENGINE or not able or slow or _missing(name, stated):
+            if name == ENGINE or not able or slow or _missing(name, stated) or stated.build(kind):
                 continue
         except PluginError as error:
             passed.append(f"{name} is passed over: {error.what}")
@@ -203,11 +225,14 @@ def _number(precision: str) -> str:
     return devices.PRECISIONS[1] if precision == "auto" else precision
 
 
-def _speed_of_default(kind: str) -> float:
+def _speed_of_default(kind: str) -> float | None:
+    """The default engine's speed; None where it is not installed, or not for that device."""
     try:
-        return 0.0 if engine_facts.missing(ENGINE) else engine_facts.find(ENGINE).speed_on(kind)
+        stated = engine_facts.find(ENGINE)
+        here = not engine_facts.missing(ENGINE) and stated.runs_on(kind)
+        return stated.speed_on(kind) if here else None
     except PluginError:
-        return 0.0
+        return None
 
 
 def _missing(name: str, stated: Facts) -> str | None:
@@ -243,10 +268,23 @@ def check(engine: str, device: str, precision: str) -> None:
         if index and int(index) >= count:
             last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
             raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
+    if kind == "gpu" and kind not in devices.gpu_kinds():
+        others = " or ".join(f'"{one}"' for one in [*devices.gpu_kinds(), "cpu"])
+        raise DeviceError(
+            "there is no gpu device here: that is one for DirectML or OpenVINO",
+            f"Use device={others}",
+        )
 
 
 def _check_engine(engine: str, device: str, precision: str) -> None:
     stated = engine_facts.find(engine)
+    kind = device.partition(":")[0]
+    if engine == ENGINE and not stated.can(kind, "auto"):
+        raise DeviceError(f"{engine} does not run on {kind}", 'Use engine="auto"')
     stated.need(engine, device, precision)
     if command := _missing(engine, stated):
         raise DeviceError(f"{engine} is not installed", f"Install it: {command}")
+    if lacking := stated.build(kind):
+        raise DeviceError(
+            f"the {engine} that is installed does not use {kind}", f"Install: {lacking.install}"
+        )

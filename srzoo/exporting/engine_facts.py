@@ -6,6 +6,7 @@ It is found from the entry point's target alone; neither the package nor its par
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -23,11 +24,40 @@ FILE = "engines.toml"
 
 
 @dataclass(frozen=True)
+class Build:
+    """How to see, without an import, whether an installed package can use a kind of device.
+
+    Attributes:
+        device: the kind.
+        file: of the package, from its name on, like "torch/version.py".
+        has: a regular expression that the file's text has where it can. Without that file it is
+            taken to be able to: the engine finds out.
+        install: how to get one that can.
+    """
+
+    device: str
+    file: str
+    has: str
+    install: str
+
+    def is_there(self) -> bool:
+        """Whether what is installed can use the device."""
+        package, _, inner = self.file.partition("/")
+        for (folder,) in packages.folders(package):
+            try:
+                text = (folder / inner).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            return re.search(self.has, text, re.MULTILINE) is not None
+        return True
+
+
+@dataclass(frozen=True)
 class Facts:
     """What an engine states of itself; the defaults are those of one that states nothing.
 
     Attributes:
-        devices: kinds of device that it computes on: cpu, cuda, mps; () for unknown.
+        devices: kinds of device that it computes on: cpu, cuda, mps, gpu; () for unknown.
         precisions: fp32, bf16, fp16; the first is what "auto" means; () for unknown.
         speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device; a
             table by kind of device, or a number: see :meth:`speed_on`. 0 for not measured: then
@@ -37,6 +67,8 @@ class Facts:
         packages: what has to be installed: distributions, and the module each one brings.
         extra: the extra of the plugin's own package that brings them, or "".
         generators: the only ones whose models it runs; () for all.
+        built_for: the kinds of device that only some builds of its package can use, and how those
+            are known; each that is not named here goes with all of them.
     """
 
     devices: tuple[str, ...] = ()
@@ -47,6 +79,16 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     extra: str = ""
     generators: tuple[str, ...] = ()
+    built_for: tuple[Build, ...] = ()
+
+    def build(self, kind: str) -> Build | None:
+        """What is lacking for a kind of device: a build that is not the installed one."""
+        lacking = (each for each in self.built_for if each.device == kind and not each.is_there())
+        return next(lacking, None)
+
+    def runs_on(self, kind: str) -> bool:
+        """Whether it states a kind of device, and what is installed of it can use that."""
+        return kind in self.devices and self.build(kind) is None
 
     def builds(self, generator: str) -> bool:
         """Whether it runs models of a generator, by whatever name that is found."""
@@ -194,6 +236,15 @@ def _check(facts: Facts, where: str) -> None:
                 f"{where}: speed has {wrong[0]!r}, which is not among its devices",
                 f"Use some of {', '.join(known)}",
             )
+    for each in facts.built_for:
+        if each.device not in facts.devices:
+            wrong = f"{where}: built_for has {each.device!r}, which is not among its devices"
+            raise SrzooError(wrong, f"Use some of {', '.join(facts.devices)}")
+        try:
+            re.compile(each.has)
+        except re.error as error:
+            wrong = f"{where}: built_for has {each.has!r}, which is no regular expression: {error}"
+            raise SrzooError(wrong, "Correct it") from None
     modules = cast("Mapping[str, object]", facts.packages).values()
     if not all(isinstance(module, str) for module in modules):
         raise SrzooError(f"{where}: packages has a module that is no text", "Write its name")

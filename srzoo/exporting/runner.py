@@ -34,7 +34,8 @@ class ExportRunner:
 
     The facts of :class:`~srzoo.contracts.Engine` are those of an engine that lets its export format
     open the file, on the CPU. One for another device states ``devices`` and ``precisions`` of its
-    own, and overrides :meth:`open`, perhaps :meth:`free_memory`.
+    own, and overrides :meth:`open`, perhaps :meth:`free_memory`;
+    :class:`~srzoo.engines.DeviceRunner` does so for GPUs.
 
     Attributes:
         export_format: a registered export format.

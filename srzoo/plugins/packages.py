@@ -32,6 +32,12 @@ def version(package: str) -> str | None:
     return found
 
 
+def version_of(module: str, package: str) -> str | None:
+    """The version of what brings a module: a distribution, or another build of another name."""
+    others = sorted(_modules().get(module.partition(".")[0], ())) if not version(package) else ()
+    return next(filter(None, map(version, (package, *others))), None)
+
+
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """The versions of those of the distributions that are installed."""
     found = {name: version(name) for name in packages}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import torch
 
-from ..common import devices
+from ..common import devices, kept_folders
 from ..common.kept_folders import record_files
 from ..errors import BrokenPluginError, DeviceError
 from ..exporting import engine_facts
 from ..exporting.trial import trial_picture
+from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import importing, kinds
@@ -25,7 +28,7 @@ from ..plugins.plugin import LOCAL_DIST
 from ..upscaling.planner import SMALLEST
 from ..upscaling.upscaler import Upscaler
 from ._case import Case
-from ._network import NAME, SCALE, registered
+from ._network import NAME, registered
 from ._promise import a_kind, basic, built, can, has, run_all, suite
 
 if TYPE_CHECKING:
@@ -58,15 +61,63 @@ def _runner(name: str) -> Runner:
 @cache
 def _made_once(name: str, _target: object) -> Runner:
     """An export takes seconds, and torch.compile more; a name may be registered again."""
-    with registered() as folder:
+    with _model(name) as folder:
         runner: Runner = built(
             "engine", Case(name), folder=folder.path, device="auto", precision="auto"
         )
         return runner
 
 
+@contextlib.contextmanager
+def _model(name: str) -> Generator[ModelFolder]:
+    """What an engine is tried with: the suite's network, or one of the first generator it runs."""
+    if own := _generator(name):
+        yield read_folder(_saved(own))
+        return
+    with registered() as folder:
+        yield folder
+
+
+def _generator(name: str) -> str:
+    """The generator that an engine is tried with; "" for the suite's own network."""
+    try:
+        stated = _stated(name)
+    except BrokenPluginError:  # states_its_facts says so
+        return ""
+    return next((own for own in stated.generators if own in kinds.generators), "")
+
+
 @cache
-def _reference() -> Runner:
+def _saved(generator: str) -> Path:
+    """A model of a generator, as that is without arguments."""
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+        network = kinds.generators.create(generator)
+    place = kept_folders.temporary_folder(_owner) / "contract-model"
+    return folders.save(network, place, generator=generator, args={}).path
+
+
+class _Place:
+    """Owns the folders, which go when the process does."""
+
+
+_owner = _Place()
+
+
+def _scale(name: str) -> int:
+    """By how much an engine enlarges what it is tried with."""
+    with _model(name) as folder:
+        return folder.config.scales[0]
+
+
+def _reference(name: str) -> Runner:
+    return _in_torch(_generator(name))
+
+
+@cache
+def _in_torch(generator: str) -> Runner:
+    if generator:
+        return ModuleRunner(folders.build(read_folder(_saved(generator))))
     with registered() as folder:
         return ModuleRunner(folders.build(folder))
 
@@ -132,7 +183,7 @@ def has_what_a_runner_has(case: Case) -> None:
     wanted = inspect.signature(_made_of).parameters
     lacks = [name for name in wanted if name not in parameters]
     assert not lacks, f"{case} takes no {', '.join(lacks)}: {write}"
-    with registered() as folder:
+    with _model(case.name) as folder:
         before, torchs = record_files(folder.path), _of_torch()
         runner = _runner(case.name)
         mend = "keep what you make elsewhere: it may be installed, and read-only"
@@ -157,7 +208,7 @@ def refuses_what_it_does_not_state(case: Case) -> None:
         if stated.can(device, precision):
             continue
         mend = "raise a srzoo.errors.DeviceError"
-        with registered() as folder:
+        with _model(case.name) as folder:
             try:
                 kinds.engines.build(
                     case.name, folder=folder.path, device=device, precision=precision
@@ -178,7 +229,7 @@ def tells_what_it_is(case: Case) -> None:
         value: object = getattr(runner, name)
         fine = value is None or (isinstance(value, int) and value >= 0)
         assert fine, f"{case}.{name} is {value!r}: write `self.{name} = ...`, a number or None"
-    want = _reference().reach
+    want = _reference(case.name).reach
     mend = f"write `self.reach = {want}`, as the network says"
     assert runner.reach == want, f"{case}.reach is {runner.reach}, the network's is {want}: {mend}"
 
@@ -186,20 +237,21 @@ def tells_what_it_is(case: Case) -> None:
 @basic
 def gives_what_torch_gives(case: Case) -> None:
     """Float32, s times as large, unclamped, within a level of 8 bits of the network in torch."""
+    scale = _scale(case.name)
     for height, width in SIZES:
         x = trial_picture(height, width)
-        got: object = _runner(case.name)(x, SCALE)
+        got: object = _runner(case.name)(x, scale)
         same = np.array_equal(x, trial_picture(height, width))
         assert same, f"{case} changed its picture in place: work on a copy"
         assert isinstance(got, np.ndarray), f"{case} gave {a_kind(got)}: return an array of numpy"
         y: F32 = got
-        want = 1, 3, SCALE * height, SCALE * width
+        want = 1, 3, scale * height, scale * width
         assert y.shape == want, f"{case} gave {y.shape}, not {want}"
         mend = "return `y.astype(np.float32)`"
         assert y.dtype == np.float32, f"{case} gave {y.dtype}, not float32: {mend}"
         mend = "return an array of its own: `y.copy()`"
         assert y.flags.writeable, f"{case} gave a result that cannot be written: {mend}"
-        right = _reference()(x, SCALE)
+        right = _reference(case.name)(x, scale)
         off = int(np.abs(_levels(y) - _levels(right)).max())
         swapped = int(np.abs(_levels(y[:, ::-1]) - _levels(right)).max()) <= _off(case.name)
         mend = "it swaps red and blue" if swapped else "values are 0..1, RGB, 1 x 3 x H x W"
@@ -211,15 +263,17 @@ def gives_what_torch_gives(case: Case) -> None:
 
 def _is_clamped(case: Case) -> bool:
     """Whether values that torch has beyond 0..1 are exactly 0 or 1."""
+    scale = _scale(case.name)
     x: F32 = (trial_picture(40, 40) > 0.5).astype(np.float32)
-    y, want = _runner(case.name)(x, SCALE), _reference()(x, SCALE)
+    y, want = _runner(case.name)(x, scale), _reference(case.name)(x, scale)
     beyond = (want < -0.02) | (want > 1.02)
     return bool(beyond.any() and np.isin(y[beyond], (0, 1)).all())
 
 
 def odd_sizes(case: Case) -> None:
     """Pictures of any size, from one pixel on, are within a level of torch's."""
-    mine, torchs = (Upscaler(r, (SCALE,), NAME) for r in (_runner(case.name), _reference()))
+    runners = _runner(case.name), _reference(case.name)
+    mine, torchs = (Upscaler(runner, (_scale(case.name),), NAME) for runner in runners)
     for height, width in ODD:
         picture = np.ascontiguousarray(_levels(trial_picture(height, width))[0].transpose(1, 2, 0))
         try:
@@ -238,29 +292,31 @@ def odd_sizes(case: Case) -> None:
 
 def deterministic(case: Case) -> None:
     """The same picture gives the same values, whatever ran between; it stays as it was."""
+    scale = _scale(case.name)
     runner = _runner(case.name)
     x = trial_picture(47, 33)
-    first = runner(x, SCALE).copy()
-    runner(trial_picture(61, 18), SCALE)
+    first = runner(x, scale).copy()
+    runner(trial_picture(61, 18), scale)
     mend = "a picture gives the same whatever ran before"
-    assert np.array_equal(runner(x, SCALE), first), f"{case} is not deterministic: {mend}"
+    assert np.array_equal(runner(x, scale), first), f"{case} is not deterministic: {mend}"
     assert np.array_equal(x, trial_picture(47, 33)), f"{case} changed its picture in place"
 
 
 def a_result_is_its_owners(case: Case) -> None:
     """It stays as it is while others are made, and may be written over."""
+    scale = _scale(case.name)
     runner = _runner(case.name)
     pictures = [trial_picture(side, 40) for side in (40, 25, 60)]
     pictures[1:1] = [pictures[0][..., ::-1].copy()]  # another one of the same size
     mend = "return an array of its own: `y.copy()`"
-    want = [runner(x, SCALE).copy() for x in pictures]
-    results = [runner(x, SCALE) for x in pictures]
+    want = [runner(x, scale).copy() for x in pictures]
+    results = [runner(x, scale) for x in pictures]
     for y, right in zip(results, want, strict=True):
         same = np.array_equal(y, right)
         assert same, f"{case} wrote over a result that it had given out: {mend}"
     for y in results:
         y[:] = 9
-    again = [runner(x, SCALE) for x in pictures]
+    again = [runner(x, scale) for x in pictures]
     for y, right in zip(again, want, strict=True):
         same = np.array_equal(y, right)
         assert same, f"{case} gives what was written over an earlier result: {mend}"
@@ -268,12 +324,13 @@ def a_result_is_its_owners(case: Case) -> None:
 
 def leaves_no_threads(case: Case) -> None:
     """A call more does not leave a thread more behind."""
+    scale = _scale(case.name)
     runner, process, x = _runner(case.name), psutil.Process(), trial_picture(20, 20)
     for _ in range(2):
-        runner(x, SCALE)
+        runner(x, scale)
     before = process.num_threads()
     for _ in range(CALLS):
-        runner(x, SCALE)
+        runner(x, scale)
     more = process.num_threads() - before
     mend = "make threads once, and end them"
     assert more < CALLS // 2, f"{case} leaves {more} threads behind after {CALLS} calls: {mend}"
@@ -281,15 +338,16 @@ def leaves_no_threads(case: Case) -> None:
 
 def threads_share_it(case: Case) -> None:
     """Many pictures of different sizes, from several threads at once, are as from one."""
+    scale = _scale(case.name)
     runner = _runner(case.name)
     pictures = [trial_picture(SMALLEST + 5 * n, SMALLEST + n * 37 % 90) for n in range(PICTURES)]
     pictures[::3] = [
         trial_picture(SMALLEST, SMALLEST + n)[..., :SMALLEST].copy() for n in range(PICTURES // 3)
     ]
-    want = [runner(x, SCALE).copy() for x in pictures]
+    want = [runner(x, scale).copy() for x in pictures]
 
     def run(x: F32) -> F32:
-        return runner(x, SCALE)
+        return runner(x, scale)
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(run, pictures))
@@ -301,10 +359,11 @@ def threads_share_it(case: Case) -> None:
 
 def memory_is_plausible(case: Case) -> None:
     """Working memory: at least the result and at most 100 kB a pixel; besides, at most 4 GB."""
+    scale = _scale(case.name)
     runner = _runner(case.name)
     with ThreadPoolExecutor(THREADS) as pool:  # measured once, whoever asks
-        found = set(pool.map(runner.bytes_per_pixel, [SCALE] * THREADS))
-    each, aside, free = found.pop(), runner.bytes_aside(SCALE), runner.free_memory()
+        found = set(pool.map(runner.bytes_per_pixel, [scale] * THREADS))
+    each, aside, free = found.pop(), runner.bytes_aside(scale), runner.free_memory()
     assert not found, f"{case} says {each} bytes a pixel, and {found}: measure it once"
     for name, value, none in (
         ("bytes_per_pixel", each, False), ("bytes_aside", aside, False), ("free_memory", free, True)
@@ -313,7 +372,7 @@ def memory_is_plausible(case: Case) -> None:
         fine = isinstance(told, int | float | np.integer) or (none and told is None)
         assert fine, f"{case}.{name} gave {a_kind(told)}: return a number of bytes"
     mend = "return the bytes that a call needs for each LR pixel, at its peak"
-    fine = 3 * SCALE**2 <= each <= 100_000
+    fine = 3 * scale**2 <= each <= 100_000
     assert fine, f"{case}.bytes_per_pixel gave {each}: {mend}"
     mend = "return the bytes that a call needs whatever its size, often 0"
     assert 0 <= aside <= 4e9, f"{case}.bytes_aside gave {aside}: {mend}"

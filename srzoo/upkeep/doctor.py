@@ -131,13 +131,38 @@ def diagnose(*, try_engines: bool = True) -> Diagnosis:
 
 
 def all_devices() -> list[Device]:
-    """What models can run on; torch is imported where it may find more than a processor."""
-    mac = sys.platform == "darwin"
-    if (mac or devices.gpu_count()) and not engine_facts.missing(ENGINE):
+    """What models can run on; torch is imported where it may find more than a processor.
+
+    Of what only other engines can use there is no more than the kind, and on Linux the names of
+    NVIDIA's cards.
+    """
+    kinds_here = devices.gpu_kinds()
+    if any(map(_torch_runs_on, kinds_here)):
         from ..networks import devices as torch_devices
 
-        return torch_devices.list_devices()
-    return [devices.cpu()]
+        *found, last = torch_devices.list_devices()
+    else:
+        found, last = devices.nvidia_cards(), devices.cpu()
+    listed = {one.name.partition(":")[0] for one in found}
+    others = [kind for kind in kinds_here if kind not in listed and _engine_runs_on(kind)]
+    found += [Device(kind, "", 0, 0, devices.PRECISIONS[1:2]) for kind in others]
+    return [*found, last]
+
+
+def _torch_runs_on(kind: str) -> bool:
+    return not engine_facts.missing(ENGINE) and engine_facts.find(ENGINE).runs_on(kind)
+
+
+def _engine_runs_on(kind: str) -> bool:
+    """Whether an engine that is installed may use a kind of GPU, but for the default one."""
+    for name in kinds.engines.names():
+        try:
+            here = name != ENGINE and engine_facts.find(name).runs_on(kind)
+            if here and not engine_facts.missing(name):
+                return True
+        except PluginError:
+            continue
+    return False
 
 
 def engines() -> list[EngineStatus]:
@@ -155,8 +180,9 @@ def engines() -> list[EngineStatus]:
 def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
     """What an engine states, held against the kinds of device that are here."""
     stated = engine_facts.of(plugin)
-    able = tuple(kind for kind in here if kind in stated.devices)
-    version = next(iter(packages.versions(stated.packages).values()), plugin.version)
+    able = tuple(kind for kind in here if stated.runs_on(kind))
+    brought = (packages.version_of(module, name) for name, module in stated.packages.items())
+    version = next(filter(None, brought), plugin.version)
     missing = engine_facts.to_install(stated.packages, stated.extra, plugin.dist)
     if not missing and stated.export_format:
         missing = exports.missing(stated.export_format)

@@ -11,6 +11,7 @@ import srzoo
 from srzoo.common import devices
 from srzoo.errors import DeviceError, PluginError
 from srzoo.exporting import engine as engines
+from srzoo.exporting import engine_facts
 from srzoo.networks import devices as torch_devices
 
 
@@ -19,7 +20,7 @@ from srzoo.networks import devices as torch_devices
     [
         ("auto", "auto"), ("CPU", "cpu"), ("cpu:0", "cpu"), ("cuda", "cuda"), ("cuda:01", "cuda:1"),
         ("mps:0", "mps"), (torch.device("cpu"), "cpu"), (torch.device("cuda", 1), "cuda:1"),
-        (torch.device("mps"), "mps"),
+        (torch.device("mps"), "mps"), ("GPU", "gpu"), ("gpu:0", "gpu:0"), ("gpu:01", "gpu:1"),
     ],
 )  # fmt: skip
 def test_names(given, name):
@@ -41,7 +42,8 @@ def test_the_nearest_name_is_told():
 
 @pytest.fixture
 def two_cards(tmp_path, monkeypatch):
-    """A Linux machine with two of NVIDIA's cards."""
+    """A Linux machine with two of NVIDIA's cards, and torch for them."""
+    monkeypatch.setattr(engine_facts.Build, "is_there", lambda _: True)
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(devices, "NVIDIA_GPUS", tmp_path)

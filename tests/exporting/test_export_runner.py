@@ -9,7 +9,7 @@ from helpers import drawn
 from PIL import Image
 
 from srzoo.errors import DeviceError, ModelError
-from srzoo.exporting import engine
+from srzoo.exporting import engine, engine_facts
 from srzoo.models import locate
 from srzoo.networks import folders
 from srzoo.plugins import kinds
@@ -68,8 +68,10 @@ def test_less_than_it_takes(model):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_other_devices_are_torchs(name, model):
-    for device, precision in (("cuda", "auto"), ("auto", "bf16"), ("mps", "fp16")):
+def test_what_none_of_them_states_is_torchs(name, model, monkeypatch):
+    monkeypatch.setattr(engine_facts.Build, "is_there", lambda _: True)
+    asked = [("auto", "bf16"), ("mps", "fp16"), *[("cuda", "auto")] * (name != "onnxruntime")]
+    for device, precision in asked:
         with pytest.raises(DeviceError, match=f"not on {device} in {precision}"):
             kinds.engines.build(name, folder=model.path, device=device, precision=precision)
         chosen = engine.choose(model, device=device, precision=precision)

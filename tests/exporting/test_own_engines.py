@@ -42,7 +42,9 @@ def registered(**engines):
 
 @pytest.fixture(autouse=True)
 def no_card(monkeypatch):
+    """And torch for all devices, whichever is installed here."""
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
+    monkeypatch.setattr(engine_facts.Build, "is_there", lambda _: True)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_a_sound_one_passes(own):
     [
         ("devices", (), "states no devices"),
         ("precisions", (), "states no precisions"),
-        ("devices", ("gpu",), "devices has 'gpu'"),
+        ("devices", ("tpu",), "devices has 'tpu'"),
         ("speed", -2, "speed is -2"),
         ("export_format", "nowhere", "runs nowhere, which is no registered export format"),
     ],
