@@ -7,11 +7,14 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from ..errors import DeviceError, did_you_mean
 
 KINDS = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""In which numbers an engine computes."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 """Where NVIDIA's driver for Linux lists the GPUs."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)

@@ -102,7 +102,7 @@ class Comparison:
     strength: float = 1.0
     engines: tuple[str, ...] = ()
     device: str = "auto"
-    precision: str = "auto"
+    precision: devices.Precision = "auto"
 
     def best(self, name: str) -> float | None:
         """The best model's value of a metric; None where nothing can be better than another."""
@@ -122,7 +122,7 @@ def compare(
     metrics: Sequence[str] = defaults.METRICS,
     engine: str | None = None,
     device: object = "auto",
-    precision: str = "auto",
+    precision: devices.Precision = "auto",
     memory: int | None = None,
     tile: Tile = "auto",
     strength: float = 1.0,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..common.memory import free as free
 from ..common.memory import used
@@ -24,7 +24,8 @@ from .memory_needs import FILL, PassNeeds, PictureNeeds
 if TYPE_CHECKING:
     from ..contracts import Runner
 
-Tile = int | str
+Tile = int | Literal["auto", "off"]
+"""How a picture is cut: as memory allows, not at all, or a side in LR pixels."""
 
 SMALLEST = 16
 """No tile is planned smaller than this, in LR pixels a side."""

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srzoo import images
-from srzoo.cli._amounts import memory_size
 from srzoo.common import memory
+from srzoo.common.amounts import memory_size
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
 from srzoo.upscaling import memory_needs as work_

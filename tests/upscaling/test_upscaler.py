@@ -127,13 +127,13 @@ def test_the_bare_module_is_there(bicubic):
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((4, 4, 4), np.uint8), "shape"),
+        (np.zeros((4, 4, 5), np.uint8), "shape"),
         (np.zeros((0, 4, 3), np.uint8), "empty"),
         (np.zeros((4, 4, 3), np.int32), "int32"),
         (np.full((4, 4, 3), 200.0), "from 200 to 200.*0..1"),
         (np.full((4, 4, 3), np.nan), "nan"),
-        (torch.zeros(1, 4, 4), "shape"),
-        ("photo.jpg", "cannot upscale a str"),
+        (torch.zeros(5, 4, 4), "shape"),
+        (3, "cannot upscale a int"),
     ],
 )
 def test_what_is_no_picture(bicubic, picture, message):
