@@ -67,7 +67,7 @@ def parse_name(device: object) -> str:
     if index is None or kind == "cuda":
         return kind if index is None else f"cuda:{int(index)}"
     if int(index) or kind == "auto":
-        raise DeviceError(f"{name!r} is no device", f"Use --device {kind}")
+        raise DeviceError(f"{name!r} is no device", f'Use device="{kind}"')
     return kind  # there is one of these, which torch calls cpu:0 as well
 
 

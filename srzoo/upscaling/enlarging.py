@@ -185,8 +185,11 @@ class PictureUpscaler:
         Raises:
             MemoryBudgetError: it does not fit; says which setting would make it possible.
         """
+        return self._planned(needs, to_file=True)
+
+    def _planned(self, needs: PictureNeeds, *, to_file: bool) -> tuple[TilePlan, ...]:
         return planner.plan_passes(
-            self._mixed(needs), self._engine, tile=self.tile, memory=self.memory
+            self._mixed(needs), self._engine, tile=self.tile, memory=self.memory, to_file=to_file
         )
 
     def still_fit(self, plans: tuple[TilePlan, ...], needs: PictureNeeds) -> bool:
@@ -202,7 +205,8 @@ class PictureUpscaler:
 
     def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[TilePlan, ...]:
         itemsize = picture.pixels.itemsize
-        return self.plans(PictureNeeds(route, itemsize, picture.channels, streamed, loaded=True))
+        needs = PictureNeeds(route, itemsize, picture.channels, streamed, loaded=True)
+        return self._planned(needs, to_file=False)
 
     def _rows(
         self,

@@ -169,7 +169,9 @@ def test_of_a_list_the_wrong_item_is_named(bicubic, tmp_path):
 def test_progress_counts_tiles_of_one_and_pictures_of_several(bicubic):
     tiles = srzoo.load("bicubic-x2", tile=16)
     for model, picture, total in (
-        (tiles, drawn(40, 20), 6), (bicubic, [drawn()] * 3, 3), (bicubic, torch.zeros(4, 3, 5, 5), 4),
+        (tiles, drawn(40, 20), 6),
+        (bicubic, [drawn()] * 3, 3),
+        (bicubic, torch.zeros(4, 3, 5, 5), 4),
     ):  # fmt: skip
         told = []
         model(picture, progress=lambda *done, told=told: told.append(done))
@@ -344,7 +346,8 @@ def test_several_files_into_a_folder(tmp_path, photo):
     names = sorted(path.name for path in out.iterdir())
     assert len(names) == 2
     for path in out.iterdir():
-        assert Image.open(path).size in ((90, 62), (40, 20))
+        with Image.open(path) as image:
+            assert image.size in ((90, 62), (40, 20))
     srzoo.upscale(photo, "bicubic-x2", output=out)  # a folder for one, too
     assert sorted(path.name for path in out.iterdir()) == names
 
@@ -354,7 +357,7 @@ def test_no_result_takes_the_place_of_a_picture(tmp_path, photo):
     other = tmp_path / "other"
     other.mkdir()
     (other / photo.name).write_bytes(before)
-    for given, output, message in (
+    for picture, output, message in (
         ([photo], photo.parent, "would be replaced"),
         (photo, photo.parent, "would be replaced"),
         ([photo, other / photo.name], tmp_path / "out", "two pictures"),
@@ -362,7 +365,7 @@ def test_no_result_takes_the_place_of_a_picture(tmp_path, photo):
         ([photo, drawn()], tmp_path / "out", "only a picture file"),
     ):
         with pytest.raises(SrzooError, match=message):
-            srzoo.upscale(given, "bicubic-x2", output=output)
+            srzoo.upscale(picture, "bicubic-x2", output=output)
     assert photo.read_bytes() == before
     assert not (tmp_path / "out").exists()
 

@@ -171,11 +171,11 @@ def test_a_budget_that_is_too_small_says_which_would_do():
 
     runner = Sharpen(per_pixel=20_000)
     memory = psutil.Process().memory_info().rss + 1_000_000
-    with pytest.raises(MemoryBudgetError, match="Give --memory") as info:
+    with pytest.raises(MemoryBudgetError, match="Give memory=") as info:
         Upscaler(runner, (2,), "a", memory=memory).plan((200, 150))
-    enough = float(re.search(r"--memory ([\d.]+)GB", str(info.value))[1]) * 1e9
+    enough = float(re.search(r'memory="([\d.]+)GB"', str(info.value))[1]) * 1e9
     Upscaler(runner, (2,), "a", memory=int(enough)).plan((200, 150))
-    with pytest.raises(MemoryBudgetError, match="--tile auto"):
+    with pytest.raises(MemoryBudgetError, match='tile="auto"'):
         Upscaler(runner, (2,), "a", memory=int(enough), tile="off").plan((2000, 1500))
 
 
