@@ -32,7 +32,7 @@ OTHERS = {
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
-    ("upscaling/upscaler.py", "torch"): "the library",
+    ("upscaling/inputs.py", "torch"): "the library",
 }
 """Words that mean something else, and what; ten at most."""
 
