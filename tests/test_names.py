@@ -36,7 +36,7 @@ OTHERS = {
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
     ("plugins/keeping.py", "torch"): "the library",
-    ("upscaling/upscaler.py", "torch"): "the library",
+    ("upscaling/inputs.py", "torch"): "the library",
 }
 """Words that mean something else, and what; fifteen at most."""
 

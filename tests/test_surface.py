@@ -225,3 +225,31 @@ def test_contracts_are_bases(state):
     assert multiple_of(own) == 1
     assert len(list(own.parameters())) == 2
     assert own(torch.zeros(1, 4, 5, 5)).shape == (1, 4, 5, 5)
+
+
+LIBRARY = (
+    "common", "comparing", "contracts", "evaluating", "exporting", "images", "models", "networks",
+    "plugins", "upscaling",
+)  # fmt: skip
+OPTION = re.compile(r"(?:^|[\s(])--?[a-z][\w-]*")
+SHELL = re.compile(r"\b(?:srzoo|pip install|ulimit) .*")
+
+
+def advised(tree):
+    """The texts that calls are given, with what is put into them left out: errors among them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call | ast.Dict | ast.Assign):
+            values = node.args if isinstance(node, ast.Call) else getattr(node, "values", [])
+            for value in [node.value] if isinstance(node, ast.Assign) else values:
+                parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+                texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+                yield "".join(text for text in texts if isinstance(text, str))
+
+
+@pytest.mark.parametrize("room", LIBRARY)
+def test_errors_of_the_library_name_no_option_of_the_command(room):
+    """They name settings, as Python spells them; the command tells these as its options."""
+    for path in (ROOT / "srzoo" / room).rglob("*.py"):
+        for text in advised(ast.parse(path.read_text(encoding="utf-8"))):
+            found = OPTION.search(SHELL.sub("", text)) if " " in text else None
+            assert not found, f"{path}: {text}"

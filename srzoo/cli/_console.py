@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import textwrap
 import warnings
@@ -23,6 +24,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 _PYTHONS = warnings.formatwarning
+_OPTIONS = {
+    "device": "--device",
+    "engine": "--engine",
+    "force_damaged": "--force-damaged",
+    "hr": "--hr",
+    "max_pixels": "--max-pixels",
+    "memory": "--memory",
+    "models": "-m",
+    "output": "-o",
+    "page": "--page",
+    "precision": "--precision",
+    "tile": "--tile",
+}
+"""The option of each setting that errors of the library speak of."""
+_UNQUOTED = str.maketrans("", "", '"[]')
+_SETTING = re.compile(
+    rf"""\b({"|".join(_OPTIONS)})=(\[?"[^"]*"\]?(?: (?:or|to) "[^"]*")*|True\b|\d+|N\b)"""
+)
 
 
 def table(
@@ -69,6 +88,17 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]  # pyright: ignore
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def in_options(text: object) -> str:
+    """What the library says, in the command's words: ``memory="2GB"`` is ``--memory 2GB``."""
+
+    def option(setting: re.Match[str]) -> str:
+        name, value = setting.groups()
+        words = [_OPTIONS[name]] if value == "True" else [_OPTIONS[name], value]
+        return " ".join(words).translate(_UNQUOTED)
+
+    return _SETTING.sub(option, str(text))
 
 
 def printable(value: object) -> str:
@@ -159,5 +189,5 @@ def _formatted(
     line: str | None = None,
 ) -> str:
     if issubclass(category, FallbackWarning | PluginWarning):
-        return f"warning: {message}\n"
+        return f"warning: {in_options(message)}\n"
     return _PYTHONS(message, category, filename, lineno, line)

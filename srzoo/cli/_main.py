@@ -17,7 +17,7 @@ from ..plugins import importing, kinds, known
 from ..plugins.plugin import OWN_DIST
 from ..plugins.registry import ALLOW_VARIABLE
 from . import _signals, _streams
-from ._console import printable, warnings_in_a_line
+from ._console import in_options, printable, warnings_in_a_line
 
 BAD_INPUT = 2
 A_PART_FAILED = 1
@@ -167,7 +167,7 @@ def _report_error(error: BaseException, arguments: list[str]) -> int:
         error = SrzooError(troubles.describe(error), troubles.fix_for(error))
     whose = _with_its_owner(error, arguments)
     explained = troubles.explain(whose, f"srzoo {' '.join(arguments)} failed")
-    return _say(str(explained), BAD_INPUT)
+    return _say(in_options(explained), BAD_INPUT)
 
 
 def _with_its_owner(error: BaseException, arguments: list[str]) -> BaseException:

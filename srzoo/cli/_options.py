@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import click
 
 from ..common import devices
+from ..common.amounts import amount
 from ..errors import PictureError, SrzooError, did_you_mean
-from ._amounts import amount, memory_option
+from ._amounts import memory_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -244,7 +245,7 @@ class EngineOptions:
     device: Annotated[str, click.option(
         "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps|gpu[:N]", default="auto",
         show_default=True, help="What it computes on; see: srzoo devices.")]
-    precision: Annotated[str, click.option(
+    precision: Annotated[devices.Precision, click.option(
         "--precision", type=click.Choice(devices.PRECISIONS, case_sensitive=False), default="auto",
         show_default=True, help="In which numbers; auto: fp32.")]
     memory: Annotated[int | None, click.option(

@@ -11,7 +11,7 @@ import click
 
 from ..common import memory
 from ..common.amounts import duration
-from ._console import as_json, printable, progress_bars, to_stderr
+from ._console import as_json, in_options, printable, progress_bars, to_stderr
 
 if TYPE_CHECKING:
     from ..batches.batch import Batch
@@ -129,7 +129,7 @@ class BatchReporter:
         fails = "would fail" if self.dry else "failed"
         for outcome in self.failed:
             if outcome.begun:
-                to_stderr(f"{fails}: {outcome.problem}")
+                to_stderr(f"{fails}: {in_options(outcome.problem)}")
         if self.batch.ignored and not self.quiet:
             click.echo(printable(self.batch.ignored), err=self.json or self.piped)
         if left:
@@ -171,7 +171,7 @@ def _facts(outcome: PictureOutcome) -> dict[str, object]:
         "seconds": round(outcome.seconds, 3),
         "notes": outcome.notes,
         "skipped": job.skip_reason,
-        "error": str(outcome.problem) if outcome.problem else None,
+        "error": in_options(outcome.problem) if outcome.problem else None,
     }
 
 

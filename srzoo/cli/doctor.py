@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._console import as_json, printable, say
+from ._console import as_json, in_options, printable, say
 from .devices import print_devices as tell_devices
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _print(report: Diagnosis) -> None:
         click.echo(f"{name}={printable(value)}")
     click.echo()
     for problem in report.problems:
-        say(f"broken: {printable(problem)}")
+        say(f"broken: {printable(in_options(problem))}")
     if not report.problems:
         click.echo("nothing is broken")
 

@@ -1,6 +1,13 @@
-"""Amounts as people read them."""
+"""Amounts as people read and write them."""
 
 from __future__ import annotations
+
+import re
+from typing import SupportsIndex
+
+from ..errors import SrzooError
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 
 
 def duration(seconds: float) -> str:
@@ -12,3 +19,38 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def memory_size(text: str) -> int:
+    """Bytes from "2GB", "500M", "1.5GiB" or a plain number.
+
+    Raises:
+        SrzooError: it is none of these, or less than one byte.
+    """
+    return amount(re.sub(r"B\s*$", "", text, flags=re.IGNORECASE), "amount of memory", "2GB", text)
+
+
+def amount(text: str, what: str, example: str, given: str | None = None) -> int:
+    """A number from "500M", "1.5Gi" or plain digits.
+
+    Raises:
+        SrzooError: it is none of these, or less than one; ``what`` it should be.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(|[KMG]I?)\s*", text, re.IGNORECASE)
+    try:
+        found = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    except (ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise SrzooError(f"{given or text!r} is no {what}", f"Write it like {example}")
+    return found
+
+
+def whole(value: object) -> int | None:
+    """A whole number of any type, numpy's and torch's too; None for a bool and anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return value.__index__()
+    except (TypeError, ValueError):  # an array, or a tensor of floats
+        return None

@@ -7,12 +7,15 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from ..errors import DeviceError, did_you_mean
 
 KINDS = ("auto", "cpu", "cuda", "mps", "gpu")
 """What ``--device`` takes; gpu is a graphics card by way of the system (DirectML) or of Intel."""
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""In which numbers an engine computes."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 INDEXED = ("cuda", "gpu")
 """Those of which there may be several: cuda:1."""
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
@@ -71,7 +74,7 @@ def parse_name(device: object) -> str:
     if index is None or kind in INDEXED:
         return kind if index is None else f"{kind}:{int(index)}"
     if int(index) or kind == "auto":
-        raise DeviceError(f"{name!r} is no device", f"Use --device {kind}")
+        raise DeviceError(f"{name!r} is no device", f'Use device="{kind}"')
     return kind  # there is one of these, which torch calls cpu:0 as well
 
 

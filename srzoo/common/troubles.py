@@ -35,7 +35,7 @@ FIXES = {
     errno.EMFILE: "Let the process open more files: ulimit -n",
     errno.ENFILE: "Close other programs: the system has too many files open",
     errno.EFBIG: "Allow larger files (ulimit -f), or choose another place",
-    errno.ENOMEM: "Close other programs, or give --memory",
+    errno.ENOMEM: 'Close other programs, or give memory="2GB"',
     errno.EIO: "Look at the disk, and at its cables or its network",
 } | dict.fromkeys(FULL, "Make room there, or choose another place")
 """What mends an OSError, by its number."""
@@ -62,7 +62,7 @@ def explain(error: BaseException, what: str, folder: Path | None = None) -> Srzo
         path = log(error, what, folder)
         where = f"Its traceback is in {path}: report it, please" if path else "Report it, please"
         if isinstance(error, MemoryError):
-            where = f"Close other programs, or give --memory. {where}"
+            where = f'Close other programs, or give memory="2GB". {where}'
             found = MemoryBudgetError(f"{what}: there is not enough memory", where)
         else:
             found = SrzooError(f"{what}, for a reason that nobody foresaw: {_line(error)}", where)

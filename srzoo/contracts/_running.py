@@ -21,6 +21,10 @@ class Runner(Protocol):
         multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
         model: the ``nn.Module`` that runs, or None where the engine has none.
         parameters: of the network as it was trained; None where the engine does not show it.
+
+    It may have two more: ``device``, the name of what it runs on ("cpu" where it has none), and
+    ``batches``, True where a call takes B pictures, B x 3 x H x W, and gives B x 3 x sH x sW (False
+    where it has none). The pictures of a batch come to the same as they do one by one.
     """
 
     @fact

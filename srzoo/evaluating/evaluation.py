@@ -128,7 +128,7 @@ def evaluate(
     seed: int = 1,
     engine: str | None = None,
     device: object = "auto",
-    precision: str = "auto",
+    precision: devices.Precision = "auto",
     memory: int | None = None,
     tile: Tile = "auto",
     root: Path | None = None,

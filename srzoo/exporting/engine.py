@@ -260,14 +260,14 @@ def check(engine: str, device: str, precision: str) -> None:
         _check_engine(engine, device, precision)
     kind, _, index = device.partition(":")
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
-        raise DeviceError("there is no mps device here: that is a Mac's", "Use --device cpu")
+        raise DeviceError("there is no mps device here: that is a Mac's", 'Use device="cpu"')
     if kind == "cuda":
         count = devices.gpu_count()
         if not count:
-            raise DeviceError(f"there is no {device} device here", "Use --device cpu")
+            raise DeviceError(f"there is no {device} device here", 'Use device="cpu"')
         if index and int(index) >= count:
-            last = f"cuda:0 to cuda:{int(count) - 1}" if count > 1 else "cuda:0"
-            raise DeviceError(f"there is no {device} device here", f"Use --device {last}")
+            last = f' to "cuda:{int(count) - 1}"' if count > 1 else ""
+            raise DeviceError(f"there is no {device} device here", f'Use device="cuda:0"{last}')
     if kind == "gpu" and kind not in devices.gpu_kinds():
         others = " or ".join(f'"{one}"' for one in [*devices.gpu_kinds(), "cpu"])
         raise DeviceError(

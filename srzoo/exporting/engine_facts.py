@@ -124,7 +124,7 @@ class Facts:
         if not self.can(device, precision):
             runs = f"{' or '.join(self.devices)} in {' or '.join(self.precisions)}"
             raise DeviceError(
-                f"{name} runs on {runs}, not on {device} in {precision}", f"Use --engine {ENGINE}"
+                f"{name} runs on {runs}, not on {device} in {precision}", f'Use engine="{ENGINE}"'
             )
 
 

@@ -42,7 +42,7 @@ MAKING = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript"}
 """What it takes to make an export of a network: distributions, and the module each one brings."""
 MAKING_EXTRA = "torch"
 """The extra of srzoo that brings them."""
-USE_ANOTHER = f"Use another format, or --engine {ENGINE}"
+USE_ANOTHER = f'Use another format, or engine="{ENGINE}"'
 """What mends an export that cannot be made."""
 RECORD = "export.json"
 STEM = "model"
@@ -271,7 +271,7 @@ def keep(
     except OSError as error:
         raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
-            f"Set SRZOO_CACHE to a folder that can be written, or use --engine {ENGINE}",
+            f'Set SRZOO_CACHE to a folder that can be written, or use engine="{ENGINE}"',
         ) from error
     _remove_unneeded(folder)
     return found

@@ -40,6 +40,8 @@ class Fenced:
         self.reach = self._number("reach", lambda: runner.reach, or_none=True)
         self.multiple = self._asked(lambda: multiple_of(runner))
         self.model: Any = self._asked(lambda: runner.model)
+        self.batches = self._asked(lambda: getattr(runner, "batches", False)) is True
+        self.device: str | None = self._asked(lambda: getattr(runner, "device", None))
         self.parameters = self._number(
             "parameters", lambda: getattr(runner, "parameters", None), or_none=True
         )

@@ -63,6 +63,16 @@ class LazyRunner:
         """As the runner has it."""
         return self.open().parameters
 
+    @property
+    def batches(self) -> bool:
+        """As the runner has it; False where it says nothing."""
+        return getattr(self.open(), "batches", False) is True
+
+    @property
+    def device(self) -> str | None:
+        """Where the runner runs, once it is made and if it says so; asking makes none."""
+        return getattr(self._runner, "device", None)
+
     def __call__(self, x: F32, scale: int) -> F32:
         """Run one picture or tile."""
         return self.open()(x, scale)

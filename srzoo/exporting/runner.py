@@ -80,7 +80,7 @@ class ExportRunner:
             raise ModelError(
                 f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
                 f" {facts.smallest} and more",
-                f"Use --engine {ENGINE}",
+                f'Use engine="{ENGINE}"',
             )
         with self._lock:
             return _own_copy(session(x))
@@ -114,7 +114,7 @@ class ExportRunner:
 
     def _opened(self, made: Export) -> tuple[Session, About, ExportRecord]:
         if made.record.refused:
-            raise ModelError(made.record.refused, f"Use --engine {ENGINE}")
+            raise ModelError(made.record.refused, f'Use engine="{ENGINE}"')
         try:
             export_format = exports.require_format(self.export_format)
             with importing.blamed(export_format, (ImportError, OSError, RuntimeError)):
@@ -123,7 +123,7 @@ class ExportRunner:
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnfinishedError(
-                f"{self.export_format} does not work here: {first}", f"Use --engine {ENGINE}"
+                f"{self.export_format} does not work here: {first}", f'Use engine="{ENGINE}"'
             ) from error
         exports.mark_used(made)
         return session, facts, made.record
@@ -139,7 +139,7 @@ class ExportRunner:
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
                 f"there is no folder for an export: {error.strerror or error}",
-                f"Use --engine {ENGINE}",
+                f'Use engine="{ENGINE}"',
             ) from error
         return making.make_kept(self._folder, scale, self.export_format, place)
 

@@ -24,8 +24,8 @@ HEAD_BYTES = 4096
 """Bytes of a file that formats are known by."""
 DEEP = 90
 """JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
-TOO_LARGE = "Give --max-pixels {} if you trust it"
-FIX = "Restore the file, or give --force-damaged"
+TOO_LARGE = "Give max_pixels={} if you trust it"
+FIX = "Restore the file, or give force_damaged=True"
 """What helps where pixels are damaged."""
 
 DAMAGED = (
@@ -236,7 +236,7 @@ class Format:
             raise PictureError(
                 f"cannot write {display_name(file)}: {self.name} holds at most"
                 f" {self.max_side} pixels a side, the result has {size[0]}x{size[1]}",
-                "Choose --format png or tiff",
+                "Choose another format: png or tiff",
             )
 
 
@@ -274,5 +274,5 @@ def check_page(count: int, request: ReadRequest, what: str = "frame") -> int:
         )
     if count > 1:
         content = f"has {count} pages" if what == "page" else f"is animated: {count} frames"
-        raise PictureError(f"it {content}", f"Choose one with --{what} N, or --{what} all")
+        raise PictureError(f"it {content}", "Choose one with page=N")
     return 0

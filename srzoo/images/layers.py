@@ -88,7 +88,7 @@ def check_total(total: int, most: int) -> None:
     if total > MAX_TOTAL * most:
         raise PictureError(
             f"the frames up to it have {total:,} pixels together",
-            f"Choose an earlier one, or give --max-pixels {-(-total // MAX_TOTAL)} if you trust it",
+            f"Choose an earlier one, or give max_pixels={-(-total // MAX_TOTAL)} if you trust it",
         )
 
 

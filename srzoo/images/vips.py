@@ -169,5 +169,5 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
         )  # fmt: skip
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
-        raise PictureError(f"cannot write AVIF: {reason}", "Choose --format png") from error
+        raise PictureError(f"cannot write AVIF: {reason}", "Choose another format: png") from error
     return heif.with_cicp(data, picture.cicp) if picture.cicp else data

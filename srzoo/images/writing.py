@@ -48,7 +48,7 @@ def write(
     except (OSError, ValueError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise PictureError(
-            f"cannot write {display_name(file)}: {reason}", "Choose another place with -o"
+            f"cannot write {display_name(file)}: {reason}", 'Choose another place: output="PATH"'
         ) from error
     return picture
 

@@ -39,5 +39,6 @@ def find_device(device: object) -> torch.device:
     if name == "auto":
         name = there[0]
     if name not in there:
-        raise DeviceError(f"there is no {name} device here", f"Use --device {' or '.join(there)}")
+        names = " or ".join(f'"{one}"' for one in there)
+        raise DeviceError(f"there is no {name} device here", f"Use device={names}")
     return torch.device(name)

@@ -33,7 +33,7 @@ _MEASURING = threading.Lock()
 
 
 class ModuleRunner:
-    """A network on a device; float32 arrays 1 x 3 x H x W in, 1 x 3 x sH x sW out.
+    """A network on a device; float32 arrays B x 3 x H x W in, B x 3 x sH x sW out.
 
     Args:
         model: the network, or what :func:`srzoo.networks.inference.for_inference` made of it.
@@ -49,6 +49,8 @@ class ModuleRunner:
     ) -> None:
         self.parameters = count(model)
         self._device = device or torch.device("cpu")
+        self.device = str(self._device)
+        self.batches = True
         self._dtype = dtype
         self._needs: dict[int, MemoryNeeds] = {}
         self.model = model.to(self._device, dtype).to(memory_format=torch.channels_last).eval()
@@ -57,7 +59,7 @@ class ModuleRunner:
 
     @torch.inference_mode()
     def __call__(self, x: F32, scale: int) -> F32:
-        """Run one picture or tile."""
+        """Run pictures or tiles of one size."""
         picture = torch.as_tensor(x).to(self._device, self._dtype)
         with importing.blamed(self.model):
             picture = picture.contiguous(memory_format=torch.channels_last)
@@ -65,6 +67,7 @@ class ModuleRunner:
 
     def compile(self) -> None:
         """Put the network through ``torch.compile``, which compiles at the first calls."""
+        self.batches = False  # for each other number of pictures it might compile again
         if isinstance(
             self.model, InferenceNetwork
         ):  # its tail runs in blocks, whose shapes are too many

@@ -17,7 +17,8 @@ from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import kinds
 from ..plugins.plugin import Use
-from ..upscaling.upscaler import SMALLEST, Upscaler
+from ..upscaling.planner import SMALLEST
+from ..upscaling.upscaler import Upscaler
 from ._case import Case, go_back, picture, seeded, sets_no_seed, unreached
 from ._promise import basic, has, run_all, suite
 from ._reach import (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from .. import images
+from ..common import devices
 from ..defaults import ENGINE, MODEL
-from ..errors import DeviceError, FallbackWarning, ModelError, PluginError, SrzooError
+from ..errors import DeviceError, FallbackWarning, ModelError, PluginError
 from ..exporting import engine as engines
 from ..exporting.exports import UnfinishedError
 from ..exporting.fence import Fenced
@@ -18,13 +21,20 @@ from ..models import locate, requirements
 from ..models.folder import ModelFolder
 from ..plugins import kinds
 from ..plugins.plugin import OWN_DIST
-from .upscaler import Tile, Upscaler
+from . import files, inputs, settings
+from .planner import Tile
+from .settings import Size
+from .upscaler import Upscaler
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor
 
+    from ..common.devices import Precision
+    from ..common.progress import Progress
     from ..contracts import Runner
 
     P = TypeVar("P", Image, NDArray[Any], Tensor)
@@ -33,60 +43,73 @@ if TYPE_CHECKING:
 def load(
     model: str | Path | ModelFolder = MODEL,
     *,
-    device: str = "auto",
-    precision: str = "auto",
+    engine: str | engines.Choice = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
     tile: Tile = "auto",
-    memory: int | None = None,
-    engine: str | engines.Choice = ENGINE,
+    memory: int | str | None = None,
     strength: float = 1.0,
+    size: Size | None = None,
     work: int | None = None,
     lazy: bool = False,
 ) -> Upscaler:
     """Make a model ready: folder, network, weights, engine.
 
     Args:
-        model: a released name ("edsr-x4") or a model folder; a folder that exists wins. One
-            that has been found already is not looked for again.
-        device: auto, cpu, cuda or mps.
-        precision: auto, fp32, bf16 or fp16.
-        tile: "auto", "off", or a side in LR pixels (from 16).
-        memory: bytes that the process may take; None for 60 % of what is free.
-        engine: an engine plugin, or "auto" for the fastest that is installed; torch alone has a
-            ``model`` and other devices and precisions. Or what
+        model: a released name ("edsr-x4"), a model folder, or a repository on the Hub
+            ("org/name"); a folder that exists wins. One that has been found already is not looked
+            for again.
+        engine: "auto" for the fastest that is installed and runs the model there, or an engine
+            plugin's name; torch alone has a ``model``. Or what
             :func:`srzoo.exporting.engine.choose` has chosen, which is not done again then.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", or a ``torch.device``.
+        precision: "auto", "fp32", "bf16" or "fp16".
+        tile: "auto", "off", or a side in LR pixels (from 16).
+        memory: what the process may take: bytes, or a text like "2GB"; None for 60 % of what is
+            free.
         strength: 1 for what the model makes, 0 for the bicubic enlargement, or between them.
+        size: what pictures are brought to, where a call asks for nothing else: (width, height),
+            "3840x2160", or one side: "width=3840", "height=", "long=4096" or "short=".
         work: LR pixels that will be enlarged, if that is known: "auto" makes no export for what
             torch does sooner.
         lazy: build the network, or open its export, when the first picture needs it: errors of
             weights and device come then.
 
     Returns:
-        A callable that takes a PIL image, a numpy array or a tensor, and gives back the
-        same type; the bare ``nn.Module`` is its ``model``. Threads may share it, and it can be
-        pickled: then it is the model's folder and these options.
+        A callable that takes files, PIL images, numpy arrays, tensors and lists of them, and gives
+        back the same type. Threads may share it, and it can be pickled: then it is the model's
+        folder and these options.
 
     Raises:
         ModelError: no such model, its folder or weights are wrong, or a package that it was made
             with is not installed.
-        PluginError: its generator is not installed, or broken.
-        DeviceError: there is no such device.
+        PluginError: its generator or the engine is not installed, or broken.
+        DeviceError: there is no such device or precision, or the engine does not run there.
+        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is none of these.
     """
-    device = str(device)
+    settings.check_type("model", model, (str, Path, ModelFolder))
+    settings.check_type("engine", engine, (str, engines.Choice))
+    on = devices.parse_name(device)
+    settings.check_precision(precision)
+    settings.check_tile(tile)
+    settings.check_memory(memory)
+    settings.check_strength(strength)
+    settings.check_size(size)
     folder = model if isinstance(model, ModelFolder) else locate.find(model)
     requirements.check_models(folder)
     kinds.generators.find(folder.config.generator)
     chosen = engine
     if isinstance(chosen, str):
-        chosen = engines.choose(folder, chosen, device=device, precision=precision, work=work)
-    make = partial(_runner, folder, chosen.name, device, precision, explicit=chosen.explicit)
+        chosen = engines.choose(folder, chosen, device=on, precision=precision, work=work)
+    make = partial(_runner, folder, chosen.name, on, precision, explicit=chosen.explicit)
     runner, by = (LazyRunner(lambda: make()[0]), chosen.name) if lazy else make()
     again = partial(
-        load, folder.path.absolute(), device=device, precision=precision, tile=tile, memory=memory,
-        engine=engine, strength=strength, work=work, lazy=lazy,
+        load, folder.path.absolute(), device=on, precision=precision, tile=tile, memory=memory,
+        engine=engine, strength=strength, size=size, work=work, lazy=lazy,
     )  # fmt: skip
     return Upscaler(
-        runner, folder.config.scales, folder.name, tile=tile, memory=memory, strength=strength,
-        engine=by, again=again,
+        runner, folder.config.scales, folder.name, tile=tile, memory=memory,
+        strength=strength, size=size, engine=by, device=on, again=again,
     )  # fmt: skip
 
 
@@ -114,44 +137,147 @@ def _runner(
     return _runner(folder, again, device, precision, explicit=again == ENGINE)
 
 
+@overload
 def upscale(
-    picture: P | str | Path,
+    picture: str | os.PathLike[str],
     model: str | Path = MODEL,
     *,
     scale: int | None = None,
+    size: Size | None = None,
     output: str | Path | None = None,
+    engine: str = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory: int | str | None = None,
     strength: float = 1.0,
     page: int | None = None,
     force_damaged: bool = False,
-) -> P | Image:
-    """Enlarge one picture in one line; for several, :func:`load` the model once.
+    max_pixels: int = images.MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Image: ...
+@overload
+def upscale(
+    picture: P,
+    model: str | Path = MODEL,
+    *,
+    scale: int | None = None,
+    size: Size | None = None,
+    output: str | Path | None = None,
+    engine: str = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory: int | str | None = None,
+    strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+    progress: Progress | None = None,
+) -> P: ...
+@overload
+def upscale(
+    picture: list[str] | list[Path] | list[str | Path] | tuple[str | Path, ...],
+    model: str | Path = MODEL,
+    *,
+    scale: int | None = None,
+    size: Size | None = None,
+    output: str | Path | None = None,
+    engine: str = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory: int | str | None = None,
+    strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+    progress: Progress | None = None,
+) -> list[Image]: ...
+@overload
+def upscale(
+    picture: list[P] | tuple[P, ...],
+    model: str | Path = MODEL,
+    *,
+    scale: int | None = None,
+    size: Size | None = None,
+    output: str | Path | None = None,
+    engine: str = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory: int | str | None = None,
+    strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+    progress: Progress | None = None,
+) -> list[P]: ...
+def upscale(
+    picture: object,
+    model: str | Path = MODEL,
+    *,
+    scale: int | None = None,
+    size: Size | None = None,
+    output: str | Path | None = None,
+    engine: str = "auto",
+    device: object = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    memory: int | str | None = None,
+    strength: float = 1.0,
+    page: int | None = None,
+    force_damaged: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Any:
+    """Enlarge a picture, or a list of them, in one line; :func:`load` the model once for more.
 
     Args:
-        picture: a picture file, or what :func:`load` gives takes.
+        picture: a picture file, or what :func:`load` gives takes; or a list.
         model: as for :func:`load`.
         scale: needed only for a model with several.
-        output: write the result there too, with the metadata of a file that came in; it
-            replaces a file of that name.
-        strength: as for :func:`load`.
+        size: what it is brought to instead, as for :func:`load`.
+        output: write the result there too, with the metadata of the file that came in. A name with
+            an ending (big.png) is a file, and it replaces one of that name; for a list, and where a
+            folder is there, it is the folder in which results are called as their pictures are.
+            Whole folders of pictures are better off with the command, which resumes and keeps to
+            little memory.
+        engine, device, precision, tile, memory, strength: as for :func:`load`.
         page: which page or frame of a file with several, from 1.
         force_damaged: take what there is of a damaged file.
+        max_pixels: files that hold more are refused.
+        progress: is called with (done, total): tiles of one picture, or pictures of several.
 
     Returns:
-        A PIL image for a file, otherwise the type that came in.
+        A PIL image for a file, otherwise the type that came in; a list for a list.
 
     Raises:
         SrzooError: what :func:`load`, reading and writing raise; ``output`` or ``page`` for
-            something that is no file.
+            something that is no file. Of a list it says which item.
     """
-    if not isinstance(picture, str | Path):
-        if output is not None:
-            raise SrzooError("only a picture file can be written to output", "Save the result")
-        if page is not None:
-            raise SrzooError("only a picture file has pages", "Choose one before")
-        return load(model, strength=strength)(picture, scale)
-    format = images.format_of(Path(output)) if output is not None else ""
-    source = images.read(Path(picture), page=page, force_damaged=force_damaged)
-    result = load(model, strength=strength).upscale(source, scale)
-    if output is not None:
-        images.write(result, Path(output), format)
-    return images.to_pil(result)
+    settings.check_asked(scale, size)
+    settings.check_progress(progress)
+    request = images.ReadRequest(max_pixels, page, force_damaged)
+    several = isinstance(picture, list | tuple)
+    given = list(cast("Sequence[Any]", picture)) if several else [picture]
+    targets = files.targets(given, output, page=page, several=several)
+    sizes: list[int] = []
+    for at, one in enumerate(given):
+        with inputs.numbered(at, len(given)) if several else nullcontext():
+            sizes.append(inputs.pixels_of(one, request))
+    upscaler = load(
+        model, engine=engine, device=device, precision=precision, tile=tile, memory=memory,
+        strength=strength, work=sum(sizes), lazy=not given,
+    )  # fmt: skip
+
+    def enlarge(at: int, one: Any, progress: Progress | None = None) -> Any:
+        if not inputs.is_file(one):
+            return upscaler.any(one, scale, size, progress)
+        source = inputs.read(one, request)
+        result = upscaler.to_size(source, upscaler.route(source.size, scale, size), progress)
+        if target := targets[at]:
+            images.write(result, target, images.format_of(target))
+        return images.to_pil(result)
+
+    return inputs.each(given, enlarge, progress) if several else enlarge(0, picture, progress)

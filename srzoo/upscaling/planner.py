@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..common.memory import free as free
 from ..common.memory import used
@@ -21,7 +21,8 @@ from .memory_needs import FILL, PassNeeds, PictureNeeds
 if TYPE_CHECKING:
     from ..contracts import Runner
 
-Tile = int | str
+Tile = int | Literal["auto", "off"]
+"""How a picture is cut: as memory allows, not at all, or a side in LR pixels."""
 
 SMALLEST = 16
 """No tile is planned smaller than this, in LR pixels a side."""
@@ -76,9 +77,16 @@ NO_TILES = TilePlan(1, (0, 0), 0, 0, exact=True, bytes=0, tile_bytes=0, working=
 
 
 def plan_passes(
-    needs: PictureNeeds, runner: Runner, *, tile: Tile = "auto", memory: int | None = None
+    needs: PictureNeeds,
+    runner: Runner,
+    *,
+    tile: Tile = "auto",
+    memory: int | None = None,
+    to_file: bool = True,
 ) -> tuple[TilePlan, ...]:
     """How each pass over a picture is cut; arguments as for :func:`plan_tiles`.
+
+    Whether the result goes ``to_file``, which could be another one, is for the error.
 
     Raises:
         MemoryBudgetError: it does not fit; says which settings would make it possible.
@@ -92,16 +100,17 @@ def plan_passes(
         raise MemoryBudgetError(
             f"{what} {format_gb(error.needed)}, and of the device's memory"
             f" {format_gb(error.device)} are free",
-            "Use --device cpu" if tile == "auto" else "Use --tile auto, or --device cpu",
+            'Use device="cpu"' if tile == "auto" else 'Use tile="auto", or device="cpu"',
         )
-    fixes = [f"Give --memory {format_gb(error.least, above=True)} or more"]
+    fixes = [f'Give memory="{format_gb(error.least, above=True)}" or more']
     if (
-        not needs.streamed
+        to_file
+        and not needs.streamed
         and _plan_each(replace(needs, streamed=True), runner, tile, memory)[1] is None
     ):
-        fixes.append("or write a TIFF (-o NAME.tif), which needs less")
+        fixes.append('or write a TIFF (output="NAME.tif"), which needs less')
     if tile != "auto":
-        fixes.append("or --tile auto")
+        fixes.append('or tile="auto"')
     raise MemoryBudgetError(
         f"{what} {format_gb(error.needed)} and may use {format_gb(error.budget)}", ", ".join(fixes)
     )
@@ -221,7 +230,7 @@ class TooLargeError(MemoryBudgetError):
     def __init__(self, needed: int, budget: int, least: int, device: int | None = None) -> None:
         super().__init__(
             f"it needs about {format_gb(needed)} and may use {format_gb(budget)}",
-            f"Give --memory {format_gb(least, above=True)} or more",
+            f'Give memory="{format_gb(least, above=True)}" or more',
         )
         self.needed = needed
         self.budget = budget

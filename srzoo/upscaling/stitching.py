@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,41 +136,64 @@ class Stitcher:
             yield band
             del band
 
+    def together(self, sources: Sequence[TileSource], plan: TilePlan) -> list[NDArray[Any]]:
+        """Pictures of one size, each of them one exact tile, in one call of the network."""
+        width, height = sources[0].size
+        own = Rectangle(0, 0, width, height)
+        grown = own.grown(plan.margin or plan.edge, (width, height), plan.edge, plan.multiple)
+        made: list[NDArray[Any]] = []
+        for source, y in zip(sources, self._tiles(sources, own, grown, plan.scale), strict=True):
+            shape = (height * plan.scale, width * plan.scale, *source.channels)
+            made.append(np.empty(shape, source.pixels.dtype))
+            tiles.quantize_into(y, made[-1])
+        self._tidy(plan)
+        return made
+
     def _tile(self, source: TileSource, own: Rectangle, grown: Rectangle, factor: int) -> F32:
         """Float32 sH x sW x C of a place, of which the network sees ``grown``."""
         value = source.constant(grown) if source.flat else None
         if value is not None:
             return np.full((own.height * factor, own.width * factor, 1), value, np.float32)
+        return self._tiles([source], own, grown, factor)[0]
+
+    def _tiles(
+        self, sources: Sequence[TileSource], own: Rectangle, grown: Rectangle, factor: int
+    ) -> list[F32]:
+        """The same place of pictures of one size."""
         start = time.perf_counter()
-        x = source.cut(grown)
-        y = own.relative_to(grown, factor).cut(self._run_network(x, factor))
-        if x.shape[2] == 1:
-            y = y.mean(axis=2, keepdims=True)
         seen = Rectangle(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
-        around = seen.relative_to(grown).cut(x)
-        y = tiles.clip_to_neighbours(y, around, source, factor)
-        if self.strength < 1:
-            plain = tiles.clip_to_neighbours(
-                bicubic.enlarge(around, factor), around, source, factor
-            )
-            y *= np.float32(self.strength)
-            plain *= np.float32(1 - self.strength)
-            y += plain
+        xs = [source.cut(grown) for source in sources]
+        made: list[F32] = []
+        for source, x, whole in zip(sources, xs, self._run_network(xs, factor), strict=True):
+            y = own.relative_to(grown, factor).cut(whole)
+            if x.shape[2] == 1:
+                y = y.mean(axis=2, keepdims=True)
+            around = seen.relative_to(grown).cut(x)
+            y = tiles.clip_to_neighbours(y, around, source, factor)
+            if self.strength < 1:
+                plain = tiles.clip_to_neighbours(
+                    bicubic.enlarge(around, factor), around, source, factor
+                )
+                y *= np.float32(self.strength)
+                plain *= np.float32(1 - self.strength)
+                y += plain
+            made.append(y)
         with self._lock:
             pixels, seconds = self._spent.get(factor, (0, 0.0))
-            more = x.shape[0] * x.shape[1]
+            more = sum(x.shape[0] * x.shape[1] for x in xs)
             self._spent[factor] = pixels + more, seconds + time.perf_counter() - start
-        return y
+        return made
 
-    def _run_network(self, x: F32, factor: int) -> F32:
-        """One tile, h x w x 1 or 3, through the network: float32 sH x sW x 3."""
-        height, width = x.shape[:2]
-        planes = np.empty((1, 3, height, width), np.float32)
-        planes[0] = x.transpose(2, 0, 1)
+    def _run_network(self, xs: Sequence[F32], factor: int) -> list[F32]:
+        """Tiles of one size, h x w x 1 or 3, through the network: float32 sH x sW x 3 each."""
+        height, width = xs[0].shape[:2]
+        planes = np.empty((len(xs), 3, height, width), np.float32)
+        for plane, x in zip(planes, xs, strict=True):
+            plane[:] = x.transpose(2, 0, 1)
         runner = self.runner.open() if isinstance(self.runner, LazyRunner) else self.runner
         with importing.blamed(runner):
             y = runner(planes, factor)
-        expected = (1, 3, height * factor, width * factor)
+        expected = (len(xs), 3, height * factor, width * factor)
         if (got := getattr(y, "shape", f"a {type(y).__name__}")) != expected:
             raise ModelError(
                 f"{self.name}{_made_by(runner)} gave {got} and not {expected}", "Report this"
@@ -178,9 +201,9 @@ class Stitcher:
         if not np.isfinite(y).all():
             raise ModelError(
                 f"{self.name}{_made_by(runner)} gave values that are not finite",
-                "Use --precision fp32",
+                'Use precision="fp32"',
             )
-        return y[0].transpose(1, 2, 0)
+        return [one.transpose(1, 2, 0) for one in y]
 
     def _tidy(self, plan: TilePlan) -> None:
         """Between two tiles: give freed memory back if it would be missing for the next."""

@@ -1,62 +1,52 @@
-"""A model that enlarges pictures: tiles through an engine, stitched, exact, bounded in memory.
-
-Numpy at its edges: an engine that needs no torch runs without it. ``planner`` says how a
-picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arithmetic.
-"""
+"""A model that enlarges what people have: files, PIL images, arrays, tensors, lists of them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-import numpy as np
-from PIL import Image
-
-from .. import images
+from ..common import devices
 from ..defaults import ENGINE
-from ..errors import ModelError, PictureError, SrzooError
-from ..images import Picture
-from ..images.bicubic import Interpolation
-from ..models import scales
-from . import planner, sizing, tiles
-from .memory_needs import PictureNeeds
-from .planner import SMALLEST, Tile, TilePlan
+from ..errors import ModelError, SrzooError
+from ..exporting.lazy import LazyRunner
+from . import inputs, settings
+from .enlarging import PictureUpscaler, single_pass
+from .planner import Tile
+from .settings import Size
 from .sizing import Route
-from .stitching import Stitcher, Ticks
-from .tiles import DEEPEST, TileSource
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from numpy.typing import NDArray
+    from PIL import Image
     from torch import Tensor
 
     from ..common.progress import Progress
     from ..contracts import Runner
+    from ..images import Picture
 
 P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")
+Way = Callable[[tuple[int, int]], Route]
+"""From a picture's (width, height) to its route."""
 
 
-class Upscaler:
+class Upscaler(PictureUpscaler):
     """A model that is ready to enlarge pictures; several threads may use one.
 
     Args:
-        runner: what an engine made of the model. It is not touched before a picture goes through
-            the model.
-        scales: the factors the model can enlarge by.
-        name: the model's name, for messages.
-        tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
-            rounded up to the network's grid.
-        memory: bytes that the whole process may take; None for 60 % of what is free.
-        strength: the model's share of the result, 0 to 1; bicubic enlargement has the rest. The
-            bare ``model`` knows nothing of it.
+        runner, scales, name, tile, memory, strength: as for ``PictureUpscaler``.
+        size: what pictures are brought to where a call asks for nothing else.
         engine: the name of the engine that made the runner, "" where nobody says; where the runner
             is made later, the one that was chosen.
-        again: makes another one like this, in another process: what a pickle of it holds.
+        device: what was asked for; a runner that has a ``device`` knows better.
+        again: makes another one like this, in another process: what a pickle of it holds. With
+            ``device=`` it makes one for another device.
 
     Raises:
-        PictureError: ``tile`` or ``strength`` is none of these.
+        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is none of these.
     """
 
     def __init__(
@@ -66,312 +56,204 @@ class Upscaler:
         name: str,
         *,
         tile: Tile = "auto",
-        memory: int | None = None,
+        memory: int | str | None = None,
         strength: float = 1.0,
+        size: Size | None = None,
         engine: str = "",
-        again: Callable[[], Upscaler] | None = None,
+        device: str = "auto",
+        again: Callable[..., Upscaler] | None = None,
     ) -> None:
-        if not (tile in ("auto", "off") or (isinstance(tile, int) and tile >= SMALLEST)):
-            raise PictureError(
-                f"tile is {tile!r}", f"It is auto, off, or at least {SMALLEST} pixels"
-            )
-        self.runner = runner
-        self.scales = scales
-        self.name = name
+        super().__init__(runner, scales, name, tile=tile, memory=memory, strength=strength)
+        self.size = settings.check_size(size)
         self.engine = engine
-        self.tile = tile
-        self.memory = memory
-        self.strength = _check_strength(strength)
+        self._asked_device = device
         self._reconstruct = again
-        # With no share at all the network need not run.
-        self._engine: Runner = runner if self.strength else Interpolation()
-        self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
 
-    def __reduce__(self) -> tuple[Callable[[], Upscaler], tuple[()]]:
+    def __repr__(self) -> str:
+        scales = " ".join(f"x{scale}" for scale in self.scales)
+        engine = f", {self.engine} {self.device}" if self.engine else ""
+        return f"<Upscaler {self.name} {scales}{engine}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[()]]:
         """What a pickle holds: how to make another one.
 
         Raises:
             SrzooError: that is not known.
         """
+        return self._made_again("it cannot be pickled"), ()
+
+    @property
+    def device(self) -> str:
+        """What it runs on, like "cpu" or "cuda:0".
+
+        Where the engine is made at the first picture it is "auto" until then, unless a device was
+        asked for.
+        """
+        if found := getattr(self.runner, "device", None):
+            return str(found)
+        if self._asked_device == "auto" and not isinstance(self.runner, LazyRunner):
+            return "cpu"
+        return self._asked_device
+
+    def to(self, device: object) -> Upscaler:
+        """The same for another device: another Upscaler, as ``Tensor.to`` gives another tensor.
+
+        This one stays as it is, as threads may be using it. Where "auto" chose the engine, it
+        chooses again.
+
+        Args:
+            device: "cpu", "cuda", "cuda:1", "mps", "auto", or a ``torch.device``.
+
+        Raises:
+            DeviceError: there is no such device, or the engine that was asked for does not run on
+                it.
+            SrzooError: nobody has told how to make another one.
+        """
+        name = devices.parse_name(device)
+        if name == self.device:
+            return self
+        return self._made_again("it cannot go to another device")(device=name)
+
+    def _made_again(self, so: str) -> Callable[..., Upscaler]:
         if self._reconstruct is None:
             raise SrzooError(
-                "this Upscaler cannot be pickled: nobody has told how to make it again",
+                f"nobody has told how to make this Upscaler again, so {so}",
                 "Use one from srzoo.load, or give it again=, a function of a module that makes it",
             )
-        return self._reconstruct, ()
+        return self._reconstruct
 
     @property
     def model(self) -> Any:
-        """The bare ``nn.Module``: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out, any size.
+        """The ``nn.Module`` that runs: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out, any size.
+
+        It is made for inference: folded and frozen. The network as it was trained, which can be
+        trained on, is what ``srzoo.network`` gives.
 
         Raises:
             ModelError: the engine runs without one.
         """
         if self.runner.model is None:
-            raise ModelError("this engine has no torch module", f'Load with engine="{ENGINE}"')
+            raise ModelError(
+                f"{self.engine or 'this engine'} runs {self.name} and has no torch module",
+                f'Take srzoo.network("{self.name}"), or load it with engine="{ENGINE}"',
+            )
         return self.runner.model
 
-    def __call__(self, picture: P, scale: int | None = None) -> P:
-        """Enlarge a picture, and give back the type that came in.
+    @overload
+    def __call__(
+        self,
+        picture: str | os.PathLike[str],
+        scale: int | None = None,
+        *,
+        size: Size | None = None,
+        progress: Progress | None = None,
+    ) -> Image.Image: ...
+    @overload
+    def __call__(
+        self,
+        picture: P,
+        scale: int | None = None,
+        *,
+        size: Size | None = None,
+        progress: Progress | None = None,
+    ) -> P: ...
+    @overload
+    def __call__(
+        self,
+        picture: list[str] | list[Path] | list[str | Path] | tuple[str | Path, ...],
+        scale: int | None = None,
+        *,
+        size: Size | None = None,
+        progress: Progress | None = None,
+    ) -> list[Image.Image]: ...
+    @overload
+    def __call__(
+        self,
+        picture: list[P] | tuple[P, ...],
+        scale: int | None = None,
+        *,
+        size: Size | None = None,
+        progress: Progress | None = None,
+    ) -> list[P]: ...
+    def __call__(
+        self,
+        picture: object,
+        scale: int | None = None,
+        *,
+        size: Size | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Enlarge a picture, or several, and give back the type that came in.
 
         Args:
-            picture: a PIL image; a numpy array H x W or H x W x 3, uint8, uint16 or float
-                0..1; or a tensor 3 x H x W or B x 3 x H x W, uint8 or float 0..1.
+            picture: a file's path; a PIL image, but of 32 bits; a numpy array H x W or H x W x C,
+                uint8, uint16 or float 0..1; a tensor C x H x W, B x C x H x W or H x W of these
+                types; or a list of them. C is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha).
             scale: one of the model's scales; may be left out where it has one.
+            size: what it is brought to instead: (width, height), "3840x2160", or one side, like
+                "long=4096"; by passes of the model, then a resize. What a call asks for goes
+                before the size that :func:`srzoo.load` was given.
+            progress: is called with (done, total): tiles of one picture, or pictures of a list or
+                a batch.
 
         Returns:
-            The same type and dtype, s times as large. Floats are clamped to 0..1.
+            For a file a PIL image, and for a PIL image one in mode L, LA, RGB, RGBA or I;16; else
+            the same type, dtype and device. Floats are clamped to 0..1. A list for a list.
+
+            Tensors are detached: no gradient flows through. For that there is ``srzoo.network``.
+            A batch goes through the network as one where the engine takes batches (torch does) and
+            it fits into memory. Its pictures come to what they do one by one: to the last bit in
+            float32 on a CPU, else to within a level of 255.
 
         Raises:
-            PictureError: a shape, dtype or range that is none of these.
+            PictureError: a type, shape, dtype or range that is none of these, or a file that cannot
+                be read; of a list it says which item.
             MemoryBudgetError: it does not fit into the memory it may use.
         """
-        factor = self.factor(scale)
-        if isinstance(picture, Image.Image):
-            return cast("P", images.to_pil(self.upscale(images.from_pil(picture), factor)))
-        if isinstance(picture, np.ndarray):
-            return cast("P", self.array(picture, factor))
-        if "torch" in sys.modules and isinstance(picture, sys.modules["torch"].Tensor):
-            return cast("P", self._tensor(cast("Tensor", picture), factor))
-        raise PictureError(
-            f"cannot upscale a {type(picture).__name__}",
-            "Give a PIL image, a numpy array or a tensor",
-        )
+        return self.any(picture, scale, size, progress)
 
-    def upscale(
-        self, picture: Picture, scale: int | None = None, progress: Progress | None = None
-    ) -> Picture:
-        """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
-        factor = self.factor(scale)
-        return self.to_size(picture, _single_pass(picture.size, factor), progress)
+    def any(
+        self, picture: object, scale: int | None, size: Size | None, progress: Progress | None
+    ) -> Any:
+        """The same for what has no type yet."""
+        way = self._way(scale, size)
+        settings.check_progress(progress)
+        return self._enlarge(picture, way, progress)
 
-    def to_size(
-        self,
-        picture: Picture,
-        route: Route,
-        progress: Progress | None = None,
-        *,
-        plans: tuple[TilePlan, ...] = (),
-    ) -> Picture:
-        """Bring a decoded picture to another size.
-
-        Args:
-            picture: what to enlarge. One that has the size already is given back as it is.
-            route: from the picture's size to the result's.
-            progress: is called with (tiles done, tiles in all).
-            plans: what :meth:`plans` found for it; it is asked where there are none.
-
-        Returns:
-            The result. Where the picture's red, green and blue are equal everywhere, so are the
-            result's.
-
-        Raises:
-            MemoryBudgetError: it does not fit into the memory it may use.
-        """
-        if not route.passes and not route.resized:
-            return picture
-        plans = plans or self._plans_for(picture, route, streamed=False)
-        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
-        gray = _is_gray(picture)
-        if not route.resized:
-            for plan in plans:
-                picture = self._pass(picture, plan, tick, gray=gray)
-            return picture
-        width, height = route.size
-        pixels = np.empty((height, width, *picture.pixels.shape[2:]), picture.pixels.dtype)
-        alpha = None if picture.alpha is None else np.empty((height, width), picture.alpha.dtype)
-        top = 0
-        for rows in self._rows(picture, route, plans, tick, gray=gray):
-            below = top + len(rows)
-            colour = rows if alpha is None else rows[:, :, :-1]
-            pixels[top:below] = colour.reshape(pixels[top:below].shape)
-            if alpha is not None:
-                alpha[top:below] = rows[:, :, -1]
-            top = below
-        return replace(picture, pixels=pixels, alpha=alpha)
-
-    def strips(
-        self,
-        picture: Picture,
-        to: int | Route | None = None,
-        progress: Progress | None = None,
-        *,
-        plans: tuple[TilePlan, ...] = (),
-    ) -> Iterator[NDArray[Any]]:
-        """The result from top to bottom, some rows at a time: exactly those of the whole.
-
-        Args:
-            picture: what to enlarge; with it, and one strip, memory stays as it is.
-            to: a scale, or the route to a size.
-            progress: is called with (tiles done, tiles in all).
-            plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
-
-        Returns:
-            Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
-
-        Raises:
-            MemoryBudgetError: at once, before any work.
-        """
-        route = to if isinstance(to, Route) else _single_pass(picture.size, self.factor(to))
-        plans = plans or self._plans_for(picture, route, streamed=True)
-        tick = Ticks(progress, sum(plan.tiles for plan in plans), picture.alpha is not None)
-        return self._rows(picture, route, plans, tick, gray=_is_gray(picture))
+    def _enlarge(self, picture: object, way: Way, progress: Progress | None = None) -> Any:
+        if isinstance(picture, list | tuple):
+            several = cast("Sequence[object]", picture)
+            return inputs.each(several, lambda _, one: self._enlarge(one, way), progress)
+        given = inputs.take(picture)
+        route = way(given.pictures[0].size)
+        if not given.batch:
+            return given.back([self.to_size(given.pictures[0], route, progress)])
+        made: list[Picture] = []
+        while len(made) < len(given.pictures):
+            made += self.some(given.pictures[len(made) :], route)
+            if progress:
+                progress(len(made), len(given.pictures))
+        return given.back(made)
 
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
     ) -> NDArray[Any]:
         """Enlarge a numpy array; ``progress`` is called with (tiles done, tiles in all)."""
-        _check_array(picture)
-        return self.upscale(Picture(picture), scale, progress).pixels
+        made = self.upscale(inputs.picture_of(picture), scale, progress)
+        return inputs.array_of(made, picture)
 
-    def plan(
-        self,
-        size: tuple[int, int],
-        scale: int | None = None,
-        itemsize: int = 1,
-        *,
-        streamed: bool = False,
-        channels: int = 3,
-    ) -> TilePlan:
-        """How a picture of (width, height) LR pixels will be cut, before it is read.
+    def route(
+        self, size: tuple[int, int], scale: int | None = None, to: Size | None = None
+    ) -> Route:
+        """How a picture of (width, height) comes to the size that a call asks for.
 
         Raises:
-            MemoryBudgetError: not even small tiles fit into the memory it may use.
+            PictureError: both a scale and a size are, or the model does not come to it.
         """
-        route = _single_pass(size, self.factor(scale))
-        return self.plans(PictureNeeds(route, itemsize, channels, streamed))[0]
+        return self._way(scale, to)(size)
 
-    def plans(self, needs: PictureNeeds) -> tuple[TilePlan, ...]:
-        """How the picture will be cut in each pass.
-
-        Raises:
-            MemoryBudgetError: it does not fit; says which setting would make it possible.
-        """
-        return planner.plan_passes(
-            self._mixed(needs), self._engine, tile=self.tile, memory=self.memory
-        )
-
-    def still_fit(self, plans: tuple[TilePlan, ...], needs: PictureNeeds) -> bool:
-        """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
-        return planner.still_fit(plans, self._mixed(needs), self._engine, memory=self.memory)
-
-    def seconds(self, plans: tuple[TilePlan, ...]) -> float:
-        """How long computing takes, by the tiles that ran so far or by a small one."""
-        return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
-
-    def _mixed(self, needs: PictureNeeds) -> PictureNeeds:
-        return replace(needs, mixed=True) if 0 < self.strength < 1 else needs
-
-    def _plans_for(self, picture: Picture, route: Route, *, streamed: bool) -> tuple[TilePlan, ...]:
-        itemsize = picture.pixels.itemsize
-        return self.plans(PictureNeeds(route, itemsize, picture.channels, streamed, loaded=True))
-
-    def _rows(
-        self,
-        picture: Picture,
-        route: Route,
-        plans: tuple[TilePlan, ...],
-        tick: Ticks,
-        *,
-        gray: bool,
-    ) -> Iterator[NDArray[Any]]:
-        for plan in plans[:-1]:
-            picture = self._pass(picture, plan, tick, gray=gray)
-        sources = _sources(picture, gray=gray)
-        if not plans and not route.resized:
-            sources = [replace(source, alpha=None) for source in sources]
-        planes = [
-            self._stitcher.bands(source, plans[-1], tick) if plans else tiles.whole_rows(source)
-            for source in sources
-        ]
-        strips = tiles.join_channels(planes)
-        yield from sizing.resized(strips, route.model_size, route.size) if route.resized else strips
-
-    def _pass(self, picture: Picture, plan: TilePlan, tick: Ticks, *, gray: bool) -> Picture:
-        """One pass over a picture, whole."""
-        made: list[NDArray[Any]] = []
-        for source in _sources(picture, gray=gray):
-            width, height = (side * plan.scale for side in source.size)
-            out = np.empty((height, width, *source.channels), source.pixels.dtype)
-            for _ in self._stitcher.bands(source, plan, tick, out):
-                pass
-            made.append(out)
-        return replace(picture, pixels=made[0], alpha=made[1] if len(made) > 1 else None)
-
-    def _tensor(self, picture: Tensor, factor: int) -> Tensor:
-        if picture.ndim == 3:
-            return self._tensor(picture[None], factor)[0]
-        if picture.ndim != 4 or picture.shape[1] != 3:
-            raise PictureError(
-                f"the tensor has the shape {tuple(picture.shape)}", "Give B x 3 x H x W"
-            )
-        torch = sys.modules["torch"]
-        dtype = picture.dtype
-        exchange = dtype if dtype == torch.uint8 else torch.float32
-        batch = picture.detach().permute(0, 2, 3, 1).to("cpu", exchange).numpy()
-        enlarged = np.stack([self.array(item, factor) for item in batch])
-        result = torch.from_numpy(enlarged).permute(0, 3, 1, 2)
-        return result.to(picture.device, dtype).contiguous()
-
-    def factor(self, scale: int | None) -> int:
-        """The scale to use: the one asked for, or the only one there is.
-
-        Raises:
-            PictureError: the model does not enlarge by that, or can do several.
-        """
-        return scales.choose(self.name, self.scales, scale)
-
-
-def _check_strength(strength: object) -> float:
-    if (
-        isinstance(strength, bool)
-        or not isinstance(strength, Real)
-        or not 0 <= float(strength) <= 1
-    ):
-        raise PictureError(
-            f"strength is {strength!r}", "It is a number from 0 (bicubic) to 1 (the model)"
-        )
-    return float(strength)
-
-
-def _single_pass(size: tuple[int, int], factor: int) -> Route:
-    """A route of one pass."""
-    return Route((factor,), (size[0] * factor, size[1] * factor), size)
-
-
-def _is_gray(picture: Picture) -> bool:
-    """Whether a picture in colour has none."""
-    return picture.pixels.ndim == 3 and tiles.all_gray(picture.pixels)
-
-
-def _sources(picture: Picture, *, gray: bool) -> list[TileSource]:
-    """The colours; and alpha, whose values keep within those next to them.
-
-    Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
-    colours. It cannot ring, and what was opaque, or clear, is so to the last level.
-    """
-    colours = TileSource(picture.pixels, picture.alpha, gray=gray)
-    if picture.alpha is None:
-        return [colours]
-    return [colours, TileSource(picture.alpha, slack=0, freedom=0, look=1, flat=True)]
-
-
-def _check_array(picture: NDArray[Any]) -> None:
-    if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] != 3):
-        raise PictureError(
-            f"the array has the shape {picture.shape}", "Give H x W (gray) or H x W x 3 (RGB)"
-        )
-    if picture.size == 0:
-        raise PictureError(f"the array is empty: shape {picture.shape}", "Give it pixels")
-    if picture.dtype in DEEPEST:
-        return
-    if picture.dtype.kind != "f":
-        raise PictureError(
-            f"the array is of type {picture.dtype}",
-            "Give uint8 0..255, uint16 0..65535 or float 0..1",
-        )
-    low, high = float(picture.min()), float(picture.max())
-    if not (low >= -0.5 and high <= 1.5):  # NaN fails too
-        raise PictureError(
-            f"the float array holds values from {low:g} to {high:g}", "Scale it to 0..1"
-        )
+    def _way(self, scale: int | None, size: Size | None) -> Way:
+        asked = settings.check_asked(scale, size)
+        if sized := asked or (self.size if scale is None else None):
+            return partial(sized.route, scales=self.scales)
+        return partial(single_pass, factor=self.factor(scale))

@@ -31,7 +31,7 @@ import psutil
 
 import srzoo
 from srzoo import images
-from srzoo.cli._amounts import memory_size
+from srzoo.common.amounts import memory_size
 from srzoo.images import Picture
 
 BAND = 250

@@ -58,3 +58,25 @@ def test_the_summary_tells_it(srzoo_cli, tmp_path, monkeypatch):
         drawn(20, 10).save(tmp_path / f"{name}.png")
     out = srzoo_cli("upscale", tmp_path, "-m", "bicubic-x2", "-o", tmp_path / "out").out
     assert out.endswith(", peak memory 12.3 GB\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('memory="2.1GB" or more, or tile="auto"', "--memory 2.1GB or more, or --tile auto"),
+        ('Use device="cuda" or "cuda:0" or "cpu"', "Use --device cuda or cuda:0 or cpu"),
+        ("Restore it, or give force_damaged=True", "Restore it, or give --force-damaged"),
+        ("Give max_pixels=1395 if you trust it.", "Give --max-pixels 1395 if you trust it."),
+        ("Choose one with page=N.", "Choose one with --page N."),
+        ('Name some: models=["edsr-x4"]', "Name some: -m edsr-x4"),
+        ('write a TIFF (output="NAME.tif")', "write a TIFF (-o NAME.tif)"),
+        ('engine = "torch", some_page=3, page=x', 'engine = "torch", some_page=3, page=x'),
+    ],
+)  # fmt: skip
+def test_settings_of_the_library_are_told_as_options(said, told):
+    assert _console.in_options(said) == told
+
+
+def test_an_error_of_the_library_is_told_in_the_commands_words(srzoo_cli, photo):
+    said = srzoo_cli("upscale", photo, "-m", "bicubic-x2", "--max-pixels", 100)
+    assert "Give --max-pixels 1395 if you trust it" in said.err

@@ -54,7 +54,7 @@ def two_cards(tmp_path, monkeypatch):
 def test_an_index_is_held_against_the_cards(two_cards):
     for name in ("cuda", "cuda:0", "cuda:1"):
         engines.check("torch", name, "fp16")
-    with pytest.raises(DeviceError, match="no cuda:2 device here. Use --device cuda:0 to cuda:1"):
+    with pytest.raises(DeviceError, match='no cuda:2 device here. Use device="cuda:0" to "cuda:1"'):
         engines.check("auto", "cuda:2", "auto")
 
 
@@ -71,7 +71,7 @@ def test_engines_are_held_against_what_is_asked(monkeypatch):
     engines.check("auto", "cpu", "bf16")
     with pytest.raises(PluginError, match="Did you mean torch"):
         engines.check("torhc", "auto", "auto")
-    with pytest.raises(DeviceError, match="not on cpu in bf16. Use --engine torch"):
+    with pytest.raises(DeviceError, match='not on cpu in bf16. Use engine="torch"'):
         engines.check("openvino", "cpu", "bf16")
     monkeypatch.setenv("SRZOO_ENGINE", "nmm")
     with pytest.raises(PluginError, match="no engine is called 'nmm'"):
@@ -85,7 +85,7 @@ def test_torchs_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert torch_devices.find_device("auto") == torch.device("cuda")
     assert torch_devices.find_device(torch.device("cuda", 1)) == torch.device("cuda:1")
-    with pytest.raises(DeviceError, match="no cuda:2 device here. Use --device cuda or cuda:0"):
+    with pytest.raises(DeviceError, match='no cuda:2 device here. Use device="cuda" or "cuda:0"'):
         torch_devices.find_device("cuda:2")
 
 

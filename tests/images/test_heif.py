@@ -482,5 +482,5 @@ def test_a_large_heic_is_written_in_slices(monkeypatch):
     again = images.read(sliced).pixels
     assert np.abs(again.astype(int) - pixels).mean() < 1
     monkeypatch.setattr(heic, "LARGEST", 1000)
-    with pytest.raises(PictureError, match="a lower --quality makes less"):
+    with pytest.raises(PictureError, match="a lower quality makes less"):
         images.write(images.Picture(pixels), io.BytesIO(), "heic", 100)

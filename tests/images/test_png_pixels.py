@@ -142,7 +142,7 @@ def places(data: bytes) -> dict[str, list]:
 def test_damage_is_said_and_what_there_is_can_be_had(either, damage, interlaced, bits):
     values, data = big(bits, interlaced)
     broken = DAMAGES[damage](data, places(data))
-    with pytest.raises(PictureError, match=r"are damaged \(.*--force-damaged"):
+    with pytest.raises(PictureError, match=r"are damaged \(.*force_damaged=True"):
         read(broken)
     picture = read(broken, force_damaged=True)
     assert picture.pixels.shape == values.shape

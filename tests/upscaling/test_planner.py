@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srzoo import images
-from srzoo.cli._amounts import memory_size
 from srzoo.common import memory
+from srzoo.common.amounts import memory_size
 from srzoo.errors import MemoryBudgetError
 from srzoo.images import Picture
 from srzoo.upscaling import memory_needs as work_
@@ -147,19 +147,26 @@ def test_a_refusal_names_a_setting_that_works():
     route = Sizing().route((8000, 6000), (2,))
     said = refusal(upscaler, route, loaded=True)
     assert "8000x6000 picture to 16000x12000 (x2) needs about" in said
-    assert "or write a TIFF (-o NAME.tif)" in said
+    assert 'or write a TIFF (output="NAME.tif")' in said
     assert upscaler.plans(PictureNeeds(route, streamed=True, loaded=True))
-    upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
+    upscaler.memory = memory_size(re.search(r'Give memory="(\S+)" or more', said)[1])
     assert upscaler.plans(PictureNeeds(route, loaded=True))
+
+
+def test_a_call_that_gives_a_picture_back_is_not_told_to_write_a_file():
+    upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=budget(100_000_000))
+    with pytest.raises(MemoryBudgetError, match="Give memory=") as info:
+        upscaler(np.broadcast_to(np.zeros((), np.uint8), (6000, 8000, 3)))
+    assert "TIFF" not in str(info.value)
 
 
 def test_a_refusal_does_not_name_what_does_not_help():
     upscaler = Upscaler(Sharpen(per_pixel=500), (2,), "a", memory=1_000_000)
     route = Sizing().route((8000, 6000), (2,))
     assert "TIFF" not in refusal(upscaler, route)
-    assert "--tile auto" not in refusal(upscaler, route)
+    assert 'tile="auto"' not in refusal(upscaler, route)
     upscaler.tile = "off"
-    assert "--tile auto" in refusal(upscaler, route, streamed=True)
+    assert 'tile="auto"' in refusal(upscaler, route, streamed=True)
 
 
 def test_without_a_limit_it_is_what_is_free(monkeypatch):
@@ -220,7 +227,7 @@ def test_what_a_refusal_advises_is_accepted(
     else:
         if "NAME.tif" in said:
             plans(streamed=True)
-        upscaler.memory = memory_size(re.search(r"Give --memory (\S+) or more", said)[1])
+        upscaler.memory = memory_size(re.search(r'Give memory="(\S+)" or more', said)[1])
     plans()
 
 
@@ -434,7 +441,7 @@ def test_a_file_stays_within_the_budget(tmp_path, format, channels, dtype):
     (tmp_path / "in").mkdir()
     images.write(grainy((1500, 1100), channels, dtype), tmp_path / "in" / "a.tif", "tiff")
     told, most = over(tmp_path / "in", tmp_path, format, 1, 350_000_000)
-    assert told[0].startswith("done") or "Give --memory" in told[0]
+    assert told[0].startswith("done") or "Give memory=" in told[0]
     assert most <= 0
 
 

@@ -131,7 +131,7 @@ class AVIF(HEIF):
             raise PictureError(
                 f"cannot write {display_name(file)}: AVIF's readers take at most"
                 f" {MAX_PIXELS:,} pixels, the result has {size[0]}x{size[1]}",
-                "Choose --format png or tiff",
+                "Choose another format: png or tiff",
             )
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:

@@ -26,7 +26,7 @@ DENSITY = 65_535
 """The most DPI: JFIF has 16 bits for it."""
 
 QUALITY = 95
-FORCE = "Restore the file, or give --force-damaged"
+FORCE = "Restore the file, or give force_damaged=True"
 OTHERS = "only the main one of the file's pictures is taken"
 TRAILERS = {
     b"hdr-gain-map/1.0": xmp.GAIN_MAP, jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,

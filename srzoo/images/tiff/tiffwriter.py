@@ -238,5 +238,5 @@ def streaming(
                 writer.finish()
     except OSError as error:
         raise PictureError(
-            f"cannot write {path}: {error.strerror or error}", "Choose another place with -o"
+            f"cannot write {path}: {error.strerror or error}", 'Choose another place: output="PATH"'
         ) from error

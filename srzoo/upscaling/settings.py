@@ -1,0 +1,117 @@
+"""What a caller asks for, checked at the door: what is wrong is refused at once, in a sentence."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import cast
+
+from ..common import amounts, devices
+from ..errors import DeviceError, PictureError, SrzooError, did_you_mean
+from .planner import SMALLEST, Tile
+from .sizing import Sizing
+
+Size = str | tuple[int, int]
+"""(width, height), "3840x2160", or one side: "long=4096", "short=", "width=", "height="."""
+
+
+def check_tile(tile: object) -> Tile:
+    """ "auto", "off", or a side in LR pixels.
+
+    Raises:
+        PictureError: it is none of these.
+    """
+    if isinstance(tile, str) and tile in ("auto", "off"):
+        return tile
+    side = amounts.whole(tile)
+    if side is not None and side >= SMALLEST:
+        return side
+    raise PictureError(
+        f"tile is {tile!r}", f'It is "auto", "off", or a whole number of pixels from {SMALLEST}'
+    )
+
+
+def check_memory(memory: object) -> int | None:
+    """Bytes from a number or a text like "2GB"; None where nothing is set.
+
+    Raises:
+        SrzooError: it is no amount of memory.
+    """
+    if isinstance(memory, str):
+        return amounts.memory_size(memory)
+    if memory is None:
+        return None
+    found = int(memory) if isinstance(memory, float) and memory < math.inf else memory
+    bytes_ = amounts.whole(found)
+    if bytes_ is not None and bytes_ > 0:
+        return bytes_
+    raise SrzooError(f"memory is {memory!r}", 'It is a number of bytes, or a text like "2GB"')
+
+
+def check_strength(strength: object) -> float:
+    """The model's share, 0 to 1.
+
+    Raises:
+        PictureError: it is none.
+    """
+    if (
+        isinstance(strength, bool)
+        or not isinstance(strength, Real)
+        or not 0 <= float(strength) <= 1
+    ):
+        raise PictureError(
+            f"strength is {strength!r}", "It is a number from 0 (bicubic) to 1 (the model)"
+        )
+    return float(strength)
+
+
+def check_precision(precision: object) -> None:
+    """Raises DeviceError where it is none of ``devices.PRECISIONS``."""
+    if precision not in devices.PRECISIONS:
+        raise DeviceError(
+            f"{precision!r} is no precision", did_you_mean(str(precision), devices.PRECISIONS)
+        )
+
+
+def check_size(size: object) -> Sizing | None:
+    """The size that is asked for, if one is.
+
+    Raises:
+        PictureError: it is none.
+    """
+    if size is None or isinstance(size, Sizing):
+        return size
+    if isinstance(size, str):
+        return Sizing.parse(size=size)
+    if isinstance(size, tuple | list):
+        sides = cast("tuple[object, ...]", size)
+        width, height = map(amounts.whole, sides) if len(sides) == 2 else (None, None)
+        if width and height and min(width, height) > 0 and max(width, height) < 10**9:
+            return Sizing(size=(width, height))
+    raise PictureError(
+        f"size is {size!r}", 'It is (width, height), or a text like "3840x2160" or "long=4096"'
+    )
+
+
+def check_asked(scale: object, size: object) -> Sizing | None:
+    """The size that a call asks for, if it does.
+
+    Raises:
+        PictureError: it is none, or a scale is asked for, too.
+    """
+    if scale is not None and size is not None:
+        raise PictureError("both a scale and a size are asked for", "Give one of them")
+    return check_size(size)
+
+
+def check_progress(progress: object) -> None:
+    """Raises SrzooError where there is something, and it cannot be called."""
+    if progress is not None and not callable(progress):
+        raise SrzooError(f"progress is {progress!r}", "Give a function of (done, total)")
+
+
+def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
+    """Raises SrzooError where a setting is of none of some types."""
+    if not isinstance(value, types):
+        names = " or ".join("a text" if each is str else each.__name__ for each in types)
+        raise SrzooError(f"{name} is {value!r}", f"Give {names}")
