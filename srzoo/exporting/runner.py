@@ -42,8 +42,9 @@ class ExportRunner:
     An engine may be a subclass that names its export format. Threads may share one: a session
     belongs to one call at a time, which takes all cores as it is, and what comes out is copied
     where it lies in the engine's memory. A process that is forked opens sessions of its own, with
-    one thread each, as those of its parent have no threads there. Where the cache cannot be written, the export is in a
-    temporary folder until this has gone, and a FallbackWarning says so.
+    one thread each, as those of its parent have no threads there. Where the cache cannot be
+    written, the export is in a temporary folder until this has gone, and a FallbackWarning says
+    so.
 
     The facts of :class:`~srzoo.contracts.Engine` are those of an engine that lets its export format
     open the file, on the CPU. One for another device states ``devices`` and ``precisions`` of its
