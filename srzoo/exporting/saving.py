@@ -152,9 +152,11 @@ def _model_files(folder: ModelFolder) -> set[str]:
 @torch.inference_mode(False)
 def _check_fit(module: Generator, use: Use) -> None:
     """Refuse a module that is not what its generator builds: nobody could load it."""
-    fork: Any = torch.random.fork_rng  # whoever trains draws on as if nothing had been built
-    with fork(devices=[]):
+    state = torch.get_rng_state()  # whoever trains draws on as if nothing had been built
+    try:
         twin = kinds.generators.build(use)
+    finally:
+        torch.set_rng_state(state)
     fix = "Give generator= and args= of what it is"
     if tuple(twin.scales) != tuple(module.scales):
         raise ModelError(
