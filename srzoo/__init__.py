@@ -3,7 +3,9 @@
 >>> import srzoo
 >>> big = srzoo.upscale("photo.jpg", model="edsr-x4")        # doctest: +SKIP
 >>> model = srzoo.load("edsr-x4")                            # doctest: +SKIP
+>>> net = srzoo.network("edsr-x4")                           # doctest: +SKIP
 >>> net = srzoo.generators.create("edsr", n_resblocks=8)     # doctest: +SKIP
+>>> srzoo.save(net, "models/mine")                           # doctest: +SKIP
 
 Everything here is imported when it is first used; ``import srzoo`` costs no torch.
 """
@@ -11,17 +13,22 @@ Everything here is imported when it is first used; ``import srzoo`` costs no tor
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ._version import __version__
 
 if TYPE_CHECKING:
     from . import engines
+    from .building.networks import network
     from .errors import SrzooError
     from .evaluating.evaluation import evaluate
+    from .exporting.saving import save
+    from .modelcards.pretrained import Network
     from .modelcards.publishing import push
     from .models.hub import pull, search
     from .models.locate import list_models
+    from .models.records import Figure, ModelRecord, models
     from .plugins.kinds import (
         adversarial_losses,
         blocks,
@@ -47,6 +54,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Callbacks": "training.callbacks",
     "Outcome": "training.callbacks",
+    "Figure": "models.records",
+    "ModelRecord": "models.records",
+    "Network": "modelcards.pretrained",
+    "network": "building.networks",
+    "save": "exporting.saving",
     "list_models": "models.locate",
     "pull": "models.hub",
     "push": "modelcards.publishing",
@@ -71,6 +83,9 @@ _HOMES = {
 __all__ = [
     "PLUGIN_API",
     "Callbacks",
+    "Figure",
+    "ModelRecord",
+    "Network",
     "Outcome",
     "Recipe",
     "SrzooError",
@@ -92,8 +107,11 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "models",
+    "network",
     "pull",
     "push",
+    "save",
     "search",
     "tasks",
     "train",
@@ -101,13 +119,31 @@ __all__ = [
 ]
 
 
+_MODULES = {"engines", "models"}
+"""Names that are modules; ``models`` is called."""
+_WITH_TORCH = {"network": "torch", "save": "torch", "train": "train"}
+"""Functions that do nothing without torch, and the extras that bring what they need."""
+
+
 def __getattr__(name: str) -> object:
-    if name == "engines":
-        return import_module(".engines", __name__)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch" or name not in _WITH_TORCH:
+            raise
+        from .errors import NotInstalledError
+
+        raise NotInstalledError(
+            f"srzoo.{name} needs torch, which is not installed",
+            f'Install it: pip install "srzoo[{_WITH_TORCH[name]}]"',
+        ) from error
 
 
 def __dir__() -> list[str]:
-    return __all__
+    """What can be had here: ``help(srzoo)`` asks for each."""
+    missing = _WITH_TORCH if find_spec("torch") is None else ()
+    return [name for name in __all__ if name not in missing]

@@ -12,7 +12,8 @@ import pytest
 from helpers import ROOT
 
 TORCH = ("authoring.short_training", "authoring.trying", "building.networks", "networks",
-         "training", "testing", "exporting.convert", "benching.work", "benching.bench")  # fmt: skip
+         "training", "testing", "exporting.convert", "exporting.saving", "benching.work",
+         "benching.bench")  # fmt: skip
 """What imports torch; nothing else of the core does."""
 
 

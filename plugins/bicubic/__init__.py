@@ -18,6 +18,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srzoo import Network
 from srzoo.contracts import Printed
 
 A = -0.5
@@ -58,7 +59,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class Bicubic(nn.Module):
+class Bicubic(nn.Module, Network):
     """MATLAB's bicubic enlargement by a whole factor; no parameters.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from srzoo import building
+from srzoo import Network, building
 from srzoo.contracts import Printed
 
 from ._body import body
@@ -50,7 +50,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class EDSR(nn.Module):
+class EDSR(nn.Module, Network):
     """Enhanced deep super-resolution network (Lim et al. 2017, section 3.2).
 
     The paper's baseline is 16 x 64 (the defaults; 1,517,571 parameters at x4), its full

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, MinLen
 from torch import Tensor, nn
 
-from srzoo import building
+from srzoo import Network, building
 
 from ._blocks import ResidualBlock
 from ._body import body
@@ -14,7 +14,7 @@ from ._body import body
 PAPER = "https://arxiv.org/abs/1707.02921"
 
 
-class MDSR(nn.Module):
+class MDSR(nn.Module, Network):
     """One network for several scales (Lim et al. 2017, section 3.3, figure 5).
 
     Two 5x5 residual blocks and an upsampler for each scale, and one body for all. The

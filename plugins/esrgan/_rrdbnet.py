@@ -7,6 +7,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srzoo import Network
 from srzoo.contracts import Printed
 
 
@@ -64,7 +65,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class RRDBNet(nn.Module):
+class RRDBNet(nn.Module, Network):
     """ESRGAN's generator, x4: 23 blocks, 16.7 M parameters.
 
     Its reach is some 350 pixels, so small tiles are blended and not exact.

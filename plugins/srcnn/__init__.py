@@ -22,7 +22,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srzoo import generators
+from srzoo import Network, generators
 from srzoo.contracts import Printed
 
 PAPER = "https://arxiv.org/abs/1501.00092"
@@ -41,7 +41,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class SRCNN(nn.Module):
+class SRCNN(nn.Module, Network):
     """The first convolutional network for super-resolution; 57,281 parameters at any scale.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from srzoo import building
+from srzoo import Network, building
 from srzoo.contracts import Printed
 
 
@@ -54,7 +54,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class SRResNet(nn.Module):
+class SRResNet(nn.Module, Network):
     """SRGAN's generator (Ledig et al. 2017, figure 4): 9x9 ends, BN, PReLU; 1.55 M parameters.
 
     Args:

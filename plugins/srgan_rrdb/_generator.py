@@ -6,7 +6,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from srzoo import building
+from srzoo import Network, building
 
 
 class ResidualDenseBlock(nn.Module):
@@ -47,7 +47,7 @@ class MixedRRDB(nn.Module):
         return self.a * x + self.b * self.blocks(x)
 
 
-class SRGANRRDB(nn.Module):
+class SRGANRRDB(nn.Module, Network):
     """The report's generator: 1,344,643 parameters with BatchNorm's statistics, x4.
 
     Args:

@@ -22,7 +22,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from srzoo import building
+from srzoo import Network, building
 from srzoo.contracts import Printed
 
 
@@ -111,7 +111,7 @@ PRINTED = (
 """What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
 
 
-class WDSR(nn.Module):
+class WDSR(nn.Module, Network):
     """Wide-activation network; the defaults are the paper's small WDSR-A (1.20 M at x4).
 
     Args:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from . import forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -123,7 +125,12 @@ def processors() -> int:
 
 
 def cores() -> int:
-    """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are."""
+    """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are.
+
+    One where those of the process that this was forked from are missing.
+    """
+    if forks.threads_lost():
+        return 1
     stated = os.environ.get("OMP_NUM_THREADS", "")
     if stated.isdecimal() and int(stated):
         return int(stated)

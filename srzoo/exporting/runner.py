@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..common import kept_folders, memory
+from ..common import forks, kept_folders, memory
 from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
@@ -24,13 +26,25 @@ if TYPE_CHECKING:
     from .exports import Export, ExportRecord
 
 
+@dataclass(eq=False)
+class _Opened:
+    """The sessions of one process, by scale, and the lock that calls take turns by."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    sessions: dict[int, tuple[Session, About, ExportRecord]] = field(
+        default_factory=dict[int, "tuple[Session, About, ExportRecord]"]
+    )
+
+
 class ExportRunner:
     """A model folder as an exported file, made at the first use and kept.
 
     An engine may be a subclass that names its export format. Threads may share one: a session
     belongs to one call at a time, which takes all cores as it is, and what comes out is copied
-    where it lies in the engine's memory. Where the cache cannot be written, the export is in a
-    temporary folder until this has gone, and a FallbackWarning says so.
+    where it lies in the engine's memory. A process that is forked opens sessions of its own, with
+    one thread each, as those of its parent have no threads there. Where the cache cannot be
+    written, the export is in a temporary folder until this has gone, and a FallbackWarning says
+    so.
 
     The facts of :class:`~srzoo.contracts.Engine` are those of an engine that lets its export format
     open the file, on the CPU. One for another device states ``devices`` and ``precisions`` of its
@@ -67,9 +81,8 @@ class ExportRunner:
         self.device = device
         self.precision = self.precisions[0] if precision == "auto" else precision
         self._folder = read_folder(folder)
-        self._lock = threading.RLock()
         self._aside: Path | None = None
-        self._sessions: dict[int, tuple[Session, About, ExportRecord]] = {}
+        self._processes: dict[int, _Opened] = {}
         facts = self._at(self._folder.config.scales[0])[1]
         self.reach, self.multiple = facts.reach, facts.multiple
 
@@ -82,7 +95,7 @@ class ExportRunner:
                 f" {facts.smallest} and more",
                 f'Use engine="{ENGINE}"',
             )
-        with self._lock:
+        with self._opened_here().lock:
             return _own_copy(session(x))
 
     @property
@@ -106,15 +119,21 @@ class ExportRunner:
         """Make an export ready to run; here its format does it, on the CPU."""
         return exports.require_format(self.export_format).open(path, memory.cores())
 
-    def _at(self, scale: int) -> tuple[Session, About, ExportRecord]:
-        with self._lock:
-            if scale not in self._sessions:
-                self._sessions[scale] = self._opened(self._kept_export(scale))
-            return self._sessions[scale]
+    def _opened_here(self) -> _Opened:
+        """What this process has opened."""
+        return self._processes.setdefault(os.getpid(), _Opened())
 
-    def _opened(self, made: Export) -> tuple[Session, About, ExportRecord]:
+    def _at(self, scale: int) -> tuple[Session, About, ExportRecord]:
+        here = self._opened_here()
+        with here.lock:
+            if scale not in here.sessions:
+                here.sessions[scale] = self._open_kept(self._kept_export(scale))
+            return here.sessions[scale]
+
+    def _open_kept(self, made: Export) -> tuple[Session, About, ExportRecord]:
         if made.record.refused:
             raise ModelError(made.record.refused, f'Use engine="{ENGINE}"')
+        forks.note_threads(self._opened_here())
         try:
             export_format = exports.require_format(self.export_format)
             with importing.blamed(export_format, (ImportError, OSError, RuntimeError)):

@@ -15,7 +15,7 @@ from ..models import requirements
 from ..models.folder import CONFIG, Config, ModelFolder, Purpose, WeightsFile, fit_name, read_folder
 from ..plugins import importing, kinds, origin, spelling
 from ..plugins.plugin import LOCAL_DIST, Use
-from . import weights
+from . import threads, weights
 
 WEIGHTS = "model.safetensors"
 
@@ -32,6 +32,7 @@ def build(folder: ModelFolder) -> Generator:
             not have the scales that config.json claims.
         WeightsError: the weights are missing, damaged, or do not fit.
     """
+    threads.prepare()
     config = folder.config
     requirements.check_models(folder)
     try:

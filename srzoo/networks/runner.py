@@ -21,6 +21,7 @@ from torch.autograd.profiler import profile
 from .. import contracts
 from ..contracts import multiple_of, nn_module, on_grid
 from ..plugins import importing
+from . import threads
 from .inference import BLOCK, InferenceNetwork
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ModuleRunner:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        threads.prepare()
         self.parameters = count(model)
         self._device = device or torch.device("cpu")
         self.device = str(self._device)
@@ -60,6 +62,7 @@ class ModuleRunner:
     @torch.inference_mode()
     def __call__(self, x: F32, scale: int) -> F32:
         """Run pictures or tiles of one size."""
+        threads.prepare()
         picture = torch.as_tensor(x).to(self._device, self._dtype)
         with importing.blamed(self.model):
             picture = picture.contiguous(memory_format=torch.channels_last)
@@ -86,6 +89,7 @@ class ModuleRunner:
         return self._measured(scale).aside
 
     def _measured(self, scale: int) -> MemoryNeeds:
+        threads.prepare()
         with _MEASURING:
             if scale not in self._needs:
                 with importing.blamed(self.model):

@@ -1,4 +1,4 @@
-"""Where a part came from: what a registry builds remembers its plugins.
+"""Where a part came from: what a registry builds remembers its plugins, and its arguments.
 
 The mark lies in the part's own ``__dict__``, so that copies have it too, such as the averaged
 weights. What cannot be marked (a class with slots, a built-in function) has no origin.
@@ -6,18 +6,21 @@ weights. What cannot be marked (a class with slots, a built-in function) has no 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import packages
+from .plugin import Use
 
 if TYPE_CHECKING:
     from .plugin import Plugin
 
 T = TypeVar("T")
 MARK = "_srzoo_origin"
+USE = "_srzoo_use"
 _BUILDING: ContextVar[list[Plugin] | None] = ContextVar("_BUILDING", default=None)
 """The plugins of the part that is being built, and of those that it is made of."""
 
@@ -35,12 +38,39 @@ def recorded(plugin: Plugin) -> Generator[list[Plugin]]:
             around += used
 
 
-def mark(part: T, used: Iterable[Plugin]) -> T:
-    """Have a part remember the plugin that built it, and those that it was made of then."""
+def mark(part: T, used: Iterable[Plugin], use: Use | None = None) -> T:
+    """Have a part remember the plugin that built it, and those that it was made of then.
+
+    Args:
+        part: what was built.
+        used: the plugins.
+        use: what it was built by. Kept if JSON can hold it; parts that were given are not.
+    """
     facts = _facts(part)
     if facts is not None:
         facts[MARK] = tuple(dict.fromkeys(used))
+        facts[USE] = _plain(use) if use else None
     return part
+
+
+def _plain(use: Use) -> Use | None:
+    """A copy that nobody else changes; None where an argument is no value of JSON."""
+    try:
+        return Use(use.name, json.loads(json.dumps(dict(use.args), default=_table)))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _table(value: object) -> object:
+    if isinstance(value, Use):
+        return value.plain()
+    raise TypeError
+
+
+def use_of(part: object) -> Use | None:
+    """The name and the arguments that a registry built a part by; None where they are not known."""
+    found: object = (_facts(part) or {}).get(USE)
+    return found if isinstance(found, Use) else None
 
 
 def origin(part: object) -> Plugin | None:

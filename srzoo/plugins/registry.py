@@ -216,7 +216,8 @@ class Registry(Generic[T]):
                 f"{self.kind} {use.name!r}: {', '.join(sorted(twice))} is set by the program",
                 "Leave it out",
             )
-        plugin, make, fitted = self._fitted(Use(use.name, {**use.args, **context}))
+        whole = Use(use.name, {**use.args, **context})
+        plugin, make, fitted = self._fitted(whole)
         with origin.recorded(plugin) as used, importing.blamed(plugin):
             made: object = make(**fitted)
             if made is None or inspect.isclass(made):
@@ -225,7 +226,7 @@ class Registry(Generic[T]):
             for name in self._needs:
                 if not _has(made, name):
                     raise IncompleteError(plugin, name, made)
-            return origin.mark(cast("T", made), used)
+            return origin.mark(cast("T", made), used, whole)
 
     def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:
         """Hold a use against the plugin's signature, without building anything.

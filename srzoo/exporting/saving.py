@@ -1,0 +1,188 @@
+"""A network becomes a model folder: whole or not at all, and sure to be read back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+
+from ..common import kept_folders
+from ..contracts import Generator
+from ..errors import ModelError, WeightsError
+from ..models.folder import CONFIG, ModelFolder, Purpose, read_folder
+from ..models.hub import OTHER_FILES
+from ..networks import folders, weights
+from ..networks.inference import InferenceNetwork
+from ..plugins import kinds, origin
+from ..plugins.plugin import Use
+from . import carrying
+from .exports import require_making
+
+DType = Literal["float32", "float16", "bfloat16"]
+
+
+def save(
+    module: Generator,
+    folder: str | Path,
+    *,
+    generator: str | None = None,
+    args: Mapping[str, Any] | None = None,
+    summary: str = "",
+    purpose: Purpose | None = None,
+    dtype: DType = "float32",
+    exports: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write a network as a model folder: ``srzoo.load(folder)`` takes it, ``srzoo.push`` sends it.
+
+    >>> net = srzoo.generators.create("edsr", n_resblocks=8, scale=2)   # doctest: +SKIP
+    >>> srzoo.save(net, "models/mine")                                  # doctest: +SKIP
+
+    Args:
+        module: a network of a registered generator. What :func:`srzoo.network` gives, or what a
+            registry has built, knows which one, and its arguments; copies of it do, too.
+        folder: where to; it is made.
+        generator: the plugin's name, for a module that was built without a registry.
+        args: its arguments, as JSON can hold them.
+        summary: what the model is for, in one line.
+        purpose: "faithful", "perceptual" or "real photos"; None if it is not known.
+        dtype: of the weights on disk. float32 gives the same bytes back.
+        exports: add what engines run without torch.
+        overwrite: replace the model in ``folder``. Its card, recipe and log stay: measure again.
+
+    Returns:
+        The folder. It is there whole, or as it was before.
+
+    Raises:
+        ModelError: the folder exists or cannot be written, nobody knows what built the module, or
+            it is no longer what its generator builds.
+        WeightsError: weights are not finite, or too large for ``dtype``.
+        PluginError: the generator is not installed, or takes other arguments.
+        DeviceError: ``exports`` need a package that is missing.
+    """
+    path = Path(folder).absolute()
+    use = _use(module, generator, args)
+    if purpose is not None and purpose not in get_args(Purpose):
+        raise ModelError(f"purpose is {purpose!r}", f"It is {' or '.join(get_args(Purpose))}")
+    dtype = _dtype(dtype)
+    kept = _kept(path, overwrite)
+    _check_fit(module, use)
+    _check_finite(module, dtype)
+    if exports:
+        require_making(path.name)
+    try:
+        with kept_folders.new_folder(path.parent) as place:
+            new = folders.save(
+                module, place / path.name, generator=use.name, args=dict(use.args),
+                summary=summary, purpose=purpose, dtype=dtype,
+            )  # fmt: skip
+            if exports:
+                carrying.add_exports(new)
+            for file in kept:
+                shutil.copy2(file, new.path / file.name)
+            kept_folders.move_into_place(new.path, path)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {path}: {error.strerror or error}", "Choose another folder"
+        ) from error
+    return Path(folder)
+
+
+def _use(module: object, generator: str | None, args: Mapping[str, Any] | None) -> Use:
+    """What builds a module: as somebody says, or as it remembers."""
+    if isinstance(module, InferenceNetwork):
+        raise ModelError(
+            "this network was made ready for inference, and is no longer what was trained",
+            "Take the one that srzoo.network gives",
+        )
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"a {type(module).__name__} is no nn.Module", "Give a network")
+    if generator is not None:
+        return Use(generator, dict(args or {}))
+    known = origin.use_of(module)
+    if known is None:
+        raise ModelError(
+            f"nobody has told which generator builds this {type(module).__name__}",
+            "Give generator= and args=, or build it with srzoo.generators.create",
+        )
+    return known if args is None else Use(known.name, dict(args))
+
+
+def _dtype(dtype: object) -> DType:
+    name = str(dtype).removeprefix("torch.")
+    for known in get_args(DType):
+        if name == known:
+            return known
+    raise ModelError(f"dtype is {dtype!r}", f"It is {', '.join(get_args(DType))}")
+
+
+def _kept(path: Path, overwrite: bool) -> list[Path]:
+    """The files of a model that is replaced which stay.
+
+    Raises:
+        ModelError: there is something, and it is not to be replaced, or holds more than a model.
+    """
+    if not path.exists() and not path.is_symlink():
+        return []
+    if not overwrite:
+        raise ModelError(f"{path} exists", "Choose another folder, or give overwrite=True")
+    if not path.is_dir() or path.is_symlink():
+        raise ModelError(f"{path} is no folder", "Choose another one")
+    there = sorted(path.iterdir())
+    if not there:
+        return []
+    old = read_folder(path)
+    if more := [file.name for file in there if file.name not in _model_files(old)]:
+        raise ModelError(
+            f"{path} holds more than a model, such as {more[0]}, which would be lost",
+            "Choose another folder",
+        )
+    return [file for file in there if file.name in OTHER_FILES]
+
+
+def _model_files(folder: ModelFolder) -> set[str]:
+    config = folder.config
+    own = {CONFIG, *OTHER_FILES, *(one.file.partition("/")[0] for one in config.exports)}
+    return own | ({config.weights.file} if config.weights else set())
+
+
+@torch.inference_mode(False)
+def _check_fit(module: Generator, use: Use) -> None:
+    """Refuse a module that is not what its generator builds: nobody could load it."""
+    state = torch.get_rng_state()  # whoever trains draws on as if nothing had been built
+    try:
+        twin = kinds.generators.build(use)
+    finally:
+        torch.set_rng_state(state)
+    fix = "Give generator= and args= of what it is"
+    if tuple(twin.scales) != tuple(module.scales):
+        raise ModelError(
+            f"the network enlarges by {list(module.scales)}, and {use.name!r} with these arguments"
+            f" by {list(twin.scales)}",
+            fix,
+        )
+    own, others = dict(module.state_dict()), dict(twin.state_dict())
+    for name in [*others, *own]:
+        shapes = [tuple(each[name].shape) if name in each else "none" for each in (own, others)]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                f"the network is not what {use.name!r} builds with these arguments: its {name!r}"
+                f" has the shape {shapes[0]}, that of the generator {shapes[1]}",
+                fix,
+            )
+
+
+def _check_finite(module: Generator, dtype: DType) -> None:
+    for name, tensor in module.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(
+                f"{name!r} holds values that are not finite",
+                "Take weights from before the training broke down",
+            )
+        if not torch.isfinite(tensor.to(weights.DTYPES[dtype])).all():
+            raise WeightsError(f"{name!r} holds values too large for {dtype}", "Save as float32")

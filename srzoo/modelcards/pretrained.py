@@ -1,0 +1,137 @@
+"""Networks from the Hub and to it, with the names that huggingface_hub's mixin has for that.
+
+What comes from there is a model folder of srzoo, and its weights are safetensors: no code, no
+pickles. Token, cache and offline mode are the Hub client's: ``HF_TOKEN``, ``HF_HOME``,
+``HF_HUB_OFFLINE``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import HubError, ModelError
+from ..models import hub
+from ..models.readme import README
+
+if TYPE_CHECKING:
+    from ..contracts import Generator
+    from ..exporting.saving import DType
+    from ..models.folder import Purpose
+
+
+class Network:
+    """What a generator inherits from, besides ``nn.Module``, to have these methods.
+
+    >>> net = srzoo.Network.from_pretrained("org/portrait-x4")          # doctest: +SKIP
+    >>> net.push_to_hub("me/portrait-x4", card="runs/portrait")         # doctest: +SKIP
+
+    ``Network.from_pretrained`` gives whatever generator the model has, a subclass's one of its own
+    kind. srzoo's own generators inherit from it; of others ``Network.push_to_hub(net, ...)`` does
+    the same.
+    """
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        force_download: bool = False,
+    ) -> Any:
+        """The network of a model, as :func:`srzoo.network` gives it: bare, float32, eval mode.
+
+        Args:
+            pretrained_model_name_or_path: "org/name" on the Hub, a folder, or a released name.
+            revision: a branch, tag or full commit, for a model on the Hub.
+            force_download: fetch again what the cache has.
+
+        Raises:
+            ModelError: there is no such model, or it is of another class than this.
+            HubError: the Hub has no such model, or cannot be asked.
+        """
+        from ..building.networks import network
+
+        ref = pretrained_model_name_or_path
+        if revision is not None:
+            ref = f"{ref}@{revision}"
+            if hub.parse(ref) is None:
+                raise HubError(f"{ref!r} names no model on the Hub", "Write it like org/name")
+        if force_download:
+            hub.pull(str(ref), force=True)
+        found = network(ref)
+        if not isinstance(found, cls) and cls is not Network:
+            raise ModelError(
+                f"{ref} is a {type(found).__name__}, and no {cls.__name__}",
+                "Take srzoo.network, which gives any",
+            )
+        return found
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        summary: str = "",
+        purpose: Purpose | None = None,
+        dtype: DType = "float32",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a model folder: :func:`srzoo.save`, which says what it raises."""
+        from ..exporting.saving import save
+
+        return save(
+            cast("Generator", self), save_directory, summary=summary, purpose=purpose, dtype=dtype,
+            overwrite=overwrite,
+        )  # fmt: skip
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        card: str | Path,
+        commit_message: str | None = None,
+        private: bool = False,
+        tag: str | None = None,
+        summary: str = "",
+        purpose: Purpose | None = None,
+        dtype: DType = "float32",
+        check: bool = True,
+        data: Path | None = None,
+    ) -> str:
+        """Publish the network as a model folder: :func:`srzoo.save`, then :func:`srzoo.push`.
+
+        Args:
+            repo_id: "org/name"; made if it does not exist.
+            card: a model folder with the README.md that goes up, and its sample picture; what else
+                a model is published with (recipe.toml, log.jsonl) is taken from there, too.
+            commit_message, private, tag, check, data: as for :func:`srzoo.push`. The card's claims
+                are measured again, with this network's weights.
+            summary, purpose, dtype: as for :func:`srzoo.save`.
+
+        Returns:
+            The address of the model's page.
+
+        Raises:
+            ModelError: what saving raises.
+            HubError: there is no card, it is not complete or does not hold, or the Hub refuses.
+        """
+        from . import publishing
+
+        ref = hub.parse(repo_id)
+        if ref is None or ref.revision:
+            raise HubError(f"{repo_id!r} is no name for a repo", "Write it like org/name")
+        source = Path(card)
+        if not (source / README).is_file():
+            raise HubError(f"{source} has no {README}", "Write it: srzoo card new FOLDER")
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / ref.repo.rpartition("/")[2]
+            Network.save_pretrained(self, folder, summary=summary, purpose=purpose, dtype=dtype)
+            for name in hub.OTHER_FILES:
+                if (source / name).is_file():
+                    shutil.copyfile(source / name, folder / name)
+            return publishing.push(
+                folder, ref.repo, private=private, tag=tag, message=commit_message, check=check,
+                data=data,
+            ).url  # fmt: skip
