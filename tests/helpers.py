@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from srzoo.common import kept_folders
@@ -44,6 +46,8 @@ def takes_less(seconds: float, work: Callable[[], object]) -> bool:
     return False
 
 
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch does it")
+"""A test of what cannot be done without torch, in a file whose other tests can."""
 NOT_IN_LIGHT = ("torch", "torchvision", "timm", "onnx", "onnxscript")
 """What an install without extras does not bring."""
 

@@ -255,9 +255,7 @@ def _has_all_files(api: Any, ref: hub.Reference, stage: Path) -> bool:
 
 
 def _listed(stage: Path) -> list[str]:
-    return sorted(
-        path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file()
-    )
+    return sorted(path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file())
 
 
 def _page(ref: hub.Reference) -> str:
