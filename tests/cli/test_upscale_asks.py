@@ -297,9 +297,7 @@ def test_a_dry_run_makes_no_export(srzoo_cli, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SRZOO_ENGINE", "auto")
     own = shutil.copytree(ROOT / "cards/edsr-x4", tmp_path / "own")
-    config = replace(
-        read_folder(own).config, exports=()
-    )  # of one that carries its own none is made
+    config = replace(read_folder(own).config, exports=())  # one that it carries needs no making
     (own / "config.json").write_text(config.to_json())
     result = srzoo_cli("upscale", photo, "-m", own, "--dry-run", "-v")
     assert result.code == 0, result.err
