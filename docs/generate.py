@@ -92,9 +92,9 @@ def _installs() -> str:
     """What an install costs, from docs/install.json."""
     lines = [
         "\n## What an install costs\n",
-        "`pip install` into an empty environment with nothing in pip's cache, then a 548 x 308 picture to"
-        " 2192 x 1232 by `srzoo upscale`, end to end, twice. Two cores, in one run, while other programs"
-        " computed; what is fetched depends on the network.\n",
+        "`pip install` into an empty environment with nothing in pip's cache, then a 548 x 308"
+        " picture to 2192 x 1232 by `srzoo upscale`, end to end, twice. On two cores, all in one"
+        " run, while other programs computed; the packages came from an index nearby.\n",
         "```sh",
         'python tests/bench/install.py --extra "" --extra torch --json -- -c constraints.txt'
         " > docs/install.json",
