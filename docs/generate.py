@@ -85,7 +85,32 @@ def performance() -> str:
     report = strict.parse(BenchReport, json.loads(text), "docs/performance.json")
     sizes = list(dict.fromkeys(row.size for row in report.rows))
     tables = [_table(report, size) for size in sizes]
-    return "\n".join([_measured(report, sizes), *tables, READING, _auto(report)])
+    return "\n".join([_measured(report, sizes), *tables, READING, _auto(report), _installs()])
+
+
+def _installs() -> str:
+    """What an install costs, from docs/install.json."""
+    lines = [
+        "\n## What an install costs\n",
+        "`pip install` into an empty environment with nothing in pip's cache, then a 548 x 308"
+        " picture to 2192 x 1232 by `srzoo upscale`, end to end, twice. On two cores, all in one"
+        " run, while other programs computed; the packages came from an index nearby.\n",
+        "```sh",
+        'python tests/bench/install.py --extra "" --extra torch --json -- -c constraints.txt'
+        " > docs/install.json",
+        "python docs/generate.py",
+        "```\n",
+        "| install | seconds | fetched | on the disk | packages | first picture | next |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for cost in json.loads((HERE / "install.json").read_text(encoding="utf-8")):
+        name = f"srzoo[{cost['extra']}]" if cost["extra"] else "srzoo"
+        lines.append(
+            f"| `{name}` | {cost['seconds']:.0f} | {cost['fetched_mb']:,.0f} MB |"
+            f" {cost['disk_mb']:,.0f} MB | {cost['packages']} | {cost['first_picture']:.1f} s |"
+            f" {cost['next_picture']:.1f} s |"
+        )
+    return "\n".join(map(_wrapped, lines)) + "\n"
 
 
 def _measured(report: BenchReport, sizes: list[tuple[int, int]]) -> str:
@@ -185,7 +210,7 @@ def _auto(report: BenchReport) -> str:
 
 def _wrapped(line: str) -> str:
     """Prose in lines of 100; a command stays one."""
-    if line.startswith("srzoo "):
+    if line.startswith(("srzoo ", "python ")):
         return line.replace(" --baseline ", " --baseline \\\n    ")
     end = "\n" if line.endswith("\n") else ""
     indent = "   " if line[:1].isdigit() else ""

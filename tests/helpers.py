@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from srzoo.common import kept_folders
@@ -41,6 +44,30 @@ def takes_less(seconds: float, work: Callable[[], object]) -> bool:
         if time.process_time() - start < seconds:
             return True
     return False
+
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch does it")
+"""A test of what cannot be done without torch, in a file whose other tests can."""
+NOT_IN_LIGHT = ("torch", "torchvision", "timm", "onnx", "onnxscript")
+"""What an install without extras does not bring."""
+
+
+def without_torch(folder: Path) -> dict[str, str]:
+    """Variables of processes that find none of it, as in an install without extras.
+
+    Args:
+        folder: gets the module that Python imports when it starts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "def found(name, *more):\n"
+        f"    return None if name.partition('.')[0] in {NOT_IN_LIGHT} else find(name, *more)\n"
+        "PathFinder.find_spec = found\n"
+    )
+    found = [str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, found)), "SRZOO_ENGINE": "auto"}
 
 
 class Sharpen:

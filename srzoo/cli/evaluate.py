@@ -9,7 +9,7 @@ import click
 
 from .. import defaults
 from ..defaults import ENGINE
-from ..errors import SrzooError
+from ..errors import DeviceError, SrzooError
 from ._console import as_json, printable, progress_bar, say, table, to_stderr
 from ._options import REFERENCE, EngineOptions, json_option, model_names, option_group, scale_option
 
@@ -109,6 +109,12 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOpti
         raise SrzooError(
             "a card has what the model makes of sets that have a name",
             "Leave --write-card out, or --sr and --lr",
+        )
+    from ..exporting import engine_facts
+
+    if command := engine_facts.missing(ENGINE):
+        raise DeviceError(
+            "a card has what torch gives, and torch is not installed", f"Install it: {command}"
         )
     if engine_options.engine != ENGINE or engine_options.precision not in ("auto", "fp32"):
         raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ModelError, SrzooError
+from ..errors import SrzooError
 from ._console import as_json, printable, table, to_stderr
 from ._options import arguments_of, model_names, model_option, one_of
 
@@ -95,13 +95,16 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
 @click.option("-o", "--output", metavar="FOLDER", help="The same as the argument.")
 @click.option("--dtype", type=click.Choice(["float16", "bfloat16", "float32"]), default="float16",
               show_default=True, help="Of the weights on disk.")
-def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: str) -> None:
+@click.option("--with-exports", is_flag=True, help="As model add-exports does.")
+def pack(
+    given: tuple[str, ...], model_: str | None, output: str | None, dtype: str, with_exports: bool
+) -> None:
     # fmt: on
     """Write a model to a FOLDER, small enough to publish.
 
     Its weights in half the bytes, its recipe, its curves and its log, which is
     thinned to 200 KB; no checkpoints. A model that is in FOLDER is replaced,
-    and its card stays: measure it again.
+    its exports go, and its card stays: measure it again.
 
     \b
     srzoo model pack runs/mine published/mine
@@ -111,7 +114,7 @@ def pack(given: tuple[str, ...], model_: str | None, output: str | None, dtype: 
     from ..training import packing
 
     source, folder = arguments_of(given, {"MODEL": model_, "FOLDER": output})
-    found = packing.pack(locate.find(source), Path(folder), dtype)
+    found = packing.pack(locate.find(source), Path(folder), dtype, with_exports=with_exports)
     to_stderr(f"written: {found.path} ({_weight(found) / 1e6:.1f} MB of weights)")
 
 
@@ -136,13 +139,7 @@ def add_exports(folder: str | None, model_: str | None, json_: bool) -> None:
     exports.require_making(found.name)
     from ..exporting import carrying
 
-    try:
-        carried = carrying.add_exports(found).config.exports
-    except OSError as error:
-        raise ModelError(
-            f"cannot write to {found.path}: {error.strerror or error}",
-            "Name a folder that can be written",
-        ) from error
+    carried = carrying.add_exports(found).config.exports
     files = [found.path / one.file for one in carried]
     if json_:
         as_json({"files": [str(file) for file in files], "bytes": _bytes(files)})

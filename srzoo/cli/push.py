@@ -19,19 +19,22 @@ from ._options import arguments_of, model_names, model_option
 @click.option("--message", help="Of the commit.")
 @click.option("--no-check", is_flag=True,
               help="Do not measure the card's claims again; the card then says so.")
+@click.option("--with-exports", is_flag=True,
+              help="Make what engines run without torch, where the folder has none.")
 @click.option("--data", type=click.Path(path_type=Path),
               help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def push(
     given: tuple[str, ...], model_: str | None, private: bool, tag: str | None,
-    message: str | None, no_check: bool, data: Path | None, dry_run: bool, json_: bool,
+    message: str | None, no_check: bool, with_exports: bool, data: Path | None, dry_run: bool,
+    json_: bool,
 ) -> None:
     # fmt: on
     """Publish the folder or released MODEL as REPO, org/name, on the Hugging Face Hub.
 
-    Config, weights and card are checked first, and the card's claims measured
-    again. Everything goes up in one commit; what broke off can be repeated, and
+    Config, weights, exports and card are checked first, and the card's claims
+    measured again. Everything goes up in one commit; what broke off can be repeated, and
     the same again changes nothing. Log in first: hf auth login, or HF_TOKEN.
     """
     from dataclasses import asdict
@@ -42,7 +45,7 @@ def push(
     with progress_bar() as progress:
         pushed = publishing.push(
             model, repo, private=private, tag=tag, message=message, check=not no_check,
-            data=data, dry_run=dry_run, progress=progress,
+            with_exports=with_exports, data=data, dry_run=dry_run, progress=progress,
         )  # fmt: skip
     if json_:
         as_json(asdict(pushed))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contracts.optional import tolerance_of
 from ..errors import ModelError, SrzooError
+from ..exporting import engine
 from ..models.folder import ModelFolder
 from ..models.readme import README
 from ..upscaling import loading
@@ -98,7 +99,7 @@ def check(
         if claim.metric not in judges:  # one that is not there is found before any work
             judges[claim.metric] = build_metric(claim.metric, root)
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
-    model = loading.load(folder.path)
+    model = loading.load(folder.path, engine=engine.reference())
     found: list[CheckedClaim] = []
     for claims in groups.values():
         claim = claims[0]

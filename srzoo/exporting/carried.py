@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..models.folder import CarriedExport, ModelFolder
     from .exports import Export
 
+GET_AGAIN = "Get the model again, or make what it carries anew: srzoo model add-exports"
+
 
 def make_kept(
     model: ModelFolder,
@@ -41,8 +43,8 @@ def make_kept(
 
     Raises:
         DeviceError: the format is not installed.
-        ModelError: the file is missing or damaged.
-        UnfinishedError: the format cannot write it, or the cache cannot be written.
+        UnfinishedError: the file is missing or damaged, the format cannot write it, or the cache
+            cannot be written.
     """
     source = check_file(model, carried)
     target = exports.require_format(export_format)
@@ -66,19 +68,19 @@ def check_file(model: ModelFolder, carried: CarriedExport) -> Path:
     """The file of an export that a model carries, if it is the one that config.json names.
 
     Raises:
-        ModelError: it is missing, or has other bytes.
+        UnfinishedError: it is missing, or has other bytes.
     """
     path = model.path / carried.file
     try:
         found = kept_folders.sha256(path)
     except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}", "Get the model again"
+        raise UnfinishedError(
+            f"{path} cannot be read: {error.strerror or error}", GET_AGAIN
         ) from error
     if found != carried.sha256:
-        raise ModelError(
+        raise UnfinishedError(
             f"{path} has the sha256 {found[:12]}..., config.json says {carried.sha256[:12]}...",
-            "Get the model again",
+            GET_AGAIN,
         )
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..common import files, kept_folders
 from ..defaults import CARRIED
-from ..errors import SrzooError
+from ..errors import ModelError, SrzooError
 from ..models.folder import CONFIG, CarriedExport, ModelFolder, read_folder
 from ..plugins import importing, kinds
 from . import about, convert, exports, measure
@@ -36,10 +36,19 @@ def add_exports(model: ModelFolder) -> ModelFolder:
 
     Raises:
         DeviceError: what an export needs is not installed.
-        ModelError: the network cannot be exported, or an export does not do the same.
-        OSError: the folder cannot be written.
+        ModelError: the network cannot be exported, an export does not do the same, or the folder
+            cannot be written.
     """
-    scales = model.config.scales
+    try:
+        return _add(model, model.config.scales)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write to {model.path}: {error.strerror or error}",
+            "Name a folder that can be written",
+        ) from error
+
+
+def _add(model: ModelFolder, scales: tuple[int, ...]) -> ModelFolder:
     with kept_folders.new_folder(model.path) as place:
         made: list[tuple[Path, CarriedExport]] = []
         for scale in scales:

@@ -28,8 +28,9 @@ def make_kept(
 
     Raises:
         DeviceError: a package is missing that running or making it takes.
-        UnfinishedError: it cannot be made this time, as the cache cannot be written.
-        ModelError: what the model carries is damaged; what building the network raises.
+        UnfinishedError: it cannot be made this time: the cache cannot be written, or what the
+            model carries is missing or damaged.
+        ModelError: what building the network raises.
     """
     exports.require_format(export_format)
     if found := exports.find(model, scale, export_format, sure=True, place=place):

@@ -17,6 +17,7 @@ from ..common import files
 from ..errors import ModelError, SrzooError
 from ..evaluating import results
 from ..evaluating.results import INDEX
+from ..exporting import engine
 from ..images import sheet
 from ..models import hub, readme, requirements
 from ..models.folder import ModelFolder
@@ -99,7 +100,7 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
     top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
     hr = np.ascontiguousarray(hr[top : top + height, left : left + width])
     lr = kinds.degradations.build(defaults.DEGRADATION)(hr, scale, np.random.default_rng(0))
-    sr = loading.load(folder.path).array(lr, scale)
+    sr = loading.load(folder.path, engine=engine.reference()).array(lr, scale)
     sheet.draw(folder.path / SAMPLE, [(folder.name, (lr, sr, hr))])
     return folder.path / SAMPLE
 

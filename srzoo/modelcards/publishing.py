@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import HubError
+from ..errors import HubError, ModelError
 from ..evaluating import claims
+from ..exporting import carried, exports
 from ..models import hub, locate, requirements
 from ..models.folder import CONFIG, ModelFolder, fit_name, refuse_local_parts
 from ..models.readme import README
@@ -55,6 +56,7 @@ def push(
     tag: str | None = None,
     message: str | None = None,
     check: bool = True,
+    with_exports: bool = False,
     data: Path | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -68,6 +70,8 @@ def push(
         tag: set on the commit, such as "v1".
         message: of the commit.
         check: measure the card's claims again first; if not, the card says so.
+        with_exports: write the exports that the folder lacks into it first, as
+            ``srzoo model add-exports`` does. Those that it has go up in any case.
         data: holds the benchmark sets, as for ``card check``.
         dry_run: check everything, send nothing.
         progress: is called during the check, as for ``claims.check``.
@@ -76,6 +80,7 @@ def push(
         ModelError: the folder or its weights are wrong.
         HubError: something is missing from the card or does not hold, something in the folder
             must not be published, or the Hub refuses or cannot be asked.
+        DeviceError: what an export needs is not installed.
     """
     from ..networks import folders
 
@@ -85,6 +90,8 @@ def push(
     folder = locate.find(model)
     requirements.check_models(folder)
     refuse_local_parts(folder)
+    if with_exports:
+        folder = _with_exports(folder)
     names = _names(folder)
     folders.build(folder)  # the weights are whole, and the network can be built
     _check_files(folder, names)
@@ -103,19 +110,41 @@ def _names(folder: ModelFolder) -> list[str]:
     """The files of a model folder that go up; checkpoints and the like stay."""
     weights = folder.config.weights
     wanted = [CONFIG, *([weights.file] if weights else []), *hub.OTHER_FILES]
-    return [name for name in wanted if (folder.path / name).is_file()]
+    carries = [one.file for one in folder.usable_exports]
+    return [name for name in [*wanted, *carries] if (folder.path / name).is_file()]
+
+
+def _with_exports(folder: ModelFolder) -> ModelFolder:
+    """The folder, with exports of its weights; those that are there and right stay."""
+    if folder.carries_exports and not _damaged_exports(folder):
+        return folder
+    exports.require_making(folder.name)
+    from ..exporting import carrying
+
+    return carrying.add_exports(folder)
+
+
+def _damaged_exports(folder: ModelFolder) -> list[str]:
+    """What is wrong with the exports that config.json names."""
+    wrong: list[str] = []
+    for one in folder.usable_exports:
+        try:
+            carried.check_file(folder, one)
+        except ModelError as error:
+            wrong.append(f"{error.what}: srzoo push --with-exports makes it anew")
+    return wrong
 
 
 def _check_files(folder: ModelFolder, names: list[str]) -> None:
     """Everything that is wrong, at once."""
-    wrong = cardcheck.problems(folder)
+    wrong = [*cardcheck.problems(folder), *_damaged_exports(folder)]
     wrong += [
         f"{path.name} is a pickle, which runs code when it is loaded: remove it"
         for path in sorted(folder.path.iterdir())
         if path.suffix in PICKLES
     ]
     for name in names:
-        if not name.endswith((".safetensors", ".png")):
+        if not name.endswith((".safetensors", ".png", ".onnx")):
             text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
             if SECRET.search(text):
                 wrong.append(f"{name} holds a token of the Hub: take it out, and revoke it")
@@ -143,6 +172,7 @@ def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[P
     with tempfile.TemporaryDirectory() as root:
         stage = Path(root)
         for name in names:
+            (stage / name).parent.mkdir(exist_ok=True, parents=True)
             shutil.copyfile(folder.path / name, stage / name)
         _complete(folder, stage / CONFIG)
         card = stage / README
@@ -154,12 +184,15 @@ def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[P
 def _complete(folder: ModelFolder, config: Path) -> None:
     """Have config.json say name and purpose, which a folder made before it did does not.
 
-    On the Hub's side and in its cache a folder has no name to tell them by.
+    On the Hub's side and in its cache a folder has no name to tell them by. Exports of other
+    weights are not sent, and not named.
     """
     own = folder.config
-    if not (own.name and own.purpose):
+    usable = tuple(folder.usable_exports)
+    if not (own.name and own.purpose and own.exports == usable):
         name, purpose = own.name or fit_name(folder.name), guidance.purpose(folder)
-        config.write_text(replace(own, name=name, purpose=purpose).to_json(), encoding="utf-8")
+        whole = replace(own, name=name, purpose=purpose, exports=usable)
+        config.write_text(whole.to_json(), encoding="utf-8")
 
 
 def _send(
@@ -222,7 +255,7 @@ def _has_all_files(api: Any, ref: hub.Reference, stage: Path) -> bool:
 
 
 def _listed(stage: Path) -> list[str]:
-    return sorted(path.name for path in stage.iterdir())
+    return sorted(path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file())
 
 
 def _page(ref: hub.Reference) -> str:

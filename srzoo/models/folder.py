@@ -143,6 +143,12 @@ class ModelFolder:
         return None
 
     @property
+    def usable_exports(self) -> list[CarriedExport]:
+        """What it carries for its scales, those of other weights left out."""
+        found = [self.carried(scale) for scale in self.config.scales]
+        return [one for one in found if one]
+
+    @property
     def carries_exports(self) -> bool:
         """Whether it carries an export for each of its scales."""
         return all(self.carried(scale) for scale in self.config.scales)
@@ -216,6 +222,8 @@ def _check_export(one: CarriedExport, config: Config, file: Path) -> None:
             f"{file} names an export outside its folder: {one.file!r}",
             "Put it into the folder, and give its place there",
         )
+    if place.suffix != ".onnx":
+        raise ModelError(f"{file} names an export that is no ONNX file: {one.file!r}", "Remove it")
     if one.scale not in config.scales:
         raise ModelError(
             f"{file} has an export for x{one.scale}, which is not among its scales", "Remove it"

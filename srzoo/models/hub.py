@@ -7,7 +7,6 @@ model folder are fetched, each by its exact name; code never comes from a repo.
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..common import files
+from ..common import files, kept_folders
 from ..errors import HubError
 from .folder import COMMIT, CONFIG, RECIPE, ModelFolder, local_parts, read_folder
 from .readme import README
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 OTHER_FILES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
-"""What a model folder may hold besides config.json and the weights."""
+"""What a model folder may hold besides config.json, the weights and the exports."""
 HUB_PREFIX = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 TAG = "srzoo"
@@ -129,7 +128,7 @@ def _fetch(ref: Reference, force: bool) -> Path:
     weights = found.config.weights
     if weights:
         _file(ref.repo, weights.file, commit, force)
-    for name in OTHER_FILES:
+    for name in [*OTHER_FILES, *(export.file for export in found.usable_exports)]:
         _file(ref.repo, name, commit, force, optional=True)
     _no_files(found, ref)
     return config.parent
@@ -192,18 +191,21 @@ def _file(
 
 
 def _check(folder: Path, ref: Reference) -> None:
-    """Compare the weights with config.json: the client takes what has the right length."""
-    weights = read_folder(folder).config.weights
-    if weights is None:
-        return
-    with (folder / weights.file).open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != weights.sha256:
-        raise HubError(
-            f"the weights of {ref} are damaged: their sha256 is {found[:12]}..., config.json says"
-            f" {weights.sha256[:12]}...",
-            f"Fetch them again: srzoo pull {ref} --overwrite",
-        )
+    """Compare weights and exports with config.json: the client takes what has the right length."""
+    model = read_folder(folder)
+    weights = model.config.weights
+    named = [(folder / weights.file, weights.sha256, "weights")] if weights else []
+    for export in model.usable_exports:
+        if (file := folder / export.file).is_file():  # the repo may lack it: torch needs none
+            named.append((file, export.sha256, "exports"))
+    for file, wanted, what in named:
+        found = kept_folders.sha256(file)
+        if found != wanted:
+            raise HubError(
+                f"the {what} of {ref} are damaged: the sha256 of {file.name} is {found[:12]}...,"
+                f" config.json says {wanted[:12]}...",
+                f"Fetch them again: srzoo pull {ref} --overwrite",
+            )
 
 
 def _copied(folder: Path, to: Path) -> Path:

@@ -108,7 +108,7 @@ class blamed:  # noqa: N801 - it is used like a function
         if error is None or _is_nobodys(error) or isinstance(error, self._let):
             return
         if plugin := _to_blame(self._part, error):
-            raise failed(plugin, error) from error
+            raise lacking(error, plugin.dist, str(plugin)) or failed(plugin, error) from error
 
 
 def _is_nobodys(error: BaseException) -> bool:

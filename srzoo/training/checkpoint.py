@@ -163,15 +163,19 @@ def rename_weights(run: Path) -> None:
 
 
 def _point_config(run: Path, config: Config, name: str) -> None:
-    """Let config.json name other weights; those that it named before go, and nothing else."""
+    """Let config.json name other weights; those that it named before go, and their exports."""
     assert config.weights
-    before = _weights_file(run)
+    before, carried = _weights_file(run), _carried_files(run)
     entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
     model = replace(config, weights=entry, name=fit_name(run.resolve().name))
     with files.atomic_write(run / CONFIG) as file:
         file.write(model.to_json().encode())
     if before and before.file != name:
         (run / before.file).unlink(missing_ok=True)
+    for file in carried - {one.file for one in model.exports}:  # of the weights before
+        (run / file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody else's files are there
+            (run / file).parent.rmdir()
 
 
 def _weights_file(run: Path) -> WeightsFile | None:
@@ -181,6 +185,13 @@ def _weights_file(run: Path) -> WeightsFile | None:
         if named and Path(named.file).suffix == Path(WEIGHTS).suffix:
             return named if (run / named.file).is_file() else None
     return None
+
+
+def _carried_files(run: Path) -> set[str]:
+    """The exports that a folder's config.json names; none if that is damaged."""
+    with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
+        return {one.file for one in read_folder(run).config.exports}
+    return set()
 
 
 def list_checkpoints(run: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..common import files, kept_folders
 from ..errors import ModelError
+from ..exporting import exports
 from ..models.folder import ModelFolder, read_folder, refuse_local_parts
 from ..networks import folders
 from ..recipes.recipe import RECIPE
@@ -19,7 +20,9 @@ LOG_BYTES = 200_000
 """What a published log may take."""
 
 
-def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder:
+def pack(
+    source: ModelFolder, path: Path, dtype: str = "float16", *, with_exports: bool = False
+) -> ModelFolder:
     """Write a model's config, weights, recipe, log and curves to a folder.
 
     What else is in that folder stays, its card too. Weights and config.json belong together at
@@ -29,11 +32,15 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         source: a run's folder, or any model with weights.
         path: is made if need be; a model that is there is replaced.
         dtype: of the weights on disk: float16, bfloat16 or float32.
+        with_exports: make what engines run without torch, too.
 
     Raises:
         ModelError: there are no weights, or ``path`` is the source or no folder.
         WeightsError: the weights are damaged.
+        DeviceError: what an export needs is not installed.
     """
+    if with_exports:
+        exports.require_making(source.name)
     if source.config.weights is None:
         raise ModelError(f"{source.path} has no weights", "Name the folder of a run")
     if path.resolve() == source.path.resolve():
@@ -56,6 +63,10 @@ def pack(source: ModelFolder, path: Path, dtype: str = "float16") -> ModelFolder
         lines = thin_log(run_log.read(log))
         _write(path / run_log.LOG, _text(lines))
         run_log.draw_curves(lines, path / run_log.CURVES)
+    if with_exports:
+        from ..exporting import carrying  # which takes onnx
+
+        carrying.add_exports(read_folder(path))
     return read_folder(path)
 
 

@@ -14,6 +14,7 @@ from ..common import devices
 from ..defaults import ENGINE, MODEL
 from ..errors import DeviceError, FallbackWarning, ModelError, PluginError
 from ..exporting import engine as engines
+from ..exporting import engine_facts
 from ..exporting.exports import UnfinishedError
 from ..exporting.fence import Fenced
 from ..exporting.lazy import LazyRunner
@@ -126,7 +127,7 @@ def _runner(
                 runner.tried(folder.config.scales[0])
         return runner, engine
     except (UnfinishedError, DeviceError, PluginError) as error:
-        if explicit or engine == ENGINE:
+        if explicit or engine == ENGINE or engine_facts.missing(ENGINE):
             raise
         warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
         again = ENGINE

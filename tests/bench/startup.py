@@ -3,7 +3,9 @@
 * The light commands, above ``python -c "import click"``.
 * ``srzoo upscale`` of a 128 x 128 picture, end to end, with each engine that is installed and an
   export that is kept; for torch also above ``python -c "import torch"``.
-* Shell completion.
+* The same by ``auto`` with an empty cache: the first picture after an install, with the engine that
+  comes first there. What the model carries is made ready in it.
+* ``import srzoo``, and shell completion.
 
 Run: python tests/bench/startup.py [--rounds 9] [--model edsr-x4]
 """
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,7 +51,7 @@ def commands(model: str, place: Path) -> dict[str, Command]:
     srzoo = ["-m", "srzoo"]
     found = {
         "import click": Command(["-c", "import click"]),
-        "import torch": Command(["-c", "import torch"]),
+        "import srzoo": Command(["-c", "import srzoo"]),
         "srzoo --help": Command([*srzoo, "--help"], "import click"),
         "srzoo model list": Command([*srzoo, "model", "list"], "import click"),
         "srzoo plugin list": Command([*srzoo, "plugin", "list"], "import click"),
@@ -56,7 +59,16 @@ def commands(model: str, place: Path) -> dict[str, Command]:
     for words in ("srzoo ", "srzoo upscale --", "srzoo upscale --engine "):
         place_of_word = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         found[f"completing '{words}'"] = Command(srzoo, "import click", COMPLETE | place_of_word)
+    if find_spec("torch"):
+        found["import torch"] = Command(["-c", "import torch"])
     drawn(128, 128).save(place / "small.png")
+    first = (
+        f"import os, tempfile; os.environ['SRZOO_CACHE'] = tempfile.mkdtemp(dir={str(place)!r});"
+        "from srzoo.cli import main;"
+        f"main(['upscale', {str(place / 'small.png')!r}, '-m', {model!r}, '--overwrite', '-o',"
+        f" {str(place / 'first.png')!r}])"
+    )
+    found["upscale, auto, the first"] = Command(["-c", first], environment={"SRZOO_ENGINE": "auto"})
     for name in kinds.engines.names():
         if engine_facts.find(name).first_use > LONG:
             continue

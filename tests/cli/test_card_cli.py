@@ -7,7 +7,7 @@ import shutil
 import sys
 
 import pytest
-from helpers import ROOT, drawn
+from helpers import ROOT, drawn, needs_torch
 
 from srzoo.modelcards import cardtext
 from srzoo.models.folder import read_folder
@@ -28,6 +28,7 @@ def picture(tmp_path):
     return tmp_path / "photo.png"
 
 
+@needs_torch
 def test_a_new_card(srzoo_cli, folder, picture):
     result = srzoo_cli(
         "card", "new", folder, "--license", "mit", "--author", "A. Nyone", "--dataset", "A",
@@ -91,6 +92,7 @@ def test_show_still_shows_results(srzoo_cli):
     assert len(shown) == 6
 
 
+@needs_torch
 def test_check_says_what_the_card_lacks(srzoo_cli, folder):
     srzoo_cli("card", "new", folder, "--license", "mit")
     result = srzoo_cli("card", "check", folder)

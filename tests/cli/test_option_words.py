@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
-from helpers import ROOT, drawn
+from helpers import ROOT, drawn, needs_torch
 
 from srzoo.cli._main import root
 from srzoo.cli._options import EngineOptions
@@ -102,6 +102,7 @@ def test_a_model_as_an_option(srzoo_cli, tmp_path):
         assert (none.code, "Missing argument" in none.err) == (2, True)
 
 
+@needs_torch
 def test_pack_and_degrade_by_options(srzoo_cli, tmp_path):
     shutil.copytree(ROOT / "cards/edsr-x4", tmp_path / "mine")
     drawn().save(tmp_path / "a.png")
@@ -128,6 +129,7 @@ def sets(tmp_path):
     return tmp_path / "set"
 
 
+@needs_torch
 def test_evaluate_takes_models_either_way_and_tells_what_ran(srzoo_cli, sets):
     command = ("evaluate", "bicubic-x2", "-m", "bicubic-x2", "--data", sets)
     told = json.loads(srzoo_cli(*command, "--scale", "x2", "--json").out)
@@ -165,6 +167,7 @@ def test_what_cannot_run_is_refused_alike(srzoo_cli, sets, tmp_path, options, sa
     assert not (tmp_path / "sheet.png").exists()
 
 
+@needs_torch
 def test_a_card_has_what_torch_gives(srzoo_cli, sets):
     command = ("evaluate", "bicubic-x2", "--data", sets, "--write-card")
     for options in (("--engine", "openvino"), ("--precision", "bf16"), ("--engine", "auto")):

@@ -42,8 +42,8 @@ def prepare(*, folder, device="auto", precision="auto"):
     noise("prepare")
     import atexit
     atexit.register(noise, "at exit")
-    import srzoo_plugins.torch
-    return srzoo_plugins.torch.Engine(folder=folder, device=device, precision=precision)
+    import srzoo_plugins.numpy
+    return srzoo_plugins.numpy.Engine(folder=folder, device=device, precision=precision)
 """
 
 
@@ -89,7 +89,7 @@ def test_in_one_process_everything_is_as_before(srzoo_cli, photo, tmp_path, capf
         os.write(1, b"DESCRIPTOR\n")
         ctypes.CDLL(None).printf(b"FROM C\n")
         print("PYTHON")  # noqa: T201
-        return kinds.engines.build("torch", folder=folder, device=device, precision=precision)
+        return kinds.engines.build("numpy", folder=folder, device=device, precision=precision)
 
     kinds.engines.register("noisy", prepare)
     try:

@@ -12,9 +12,12 @@ import sys
 import tomllib
 
 import pytest
+from helpers import needs_torch
 from PIL import Image
 
 from srzoo.recipes import recipe
+
+pytestmark = needs_torch
 
 
 @pytest.fixture

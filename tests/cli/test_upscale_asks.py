@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import drawn
+from helpers import ROOT, drawn, needs_torch
 from PIL import Image
 
 import srzoo
@@ -19,6 +20,7 @@ from srzoo import images
 from srzoo.batches.ledger import NAME
 from srzoo.comparing import preview
 from srzoo.exporting import exports
+from srzoo.models.folder import read_folder
 from srzoo.upscaling import loading
 
 FAST = ("-m", "bicubic-x2")
@@ -289,11 +291,15 @@ def test_a_dry_run_refuses_as_the_run_would(srzoo_cli, photo, monkeypatch, argum
         assert contents(photo.parent) == before
 
 
+@needs_torch
 @pytest.mark.skipif(bool(exports.missing("mnn")), reason="MNN is not installed")
 def test_a_dry_run_makes_no_export(srzoo_cli, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SRZOO_ENGINE", "auto")
-    result = srzoo_cli("upscale", photo, "--dry-run", "-v")
+    own = shutil.copytree(ROOT / "cards/edsr-x4", tmp_path / "own")
+    config = replace(read_folder(own).config, exports=())  # one that it carries needs no making
+    (own / "config.json").write_text(config.to_json())
+    result = srzoo_cli("upscale", photo, "-m", own, "--dry-run", "-v")
     assert result.code == 0, result.err
     assert not (tmp_path / "cache").exists()
 

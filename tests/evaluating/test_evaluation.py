@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import ROOT, drawn
+from helpers import ROOT, drawn, needs_torch
 from huggingface_hub import EvalResult, ModelCard
 from PIL import Image
 
@@ -240,6 +240,7 @@ def test_metrics_with_arguments_have_short_labels():
     )
 
 
+@needs_torch
 def test_data_in_a_metrics_arguments(data, monkeypatch):
     file = "tf_efficientnet_lite0.fp16.safetensors"
     name = json.dumps({"name": "feature_distance", "weights": f"{{data}}/backbones/{file}"})

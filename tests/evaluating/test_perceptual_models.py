@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from helpers import needs_torch
 
 import srzoo
 from srzoo.evaluating import results
@@ -33,6 +34,7 @@ def measured(models, sets, metrics, data) -> dict[tuple[str, str, str], float]:
     }
 
 
+@needs_torch
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "start"), RELEASED)
 def test_nearer_to_the_original_than_the_psnr_model(data, model, start):
@@ -45,6 +47,7 @@ def test_nearer_to_the_original_than_the_psnr_model(data, model, start):
     assert found[model, "Set14", "colour_shift"] <= 1
 
 
+@needs_torch
 @pytest.mark.slow
 @pytest.mark.skipif("edsrgan-real-x4" not in locate.list_models(), reason="not released")
 def test_flawed_pictures_come_out_nearer_to_the_original(data):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, needs_torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,6 +132,7 @@ def commands() -> list[tuple[str, list[str]]]:
     return found
 
 
+@needs_torch
 @pytest.mark.parametrize(("name", "sets"), commands())
 def test_the_commands_of_the_docs_are_right(name, sets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ from helpers import drawn
 import srzoo
 from srzoo import training
 from srzoo.errors import ModelError
+from srzoo.exporting import measure
 from srzoo.modelcards.provenance import read_log
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders
@@ -48,6 +49,18 @@ def test_a_model_that_is_there_is_replaced_and_its_card_stays(run, tmp_path):
     assert (tmp_path / "out/README.md").read_text() == "a card"
     assert [path.name for path in packed.path.glob("*.safetensors")] == ["model.safetensors"]
     srzoo.load(packed.path)  # the sha256 is the new one's
+
+
+def test_exports_of_the_model_before_go(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "in_own_process", lambda *_: (1000, 2000))
+    packed = packing.pack(run, tmp_path / "out", with_exports=True)
+    assert packed.carries_exports
+    (tmp_path / "out/onnx/notes.txt").write_text("mine")
+    again = packing.pack(run, tmp_path / "out")
+    assert again.carries_exports, "they are of the same weights"
+    other = packing.pack(run, tmp_path / "out", "float32")
+    assert other.config.exports == ()
+    assert [path.name for path in (tmp_path / "out/onnx").iterdir()] == ["notes.txt"]
 
 
 def test_what_cannot_be_packed(run, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import drawn, without_torch
 from loopback import Fault, Hub
 
 import srzoo
-from srzoo.models import hub
+from srzoo.models import hub, locate
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders
 
@@ -47,7 +49,8 @@ def run(server: Hub, code: str, *arguments: object, **env: Any) -> dict[str, str
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    found = [path for path in Path(folder).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 @pytest.fixture
@@ -181,6 +184,58 @@ def test_damaged_on_the_way(there, model, tmp_path):
     code = "attempt('good', lambda: srzoo.pull('org/edsr@v1', force=True))"
     said = run(there, code, home=tmp_path / "home", xet=False)
     assert contents(said["good"]) == files
+
+
+def test_what_engines_run_without_torch_comes_along(hub, tmp_path):
+    """And nobody else's ONNX file; compared with config.json, too."""
+    files = contents(locate.released()["edsr-x4"])
+    hub.create("org/edsr")
+    hub.commit("org/edsr", {**files, "onnx/other.onnx": b"other", "model.onnx": b"other"})
+    hub.tag("org/edsr", "v1")
+    code = "attempt('back', lambda: srzoo.pull('org/edsr@v1', sys.argv[1]))"
+    run(hub, code, tmp_path / "back", home=tmp_path / "home")
+    assert contents(tmp_path / "back") == files
+    code = "attempt('bad', lambda: srzoo.pull('org/edsr'))"
+    hub.commit("org/edsr", {"onnx/model.onnx": files["onnx/model.onnx"][:-1] + b"x"})
+    said = run(hub, code, home=tmp_path / "home")["bad"]
+    assert "the exports of org/edsr are damaged: the sha256 of model.onnx is" in said
+
+
+def test_without_torch_an_export_runs_or_a_line_says_what_to_install(hub, tmp_path):
+    """Where config.json names an export that the repo lacks, torch does it if it is there."""
+    pytest.importorskip("MNN")
+    files = contents(locate.released()["edsr-x4"])
+    hub.create("org/whole")
+    hub.commit("org/whole", files)
+    hub.create("org/part")
+    hub.commit("org/part", {k: v for k, v in files.items() if k != "onnx/model.onnx"})
+    none = json.loads(files["config.json"])
+    del none["exports"]
+    hub.create("org/none")
+    hub.commit("org/none", {**files, "config.json": json.dumps(none).encode()})
+    drawn(20, 16).save(tmp_path / "photo.png")
+    light = without_torch(tmp_path / "light")
+
+    def upscale(repo: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "srzoo", "upscale", str(tmp_path / "photo.png"), "-m", repo,
+             "-o", str(tmp_path / "large.png"), "--overwrite"],
+            env=hub.env() | {"SRZOO_CACHE": str(tmp_path / repo), "SRZOO_ENGINE": "auto"} | more,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    assert upscale("org/whole", **light).returncode == 0
+    done = upscale("org/part", **light)
+    assert done.returncode == 2
+    assert "model.onnx cannot be read" in done.stderr
+    done = upscale("org/none", **light)
+    assert done.returncode == 2
+    assert 'pip install "srzoo[torch]"' in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    shutil.rmtree(tmp_path / "org/part", ignore_errors=True)
+    done = upscale("org/part")
+    assert done.returncode == 0, done.stderr
+    assert "mnn is not used" in done.stderr
 
 
 def test_a_cache_that_was_changed_is_refused(there, tmp_path):

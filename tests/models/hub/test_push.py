@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from test_pull import BOTH, TOKEN, contents, run
 from srzoo.errors import HubError
 from srzoo.modelcards import publishing
 from srzoo.models import locate
+from srzoo.models.folder import read_folder
 
 FETCHED = "attempt('back', lambda: srzoo.pull(sys.argv[1], sys.argv[2]))"
 
@@ -41,8 +43,8 @@ def push(hub: Hub, *arguments: object, token: str | None = TOKEN, xet: bool = Tr
 
 def sent(folder: Path) -> dict[str, bytes]:
     """What of a folder goes up."""
-    names = ("checkpoints", "notes.txt")
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in names}
+    mine = ("checkpoints/state.safetensors", "notes.txt")
+    return {name: data for name, data in contents(folder).items() if name not in mine}
 
 
 @BOTH
@@ -68,6 +70,49 @@ def test_push_then_pull_gives_the_same_bytes(hub, folder, tmp_path, xet):
     assert found["found"] == ["tester/edsr"]
     again = run(hub, FETCHED, "tester/edsr", tmp_path / "third", xet=xet)
     assert contents(Path(again["back"])) == contents(tmp_path / "back")
+
+
+def test_exports_go_up_with_the_model(hub, folder, tmp_path):
+    """Made where there are none, taken where there are; those of other weights stay at home."""
+    shutil.rmtree(folder / "onnx")
+    config = read_folder(folder).config
+    (folder / "config.json").write_text(replace(config, exports=()).to_json())
+    code = """
+    import shutil
+    from srzoo.exporting import carrying
+    def add_exports(folder):  # in a moment; what it does has tests of its own
+        shutil.copytree(sys.argv[2], folder.path, dirs_exist_ok=True)
+        return carrying.read_folder(folder.path)
+    carrying.add_exports = add_exports
+    def push(**more):
+        return srzoo.push(sys.argv[1], "tester/edsr", check=False, **more).changed
+    attempt("without", push)
+    attempt("with", lambda: push(with_exports=True))
+    attempt("again", lambda: push(with_exports=True))
+    """
+    said = run(hub, code, folder, locate.released()["edsr-x4"], token=TOKEN)
+    assert [said[name] for name in ("without", "with", "again")] == ["True", "True", "False"]
+    first, second = hub.log("tester/edsr")[1].sha, hub.log("tester/edsr")[0].sha
+    code = "attempt('back', lambda: srzoo.pull(sys.argv[1], sys.argv[2]))"
+    run(hub, code, f"tester/edsr@{first}", tmp_path / "first")
+    run(hub, code, f"tester/edsr@{second}", tmp_path / "second")
+    assert "onnx/model.onnx" not in contents(tmp_path / "first")
+    assert read_folder(tmp_path / "first").config.exports == ()
+    assert contents(tmp_path / "second")["onnx/model.onnx"]
+    assert read_folder(tmp_path / "second").carries_exports
+    other = replace(config, exports=(replace(config.exports[0], weights="of others"),))
+    (folder / "config.json").write_text(other.to_json())
+    plan = publishing.push(folder, "tester/edsr", check=False, dry_run=True)
+    assert "onnx/model.onnx" not in plan.files
+
+
+def test_an_export_that_was_changed_or_has_gone_is_not_published(folder):
+    for how in ("has the sha256", "cannot be read"):
+        (folder / "onnx/model.onnx").write_bytes(b"other")
+        if how == "cannot be read":
+            (folder / "onnx/model.onnx").unlink()
+        with pytest.raises(HubError, match=f"model.onnx {how}.*--with-exports"):
+            publishing.push(folder, "tester/edsr", check=False, dry_run=True)
 
 
 def test_the_claims_are_measured_first(hub, data, tmp_path):
