@@ -81,7 +81,7 @@ class DeviceRunner(ExportRunner):
                 return session
         warnings.warn(f"{self.device} is not used: {fault}", FallbackWarning, stacklevel=2)
         self.device = "cpu"
-        self._sessions.clear()  # of other scales: all of them run on one device
+        self._opened_here().sessions.clear()  # of other scales: all of them run on one device
         return on_cpu
 
     def bytes_per_pixel(self, scale: int) -> int:
