@@ -75,7 +75,7 @@ def test_plugin_list(srzoo_cli):
 def test_plugin_show(srzoo_cli):
     result = srzoo_cli("plugin", "show", "generator", "edsr")
     assert "generator edsr (srzoo" in result.out
-    assert "n_resblocks: int, at least 0 = 16" in result.out
+    assert "n_resblocks: int, at least 0, at most 1024 = 16" in result.out
     assert "Lim et al. 2017" in result.out
     assert "mean edsr" in srzoo_cli("plugin", "show", "generator", "esdr").err
 
