@@ -27,8 +27,8 @@ from ..networks.runner import count
 from ..plugins import examples, importing, kinds
 from ..plugins.plugin import Use
 from ..testing import Case
+from ..testing._promise import is_basic
 from ..testing._reach import runs_of, spread
-from ..testing.parts import Check, is_basic
 from ..upscaling import loading
 from . import drawings, short_training
 
@@ -140,7 +140,7 @@ class Trial:
             title = check.__name__.replace("_", " ")
             self._check(title, lambda check=check: check(Case(self.name, dict(self.use.args))))
             left = len(checks) - number - 1
-            if title in self.failed and left and is_basic(Check(self.kind, Case(self.name), check)):
+            if title in self.failed and left and is_basic(check):
                 self.say(f"  {left} more are not looked at: this comes first")
                 break
 

@@ -30,14 +30,14 @@ from typing import (
     get_origin,
     get_type_hints,
     runtime_checkable,
-)  # fmt: skip
+)
 
 from ..common import strangers
 from ..errors import BrokenPluginError
 from ._facts import fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 T = TypeVar("T")

@@ -54,7 +54,8 @@ def kept() -> Generator[None]:
     limit, filters, show = sys.getrecursionlimit(), list(warnings.filters), warnings.showwarning
     level, handlers, language = logging.root.level, list(logging.root.handlers), _locale()
     mask, alarm, torch = _mask(), _alarm(), _of_torch()
-    sys.stderr = Unclosable(sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
+    if hooks["stderr"] is not None:  # a program without a console has none
+        sys.stderr = Unclosable(sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:
@@ -96,7 +97,7 @@ def _locale() -> str:
 
 
 def _mask() -> int:
-    mask = os.umask(0o077)  # there is no other way to ask
+    mask = os.umask(0o022)  # there is no other way to ask; what other threads write has the usual
     os.umask(mask)
     return mask
 

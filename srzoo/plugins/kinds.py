@@ -27,9 +27,7 @@ adversarial_losses: Registry[contracts.AdversarialLoss] = Registry(
 tasks: Registry[contracts.Task] = Registry(
     "task", "srzoo.tasks", needs=("networks", "helpers", "scales")
 )
-datasets: Registry[contracts.Dataset] = Registry(
-    "dataset", "srzoo.datasets", needs=("fingerprint",)
-)
+datasets: Registry[contracts.Dataset] = Registry("dataset", "srzoo.datasets")
 degradations: Registry[contracts.Degradation] = Registry("degradation", "srzoo.degradations")
 metrics: Registry[contracts.Metric] = Registry("metric", "srzoo.metrics", needs=("reference",))
 engines: Registry[contracts.Engine] = Registry("engine", "srzoo.engines", needs=("reach", "model"))

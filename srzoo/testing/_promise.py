@@ -89,6 +89,11 @@ def basic(check: C) -> C:
     return check
 
 
+def is_basic(check: Callable[..., None]) -> bool:
+    """Whether its failure makes all others of its part say nothing."""
+    return getattr(check, "basic", False)
+
+
 def run_all(checks: Iterable[Callable[[Case], None]], case: Case) -> None:
     """One check after the other.
 

@@ -26,7 +26,7 @@ from . import (
     task,
 )
 from ._case import Case, cases_of
-from ._promise import ContractError, basic, line_of, title
+from ._promise import ContractError, basic, is_basic, line_of, title
 from .apart import Fault, Outcome
 
 if TYPE_CHECKING:
@@ -103,11 +103,6 @@ def _failing(kind: str, what: str) -> Callable[[Case], None]:
     return examples_are_arguments
 
 
-def is_basic(check: Check) -> bool:
-    """Whether its failure makes all others of its part say nothing."""
-    return getattr(check.look, "basic", False)
-
-
 def check_part(kind: str, name: str) -> None:
     """Run the suite of a part that is installed or registered.
 
@@ -143,6 +138,6 @@ def _broken(plugin: Plugin) -> tuple[list[Fault], list[str]]:
         except ContractError as error:
             fault = Fault(error.what, error.file, error.line)
             found += [fault] if fault not in found else []
-            if is_basic(check):
+            if is_basic(check.look):
                 break
     return found, skipped

@@ -130,7 +130,7 @@ class Promise(pytest.Item):
 
     def runtest(self) -> None:
         """Look; after a failure of a basic check the others of its part say nothing."""
-        from .parts import is_basic
+        from ._promise import is_basic
 
         if self.part.failed:
             pytest.skip(f"{self.part.failed!r} failed")
@@ -139,7 +139,7 @@ class Promise(pytest.Item):
         except DeviceError as error:
             pytest.skip(str(error))
         except AssertionError:
-            self.part.failed = self.check.title if is_basic(self.check) else ""
+            self.part.failed = self.check.title if is_basic(self.check.look) else ""
             raise
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -445,6 +445,7 @@ def test_the_papers_figures_stand_beside_their_own_network_alone(
 class Scaled:
     """Has its scale by the name ``scale``, as the papers' networks that the zoo brings."""
 
+    reach = 1
     printed = (Printed("Theirs x2", 2, {}), Printed("Theirs x4, wide", 4, {}, {"wide": 2}))
 
     def __init__(self, scale: int = 4, wide: int = 1):

@@ -51,6 +51,13 @@ def test_the_process_is_afterwards_what_it_was(tmp_path, monkeypatch):
     assert not sys.stderr.closed
 
 
+def test_a_program_without_a_console(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with keeping.kept():
+        assert sys.stderr is None
+    assert sys.stderr is None
+
+
 def test_what_libraries_may_set_stays(monkeypatch):
     monkeypatch.delenv("SRZOO_TEST", raising=False)
     with warnings.catch_warnings(), keeping.kept():
