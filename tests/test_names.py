@@ -27,16 +27,13 @@ OTHERS = {
     ("cli/card.py", "folder"): "an argument",
     ("cli/model.py", "folder"): "a key of what is printed",
     ("exporting/code.py", "torch"): "the library",
-    ("exporting/convert.py", "onnx"): "the library's file, which all others are made of",
-    ("exporting/carrying.py", "onnx"): "the folder, as the Hub's other models have it",
-    ("exporting/exports.py", "onnx"): "the library",
     ("exporting/exports.py", "torch"): "the library",
-    ("exporting/halving.py", "onnx"): "the library",
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
     ("plugins/keeping.py", "torch"): "the library",
     ("upscaling/inputs.py", "torch"): "the library",
+    ("__init__.py", "torch"): "the library",
 }
 """Words that mean something else, and what; fifteen at most."""
 
@@ -77,7 +74,8 @@ def named_in(text: str, names: set[str]) -> set[str]:
 def found(kind: str) -> set[tuple[str, str]]:
     """The modules that have a name of a kind as a string, with the name."""
     own = {plugin.name for plugin in kinds.kind(kind) if plugin.dist == "srzoo"}
-    names = own - {"numpy"}  # which is the library, wherever the core says it
+    # Wherever the core says these, it means the library, or the file that a model carries.
+    names = own - {"numpy", "onnx"}
     return {(module, name) for module, value in core() for name in named_in(value, names)}
 
 

@@ -113,16 +113,18 @@ def test_wheel_in_an_empty_environment(tmp_path, tree, wheels):
     env = tmp_path / "env"
     venv.create(env, with_pip=True)
     python = str(env / ("Scripts" if os.name == "nt" else "bin") / "python")
-    constraints = str(tree / "constraints.txt")
-    run(python, "-m", "pip", "install", "-q", "-c", constraints, str(wheels["srzoo"]))
+    install = (python, "-m", "pip", "install", "-q", "-c", str(tree / "constraints.txt"))
+    run(*install, str(wheels["srzoo"]))
     away = tmp_path / "away"
     away.mkdir()
     Image.new("RGB", (24, 20), "orange").save(away / "photo.png")
     run(python, "-m", "srzoo", "upscale", "photo.png", "--model", "edsr-x4", cwd=away)
     with Image.open(away / "photo-edsr-x4.png") as large:
         assert large.size == (96, 80)
-    assert "0 problems" in run(python, "-m", "srzoo", "plugin", "check", cwd=away)
+    assert "No module named 'torch'" in run(python, "-c", "import torch", cwd=away, code=1)
 
+    run(*install, f"{wheels['srzoo']}[torch]")
+    assert "0 problems" in run(python, "-m", "srzoo", "plugin", "check", cwd=away)
     run(python, "-m", "pip", "install", "-q", "--no-deps", str(wheels["srzoo_silu"]))
     assert "srzoo-silu" in run(python, "-m", "srzoo", "plugin", "show", "block", "silu", cwd=away)
     assert "silu" not in run(
@@ -147,7 +149,8 @@ def test_wheel_in_an_empty_environment(tmp_path, tree, wheels):
 
 def run(*command: str, cwd: Path | None = None, code: int = 0) -> str:
     """Run a command without this environment's variables; its output, both streams."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
+    own = ("PYTHON", "VIRTUAL", "SRZOO")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )

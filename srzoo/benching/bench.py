@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,7 @@ class _Bench:
         try:
             stated = engine_facts.find(name)
             stated.need(name, "cpu", "auto")
+            stated.need_generator(name, self.folder.config.generator)
             if command := engine_facts.missing(name):
                 raise DeviceError(f"{name} is not installed", f"Install it: {command}")
             if stated.export_format:
@@ -228,9 +229,9 @@ def bench(
     """
     requirements.check_models(folder)
     factor = scales.choose(folder.name, folder.config.scales, scale)
-    names = kinds.engines.names() if engines is None else list(dict.fromkeys(engines))
-    for name in names:
+    for name in engines or ():
         kinds.engines.find(name)  # raises before any work
+    names = list(dict.fromkeys(engines or _that_run(folder)))
     sizes = list(dict.fromkeys(sizes))
     run = _Bench(folder, factor, progress)
     with tempfile.TemporaryDirectory(prefix=".srzoo-") as place:
@@ -276,6 +277,17 @@ def bench(
         rows=tuple(rows),
         left_out=tuple(run.left_out),
     )
+
+
+def _that_run(folder: ModelFolder) -> Iterator[str]:
+    """The engines that state to run a model, and those whose facts cannot be had."""
+    for name in kinds.engines.names():
+        try:
+            able = engine_facts.find(name).builds(folder.config.generator)
+        except PluginError:
+            able = True  # why not, is told where the others' reasons are
+        if able:
+            yield name
 
 
 def _count_work(folder: ModelFolder, scale: int) -> int | None:

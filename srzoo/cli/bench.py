@@ -10,7 +10,7 @@ import click
 from ..defaults import MODEL
 from ..errors import SrzooError
 from ._amounts import memory_option
-from ._console import as_json, printable, progress_bar, say, table
+from ._console import as_json, in_options, printable, progress_bar, say, table
 from ._options import AliasOption, model_names, model_option, one_of, scale_option
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def bench(
     srzoo bench                                 every engine, edsr-x4, 512x512
     srzoo bench wdsr-x4 --engines torch,mnn --size 256x256 --size 1000x700
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from ..benching.bench import bench as measure
     from ..models import locate
@@ -93,6 +93,8 @@ def bench(
     with progress_bar() as progress:
         report = measure(folder, scale=scale, engines=engines, sizes=sizes, rounds=rounds,
                          memory=memory, baseline=baseline, progress=progress)  # fmt: skip
+    left = tuple(replace(gone, why=in_options(gone.why)) for gone in report.left_out)
+    report = replace(report, left_out=left)
     if json_:
         as_json(asdict(report))
     else:

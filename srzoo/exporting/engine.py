@@ -75,20 +75,46 @@ def choose(
 
     Raises:
         PluginError: there is no such engine.
-        DeviceError: what could run the model is not installed.
+        DeviceError: what could run the model is not installed, or the engine that is asked for
+            does not run models of its generator.
     """
     explicit = engine != "auto"
     if not explicit:
         engine = os.environ.get(VARIABLE) or "auto"
     if engine != "auto":
         return _chosen(folder, engine, explicit)
+    return _fastest(folder, device, precision, work)
+
+
+def instead_of(
+    failed: str, folder: ModelFolder, device: str, precision: str
+) -> tuple[str, str] | None:
+    """The engine, and the device, for a model that the chosen one cannot run after all.
+
+    It is the default engine. Where that is not installed, and no device is asked for, it is the
+    fastest other one on the CPU. None if there is none.
+    """
+    if not engine_facts.missing(ENGINE):
+        return None if failed == ENGINE else (ENGINE, device)
+    if device != "auto":
+        return None
+    try:
+        return _fastest(folder, "cpu", precision, None, without=failed).name, "cpu"
+    except DeviceError:
+        return None
+
+
+def _fastest(
+    folder: ModelFolder, device: str, precision: str, work: int | None, without: str = ""
+) -> Choice:
+    """The rule of :func:`choose`, for all engines but one."""
     passed: list[str] = []
     asked = device.partition(":")[0]
     for kind in [*devices.gpu_kinds(), "cpu"] if asked == "auto" else [asked]:
         least = _speed_of_default(kind)
         if least is None:
             least = -1.0 if asked not in ("auto", "cpu") else 0.0
-        if choice := _on(kind, folder, precision, work, least, passed):
+        if choice := _on(kind, folder, precision, work, least, passed, without):
             return choice
     on = "" if device == "auto" else f" on {device}"
     numbers = "" if precision == "auto" else f" in {precision}"
@@ -132,12 +158,13 @@ def _on(
     work: int | None,
     least: float,
     passed: list[str],
+    without: str,
 ) -> Choice | None:
     """The engine on a kind of device; None if none can. ``passed`` gets why engines cannot."""
     default_is_here = _speed_of_default(kind) is not None
     able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(kind, precision, least, passed):
-        if not stated.builds(folder.config.generator):
+        if name == without or not stated.builds(folder.config.generator):
             continue
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
@@ -197,7 +224,10 @@ def seconds(folder: ModelFolder, work: int) -> float:
 
 
 def _chosen(folder: ModelFolder, name: str, explicit: bool) -> Choice:
-    export_format = engine_facts.find(name).export_format
+    stated = engine_facts.find(name)
+    if explicit:
+        stated.need_generator(name, folder.config.generator)
+    export_format = stated.export_format
     prepares = bool(export_format) and _prepares(folder, _kept(folder, export_format))
     return Choice(name, "asked for", prepares, explicit)
 

@@ -97,6 +97,18 @@ class Facts:
             kinds.generators.find, own
         )
 
+    def need_generator(self, name: str, generator: str) -> None:
+        """Refuse a generator whose models it does not run, for the engine of a name.
+
+        Raises:
+            DeviceError: it does not run them.
+        """
+        if not self.builds(generator):
+            raise DeviceError(
+                f"{name} runs models of {' and '.join(self.generators)}, not of {generator}",
+                'Use engine="auto"',
+            )
+
     def speed_on(self, kind: str) -> float:
         """The speed on a kind of device; a number is the CPU's, or a GPU's where it has no CPU."""
         if isinstance(self.speed, Mapping):

@@ -44,27 +44,33 @@ class Network(nn.Module):
 
 
 class _Place:
-    """Owns the folder, which goes when the process does."""
+    """Owns the folders, which go when the process does."""
 
 
 _owner = _Place()
 
 
 @cache
-def _saved() -> Path:
+def _saved(generator: str) -> Path:
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-        network = Network()
-    return folders.save(
-        network, kept_folders.temporary_folder(_owner) / NAME, generator=NAME, args={}
-    ).path
+        network = kinds.generators.create(generator)
+    place = kept_folders.temporary_folder(_owner) / "contract-model"
+    return folders.save(network, place, generator=generator, args={}).path
 
 
 @contextlib.contextmanager
-def registered() -> Generator[ModelFolder]:
-    """The network as a model folder that can be loaded for a time."""
+def registered(generator: str = "") -> Generator[ModelFolder]:
+    """A model folder that can be loaded for a time: of the network, or of a generator.
+
+    Args:
+        generator: a registered generator that can be made without arguments.
+    """
+    if generator:
+        yield read_folder(_saved(generator))
+        return
     kinds.generators.register(NAME, Network)
     try:
-        yield read_folder(_saved())
+        yield read_folder(_saved(NAME))
     finally:
         kinds.generators.unregister(NAME)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import torch
 
-from ..common import devices, kept_folders
+from ..common import devices
 from ..common.kept_folders import record_files
 from ..errors import BrokenPluginError, DeviceError
 from ..exporting import engine_facts
 from ..exporting.trial import trial_picture
-from ..models.folder import ModelFolder, read_folder
 from ..networks import folders
 from ..networks.runner import ModuleRunner
 from ..plugins import importing, kinds
@@ -61,25 +58,15 @@ def _runner(name: str) -> Runner:
 @cache
 def _made_once(name: str, _target: object) -> Runner:
     """An export takes seconds, and torch.compile more; a name may be registered again."""
-    with _model(name) as folder:
+    with registered(_generator(name)) as folder:
         runner: Runner = built(
             "engine", Case(name), folder=folder.path, device="auto", precision="auto"
         )
         return runner
 
 
-@contextlib.contextmanager
-def _model(name: str) -> Generator[ModelFolder]:
-    """What an engine is tried with: the suite's network, or one of the first generator it runs."""
-    if own := _generator(name):
-        yield read_folder(_saved(own))
-        return
-    with registered() as folder:
-        yield folder
-
-
 def _generator(name: str) -> str:
-    """The generator that an engine is tried with; "" for the suite's own network."""
+    """The first generator that an engine runs, of those there are; "" if it runs any."""
     try:
         stated = _stated(name)
     except BrokenPluginError:  # states_its_facts says so
@@ -87,26 +74,9 @@ def _generator(name: str) -> str:
     return next((own for own in stated.generators if own in kinds.generators), "")
 
 
-@cache
-def _saved(generator: str) -> Path:
-    """A model of a generator, as that is without arguments."""
-    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
-        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-        network = kinds.generators.create(generator)
-    place = kept_folders.temporary_folder(_owner) / "contract-model"
-    return folders.save(network, place, generator=generator, args={}).path
-
-
-class _Place:
-    """Owns the folders, which go when the process does."""
-
-
-_owner = _Place()
-
-
 def _scale(name: str) -> int:
     """By how much an engine enlarges what it is tried with."""
-    with _model(name) as folder:
+    with registered(_generator(name)) as folder:
         return folder.config.scales[0]
 
 
@@ -116,9 +86,7 @@ def _reference(name: str) -> Runner:
 
 @cache
 def _in_torch(generator: str) -> Runner:
-    if generator:
-        return ModuleRunner(folders.build(read_folder(_saved(generator))))
-    with registered() as folder:
+    with registered(generator) as folder:
         return ModuleRunner(folders.build(folder))
 
 
@@ -183,7 +151,7 @@ def has_what_a_runner_has(case: Case) -> None:
     wanted = inspect.signature(_made_of).parameters
     lacks = [name for name in wanted if name not in parameters]
     assert not lacks, f"{case} takes no {', '.join(lacks)}: {write}"
-    with _model(case.name) as folder:
+    with registered(_generator(case.name)) as folder:
         before, torchs = record_files(folder.path), _of_torch()
         runner = _runner(case.name)
         mend = "keep what you make elsewhere: it may be installed, and read-only"
@@ -208,7 +176,7 @@ def refuses_what_it_does_not_state(case: Case) -> None:
         if stated.can(device, precision):
             continue
         mend = "raise a srzoo.errors.DeviceError"
-        with _model(case.name) as folder:
+        with registered(_generator(case.name)) as folder:
             try:
                 kinds.engines.build(
                     case.name, folder=folder.path, device=device, precision=precision

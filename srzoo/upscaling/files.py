@@ -35,6 +35,7 @@ def targets(
     place = Path(output)
     if not (several or place.is_dir()):
         images.format_of(place)
+        _keep(Path(pictures[0]), place)
         return [place]
     if place.is_file():
         raise PictureError(f"{place} is a file, and there are several pictures", "Name a folder")
@@ -44,10 +45,15 @@ def targets(
             raise PictureError(
                 f"two pictures would be written to {target}", "Give them outputs of their own"
             )
-        if target.exists() and target.samefile(picture):
-            raise PictureError(f"{target} would be replaced by its result", "Name another folder")
+        _keep(picture, target)
     place.mkdir(parents=True, exist_ok=True)
     return list(found)
+
+
+def _keep(picture: Path, target: Path) -> None:
+    """Refuse a result over its own picture."""
+    if target.exists() and picture.exists() and target.samefile(picture):
+        raise PictureError(f"{target} would be replaced by its result", "Give it another name")
 
 
 def _named(picture: Path, folder: Path) -> Path:

@@ -120,6 +120,7 @@ def _runner(
     """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
     build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
+        engine_facts.find(engine).need_generator(engine, folder.config.generator)
         runner = build(engine)
         if kinds.engines.find(engine).dist != OWN_DIST:
             runner = Fenced(runner)
@@ -127,10 +128,11 @@ def _runner(
                 runner.tried(folder.config.scales[0])
         return runner, engine
     except (UnfinishedError, DeviceError, PluginError) as error:
-        if explicit or engine == ENGINE or engine_facts.missing(ENGINE):
+        instead = None if explicit else engines.instead_of(engine, folder, device, precision)
+        if instead is None:
             raise
         warnings.warn(f"{engine} is not used: {error.what}", FallbackWarning, stacklevel=3)
-        again = ENGINE
+        again, device = instead
     except ModelError:
         again = engines.choose(folder, device=device, precision=precision).name
         if explicit or again == engine:

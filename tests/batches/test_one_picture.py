@@ -172,7 +172,7 @@ def test_bombs_are_refused_by_a_limit_that_can_be_raised(tmp_path):
     refused = maker(options=Options(max_pixels=1199)).make(
         job(tmp_path / "a.png", tmp_path / "b.png")
     )
-    assert "--max-pixels" in str(refused.problem)
+    assert "Give max_pixels=1200" in str(refused.problem)
     fine = maker(options=Options(max_pixels=1200)).make(job(tmp_path / "a.png", tmp_path / "b.png"))
     assert fine.problem is None
 

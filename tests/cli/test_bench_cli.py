@@ -9,7 +9,7 @@ import pytest
 
 import srzoo
 from srzoo.benching import bench as benching
-from srzoo.exporting import convert, exports
+from srzoo.exporting import convert, engine_facts, exports
 from srzoo.models.folder import read_folder
 from srzoo.networks import folders
 from srzoo.plugins import kinds
@@ -133,7 +133,8 @@ def test_engines_that_are_not_installed_are_named(srzoo_cli, model, counted, mon
     result = srzoo_cli("bench", model, *SMALL, "--json")
     assert result.code == 0, result.err
     found = json.loads(result.out)
-    others = {name for name in kinds.engines.names() if not name.startswith("torch")}
+    stated = {name: engine_facts.find(name) for name in kinds.engines.names()}
+    others = {name for name, its in stated.items() if its.export_format}
     assert {row["engine"] for row in found["rows"]}.isdisjoint(others)
     left = {gone["engine"]: gone["why"] for gone in found["left_out"]}
     assert set(left) == others
@@ -174,7 +175,7 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
     ],
 )
 def test_refusals_come_before_the_work(srzoo_cli, model, counted, monkeypatch, arguments, message):
-    monkeypatch.setattr(benching.convert, "make_kept", lambda *_: pytest.fail("an export was made"))
+    monkeypatch.setattr(benching.making, "make_kept", lambda *_: pytest.fail("an export was made"))
     result = srzoo_cli("bench", model, *arguments)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
@@ -196,3 +197,11 @@ def test_what_a_process_says_and_that_it_dies_are_errors(model):
         benching.run_measurement(
             benching.MeasurementTask("nothing", "torch", str(model), 2, (16, 16))
         )
+
+
+def test_all_engines_are_those_that_run_the_model(srzoo_cli, model, counted):
+    assert srzoo_cli("bench", model, *SMALL).code == 0
+    assert "numpy" not in {task.name for task in counted}
+    refused = srzoo_cli("bench", model, *SMALL, "--engines", "numpy")
+    assert refused.code == 2
+    assert "numpy runs models of bicubic, not of edsr" in refused.err

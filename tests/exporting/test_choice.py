@@ -12,7 +12,7 @@ from helpers import drawn
 from srzoo.common import devices
 from srzoo.engines import ModuleRunner
 from srzoo.errors import FallbackWarning, ModelError
-from srzoo.exporting import convert, engine, exports
+from srzoo.exporting import convert, engine, engine_facts, exports
 from srzoo.exporting.exports import ExportRecord
 from srzoo.plugins import kinds
 from srzoo.upscaling import loading
@@ -137,3 +137,17 @@ def test_a_broken_engine_of_others_is_passed_over(model, cache, pair, monkeypatc
     monkeypatch.setattr(kinds.engines, "get", broken)
     with pytest.warns(PluginWarning, match="engine pair cannot be imported"):
         assert engine.choose(model).name == "mnn"
+
+
+def test_where_torch_is_missing_the_next_fastest_takes_the_place(model, pair, monkeypatch, cache):
+    kept(model, "pair")
+    monkeypatch.setattr(engine_facts, "missing", lambda name: "torch" in name and "pip install it")
+    first = engine.choose(model).name
+    assert first == "pair"
+    name, device = engine.instead_of(first, model, "auto", "auto")
+    assert name not in ("torch", first)
+    assert device == "cpu"
+    assert engine.instead_of(first, model, "cuda", "auto") is None  # a card was asked for
+    monkeypatch.undo()
+    assert engine.instead_of(first, model, "cuda", "auto") == ("torch", "cuda")
+    assert engine.instead_of("torch", model, "auto", "auto") is None

@@ -274,7 +274,7 @@ def test_to_another_device_is_another_upscaler(monkeypatch):
     other = model.to("auto")
     assert other is not model
     assert (other.tile, other.size, other.engine) == (32, model.size, "torch")
-    with pytest.raises(DeviceError, match="no device"):
+    with pytest.raises(DeviceError, match="no gpu device"):
         model.to("gpu")
     with pytest.raises(DeviceError, match="cuda:7"):
         model.to("cuda:7")
@@ -360,6 +360,7 @@ def test_no_result_takes_the_place_of_a_picture(tmp_path, photo):
     for picture, output, message in (
         ([photo], photo.parent, "would be replaced"),
         (photo, photo.parent, "would be replaced"),
+        (photo, photo, "would be replaced"),
         ([photo, other / photo.name], tmp_path / "out", "two pictures"),
         ([photo], photo, "is a file"),
         ([photo, drawn()], tmp_path / "out", "only a picture file"),

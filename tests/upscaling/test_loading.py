@@ -13,7 +13,7 @@ import torch
 from helpers import Sharpen, drawn
 
 import srzoo
-from srzoo.errors import ModelError, PluginError, WeightsError
+from srzoo.errors import DeviceError, FallbackWarning, ModelError, PluginError, WeightsError
 from srzoo.exporting.lazy import LazyRunner
 from srzoo.networks import folders
 from srzoo.upscaling import loading
@@ -99,3 +99,14 @@ def test_a_relative_folder_is_pickled_as_an_absolute_one(model, tmp_path, monkey
     np.save(tmp_path / "picture", PICTURE)
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "elsewhere", check=True)
     assert np.array_equal(np.load(tmp_path / "elsewhere/result.npy"), made.array(PICTURE))
+
+
+def test_an_engine_for_some_generators_takes_no_others(monkeypatch):
+    with pytest.raises(DeviceError, match="numpy runs models of bicubic, not of edsr"):
+        srzoo.load("edsr-x4", engine="numpy")
+    with pytest.raises(DeviceError, match="not of edsr"):
+        srzoo.load("edsr-x4", engine="numpy", lazy=True)
+    assert srzoo.load("bicubic-x4", engine="numpy").engine == "numpy"
+    monkeypatch.setenv("SRZOO_ENGINE", "numpy")  # for all models: those that it cannot go on
+    with pytest.warns(FallbackWarning, match="numpy is not used"):
+        assert srzoo.load("edsr-x4").engine != "numpy"
