@@ -87,7 +87,10 @@ def test_strips_do_what_the_whole_cannot():
     upscaler = Upscaler(Sharpen(), (3,), "a")
     picture = Picture(np.zeros((4000, 3000), np.uint8))
     upscaler.memory = psutil.Process().memory_info().rss + SLACK + 90_000_000
+    needs = PictureNeeds(Sizing(scale=3).route(picture.size, (3,)), 1, 1)
     with pytest.raises(MemoryBudgetError, match="NAME.tif"):
+        upscaler.plans(needs)
+    with pytest.raises(MemoryBudgetError, match="Give memory=[^,]*$"):  # no file to name
         upscaler.upscale(picture)
     assert next(upscaler.strips(picture)).shape == (64, 9000)
 
