@@ -55,7 +55,8 @@ class ExportRunner:
         export_format: a registered export format.
         speed: 0 where nobody has measured it; see docs/performance.md.
         model: there is no ``nn.Module``.
-        device, precision: what was asked for; "auto" is the first precision that it states.
+        device: what was asked for; where it states one alone, "auto" is that.
+        precision: what was asked for; "auto" is the first that it states.
 
     Args:
         folder: the model's.
@@ -78,7 +79,8 @@ class ExportRunner:
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         engine_facts.of_class(type(self), "this engine").need("this engine", device, precision)
-        self.device = device
+        (only, *more) = self.devices
+        self.device = only if device == "auto" and not more else device
         self.precision = self.precisions[0] if precision == "auto" else precision
         self._folder = read_folder(folder)
         self._aside: Path | None = None

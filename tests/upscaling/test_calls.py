@@ -15,6 +15,7 @@ from PIL import Image
 
 import srzoo
 from srzoo.errors import DeviceError, ModelError, PictureError, SrzooError
+from srzoo.exporting import engine_facts
 from srzoo.upscaling.upscaler import Upscaler
 
 SHARPEN = Upscaler(Sharpen(), (2,), "a")
@@ -382,3 +383,12 @@ def test_one_line_takes_all_settings(photo):
     assert told[-1] == (6, 6)
     with pytest.raises(PictureError, match="max_pixels"):
         srzoo.upscale(photo, "bicubic-x2", max_pixels=100)
+
+
+@pytest.mark.parametrize("engine", ["mnn", "ncnn", "onnxruntime", "openvino"])
+def test_engines_of_one_device_say_which(engine):
+    if engine_facts.missing(engine):
+        pytest.skip(f"{engine} is not installed")
+    model = srzoo.load("edsr-x4", engine=engine)
+    assert repr(model) == f"<Upscaler edsr-x4 x4, {engine} cpu>"
+    assert model.to("cpu") is model
