@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..common import arguments
 from ..errors import HubError, ModelError
 from ..models import hub
 from ..models.readme import README
@@ -55,6 +56,9 @@ class Network:
         from ..building.networks import network
 
         ref = pretrained_model_name_or_path
+        arguments.check_path("pretrained_model_name_or_path", ref)
+        if revision is not None:
+            arguments.check_type("revision", revision, (str,))
         if revision is not None:
             ref = f"{ref}@{revision}"
             if hub.parse(ref) is None:
@@ -119,6 +123,8 @@ class Network:
         """
         from . import publishing
 
+        arguments.check_type("repo_id", repo_id, (str,))
+        arguments.check_path("card", card)
         ref = hub.parse(repo_id)
         if ref is None or ref.revision:
             raise HubError(f"{repo_id!r} is no name for a repo", "Write it like org/name")
