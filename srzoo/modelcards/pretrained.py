@@ -74,7 +74,7 @@ class Network:
         return found
 
     def save_pretrained(
-        self,
+        self: Network | Generator,
         save_directory: str | Path,
         *,
         summary: str = "",
@@ -91,7 +91,7 @@ class Network:
         )  # fmt: skip
 
     def push_to_hub(
-        self,
+        self: Network | Generator,
         repo_id: str,
         *,
         card: str | Path,
