@@ -51,9 +51,10 @@ class Network:
 
         Raises:
             ModelError: there is no such model, or it is of another class than this.
+            NotInstalledError: torch is missing.
             HubError: the Hub has no such model, or cannot be asked.
         """
-        from ..building.networks import network
+        from .. import network  # without torch it says what to install
 
         ref = pretrained_model_name_or_path
         arguments.check_path("pretrained_model_name_or_path", ref)
@@ -83,7 +84,7 @@ class Network:
         overwrite: bool = False,
     ) -> Path:
         """Write a model folder: :func:`srzoo.save`, which says what it raises."""
-        from ..exporting.saving import save
+        from .. import save
 
         return save(
             cast("Generator", self), save_directory, summary=summary, purpose=purpose, dtype=dtype,
