@@ -123,3 +123,18 @@ def test_in_python(home):
     )
     done = run(home, "-c", code)
     assert INSTALL in done.stdout, done.stderr
+
+
+def test_networks_in_python_are_told_what_they_need(home):
+    calls = (
+        "srzoo.network('edsr-x4')",
+        "srzoo.Network.from_pretrained('edsr-x4')",
+        "srzoo.save(None, 'm')",
+        "srzoo.Network.save_pretrained(None, 'm')",
+    )
+    code = "import srzoo\n" + "".join(
+        f"try:\n    {call}\nexcept srzoo.errors.NotInstalledError as error:\n    print(error)\n"
+        for call in calls
+    )
+    done = run(home, "-c", code)
+    assert done.stdout.count(INSTALL) == len(calls), done.stderr

@@ -28,6 +28,7 @@ OTHERS = {
     ("cli/model.py", "folder"): "a key of what is printed",
     ("exporting/code.py", "torch"): "the library",
     ("exporting/exports.py", "torch"): "the library",
+    ("exporting/saving.py", "folder"): "an argument",
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
@@ -152,3 +153,26 @@ def test_defaults_are_there():
     assert defaults.GAME in kinds.tasks
     assert all(name in srzoo.metrics for name in defaults.METRICS)
     assert defaults.MODEL in locate.list_models()
+
+
+NO_LIBRARY = ("srzoo/cli/", "srzoo/batches/", "srzoo/authoring/", "srzoo/benching/",
+              "srzoo/testing/", "srzoo/modelcards/cardtext.py", "plugins/div2k/_")  # fmt: skip
+"""What commands alone use."""
+SET = "srzoo/recipes/c"
+"""Changes of a recipe, and checks of it, which are written as ``--set`` takes them."""
+COMMANDS = {"--upgrade", "--write-card", "--overwrite", "--debug"}
+"""Of whole commands, pip's and srzoo's, which are typed elsewhere."""
+
+
+def test_errors_of_the_library_name_settings_and_no_options():
+    """A user of Python has no ``--engine``; the command tells ``engine=`` as its option."""
+    for path in [*(ROOT / "srzoo").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]:
+        if path.relative_to(ROOT).as_posix().startswith((*NO_LIBRARY, SET)):
+            continue
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith("Error"):
+                continue
+            for text in ast.walk(call):
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    option = re.search(r"(?<![\w-])--[a-z][\w-]*", text.value)
+                    assert option is None or option[0] in COMMANDS, (path, text.lineno, option[0])

@@ -112,7 +112,7 @@ class _Session:
             extractor.input("in0", picture)
             code, made = extractor.extract("out0")
             if code:
-                raise ModelError(f"ncnn failed with code {code}", "Use --engine torch")
+                raise ModelError(f"ncnn failed with code {code}", 'Use engine="torch"')
             y = np.array(made)[None]
             del made
         for pool in self._pools:

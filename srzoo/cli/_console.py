@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PYTHONS = warnings.formatwarning
 _OPTIONS = {
+    "data": "--data",
     "device": "--device",
     "engine": "--engine",
     "force_damaged": "--force-damaged",
@@ -35,7 +36,9 @@ _OPTIONS = {
     "output": "-o",
     "page": "--page",
     "precision": "--precision",
+    "resume": "--resume",
     "tile": "--tile",
+    "with_exports": "--with-exports",
 }
 """The option of each setting that errors of the library speak of."""
 _UNQUOTED = str.maketrans("", "", '"[]')

@@ -69,7 +69,10 @@ def parse_name(device: object) -> str:
     match = _NAME.fullmatch(name)
     if match is None or match[1] not in KINDS:
         kind = name.partition(":")[0]
-        raise DeviceError(f"{name!r} is no device", f"{did_you_mean(kind, KINDS)} A card: cuda:1")
+        given = device if isinstance(device, str | None) else str(device)
+        raise DeviceError(
+            f"{given!r} is no device", f"{did_you_mean(kind, KINDS).rstrip('.')}; a card: cuda:1"
+        )
     kind, index = match[1], match[2]
     if index is None or kind in INDEXED:
         return kind if index is None else f"{kind}:{int(index)}"

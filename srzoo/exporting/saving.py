@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from ..common import kept_folders
+from ..common import arguments, kept_folders
 from ..contracts import Generator
 from ..errors import ModelError, WeightsError
 from ..models.folder import CONFIG, ModelFolder, Purpose, read_folder
@@ -63,12 +63,20 @@ def save(
         PluginError: the generator is not installed, or takes other arguments.
         DeviceError: ``exports`` need a package that is missing.
     """
+    arguments.check_path("folder", folder)
+    arguments.check_type("summary", summary, (str,))
+    if generator is not None:
+        arguments.check_type("generator", generator, (str,))
+    if args is not None:
+        arguments.check_type("args", args, (Mapping,))
+        for key in args:
+            arguments.check_type("a name in args", key, (str,))
     path = Path(folder).absolute()
     use = _use(module, generator, args)
     if purpose is not None and purpose not in get_args(Purpose):
         raise ModelError(f"purpose is {purpose!r}", f"It is {' or '.join(get_args(Purpose))}")
     dtype = _dtype(dtype)
-    kept = _kept(path, overwrite)
+    kept = _kept_of(path, overwrite)
     _check_fit(module, use)
     _check_finite(module, dtype)
     if exports:
@@ -85,9 +93,7 @@ def save(
                 shutil.copy2(file, new.path / file.name)
             kept_folders.move_into_place(new.path, path)
     except OSError as error:
-        raise ModelError(
-            f"cannot write {path}: {error.strerror or error}", "Choose another folder"
-        ) from error
+        raise _unwritable(path, error) from error
     return Path(folder)
 
 
@@ -117,6 +123,17 @@ def _dtype(dtype: object) -> DType:
         if name == known:
             return known
     raise ModelError(f"dtype is {dtype!r}", f"It is {', '.join(get_args(DType))}")
+
+
+def _kept_of(path: Path, overwrite: bool) -> list[Path]:
+    try:
+        return _kept(path, overwrite)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"cannot write {path}: {error.strerror or error}", "Choose another folder")
 
 
 def _kept(path: Path, overwrite: bool) -> list[Path]:
@@ -177,6 +194,10 @@ def _check_fit(module: Generator, use: Use) -> None:
 
 def _check_finite(module: Generator, dtype: DType) -> None:
     for name, tensor in module.state_dict().items():
+        if tensor.is_meta:
+            raise WeightsError(
+                f"{name!r} is on meta, and holds no values", "Load its weights first"
+            )
         if not tensor.is_floating_point():
             continue
         if not torch.isfinite(tensor).all():

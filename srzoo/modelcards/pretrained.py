@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..common import arguments
 from ..errors import HubError, ModelError
 from ..models import hub
 from ..models.readme import README
@@ -50,11 +51,15 @@ class Network:
 
         Raises:
             ModelError: there is no such model, or it is of another class than this.
+            NotInstalledError: torch is missing.
             HubError: the Hub has no such model, or cannot be asked.
         """
-        from ..building.networks import network
+        from .. import network  # without torch it says what to install
 
         ref = pretrained_model_name_or_path
+        arguments.check_path("pretrained_model_name_or_path", ref)
+        if revision is not None:
+            arguments.check_type("revision", revision, (str,))
         if revision is not None:
             ref = f"{ref}@{revision}"
             if hub.parse(ref) is None:
@@ -70,7 +75,7 @@ class Network:
         return found
 
     def save_pretrained(
-        self,
+        self: Network | Generator,
         save_directory: str | Path,
         *,
         summary: str = "",
@@ -79,7 +84,7 @@ class Network:
         overwrite: bool = False,
     ) -> Path:
         """Write a model folder: :func:`srzoo.save`, which says what it raises."""
-        from ..exporting.saving import save
+        from .. import save
 
         return save(
             cast("Generator", self), save_directory, summary=summary, purpose=purpose, dtype=dtype,
@@ -87,7 +92,7 @@ class Network:
         )  # fmt: skip
 
     def push_to_hub(
-        self,
+        self: Network | Generator,
         repo_id: str,
         *,
         card: str | Path,
@@ -119,6 +124,8 @@ class Network:
         """
         from . import publishing
 
+        arguments.check_type("repo_id", repo_id, (str,))
+        arguments.check_path("card", card)
         ref = hub.parse(repo_id)
         if ref is None or ref.revision:
             raise HubError(f"{repo_id!r} is no name for a repo", "Write it like org/name")

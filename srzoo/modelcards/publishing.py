@@ -131,7 +131,7 @@ def _damaged_exports(folder: ModelFolder) -> list[str]:
         try:
             carried.check_file(folder, one)
         except ModelError as error:
-            wrong.append(f"{error.what}: srzoo push --with-exports makes it anew")
+            wrong.append(f"{error.what}: with_exports=True makes it anew")
     return wrong
 
 
@@ -208,7 +208,7 @@ def _send(
         )
     tags = {each.name: each.target_commit for each in api.list_repo_refs(ref.repo).tags}
     if tag in tags and tags[tag] != before.sha:
-        raise HubError(f"{ref.repo} has a tag {tag} already", "Choose another --tag")
+        raise HubError(f"{ref.repo} has a tag {tag} already", "Choose another tag")
     if _has_all_files(api, ref, stage):
         commit = before.sha
     else:
@@ -217,7 +217,7 @@ def _send(
     if tag in tags and tags[tag] != commit:
         raise HubError(
             f"{ref.repo} is pushed, and its tag {tag} stays on the commit before",
-            "Give the same command with another --tag",
+            "Push again with another tag",
         )
     if tag and tag not in tags:
         api.create_tag(ref.repo, tag=tag, revision=commit)

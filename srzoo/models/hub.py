@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..common import files, kept_folders
+from ..common import arguments, files, kept_folders
 from ..errors import HubError
 from .folder import COMMIT, CONFIG, RECIPE, ModelFolder, local_parts, read_folder
 from .readme import README
@@ -101,11 +101,14 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
         HubError: no such model or revision, no access, no network, or damaged on the way.
         ModelError: it is no srzoo model, or made for a newer srzoo.
     """
+    arguments.check_type("model", ref, (str,))
     found = parse(ref)
     if found is None:
         raise HubError(
             f"{ref!r} names no model on the Hub", "Write it like org/name or org/name@v1"
         )
+    if to is not None:
+        arguments.check_path("to", to)
     if to is not None and Path(to).exists():
         raise HubError(f"{to} exists", "Choose another folder")
     with translate_errors(found):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..common import arguments
 from ..errors import BrokenPluginError, HubError, ModelError, PluginConflictError, did_you_mean
 from ..plugins import kinds, known, packages
 from ..plugins.plugin import LOCAL_DIST, OWN_DIST, Plugin
@@ -100,6 +101,7 @@ def list_models(pattern: str = "*") -> list[str]:
     >>> list_models("bicubic*")
     ['bicubic-x2', 'bicubic-x3', 'bicubic-x4']
     """
+    arguments.check_type("pattern", pattern, (str,))
     return sorted(name for name in released() if fnmatchcase(name, pattern))
 
 
@@ -114,6 +116,7 @@ def find(ref: str | Path) -> ModelFolder:
         ModelError: nothing is called that, or the folder is wrong.
         HubError: the Hub has no such model, or cannot be asked.
     """
+    arguments.check_path("model", ref)
     path = Path(ref)
     if isinstance(ref, str) and ref.startswith(hub.HUB_PREFIX):
         return read_folder(hub.pull(ref))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..common import arguments
 from ..errors import SrzooError
 from ..plugins import importing
 from . import locate, readme
@@ -71,6 +72,7 @@ def models(pattern: str = "*") -> list[ModelRecord]:
     Returns:
         One record a model. One whose folder is broken is left out, with a PluginWarning.
     """
+    arguments.check_type("pattern", pattern, (str,))
     whole = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
     found: list[ModelRecord] = []
     for name, path in sorted(locate.released().items()):

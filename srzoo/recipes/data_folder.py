@@ -38,7 +38,7 @@ def fill_in_data_folder(use: Use, root: Path | None) -> Use:
         if place is None:
             raise SrzooError(
                 f"{who} wants files from {value}, and nothing says where that is",
-                f"Give --data DIR, or set {DATA_VARIABLE}",
+                f'Give data="DIR", or set {DATA_VARIABLE}',
             )
         return value.replace("{data}", place)
 

@@ -41,7 +41,7 @@ def check_kept(recipe: Recipe, run: Path, stage: int) -> None:
                 f"{folder_of(run, before)} is missing: the weights at the end of stage"
                 f" {recipe.stages[before].name!r}, which average_stages ="
                 f" {recipe.average_stages} asks for",
-                "Go on in the folder of the run that made them, or with --set average_stages=1",
+                "Go on in the folder of the run that made them, or set average_stages=1",
             )
 
 

@@ -270,7 +270,7 @@ def read_progress(checkpoint: Path) -> RunState:
 def _no_resuming(checkpoint: Path, error: Exception) -> SrzooError:
     return SrzooError(
         f"cannot resume from {checkpoint}: {error}",
-        "Remove it to resume from the one before, or give --resume never",
+        'Remove it to resume from the one before, or give resume="never"',
     )
 
 

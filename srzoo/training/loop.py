@@ -220,7 +220,7 @@ def _last_intact(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
         if all(bool(tensor.isfinite().all()) for tensor in parts.generator.state_dict().values()):
             return there, progress
     raise SrzooError(
-        f"no checkpoint in {out} has weights that are finite", "Start again in another --out"
+        f"no checkpoint in {out} has weights that are finite", "Start again in another folder"
     )
 
 

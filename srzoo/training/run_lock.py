@@ -50,7 +50,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
         OSError: it cannot be written.
     """
     if out.exists() and not out.is_dir():
-        raise SrzooError(f"{out} is a file, and a run needs a folder", "Choose another --out")
+        raise SrzooError(f"{out} is a file, and a run needs a folder", "Choose another name")
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -123,4 +123,4 @@ def _is_at(handle: int, path: Path) -> bool:
 
 def _in_use(out: Path, mark: Mark | None) -> SrzooError:
     who = f"process {mark.process} on {mark.host}, since {mark.since}" if mark else "another run"
-    return SrzooError(f"{out} is in use by {who}", "Wait for it, stop it, or choose another --out")
+    return SrzooError(f"{out} is in use by {who}", "Wait for it, stop it, or choose another folder")

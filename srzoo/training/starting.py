@@ -106,7 +106,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
         if there := checkpoint.list_checkpoints(out):
             raise SrzooError(
                 f"{out} holds a run already, at step {int(there[-1].name)}",
-                "Choose another --out, or leave --resume out to go on with it",
+                'Choose another folder, or give resume="auto" to go on with it',
             )
         return Start()
     chosen = resume != "auto"
@@ -123,7 +123,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
         raise SrzooError(
             f"{there} was made in stage {progress.stage + 1}, and the recipe has"
             f" {len(recipe.each())}",
-            "Choose another --out, or the recipe that made it",
+            "Choose another folder, or the recipe that made it",
         )
     before = _recipe_of(there) if chosen else recipes.read(there / RECIPE)
     changes = list(differences(before, recipe)) if before else []
@@ -131,7 +131,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     if refused and not chosen:
         raise SrzooError(
             f"the run in {out} was made with another recipe: {_list_changes(refused)}",
-            f"Choose another --out, or give --resume {there} to go on all the same",
+            f'Choose another folder, or give resume="{there}" to go on all the same',
         )
     _check_steps(recipe, progress)
     return Start(
@@ -179,7 +179,7 @@ def _check_steps(recipe: Recipe, progress: RunState) -> None:
         of = f" of stage {recipe.stages[progress.stage].name!r}" if recipe.stages else ""
         raise SrzooError(
             f"train.steps{of} is {steps}, and {done} are done",
-            f"Set train.steps to {done} or more, or --resume an earlier checkpoint",
+            f"Set train.steps to {done} or more, or resume an earlier checkpoint",
         )
 
 

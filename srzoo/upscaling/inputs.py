@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from .. import images
+from ..common import arguments
 from ..errors import PictureError, SrzooError
 from ..images import Picture, ReadRequest
 from .tiles import DEEPEST
@@ -47,6 +48,7 @@ def take(picture: object) -> Given:
         PictureError: it is of another type, or its shape, dtype or range is wrong.
     """
     if is_file(picture):
+        arguments.check_path("the picture", picture)
         found = read(picture, images.ReadRequest())
         return Given([found], lambda made: images.to_pil(made[0]))
     if isinstance(picture, Image.Image):
@@ -85,6 +87,7 @@ def pixels_of(picture: object, request: ReadRequest) -> int:
         PictureError: it is no picture.
     """
     if is_file(picture):
+        arguments.check_path("the picture", picture)
         width, height = images.read_header(Path(picture), request).size
         return width * height
     if isinstance(picture, list | tuple):
@@ -196,6 +199,11 @@ def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
         )
 
 
+def _floats(torch: Any) -> tuple[Any, ...]:
+    """Types that torch computes with; it only stores those of 8 bits and less."""
+    return (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
 def _tensor(tensor: Tensor) -> Given:
     torch = sys.modules["torch"]
     shape, dtype = tuple(tensor.shape), tensor.dtype
@@ -208,7 +216,10 @@ def _tensor(tensor: Tensor) -> Given:
         raise PictureError(f"the tensor has the shape {shape}", fix)
     whole = dtype in (torch.uint8, torch.uint16)
     tensor = tensor.detach()
-    _check_values(tensor, "tensor", whole, dtype.is_floating_point)
+    if tensor.layout != torch.strided or tensor.is_meta:
+        kind = "on meta" if tensor.is_meta else "sparse"
+        raise PictureError(f"the tensor is {kind}", "Give a dense one that holds its values")
+    _check_values(tensor, "tensor", whole, dtype in _floats(torch))
     exchange = dtype if whole else torch.float32
     if tensor.ndim > 2:
         tensor = tensor.movedim(at, -1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from .. import images
-from ..common import devices
+from ..common import arguments, devices
 from ..defaults import ENGINE, MODEL
 from ..errors import DeviceError, FallbackWarning, ModelError, PluginError
 from ..exporting import engine as engines
@@ -88,8 +88,8 @@ def load(
         DeviceError: there is no such device or precision, or the engine does not run there.
         SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is none of these.
     """
-    settings.check_type("model", model, (str, Path, ModelFolder))
-    settings.check_type("engine", engine, (str, engines.Choice))
+    arguments.check_type("model", model, (str, Path, ModelFolder))
+    arguments.check_type("engine", engine, (str, engines.Choice))
     on = devices.parse_name(device)
     settings.check_precision(precision)
     settings.check_tile(tile)
@@ -261,6 +261,9 @@ def upscale(
     """
     settings.check_asked(scale, size)
     settings.check_progress(progress)
+    settings.check_reading(max_pixels, page)
+    if output is not None:
+        arguments.check_path("output", output)
     request = images.ReadRequest(max_pixels, page, force_damaged)
     several = isinstance(picture, list | tuple)
     given = list(cast("Sequence[Any]", picture)) if several else [picture]

@@ -104,14 +104,15 @@ def check_asked(scale: object, size: object) -> Sizing | None:
     return check_size(size)
 
 
+def check_reading(max_pixels: object, page: object) -> None:
+    """Raises PictureError where a file's limit or its page is no whole number."""
+    if (found := amounts.whole(max_pixels)) is None or found < 1:
+        raise PictureError(f"max_pixels is {max_pixels!r}", "It is a whole number from 1")
+    if page is not None and ((number := amounts.whole(page)) is None or number < 1):
+        raise PictureError(f"page is {page!r}", "It is a whole number from 1")
+
+
 def check_progress(progress: object) -> None:
     """Raises SrzooError where there is something, and it cannot be called."""
     if progress is not None and not callable(progress):
         raise SrzooError(f"progress is {progress!r}", "Give a function of (done, total)")
-
-
-def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
-    """Raises SrzooError where a setting is of none of some types."""
-    if not isinstance(value, types):
-        names = " or ".join("a text" if each is str else each.__name__ for each in types)
-        raise SrzooError(f"{name} is {value!r}", f"Give {names}")

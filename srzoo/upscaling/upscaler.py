@@ -205,6 +205,10 @@ class Upscaler(PictureUpscaler):
             it fits into memory. Its pictures come to what they do one by one: to the last bit in
             float32 on a CPU, else to within a level of 255.
 
+            What comes out is not to the last bit what the network gives: a picture is continued
+            beyond its border by its mirror image, and values stay near the range of the pixels
+            around them. ``model`` and ``srzoo.network`` do neither.
+
         Raises:
             PictureError: a type, shape, dtype or range that is none of these, or a file that cannot
                 be read; of a list it says which item.

@@ -225,5 +225,5 @@ def test_an_out_that_is_a_file_is_one_line(srzoo_cli, files):
     result = srzoo_cli("train", "mine.toml", "--data", "pictures", "-o", "mine.toml")
     assert result.code == 2
     assert result.err.strip() == (
-        "srzoo: mine.toml is a file, and a run needs a folder. Choose another --out."
+        "srzoo: mine.toml is a file, and a run needs a folder. Choose another name."
     )

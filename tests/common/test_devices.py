@@ -92,3 +92,9 @@ def test_torchs_devices(monkeypatch):
 def test_a_torch_device_loads():
     model = srzoo.load("bicubic-x2", device=torch.device("cpu"))
     assert next(iter(model.model.buffers())).device.type == "cpu"
+
+
+def test_what_was_given_is_told_as_it_was():
+    for given in (None, "Cuda:X"):
+        with pytest.raises(DeviceError, match=f"^{given!r} is no device"):
+            devices.parse_name(given)

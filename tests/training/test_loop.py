@@ -380,7 +380,7 @@ def test_folding_needs_a_linear_tail(tiny):
 def test_data_placeholder(tiny, monkeypatch):
     monkeypatch.delenv("SRZOO_DATA", raising=False)
     loaded = recipe.load(tiny(), ['data.train={name="folder", path="{data}/train"}'])
-    with pytest.raises(SrzooError, match="Give --data DIR"):
+    with pytest.raises(SrzooError, match='Give data="DIR"'):
         training.assemble(loaded)
 
 

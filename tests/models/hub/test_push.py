@@ -111,7 +111,7 @@ def test_an_export_that_was_changed_or_has_gone_is_not_published(folder):
         (folder / "onnx/model.onnx").write_bytes(b"other")
         if how == "cannot be read":
             (folder / "onnx/model.onnx").unlink()
-        with pytest.raises(HubError, match=f"model.onnx {how}.*--with-exports"):
+        with pytest.raises(HubError, match=f"model.onnx {how}.*with_exports=True"):
             publishing.push(folder, "tester/edsr", check=False, dry_run=True)
 
 

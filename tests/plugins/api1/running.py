@@ -15,7 +15,7 @@ class Engine:
 
     def __init__(self, *, folder, device="auto", precision="auto"):
         if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-            raise DeviceError(f"no {device} in {precision}", "Use --engine torch")
+            raise DeviceError(f"no {device} in {precision}", 'Use engine="torch"')
 
     def __call__(self, x, scale):
         """Enlarges."""

@@ -1,0 +1,22 @@
+"""Arguments of public functions, checked at the door by their types."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import SrzooError
+
+
+def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
+    """Raises SrzooError where an argument is of none of some types."""
+    if not isinstance(value, types):
+        names = " or ".join("a text" if each is str else each.__name__ for each in types)
+        raise SrzooError(f"{name} is {value!r}", f"Give {names}")
+
+
+def check_path(name: str, value: object) -> None:
+    """Raises SrzooError where an argument can be no path: of another type, bytes, or with a NUL."""
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value  # pyright: ignore
+    if not isinstance(path, str) or "\0" in path:
+        raise SrzooError(f"{name} is {value!r}", f"Give a text or {Path.__name__}")
