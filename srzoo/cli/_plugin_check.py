@@ -32,10 +32,12 @@ def check(
     A NAME is a plugin, KIND:NAME, or a package; without one, all that are not srzoo's own. What is
     wrong is told with the line in its author's file.
     """
-    from ..plugins import kinds
+    from ..plugins import importing, kinds
     from ..testing import apart
 
     chosen = _chosen(names, kind, all_)
+    if chosen:
+        importing.need("torch", "what tries plugins", "torch")
     outcomes: list[Outcome] = []
     misnamed = [] if names else [p for r in kinds.KINDS.values() for p in r.misnamed()]
     for problem in misnamed:

@@ -62,12 +62,12 @@ def export(
 
     folder = locate.find(one_of(model, model_))
     factor = scales.choose(folder.name, folder.config.scales, scale)
+    exports.require_making(folder.name)
     export_format = exports.require_format(to)
     several = f"-x{factor}" if len(folder.config.scales) > 1 else ""
     path = output or Path(f"{folder.name}{several}{export_format.suffix}")
     files = _files(path, to, export_format, overwrite)
 
-    exports.require_making(folder.name)
     from ..exporting import convert
 
     try:

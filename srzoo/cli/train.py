@@ -50,8 +50,10 @@ def train(
     srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
     """
     from ..models import hub
+    from ..plugins import importing
     from ..recipes import recipe as recipes
 
+    importing.need("torch", "training", "train")
     ctx.with_resource(hub.same_commits())
     found = recipes.find(recipe)
     loaded = recipes.load(found, overrides)

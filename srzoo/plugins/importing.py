@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from importlib import util
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
@@ -79,6 +80,24 @@ def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledE
     return NotInstalledError(
         f"{who} needs {name}, which is not installed", f"Install it: {command}"
     )
+
+
+def need(module: str, who: str, extra: str) -> None:
+    """Refuse to begin without a module that an extra of ours brings.
+
+    Args:
+        module: what is looked for.
+        who: needs it, for the message.
+        extra: brings all that is needed.
+
+    Raises:
+        NotInstalledError: it is not installed.
+    """
+    if util.find_spec(module) is None:
+        raise NotInstalledError(
+            f"{who} needs {module}, which is not installed",
+            f'Install it: pip install "{OWN}[{extra}]"',
+        )
 
 
 class blamed:  # noqa: N801 - it is used like a function
