@@ -14,9 +14,9 @@ from .._version import __version__
 from ..common import kept_folders
 from ..errors import ModelError
 from ..plugins import importing
-from . import exports, measure
+from . import engine_facts, exports, measure
 from .about import About
-from .exports import USE_ANOTHER, ExportRecord, UnfinishedError
+from .exports import ExportRecord, UnfinishedError
 
 if TYPE_CHECKING:
     from ..models.folder import CarriedExport, ModelFolder
@@ -56,7 +56,8 @@ def make_kept(
         except (ModelError, RuntimeError) as error:
             reason = error.what if isinstance(error, ModelError) else str(error)
             raise UnfinishedError(
-                f"{export_format} cannot take {source.name} of {model.name}: {reason}", USE_ANOTHER
+                f"{export_format} cannot take {source.name} of {model.name}: {reason}",
+                engine_facts.use_another(),
             ) from error
         pair = carried.memory.get(export_format) or measure.in_own_process(export_format, path)
         return ExportRecord(bytes_per_pixel=pair[0], bytes_aside=pair[1])

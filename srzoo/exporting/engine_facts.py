@@ -136,7 +136,7 @@ class Facts:
         if not self.can(device, precision):
             runs = f"{' or '.join(self.devices)} in {' or '.join(self.precisions)}"
             raise DeviceError(
-                f"{name} runs on {runs}, not on {device} in {precision}", f'Use engine="{ENGINE}"'
+                f"{name} runs on {runs}, not on {device} in {precision}", use_another()
             )
 
 
@@ -195,6 +195,12 @@ def missing(name: str) -> str | None:
     plugin = kinds.engines.find(name)
     facts = of(plugin)
     return to_install(facts.packages, facts.extra, plugin.dist)
+
+
+def use_another() -> str:
+    """What to do about an engine that fails: a hint that can be followed here."""
+    command = missing(ENGINE)
+    return f'Use engine="{ENGINE}"' + (f", after {command}" if command else "")
 
 
 def to_install(packages: Mapping[str, str], extra: str, dist: str) -> str | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..common import forks, kept_folders, memory
-from ..defaults import ENGINE
 from ..errors import FallbackWarning, ModelError
 from ..models.folder import count_parameters, read_folder
 from ..plugins import importing
@@ -95,7 +94,7 @@ class ExportRunner:
             raise ModelError(
                 f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
                 f" {facts.smallest} and more",
-                f'Use engine="{ENGINE}"',
+                engine_facts.use_another(),
             )
         with self._opened_here().lock:
             return _own_copy(session(x))
@@ -134,7 +133,7 @@ class ExportRunner:
 
     def _open_kept(self, made: Export) -> tuple[Session, About, ExportRecord]:
         if made.record.refused:
-            raise ModelError(made.record.refused, f'Use engine="{ENGINE}"')
+            raise ModelError(made.record.refused, engine_facts.use_another())
         forks.note_threads(self._opened_here())
         try:
             export_format = exports.require_format(self.export_format)
@@ -144,7 +143,7 @@ class ExportRunner:
         except (ImportError, OSError, RuntimeError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnfinishedError(
-                f"{self.export_format} does not work here: {first}", f'Use engine="{ENGINE}"'
+                f"{self.export_format} does not work here: {first}", engine_facts.use_another()
             ) from error
         exports.mark_used(made)
         return session, facts, made.record
@@ -160,7 +159,7 @@ class ExportRunner:
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
                 f"there is no folder for an export: {error.strerror or error}",
-                f'Use engine="{ENGINE}"',
+                engine_facts.use_another(),
             ) from error
         return making.make_kept(self._folder, scale, self.export_format, place)
 
