@@ -16,6 +16,7 @@ from zipfile import ZipFile
 
 import pytest
 from helpers import ROOT
+from packaging.requirements import Requirement
 from PIL import Image
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -105,6 +106,20 @@ def test_what_the_packages_page_says(wheels):
     heavy = {"torch", "torchvision", "timm", "onnx", "onnxscript", "accelerate", "matplotlib"}
     assert not heavy & {re.match(r"[\w-]+", line)[0] for line in base}
     assert wheels["srzoo"].stat().st_size < 45_000_000
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "engine"),
+    [
+        ("linux", "x86_64", "mnn"), ("darwin", "arm64", "mnn"), ("darwin", "x86_64", "mnn"),
+        ("win32", "AMD64", "mnn"), ("linux", "aarch64", "onnxruntime"),
+        ("win32", "ARM64", "onnxruntime"), ("freebsd", "amd64", "onnxruntime"),
+    ],
+)  # fmt: skip
+def test_the_base_has_one_engine_everywhere(system, machine, engine):
+    found = map(Requirement, PROJECT["project"]["dependencies"])
+    where = {"sys_platform": system, "platform_machine": machine}
+    assert [one.name for one in found if one.marker and one.marker.evaluate(where)] == [engine]
 
 
 @pytest.mark.slow
