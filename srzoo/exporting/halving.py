@@ -15,20 +15,32 @@ SMALL = 16
 """Tensors of fewer values, such as shapes and limits, stay as they are."""
 
 
+def _halved(values: NDArray[Any]) -> NDArray[np.float16] | None:
+    """The values in float16, each right to a rounding of the largest one; None if it cannot be."""
+    if values.dtype != np.float32 or values.size < SMALL:
+        return None
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    most = np.abs(values).max() * np.finfo(np.float16).eps
+    return half if np.abs(half - values).max() <= most else None
+
+
 def halve(path: Path) -> None:
     """Store an ONNX file's weights in float16; the network computes in float32 as before.
 
     Each becomes an initialiser in float16 and a ``Cast``, which runners fold when they load it.
+    Those that float16 has no numbers for, as they are too large or all tiny, stay as they are.
     """
     onnx: Any = import_module("onnx")
     model = onnx.load(str(path))
     graph, kept, casts = model.graph, list[Any](), list[Any]()
     for tensor in graph.initializer:
         values: NDArray[Any] = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALL:
+        halved = _halved(values)
+        if halved is None:
             kept.append(tensor)
             continue
-        half = onnx.numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")
+        half = onnx.numpy_helper.from_array(halved, f"{tensor.name}_half")
         kept.append(half)
         casts.append(
             onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT)

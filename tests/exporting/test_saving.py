@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -204,3 +205,17 @@ def test_arguments_that_json_cannot_hold_are_not_remembered():
         assert origin.use_of(net).args == {"block": {"name": "rcab", "reduction": 2}}
     finally:
         srzoo.generators.unregister("own")
+
+
+def test_weights_that_float16_has_no_numbers_for_stay_as_they_are(tmp_path):
+    torch.manual_seed(0)
+    net = srzoo.generators.create("edsr", n_resblocks=1, n_feats=8, scale=2)
+    first, second = [p for p in net.body.parameters() if p.ndim == 4][:2]
+    with torch.no_grad():
+        first *= 2e7
+        second *= 5e-8
+    srzoo.save(net, tmp_path / "wide", exports=True)
+    picture = np.random.default_rng(0).integers(0, 256, (24, 31, 3), dtype=np.uint8)
+    want = srzoo.load(tmp_path / "wide", engine="torch")(picture).astype(int)
+    got = srzoo.load(tmp_path / "wide", engine="onnxruntime")(picture)
+    assert np.abs(got - want).max() <= 1
