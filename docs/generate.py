@@ -94,7 +94,7 @@ def _installs() -> str:
         "\n## What an install costs\n",
         "`pip install` into an empty environment with nothing in pip's cache, then a 548 x 308"
         " picture to 2192 x 1232 by `srzoo upscale`, end to end, twice. On two cores, all in one"
-        " run, while other programs computed; the packages came from an index nearby.\n",
+        " run; the packages came from an index nearby.\n",
         "```sh",
         'python tests/bench/install.py --extra "" --extra torch --json -- -c constraints.txt'
         " > docs/install.json",
