@@ -243,9 +243,9 @@ def _first_line(path: Path) -> str:
 
 def models() -> str:
     """Every released model: its figures, and its sample picture."""
-    parts = [f"# The models\n\n{MADE}", _figures("../cards"), FIGURES]
+    parts = [f"# The models\n\n{MADE}", _figures("../../cards"), FIGURES]
     for folder in _released():
-        place = f"../cards/{folder.name}"
+        place = f"../../cards/{folder.name}"
         parts.append(f"## {folder.name}\n")
         summary = folder.config.summary
         parts.append(
@@ -300,10 +300,10 @@ def _figures(cards: str) -> str:
 
 
 PAGES = {
-    "cli.md": cli,
-    "models.md": models,
-    "modules.md": modules,
-    "performance.md": performance,
+    "reference/cli.md": cli,
+    "reference/models.md": models,
+    "reference/modules.md": modules,
+    "reference/performance.md": performance,
     "../README.md": readme,
 }
 

@@ -10,7 +10,8 @@ from helpers import ROOT
 
 
 @pytest.mark.parametrize(
-    "page", ["cli.md", "models.md", "modules.md", "performance.md", "../README.md"]
+    "page", ["reference/cli.md", "reference/models.md", "reference/modules.md",
+    "reference/performance.md", "../README.md"]
 )
 def test_generated_docs_are_up_to_date(page):
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
@@ -21,8 +22,8 @@ def test_generated_docs_are_up_to_date(page):
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))],
-    ids=lambda path: path.name,
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
 )  # fmt: skip
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):

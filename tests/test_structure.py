@@ -1,4 +1,4 @@
-"""The rules of docs/architecture.md that a machine can hold us to."""
+"""The rules of docs/explanation/architecture.md that a machine can hold us to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_rooms_import_only_from_those_below():
 def test_the_architectures_table_is_in_the_linters_order():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     _, _, section = text.partition("\n## The rooms\n")
     rooms = re.findall(r"^\| `(\w+)/?` \|", section.partition("\n## ")[0], re.MULTILINE)
     for layer in reversed(layers):

@@ -1,4 +1,4 @@
-"""The public surface: docs/api.md lists it, the zoo's plugins live by it, types hold."""
+"""The public surface: docs/reference/public-names.md lists it, the zoo's plugins live by it, types hold."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TYPED = ROOT / "tests/typed"
 
 
 def documented(module):
-    """The names that docs/api.md lists for a module."""
-    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    """The names that docs/reference/public-names.md lists for a module."""
+    text = (ROOT / "docs/reference/public-names.md").read_text(encoding="utf-8")
     _, _, section = text.partition(f"\n## `{module}`\n")
     return re.findall(r"`(\w+)`", section.partition("\n## ")[0])
 
@@ -38,7 +38,7 @@ def test_the_docs_list_what_is_exported(module):
 
 
 def test_no_other_module_is_called_public():
-    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/public-names.md").read_text(encoding="utf-8")
     assert tuple(re.findall(r"^## `(.+)`$", text, re.MULTILINE)) == PUBLIC
 
 
@@ -123,7 +123,7 @@ def private_in(text, tmp_path):
 
 PAGES = [
     ROOT / "README.md",
-    *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "modules.md"),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "modules.md"),
     *sorted((ROOT / "docs/example-plugin").glob("*.md")),
     *sorted((ROOT / "cards").glob("*/README.md")),
 ]

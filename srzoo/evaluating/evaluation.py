@@ -143,7 +143,7 @@ def evaluate(
     Args:
         models: names, model folders, or models that are loaded.
         data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``,
-            in one of the layouts of docs/evaluation.md. None for pictures that no HR is known
+            in one of the layouts of docs/how-to/measure.md. None for pictures that no HR is known
             of, and metrics that need none.
         sr: folders of finished results of these sets, measured beside the models.
         lr: where the LR pictures of the set lie, if not where it is usual; or, without ``data``,

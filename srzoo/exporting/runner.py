@@ -52,7 +52,7 @@ class ExportRunner:
 
     Attributes:
         export_format: a registered export format.
-        speed: 0 where nobody has measured it; see docs/performance.md.
+        speed: 0 where nobody has measured it; see docs/reference/performance.md.
         model: there is no ``nn.Module``.
         device: what was asked for; where it states one alone, "auto" is that.
         precision: what was asked for; "auto" is the first that it states.

@@ -1,4 +1,4 @@
-"""docs/a-network.md and docs/example-plugin, from the code to the Hub, as they stand there."""
+"""docs/tutorials/a-network.md and docs/example-plugin, from the code to the Hub, as they stand there."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def place(tmp_path, hub) -> Place:
 
 def blocks() -> list[tuple[str, str, str]]:
     """Each box of the page: its language, its file, its text."""
-    text = (ROOT / "docs/a-network.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/tutorials/a-network.md").read_text(encoding="utf-8")
     return re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
