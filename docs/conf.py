@@ -23,7 +23,7 @@ PAGES = {".md", ".png", ".jpg"}
 
 project = "srzoo"
 author = "The srzoo contributors"
-copyright = "The srzoo contributors, Apache-2.0"  # noqa: A001 - Sphinx's name
+copyright = "The srzoo contributors, Apache-2.0"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
