@@ -10,8 +10,14 @@ from helpers import ROOT
 
 
 @pytest.mark.parametrize(
-    "page", ["reference/cli.md", "reference/models.md", "reference/modules.md",
-    "reference/performance.md", "../README.md"]
+    "page",
+    [
+        "reference/cli.md",
+        "reference/models.md",
+        "reference/modules.md",
+        "reference/performance.md",
+        "../README.md",
+    ],
 )
 def test_generated_docs_are_up_to_date(page):
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")

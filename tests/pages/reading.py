@@ -13,7 +13,7 @@ from helpers import ROOT
 from PIL import Image
 
 FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>```+)(?P<language>\w*)\n(?P<code>.*?)^(?P=indent)(?P=fence)$",
+    r"^(?P<indent> *)(?P<fence>```+)(?P<language>[^\n`]*)\n(?P<code>.*?)^(?P=indent)(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
 COMMENT = re.compile(r"<!-- (?P<word>not run|file): (?P<what>[^\n]+?) -->\n+ *$")

@@ -36,7 +36,7 @@ def main() -> int:
             except BaseException:  # noqa: BLE001 - whatever it is, the page is wrong
                 failed = traceback.format_exc()
         if failed:
-            print(f"line {line}:\n{code}\n{failed}")
+            sys.stdout.write(f"line {line}:\n{code}\n{failed}\n")
             return 1
     return 0
 
