@@ -26,7 +26,7 @@ author = "The srzoo contributors"
 copyright = "The srzoo contributors, Apache-2.0"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "example-plugin"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"

@@ -1,4 +1,4 @@
-"""The public surface: docs/reference/public-names.md lists it, the zoo's plugins live by it, types hold."""
+"""The public surface: docs/reference/public-names.md lists it, the zoo's plugins live by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/tutorials/a-network.md and docs/example-plugin, from the code to the Hub, as they stand there."""
+"""docs/tutorials/a-network.md and docs/example-plugin, from the code to the Hub."""
 
 from __future__ import annotations
 
