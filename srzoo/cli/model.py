@@ -113,7 +113,7 @@ def pack(
     from ..models import locate
     from ..plugins import importing
 
-    importing.need("torch", "packing a model", "torch")
+    importing.need_torch("packing a model")
     from ..training import packing
 
     source, folder = arguments_of(given, {"MODEL": model_, "FOLDER": output})

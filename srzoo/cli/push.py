@@ -41,7 +41,7 @@ def push(
 
     from ..plugins import importing
 
-    importing.need("torch", "publishing a model", "torch")
+    importing.need_torch("publishing a model")
     from ..modelcards import publishing
 
     model, repo = arguments_of(given, {"MODEL": model_, "REPO": None})
