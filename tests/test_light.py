@@ -116,6 +116,7 @@ def test_what_cannot_is_told_in_one_line(home, arguments):
     assert done.returncode == 2, done.stdout
     assert (TRAIN if arguments[0] == "train" else INSTALL) in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "srzoo: this " not in done.stderr, "it does not say what needs it"
 
 
 def test_in_python(home):

@@ -32,6 +32,7 @@ OTHERS = {
     ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
+    ("plugins/importing.py", "torch"): "the library",
     ("plugins/keeping.py", "torch"): "the library",
     ("upscaling/inputs.py", "torch"): "the library",
     ("__init__.py", "torch"): "the library",

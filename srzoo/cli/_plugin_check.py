@@ -37,7 +37,7 @@ def check(
 
     chosen = _chosen(names, kind, all_)
     if chosen:
-        importing.need("torch", "what tries plugins", "torch")
+        importing.need_torch("what tries plugins")
     outcomes: list[Outcome] = []
     misnamed = [] if names else [p for r in kinds.KINDS.values() for p in r.misnamed()]
     for problem in misnamed:

@@ -111,6 +111,9 @@ def pack(
     srzoo evaluate published/mine --data Set5 --write-card
     """
     from ..models import locate
+    from ..plugins import importing
+
+    importing.need_torch("packing a model")
     from ..training import packing
 
     source, folder = arguments_of(given, {"MODEL": model_, "FOLDER": output})

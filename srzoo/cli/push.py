@@ -39,6 +39,9 @@ def push(
     """
     from dataclasses import asdict
 
+    from ..plugins import importing
+
+    importing.need_torch("publishing a model")
     from ..modelcards import publishing
 
     model, repo = arguments_of(given, {"MODEL": model_, "REPO": None})

@@ -53,7 +53,7 @@ def train(
     from ..plugins import importing
     from ..recipes import recipe as recipes
 
-    importing.need("torch", "training", "train")
+    importing.need_torch("training", "train")
     ctx.with_resource(hub.same_commits())
     found = recipes.find(recipe)
     loaded = recipes.load(found, overrides)

@@ -269,9 +269,10 @@ def keep(
             (new / RECORD).write_bytes(kept_folders.seal(sealed))
             found = _move_into_place(new, folder, export_format)
     except OSError as error:
+        another = engine_facts.use_another().removeprefix("Use ")
         raise UnwritableError(
             f"cannot keep an export in {folder.parent}: {error.strerror or error}",
-            f'Set SRZOO_CACHE to a folder that can be written, or use engine="{ENGINE}"',
+            f"Set SRZOO_CACHE to a folder that can be written, or use {another}",
         ) from error
     _remove_unneeded(folder)
     return found

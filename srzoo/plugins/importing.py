@@ -82,20 +82,19 @@ def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledE
     )
 
 
-def need(module: str, who: str, extra: str) -> None:
-    """Refuse to begin without a module that an extra of ours brings.
+def need_torch(who: str, extra: str = "torch") -> None:
+    """Refuse to begin without torch.
 
     Args:
-        module: what is looked for.
         who: needs it, for the message.
-        extra: brings all that is needed.
+        extra: of ours, brings all that is needed.
 
     Raises:
         NotInstalledError: it is not installed.
     """
-    if util.find_spec(module) is None:
+    if util.find_spec("torch") is None:
         raise NotInstalledError(
-            f"{who} needs {module}, which is not installed",
+            f"{who} needs torch, which is not installed",
             f'Install it: pip install "{OWN}[{extra}]"',
         )
 

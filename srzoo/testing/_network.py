@@ -54,8 +54,9 @@ _owner = _Place()
 def _saved(generator: str) -> Path:
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-        network = kinds.generators.create(generator)
-    place = kept_folders.temporary_folder(_owner) / "contract-model"
+        own = generator == NAME
+        network = Network() if own else kinds.generators.create(generator)
+    place = kept_folders.temporary_folder(_owner) / (NAME if own else f"contract-{generator}")
     return folders.save(network, place, generator=generator, args={}).path
 
 

@@ -140,6 +140,11 @@ def test_a_cache_that_cannot_be_written(tmp_path, model, pair, monkeypatch):
     with pytest.raises(ModelError, match=r"cannot keep an export in .*Set SRZOO_CACHE"):
         convert.make_kept(model, 2, "pair")
     assert pair.written == 0
+    command = 'pip install "srzoo[torch]"'
+    monkeypatch.setattr(exports.engine_facts, "missing", lambda name: command)
+    with pytest.raises(ModelError, match=r"cannot keep an export in ") as error:
+        convert.make_kept(model, 2, "pair")
+    assert command in error.value.fix, "what it names instead is not there"
 
 
 def test_several_at_once(model, cache):
