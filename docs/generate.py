@@ -1,4 +1,4 @@
-"""Write what is generated anew: cli.md, models.md, modules.md, performance.md, README's models.
+"""Write what is generated anew: cli.md, models.md, modules.md, performance.md.
 
 A test compares them with what is here. The models' figures are those of their cards. performance.md
 is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
@@ -29,7 +29,6 @@ from srzoo.upscaling import guidance, planner
 HERE = Path(__file__).parent
 CARDS = HERE.parent / "cards"
 SETS = ("Set5", "Set14", "BSD100")
-MARKS = "<!-- models -->\n", "<!-- /models -->"
 MADE = "Made by `python docs/generate.py`; do not edit.\n"
 READING = f"""\
 ## How to read it
@@ -243,7 +242,7 @@ def _first_line(path: Path) -> str:
 
 def models() -> str:
     """Every released model: its figures, and its sample picture."""
-    parts = [f"# The models\n\n{MADE}", _figures("../../cards"), FIGURES]
+    parts = [f"# The models\n\n{MADE}", _figures(), FIGURES]
     for folder in _released():
         place = f"../../cards/{folder.name}"
         parts.append(f"## {folder.name}\n")
@@ -257,19 +256,11 @@ def models() -> str:
     return "\n".join(parts)
 
 
-def readme() -> str:
-    """README.md with the models' table as it is now."""
-    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
-    before, _, rest = text.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n{_figures('cards')}\n{MARKS[1]}{after}"
-
-
 def _released() -> list[ModelFolder]:
     return [read_folder(path.parent) for path in sorted(CARDS.glob("*/config.json"))]
 
 
-def _figures(cards: str) -> str:
+def _figures() -> str:
     """A row for each model, PSNR / SSIM on Y as its card claims them."""
     lines = [
         f"| model | for | parameters | MB | {' | '.join(SETS)} |",
@@ -284,7 +275,7 @@ def _figures(cards: str) -> str:
             if claim.degradation is None and not claim.self_ensemble
         }
         cells = [
-            f"[`{folder.name}`]({cards}/{folder.name}/README.md)",
+            f"[`{folder.name}`](../../cards/{folder.name}/README.md)",
             guidance.purpose(folder),
             f"{count_parameters(folder):,}",
             f"{size / 1e6:.1f}",
@@ -304,7 +295,6 @@ PAGES = {
     "reference/models.md": models,
     "reference/modules.md": modules,
     "reference/performance.md": performance,
-    "../README.md": readme,
 }
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def lay_out(place: Path) -> None:
     """A reader's things: photos, a scan, an animation, and a few pictures to train on."""
     with Image.open(ROOT / "docs/pictures/dandelion.jpg") as image:
         photo = image.convert("RGB")
-    photo.save(place / "photo.jpg", quality=92)
+    photo.resize((274, 154)).save(place / "photo.jpg", quality=92)
     part = photo.crop((150, 60, 310, 180))
     part.save(place / "phone.jpg", quality=40)
     (place / "holiday/day-2").mkdir(parents=True)
