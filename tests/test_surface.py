@@ -123,7 +123,11 @@ def private_in(text, tmp_path):
 
 PAGES = [
     ROOT / "README.md",
-    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "modules.md"),
+    *(
+        path
+        for path in sorted((ROOT / "docs").rglob("*.md"))
+        if path.name != "modules.md" and not path.is_relative_to(ROOT / "docs/cards")
+    ),
     *sorted((ROOT / "docs/example-plugin").glob("*.md")),
     *sorted((ROOT / "cards").glob("*/README.md")),
 ]
