@@ -57,11 +57,13 @@ def lay_out(place: Path) -> None:
         photo.crop((60 * at, 40, 60 * at + 120, 120)).save(place / "holiday" / name)
     part.save(place / "scan.tif", save_all=True, append_images=[part.rotate(180)])
     part.convert("P").save(place / "animation.gif", save_all=True, append_images=[part])
-    for name, count in (("train", 16), ("valid", 4)):
+    with Image.open(ROOT / "docs/pictures/cat.png") as image:
+        cat = image.convert("RGB")
+    for name, source, count in (("train", photo, 16), ("valid", cat, 4)):
         (place / "data" / name).mkdir(parents=True)
         for at in range(count):
             left, top = 24 * at, 11 * at
-            crop = photo.crop((left, top, left + 128, top + 128))
+            crop = source.crop((left, top, left + 128, top + 128))
             crop.save(place / "data" / name / f"{at:02}.png")
     for part_of, size in (("HR", (96, 96)), ("LR", (24, 24))):
         (place / "data/Set5" / part_of).mkdir(parents=True)
