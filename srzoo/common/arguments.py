@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar, cast
 
 from ..errors import SrzooError
+
+T = TypeVar("T")
 
 
 def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
@@ -13,6 +17,12 @@ def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
     if not isinstance(value, types):
         names = " or ".join("a text" if each is str else each.__name__ for each in types)
         raise SrzooError(f"{name} is {value!r}", f"Give {names}")
+
+
+def listed(value: T | Sequence[T]) -> list[T]:
+    """The items of a sequence; one item alone, a text among them, is a list of itself."""
+    alone = isinstance(value, str | os.PathLike) or not isinstance(value, Sequence)
+    return [cast("T", value)] if alone else list(cast("Sequence[T]", value))
 
 
 def check_path(name: str, value: object) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import defaults
-from ..common import devices
+from ..common import arguments, devices
 from ..contracts import MetricFacts, stated
 from ..errors import SrzooError
 from ..exporting import engine as engines
@@ -116,22 +116,22 @@ class Evaluation:
 
 
 def evaluate(
-    models: Sequence[str | Path | Upscaler] = (),
-    data: Sequence[str | Path] = (),
+    models: str | Path | Upscaler | Sequence[str | Path | Upscaler] = (),
+    data: str | Path | Sequence[str | Path] = (),
     *,
-    sr: Sequence[str | Path] = (),
+    sr: str | Path | Sequence[str | Path] = (),
     lr: str | Path | None = None,
     scale: int | None = None,
-    metrics: Sequence[str] = defaults.METRICS,
+    metrics: str | Sequence[str] = defaults.METRICS,
     self_ensemble: bool = False,
     degradation: str | None = None,
     seed: int = 1,
     engine: str | None = None,
     device: object = "auto",
     precision: devices.Precision = "auto",
-    memory: int | None = None,
+    memory: int | str | None = None,
     tile: Tile = "auto",
-    root: Path | None = None,
+    root: str | Path | None = None,
     keep_going: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -141,7 +141,7 @@ def evaluate(
     transparency is laid on white.
 
     Args:
-        models: names, model folders, or models that are loaded.
+        models: names, model folders, or models that are loaded; one of these, or several.
         data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``,
             in one of the layouts of docs/how-to/measure.md. None for pictures that no HR is known
             of, and metrics that need none.
@@ -167,7 +167,9 @@ def evaluate(
         SrzooError: a model, set or metric that is not there; pictures that do not match; a metric
             that needs HR where there is none.
     """
-    judges = {name: build_metric(name, root) for name in dict.fromkeys(metrics)}
+    models, data, sr = arguments.listed(models), arguments.listed(data), arguments.listed(sr)
+    place = None if root is None else Path(root)
+    judges = {name: build_metric(name, place) for name in dict.fromkeys(arguments.listed(metrics))}
     _check(judges, models, data, sr, lr, scale, degradation)
     ready = [
         model

@@ -57,7 +57,7 @@ def push(
     message: str | None = None,
     check: bool = True,
     with_exports: bool = False,
-    data: Path | None = None,
+    data: str | Path | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> PushResult:
@@ -96,7 +96,7 @@ def push(
     folders.build(folder)  # the weights are whole, and the network can be built
     _check_files(folder, names)
     if check:
-        _measure(folder, data, progress)
+        _measure(folder, None if data is None else Path(data), progress)
     with _staged(folder, names, check) as stage:
         files = {name: (stage / name).stat().st_size for name in names}
         if dry_run:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..common import files, troubles
+from ..common import arguments, files, troubles
 from ..models import hub
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
@@ -27,12 +27,12 @@ from .step import Run, prepare
 
 def train(
     recipe: Recipe | str | Path,
-    out: Path | None = None,
+    out: str | Path | None = None,
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     resume: str | Path = "auto",
     watch: Callbacks | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
 ) -> Outcome:
     """Train a model into a folder, or go on with a run that is there.
 
@@ -52,8 +52,14 @@ def train(
             recipe's run or cannot be written, or values that are not finite came back after
             every rollback.
     """
+    for name, place in (("out", out), ("data", data)):
+        if place is not None:
+            arguments.check_path(name, place)
+    folder, pictures = (None if place is None else Path(place) for place in (out, data))
     with hub.same_commits() as commits:
-        return _begun(recipe, out, data, resume, watch or Callbacks(), track, commits)
+        return _begun(
+            recipe, folder, pictures, resume, watch or Callbacks(), arguments.listed(track), commits
+        )
 
 
 def _begun(

@@ -192,7 +192,7 @@ def test_what_may_not_change_is_refused_by_its_key(tiny, run, change, message):
         words_of(recipe.load(tiny(), [*EVERY, change, "train.keep=1"]), run)
     assert message in caught.value.what
     assert "train.keep" not in caught.value.what
-    assert f"--resume {run}/checkpoints/000000012" in caught.value.fix
+    assert f'resume="{run}/checkpoints/000000012"' in caught.value.fix
     assert (run / "recipe.toml").read_bytes() == before
 
 

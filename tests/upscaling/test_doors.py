@@ -110,3 +110,22 @@ def test_saving_refuses_names_that_are_too_long_and_weights_without_values(net, 
     empty = srzoo.generators.create("srcnn").to("meta")
     with pytest.raises(SrzooError, match="on meta"):
         srzoo.save(empty, tmp_path / "m")
+
+
+def test_one_item_is_as_good_as_a_list(tmp_path):
+    for part, size in (("HR", 32), ("LR", 16)):
+        (tmp_path / "Tiny/x2" / part).mkdir(parents=True)
+        drawn(size, size).save(tmp_path / "Tiny/x2" / part / "a.png")
+    one = srzoo.evaluate(
+        "bicubic-x2", str(tmp_path / "Tiny"), metrics="psnr_y", root=str(tmp_path), memory="2GB"
+    )
+    several = srzoo.evaluate(["bicubic-x2"], [tmp_path / "Tiny"], metrics=["psnr_y"])
+    assert [row.values for row in one.rows] == [row.values for row in several.rows]
+
+
+@pytest.mark.parametrize("name", ["out", "data"])
+def test_training_takes_paths_as_texts(name, tmp_path):
+    with pytest.raises(SrzooError, match=f"{name} is 5"):
+        srzoo.train("edsr-x4", **{"out": tmp_path, name: 5})
+    with pytest.raises(SrzooError, match="nothing-here"):
+        srzoo.train("edsr-x4", str(tmp_path / "run"), data=str(tmp_path / "nothing-here"))
