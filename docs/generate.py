@@ -290,7 +290,24 @@ def _figures() -> str:
     return "\n".join(lines) + "\n"
 
 
+def llms() -> str:
+    """An index of the site for language models, as llmstxt.org proposes it."""
+    site = "https://srzoo.github.io/srzoo"
+    parts = ["# srzoo\n\n> A plugin-based model zoo for image super-resolution in Python: enlarge photos,"
+             " train SRGAN and EDSR models, publish them on the Hugging Face Hub.\n"]  # fmt: skip
+    for folder in ("tutorials", "how-to", "reference", "explanation"):
+        lines = [f"## {folder.capitalize()}\n"]
+        for page in sorted((HERE / folder).glob("*.md")):
+            text = page.read_text(encoding="utf-8")
+            title = next(line for line in text.splitlines() if line.startswith("# "))
+            if page.stem != "index":
+                lines.append(f"- [{title[2:]}]({site}/{folder}/{page.stem}.html)")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
 PAGES = {
+    "llms.txt": llms,
     "reference/cli.md": cli,
     "reference/models.md": models,
     "reference/modules.md": modules,
