@@ -293,8 +293,10 @@ def _figures() -> str:
 def llms() -> str:
     """An index of the site for language models, as llmstxt.org proposes it."""
     site = "https://srzoo.github.io/srzoo"
-    parts = ["# srzoo\n\n> A plugin-based model zoo for image super-resolution in Python: enlarge photos,"
-             " train SRGAN and EDSR models, publish them on the Hugging Face Hub.\n"]  # fmt: skip
+    parts = [
+        "# srzoo\n\n> A plugin-based model zoo for image super-resolution in Python: enlarge"
+        " photos, train SRGAN and EDSR models, publish them on the Hugging Face Hub.\n"
+    ]
     for folder in ("tutorials", "how-to", "reference", "explanation"):
         lines = [f"## {folder.capitalize()}\n"]
         for page in sorted((HERE / folder).glob("*.md")):
