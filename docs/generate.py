@@ -1,4 +1,4 @@
-"""Write what is generated anew: cli.md, models.md, modules.md, performance.md.
+"""Write what is generated anew: cli.md, models.md, modules.md, performance.md, recipes.md's keys.
 
 A test compares them with what is here. The models' figures are those of their cards. performance.md
 is made from docs/performance.json, which is what ``srzoo bench`` printed; to measure again:
@@ -11,8 +11,12 @@ Run: python docs/generate.py
 """
 
 import ast
+import dataclasses
+import inspect
 import json
+import re
 import textwrap
+import typing
 from pathlib import Path
 
 import click
@@ -24,11 +28,14 @@ from srzoo.evaluating import claims
 from srzoo.exporting import engine_facts
 from srzoo.models.folder import ModelFolder, count_parameters, read_folder
 from srzoo.plugins import kinds
+from srzoo.plugins.plugin import Use
+from srzoo.recipes import optimizing, recipe, sources
 from srzoo.upscaling import guidance, planner
 
 HERE = Path(__file__).parent
 CARDS = HERE.parent / "cards"
 SETS = ("Set5", "Set14", "BSD100")
+MARKS = "<!-- keys -->\n", "<!-- /keys -->"
 MADE = "Made by `python docs/generate.py`; do not edit.\n"
 READING = f"""\
 ## How to read the tables
@@ -234,6 +241,77 @@ def _first_line(path: Path) -> str:
     return text.partition("\n")[0].replace("|", "\\|")
 
 
+RECIPE_TABLES = {
+    "The top of the file": recipe.Recipe,
+    "`[data]`": recipe.Data,
+    "`[optimizer]`": optimizing.Optimizer,
+    "`[[optimizer.groups]]`": optimizing.Group,
+    "`[schedule]`": optimizing.Schedule,
+    "`[train]`": recipe.Train,
+    "`[adversarial]`": optimizing.Adversarial,
+    "`[watchdog]`": optimizing.Watchdog,
+}
+
+
+def recipes() -> str:
+    """reference/recipes.md with the tables of keys as the recipe's dataclasses have them."""
+    text = (HERE / "reference/recipes.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    tables = "\n".join(_keys(title, kind) for title, kind in RECIPE_TABLES.items())
+    return f"{before}{MARKS[0]}\n{tables}\n{MARKS[1]}{after}"
+
+
+def _keys(title: str, kind: type) -> str:
+    """A row for each key of a table: its type, its default, and its docstring's meaning."""
+    meanings = _attributes(kind)
+    types = typing.get_type_hints(kind)
+    lines = [f"## {title}\n", f"{inspect.getdoc(kind).partition(chr(10))[0]}\n"]
+    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for key in dataclasses.fields(kind):
+        if key.init:
+            cells = (f"`{key.name}`", _type(types[key.name]), _default(key), meanings[key.name])
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(key: dataclasses.Field) -> str:
+    made = key.default
+    if key.default_factory is not dataclasses.MISSING:
+        made = key.default_factory()
+    if made is dataclasses.MISSING:
+        return "required"
+    uses = made if isinstance(made, tuple) else (made,)
+    if uses and all(isinstance(use, Use) for use in uses):
+        made = [use.name for use in uses] if uses is made else made.name
+    nothing = made is None or made == "" or made == () or made == {}
+    return "" if nothing or dataclasses.is_dataclass(made) else f"`{json.dumps(made)}`"
+
+
+def _type(kind: object) -> str:
+    """What TOML calls it."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return "one of " + ", ".join(f'`"{value}"`' for value in arguments)
+    if typing.get_origin(kind) is tuple:
+        return "list of " + " or ".join(f"{word}s" for word in _type(arguments[0]).split(" or "))
+    if type(None) in arguments:
+        return _type(arguments[0])
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    named = {Use: "name or table", sources.DataSources: "name, table or list"}
+    return (plain | named).get(kind, "table")
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """The meaning of each key, from the section Attributes of a docstring."""
+    found = {}
+    listed = inspect.getdoc(kind).partition("Attributes:\n")[2]
+    for entry in re.split(r"\n(?=    \S)", "\n" + listed)[1:]:
+        name, _, meaning = " ".join(entry.split()).partition(": ")
+        found[name] = meaning[0].upper() + meaning[1:].replace("``", "`").replace("|", "\\|")
+    return found
+
+
 def models() -> str:
     """Every released model: its figures, and its sample picture."""
     parts = [f"# The models\n\n{MADE}", _figures(), FIGURES]
@@ -308,6 +386,7 @@ PAGES = {
     "reference/models.md": models,
     "reference/modules.md": modules,
     "reference/performance.md": performance,
+    "reference/recipes.md": recipes,
 }
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ DOCS = [
         "reference/models.md",
         "reference/modules.md",
         "reference/performance.md",
+        "reference/recipes.md",
     ],
 )
 def test_generated_docs_are_up_to_date(page):

@@ -13,13 +13,13 @@ from ..plugins.plugin import Use
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that an optimiser moves in a way of their own.
+    """Parameters with a learning rate or a weight decay of their own.
 
     Attributes:
-        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
-            that match a parameter the first has it.
-        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
-        weight_decay: theirs, or None for the optimiser's.
+        match: a shell pattern on parameter names: ``tail.*`` is everything below ``tail``. The
+            first group that matches a parameter applies.
+        lr: learning rate, scaled by the schedule like the optimizer's; the optimizer's if none.
+        weight_decay: the optimizer's if none.
     """
 
     match: str
@@ -36,16 +36,21 @@ OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
+    """How gradients move the weights.
+
+    Muon is timm's: it treats kernels as matrices, and moves all other parameters by AdamW.
 
     Attributes:
-        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
-            names and that needs no second derivatives.
-        lr: the learning rate; a schedule moves it.
-        betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
-        momentum: Muon's and SGD's: 0; of others, if given.
-        args: what else the optimiser takes, such as ``{amsgrad = true}``.
-        groups: parameters with another rate or weight decay.
+        name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any of ``timm.optim.list_optimizers`` that
+            needs no second derivatives.
+        lr: learning rate; the schedule scales it.
+        betas: for Adam, AdamW and the AdamW part of Muon: (0.9, 0.999) by default. Other
+            optimizers use timm's default.
+        eps: likewise; 1e-8 by default.
+        weight_decay: decay of all parameters, but for those of a group with its own.
+        momentum: for SGD and Muon: 0 by default. Other optimizers use timm's default.
+        args: further arguments of the optimizer, such as ``{amsgrad = true}``.
+        groups: parameters with another learning rate or weight decay; see below.
     """
 
     name: str = "adam"
@@ -65,18 +70,20 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step of a stage.
+    """A factor on the learning rate, for each step of a stage.
 
     Attributes:
-        name: "constant"; "step": times ``gamma`` at each of ``at``; "linear" and "cosine": from 1
-            to ``floor`` at the last step; "cosine_restarts": a cosine to ``floor`` for each of
-            ``periods``.
-        warmup: steps over which it rises linearly from zero, first.
-        periods: steps of each cosine, the first counted from step 0, as in BasicSR; together
-            at least all steps.
-        restarts: steps at which "step" begins anew.
-        restart_weights: what each period, or what follows each restart, begins with; 1 for all
-            if there are none.
+        name: "constant"; "step": multiply by ``gamma`` at each step of ``at``; "linear" and
+            "cosine": from 1 to ``floor`` at the last step; "cosine_restarts": one cosine to
+            ``floor`` for each of ``periods``.
+        at: steps at which "step" multiplies the factor.
+        gamma: factor of "step".
+        floor: factor at the end of "linear", "cosine" and each period of "cosine_restarts".
+        warmup: steps at the beginning in which the factor rises linearly from zero.
+        periods: lengths of the cosines, in steps, from step 0 on, as in BasicSR. Their sum is at
+            least the number of steps.
+        restarts: steps at which "step" starts again.
+        restart_weights: factor at the start of each period, or after each restart; 1 if empty.
     """
 
     name: Literal["constant", "step", "linear", "cosine", "cosine_restarts"] = "constant"
@@ -91,13 +98,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Watchdog:
-    """When a run is rolled back, and when it is warned of.
+    """When a run goes back to a checkpoint, and when it warns.
 
     Attributes:
-        rollbacks: how often a value that is not finite may be answered by going back to the
-            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        rollbacks: how often within ``window`` a value that is not finite makes the run go back to
+            its last checkpoint and draw other crops; 0 stops at the first such value.
         window: steps over which rollbacks are counted.
-        patience: steps that something odd may go on before words are said about it.
+        patience: steps that an anomaly lasts before the run warns of it.
     """
 
     rollbacks: int = 3
@@ -110,9 +117,9 @@ class Task:
     """What is trained beside the generator, and what a step does with it.
 
     Attributes:
-        use: a task plugin; it takes no arguments called ``optimizer`` and ``schedule``.
-        optimizer: of each network beside the generator, one for each; the generator's settings
-            (but its groups) if none.
+        use: a task plugin. It has no arguments called ``optimizer`` or ``schedule``.
+        optimizer: for each network beside the generator; the generator's, without its groups, if
+            none.
         schedule: of their learning rates; the recipe's if none.
     """
 
@@ -144,18 +151,18 @@ ADVERSARIAL, TASK = "adversarial", "task"
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The game against a discriminator: the task "gan", in a table of its own.
+    """Training against a discriminator: the task "gan", in a table of its own.
 
     Attributes:
-        loss: an adversarial loss plugin; both players' halves.
-        weight: of the generator's half, in the sum with the other losses.
-        optimizer: the discriminator's; the generator's settings (but its groups) if none.
+        discriminator: a discriminator plugin, by name or as a table with its arguments.
+        loss: an adversarial loss plugin; it computes the loss of both networks.
+        weight: of the generator's adversarial loss, in the sum with the other losses.
+        optimizer: the discriminator's; the generator's, without its groups, if none.
         schedule: of the discriminator's learning rate; the recipe's if none.
-        d_steps: the discriminator moves in every step and the generator in the last of as many
-            steps, each on pictures of its own: as WGAN's ``n_critic``, and BasicSR's
-            ``net_d_iters``. ``train.steps`` counts the discriminator's.
-        start: steps of the stage in which the discriminator moves alone, first; BasicSR's
-            ``net_d_init_iters``.
+        d_steps: discriminator steps per generator step, each on new pictures: WGAN's ``n_critic``
+            and BasicSR's ``net_d_iters``. ``train.steps`` counts discriminator steps.
+        start: steps at the start of the stage in which only the discriminator is trained:
+            BasicSR's ``net_d_init_iters``.
     """
 
     discriminator: Use

@@ -38,24 +38,24 @@ CHOICE = 3
 
 @dataclass(frozen=True)
 class Data:
-    """Which pictures, and how they are cut.
+    """Which pictures to train on, and how crops are cut from them.
 
     Attributes:
-        train, validation: dataset plugins, one or a list; validation pictures are never trained
-            on, and have no weights.
-        degradation: makes LR from HR where the dataset has none.
+        train: dataset plugins to train on, one or a list in which each may have a ``weight``.
+        validation: dataset plugins to evaluate on, one or a list, without weights.
+        degradation: makes LR from HR where the dataset has no LR pictures.
         lr_crop: side of a training crop, in LR pixels.
-        batch: crops for each optimiser step and accumulation, over all processes.
-        draw: "pictures": each as often as any other; "area": in proportion to its pixels;
-            "detail": by area, and of a few crops the one with the most detail.
-        augment: left-right flips and quarter turns.
-        workers: processes that cut and degrade crops; 0 for a thread. The same crops with any
-            number; by default from the cores: half of them less one, at most eight.
-        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": where
-            they take less than half of what is free. Those that are not are decoded as they are
-            needed, to the same crops.
+        batch: crops in a batch, over all processes.
+        draw: "pictures": each picture equally often; "area": in proportion to its pixels;
+            "detail": by area, and of three candidate crops the one with the most detail.
+        augment: flip crops left to right and rotate them by quarter turns, at random.
+        workers: processes that cut and degrade crops; 0 uses a thread. The crops are the same
+            with any number. By default half of the cores less one, at most eight.
+        cache: whether to keep decoded pictures on the disk: "always", "never", or "auto": if they
+            take less than half of the free space. Otherwise pictures are decoded when needed, to
+            the same crops.
         skip_bad: leave out pictures that cannot be read, have wrong sizes, or are smaller than a
-            crop; otherwise they are named, and nothing is trained.
+            crop. Otherwise they are an error before training starts.
     """
 
     train: DataSources
@@ -90,12 +90,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run, and what of the recipe differs in it.
+    """A part of a run, with what it changes in the recipe.
 
     Attributes:
         name: for messages, such as "gan".
-        changes: tables as in a recipe. One that has a ``name`` takes the place of the
-            recipe's; of any other, only the keys that are there.
+        changes: tables as in a recipe. A table with a ``name`` replaces the recipe's; any other
+            changes only the keys that it contains.
     """
 
     name: str
@@ -128,28 +128,32 @@ class Train:
     """The run.
 
     Attributes:
-        steps: optimiser steps.
-        seed: every crop and every first weight follows from it.
-        accumulate: batches whose gradients are added before a step.
-        clip: largest gradient norm, or none.
-        precision: "fp32", "bf16" or "fp16" (mixed).
-        compile: how torch.compile treats the generator and the discriminator: one of its modes,
-            or "off".
-        channels_last: pictures and kernels lie channels-last in memory.
-        cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
-        tf32: convolutions in fp32 may round their factors to TF32, on GPUs that have it.
-        gradient_checkpointing: keep what goes into each block of the generator and compute the
-            rest again: a third more work, and a fraction of the memory.
-        ema: decay of the averaged weights that are evaluated and released; 0 for none.
-        fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
-        unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
-        freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
-        freeze: patterns on the names of the generator's parameters that stay as they are, such as
-            ``head.*``; BatchNorm among them keeps its statistics.
-        checkpoint_every, evaluate_every: steps.
-        keep: how many checkpoints stay, besides the best.
-        metrics: what validation measures; the first one tells the best checkpoint.
-        release: the weights of the model folder itself: the "best", or the "last".
+        steps: optimizer steps.
+        seed: determines every crop and all initial weights.
+        accumulate: batches whose gradients are added up for one step.
+        clip: largest norm of the gradient; none for no limit.
+        precision: "fp32", or mixed precision with "bf16" or "fp16".
+        compile: mode of torch.compile for the generator and the discriminator, or "off".
+        channels_last: keep pictures and kernels in the channels-last memory layout.
+        cudnn_benchmark: let cuDNN time its algorithms at the first step and use the fastest.
+        tf32: let fp32 convolutions round their inputs to TF32, on GPUs that support it.
+        gradient_checkpointing: recompute each block of the generator in the backward pass: a third
+            more work, and a fraction of the memory.
+        ema: decay of the moving average of the weights, which is evaluated and released; 0 for no
+            average.
+        fold: train a generator with a linear tail (``linear_tail``) through its folded tail; exact
+            inside a crop.
+        unfolded_share: fraction of the steps, at the end, that runs unfolded to train the borders.
+        freeze_norm: BatchNorm uses its stored statistics and does not update them: for
+            fine-tuning with small crops.
+        freeze: shell patterns on names of generator parameters that are not trained, such as
+            ``head.*``. BatchNorm layers among them keep their statistics.
+        checkpoint_every: steps between checkpoints.
+        evaluate_every: steps between evaluations.
+        keep: number of latest checkpoints to keep, besides the best.
+        metrics: metrics of each evaluation; the first one decides which checkpoint is best.
+        release: which weights the model folder gets: those of the "best" checkpoint, or the
+            "last".
     """
 
     steps: int
@@ -176,19 +180,29 @@ class Train:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training run does.
+    """Everything that determines what a training run does.
 
     Attributes:
-        adversarial: the game against a discriminator; none for training without one.
-        task: another task; none for a generator that follows its losses alone. The task "gan" is
-            ``adversarial``, and is kept there.
-        init: a model to start from; tensors of the same name and shape are taken over.
-        stages: run one after the other, each from the released weights of the one before.
-        average_stages: from how many stages, counted from the last, the mean of the released
-            weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
+        generator: the network, a generator plugin with its arguments.
+        data: see below.
+        losses: loss plugins, each with a ``weight`` in the sum.
+        train: see below.
+        optimizer: see below.
+        schedule: of the learning rate; see below.
+        adversarial: training against a discriminator; none for training without one.
+        watchdog: see below.
+        init: a model to start from: a released name, a folder, or ``org/repo`` on the Hub. Tensors
+            of the same name and shape are copied from it.
+        stages: parts of the run, one after the other, each from the released weights of the one
+            before.
+        average_stages: release the mean of the weights that this many of the last stages released
+            (stochastic weight averaging, Izmailov et al. 2018).
         summary: what the model is for, in one line.
-        requires: packages, besides srzoo, that a run of it had parts of, as ``package==version``.
-        beside_in: the table in which the task was written.
+        task: a task plugin other than adversarial training; none for a generator with losses
+            alone. The task "gan" is ``adversarial``, and is stored there.
+        requires: packages besides srzoo whose plugins the recipe uses, as ``package==version``.
+            A run writes it into its copy of the recipe.
+        beside_in: the table in which the task was written; not a key.
     """
 
     generator: Use

@@ -324,5 +324,7 @@ def _nearest(pattern: str, found: Iterable[str]) -> str:
 def _did_you_mean(name: str, known: list[str]) -> str:
     hint = did_you_mean(name, known)
     return (
-        f"{hint} (docs/how-to/train.md tells them apart)" if hint.startswith("There are") else hint
+        f"{hint} (docs/reference/recipes.md describes them)"
+        if hint.startswith("There are")
+        else hint
     )

@@ -237,7 +237,7 @@ def test_a_card_is_not_overwritten(good, facts):
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"])
 def test_what_stays_when_written_anew(good, line_break):
     path = good.path / "README.md"
-    text = text_of(good).replace("<!-- What else", "* Bad at stars.\n<!-- What else")
+    text = text_of(good).replace("<!-- Other known", "* Bad at stars.\n<!-- Other known")
     text = text.replace("## Limits", "## Limits\n\nThis goes.").replace("\n", line_break)
     path.write_bytes(text.encode())
     cardtext.new(good, CardFacts(license="mit"), force=True)
