@@ -95,7 +95,7 @@ def _target(
     from ..batches import batch, naming, outputs
 
     if str(source) == "-" or output == "-":
-        raise PictureError("a preview is made of a file, and into one", "Name both")
+        raise PictureError("a preview needs a file as input and a file as output", "Name both")
     if source.is_dir():
         raise PictureError(f"{source} is a folder", "A preview is of one picture: name it")
     name = "-".join([names.default(source.stem), *page, naming.PREVIEW]) + ".png"
