@@ -70,7 +70,7 @@ def check(sr: U8, hr: U8 | None) -> U8:
 
 
 def picture(array: U8, least: int = 0) -> U8:
-    """Refuse what is no RGB picture in uint8, or smaller than ``least``; gives it back.
+    """Refuse what is not an RGB picture in uint8, or smaller than ``least``; gives it back.
 
     Raises:
         PictureError: it is not.

@@ -158,7 +158,7 @@ class Perceptual:
         for name, value in found.items():
             if not 0 < float(value) < math.inf:
                 raise SrzooError(
-                    f"layer {name!r} cannot tell a sharp picture from a blurred one"
+                    f"layer {name!r} cannot distinguish a sharp picture from a blurred one"
                     f" (its distance is {float(value)})",
                     "Choose another layer, or check the weights",
                 )

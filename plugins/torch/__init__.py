@@ -86,7 +86,7 @@ class CompiledEngine(Engine):
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         if find_device(device).type == "cpu" and not any(map(shutil.which, COMPILERS)):
             raise DeviceError(
-                "torch.compile needs a C++ compiler, and there is none", 'Use engine="torch"'
+                "torch.compile needs a C++ compiler, and none is installed", 'Use engine="torch"'
             )
         super().__init__(folder=folder, device=device, precision=precision)
         self.compile()
@@ -131,6 +131,6 @@ def _dtype(precision: str) -> torch.dtype:
         return torch.float32
     if precision not in DTYPES:
         raise DeviceError(
-            f"there is no precision {precision!r}", f"Use one of {', '.join(DTYPES)}, auto"
+            f"the precision {precision!r} does not exist", f"Use one of {', '.join(DTYPES)}, auto"
         )
     return DTYPES[precision]

@@ -105,7 +105,7 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
 def _module_of(name: str) -> str:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise SrzooError(
-            f"{name!r} is no name for a plugin",
+            f"{name!r} is not a name for a plugin",
             "Take small letters and digits, in words joined by _ or -, such as wide_block",
         )
     return name.replace("-", "_")

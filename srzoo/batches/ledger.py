@@ -117,7 +117,7 @@ class Ledger:
         self._size, self._torn = 0, False
         try:
             if os.path.exists(self.path) and not self.path.is_file():
-                raise OSError(errno.EEXIST, "it is no file")
+                raise OSError(errno.EEXIST, "it is not a file")
             with self.path.open("rb") as file:
                 try:
                     self._read(file)

@@ -181,4 +181,4 @@ def _check(pattern: str, known: tuple[str, ...]) -> None:
                 f"--name {pattern} has the field {{{name}}}", did_you_mean(name, known)
             )
         if spec or conversion:
-            raise PictureError(f"--name {pattern}: {{{name}}} stands alone", _FIX)
+            raise PictureError(f"--name {pattern}: {{{name}}} takes no format", _FIX)

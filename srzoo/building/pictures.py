@@ -23,7 +23,7 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
     Hidden files and folders are left out. Links to folders are followed, each folder once.
 
     Raises:
-        PictureError: ``root`` is no folder, or holds no pictures.
+        PictureError: ``root`` is not a folder, or holds no pictures.
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"

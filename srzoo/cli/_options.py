@@ -312,7 +312,7 @@ class WriteOptions:
 
     format: Annotated[str | None, click.option(
         "--format", type=FormatName(), metavar="FORMAT",
-        help="jpg, png, webp, tiff, avif, heic, jxl. Default: the input's own, or by the ending of -o.")]
+        help="jpg, png, webp, tiff, avif, heic, jxl. Default: the ending of -o, or the input's.")]
     quality: Annotated[int | None, click.option(
         "--quality", type=click.IntRange(1, 100),
         help="For JPEG (default 95), WebP (90), AVIF and HEIC (85).")]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command("try")
 @click.argument("part", metavar="FILE.py:CLASS")
-@click.option("--as", "kind", required=True, metavar="KIND", help="Its kind: block, generator, loss, ...")
+@click.option("--as", "kind", required=True, metavar="KIND",
+              help="Its kind: block, generator, loss, ...")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="An argument; it overrides the first example's.")
 @click.option("--picture", type=click.Path(path_type=Path),

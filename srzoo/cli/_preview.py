@@ -34,7 +34,7 @@ def run(
     """Make the sheet and tell it.
 
     Raises:
-        PictureError: it is no picture, or the sheet has no place.
+        PictureError: it is not a picture, or the sheet has no place.
     """
     from .. import images
     from ..batches import outputs

@@ -28,7 +28,8 @@ def card() -> None:
 # fmt: off
 @card.command("new")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="MODEL_FOLDER")
-@click.option("--license", help="Licence of the weights, by the Hub's name for it, such as apache-2.0.")
+@click.option("--license",
+              help="Licence of the weights, by the Hub's name for it, such as apache-2.0.")
 @click.option("--dataset", "datasets", multiple=True, metavar="NAME",
               help="Training data, such as DIV2K; may be repeated.")
 @click.option("--data-license", metavar="TEXT", help="Licence of the training pictures, in words.")
@@ -139,7 +140,7 @@ def _tolerances(
               help="Folder of the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--tolerance", "tolerances", multiple=True, callback=_tolerances,
               metavar="METRIC=SIZE",
-              help="Accept values worse than claimed by this much.  [default: as the metric says, or 1 %]")
+              help="Accept values this much worse.  [default: the metric's own, or 1 %]")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.pass_context
 def check(

@@ -90,7 +90,7 @@ def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
     if output.suffix.lower() not in PAGES:
         images.format_of(output)
     if not output.parent.is_dir():
-        raise PictureError(f"the folder {output.parent} does not exist", "Make it, or choose another")
+        raise PictureError(f"the folder {output.parent} does not exist", "Make it, or name another")
     if output.is_dir():
         raise PictureError(f"{output} is a folder", "Name a file, like sheet.png or page.html")
     if output.exists() and any(path.exists() and path.samefile(output) for path in inputs):

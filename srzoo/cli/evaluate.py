@@ -36,10 +36,11 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
               show_default=True, metavar="NAME",
               help="May be repeated; PLUGIN/NAME where a plugin has several.")
 @click.option("-d", "--degradation", metavar="NAME",
-              help="Makes the LR pictures, also where a set has some; without it they are the"
-              f" set's, or {defaults.DEGRADATION}'s where there are only HR ones.")
+              help="Makes the LR pictures, even if a set has its own. Default: the set's own, or"
+              f" {defaults.DEGRADATION} for a set of HR pictures alone.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the degradation.")
-@click.option("--self-ensemble", is_flag=True, help="Average over 8 flips and rotations: slower, better.")
+@click.option("--self-ensemble", is_flag=True,
+              help="Average over 8 flips and rotations: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
 @option_group(EngineOptions, "engine_options")
 @json_option

@@ -95,7 +95,7 @@ def export(
 def _files(path: Path, to: str, export_format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
     if path.suffix != export_format.suffix:
-        raise ModelError(f"{path} is not a file name for {to}", f"Let it end in {export_format.suffix}")
+        raise ModelError(f"{path} is not a file name for {to}", f"End it in {export_format.suffix}")
     if not path.parent.is_dir():
         raise ModelError(f"the folder {path.parent} does not exist", "Make it, or choose another")
     files = [path, *(path.with_suffix(suffix) for suffix in export_format.beside)]

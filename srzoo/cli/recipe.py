@@ -36,7 +36,9 @@ def list_() -> None:
 
 @recipe.command("check")
 @click.argument("ref")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a value first.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a value first."
+)
 def check(ref: str, overrides: tuple[str, ...]) -> None:
     """Check a recipe file (or a model's recipe) without reading any data.
 
@@ -53,7 +55,9 @@ def check(ref: str, overrides: tuple[str, ...]) -> None:
 
 @recipe.command("show")
 @click.argument("ref")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a value first.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a value first."
+)
 def show(ref: str, overrides: tuple[str, ...]) -> None:
     """Print a model's recipe with every default filled in, as TOML.
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command()
 @click.argument("recipe")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a value of the recipe.")
-@click.option("--data", type=click.Path(path_type=Path), help="The folder that {data} means in the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE",
+              help="Change a value of the recipe.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help="The folder that {data} means in the recipe.")
 @click.option("-o", "--output", "--out!", "output", cls=AliasOption,
               type=click.Path(path_type=Path), help="The folder of the run.  [default: runs/NAME]")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",

@@ -47,7 +47,8 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option("-m", "--model", default=MODEL, show_default=True,
               shell_complete=model_names, help="A name or a folder.")
-@click.option("-o", "--output", help="A file for one input, else a folder (NAME/ is always a folder).")
+@click.option("-o", "--output",
+              help="A file for one input, else a folder (NAME/ is always a folder).")
 @click.option("--name", metavar="PATTERN", help="Names of results, like '{stem}-{size}{suffix}':"
               " stem, parent, model, scale, size, suffix, ext.")
 @click.option("-r", "--recursive", is_flag=True,

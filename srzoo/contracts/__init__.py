@@ -278,7 +278,7 @@ class Degradation(Protocol):
         ``hr`` stays as it is, and may be a view that cannot be written.
 
         Raises:
-            ValueError: H or W is no multiple of ``scale``.
+            ValueError: H or W is not a multiple of ``scale``.
         """
         ...
 
@@ -289,7 +289,7 @@ class Metric(Protocol):
     Attributes:
         higher_is_better: which way is up.
         reference: False for a metric that needs no HR picture.
-        protocol: one line that says exactly what is measured.
+        protocol: one line that states exactly what is measured.
 
     It may state :class:`MetricFacts`: its unit, how it is written, whether threads may call it.
     """
@@ -327,7 +327,7 @@ def multiple_of(network: object) -> int:
     """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
 
     Raises:
-        BrokenPluginError: it states one that is no whole number from 1.
+        BrokenPluginError: it states one that is not a whole number from 1.
     """
     found: int = read(network, "multiple", GridFacts.multiple, int)
     if found < 1:

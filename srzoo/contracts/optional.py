@@ -257,7 +257,7 @@ def _types(kind: type) -> dict[str, Any]:
 
 
 def _fits(value: object, wanted: Any) -> bool:
-    """Whether a value is of an annotation's type; a whole number is a float, True is no number."""
+    """Whether a value is of an annotation's type; a whole number is a float, True is neither."""
     inner = get_args(wanted)
     origin: Any = get_origin(wanted) or wanted
     if origin is ClassVar or origin in (Union, UnionType):

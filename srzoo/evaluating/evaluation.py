@@ -278,16 +278,16 @@ def _check(
     if lr is not None and len(data) > 1:
         raise SrzooError(f"{lr} holds the LR pictures of one set", "Measure one set at a time")
     if models and not data and lr is None:
-        raise SrzooError("there are no pictures to measure on", "Name a set, or a folder of photos")
+        raise SrzooError("no pictures are given to measure on", "Name a set, or a folder of photos")
     if sr and not data and lr is not None:
         raise SrzooError(f"results of {lr} are measured as they are", "Leave the LR pictures out")
     if sr and data and scale is None:
-        raise SrzooError("files do not tell how much they were enlarged", "Give the scale")
+        raise SrzooError("files do not state the scale of their results", "Give the scale")
     need = [name for name, judge in judges.items() if needs_reference(judge)]
     if need and not data:
         others = ", ".join([*without_reference(), "or one of a package's"])
         raise SrzooError(
-            f"there is no HR to compare with, which {', '.join(map(table_name, need))}"
+            f"no HR is given to compare with, which {', '.join(map(table_name, need))}"
             f" {'needs' if len(need) == 1 else 'need'}",
             f"Name the set with HR as data, or metrics that need none: {others}",
         )

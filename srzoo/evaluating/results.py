@@ -132,7 +132,7 @@ def check_metric(name: str) -> None:
     """
     if place := local_path_in(name):
         raise SrzooError(
-            f"{place} says nothing on another machine, and would stand in the card",
+            f"{place} means nothing on another machine, and would be in the card",
             "Give the metric a path below {data}, the folder that SRZOO_DATA names",
         )
 
@@ -153,7 +153,7 @@ def _eval_results(row: Result) -> list[EvalResult]:
         if not math.isfinite(value.value):
             raise SrzooError(
                 f"{value.metric} of {row.model} on {row.dataset} is {value.value}",
-                "Only a finite value can stand in a card: leave this metric out",
+                "A card can hold only finite values: leave this metric out",
             )
         check_metric(value.metric)
         args: dict[str, Any] = {"protocol": value.protocol}

@@ -157,7 +157,7 @@ def set_folder(name: str, root: Path | None = None) -> Path:
     if root is None:
         if not os.environ.get(DATA_VARIABLE):
             raise SrzooError(
-                f"there is no folder {name}",
+                f"the folder {name} does not exist",
                 f"Name one, or set {DATA_VARIABLE} to the folder whose benchmarks hold it",
             )
         root = Path(os.environ[DATA_VARIABLE])
@@ -254,7 +254,9 @@ def _root(data: str | Path) -> Path:
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise SrzooError(f"there is no folder {path}", "Name the one that holds the pictures")
+        raise SrzooError(
+            f"the folder {path} does not exist", "Name the one that holds the pictures"
+        )
     return path
 
 

@@ -80,7 +80,7 @@ def check_file(model: ModelFolder, carried: CarriedExport) -> Path:
         ) from error
     if found != carried.sha256:
         raise UnfinishedError(
-            f"{path} has the sha256 {found[:12]}..., config.json says {carried.sha256[:12]}...",
+            f"{path} has the sha256 {found[:12]}..., config.json states {carried.sha256[:12]}...",
             GET_AGAIN,
         )
     return path

@@ -261,8 +261,10 @@ def _check(facts: Facts, where: str) -> None:
         try:
             re.compile(each.has)
         except re.error as error:
-            wrong = f"{where}: built_for has {each.has!r}, which is no regular expression: {error}"
+            wrong = (
+                f"{where}: built_for has {each.has!r}, which is not a regular expression: {error}"
+            )
             raise SrzooError(wrong, "Correct it") from None
     modules = cast("Mapping[str, object]", facts.packages).values()
     if not all(isinstance(module, str) for module in modules):
-        raise SrzooError(f"{where}: packages has a module that is no text", "Write its name")
+        raise SrzooError(f"{where}: packages has a module that is not text", "Write its name")

@@ -158,14 +158,14 @@ class ExportRunner:
             place = self._aside = self._aside or kept_folders.temporary_folder(self)
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
-                f"there is no folder for an export: {error.strerror or error}",
+                f"no folder can hold an export: {error.strerror or error}",
                 engine_facts.use_another(),
             ) from error
         return making.make_kept(self._folder, scale, self.export_format, place)
 
 
 def _own_copy(y: F32) -> F32:
-    """A result that is the caller's: a copy, if it lies in memory that is no array's own."""
+    """A result that is the caller's: a copy, if it lies in memory that is not an array's own."""
     base: object = y
     while isinstance(base, np.ndarray):
         if base.flags.owndata:

@@ -105,13 +105,13 @@ def _use(module: object, generator: str | None, args: Mapping[str, Any] | None) 
             "Take the one that srzoo.network gives",
         )
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"a {type(module).__name__} is no nn.Module", "Give a network")
+        raise ModelError(f"a {type(module).__name__} is not an nn.Module", "Give a network")
     if generator is not None:
         return Use(generator, dict(args or {}))
     known = origin.use_of(module)
     if known is None:
         raise ModelError(
-            f"nobody has told which generator builds this {type(module).__name__}",
+            f"no generator is known that builds this {type(module).__name__}",
             "Give generator= and args=, or build it with srzoo.generators.create",
         )
     return known if args is None else Use(known.name, dict(args))
@@ -147,7 +147,7 @@ def _kept(path: Path, overwrite: bool) -> list[Path]:
     if not overwrite:
         raise ModelError(f"{path} exists", "Choose another folder, or give overwrite=True")
     if not path.is_dir() or path.is_symlink():
-        raise ModelError(f"{path} is no folder", "Choose another one")
+        raise ModelError(f"{path} is not a folder", "Choose another one")
     there = sorted(path.iterdir())
     if not there:
         return []

@@ -173,7 +173,7 @@ class PillowFormat(Format):
             picture = self.picture(found, *self.decode_pixels(file, image, found))
             if picture.size != size:
                 sizes = "{}x{} pixels, and holds {}x{}".format(*size, *picture.size)
-                raise ValueError(f"the file tells of {sizes}")
+                raise ValueError(f"the file states {sizes}")
             return replace(picture, lossless=lossless)
 
     def picture(

@@ -59,7 +59,7 @@ class Rectangle:
         place = cls(*(int(number) for number in match.groups())) if match else None
         if place is None or not place.width or not place.height:
             raise PictureError(
-                f"{text!r} is no place in a picture", "Write x,y,width,height in pixels, or auto"
+                f"{text!r} is not a place in a picture", "Write x,y,width,height in pixels, or auto"
             )
         return place
 

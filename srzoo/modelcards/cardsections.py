@@ -42,7 +42,7 @@ def values(
 ) -> dict[str, Any]:
     """What ``card.md`` has places for, besides the metadata."""
     config = folder.config
-    summary = config.summary or f"{TO_DO}: one sentence that says what the model is for"
+    summary = config.summary or f"{TO_DO}: one sentence on the model's purpose"
     args = ", ".join(f"{name} = {value}" for name, value in config.args.items())
     count = count_parameters(folder)
     printed = provenance.printed(config, pictures.is_adversarial(recipe))
@@ -98,7 +98,7 @@ def _training(
 ) -> list[str]:
     weights = facts.license or f"{TO_DO}: the licence of the weights, also in the metadata above"
     if folder.config.weights is None:
-        said = ["Nothing was trained: there are no weights.", f"Licence: {weights}."]
+        said = ["Nothing was trained: it has no weights.", f"Licence: {weights}."]
     else:
         names = facts.datasets or set_names(recipe)
         data = ", ".join(names) or f"{TO_DO}: the names of the sets of pictures"

@@ -128,7 +128,7 @@ class Network:
         arguments.check_path("card", card)
         ref = hub.parse(repo_id)
         if ref is None or ref.revision:
-            raise HubError(f"{repo_id!r} is no name for a repo", "Write it like org/name")
+            raise HubError(f"{repo_id!r} is not a name for a repo", "Write it like org/name")
         source = Path(card)
         if not (source / README).is_file():
             raise HubError(f"{source} has no {README}", "Write it: srzoo card new FOLDER")

@@ -119,7 +119,9 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     found += common
     if recipe.stages:
         new = f"a new optimiser{' and a new discriminator' if game else ''}"
-        found.append(f"Each stage goes on from the one before, with {new}; what is not said stays.")
+        found.append(
+            f"Each stage goes on from the one before, with {new}; all other values stay the same."
+        )
     before = common
     for number, (stage, own) in enumerate(zip(recipe.stages, points, strict=False)):
         said = [point for point in own if point not in common and point not in before]
@@ -128,7 +130,7 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
         found += [f"Stage {stage.name}: {point}" for point in said]
         before = own
     if log is None:
-        return [*found, f"No {LOG} is here to tell how the run went."]
+        return [*found, f"No {LOG} records how the run went."]
     of = "" if log.steps == recipe.steps else f" of the recipe's {recipe.steps:,}"
     found.append(f"Took {log.steps:,} steps{of}, {_span(log.hours)} of training by {LOG}.")
     return [*found, *_validation(recipe, log)]

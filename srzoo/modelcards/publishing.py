@@ -86,7 +86,7 @@ def push(
 
     ref = hub.parse(repo)
     if ref is None or ref.revision:
-        raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")
+        raise HubError(f"{repo!r} is not a name for a repo", "Write it like org/name")
     folder = locate.find(model)
     requirements.check_models(folder)
     refuse_local_parts(folder)

@@ -99,7 +99,7 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
 
     Raises:
         HubError: no such model or revision, no access, no network, or damaged on the way.
-        ModelError: it is no srzoo model, or made for a newer srzoo.
+        ModelError: it is not a srzoo model, or made for a newer srzoo.
     """
     arguments.check_type("model", ref, (str,))
     found = parse(ref)
@@ -183,7 +183,9 @@ def _file(
             return None
         if missing_here:
             raise
-        raise HubError(f"{repo} has no {name}: it is no srzoo model", "Check the name") from error
+        raise HubError(
+            f"{repo} has no {name}: it is not a srzoo model", "Check the name"
+        ) from error
     except HTTPError as error:
         # A connection that breaks; where none can be made the client itself takes its cache.
         cached = try_to_load_from_cache(repo, name, revision=revision)
@@ -206,7 +208,7 @@ def _check(folder: Path, ref: Reference) -> None:
         if found != wanted:
             raise HubError(
                 f"the {what} of {ref} are damaged: the sha256 of {file.name} is {found[:12]}...,"
-                f" config.json says {wanted[:12]}...",
+                f" config.json states {wanted[:12]}...",
                 f"Fetch them again: srzoo pull {ref} --overwrite",
             )
 
@@ -332,7 +334,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
         name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
         return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
     if status == 401:
-        return f"the Hub does not know the token: {said}", LOG_IN
+        return f"the Hub rejects the token: {said}", LOG_IN
     if status == 403:
         return f"no right to do this with {repo}: {said}", "Check the name and the token's rights"
     if status == 412:
@@ -341,12 +343,12 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
             "Look at what changed, then give the same command again",
         )
     if status == 429:
-        return f"the Hub asks to go slower: {said}", "Wait some minutes, then try again"
+        return f"the Hub limits the rate of requests: {said}", "Wait some minutes, then try again"
     if isinstance(error, hf.HFValidationError):
-        return f"{repo} is no name for a repo: {said}", "Write it like org/name"
+        return f"{repo} is not a name for a repo: {said}", "Write it like org/name"
     about = f" of {ref}" if ref else ""
     return (
-        f"the Hub did not answer well{about}: {said}",
+        f"the Hub failed to answer{about}: {said}",
         "Check the network and try again; what was fetched is kept",
     )
 

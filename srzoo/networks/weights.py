@@ -64,7 +64,7 @@ def read(path: Path, weights: WeightsFile) -> dict[str, Tensor]:
     found = hashlib.sha256(data).hexdigest()
     if found != weights.sha256:
         raise WeightsError(
-            f"{path} has the sha256 {found[:12]}..., config.json says {weights.sha256[:12]}...",
+            f"{path} has the sha256 {found[:12]}..., config.json states {weights.sha256[:12]}...",
             "The file is damaged or was changed: fetch the model again",
         )
     try:

@@ -38,7 +38,7 @@ def check_api(target: object, plugin: Plugin) -> None:
         ) from error
     if type(needs) is not int:
         raise BrokenPluginError(
-            f"{plugin} has the plugin API {text}, which is no whole number",
+            f"{plugin} has the plugin API {text}, which is not a whole number",
             f"Its author writes: plugin_api = {PLUGIN_API}",
         )
     if needs > PLUGIN_API:
@@ -77,10 +77,10 @@ def broken_rules(target: object) -> list[str]:
         if not (inspect.isclass(target) or inspect.isfunction(target)):
             return []  # a package of model folders, a click command
         if not _docstring(target):
-            faults.append("has no docstring: say what it is and where it comes from")
+            faults.append("has no docstring: describe it and its source")
         found = schema.signature(target)
     except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
-        return [*faults, f"does not tell its arguments: {importing.described(error)}"]
+        return [*faults, f"does not give its arguments: {importing.described(error)}"]
     for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{name}: name every argument")

@@ -54,7 +54,7 @@ def mark(part: T, used: Iterable[Plugin], use: Use | None = None) -> T:
 
 
 def _plain(use: Use) -> Use | None:
-    """A copy that nobody else changes; None where an argument is no value of JSON."""
+    """A copy that nobody else changes; None where an argument is not a value of JSON."""
     try:
         return Use(use.name, json.loads(json.dumps(dict(use.args), default=_table)))
     except (TypeError, ValueError, RecursionError):

@@ -20,7 +20,7 @@ VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
 EXTRA = re.compile(r"extra\s*==\s*[\"']([\w.-]+)[\"']")
 """The extra in a requirement's marker."""
 BROKEN = ImportError, OSError, KeyError, ValueError, TypeError, AttributeError
-"""What metadata raises that is missing in part or as a whole, or that is no text."""
+"""What metadata raises that is missing in part or as a whole, or that is not text."""
 
 
 def version(package: str) -> str | None:
@@ -233,7 +233,7 @@ def unpinned(requirement: str) -> str:
 
 
 def unusual(requirements: Iterable[str]) -> str | None:
-    """The first of some records that is no name, or no ``name==version``; None if all are.
+    """The first of some records that is not a name, or no ``name==version``; None if all are.
 
     What is printed as a command is a package's name, and nothing else.
     """

@@ -98,7 +98,9 @@ def of(name: str) -> Reference:
     assert found is not None
     path = Path(found["path"]).expanduser()
     if not path.is_file():
-        raise MissingPluginError(f"there is no file {path}, which {name} names", "Check the path")
+        raise MissingPluginError(
+            f"the file {path} does not exist, which {name} names", "Check the path"
+        )
     return Reference(path.resolve(), found["name"])
 
 

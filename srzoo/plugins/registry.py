@@ -117,7 +117,7 @@ class Registry(Generic[T]):
             alone = f"Upgrade or uninstall {hits[0].dist}, which has two of one name"
             raise PluginConflictError(
                 f"{self.kind} {short!r} is claimed by {owners}",
-                f"Say which one: {' or '.join(names.values())}, or uninstall one of them"
+                f"Choose one: {' or '.join(names.values())}, or uninstall one of them"
                 if len(names) > 1
                 else alone,
             )
@@ -360,7 +360,7 @@ def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
         return schema.signature(target)
     except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
         raise BrokenPluginError(
-            f"{plugin} does not tell its arguments: {importing.described(error)}",
+            f"{plugin} does not give its arguments: {importing.described(error)}",
             "Make it a class or a function of Python",
         ) from error
 

@@ -37,7 +37,7 @@ def fill_in_data_folder(use: Use, root: Path | None) -> Use:
             return value
         if place is None:
             raise SrzooError(
-                f"{who} wants files from {value}, and nothing says where that is",
+                f"{who} needs files from {value}, and that folder is not set",
                 f'Give data="DIR", or set {DATA_VARIABLE}',
             )
         return value.replace("{data}", place)

@@ -210,7 +210,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if (odd := packages.unusual(self.requires)) is not None:
             raise SrzooError(
-                f"requires names {odd!r}, which is no package",
+                f"requires names {odd!r}, which is not a package",
                 'Write names and versions, such as "some-package==1.0"',
             )
         if self.task and self.adversarial:

@@ -109,7 +109,7 @@ def _converts(case: Case, tensors: Mapping[str, Tensor]) -> None:
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     match = made.recognise(shapes)
-    assert match is not None, f"{case} does not recognise a checkpoint that it is said to know"
+    assert match is not None, f"{case} does not recognise a checkpoint that its examples contain"
     given = dict(tensors)
     found = cast("object", made.convert(given, match))
     pair = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2

@@ -51,7 +51,7 @@ def is_a_metric(case: Case) -> None:
         mend = f"write `{name} = True` or False, {what}"
         value: object = has(case, metric, name, mend)
         assert isinstance(value, bool), f"{case}.{name} is {value!r}: {mend}"
-    mend = "write `protocol = '...'`, one line that says exactly what is measured"
+    mend = "write `protocol = '...'`, one line that states exactly what is measured"
     protocol: object = has(case, metric, "protocol", mend)
     assert isinstance(protocol, str), f"{case}.protocol is {protocol!r}: {mend}"
     assert len(protocol.strip().splitlines()) == 1, f"{case}.protocol is not one line: {mend}"
@@ -105,7 +105,7 @@ def worse_is_worse(case: Case) -> None:
         except Exception as error:
             mend = "write `reference = True`, or do without"
             what = f"{case} is given no HR picture: {described(error)}"
-            raise AssertionError(f"{what}: it says that it needs none: {mend}") from error
+            raise AssertionError(f"{what}: it states that it needs none: {mend}") from error
         assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
         return
     values = [metric(sr, hr, 2) for sr in (hr, *(_noisy(hr, sigma) for sigma in NOISE))]

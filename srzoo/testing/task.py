@@ -43,7 +43,7 @@ def _lists_all(case: Case, task: Any) -> None:
     for name, value in attributes.items():
         if isinstance(value, nn.Module) and id(value) not in known and value.state_dict():
             mend = f"write `self.helpers = {{{name!r}: ...}}`, or networks, if it is trained"
-            raise AssertionError(f"{case}.{name} is a network that nobody is told of: {mend}")
+            raise AssertionError(f"{case}.{name} is a network that the task does not list: {mend}")
 
 
 def _task(case: Case) -> Task:

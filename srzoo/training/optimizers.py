@@ -38,7 +38,7 @@ KEYS = ("lr", "betas", "eps", "weight_decay", "momentum")
 """What a recipe says of an optimiser outside of its ``args``."""
 LOOKAHEAD = "lookahead_"
 REST = "rest"
-"""The name, in a saved state, of all that is no tensor."""
+"""The name, in a saved state, of all that is not a tensor."""
 GROUP = "group"
 """What begins the names of tensors that a group has."""
 
@@ -269,7 +269,7 @@ def _class(name: str, where: str) -> Any:
         return _TIMM.get_optimizer_class(short, bind_defaults=False)
     except (ImportError, AssertionError) as error:  # timm asserts that there is a GPU
         raise SrzooError(
-            f"{where}: {name} cannot be had here: {error}", "Choose another optimizer.name"
+            f"{where}: {name} is not available here: {error}", "Choose another optimizer.name"
         ) from error
 
 
@@ -324,5 +324,7 @@ def _nearest(pattern: str, found: Iterable[str]) -> str:
 def _did_you_mean(name: str, known: list[str]) -> str:
     hint = did_you_mean(name, known)
     return (
-        f"{hint} (docs/how-to/train.md tells them apart)" if hint.startswith("There are") else hint
+        f"{hint} (docs/how-to/train.md explains the differences)"
+        if hint.startswith("There are")
+        else hint
     )

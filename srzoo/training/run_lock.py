@@ -46,7 +46,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
     """Have a run's folder for this process alone; folders that were made go if they stay empty.
 
     Raises:
-        SrzooError: another process trains in it, or it is no folder and can be none.
+        SrzooError: another process trains in it, or it is not a folder and can be none.
         OSError: it cannot be written.
     """
     if out.exists() and not out.is_dir():

@@ -51,7 +51,7 @@ def check(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in NAMES:
-            raise SrzooError(f"there is no tracker {name!r}", did_you_mean(name, NAMES))
+            raise SrzooError(f"no tracker is called {name!r}", did_you_mean(name, NAMES))
         module = "torch.utils.tensorboard" if name == TENSORBOARD else name
         try:
             import_module(module)

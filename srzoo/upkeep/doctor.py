@@ -212,7 +212,7 @@ def try_engine(engine: EngineStatus) -> EngineStatus:
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines and lines[-1] == "right":
         return replace(engine, seconds=seconds)
-    message = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
+    message = (done.stderr.strip().splitlines() or lines or ["no message"])[-1]
     return replace(engine, problem=f"{message} (exit code {done.returncode})", seconds=seconds)
 
 

@@ -23,7 +23,7 @@ def targets(
         several: whether a list came in, though it may have one item.
 
     Raises:
-        SrzooError: ``output`` or ``page`` for something that is no file; srzoo writes no such
+        SrzooError: ``output`` or ``page`` for something that is not a file; srzoo writes no such
             files; two results would be one file, or one would replace its own picture.
     """
     for asked, what in ((output, "can be written to output"), (page, "has pages")):

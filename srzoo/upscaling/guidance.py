@@ -103,7 +103,7 @@ def _tags(folder: ModelFolder) -> list[str]:
 
 
 def _mean_step(file: Path | BinaryIO) -> float:
-    """The mean of a JPEG's table for brightness; 0 for what is no JPEG."""
+    """The mean of a JPEG's table for brightness; 0 for what is not a JPEG."""
     if not isinstance(file, Path):
         file.seek(0)
     try:

@@ -84,7 +84,7 @@ def pixels_of(picture: object, request: ReadRequest) -> int:
     """How many LR pixels there are; of a file its header tells.
 
     Raises:
-        PictureError: it is no picture.
+        PictureError: it is not a picture.
     """
     if is_file(picture):
         arguments.check_path("the picture", picture)

@@ -257,7 +257,7 @@ def upscale(
 
     Raises:
         SrzooError: what :func:`load`, reading and writing raise; ``output`` or ``page`` for
-            something that is no file. Of a list it says which item.
+            something that is not a file. Of a list it says which item.
     """
     settings.check_asked(scale, size)
     settings.check_progress(progress)

@@ -35,7 +35,7 @@ def check_memory(memory: object) -> int | None:
     """Bytes from a number or a text like "2GB"; None where nothing is set.
 
     Raises:
-        SrzooError: it is no amount of memory.
+        SrzooError: it is not an amount of memory.
     """
     if isinstance(memory, str):
         return amounts.memory_size(memory)
@@ -69,7 +69,7 @@ def check_precision(precision: object) -> None:
     """Raises DeviceError where it is none of ``devices.PRECISIONS``."""
     if precision not in devices.PRECISIONS:
         raise DeviceError(
-            f"{precision!r} is no precision", did_you_mean(str(precision), devices.PRECISIONS)
+            f"{precision!r} is not a precision", did_you_mean(str(precision), devices.PRECISIONS)
         )
 
 
@@ -105,7 +105,7 @@ def check_asked(scale: object, size: object) -> Sizing | None:
 
 
 def check_reading(max_pixels: object, page: object) -> None:
-    """Raises PictureError where a file's limit or its page is no whole number."""
+    """Raises PictureError where a file's limit or its page is not a whole number."""
     if (found := amounts.whole(max_pixels)) is None or found < 1:
         raise PictureError(f"max_pixels is {max_pixels!r}", "It is a whole number from 1")
     if page is not None and ((number := amounts.whole(page)) is None or number < 1):

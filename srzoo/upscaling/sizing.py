@@ -108,7 +108,7 @@ class Sizing:
             raise PictureError(f"the size {size!r} has no side {name!r}", did_you_mean(name, SIDES))
         if not equals or not length.isdecimal():
             raise PictureError(
-                f"{size!r} is no size", "Write 3840x2160, width=3840, height=, long= or short="
+                f"{size!r} is not a size", "Write 3840x2160, width=3840, height=, long= or short="
             )
         return cls(side=(name, _length(length, size)))
 
@@ -145,14 +145,14 @@ def _factor(text: str) -> float:
     match = re.fullmatch(r"\s*[xX×]?\s*(\d+(?:\.\d*)?|\.\d+)\s*[xX×]?\s*", text)
     factor = float(match[1]) if match else 0.0
     if not 0 < factor < 1e6:
-        raise PictureError(f"{text!r} is no scale", "Write a number, like 4 or 1.5")
+        raise PictureError(f"{text!r} is not a scale", "Write a number, like 4 or 1.5")
     return factor
 
 
 def _length(text: str, size: str) -> int:
     length = int(text) if len(text) < 10 else 0
     if length < 1:
-        raise PictureError(f"{size!r} is no size", "A side has at least one pixel")
+        raise PictureError(f"{size!r} is not a size", "A side has at least one pixel")
     return length
 
 

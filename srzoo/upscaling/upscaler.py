@@ -117,7 +117,7 @@ class Upscaler(PictureUpscaler):
     def _made_again(self, so: str) -> Callable[..., Upscaler]:
         if self._reconstruct is None:
             raise SrzooError(
-                f"nobody has told how to make this Upscaler again, so {so}",
+                f"how to make this Upscaler again is not known, so {so}",
                 "Use one from srzoo.load, or give it again=, a function of a module that makes it",
             )
         return self._reconstruct

@@ -100,8 +100,8 @@ def test_patterns(tmp_path, pattern, gives):
         ("{0}", "has the field {0}"),
         ("{stem.__class__}", "has the field"),
         ("{stem[0]}", "has the field"),
-        ("{stem!r}", "stands alone"),
-        ("{stem:>900000000}", "stands alone"),
+        ("{stem!r}", "takes no format"),
+        ("{stem:>900000000}", "takes no format"),
         ("../{stem}", "names a folder"),
         ("a/{stem}", "names a folder"),
         ("a\\{stem}", "names a folder"),
@@ -172,7 +172,7 @@ def test_the_size_of_what_is_no_picture(here):
 
 
 def _refuse(path: Path) -> Route:
-    raise PictureError(f"{path} is no picture")
+    raise PictureError(f"{path} is not a picture")
 
 
 @pytest.mark.parametrize(

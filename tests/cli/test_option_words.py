@@ -150,10 +150,10 @@ def test_evaluate_takes_models_either_way_and_tells_what_ran(srzoo_cli, sets):
         (("--engine", "torhc"), "Did you mean torch"),
         (("--device", "mps"), "no mps device"),
         (("--engine", "openvino", "--precision", "fp16"), "--engine torch"),
-        (("--memory", "much"), "'much' is no amount"),
+        (("--memory", "much"), "'much' is not an amount"),
         (("--memory", "10MB"), "Give --memory"),
         (("--tile", "3"), "whole number from 16"),
-        (("--scale", "1.5"), "'1.5' is no scale"),
+        (("--scale", "1.5"), "'1.5' is not a scale"),
     ],
 )
 def test_what_cannot_run_is_refused_alike(srzoo_cli, sets, tmp_path, options, says):

@@ -379,7 +379,7 @@ def test_a_pipe_s_worth_of_bytes(tmp_path):
         assert images.read(out).format == format
     with pytest.raises(PictureError, match="the picture is empty"):
         images.read(io.BytesIO())
-    with pytest.raises(PictureError, match="the picture is no picture that can be read"):
+    with pytest.raises(PictureError, match="the picture is not a picture that can be read"):
         images.read(io.BytesIO(b"hello there"))
 
 

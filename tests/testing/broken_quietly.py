@@ -512,7 +512,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("dataset", KeyErrors, r"dataset\[3\] of 3 pictures is KeyError: 3: raise an IndexError"),
     ("task", Text, r"gave 'generator': return names, as in `return \('generator',\)`"),
     ("task", OneTable, "loss_of gave a dict: return two tables"),
-    ("task", Hidden, "teacher is a network that nobody is told of: write `self.helpers"),
+    ("task", Hidden, "teacher is a network that the task does not list: write `self.helpers"),
     ("task", Shared, "two tasks have one network judge: build it in `__init__`"),
     ("task", Blackens, "changed pair.hr in place: work on a copy"),
     ("engine", OwnBuffer, r"wrote over a result that it had given out: .*`y.copy\(\)`"),

@@ -44,7 +44,7 @@ def test_what_can_be_asked_for(scale, size, want):
         ("nan", None, "no scale"),
         ("inf", None, "no scale"),
         ("1e9", None, "no scale"),
-        ("two", None, "'two' is no scale. Write a number"),
+        ("two", None, "'two' is not a scale. Write a number"),
         ("", None, "no scale"),
         (None, "", "no size"),
         (None, "3840", "no size. Write 3840x2160, width=3840"),

@@ -165,7 +165,7 @@ def with_cicp(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
 
 
 def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """The clean aperture in whole pixels, within the picture; None where it is no part of it."""
+    """The clean aperture in whole pixels, within the picture; None where it is not a part of it."""
     numbers = struct.unpack_from(">8i", data, clap[1])
     if not all(numbers[1::2]):
         return None

@@ -93,7 +93,7 @@ class _Reader:
 
     def take_profile(self, icc: bytes) -> None:
         if icc[36:40] != b"acsp":
-            raise ValueError("it is no ICC profile")
+            raise ValueError("it is not an ICC profile")
         self.icc = self.icc or icc
 
     def text(self, data: bytes) -> None:
