@@ -29,7 +29,7 @@ ATTEMPTS = 5
 """In a row without a single byte, before we give up."""
 PAUSE = 1.0
 NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
-AGAIN = "Run the same command again: it goes on where it stopped"
+AGAIN = "Run the same command again to continue"
 
 
 def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress | None) -> str:
@@ -48,7 +48,7 @@ def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress |
     if not archive.sha256 and verify:
         raise SrzooError(
             f"no checksum is known for {archive.name}.zip",
-            "Give --no-verify if you trust where it comes from",
+            "Give --no-verify if you trust the source",
         )
     if not url.startswith(("http://", "https://")):
         raise SrzooError(f"{url!r} is not an http address", "Give --url https://...")

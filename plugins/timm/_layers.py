@@ -88,9 +88,9 @@ class Layers(nn.Module):
             found = self._run(torch.zeros(1, 3, *PROBE))
         except (AssertionError, RuntimeError) as error:
             raise SrzooError(
-                f"{name} does not take a picture of {PROBE[1]}x{PROBE[0]} pixels:"
+                f"{name} does not accept a picture of {PROBE[1]}x{PROBE[0]} pixels:"
                 f" {str(error).splitlines()[0]}",
-                "Take a backbone that takes any size, such as a VGG or an EfficientNet",
+                "Use a backbone that accepts any size, such as a VGG or an EfficientNet",
             ) from error
         finally:
             for handle in handles:

@@ -150,7 +150,7 @@ def check_ending(name: Path, format: str | None) -> None:
     suffix = name.suffix.lower()
     if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
         raise PictureError(
-            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
+            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is requested",
             f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
         )
 

@@ -242,7 +242,7 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
     if source.is_dir():
         if target.suffix.lower() in READABLE and not target.exists():
             raise PictureError(
-                f"several pictures go to {target}, which is the name of one", "Name a folder"
+                f"several results cannot go to {target}, which is the name of one", "Name a folder"
             )
         names = _pictures(source, target)
         jobs = [(name, source / name, (target / name).with_suffix(".png")) for name in names]
@@ -273,7 +273,7 @@ def _pictures(source: Path, target: Path) -> list[str]:
     from ..images import READABLE
 
     if target.is_file():
-        raise PictureError(f"{target} is a file, and several pictures go there", "Name a folder")
+        raise PictureError(f"{target} is a file, and there are several results", "Name a folder")
     out = os.path.realpath(target)
     names: list[str] = []
     for place, folders, files in os.walk(source):

@@ -237,5 +237,5 @@ def _expect_only_results_changed(
     if old != new or found != {_key(result): result for result in results}:
         raise ModelError(
             f"the metadata of {path} is laid out in a way that results cannot be written into",
-            f"Write {INDEX}: as a block of its own, or take it out, and write the results again",
+            f"Write {INDEX}: as a block of its own, or remove it, and write the results again",
         )

@@ -115,7 +115,7 @@ def photo_set(folder: str | Path) -> PictureSet:
     folder = _folder(Path(folder))
     if found := layouts.pictures(folder):
         return PictureSet(layouts.name_of(folder), None, found, root=folder)
-    raise SrzooError(f"{folder} holds no pictures", "Name the folder that they lie in")
+    raise SrzooError(f"{folder} holds no pictures", "Name the folder that contains them")
 
 
 def result_set(

@@ -56,7 +56,7 @@ def make_kept(
         except (ModelError, RuntimeError) as error:
             reason = error.what if isinstance(error, ModelError) else str(error)
             raise UnfinishedError(
-                f"{export_format} cannot take {source.name} of {model.name}: {reason}",
+                f"{export_format} cannot represent {source.name} of {model.name}: {reason}",
                 engine_facts.use_another(),
             ) from error
         pair = carried.memory.get(export_format) or measure.in_own_process(export_format, path)

@@ -92,8 +92,8 @@ class ExportRunner:
         session, facts, _ = self._at(scale)
         if min(x.shape[2:]) < facts.smallest:
             raise ModelError(
-                f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
-                f" {facts.smallest} and more",
+                f"the picture has a side of {min(x.shape[2:])} pixels, the export needs"
+                f" {facts.smallest} or more",
                 engine_facts.use_another(),
             )
         with self._opened_here().lock:

@@ -102,7 +102,7 @@ def _use(module: object, generator: str | None, args: Mapping[str, Any] | None) 
     if isinstance(module, InferenceNetwork):
         raise ModelError(
             "this network was made ready for inference, and is no longer what was trained",
-            "Take the one that srzoo.network gives",
+            "Use the one that srzoo.network gives",
         )
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"a {type(module).__name__} is not an nn.Module", "Give a network")
@@ -203,7 +203,7 @@ def _check_finite(module: Generator, dtype: DType) -> None:
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{name!r} holds values that are not finite",
-                "Take weights from before the training broke down",
+                "Use weights from before the training diverged",
             )
         if not torch.isfinite(tensor.to(weights.DTYPES[dtype])).all():
             raise WeightsError(f"{name!r} holds values too large for {dtype}", "Save as float32")

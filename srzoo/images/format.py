@@ -192,7 +192,7 @@ class Format:
             return fit.with_loss(lost)
         if fit.icc is None and not profiles.is_like_srgb(cicp, picture.pixels.ndim == 2):
             return fit.with_loss(
-                f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
+                f"colours by CICP {cicp[0]}/{cicp[1]} are not known: treated as sRGB"
             )
         return fit
 

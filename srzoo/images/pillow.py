@@ -292,7 +292,7 @@ def from_pil(image: Image.Image) -> Picture:
     except PictureError:
         raise
     except (*DAMAGED, Warning) as error:  # anything may stand in a mode or in ``info``
-        raise PictureError(f"the image cannot be taken apart: {error}", "Convert it") from error
+        raise PictureError(f"the image cannot be decoded: {error}", "Convert it") from error
 
 
 def _bytes_or_none(value: object) -> bytes | None:

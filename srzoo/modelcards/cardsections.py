@@ -107,7 +107,7 @@ def _training(
         said = [
             f"Training data: {data}.",
             f"Licence of the training pictures: {terms}.",
-            f"Licence of the weights, and of nothing else: {weights}.",
+            f"Licence, of the weights only: {weights}.",
         ]
     if recipe:
         said.append(f"By [{RECIPE}]({RECIPE}) in this folder: `srzoo train {RECIPE} --data DIR`.")
@@ -118,14 +118,14 @@ def _training(
 
 
 def _limits(folder: ModelFolder, recipe: Recipe | None) -> list[str]:
-    said = [f"It enlarges by {_scales(folder)}, and by nothing else."]
+    said = [f"It enlarges by {_scales(folder)}."]
     if folder.config.weights:
         said += [
-            "What is not in the small picture is guessed. Do not trust, in the large one, what"
-            " cannot be read in the small one: little letters, far faces.",
-            "Pictures that became small in another way than its training pictures come out worse"
-            " than the figures above say.",
+            "It guesses all detail that the small picture lacks. Do not trust details of the large"
+            " one that you cannot read in the small one, such as small letters or distant faces.",
+            "Results are worse than the figures above for pictures that were downscaled in another"
+            " way than its training pictures.",
         ]
     if pictures.is_adversarial(recipe):
-        said.append("It invents texture: no use as evidence, nor to measure anything in.")
+        said.append("It invents texture: do not use results as evidence, or for measurements.")
     return said

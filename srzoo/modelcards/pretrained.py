@@ -70,7 +70,7 @@ class Network:
         if not isinstance(found, cls) and cls is not Network:
             raise ModelError(
                 f"{ref} is a {type(found).__name__}, and no {cls.__name__}",
-                "Take srzoo.network, which gives any",
+                "Use srzoo.network, which accepts any",
             )
         return found
 

@@ -82,9 +82,9 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
     if clean:
         found = [
             "**Use it** for clean pictures that are too small: it was trained on pictures"
-            f" {made.phrase or 'that were made smaller'} and nothing else.",
+            f" {made.phrase or 'that were made smaller'} and no others.",
             "**Not** for JPEG photos with visible blocks, nor for noisy or blurred ones: it has"
-            " seen no such flaws, and makes them sharper too.",
+            " seen no such flaws in training, and sharpens them too.",
         ]
     elif clean is None:
         found = [
@@ -96,8 +96,8 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
         found = [
             "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
             f" pictures were {made.text}.",
-            "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
-            " flaw, and a model trained on such pictures alone is better at them.",
+            "**Not** for clean pictures that were merely shrunk: it may remove fine texture"
+            " like a flaw, and a model trained on such pictures alone is better at them.",
         ]
     if pictures.is_adversarial(recipe):
         found.append(
@@ -120,7 +120,7 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     if recipe.stages:
         new = f"a new optimiser{' and a new discriminator' if game else ''}"
         found.append(
-            f"Each stage goes on from the one before, with {new}; all other values stay the same."
+            f"Each stage continues from the one before, with {new}; all other values stay the same."
         )
     before = common
     for number, (stage, own) in enumerate(zip(recipe.stages, points, strict=False)):
@@ -185,7 +185,7 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     now, at = values[-1]
     if log.mean_of_stages > 1:
         return [
-            f"Released: the mean of the weights that the last {log.mean_of_stages} stages came to;"
+            f"Released: the mean of the final weights of the last {log.mean_of_stages} stages;"
             f" validation: {metric} {now:.4g}."
         ]
     try:

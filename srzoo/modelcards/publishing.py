@@ -147,7 +147,7 @@ def _check_files(folder: ModelFolder, names: list[str]) -> None:
         if not name.endswith((".safetensors", ".png", ".onnx")):
             text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
             if SECRET.search(text):
-                wrong.append(f"{name} holds a token of the Hub: take it out, and revoke it")
+                wrong.append(f"{name} holds a token of the Hub: remove it, and revoke it")
     if wrong:
         raise HubError(
             f"{folder.path} is not ready to be published: {'; '.join(wrong)}",

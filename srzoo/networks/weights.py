@@ -34,7 +34,7 @@ def load_into(model: Module, folder: ModelFolder) -> None:
             raise WeightsError(
                 f"{folder.path} names no weights, but {folder.config.generator!r} has"
                 f" {len(expected)} tensors",
-                "Train it, or take a model that is trained",
+                "Train it, or use a trained model",
             )
         return
     tensors = read(folder.path / weights.file, weights)
@@ -126,5 +126,5 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{path}: {name!r} holds values that are not finite",
-                "Take weights from before the training broke down",
+                "Use weights from before the training diverged",
             )

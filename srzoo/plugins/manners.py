@@ -33,7 +33,7 @@ def check_api(target: object, plugin: Plugin) -> None:
         text = repr(needs)
     except strangers.ERRORS as error:
         raise BrokenPluginError(
-            f"{plugin} cannot be asked for its plugin_api: {importing.described(error)}",
+            f"{plugin} does not give its plugin_api: {importing.described(error)}",
             f"Upgrade or uninstall {plugin.dist}",
         ) from error
     if type(needs) is not int:
@@ -48,7 +48,7 @@ def check_api(target: object, plugin: Plugin) -> None:
         )
     if needs < OLDEST_API:
         raise BrokenPluginError(
-            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo takes is"
+            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo accepts is"
             f" {OLDEST_API}",
             f"Upgrade or uninstall {plugin.dist}",
         )

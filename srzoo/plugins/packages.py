@@ -78,8 +78,8 @@ def _entries_of(distribution: metadata.Distribution) -> list[metadata.EntryPoint
         place = distribution.locate_file("")
         strangers.warn(
             f"the entry points of {name} {version}".rstrip()
-            + f" in {place} cannot be read, and none of its plugins is there:"
-            f" {strangers.described(error)}. Reinstall or uninstall it: others stumble over it, too"
+            + f" in {place} cannot be read, and none of its plugins loads:"
+            f" {strangers.described(error)}. Reinstall or uninstall it: it breaks other tools too"
         )
         return []
 

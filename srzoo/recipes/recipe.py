@@ -77,14 +77,14 @@ class Data:
         weights = [s.weight for s in self.train.each if s.weight is not None]
         if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
             raise SrzooError(
-                f"the weights of data.train add up to {sum(weights):g}, and leave nothing for the"
-                " sets without one",
+                f"the weights of data.train add up to {sum(weights):g}, and leave no share for"
+                " the sets without one",
                 "Give each set a weight, or weights that add up to less than 1",
             )
         if any(source.weight is not None for source in self.validation.each):
             raise SrzooError(
                 "data.validation has a weight, and every picture of it counts the same",
-                "Take the weight out",
+                "Remove the weight",
             )
 
 
@@ -114,7 +114,7 @@ class Stage:
             if key in value:
                 raise SrzooError(
                     f"stage {value['name']!r} changes {key!r}, which is one for all stages",
-                    f"Take {key} out of the stage",
+                    f"Remove {key} from the stage",
                 )
         return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
 
@@ -216,7 +216,7 @@ class Recipe:
         if self.task and self.adversarial:
             raise SrzooError(
                 f"there is a table adversarial, and a task {self.task.use.name!r}",
-                "Take one of them out: a run has one task",
+                "Remove one of them: a run has one task",
             )
         if self.task and self.task.use.name == defaults.GAME:
             # Frozen, but for its own making: whoever asks for the game looks in one place.

@@ -66,7 +66,7 @@ def states_facts(case: Case) -> None:
         fine = isinstance(fact, str)
         assert fine, f"{case}.{name} is {fact!r}, and no text: write `{name} = '...'`"
         same = fact == getattr(cast("object", kinds.metrics.get(case.name)), name, "")
-        assert same, f"{case}.{name} is not stated on the class, where it is asked for"
+        assert same, f"{case}.{name} is not stated on the class, where it is read"
     tolerance: object = getattr(metric, "tolerance", None)
     number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
     fine = tolerance is None or (number and 0 <= cast("float", tolerance) < np.inf)

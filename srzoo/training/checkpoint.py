@@ -217,7 +217,7 @@ def intact_checkpoints(run: Path) -> Iterator[Path]:
             continue
         aside = there.with_name(f"{DAMAGED}{there.name}")
         warnings.warn(
-            f"{there} is damaged, and is {aside.name} now: the checkpoint before is taken",
+            f"{there} is damaged, and is {aside.name} now: the previous checkpoint is used",
             FallbackWarning,
             stacklevel=2,
         )

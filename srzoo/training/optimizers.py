@@ -76,7 +76,7 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
         value = getattr(settings, key)
         left_out = value is None or value == OPTIMIZERS["adam"][key]
         if key not in takes and not left_out:
-            raise SrzooError(f"{where}: {settings.name} has no {key}", f"Take {where}.{key} out")
+            raise SrzooError(f"{where}: {settings.name} has no {key}", f"Remove {where}.{key}")
     betas = takes["betas"].default if "betas" in takes else None
     if settings.betas is not None and betas and len(settings.betas) != len(betas):
         raise SrzooError(
@@ -92,7 +92,7 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
                 f"{where}: {settings.name} has no argument {key!r}", did_you_mean(key, known)
             )
     if settings.name == "muon" and not settings.momentum:
-        raise SrzooError("muon is nothing without momentum", f"Set {where}.momentum = 0.95")
+        raise SrzooError("muon needs momentum", f"Set {where}.momentum = 0.95")
     for group in settings.groups:
         for key, value in _own_args(group).items():
             if not 0 <= value < math.inf:

@@ -95,7 +95,7 @@ def _begun(
             )
             return _train(recipe, out, data, begun, callbacks, commits)
     except OSError as error:
-        raise troubles.explain(error, f"cannot go on in {out}") from error
+        raise troubles.explain(error, f"cannot resume in {out}") from error
 
 
 def _train(

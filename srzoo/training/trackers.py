@@ -177,7 +177,11 @@ class _Tracker:
             if not self._failed:
                 self._failed = True
                 self._tell(
-                    str(troubles.explain(error, f"the tracker {self.name} failed; the run goes on"))
+                    str(
+                        troubles.explain(
+                            error, f"the tracker {self.name} failed; the run continues"
+                        )
+                    )
                 )
 
 

@@ -76,7 +76,7 @@ def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str 
         return None
     what = f"{folder.name} was trained on clean pictures and makes JPEG blocks sharper too"
     others = _for_real_photos(folder)
-    return f"{what}: for such photos take {' or '.join(others)}" if others else what
+    return f"{what}: for such photos use {' or '.join(others)}" if others else what
 
 
 def _for_real_photos(folder: ModelFolder) -> list[str]:

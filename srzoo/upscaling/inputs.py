@@ -190,7 +190,7 @@ def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
     if not floats:
         raise PictureError(
             f"the {what} is of type {values.dtype}",
-            "Convert it: uint8 0..255, uint16 0..65535 or float 0..1 are taken",
+            "Convert it: uint8 0..255, uint16 0..65535 or float 0..1 are accepted",
         )
     low, high = float(values.min()), float(values.max())
     if not (low >= -0.5 and high <= 1.5):  # NaN fails too

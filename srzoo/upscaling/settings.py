@@ -100,7 +100,7 @@ def check_asked(scale: object, size: object) -> Sizing | None:
         PictureError: it is none, or a scale is asked for, too.
     """
     if scale is not None and size is not None:
-        raise PictureError("both a scale and a size are asked for", "Give one of them")
+        raise PictureError("a scale and a size are both given", "Give one of them")
     return check_size(size)
 
 

@@ -96,7 +96,7 @@ class Sizing:
             PictureError: it is none of these, or both are given.
         """
         if scale is not None and size is not None:
-            raise PictureError("both a scale and a size are asked for", "Give one of them")
+            raise PictureError("a scale and a size are both given", "Give one of them")
         if scale is not None:
             return cls(scale=_factor(scale))
         if size is None:

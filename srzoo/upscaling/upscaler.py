@@ -112,7 +112,7 @@ class Upscaler(PictureUpscaler):
         name = devices.parse_name(device)
         if name == self.device:
             return self
-        return self._made_again("it cannot go to another device")(device=name)
+        return self._made_again("it cannot move to another device")(device=name)
 
     def _made_again(self, so: str) -> Callable[..., Upscaler]:
         if self._reconstruct is None:

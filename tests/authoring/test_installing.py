@@ -1,4 +1,4 @@
-"""What is given to pip: names and folders, and nothing else."""
+"""What is given to pip: names and folders, and no others."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_results_of_a_pattern_are_no_inputs_of_it(here):
     assert [job.source.name for job in work.jobs] == ["a.png", "b.JPG"]
     assert [path.name for path in work.results] == ["a_large.png"]
     named = planned(["in/a.png", "in/a_large.png"], pattern="{stem}_large{suffix}")
-    assert "is an input too" in str(named.jobs[0].problem)
+    assert "is also an input" in str(named.jobs[0].problem)
 
 
 def test_a_pattern_that_names_its_format(here):
@@ -152,7 +152,7 @@ def test_a_pattern_that_names_its_format(here):
     assert [(str(job.target), job.format) for job in work.jobs] == [
         ("out/a.webp", "webp"), ("out/b.webp", "webp"),
     ]  # fmt: skip
-    with pytest.raises(PictureError, match=r"ends in \.webp, and PNG is asked for"):
+    with pytest.raises(PictureError, match=r"ends in \.webp, and PNG is requested"):
         planned(["in"], "out", "{stem}.webp", format="png")
 
 
@@ -179,7 +179,7 @@ def _refuse(path: Path) -> Route:
     ("output", "format"), [("x.jpg", "png"), ("x.JPEG", "tiff"), ("x.tif", "jpg"), ("x.gif", "png")]
 )
 def test_an_ending_and_a_format_that_contradict(here, output, format):
-    with pytest.raises(PictureError, match="is asked for"):
+    with pytest.raises(PictureError, match="is requested"):
         planned(["in/a.png"], output, format=format)
     assert planned(["in/a.png"], "x.jpeg", format="jpg").jobs[0].format == "jpg"
     assert planned(["in/a.png"], "x", format="webp").jobs[0].format == "webp"

@@ -99,7 +99,7 @@ def test_names_by_a_pattern(srzoo_cli, photo, tmp_path):
         ((*FAST, "-q", "-v"), "do not go together"),
         ((*FAST, "-o", "-", "--keep-times"), "--keep-times is for files"),
         ((*FAST, "-o", "-", "--name", "{stem}"), "--name names files"),
-        ((*FAST, "-o", "there.png", "--format", "jpg"), "JPEG is asked for"),
+        ((*FAST, "-o", "there.png", "--format", "jpg"), "JPEG is requested"),
         ((*FAST, "-o", "there.png", "--name", "{stem}"), "Give one of them"),
     ],
 )
@@ -119,7 +119,7 @@ def test_wrong_options_come_before_files_that_exist(srzoo_cli, photo, monkeypatc
 def test_an_ending_and_a_format_contradict_for_a_pipe_too(srzoo_cli, tmp_path):
     result = srzoo_cli("upscale", "-", *FAST, "-o", tmp_path / "x.jpg", "--format", "png")
     assert result.code == 2
-    assert "ends in .jpg, and PNG is asked for" in result.err
+    assert "ends in .jpg, and PNG is requested" in result.err
 
 
 def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):

@@ -273,7 +273,7 @@ def test_a_photo_with_its_preview_is_one_picture(tmp_path):
     photo.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
     picture = images.read(tmp_path / "a.jpg")
     assert (picture.size, picture.format) == ((64, 48), "jpg")
-    assert picture.lost == ("only the main one of the file's pictures is taken",)
+    assert picture.lost == ("only the main picture of the file is used",)
 
 
 def test_a_pyramid_is_one_picture(tmp_path):

@@ -235,7 +235,7 @@ def test_what_stands_behind_the_photo_is_said():
         (with_segments(whole, segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
          "the gain map (Ultra HDR) is gone"),
         (b"DualShot_DepthMap_1" + bytes(range(1, 90)), "the depth map is gone"),
-        (whole, "only the main one of the file's pictures is taken"),
+        (whole, "only the main picture of the file is used"),
         (b"hello there", "11 bytes behind the picture were dropped"),
     ):  # fmt: skip
         picture = read(whole + behind)

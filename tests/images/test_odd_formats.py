@@ -161,7 +161,7 @@ def test_only_the_largest_of_an_icon(tmp_path):
     drawn(48, 48, "RGBA").save(tmp_path / "a.ico", sizes=[(16, 16), (48, 48), (32, 32)])
     picture = images.read(tmp_path / "a.ico")
     assert picture.size == (48, 48)
-    assert picture.lost == ("only the largest of the icon's pictures is taken",)
+    assert picture.lost == ("only the largest picture of the icon is used",)
 
 
 def test_a_psd_of_16_bits_is_refused(tmp_path):

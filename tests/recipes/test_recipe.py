@@ -136,7 +136,7 @@ def test_toml_there_and_back(tiny, tmp_path):
         ("optimizer={name='adamw', momentum=0.9}", "adamw has none"),
         ("optimizer={name='sgd', momentum=1.0}", "optimizer.momentum is 1.0.*is not 1"),
         ("optimizer={name='sgd', betas=[0.5, 0.9]}", "optimizer.betas is .*sgd has none"),
-        ("optimizer.name=muon", "optimizer.momentum is 0, and muon is nothing without"),
+        ("optimizer.name=muon", "optimizer.momentum is 0, and muon needs momentum"),
         ("train.clip=-1", "train.clip is -1.*at least 0"),
         ("train.clip=inf", "train.clip is inf.*finite"),
         ("train.seed=-1", "train.seed is -1.*between 0"),

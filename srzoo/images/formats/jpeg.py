@@ -27,7 +27,7 @@ DENSITY = 65_535
 
 QUALITY = 95
 FORCE = "Restore the file, or give force_damaged=True"
-OTHERS = "only the main one of the file's pictures is taken"
+OTHERS = "only the main picture of the file is used"
 TRAILERS = {
     b"hdr-gain-map/1.0": xmp.GAIN_MAP, jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
     b"HDRGainMap": xmp.GAIN_MAP, b"hdrgainmap": xmp.GAIN_MAP, b"ftyp": xmp.VIDEO,
@@ -128,7 +128,7 @@ class JPEG(PillowFormat):
             behind = [said for said in behind if said in TRAILERS.values()]
         found.lost += [said for said in behind if said not in known]
         if len(layout.components) == 4 and not layout.metadata.adobe:
-            found.lost.append("the CMYK has no Adobe marker and was taken as Adobe writes it")
+            found.lost.append("the CMYK has no Adobe marker and was read as Adobe's")
         whole = OpenedJPEG(layout.stream(file))
         try:
             return super().decode_pixels(layout.stream(file), whole, found)

@@ -175,7 +175,7 @@ def _photometric(directory: Directory, compression: int, samples: int, notes: li
     else:
         photometric = RGB if samples >= 3 else WHITE if compression in CCITT else BLACK
         name = {RGB: "RGB", WHITE: "white is 0", BLACK: "black is 0"}[photometric]
-        notes.append(f"the file does not state its kind of colours: read as {name}")
+        notes.append(f"the file does not state its kind of colours: treated as {name}")
     if photometric not in COLOURS:
         raise PictureError(f"its pixels are of kind {photometric}, which is not read", CONVERT)
     if photometric == INKS and directory.number(ifd.INK_SET, 1) != 1:

@@ -166,7 +166,7 @@ def spoil(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("pickle", "old.pth is a pickle"),
-        ("token", "README.md holds a token of the Hub: take it out, and revoke it"),
+        ("token", "README.md holds a token of the Hub: remove it, and revoke it"),
         ("weights", "sha256"),
         ("card", "not ready to be published: .*licen.*srzoo card new"),
         ("none", "not ready to be published: .*README.md"),
