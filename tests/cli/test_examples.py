@@ -5,7 +5,6 @@ import shlex
 
 import click
 import pytest
-from click.core import ParameterSource
 
 from srzoo.cli._main import root
 
@@ -58,7 +57,7 @@ def test_examples(path):
     assert lines, f"srzoo {' '.join(path)} --help has no example"
     reached = [found_by(given(line)) for line in lines]
     assert any(below[: len(path)] == path for _, below, _ in reached), "none is its own"
-    for (target, below, words), line in zip(reached, lines, strict=True):
+    for (target, _below, words), line in zip(reached, lines, strict=True):
         assert not isinstance(target, click.Group), line
         # Only the parser: files need not exist, and nothing is fetched.
         target.make_parser(click.Context(target)).parse_args(list(words))
