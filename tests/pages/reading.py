@@ -49,7 +49,7 @@ def lay_out(place: Path) -> None:
     """A reader's things: photos, a scan, an animation, and a few pictures to train on."""
     with Image.open(ROOT / "docs/pictures/dandelion.jpg") as image:
         photo = image.convert("RGB")
-    photo.resize((274, 154)).save(place / "photo.jpg", quality=92)
+    photo.resize((440, 248)).save(place / "photo.jpg", quality=92)
     part = photo.crop((150, 60, 310, 180))
     part.save(place / "phone.jpg", quality=40)
     (place / "holiday/day-2").mkdir(parents=True)
@@ -65,13 +65,10 @@ def lay_out(place: Path) -> None:
             left, top = 24 * at, 11 * at
             crop = source.crop((left, top, left + 128, top + 128))
             crop.save(place / "data" / name / f"{at:02}.png")
-    for part_of, size in (("HR", (96, 96)), ("LR", (24, 24))):
-        (place / "data/Set5" / part_of).mkdir(parents=True)
-        for at, name in enumerate(("baby", "bird", "butterfly", "head", "woman")):
-            crop = photo.crop((80 * at, 90, 80 * at + 96, 186))
-            crop.resize(size, Image.Resampling.BICUBIC).save(
-                place / "data/Set5" / part_of / f"{name}.png"
-            )
+    benchmark = place / "data/benchmarks/Set5/HR"
+    benchmark.mkdir(parents=True)
+    for at, name in enumerate(("baby", "bird", "butterfly", "head", "woman")):
+        photo.crop((80 * at, 90, 80 * at + 96, 186)).save(benchmark / f"{name}.png")
 
 
 def own_venv(place: Path) -> Path:
@@ -79,7 +76,9 @@ def own_venv(place: Path) -> Path:
     venv.create(place, with_pip=True)
     (packages,) = place.glob("lib/python*/site-packages")
     known = [path for path in sys.path if path.endswith("site-packages")]
-    (packages / "others.pth").write_text("\n".join(known) + "\n", encoding="utf-8")
+    # Their own .pth files count, too: an editable install of srzoo is one.
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in known]
+    (packages / "others.pth").write_text("".join(lines), encoding="utf-8")
     for name in ("srzoo", "pytest"):
         script = place / "bin" / name
         script.write_text(
