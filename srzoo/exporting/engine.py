@@ -290,18 +290,18 @@ def check(engine: str, device: str, precision: str) -> None:
         _check_engine(engine, device, precision)
     kind, _, index = device.partition(":")
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
-        raise DeviceError("no mps device exists here: only Macs have one", 'Use device="cpu"')
+        raise DeviceError("no mps device is available here: only Macs have one", 'Use device="cpu"')
     if kind == "cuda":
         count = devices.gpu_count()
         if not count:
-            raise DeviceError(f"no {device} device exists here", 'Use device="cpu"')
+            raise DeviceError(f"no {device} device is available here", 'Use device="cpu"')
         if index and int(index) >= count:
             last = f' to "cuda:{int(count) - 1}"' if count > 1 else ""
-            raise DeviceError(f"no {device} device exists here", f'Use device="cuda:0"{last}')
+            raise DeviceError(f"no {device} device is available here", f'Use device="cuda:0"{last}')
     if kind == "gpu" and kind not in devices.gpu_kinds():
         others = " or ".join(f'"{one}"' for one in [*devices.gpu_kinds(), "cpu"])
         raise DeviceError(
-            "no gpu device exists here: it is for DirectML or OpenVINO",
+            "no gpu device is available here: it is for DirectML or OpenVINO",
             f"Use device={others}",
         )
 

@@ -225,10 +225,10 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name", "what"),
     [
-        ("block", "Silu", "no name for a plugin"), ("block", "a b", "no name"),
-        ("block", "-x", "no name"), ("block", "a--b", "no name"), ("block", "../x", "no name"),
-        ("block", "x" * 41, "no name"), ("block", "é", "no name"), ("block", "true", "no name"),
-        ("block", "", "no name"),
+        ("block", "Silu", "not a name for a plugin"), ("block", "a b", "not a name"),
+        ("block", "-x", "not a name"), ("block", "a--b", "not a name"), ("block", "../x", "not a name"),
+        ("block", "x" * 41, "not a name"), ("block", "é", "not a name"), ("block", "true", "not a name"),
+        ("block", "", "not a name"),
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),

@@ -154,7 +154,7 @@ def test_the_default_beside_itself_is_the_same(place, srzoo_cli):
     rows = re.findall(r"^  [12] +([\d.]+) +([\d.]+)$", done.out, re.MULTILINE)
     assert len(rows) == 2
     assert all(mine == theirs for mine, theirs in rows)
-    assert "A package of it" not in done.out
+    assert "To publish it" not in done.out
     first = short_training.seeded(lambda: torch.rand(1))
     torch.rand(1)
     assert first == short_training.seeded(lambda: torch.rand(1))

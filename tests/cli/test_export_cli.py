@@ -59,7 +59,7 @@ def test_what_exists_is_kept(srzoo_cli, monkeypatch):
     [
         (("bicubic-x2", "--to", "onx"), "Did you mean onnx"),
         (("bicubic-x2",), "'--to'"),
-        (("bicubic-x2", "--to", "onnx", "-o", "a.mnn"), "Let it end in .onnx"),
+        (("bicubic-x2", "--to", "onnx", "-o", "a.mnn"), "End it in .onnx"),
         (("bicubic-x2", "--to", "onnx", "-o", "a"), "a is not a file name for onnx"),
         (("bicubic-x2", "--to", "onnx", "-o", "no/a.onnx"), "the folder no does not exist"),
         (("bicubic-x2", "--to", "onnx", "-o", "folder.onnx"), "folder.onnx is a folder"),

@@ -184,7 +184,7 @@ def test_the_command_that_goes_on_is_right(srzoo_cli, files, monkeypatch, first)
         result = srzoo_cli(*given, "--resume", first)
     assert result.code == 130
     assert "stopped at step 6" in result.out
-    (line,) = [line for line in result.out.splitlines() if line.startswith("to go on")]
+    (line,) = [line for line in result.out.splitlines() if line.startswith("to resume")]
     program, *command = shlex.split(line.partition(": ")[2])
     assert program == "srzoo"
     result = srzoo_cli(*command)

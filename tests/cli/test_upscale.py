@@ -81,17 +81,17 @@ def test_a_model_folder_by_path(srzoo_cli, photo, tmp_path):
         (["photo.png", "-o", "/proc/a.png"], "cannot write"),
         (["photo.png", "--scale", "many"], "'many' is not a scale"),
         (["photo.png", "--size", "3840"], "'3840' is not a size"),
-        (["photo.png", "--size", "9x9", "--scale", "2"], "both a scale and a size"),
+        (["photo.png", "--size", "9x9", "--scale", "2"], "a scale and a size are both given"),
         (["photo.png", "--max-pixels", "1K"], "more than 1,000"),
-        (["photo.png", "--max-pixels", "all"], "'all' is not a number of pixels"),
+        (["photo.png", "--max-pixels", "all"], "'all' is not a valid number of pixels"),
         (["photo.png", "--jobs", "0"], "whole number from 1 to 64"),
         (["photo.png", "-o", "-", "--tile", "off", "--memory", "1MB"], "Give --memory"),
         (["photo.png", "photo.png", "-o", "-"], "a pipe takes one picture"),
-        (["-"], "no place is named"),
+        (["-"], "no output is given"),
         (["-", "-o", "empty"], "has no name"),
         (["-", "-o", "text.png"], "text.png exists"),
         (["photo.png", "--memory", "10MB"], "Give --memory"),
-        (["photo.png", "--memory", "much"], "'much' is not an amount"),
+        (["photo.png", "--memory", "much"], "'much' is not a valid amount"),
         (["photo.png", "--tile", "3"], "whole number from 16"),
         (["photo.png", "--device", "mps"], "no mps device"),
     ],
@@ -130,7 +130,7 @@ def test_json_lines(srzoo_cli, photo, tmp_path):
     (tmp_path / "a.png").write_text("I am no picture")
     result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--json")
     bad, good = (json.loads(line) for line in result.out.splitlines())
-    assert "no picture" in bad["error"]
+    assert "not a picture" in bad["error"]
     assert bad["output"] is None
     assert good["error"] is None
     assert good["to"] == [90, 62]
@@ -138,7 +138,7 @@ def test_json_lines(srzoo_cli, photo, tmp_path):
     again = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--json")
     assert again.code == 1
     bad, good = (json.loads(line) for line in again.out.splitlines())
-    assert "no picture" in bad["error"]
+    assert "not a picture" in bad["error"]
     assert good["skipped"] == "done before"
     assert good["output"] == str(tmp_path / "out" / "photo.png")
 

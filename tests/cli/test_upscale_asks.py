@@ -127,7 +127,7 @@ def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):
     shutil.copy("photo.png", "other.png")
     result = srzoo_cli("upscale", "photo.png", "other.png", *FAST, "-o", "both.png")
     assert result.code == 2
-    assert "several pictures go to both.png" in result.err
+    assert "several results cannot go to both.png" in result.err
     assert not Path("both.png").exists()
 
 
@@ -401,8 +401,8 @@ def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srz
         (("photo.png", "photo.png"), "--preview takes one picture"),
         (("photo.png", "--dry-run"), "--preview takes one picture"),
         (("photo.png", "--name", "{stem}"), "--preview takes one picture"),
-        (("-",), "a preview is made of a file"),
-        (("photo.png", "-o", "-"), "a preview is made of a file"),
+        (("-",), "a preview needs a file as input"),
+        (("photo.png", "-o", "-"), "a preview needs a file as input"),
         ((".",), ". is a folder"),
         (("nope.png",), "nope.png does not exist"),
         (("photo.png", "-o", "a.doc"), "is not a format"),

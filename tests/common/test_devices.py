@@ -62,7 +62,7 @@ def test_what_is_not_here(monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("cuda", "cuda:0", "mps"):
-        with pytest.raises(DeviceError, match=f"no {name} device here"):
+        with pytest.raises(DeviceError, match=f"no {name} device is available here"):
             engines.check("auto", name, "auto")
 
 

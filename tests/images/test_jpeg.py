@@ -162,7 +162,7 @@ def test_a_height_that_stands_behind_the_first_scan():
     data = whole[: at + 5] + b"\0\0" + whole[at + 7 : -2] + segment(0xDC, b"\0\x96") + whole[-2:]
     assert np.array_equal(read(data).pixels, pixels(whole))
     assert images.read_size(io.BytesIO(data)) == (200, 150)
-    with pytest.raises(PictureError, match="does not tell its height"):
+    with pytest.raises(PictureError, match="does not state its height"):
         read(whole[: at + 5] + b"\0\0" + whole[at + 7 :])
 
 

@@ -177,7 +177,7 @@ def test_only_known_decoders_are_asked(tmp_path):
     for name in ("a.jpg", "a.tga", "a.png", "a.pcx"):
         (tmp_path / name).write_bytes((tmp_path / "a.eps").read_bytes())
         for reader in (images.read, images.read_size):
-            with pytest.raises(PictureError, match="no picture that can be read"):
+            with pytest.raises(PictureError, match="not a picture that can be read"):
                 reader(tmp_path / name)
 
 

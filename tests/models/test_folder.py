@@ -114,7 +114,9 @@ def test_unknown_models():
         match="mdsr has a recipe, but no weights yet.*srzoo train mdsr, and name .*runs/mdsr",
     ):
         locate.find("mdsr")
-    with pytest.raises(HubError, match="no folder org/edsr@v1, and .*not whole in the cache"):
+    with pytest.raises(
+        HubError, match="the folder org/edsr@v1 does not exist, and .*not whole in the cache"
+    ):
         locate.find("org/edsr@v1")  # the tests are offline
 
 
@@ -123,7 +125,7 @@ def test_unknown_models():
     [
         ("{", "cannot read"),
         ("[]", "no JSON object"),
-        ("{}", "no srzoo config"),
+        ("{}", "not a srzoo config"),
         (json.dumps(GOOD | {"srzoo": 2}), "version 2.*Upgrade srzoo"),
         (json.dumps(GOOD | {"generater": 1}), "unknown key 'generater'.*mean generator"),
         (json.dumps({k: v for k, v in GOOD.items() if k != "args"}), "has no 'args'"),
@@ -144,7 +146,7 @@ def test_wrong_configs(tmp_path, text, message):
 
 
 def test_a_folder_that_is_none(tmp_path):
-    with pytest.raises(ModelError, match="no model folder"):
+    with pytest.raises(ModelError, match="not a model folder"):
         locate.find(str(tmp_path))
 
 

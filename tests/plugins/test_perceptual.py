@@ -299,7 +299,7 @@ def test_weights_that_see_nothing(monkeypatch, tmp_path):
             {"conv_stem.weight": torch.full_like(net.conv_stem.weight, fill)},
             tmp_path / "w.safetensors",
         )
-        with pytest.raises(SrzooError, match="cannot tell a sharp picture from a blurred"):
+        with pytest.raises(SrzooError, match="cannot distinguish a sharp picture from a blurred"):
             make(
                 backbone="tf_efficientnet_lite0",
                 layers=["conv_stem"],

@@ -519,7 +519,7 @@ BROKEN: list[tuple[str, object, str, str]] = [
     ("generator", Positional, "depth is not keyword-only: write \\* before it", "class Positional"),
     ("generator", Unnamed, "takes \\*\\*rest: name every argument", "class Unnamed"),
     ("generator", Unannotated, "depth has no annotation: write `depth: int`", "class Unannot"),
-    ("generator", NoDocstring, "has no docstring: say what it is", "class NoDocstring"),
+    ("generator", NoDocstring, "has no docstring: describe it", "class NoDocstring"),
     ("generator", NeedsArguments, "cannot be built: .*needs depth.*write `examples = ",
      "class NeedsArguments"),
     ("generator", BrokenBuild, "cannot be built: AttributeError: .*'missing'", "self.missing"),

@@ -489,7 +489,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("loss", Double, "gave torch.float64, not torch.float32: return it in the type of"),
     ("loss", Falls, "for growing noise: .*is its sign the other one"),
     ("loss", Clamped, "no gradient where sr is beyond 0..1: leave out the clamp"),
-    ("loss", Smooth, "the same whatever HR is.*write `reference = False`"),
+    ("loss", Smooth, "the same value for every HR.*write `reference = False`"),
     ("loss", TwoArguments, r"takes \(sr, hr\), and is called with \(pair\): write `def"),
     ("loss", Drawn2, "newly built it has other weights: load them, or draw them from a seed"),
     ("loss", Trains, "gives its own conv.weight a gradient: .*write `requires_grad_"),

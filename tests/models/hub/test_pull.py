@@ -319,7 +319,7 @@ def test_no_model_of_ours(hub, model, tmp_path):
     code = "[attempt(name, lambda: srzoo.load(f'org/{name}')) for name in sys.argv[1:]]"
     said = run(hub, code, *repos)
     assert "org/empty has no config.json: it is not a srzoo model" in said["empty"]
-    assert "no srzoo config" in said["foreign"]
+    assert "not a srzoo config" in said["foreign"]
     assert "Upgrade srzoo" in said["newer"]
     assert "org/headless has no model.safetensors" in said["headless"]
     assert "pip install nobody-has" in said["needy"]

@@ -210,7 +210,7 @@ def test_refusals(hub, folder):
     code = "attempt('new', lambda: srzoo.push('bicubic-x2', 'tester/new', check=False).commit)"
     for token in (None, "hf_wrong"):
         said = run(hub, code, token=token)
-        assert "the Hub does not know the token" in said["new"]
+        assert "the Hub rejects the token" in said["new"]
         assert "og in with: hf auth login, or set HF_TOKEN" in said["new"]
 
 
