@@ -1,4 +1,4 @@
-"""A network becomes a model folder: whole or not at all, and sure to be read back."""
+"""Networks saved as model folders: completely or not at all, and checked to load again."""
 
 from __future__ import annotations
 
@@ -36,31 +36,32 @@ def save(
     exports: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write a network as a model folder: ``srzoo.load(folder)`` takes it, ``srzoo.push`` sends it.
+    """Write a network as a model folder: for ``srzoo.load(folder)`` and ``srzoo.push``.
 
     >>> net = srzoo.generators.create("edsr", n_resblocks=8, scale=2)   # doctest: +SKIP
     >>> srzoo.save(net, "models/mine")                                  # doctest: +SKIP
 
     Args:
-        module: a network of a registered generator. What :func:`srzoo.network` gives, or what a
-            registry has built, knows which one, and its arguments; copies of it do, too.
-        folder: where to; it is made.
-        generator: the plugin's name, for a module that was built without a registry.
-        args: its arguments, as JSON can hold them.
-        summary: what the model is for, in one line.
+        module: a network of a registered generator. Networks from :func:`srzoo.network` or from a
+            registry record their generator and its arguments, and so do their copies.
+        folder: the target; it is created.
+        generator: the plugin's name, for a module built without a registry.
+        args: its arguments, as JSON values.
+        summary: the purpose of the model, in one line.
         purpose: "faithful", "perceptual" or "real photos"; None if it is not known.
-        dtype: of the weights on disk. float32 gives the same bytes back.
-        exports: add what engines run without torch.
-        overwrite: replace the model in ``folder``. Its card, recipe and log stay: measure again.
+        dtype: type of the weights on disk. float32 keeps them exactly.
+        exports: add the exports that run without torch.
+        overwrite: replace the model in ``folder``. Its card, recipe and log are kept: measure
+            again.
 
     Returns:
-        The folder. It is there whole, or as it was before.
+        The folder. It is written completely, or left as it was.
 
     Raises:
-        ModelError: the folder exists or cannot be written, nobody knows what built the module, or
-            it is no longer what its generator builds.
+        ModelError: the folder exists or cannot be written, the module's generator is not known, or
+            the module differs from what its generator builds.
         WeightsError: weights are not finite, or too large for ``dtype``.
-        PluginError: the generator is not installed, or takes other arguments.
+        PluginError: the generator is not installed, or has other arguments.
         DeviceError: ``exports`` need a package that is missing.
     """
     arguments.check_path("folder", folder)

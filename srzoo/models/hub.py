@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub: fetched, found, and every failure told in one line.
+"""Models on the Hugging Face Hub: fetch and search, with every failure as one line.
 
 A thin layer over huggingface_hub, which is imported when it is needed. Only the files of a
 model folder are fetched, each by its exact name; code never comes from a repo.
@@ -53,10 +53,10 @@ _commits: ContextVar[Commits | None] = ContextVar("_commits", default=None)
 
 @contextmanager
 def same_commits() -> Generator[Commits]:
-    """In here a reference means one commit, whatever is pushed meanwhile: the Hub is asked once.
+    """A context in which a reference means one commit, even if another is pushed meanwhile.
 
-    Gives what is known, which may be added to: another process may have asked first. One inside
-    another is the same.
+    The Hub is asked once. It yields the known commits, and the caller may add to them. Nested
+    contexts share them.
     """
     known = _commits.get()
     found: Commits = {} if known is None else known
@@ -78,7 +78,7 @@ def parse(ref: str) -> Reference | None:
 
 
 def api() -> HfApi:
-    """The client, which says who it works for; its token comes from HF_TOKEN or ``hf auth``."""
+    """The client, with srzoo's user agent; its token comes from HF_TOKEN or ``hf auth``."""
     from huggingface_hub import HfApi
 
     return HfApi(library_name="srzoo", library_version=__version__)
@@ -87,19 +87,19 @@ def api() -> HfApi:
 def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path:
     """Fetch a model folder from the Hub, or find it in the cache.
 
-    Without a network the cache is used; a full commit that is there makes no request at all.
+    Without a network the cache is used; a full commit in the cache makes no request at all.
 
     Args:
         ref: ``org/repo`` or ``org/repo@revision`` (a branch, a tag, a full commit).
-        to: a new folder to put it into; None to leave it in the client's cache.
-        force: fetch again what the cache has.
+        to: a new folder for it; None to leave it in the client's cache.
+        force: fetch files again that the cache has.
 
     Returns:
-        The model folder; the weights' sha256 is what its config.json says.
+        The model folder; the sha256 of its weights is checked against config.json.
 
     Raises:
-        HubError: no such model or revision, no access, no network, or damaged on the way.
-        ModelError: it is not a srzoo model, or made for a newer srzoo.
+        HubError: no such model or revision, no access, no network, or a damaged download.
+        ModelError: it is not a srzoo model, or it needs a newer srzoo.
     """
     arguments.check_type("model", ref, (str,))
     found = parse(ref)
@@ -228,7 +228,7 @@ def _copied(folder: Path, to: Path) -> Path:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A model that a search found: "org/repo", its tags, and what the Hub counts."""
+    """A search result: "org/repo", its tags, and the Hub's counts."""
 
     repo: str
     tags: tuple[str, ...]
@@ -245,17 +245,17 @@ def search(
     generator: str | None = None,
     limit: int = 100,
 ) -> list[SearchHit]:
-    """Find models that srzoo can use on the Hub, by the tags that their cards set.
+    """Find models on the Hub that srzoo can use, by the tags of their cards.
 
     Args:
-        words: in the name.
+        words: words in the name.
         author: a user or an organisation.
-        scale: a factor they enlarge by.
+        scale: a factor that they upscale by.
         generator: the plugin that builds them.
-        limit: how many at most.
+        limit: the largest number of results.
 
     Raises:
-        HubError: the Hub cannot be asked.
+        HubError: the Hub cannot be reached.
     """
     tags = [TAG, *([f"x{scale}"] if scale else []), *([generator] if generator else [])]
     with translate_errors(None):
@@ -276,10 +276,10 @@ def search(
 
 @contextmanager
 def translate_errors(ref: Reference | None) -> Generator[None]:
-    """Turn everything that the client raises into a :class:`HubError` that says what mends it.
+    """Turn every error of the client into a :class:`HubError` with a fix.
 
     Args:
-        ref: the model it is about, if it is about one.
+        ref: the model of the request, if it concerns one.
     """
     from huggingface_hub import errors as hf
 

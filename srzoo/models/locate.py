@@ -1,4 +1,4 @@
-"""Where models are: in folders, among the released ones, and on the Hub."""
+"""Find models: in folders, among the released ones, and on the Hub."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ def list_models(pattern: str = "*") -> list[str]:
 def find(ref: str | Path) -> ModelFolder:
     """The model folder for a reference: a folder, a released name, or a model on the Hub.
 
-    A folder that exists wins. One that happens to be called like a released model
-    counts as soon as it has a config.json. ``org/repo`` and ``org/repo@revision`` come from
-    the Hub's cache, or are fetched; ``hf://org/repo`` does so even if there is such a folder.
+    An existing folder has priority; one with the name of a released model counts only if
+    it has a config.json. ``org/repo`` and ``org/repo@revision`` come from
+    the Hub's cache, or are fetched; ``hf://org/repo`` does so even if such a folder exists.
 
     Raises:
-        ModelError: nothing is called that, or the folder is wrong.
-        HubError: the Hub has no such model, or cannot be asked.
+        ModelError: no model has that name, or the folder is wrong.
+        HubError: the Hub has no such model, or cannot be reached.
     """
     arguments.check_path("model", ref)
     path = Path(ref)

@@ -1,4 +1,4 @@
-"""What trains a model, as a readable TOML file: strict, with a hint for every mistake.
+"""Recipes: TOML files that train a model; strict, with a hint for every mistake.
 
 Dataset arguments may begin with ``{data}``: the folder that ``--data`` or ``SRZOO_DATA`` names.
 """
@@ -38,24 +38,24 @@ CHOICE = 3
 
 @dataclass(frozen=True)
 class Data:
-    """Which pictures, and how they are cut.
+    """The pictures, and how they are cropped.
 
     Attributes:
         train, validation: dataset plugins, one or a list; validation pictures are never trained
             on, and have no weights.
-        degradation: makes LR from HR where the dataset has none.
+        degradation: makes LR from HR if the dataset has no LR.
         lr_crop: side of a training crop, in LR pixels.
         batch: crops for each optimiser step and accumulation, over all processes.
-        draw: "pictures": each as often as any other; "area": in proportion to its pixels;
-            "detail": by area, and of a few crops the one with the most detail.
+        draw: "pictures": each equally often; "area": in proportion to its pixels; "detail": by
+            area, and the crop with the most detail out of a few.
         augment: left-right flips and quarter turns.
-        workers: processes that cut and degrade crops; 0 for a thread. The same crops with any
-            number; by default from the cores: half of them less one, at most eight.
-        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": where
-            they take less than half of what is free. Those that are not are decoded as they are
-            needed, to the same crops.
+        workers: processes that cut and degrade crops; 0 for a thread. The crops are the same for
+            any number. Default: half of the cores minus one, at most eight.
+        cache: whether decoded pictures are kept on the disk: "always", "never", or "auto": if they
+            take less than half of the free space. Others are decoded when needed, to the same
+            crops.
         skip_bad: leave out pictures that cannot be read, have wrong sizes, or are smaller than a
-            crop; otherwise they are named, and nothing is trained.
+            crop; otherwise an error names them before training.
     """
 
     train: DataSources
@@ -90,12 +90,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run, and what of the recipe differs in it.
+    """A part of a run, and its changes to the recipe.
 
     Attributes:
         name: for messages, such as "gan".
-        changes: tables as in a recipe. One that has a ``name`` takes the place of the
-            recipe's; of any other, only the keys that are there.
+        changes: tables as in a recipe. One with a ``name`` replaces the recipe's table; any other
+            changes only the keys that it contains.
     """
 
     name: str
@@ -125,31 +125,31 @@ class Stage:
 
 @dataclass(frozen=True)
 class Train:
-    """The run.
+    """The settings of the run.
 
     Attributes:
         steps: optimiser steps.
-        seed: every crop and every first weight follows from it.
+        seed: determines every crop and every initial weight.
         accumulate: batches whose gradients are added before a step.
         clip: largest gradient norm, or none.
         precision: "fp32", "bf16" or "fp16" (mixed).
-        compile: how torch.compile treats the generator and the discriminator: one of its modes,
-            or "off".
-        channels_last: pictures and kernels lie channels-last in memory.
-        cudnn_benchmark: cuDNN tries its algorithms at the first step and takes the fastest.
+        compile: the mode of torch.compile for the generator and the discriminator, or "off".
+        channels_last: use the channels-last memory layout for pictures and kernels.
+        cudnn_benchmark: cuDNN tries its algorithms at the first step and uses the fastest.
         tf32: convolutions in fp32 may round their factors to TF32, on GPUs that have it.
-        gradient_checkpointing: keep what goes into each block of the generator and compute the
-            rest again: a third more work, and a fraction of the memory.
+        gradient_checkpointing: keep only the input of each block of the generator and recompute the
+            rest: a third more work, and a fraction of the memory.
         ema: decay of the averaged weights that are evaluated and released; 0 for none.
         fold: train a generator with ``linear_tail`` through its folded tail; exact inside a crop.
-        unfolded_share: the last part of the steps runs unfolded, so that borders learn too.
+        unfolded_share: the share of the steps, at the end, that runs unfolded, so that borders
+            learn too.
         freeze_norm: BatchNorm uses and keeps the statistics it has: for small crops in fine-tuning.
-        freeze: patterns on the names of the generator's parameters that stay as they are, such as
+        freeze: patterns of names of the generator's parameters that are not trained, such as
             ``head.*``; BatchNorm among them keeps its statistics.
         checkpoint_every, evaluate_every: steps.
-        keep: how many checkpoints stay, besides the best.
-        metrics: what validation measures; the first one tells the best checkpoint.
-        release: the weights of the model folder itself: the "best", or the "last".
+        keep: the number of checkpoints to keep, besides the best.
+        metrics: metrics of validation; the first one chooses the best checkpoint.
+        release: the weights to put into the model folder: the "best", or the "last".
     """
 
     steps: int
@@ -176,18 +176,18 @@ class Train:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training run does.
+    """All settings of a training run.
 
     Attributes:
-        adversarial: the game against a discriminator; none for training without one.
-        task: another task; none for a generator that follows its losses alone. The task "gan" is
-            ``adversarial``, and is kept there.
-        init: a model to start from; tensors of the same name and shape are taken over.
+        adversarial: adversarial training against a discriminator; None without one.
+        task: another task; None for a generator that is trained by its losses alone. The task
+            "gan" is stored as ``adversarial``.
+        init: a model to start from; tensors of the same name and shape are copied.
         stages: run one after the other, each from the released weights of the one before.
-        average_stages: from how many stages, counted from the last, the mean of the released
-            weights is what the run releases (stochastic weight averaging, Izmailov et al. 2018).
-        summary: what the model is for, in one line.
-        requires: packages, besides srzoo, that a run of it had parts of, as ``package==version``.
+        average_stages: the run releases the mean of the released weights of this many last stages
+            (stochastic weight averaging, Izmailov et al. 2018).
+        summary: the purpose of the model, in one line.
+        requires: packages, besides srzoo, whose plugins it uses, as ``package==version``.
         beside_in: the table in which the task was written.
     """
 
@@ -250,12 +250,12 @@ class Recipe:
 
     @property
     def beside(self) -> Task | None:
-        """The task, however it is written; None for a generator alone."""
+        """The task, in whichever table it is written; None for a generator alone."""
         return self.adversarial.task if self.adversarial else self.task
 
     @property
     def opponent(self) -> Optimizer:
-        """How the task's networks move: as it says, or as the generator but for its groups."""
+        """The optimiser of the task's networks: their own, or the generator's without groups."""
         own = self.beside.optimizer if self.beside else None
         return own or replace(self.optimizer, groups=())
 
@@ -267,14 +267,14 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """The steps of all stages."""
         return sum(recipe.train.steps for recipe in self.each())
 
     def to_toml(self, requires: Sequence[str] | None = None) -> str:
-        """The recipe as a file that gives the same recipe; parts of others have full names.
+        """The recipe as TOML that reads as the same recipe; plugins of others have full names.
 
         Args:
-            requires: what it says of that; None for what it said.
+            requires: replaces its ``requires``; None keeps it.
         """
         import tomli_w
 
@@ -287,13 +287,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Located:
-    """A recipe's file, found: who has it does not look again, nor ask the Hub."""
+    """A recipe's file, already found, so that it is not looked up again."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """What a run of it is called: like its file, or like the model whose recipe it is."""
+        """The name of its runs: that of its file, or of its model."""
         if self.path.name != RECIPE:
             return self.path.stem
         folder = self.path.parent
@@ -303,10 +303,10 @@ class Located:
 
 
 def find(ref: str | Path | Located) -> Located:
-    """Where a recipe is: a TOML file, a model folder, a released name, or a model on the Hub.
+    """The file of a recipe: a TOML file, a model folder, a released name, or a model on the Hub.
 
     Raises:
-        ModelError: nothing is called that, or the folder has no recipe.
+        ModelError: no recipe has that name, or the folder has no recipe.
     """
     if isinstance(ref, Located):
         return ref
@@ -333,7 +333,7 @@ def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe, changed by ``a.b=value``, values written as in TOML.
 
     Raises:
-        SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
+        SrzooError: the file is missing or not TOML, or a part of it is unknown, missing or wrong.
     """
     found = find(ref)
     recipe = read(found, overrides)
@@ -365,13 +365,13 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:
-    """What types alone do not tell: packages, names of plugins, their arguments, ranges.
+    """Check what types do not: packages, names of plugins, their arguments, ranges.
 
     Args:
-        recipe: which one.
-        where: what errors call it.
-        changed: whether its packages may have gone with the parts that needed them: then they
-            are asked for where a part is missing.
+        recipe: the recipe.
+        where: its name in errors.
+        changed: whether its parts were changed, so that its packages may not be needed: then
+            they are required only if a part is missing.
 
     Raises:
         SrzooError: a package or a plugin is missing, an argument is unknown, or a number makes no

@@ -226,8 +226,10 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
     ("kind", "name", "what"),
     [
         ("block", "Silu", "not a name for a plugin"), ("block", "a b", "not a name"),
-        ("block", "-x", "not a name"), ("block", "a--b", "not a name"), ("block", "../x", "not a name"),
-        ("block", "x" * 41, "not a name"), ("block", "é", "not a name"), ("block", "true", "not a name"),
+        ("block", "-x", "not a name"), ("block", "a--b", "not a name"),
+        ("block", "../x", "not a name"),
+        ("block", "x" * 41, "not a name"), ("block", "é", "not a name"),
+        ("block", "true", "not a name"),
         ("block", "", "not a name"),
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
