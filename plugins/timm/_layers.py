@@ -15,10 +15,10 @@ PROBE = (64, 96)
 
 
 class Layers(nn.Module):
-    """What some layers of a timm model give; nothing behind the last of them is kept.
+    """The feature maps of some layers of a timm model, which is cut off after the last of them.
 
-    Its weights are drawn from a fixed seed, whatever torch's global seed is and without a
-    trace in it; :func:`._backbone.load` fills ``backbone``. It is in eval mode.
+    Its weights are drawn from a fixed seed, without torch's global random state;
+    :func:`._backbone.load` fills ``backbone``. It is in eval mode.
 
     Args:
         name: a timm model that takes pictures of any size.
@@ -31,7 +31,7 @@ class Layers(nn.Module):
         modules_of: the module's name for each name in ``layers``.
 
     Raises:
-        SrzooError: there is no such model or layer, or a layer gives no feature map.
+        SrzooError: the model or layer does not exist, or a layer returns no feature map.
     """
 
     def __init__(self, name: str, layers: Sequence[str]) -> None:

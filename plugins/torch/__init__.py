@@ -40,8 +40,8 @@ COMPILERS = "c++", "g++", "clang++", "cl"
 class Engine(ModuleRunner):
     """Runs models with PyTorch, on a CPU, a CUDA card or Apple's MPS.
 
-    In float32, or on the CPU, with a FallbackWarning where what was asked for gave other values
-    than float32 on the CPU.
+    In float32, or on the CPU, with a FallbackWarning if the requested way gave other values than
+    float32 on the CPU.
 
     Args:
         folder: the model's.
@@ -49,7 +49,7 @@ class Engine(ModuleRunner):
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
-        DeviceError: the device is not there.
+        DeviceError: the device does not exist.
     """
 
     devices = ("cpu", "cuda", "mps")
@@ -69,7 +69,7 @@ class Engine(ModuleRunner):
 
 
 class CompiledEngine(Engine):
-    """The same through ``torch.compile``: a minute to begin with, then faster for some networks.
+    """The same with ``torch.compile``: a minute of compilation, then faster for some networks.
 
     Args:
         folder: the model's.
@@ -77,7 +77,7 @@ class CompiledEngine(Engine):
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
-        DeviceError: the device is not there, or there is no C++ compiler.
+        DeviceError: the device does not exist, or no C++ compiler is installed.
     """
 
     speed: ClassVar[Mapping[str, float]] = {}

@@ -147,8 +147,8 @@ class Adversarial:
     """The game against a discriminator: the task "gan", in a table of its own.
 
     Attributes:
-        loss: an adversarial loss plugin; both players' halves.
-        weight: of the generator's half, in the sum with the other losses.
+        loss: an adversarial loss plugin, for both networks.
+        weight: factor of the generator's adversarial loss in the sum with its other losses.
         optimizer: the discriminator's; the generator's settings (but its groups) if none.
         schedule: of the discriminator's learning rate; the recipe's if none.
         d_steps: the discriminator moves in every step and the generator in the last of as many
