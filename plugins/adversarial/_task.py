@@ -1,4 +1,4 @@
-"""The game of two networks as a task."""
+"""Adversarial training of two networks as a task."""
 
 from __future__ import annotations
 

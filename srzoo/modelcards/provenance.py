@@ -137,7 +137,7 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
 
 
 def _stage(recipe: Recipe, game: bool) -> list[str]:
-    """What is to be said of a stage of a run that has a game, or has none."""
+    """The sentences on a stage of a run, adversarial or not."""
     data = recipe.data
     made = pictures.lr_origin(recipe).text
     alone = "the task's alone" if recipe.task else "the adversarial one alone"

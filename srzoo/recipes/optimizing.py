@@ -1,4 +1,4 @@
-"""How weights move, as a recipe says it: optimisers, schedules, rollbacks, what moves beside."""
+"""The tables of a recipe on optimisation: optimisers, schedules, rollbacks, tasks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..plugins.plugin import Use
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that an optimiser moves in a way of their own.
+    """A group of parameters with optimiser settings of its own.
 
     Attributes:
-        match: a pattern on their names: ``tail.*`` is everything below ``tail``. Of several groups
-            that match a parameter the first has it.
-        lr: theirs, moved by the schedule like the optimiser's, or None for the optimiser's.
-        weight_decay: theirs, or None for the optimiser's.
+        match: a pattern on their names: ``tail.*`` is everything below ``tail``. If several
+            groups match a parameter, the first one gets it.
+        lr: their learning rate, which the schedule scales too, or None for the optimiser's.
+        weight_decay: their weight decay, or None for the optimiser's.
     """
 
     match: str
@@ -36,15 +36,15 @@ OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, AdamW, SGD, timm's Muon (kernels as matrices; what is none goes by AdamW), or others.
+    """Adam, AdamW, SGD, timm's Muon (for kernels as matrices; AdamW for the rest), or others.
 
     Attributes:
         name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any that ``timm.optim.list_optimizers``
             names and that needs no second derivatives.
-        lr: the learning rate; a schedule moves it.
+        lr: the learning rate; a schedule scales it.
         betas, eps: Adam's, and of Muon's AdamW: (0.9, 0.999) and 1e-8; of others, if given.
         momentum: Muon's and SGD's: 0; of others, if given.
-        args: what else the optimiser takes, such as ``{amsgrad = true}``.
+        args: further arguments of the optimiser, such as ``{amsgrad = true}``.
         groups: parameters with another rate or weight decay.
     """
 
@@ -65,18 +65,18 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate moves: a factor on ``Optimizer.lr`` for each step of a stage.
+    """The course of the learning rate: a factor on ``Optimizer.lr`` for each step of a stage.
 
     Attributes:
         name: "constant"; "step": times ``gamma`` at each of ``at``; "linear" and "cosine": from 1
             to ``floor`` at the last step; "cosine_restarts": a cosine to ``floor`` for each of
             ``periods``.
-        warmup: steps over which it rises linearly from zero, first.
+        warmup: first steps, over which it rises linearly from zero.
         periods: steps of each cosine, the first counted from step 0, as in BasicSR; together
             at least all steps.
         restarts: steps at which "step" begins anew.
-        restart_weights: what each period, or what follows each restart, begins with; 1 for all
-            if there are none.
+        restart_weights: the initial factor of each period, or after each restart; 1 for all if
+            empty.
     """
 
     name: Literal["constant", "step", "linear", "cosine", "cosine_restarts"] = "constant"
@@ -91,13 +91,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Watchdog:
-    """When a run is rolled back, and when it is warned of.
+    """Rollbacks and warnings of a run.
 
     Attributes:
-        rollbacks: how often a value that is not finite may be answered by going back to the
-            last checkpoint and drawing other crops, within ``window``; 0 to stop at the first.
+        rollbacks: how often, within ``window``, a run may return to the last checkpoint and draw
+            other crops after a value that is not finite; 0 to stop at the first.
         window: steps over which rollbacks are counted.
-        patience: steps that something odd may go on before words are said about it.
+        patience: steps that an anomaly may last before a warning.
     """
 
     rollbacks: int = 3
@@ -107,10 +107,10 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained beside the generator, and what a step does with it.
+    """The networks that are trained beside the generator, and their part in a step.
 
     Attributes:
-        use: a task plugin; it takes no arguments called ``optimizer`` and ``schedule``.
+        use: a task plugin; it has no arguments called ``optimizer`` and ``schedule``.
         optimizer: of each network beside the generator, one for each; the generator's settings
             (but its groups) if none.
         schedule: of their learning rates; the recipe's if none.
@@ -122,7 +122,7 @@ class Task:
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any]) -> Task:
-        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
+        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and these two keys."""
         if isinstance(value, str):
             return cls(Use(value))
         args = dict(value)
@@ -139,22 +139,22 @@ class Task:
 
 
 ADVERSARIAL, TASK = "adversarial", "task"
-"""The tables of a recipe in which a game may stand."""
+"""The tables of a recipe for adversarial training."""
 
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The game against a discriminator: the task "gan", in a table of its own.
+    """Adversarial training: the task "gan", in a table of its own.
 
     Attributes:
         loss: an adversarial loss plugin, for both networks.
         weight: factor of the generator's adversarial loss in the sum with its other losses.
         optimizer: the discriminator's; the generator's settings (but its groups) if none.
         schedule: of the discriminator's learning rate; the recipe's if none.
-        d_steps: the discriminator moves in every step and the generator in the last of as many
-            steps, each on pictures of its own: as WGAN's ``n_critic``, and BasicSR's
+        d_steps: the discriminator is updated in every step, the generator once in this many
+            steps, on other pictures each time: as WGAN's ``n_critic``, and BasicSR's
             ``net_d_iters``. ``train.steps`` counts the discriminator's.
-        start: steps of the stage in which the discriminator moves alone, first; BasicSR's
+        start: steps at the start of the stage that update the discriminator alone; BasicSR's
             ``net_d_init_iters``.
     """
 
@@ -168,7 +168,7 @@ class Adversarial:
 
     @classmethod
     def read(cls, task: Task) -> Adversarial:
-        """A game that is written as a task."""
+        """The adversarial settings, read from a task."""
         table = {key: value for key, value in task.plain().items() if key != "name"}
         return strict.parse(cls, table, TASK)
 

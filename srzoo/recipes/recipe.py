@@ -219,7 +219,7 @@ class Recipe:
                 "Remove one of them: a run has one task",
             )
         if self.task and self.task.use.name == defaults.GAME:
-            # Frozen, but for its own making: whoever asks for the game looks in one place.
+            # Frozen, but in its own constructor, so that the adversarial settings are in one place.
             object.__setattr__(self, "adversarial", Adversarial.read(self.task))
             object.__setattr__(self, "task", None)
         elif self.adversarial:
@@ -239,7 +239,7 @@ class Recipe:
         ]
 
     def _for(self, stage: Stage) -> dict[str, Any]:
-        """What a stage changes, with a game as the stage writes it, or else as it was written."""
+        """A stage's changes, with the adversarial table as the stage or the recipe writes it."""
         common = strict.plain(self)
         del common["stages"], common["average_stages"]
         tables = [name for name in (ADVERSARIAL, TASK) if name in stage.changes]

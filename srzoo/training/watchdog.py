@@ -1,4 +1,4 @@
-"""What a run is watched for: values that are not finite, and a game that goes wrong unseen."""
+"""The watchdog of a run: values that are not finite, and adversarial training that fails."""
 
 from __future__ import annotations
 
