@@ -112,4 +112,4 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"There are: {', '.join(known)}" if known else "There are none"
+    return f"Available: {', '.join(known)}" if known else "None are available"

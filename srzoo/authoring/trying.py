@@ -77,7 +77,7 @@ class Trial:
             raise SrzooError(
                 f"a part of the kind {self.kind} is not tried from a file",
                 f"Write a package: srzoo plugin new {self.kind} NAME."
-                f" There are: {', '.join(KINDS)}",
+                f" Available: {', '.join(KINDS)}",
             )  # fmt: skip
         registry = kinds.kind(self.kind)
         self.plugin = registry.find(self.name)

@@ -336,7 +336,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     if status == 401:
         return f"the Hub rejects the token: {said}", LOG_IN
     if status == 403:
-        return f"no right to do this with {repo}: {said}", "Check the name and the token's rights"
+        return f"no permission for {repo}: {said}", "Check the name and the token's rights"
     if status == 412:
         return (
             f"{repo} has changed meanwhile; nothing was written",

@@ -215,7 +215,7 @@ class Recipe:
             )
         if self.task and self.adversarial:
             raise SrzooError(
-                f"there is a table adversarial, and a task {self.task.use.name!r}",
+                f"the recipe has a table adversarial, and also a task {self.task.use.name!r}",
                 "Remove one of them: a run has one task",
             )
         if self.task and self.task.use.name == defaults.GAME:

@@ -170,7 +170,7 @@ def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said:
         y = ran(case, run, turned)
         mend = "write `reshape` for `view`, and leave out `as_strided`"
         same = float((y - want).abs().max()) <= limit
-        assert same, f"{said} goes by how a picture lies in memory: {mend}"
+        assert same, f"{said} depends on the memory layout of the picture: {mend}"
 
 
 def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> None:

@@ -41,7 +41,7 @@ def leaves_others_alone(case: Case) -> None:
     made: Importer = built("importer", case)
     for shapes in ({}, FOREIGN, {name: [*shape] for name, shape in FOREIGN.items()}):
         given = dict(shapes)
-        what = f"{len(shapes)} tensors of nobody"
+        what = f"{len(shapes)} unknown tensors"
         try:
             found = made.recognise(given)
         except Exception as error:

@@ -96,7 +96,7 @@ def _gradient(case: Case, loss: Any, pair: Pair) -> Tensor:
     assert pair.sr.grad is not None, f"{case} gives no gradient: {mend}"
     mend = "no square root of zero, and nothing divided by it: add 1e-8"
     assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite: {mend}"
-    mend = "nobody trains them: write `requires_grad_(False)`"
+    mend = "they are not trained: write `requires_grad_(False)`"
     own = loss.named_parameters() if isinstance(loss, nn.Module) else ()
     moved = [name for name, weight in own if weight.grad is not None]
     assert not moved, f"{case} gives its own {moved[0]} a gradient: {mend}"

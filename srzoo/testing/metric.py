@@ -117,9 +117,9 @@ def worse_is_worse(case: Case) -> None:
     mend = "do not compute with uint8, which wraps around: `sr.astype(float)`"
     if values == sorted(values, reverse=other):
         mend = f"write `higher_is_better = {other}`"
-    assert values == ordered, f"{case} takes noise for an improvement, {told}: {mend}"
+    assert values == ordered, f"{case} rates noise as an improvement, {told}: {mend}"
     seen = len(set(values)) == len(values)
-    assert seen, f"{case} does not see noise, {told}: compare sr with hr"
+    assert seen, f"{case} does not detect noise, {told}: compare sr with hr"
     middle = (64 + _picture() // 2).astype(np.uint8)
     at = {by: metric((middle.astype(int) + by).astype(np.uint8), middle, 2) for by in OFFSETS}
     better = max if metric.higher_is_better else min

@@ -325,6 +325,6 @@ def _did_you_mean(name: str, known: list[str]) -> str:
     hint = did_you_mean(name, known)
     return (
         f"{hint} (docs/how-to/train.md explains the differences)"
-        if hint.startswith("There are")
+        if hint.startswith("Available")
         else hint
     )

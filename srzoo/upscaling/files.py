@@ -38,7 +38,7 @@ def targets(
         _keep(Path(pictures[0]), place)
         return [place]
     if place.is_file():
-        raise PictureError(f"{place} is a file, and there are several pictures", "Name a folder")
+        raise PictureError(f"{place} is a file, for several pictures", "Name a folder")
     found = [_named(Path(picture), place) for picture in pictures]
     for at, (picture, target) in enumerate(zip(pictures, found, strict=True)):
         if target in found[:at]:

@@ -93,7 +93,7 @@ def test_names_by_a_pattern(srzoo_cli, photo, tmp_path):
         ((*FAST, "--quality", "90"), "PNG has no quality"),
         ((*FAST, "--format", "doc"), "'doc' is not a format"),
         ((*FAST, "--format", "jpgg"), "Did you mean jpg?"),
-        ((*FAST, "--format", "gif"), "GIF is not a format srzoo writes. There are: avif"),
+        ((*FAST, "--format", "gif"), "GIF is not a format srzoo writes. Available: avif"),
         ((*FAST, "--name", "{stme}"), "Did you mean stem?"),
         ((*FAST, "--name", "../{stem}"), "names a folder"),
         ((*FAST, "-q", "-v"), "do not go together"),

@@ -264,7 +264,7 @@ def test_layer_weights():
     ("arguments", "said"),
     [
         ({"layers": ["block.1"]}, "no layer 'block.1'. Did you mean blocks.1"),
-        ({"layers": ["nowhere"]}, "no layer 'nowhere'. There are: blocks, bn1, bn2, classifier"),
+        ({"layers": ["nowhere"]}, "no layer 'nowhere'. Available: blocks, bn1, bn2, classifier"),
         ({"layers": ["blocks.1", "blocks.1"]}, "twice"),
         ({"layers": []}, "at least 1 item"),
         ({"layers": "blocks.1"}, "be a list"),

@@ -496,7 +496,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("adversarial-loss", OtherWay, "as SR looks more real: .*is its sign the other one"),
     ("adversarial-loss", Adds, "for maps, .* for one logit: average"),
     ("metric", Wraps, "do not compute with uint8, which wraps around"),
-    ("metric", HigherIsBetter, "takes noise for an improvement, .*`higher_is_better = False`"),
+    ("metric", HigherIsBetter, "rates noise as an improvement, .*`higher_is_better = False`"),
     ("metric", NaNs, "gave nan for equal pictures: nothing is divided by zero"),
     ("metric", OneBuffer, "when several threads call it: keep nothing"),
     ("metric", NeedsHr, "is given no HR picture: AttributeError.*write `reference = True`"),
@@ -520,7 +520,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("engine", Cuts, "cuts values beyond 0..1 off: leave out the clamp"),
     ("engine", Scribbles, "writes into the model's folder: keep what you make elsewhere"),
     ("importer", Knows, "convert gave head, which bicubic has not: leave it out"),
-    ("importer", Raises, "recognise fails on 0 tensors of nobody: KeyError: 'head': it gets"),
+    ("importer", Raises, "recognise fails on 0 unknown tensors: KeyError: 'head': it gets"),
     ("command", deaf, r"has level, which is not taken: write `def deaf\(level\)`"),
     ("command", empty, "is a group without commands: write"),
 ]

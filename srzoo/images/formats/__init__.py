@@ -77,7 +77,7 @@ def format_of(path: Path) -> str:
         if suffix in format.suffixes:
             raise PictureError(
                 f"cannot write {path}: {format.name} is not a format srzoo writes",
-                f"There are: {', '.join(FORMATS)}",
+                f"Available: {', '.join(FORMATS)}",
             )
     raise PictureError(
         f"cannot write {path}: {path.suffix or 'no ending'} is not a format srzoo writes",

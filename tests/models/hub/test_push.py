@@ -204,7 +204,7 @@ def test_refusals(hub, folder):
     assert "stays on the commit before" in said["moved"]
     assert hub.tags("tester/a")["v1"] == said["first"]
     for name in ("other", "taken"):
-        assert "no right to do this with other/" in said[name], said[name]
+        assert "no permission for other/" in said[name], said[name]
     assert "tester/a exists, and is public" in said["private"]
     assert hub.repos["tester/hidden"].private
     code = "attempt('new', lambda: srzoo.push('bicubic-x2', 'tester/new', check=False).commit)"
