@@ -1,4 +1,4 @@
-"""Packages of plugins, installed into this environment and removed from it by pip."""
+"""Packages of plugins, installed into and removed from this environment by pip."""
 
 from __future__ import annotations
 

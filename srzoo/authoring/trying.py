@@ -1,4 +1,4 @@
-"""A class tried from its file: its contract, what it costs, a picture, and some steps of training.
+"""Tries a class from its file: contract, cost, a picture, and some steps of training.
 
 Whatever fails is a line of the report, and the rest goes on.
 """

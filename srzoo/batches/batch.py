@@ -1,4 +1,4 @@
-"""Many pictures through one model: which file becomes which.
+"""Many pictures through one model: the output file of each input.
 
 Everything that can be refused is refused by :func:`plan_batch`, before a model is loaded;
 :mod:`srzoo.batches.pipeline` does the work.

@@ -1,4 +1,4 @@
-"""What results are called: by default after the model and all that differs, or by a pattern.
+"""Names of results: by default the model and its settings, or by a pattern.
 
 ``photo-edsr-x4.jpg`` is what the model makes of ``photo.jpg``; ``photo-edsr-x4-scale-2.jpg`` and
 ``photo-edsr-x4-long-4096-strength-0.5.jpg`` lie beside it.

@@ -1,4 +1,4 @@
-"""One picture through a model, in steps that different threads may take."""
+"""One picture through a model, in steps that different threads may run."""
 
 from __future__ import annotations
 

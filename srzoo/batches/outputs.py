@@ -1,4 +1,4 @@
-"""Where results are made, and how they take their places: whole or not at all."""
+"""Output files: written to a temporary name, and renamed when complete."""
 
 from __future__ import annotations
 

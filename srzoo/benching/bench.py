@@ -1,4 +1,4 @@
-"""Engines side by side on one model: all of them in turn, each measurement a process of its own."""
+"""Engines compared on one model: in turn, each measurement in a process of its own."""
 
 from __future__ import annotations
 

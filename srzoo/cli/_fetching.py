@@ -1,4 +1,4 @@
-"""``srzoo data get``: a command whose options are those of the dataset that it is given."""
+"""``srzoo data get``: a command with the options of the given dataset."""
 
 from __future__ import annotations
 

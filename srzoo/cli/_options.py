@@ -1,4 +1,4 @@
-"""Options that several commands have: each is declared once, beside what it means.
+"""Options that several commands share, each declared once.
 
 A group of options is a frozen dataclass whose fields are annotated with the click option that
 fills them; :func:`option_group` adds them to a command, which is given one object.

@@ -1,4 +1,4 @@
-"""``srzoo plugin check``: the suites of what is installed."""
+"""``srzoo plugin check``: the contract tests of installed plugins."""
 
 from __future__ import annotations
 

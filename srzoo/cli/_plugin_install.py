@@ -1,4 +1,4 @@
-"""``srzoo plugin install`` and ``uninstall``: pip, in the environment that srzoo runs in."""
+"""``srzoo plugin install`` and ``uninstall``: pip, in srzoo's own environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``srzoo plugin show`` says of a plugin: its arguments, what it states, its layers."""
+"""``srzoo plugin show``: a plugin's arguments, stated facts, and layers."""
 
 from __future__ import annotations
 

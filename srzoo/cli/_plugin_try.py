@@ -1,4 +1,4 @@
-"""``srzoo plugin try``: a class from its file, before there is a package."""
+"""``srzoo plugin try``: a class from its file, without a package."""
 
 from __future__ import annotations
 

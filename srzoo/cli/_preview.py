@@ -1,4 +1,4 @@
-"""``srzoo upscale --preview``: one place of one picture, as a sheet."""
+"""``srzoo upscale --preview``: one crop of one picture, as a sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``srzoo upscale`` prints: the plan, a line for each picture, and a summary."""
+"""The output of ``srzoo upscale``: the tiling, a line for each picture, and a summary."""
 
 from __future__ import annotations
 

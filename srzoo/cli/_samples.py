@@ -1,4 +1,4 @@
-"""A sheet of what a degradation makes: each HR picture beside several draws of its LR."""
+"""A sheet of a degradation's results: each HR picture beside several draws of its LR."""
 
 from __future__ import annotations
 

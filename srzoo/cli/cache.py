@@ -1,4 +1,4 @@
-"""``srzoo cache``: what is kept on this machine, and how to be rid of it."""
+"""``srzoo cache``: list and remove cached files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``srzoo card``: a model's card written, shown, and its results measured again."""
+"""``srzoo card``: write and show a model's card, and measure its results again."""
 
 from __future__ import annotations
 

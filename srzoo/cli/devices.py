@@ -1,4 +1,4 @@
-"""``srzoo devices``: what models can run on here."""
+"""``srzoo devices``: the devices of this machine."""
 
 from __future__ import annotations
 

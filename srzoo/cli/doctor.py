@@ -1,4 +1,4 @@
-"""``srzoo doctor``: what a bug report needs."""
+"""``srzoo doctor``: facts for a bug report."""
 
 from __future__ import annotations
 

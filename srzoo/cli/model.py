@@ -1,4 +1,4 @@
-"""``srzoo model``: which models there are, and what they are."""
+"""``srzoo model``: list, show and pack models."""
 
 from __future__ import annotations
 

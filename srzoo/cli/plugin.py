@@ -1,4 +1,4 @@
-"""``srzoo plugin``: which plugins there are, where they come from, whether they work."""
+"""``srzoo plugin``: list plugins, show their origin, and check them."""
 
 from __future__ import annotations
 

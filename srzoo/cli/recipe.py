@@ -1,4 +1,4 @@
-"""``srzoo recipe``: what would train a model."""
+"""``srzoo recipe``: list, show and check recipes."""
 
 from __future__ import annotations
 

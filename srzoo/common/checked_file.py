@@ -1,4 +1,4 @@
-"""A file while it is written: each byte is counted, and read back before anybody trusts it.
+"""A file that counts its bytes while it is written, and reads them back before use.
 
 Encoders get this and no descriptor. One that has a descriptor writes to it itself, and some
 (libjpeg through Pillow) take no notice when a full disk takes half of what they give.

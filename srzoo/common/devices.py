@@ -1,4 +1,4 @@
-"""What models can run on: names of devices, and what can be known without importing torch."""
+"""Names of devices, and facts that are known without importing torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody foresaw: one line for a person, and the traceback in a log that the line names."""
+"""Unexpected errors: one line for the user, and the traceback in a log that the line names."""
 
 from __future__ import annotations
 

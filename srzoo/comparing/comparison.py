@@ -1,4 +1,4 @@
-"""Several models on one picture: enlarged, measured, and cut to the same place to look at.
+"""Several models on one picture: upscaled, measured, and cropped to the same place.
 
 What is measured is what ``srzoo evaluate`` would measure: the whole picture, the same protocol.
 """

@@ -1,4 +1,4 @@
-"""The pictures of one set, one after the other: read ahead, enlarged, measured behind."""
+"""The pictures of one set in a pipeline: read, upscaled, measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's results in its card, written by the evaluator and by nothing else.
+"""A model's results in its card, which only the evaluator writes.
 
 They stand twice in README.md, made from the same values: as the ``model-index`` of its YAML
 metadata, which the Hub reads, and as a table between two markers. The rest of the file stays

@@ -1,4 +1,4 @@
-"""Exports that a model's folder carries: what engines run where there is no torch.
+"""Exports in a model's folder, which engines run without torch.
 
 One ONNX file for each scale, in half the bytes: weights in float16, arithmetic in float32, a linear
 tail folded. :mod:`srzoo.exporting.carrying` writes them. An engine has the file written in its own

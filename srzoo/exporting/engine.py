@@ -1,4 +1,4 @@
-"""Which engine runs a model: the one that is asked for, or the fastest that is installed.
+"""Choice of the engine for a model: the requested one, or the fastest one installed.
 
 Engines are asked what they state (:mod:`srzoo.exporting.engine_facts`); none is imported to choose
 one.

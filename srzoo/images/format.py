@@ -1,4 +1,4 @@
-"""What a picture format is: one class each, in ``formats/``.
+"""The base class of picture formats, which are in ``formats/``.
 
 All that is particular to a format stands in its class: how a file of it is known, what its header
 tells, how it is read and written, what it can hold, how much memory its encoder takes. Adding a

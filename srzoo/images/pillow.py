@@ -1,4 +1,4 @@
-"""Formats that Pillow reads: the usual way of a file to a picture, step by step.
+"""Formats that Pillow reads: the usual steps from a file to a picture.
 
 A format's class takes the steps as they are, or gives its own: which image of the file, what its
 header says of depth, what stands beside the pixels, who decodes them.

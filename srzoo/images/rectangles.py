@@ -1,4 +1,4 @@
-"""Rectangles of pixels, and where to look when models are compared."""
+"""Rectangles of pixels, and the crop for a comparison of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's card lacks before the model may be published.
+"""Checks of a model's card before it is published.
 
 Looked for are keys of the metadata, headings, and a picture: what a program can tell. Whether the
 words below a heading are true and enough, only a person can.

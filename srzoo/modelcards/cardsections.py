@@ -1,4 +1,4 @@
-"""What a card tells of a model, from what its folder holds; ``card.md`` has the places for it."""
+"""The sections of a card, from the model's folder; ``card.md`` is the template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a model's card: written from what the model folder holds, and looked through.
+"""The text of a model's card: written from the model folder, and checked.
 
 A card is README.md: metadata for the Hub, and prose. What lies between the markers in ``KEPT``
 survives being written anew, byte for byte.

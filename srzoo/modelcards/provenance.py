@@ -1,4 +1,4 @@
-"""How a model came about, in sentences for its card: from its recipe and its training log.
+"""The training of a model, in sentences for its card: from its recipe and its training log.
 
 No plugin is known by name here: what a plugin does is the first line of its docstring, and what
 else a card tells of it is what it states of itself.

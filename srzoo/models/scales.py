@@ -1,4 +1,4 @@
-"""Which of a model's scales is used."""
+"""Choice of one of a model's scales."""
 
 from __future__ import annotations
 

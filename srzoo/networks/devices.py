@@ -1,4 +1,4 @@
-"""What torch can compute on here, and by which name."""
+"""The devices of torch on this machine, and their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors of a model folder to a network and back: safetensors, checked, strict."""
+"""Tensors between a model folder and a network: safetensors, checked strictly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports code that is not ours: whatever it does, the program goes on and says whose it was."""
+"""Imports other people's code: errors are reported as that plugin's, and the program continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One registry for each kind of plugin: the only list of kinds there is."""
+"""One registry for each kind of plugin: the only list of kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules for every plugin, whatever its kind."""
+"""The rules for plugins of all kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a part came from: what a registry builds remembers its plugins, and its arguments.
+"""The origin of a part: objects built by a registry record their plugin and arguments.
 
 The mark lies in the part's own ``__dict__``, so that copies have it too, such as the averaged
 weights. What cannot be marked (a class with slots, a built-in function) has no origin.

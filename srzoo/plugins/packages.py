@@ -1,4 +1,4 @@
-"""The distributions that plugins come from: names and versions, as pip's metadata has them."""
+"""The distributions of plugins: names and versions, from pip's metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts in files: ``./silu.py:SiLU`` is the class of a file, before there is a package of it.
+"""Plugins in files: ``./silu.py:SiLU`` is the class of a file, without a package.
 
 Such a name finds its file on this machine alone. A folder that holds a model holds no code, so a
 config that was fetched, or that names a file beside itself, is refused.

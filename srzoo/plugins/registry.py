@@ -1,4 +1,4 @@
-"""Finds plugins by entry point and loads one when it is asked for.
+"""Finds plugins by entry point and loads each on request.
 
 Nothing is imported to list plugins: names, targets and distributions come from
 the metadata that pip wrote. Standard library only.

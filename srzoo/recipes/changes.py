@@ -1,4 +1,4 @@
-"""What a stage's tables and ``--set a.b=value`` change of a recipe's plain values.
+"""Changes to the plain values of a recipe by a stage's tables and ``--set a.b=value``.
 
 A ``--set`` reaches every stage: where a stage repeats the key, the stage's own value goes. What is
 said of one stage, ``--set stages.2.a.b=value``, counts for that one. ``train.steps`` is the length

@@ -1,4 +1,4 @@
-"""What types alone do not tell of a recipe: names of plugins, their arguments, senseless numbers.
+"""Checks of a recipe beyond types: names of plugins, their arguments, impossible numbers.
 
 Each rule is a row of a table, or a function of one stage that gives back what it finds; every
 fault is one line with its place, written as ``--set`` takes it, and what mends it.

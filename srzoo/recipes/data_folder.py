@@ -1,4 +1,4 @@
-"""The folder with a person's training and benchmark data: ``{data}`` in recipes and metrics."""
+"""The folder of training and benchmark data: ``{data}`` in recipes and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far networks look, where their grid begins, and on which sizes they run."""
+"""Measures the reach, the grid and the valid sizes of networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a generator has to keep that splits into a body and a tail."""
+"""The contract tests of a generator that splits into a body and a tail."""
 
 from __future__ import annotations
 

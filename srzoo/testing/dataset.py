@@ -1,4 +1,4 @@
-"""What every dataset has to keep; datasets need files, so these checks take a built one."""
+"""The contract tests of datasets; they take a built one, as datasets need files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every degradation has to keep."""
+"""The contract tests of degradations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every engine has to keep."""
+"""The contract tests of engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every export format has to keep."""
+"""The contract tests of export formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every importer has to keep."""
+"""The contract tests of importers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every loss has to keep."""
+"""The contract tests of losses."""
 
 from __future__ import annotations
 

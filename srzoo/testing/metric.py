@@ -1,4 +1,4 @@
-"""What every metric has to keep."""
+"""The contract tests of metrics."""
 
 from __future__ import annotations
 

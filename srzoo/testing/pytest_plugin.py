@@ -1,4 +1,4 @@
-"""``pytest --srzoo``: the suites of all parts that a project brings, as tests.
+"""``pytest --srzoo``: the suites of all plugins of a project, as tests.
 
 In the project's pyproject.toml, for every run that names no files::
 

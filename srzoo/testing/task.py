@@ -1,4 +1,4 @@
-"""What every task has to keep."""
+"""The contract tests of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything of all stages is built and tried before the first step, and what is odd is said.
+"""Builds and tries all parts of all stages before the first step, and reports anomalies.
 
 A recipe whose third stage cannot be built would otherwise end after hours. First come the sizes of
 pictures by their headers, where a dataset tells them; then every part of every stage is built as

@@ -1,4 +1,4 @@
-"""Validation pictures that are trained on: their contents are compared, not their names."""
+"""Validation pictures that are trained on, found by their contents, not by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimisers by name: torch's, timm's; groups of parameters, and parameters that stay.
+"""Optimisers by name, of torch and timm; groups of parameters, and frozen parameters.
 
 The parameters have to be on their device before: what is fast depends on it.
 """

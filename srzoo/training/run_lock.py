@@ -1,4 +1,4 @@
-"""One run in a folder at a time, for as long as its process is there.
+"""One run in a folder at a time, for the life of its process.
 
 The lock is the system's own, so whatever ends a process ends its lock. What is written into the
 file says who holds it, and decides where a file system knows no locks.

@@ -1,4 +1,4 @@
-"""Data sets of anyone's, held to the contract where their pictures enter."""
+"""Datasets of any plugin, whose pictures are checked against the contract."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class GuardedDataset:
         if stated is not None and stated != found.hr.shape[:2]:
             raise PictureError(
                 f"{called}: HR is {_size_text(found.hr.shape)}, and its header"
-                f" says {_size_text(stated)}",
+                f" states {_size_text(stated)}",
                 CHECK,
             )
         return found

@@ -1,4 +1,4 @@
-"""Which picture a crop is cut from: by pictures or by area, and by the weights of data sets."""
+"""Choice of the picture for a crop: by pictures or by area, and by the weights of datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run begins: which checkpoint, what has changed since, and what is set aside for it."""
+"""The start of a run: its checkpoint, changes since then, and files that are set aside."""
 
 from __future__ import annotations
 

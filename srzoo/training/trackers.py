@@ -1,4 +1,4 @@
-"""A run's numbers and pictures for TensorBoard, W&B and whatever else accelerate knows.
+"""A run's numbers and pictures for TensorBoard, W&B and other trackers of accelerate.
 
 Nothing is sent anywhere unless a tracker is named. If one fails later, a message says
 so, and the run goes on.

@@ -1,4 +1,4 @@
-"""What srzoo keeps on this machine that can be made, or fetched, again."""
+"""The caches of srzoo on this machine, which can be made or fetched again."""
 
 from __future__ import annotations
 

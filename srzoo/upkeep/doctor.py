@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, machine, devices, engines tried, and what is wrong.
+"""Facts for a bug report: versions, machine, devices, engines tried, and faults.
 
 Nothing in it is private: the home folder, tokens and passwords are masked.
 

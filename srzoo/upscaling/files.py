@@ -1,4 +1,4 @@
-"""Where ``srzoo.upscale`` writes the results of files."""
+"""The output files of ``srzoo.upscale``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model for which picture: what a model is for, and a word where a photo needs another."""
+"""The purpose of a model, and advice if a photo needs another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an Upscaler takes, as decoded pictures, and the way back to the type that came in."""
+"""Inputs of an Upscaler as decoded pictures, and results in the type of the input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model's name to something that enlarges pictures."""
+"""From a model's name to an Upscaler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller asks for, checked at the door: what is wrong is refused at once, in a sentence."""
+"""Settings of a caller, checked on entry: wrong ones are refused at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an AVIF or HEIC file tells of its main picture (ISO/IEC 23008-12).
+"""The facts of an AVIF or HEIC file on its main picture (ISO/IEC 23008-12).
 
 The readers tell neither the colours that stand in numbers (``nclx``), nor the clean aperture, nor
 what else is in the file.

@@ -1,4 +1,4 @@
-"""What AVIF and HEIC have in common: their boxes."""
+"""The common base of AVIF and HEIC: their boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JPEG XL file tells before it is decoded (ISO/IEC 18181-1 and -2)."""
+"""The facts of a JPEG XL file before it is decoded (ISO/IEC 18181-1 and -2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocks of a GIF: found in one walk, in time that its length bounds."""
+"""The blocks of a GIF, found in one pass, in linear time."""
 
 from __future__ import annotations
 

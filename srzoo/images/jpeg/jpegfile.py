@@ -1,4 +1,4 @@
-"""A JPEG file segment by segment, and what of it a decoder gets to see.
+"""A JPEG file segment by segment, and the parts that a decoder gets.
 
 Decoders are given a stream that holds what they need and nothing else, so that neither 50,000
 segments nor indexes of other pictures reach them, and a missing end can be put there.

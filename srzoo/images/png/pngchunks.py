@@ -1,4 +1,4 @@
-"""The chunks of a PNG: found in one walk, in time and memory that its length bounds."""
+"""The chunks of a PNG, found in one pass, in linear time and memory."""
 
 from __future__ import annotations
 

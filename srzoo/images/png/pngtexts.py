@@ -1,4 +1,4 @@
-"""What a PNG's chunks tell beside the pixels: EXIF, XMP, IPTC, texts, profile, resolution.
+"""Metadata in the chunks of a PNG: EXIF, XMP, IPTC, texts, profile, resolution.
 
 All of it may be damaged or made to do harm: what is compressed may become so many bytes and no
 more, and what makes no sense is dropped and said.

@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, read as what anybody may have written: bounded, without trust.
+"""The directories of a TIFF file, read as untrusted data, within bounds.
 
 A field keeps where its values lie; they are read when somebody asks, as far as the file reaches.
 """

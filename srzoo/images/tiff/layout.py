@@ -1,4 +1,4 @@
-"""How the pixels of a TIFF's picture lie in the file, and whether they can be had."""
+"""The layout of a TIFF's pixels in the file, and whether they can be read."""
 
 from __future__ import annotations
 
