@@ -1,1 +1,1 @@
-"""The zoo's own plugins, a package for each; found by entry point as anybody's are."""
+"""The zoo's own plugins, a package for each; found by entry point, like all others."""

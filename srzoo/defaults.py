@@ -1,4 +1,4 @@
-"""The plugins and the model that are meant where none is named; the core names them here alone."""
+"""The default plugins and model; the core names them only here."""
 
 from typing import Any
 

@@ -1,14 +1,14 @@
-"""What authors of engines and of export formats need, and the registry of engines.
+"""The registry of engines, and base classes for authors of engines and export formats.
 
 >>> import srzoo
 >>> srzoo.engines.create("torch", folder=Path("runs/mine"))   # doctest: +SKIP
 >>> srzoo.engines.registry.names()                            # doctest: +SKIP
 >>> srzoo.engines.register("mine", MyEngine)                  # doctest: +SKIP
 
-An engine is any class that keeps :class:`Engine`; :class:`ExportRunner` is the base of those that
-run an exported file, :class:`DeviceRunner` of those that do so on GPUs too, and
-:class:`ModuleRunner` of those that run an ``nn.Module``. The names that
-need torch import it when they are first used.
+An engine is any class that meets the contract :class:`Engine`. :class:`ExportRunner` is a base
+class for engines that run an exported file, :class:`DeviceRunner` for those that also do so on
+GPUs, and :class:`ModuleRunner` for those that run an ``nn.Module``. Names that need torch import
+it when they are first used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TORCH = {
     "find_device": ("devices", "find_device"),
     "for_inference": ("inference", "for_inference"),
 }
-"""What imports torch: modules of ``networks``, and the names there."""
+"""The names that import torch, by their modules in ``networks``."""
 
 create = registry.create
 register = registry.register

@@ -1,4 +1,4 @@
-"""Every error that srzoo raises on purpose: what went wrong, and what mends it."""
+"""The errors that srzoo raises: each states what went wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = [
 
 
 class SrzooError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
     Args:
         what: what is wrong and where (the file, the name, the value), without a full stop.
-        fix: the edit or the command that mends it, as a sentence without a full stop.
+        fix: the edit or the command that fixes it, as a sentence without a full stop.
     """
 
     def __init__(self, what: str, fix: str = "") -> None:
@@ -51,7 +51,7 @@ class PluginError(SrzooError):
 
 
 class MissingPluginError(PluginError):
-    """No installed distribution provides the plugin that was asked for."""
+    """No installed distribution provides the requested plugin."""
 
 
 class PluginConflictError(PluginError):
@@ -63,11 +63,11 @@ class BrokenPluginError(PluginError):
 
 
 class NotInstalledError(PluginError, ImportError):
-    """What is asked for needs a package that an extra brings, and that is not installed."""
+    """A package is missing that the request needs; an extra installs it."""
 
 
 class ArgumentError(PluginError):
-    """A plugin was given arguments that its signature does not take."""
+    """The arguments do not match the signature of the plugin."""
 
 
 class ModelError(SrzooError):
@@ -79,7 +79,7 @@ class WeightsError(ModelError):
 
 
 class HubError(ModelError):
-    """A model cannot be fetched from the Hub, or sent there."""
+    """A model cannot be fetched from the Hub, or published there."""
 
 
 class PictureError(SrzooError):
@@ -87,23 +87,23 @@ class PictureError(SrzooError):
 
 
 class MemoryBudgetError(SrzooError):
-    """The work does not fit into the memory that it may use."""
+    """The work does not fit into the available or permitted memory."""
 
 
 class DeviceError(SrzooError):
-    """The device or the precision that was asked for is not to be had here."""
+    """The requested device or precision is not available here."""
 
 
 class FallbackWarning(UserWarning):
-    """Something was done in another way than asked for, as that way gave wrong values."""
+    """The requested way gave wrong values, and another one was used."""
 
 
 class PluginWarning(UserWarning):
-    """Something of an installed plugin is wrong, and the work goes on without it."""
+    """Part of an installed plugin is wrong, and the work continues without it."""
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """A hint for a name that does not exist: the nearest ones, or all there are.
+    """A hint for a name that does not exist: the nearest ones, or all of them.
 
     >>> did_you_mean("edrs", ["edsr", "mdsr", "bicubic"])
     'Did you mean edsr?'
@@ -112,4 +112,4 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"There are: {', '.join(known)}" if known else "There are none"
+    return f"Available: {', '.join(known)}" if known else "None are available"

@@ -29,7 +29,7 @@ OTHERS = {
     ("exporting/code.py", "torch"): "the library",
     ("exporting/exports.py", "torch"): "the library",
     ("exporting/saving.py", "folder"): "an argument",
-    ("images/sheet.py", "bicubic"): "the interpolation, which is no plugin",
+    ("images/sheet.py", "bicubic"): "the interpolation, which is not a plugin",
     ("models/folder.py", "perceptual"): "a purpose",
     ("upkeep/caches.py", "hub"): "a part of the cache",
     ("plugins/importing.py", "torch"): "the library",

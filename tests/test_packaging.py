@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_the_wheel_holds_each_folder_once(wheels):
-    """All of srzoo/, plugins/ and cards/, and nothing else."""
+    """All of srzoo/, plugins/ and cards/, and no others."""
     names = {"srzoo": "srzoo", "plugins": "srzoo_plugins", "cards": "srzoo_cards"}
     wanted = {
         "/".join((names[folder], *path.relative_to(ROOT / folder).parts))

@@ -1,6 +1,6 @@
-"""Adversarial losses: the game between generator and discriminator.
+"""Adversarial losses: those of the generator and of the discriminator.
 
-With D's logits r for real pictures and f for made ones, and softplus(x) = log(1 + exp(x)):
+With D's logits r for real pictures and f for generated ones, and softplus(x) = log(1 + exp(x)):
 
 * ``vanilla``, Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, with the generator's
   part that does not saturate (and that SRGAN uses, equation 6): G: softplus(-f);
@@ -11,11 +11,11 @@ With D's logits r for real pictures and f for made ones, and softplus(x) = log(1
   D: max(0, 1 - r) + max(0, 1 + f).
 * ``relativistic``, the average form, Jolicoeur-Martineau 2018,
   https://arxiv.org/abs/1807.00734, as in ESRGAN: the vanilla terms on r - mean(f) and
-  f - mean(r), for both players.
+  f - mean(r), for both networks.
 
-``gan`` is the game itself, as a task.
+``gan`` is adversarial training as a task.
 
-Every term is a mean over the batch and over the places that D judges. The trainer freezes D's
+Every term is a mean over the batch and over the places of D's output. The trainer freezes D's
 parameters for the generator's turn, and detaches SR for the discriminator's.
 """
 
@@ -43,7 +43,7 @@ class Vanilla:
 
 
 class LeastSquares:
-    """Least squares: real is 1 and made is 0."""
+    """Least squares: real is 1 and generated is 0."""
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
         """A scalar from 0; (f - 1)^2 / 2."""
@@ -56,7 +56,7 @@ class LeastSquares:
 
 
 class Hinge:
-    """Hinge: D is content with a margin of one on each side."""
+    """Hinge: D's loss is zero beyond a margin of one on each side."""
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
         """A scalar of any sign; -f."""
@@ -69,7 +69,7 @@ class Hinge:
 
 
 class Relativistic:
-    """Relativistic average: real ones should look more real than made ones do on average."""
+    """Relativistic average: real pictures should look more real than generated ones on average."""
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
         """A scalar from 0; the roles of real and made are exchanged."""

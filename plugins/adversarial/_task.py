@@ -1,4 +1,4 @@
-"""The game of two networks as a task."""
+"""Adversarial training of two networks as a task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DISCRIMINATOR = "discriminator"
 
 
 class GAN:
-    """A game between the generator and a discriminator: the table ``[adversarial]`` of a recipe.
+    """Adversarial training with a discriminator: the table ``[adversarial]`` of a recipe.
 
     Goodfellow et al., "Generative Adversarial Nets", 2014, https://arxiv.org/abs/1406.2661; for
     pictures SRGAN, Ledig et al. 2017, https://arxiv.org/abs/1609.04802: its equation 3 is the sum
@@ -23,10 +23,10 @@ class GAN:
 
     Args:
         discriminator: a discriminator plugin.
-        loss: an adversarial loss plugin; both players' halves.
-        weight: of the generator's half, in the sum with the other losses.
-        d_steps: the discriminator moves in every step and the generator in the last of as many.
-        start: steps of a stage in which the discriminator moves alone, first.
+        loss: an adversarial loss plugin, for both networks.
+        weight: factor of the generator's adversarial loss in the sum with its other losses.
+        d_steps: the discriminator is updated in every step, the generator once in this many.
+        start: steps at the start of a stage that update the discriminator alone.
     """
 
     examples = (
@@ -74,12 +74,12 @@ class GAN:
 
 
 class RecordingDiscriminator(nn.Module):
-    """A discriminator that keeps what it said of real and of made pictures.
+    """A discriminator that records its logits of real and of generated pictures.
 
     Args:
-        discriminator: is asked.
+        discriminator: the one to call.
         min_size: of it, since a wrapper has no such attribute.
-        pair: tells which pictures are real and which are made.
+        pair: the real and the generated pictures.
     """
 
     def __init__(self, discriminator: Any, min_size: int, pair: Pair) -> None:

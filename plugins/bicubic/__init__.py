@@ -6,7 +6,7 @@ with a = -0.5 and edges as in MATLAB's ``imresize``:
     w(t) = (a + 2)|t|^3 - (a + 3)|t|^2 + 1           for |t| <= 1
     w(t) = a|t|^3 - 5a|t|^2 + 8a|t| - 4a             for 1 < |t| < 2
 
-Differs from MATLAB in one thing: nothing is rounded between the two passes.
+Differs from MATLAB in one way: values are not rounded between the two passes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures to train and to measure on: folders, pairs of folders, repositories of the Hub."""
+"""Datasets to train and to measure on: folders, pairs of folders, repositories of the Hub."""
 
 from ._folder import Folder
 from ._hub import Hub

@@ -22,22 +22,22 @@ NAMED_AT_MOST = 3
 
 
 class Folder:
-    """Every picture of a folder and its subfolders, as HR; LR is left to a degradation.
+    """Every picture of a folder and its subfolders, as HR; a degradation makes LR.
 
-    Pictures are turned upright and read as 8-bit RGB: gray is repeated, transparency is laid
-    on white, colour profiles are not applied. Names are relative paths with forward slashes,
-    in sorted order.
+    Pictures are turned upright and read as 8-bit RGB: gray is repeated, transparent pictures
+    are put on white, colour profiles are not applied. Names are relative paths with forward
+    slashes, in sorted order.
 
     Args:
         path: the folder.
-        include: takes only these: a text file with one relative path a line (blank lines and
+        include: only these pictures: a text file with one relative path a line (blank lines and
             those that begin with # are skipped), or a list of patterns such as
             ``["photos/*", "*.png"]``, in which ``*`` matches slashes too. A relative file is
             looked for in ``path``.
-        exclude: leaves these out, said in the same ways.
+        exclude: without these pictures, given in the same ways.
         recursive: whether subfolders are searched.
-        smaller: takes each picture once more for each of these factors, from 0 to 1, made
-            smaller by bicubic: more edges and scales out of few pictures, and less of their
+        smaller: adds a copy of each picture for each of these factors, from 0 to 1,
+            downscaled by bicubic: more edges and scales out of few pictures, and less of their
             noise and JPEG blocks (Kim et al. 2016, VDSR, https://arxiv.org/abs/1511.04587,
             and many since, train on 291 pictures like that).
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 class Hub:
     """The pictures in one column of a dataset of the Hub, as HR; needs ``srzoo[hub-data]``.
 
-    Downloads on first use, into the Hub's own cache. Pictures are read as :class:`._folder.Folder`
-    reads them; their names are SPLIT/NUMBER.
+    It downloads on first use, into the Hub's own cache. Pictures are read as
+    :class:`._folder.Folder` reads them; their names are SPLIT/NUMBER.
 
     Args:
         repo: such as ``"eugenesiow/Div2k"``, or a local folder that ``datasets`` can read.
         split: such as ``"train"`` or ``"validation[:10]"``.
         column: the column that holds the pictures.
-        revision: a branch, a tag or a commit; give a commit for runs that can be repeated.
+        revision: a branch, a tag or a commit; give a commit for reproducible runs.
 
     Raises:
-        SrzooError: ``datasets`` is not installed, the repository cannot be had, or the
+        SrzooError: ``datasets`` is not installed, the repository is not available, or the
             column does not exist or holds no pictures.
     """
 

@@ -29,8 +29,8 @@ class Paired:
         hr: folder of the HR pictures.
         lr: folder of the LR pictures.
         scale: how many times larger the HR pictures are.
-        clean: whether the LR pictures are the HR ones made smaller, and nothing else; None: where
-            their folder is called so, as ``LR_bicubic`` is.
+        clean: whether the LR pictures are the HR ones, only downscaled; None: if the name of
+            their folder says so, such as ``LR_bicubic``.
 
     Raises:
         SrzooError: a picture has no partner or several; the first few are named.

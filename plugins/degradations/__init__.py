@@ -1,8 +1,8 @@
-"""What makes a small picture out of a large one: from MATLAB's bicubic to a phone's JPEGs.
+"""Degradations, which make a small picture from a large one: from bicubic to a phone's JPEGs.
 
-Each is a pure function of the HR picture, the scale and the random generator that it is given.
-Enlarged again, its results lie over the HR picture without a shift: a network that is trained
-to undo a degradation must not have to learn a shift as well.
+Each is a pure function of the HR picture, the scale and the random generator.
+Its results are not shifted against the HR picture: a network that is trained to undo a degradation
+should not have to learn a shift as well.
 """
 
 from ._bicubic import Bicubic, imresize

@@ -55,8 +55,8 @@ def _motion_blurred(hr: F32, length: float, rng: np.random.Generator) -> F32:
 class Unknown:
     """A random anisotropic Gaussian blur, then decimation; no noise.
 
-    Stands for DIV2K's unknown tracks (Agustsson, Timofte, "NTIRE 2017 Challenge on Single Image
-    Super-Resolution", CVPRW 2017), whose kernels are not published. Kernels are drawn as in
+    A substitute for DIV2K's unknown tracks (Agustsson, Timofte, "NTIRE 2017 Challenge on Single
+    Image Super-Resolution", CVPRW 2017), whose kernels are not published. Kernels are drawn as in
     Bell-Kligler, Shocher, Irani, "Blind Super-Resolution Kernel Estimation using an
     Internal-GAN", NeurIPS 2019, https://arxiv.org/abs/1909.06581: two widths and an angle.
 
@@ -136,7 +136,7 @@ class _Camera:
 class Mild(_Camera):
     """A good camera: slight blur, hardly any shake, little noise; one round.
 
-    Stands for DIV2K's realistic mild track, whose operators are not published.
+    A substitute for DIV2K's realistic mild track, whose operators are not published.
 
     Args:
         strength: multiplies shake and noise.
@@ -149,7 +149,7 @@ class Mild(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range falls.
+        ArgumentError: the lower end of a range is above its upper end.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Mild(_Camera):
 class Difficult(_Camera):
     """A poor camera in poor light: blur, shake of a few pixels, clear noise; one round.
 
-    Stands for DIV2K's realistic difficult track, whose operators are not published.
+    A substitute for DIV2K's realistic difficult track, whose operators are not published.
 
     Args:
         strength: multiplies shake and noise.
@@ -186,7 +186,7 @@ class Difficult(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range falls.
+        ArgumentError: the lower end of a range is above its upper end.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class Difficult(_Camera):
 class Wild(_Camera):
     """From hardly touched to worse than difficult, another camera for each picture; one round.
 
-    Stands for DIV2K's realistic wild track, whose operators are not published. Half of the
+    A substitute for DIV2K's realistic wild track, whose operators are not published. Half of the
     pictures also go through a JPEG of quality 50 to 95.
 
     Args:
@@ -224,7 +224,7 @@ class Wild(_Camera):
         gray_prob: how often noise is the same in all channels.
 
     Raises:
-        ArgumentError: a range falls.
+        ArgumentError: the lower end of a range is above its upper end.
     """
 
     varied = True

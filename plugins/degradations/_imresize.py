@@ -24,7 +24,7 @@ def check_hr(hr: U8, scale: int) -> None:
         scale: what H and W have to be multiples of.
 
     Raises:
-        ValueError: another dtype or shape, or a size that is no multiple of the scale.
+        ValueError: another dtype or shape, or a size that is not a multiple of the scale.
     """
     if hr.dtype != np.uint8 or hr.ndim not in (2, 3) or (hr.ndim == 3 and hr.shape[2] != 3):
         raise ValueError(f"hr is {hr.dtype} {hr.shape}, not uint8 H x W x 3")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Mixed:
     """Draws one of several registered degradations for each picture.
 
-    A network trained on many degradations works on photos whose history nobody knows: the
-    future work of the report that this zoo began with.
+    A network trained on many degradations can handle photos of unknown history. The report that
+    this zoo reproduces (docs/reference/figures.md) names it as future work.
 
     Args:
         choices: names, or mappings with ``name`` and the degradation's arguments beside it.

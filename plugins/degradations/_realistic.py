@@ -47,7 +47,7 @@ class _Round:
 
 
 class Realistic:
-    """Two rounds of blur, resize, noise and JPEG, then a sinc filter: what photos go through.
+    """Two rounds of blur, resize, noise and JPEG, then a sinc filter, like a photo shared online.
 
     The chances and ranges are Real-ESRGAN's, under the names of its training options; a name
     that ends in 2 is the second round's. Differs from its reference: the peak of the Poisson
@@ -59,7 +59,7 @@ class Realistic:
         kernel_prob: how often a kernel is a Gaussian, a generalised one, a plateau.
         isotropic_prob: how often a kernel of each of these shapes is round.
         betag_range, betap_range: exponents of generalised Gaussians and plateaus.
-        sinc_prob: how often a sinc filter takes the place of a blur.
+        sinc_prob: how often a sinc filter replaces a blur.
         blur_sigma, blur_sigma2: standard deviations of the blur, in pixels.
         resize_prob, resize_prob2: how often a picture becomes larger, smaller, or stays.
         resize_range, resize_range2: the least and the greatest factor.
@@ -72,7 +72,8 @@ class Realistic:
         final_sinc_prob: how often there is a sinc filter at the end.
 
     Raises:
-        ArgumentError: a range falls, or probabilities do not add up to 1.
+        ArgumentError: the lower end of a range is above its upper end, or probabilities do not add
+        up to 1.
     """
 
     deterministic = False

@@ -1,4 +1,4 @@
-"""Knowledge distillation: a small generator learns from what a trained one makes.
+"""Knowledge distillation: a small generator learns from the results of a trained one.
 
 He et al., "FAKD: Feature-Affinity Based Knowledge Distillation for Efficient Image
 Super-Resolution", ICIP 2020, https://doi.org/10.1109/ICIP40778.2020.9190917. With the student S
@@ -6,10 +6,10 @@ and the teacher T, on LR pictures x:
 
     L = sum of the recipe's losses + weight * loss(S(x), T(x))
 
-With ``l1`` both ways that is the paper's data supervision and teacher supervision. What differs:
+With ``l1`` both ways that is the paper's data supervision and teacher supervision. One difference:
 the paper also compares affinity matrices of the two networks' inner features, which ties a
-student to a teacher of a like body. Here features are those of a loss that compares pictures by
-them (``loss = "perceptual"``), so that any two networks go together.
+student to a teacher of a similar body. Here features are those of a loss that compares pictures by
+them (``loss = "perceptual"``), so that any two networks can be combined.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Distillation:
     Args:
         teacher: any model: a released name, a folder, or one on the Hub; of the generator's scales.
         loss: a loss plugin, or several with their weights, ``[{name = "l1", weight = 1}, ...]``;
-            each sees the teacher's picture in HR's place.
+            each compares with the teacher's picture instead of HR.
         weight: of their sum, beside the recipe's own losses.
 
     The teacher sees the same LR crops, with its own padding at their edges. Where the recipe

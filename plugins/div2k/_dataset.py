@@ -45,7 +45,7 @@ class DIV2K:
             unknown_x4, realistic_mild_x4, realistic_difficult_x4, or realistic_wild_x4.
         split: ``"train"`` (0001 to 0800) or ``"valid"`` (0801 to 0900).
         first: only so many of the split's HR pictures, from its first; None for all. Papers
-            and the report often validate on the first ten.
+            often validate on the first ten.
 
     Raises:
         SrzooError: no such track or split, or a picture is missing; the first few are named.

@@ -29,7 +29,7 @@ ATTEMPTS = 5
 """In a row without a single byte, before we give up."""
 PAUSE = 1.0
 NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
-AGAIN = "Run the same command again: it goes on where it stopped"
+AGAIN = "Run the same command again to continue"
 
 
 def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress | None) -> str:
@@ -44,14 +44,14 @@ def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress |
     target = to / archive.folder
     if target.exists():
         _unpack.check_complete(target, archive)
-        return f"{target} is there already"
+        return f"{target} exists already"
     if not archive.sha256 and verify:
         raise SrzooError(
             f"no checksum is known for {archive.name}.zip",
-            "Give --no-verify if you trust where it comes from",
+            "Give --no-verify if you trust the source",
         )
     if not url.startswith(("http://", "https://")):
-        raise SrzooError(f"{url!r} is no http address", "Give --url https://...")
+        raise SrzooError(f"{url!r} is not an http address", "Give --url https://...")
     part = to / f"{archive.name}.zip.part"
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _fetch(url: str, part: Path, archive: Archive, verify: bool, progress: Progr
             error.close()
             if error.code < 500 and error.code not in (408, 429):
                 raise SrzooError(
-                    f"{url} cannot be had: {error.code} {error.reason}",
+                    f"cannot download {url}: {error.code} {error.reason}",
                     "Check --url, or name a mirror with it",
                 ) from error
             total, reason = 0, f"{error.code} {error.reason}"
@@ -168,9 +168,7 @@ def _extent(answer: http.client.HTTPResponse, start: int) -> tuple[int, int]:
         return -1, 0
     length = answer.headers.get("Content-Length", "")
     if not length.isdecimal():
-        raise SrzooError(
-            f"{answer.url} does not say how large it is", "Choose another place with --url"
-        )
+        raise SrzooError(f"{answer.url} does not state its size", "Choose another place with --url")
     return start, int(length)
 
 

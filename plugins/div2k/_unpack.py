@@ -25,7 +25,7 @@ def check_complete(folder: Path, archive: Archive) -> None:
     """Make sure that a folder holds an archive's pictures.
 
     Raises:
-        SrzooError: it is no folder, or holds too few.
+        SrzooError: it is not a folder, or holds too few.
     """
     count = sum(path.suffix == ".png" for path in folder.iterdir()) if folder.is_dir() else 0
     if count < archive.pictures:

@@ -43,7 +43,7 @@ def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]
     if min(height, width) < least:
         raise PictureError(
             f"a picture of {sr.shape[1]}x{sr.shape[0]} pixels is too small to be measured:"
-            f" {shave} are shaved off each side, and {least}x{least} have to be left",
+            f" {shave} are shaved off each side, and at least {least}x{least} must remain",
             "Leave it out",
         )
     inner = slice(shave, shave + height), slice(shave, shave + width)
@@ -70,7 +70,7 @@ def check(sr: U8, hr: U8 | None) -> U8:
 
 
 def picture(array: U8, least: int = 0) -> U8:
-    """Refuse what is no RGB picture in uint8, or smaller than ``least``; gives it back.
+    """Refuse what is not an RGB picture in uint8, or smaller than ``least``; gives it back.
 
     Raises:
         PictureError: it is not.

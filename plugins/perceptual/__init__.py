@@ -31,7 +31,7 @@ from ._metrics import LPIPS as LPIPS
 
 
 class Perceptual:
-    """How far apart SR and HR are in the layers of a frozen backbone.
+    """The distance of SR and HR in the layers of a frozen backbone.
 
     For a layer's feature maps phi, W x H each, equation 5: the sum over places and channels of
     ``(phi(HR) - phi(SR))^2``, divided by W * H; a mean over the batch. The paper multiplies
@@ -54,19 +54,19 @@ class Perceptual:
         criterion: ``mse`` or ``l1``.
         unit: scale each place's features to length one first, as LPIPS does. Dark and faint
             places then count as much as bright ones, where equation 5 overlooks a fine grid.
-        weights: where they come from, in timm's names. None: the Hub, a pinned commit (of
+        weights: their source, with timm's names. None: the Hub, a pinned commit (of
             vgg19). ``"ORG/REPO@COMMIT"``: model.safetensors of another commit on the Hub.
             ``"FILE.safetensors"``: a local file. ``"random"``: drawn from a fixed seed, to
             try a recipe out.
-        sha256: what the file has to have.
-        precision: of what the backbone computes. ``auto``: ``bf16`` on a CUDA card that has it,
+        sha256: the expected sum of the file.
+        precision: of the backbone's computation. ``auto``: ``bf16`` on a CUDA card that has it,
             under autocast, and ``fp32`` elsewhere. Distances are taken in fp32 with each.
 
     Attributes:
-        factors: what the distance in each layer is multiplied by.
+        factors: the factor of the distance in each layer.
 
     Raises:
-        SrzooError: there is no such backbone or layer, or no weights to be had.
+        SrzooError: the backbone or layer does not exist, or weights are not available.
         WeightsError: the file cannot be read, has another sha256, or does not fit.
     """
 
@@ -158,7 +158,7 @@ class Perceptual:
         for name, value in found.items():
             if not 0 < float(value) < math.inf:
                 raise SrzooError(
-                    f"layer {name!r} cannot tell a sharp picture from a blurred one"
+                    f"layer {name!r} cannot distinguish a sharp picture from a blurred one"
                     f" (its distance is {float(value)})",
                     "Choose another layer, or check the weights",
                 )

@@ -18,7 +18,7 @@ def frozen(
     """Layers of a backbone with its weights, and the mean and deviation that it asks of pictures.
 
     Raises:
-        SrzooError: there is no such backbone or layer, or no weights to be had.
+        SrzooError: the backbone or layer does not exist, or weights are not available.
         WeightsError: the file cannot be read, has another sha256, or does not fit.
     """
     net = Layers(backbone, layers)

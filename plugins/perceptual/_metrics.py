@@ -83,14 +83,14 @@ class LPIPS(_OnFeatures):
     Args:
         backbone: a timm model that takes pictures of any size.
         layers: names of its modules, as for ``perceptual``.
-        weights: where the backbone's come from, as for ``perceptual``.
-        sha256: what that file has to have.
+        weights: the source of the backbone's weights, as for ``perceptual``.
+        sha256: the expected sum of that file.
         linear: a safetensors file with the learned w: for each layer a tensor with a number from
             0 for each channel, called as the layer, or as LPIPS calls the n-th,
             ``linN.model.1.weight``. None for w = 1.
 
     Raises:
-        SrzooError: there is no such backbone or layer, or no weights to be had.
+        SrzooError: the backbone or layer does not exist, or weights are not available.
         WeightsError: a file cannot be read, has another sha256, or does not fit.
     """
 
@@ -140,14 +140,14 @@ class DISTS(_OnFeatures):
     Args:
         backbone: a timm model that takes pictures of any size; the paper's is ``vgg16``.
         layers: names of its modules, as for ``perceptual``.
-        weights: where the backbone's come from, as for ``perceptual``.
-        sha256: what that file has to have.
+        weights: the source of the backbone's weights, as for ``perceptual``.
+        sha256: the expected sum of that file.
         shares: a safetensors file with ``alpha`` and ``beta``, the paper's learned weights: a
             number from 0 for each of the picture's channels, then for each of every layer's. None
             for the same number for all.
 
     Raises:
-        SrzooError: there is no such backbone or layer, or no weights to be had.
+        SrzooError: the backbone or layer does not exist, or weights are not available.
         WeightsError: a file cannot be read, has another sha256, or does not fit.
     """
 

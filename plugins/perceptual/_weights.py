@@ -20,7 +20,7 @@ CHOICES = (
 
 @dataclass(frozen=True)
 class Pin:
-    """One file of the Hub that stays what it is."""
+    """One file of the Hub, pinned to a commit."""
 
     repo: str
     commit: str

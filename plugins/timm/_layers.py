@@ -15,10 +15,10 @@ PROBE = (64, 96)
 
 
 class Layers(nn.Module):
-    """What some layers of a timm model give; nothing behind the last of them is kept.
+    """The feature maps of some layers of a timm model, which is cut off after the last of them.
 
-    Its weights are drawn from a fixed seed, whatever torch's global seed is and without a
-    trace in it; :func:`._backbone.load` fills ``backbone``. It is in eval mode.
+    Its weights are drawn from a fixed seed, without torch's global random state;
+    :func:`._backbone.load` fills ``backbone``. It is in eval mode.
 
     Args:
         name: a timm model that takes pictures of any size.
@@ -31,7 +31,7 @@ class Layers(nn.Module):
         modules_of: the module's name for each name in ``layers``.
 
     Raises:
-        SrzooError: there is no such model or layer, or a layer gives no feature map.
+        SrzooError: the model or layer does not exist, or a layer returns no feature map.
     """
 
     def __init__(self, name: str, layers: Sequence[str]) -> None:
@@ -88,9 +88,9 @@ class Layers(nn.Module):
             found = self._run(torch.zeros(1, 3, *PROBE))
         except (AssertionError, RuntimeError) as error:
             raise SrzooError(
-                f"{name} does not take a picture of {PROBE[1]}x{PROBE[0]} pixels:"
+                f"{name} does not accept a picture of {PROBE[1]}x{PROBE[0]} pixels:"
                 f" {str(error).splitlines()[0]}",
-                "Take a backbone that takes any size, such as a VGG or an EfficientNet",
+                "Use a backbone that accepts any size, such as a VGG or an EfficientNet",
             ) from error
         finally:
             for handle in handles:

@@ -40,8 +40,8 @@ COMPILERS = "c++", "g++", "clang++", "cl"
 class Engine(ModuleRunner):
     """Runs models with PyTorch, on a CPU, a CUDA card or Apple's MPS.
 
-    In float32, or on the CPU, with a FallbackWarning where what was asked for gave other values
-    than float32 on the CPU.
+    In float32, or on the CPU, with a FallbackWarning if the requested way gave other values than
+    float32 on the CPU.
 
     Args:
         folder: the model's.
@@ -49,7 +49,7 @@ class Engine(ModuleRunner):
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
-        DeviceError: the device is not there.
+        DeviceError: the device does not exist.
     """
 
     devices = ("cpu", "cuda", "mps")
@@ -69,7 +69,7 @@ class Engine(ModuleRunner):
 
 
 class CompiledEngine(Engine):
-    """The same through ``torch.compile``: a minute to begin with, then faster for some networks.
+    """The same with ``torch.compile``: a minute of compilation, then faster for some networks.
 
     Args:
         folder: the model's.
@@ -77,7 +77,7 @@ class CompiledEngine(Engine):
         precision: fp32, bf16, fp16, or auto, which is fp32.
 
     Raises:
-        DeviceError: the device is not there, or there is no C++ compiler.
+        DeviceError: the device does not exist, or no C++ compiler is installed.
     """
 
     speed: ClassVar[Mapping[str, float]] = {}
@@ -86,7 +86,7 @@ class CompiledEngine(Engine):
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         if find_device(device).type == "cpu" and not any(map(shutil.which, COMPILERS)):
             raise DeviceError(
-                "torch.compile needs a C++ compiler, and there is none", 'Use engine="torch"'
+                "torch.compile needs a C++ compiler, and none is installed", 'Use engine="torch"'
             )
         super().__init__(folder=folder, device=device, precision=precision)
         self.compile()
@@ -131,6 +131,6 @@ def _dtype(precision: str) -> torch.dtype:
         return torch.float32
     if precision not in DTYPES:
         raise DeviceError(
-            f"there is no precision {precision!r}", f"Use one of {', '.join(DTYPES)}, auto"
+            f"the precision {precision!r} does not exist", f"Use one of {', '.join(DTYPES)}, auto"
         )
     return DTYPES[precision]

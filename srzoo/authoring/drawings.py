@@ -1,4 +1,4 @@
-"""Pictures that are drawn, where nobody has given any: edges, slopes, and fine texture."""
+"""Drawn pictures, for use without given ones: edges, slopes, and fine texture."""
 
 from __future__ import annotations
 

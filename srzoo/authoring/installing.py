@@ -1,4 +1,4 @@
-"""Packages of plugins, installed into this environment and removed from it by pip."""
+"""Packages of plugins, installed into and removed from this environment by pip."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def install_command(names: Sequence[str], editable: Sequence[Path] = ()) -> list
     """What installs packages by name, and projects of one's own from their folders.
 
     Raises:
-        SrzooError: one is no name of a package or no project, or there is no pip.
+        SrzooError: one is not a name of a package or no project, or there is no pip.
     """
     if not names and not editable:
-        raise SrzooError("there is nothing to install", "Give a NAME, or -e PATH")
+        raise SrzooError("nothing is given to install", "Give a NAME, or -e PATH")
     for name in names:
         _check_name(name)
     for path in editable:
         if not any((path / file).is_file() for file in ("pyproject.toml", "setup.py")):
             raise SrzooError(
-                f"{path} is no project: it has no pyproject.toml",
+                f"{path} is not a project: it has no pyproject.toml",
                 "A new one is made by: srzoo plugin new KIND NAME",
             )
     places = [word for path in editable for word in ("-e", str(path.resolve()))]
@@ -47,7 +47,7 @@ def uninstall_command(name: str) -> list[str]:
     """
     wanted = packages.normal(name)
     if wanted == OWN_DIST:
-        raise SrzooError("srzoo itself is no plugin package", "Use pip to remove it")
+        raise SrzooError("srzoo itself is not a plugin package", "Use pip to remove it")
     dists = {plugin.dist for plugin in kinds.plugins()} - {OWN_DIST, LOCAL_DIST}
     if found := [dist for dist in dists if packages.normal(dist) == wanted]:
         return _pip("uninstall", found[0])
@@ -74,7 +74,7 @@ def parts() -> set[str]:
 def _check_name(name: str) -> None:
     if not REQUIREMENT.fullmatch(name):
         raise SrzooError(
-            f"{name!r} is no name of a package",
+            f"{name!r} is not a name of a package",
             "Write NAME or NAME==VERSION; a project of your own is -e PATH",
         )
     bare = packages.normal(re.split(r"[\[=]", name)[0])
@@ -87,7 +87,7 @@ def _pip(*words: str) -> list[str]:
     # Its metadata is asked: to look for the module has setuptools take its hands off distutils.
     if packages.version("pip") is None:
         raise SrzooError(
-            f"there is no pip in the environment of {sys.executable}",
+            f"pip is missing from the environment of {sys.executable}",
             f"Use the program that made it, such as: uv pip {shlex.join(words)}",
         )
     quiet = ["--yes"] if words[0] == "uninstall" else []

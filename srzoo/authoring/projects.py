@@ -77,7 +77,7 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     if advice := known.advice(kind, name) or known.advice("", dist):
         raise SrzooError(f"another {kind} is known by this name: {advice}", "Choose another name")
     if util.find_spec(package):
-        raise SrzooError(f"there is a module {package} already", "Choose another name")
+        raise SrzooError(f"a module {package} exists already", "Choose another name")
     path = folder or Path()
     if path.is_dir():
         path /= dist
@@ -105,7 +105,7 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
 def _module_of(name: str) -> str:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise SrzooError(
-            f"{name!r} is no name for a plugin",
+            f"{name!r} is not a name for a plugin",
             "Take small letters and digits, in words joined by _ or -, such as wide_block",
         )
     return name.replace("-", "_")
@@ -120,7 +120,7 @@ def _check_taken(kind: str, name: str) -> None:
         taken += [f"model {one}" for one in locate.list_models() if one == name]
     if taken:
         why = "srzoo's own stay as they are" if f"({OWN_DIST} " in taken[0] else "it is installed"
-        raise SrzooError(f"there is a {taken[0]} already", f"Choose another name: {why}")
+        raise SrzooError(f"a {taken[0]} exists already", f"Choose another name: {why}")
 
 
 def _facts(kind: str, module: str, package: str) -> dict[str, Any]:

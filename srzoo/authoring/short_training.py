@@ -1,4 +1,4 @@
-"""Some steps of training beside each other: a part of somebody's, and the default of its kind."""
+"""Short training runs side by side: of a plugin, and of the default of its kind."""
 
 from __future__ import annotations
 

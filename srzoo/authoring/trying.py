@@ -1,4 +1,4 @@
-"""A class tried from its file: its contract, what it costs, a picture, and some steps of training.
+"""Tries a class from its file: contract, cost, a picture, and some steps of training.
 
 Whatever fails is a line of the report, and the rest goes on.
 """
@@ -77,7 +77,7 @@ class Trial:
             raise SrzooError(
                 f"a part of the kind {self.kind} is not tried from a file",
                 f"Write a package: srzoo plugin new {self.kind} NAME."
-                f" There are: {', '.join(KINDS)}",
+                f" Available: {', '.join(KINDS)}",
             )  # fmt: skip
         registry = kinds.kind(self.kind)
         self.plugin = registry.find(self.name)
@@ -113,7 +113,7 @@ class Trial:
             parts = self.parts.with_part(self.kind, self.use)
         found = short_training.train(parts, self.steps)
         if bad := [n for n, error in enumerate(found.errors, 1) if not math.isfinite(error)]:
-            raise SrzooError(f"SR is no number at step {bad[0]}", "Look for a division by 0")
+            raise SrzooError(f"SR is not a number at step {bad[0]}", "Look for a division by 0")
         return found
 
     def piece(self, title: str, work: Callable[[], object]) -> None:
@@ -141,7 +141,7 @@ class Trial:
             self._check(title, lambda check=check: check(Case(self.name, dict(self.use.args))))
             left = len(checks) - number - 1
             if title in self.failed and left and is_basic(check):
-                self.say(f"  {left} more are not looked at: this comes first")
+                self.say(f"  {left} more are not checked: this comes first")
                 break
 
     def _check(self, title: str, work: Callable[[], object]) -> None:
@@ -165,7 +165,7 @@ class Trial:
         net = self._built(self.use, {})
         cell, reach = multiple_of(net), net.reach
         if reach is None:
-            self.say("  reach: it says that it sees the whole picture")
+            self.say("  reach: the whole picture, as it states")
         else:
             run, scale = runs_of(net, net.scales if self.kind == "generator" else ())[-1]
             channels = 3 if self.kind == "generator" else int(self.use.args.get("channels", 3))
@@ -246,7 +246,7 @@ class Trial:
             elif self.kind == "engine":
                 made = loading.load(defaults.MODEL, engine=self.name).array(source[:LOW, :LOW])
             elif self.kind == "export-format":
-                self.say("  a file is no picture; its suite has run it")
+                self.say("  a file is not a picture; its suite has run it")
                 return
             else:
                 folder = self._folder(Path(place))

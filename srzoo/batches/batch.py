@@ -1,4 +1,4 @@
-"""Many pictures through one model: which file becomes which.
+"""Many pictures through one model: the output file of each input.
 
 Everything that can be refused is refused by :func:`plan_batch`, before a model is loaded;
 :mod:`srzoo.batches.pipeline` does the work.
@@ -170,10 +170,10 @@ def _folder(output: str | None, many: bool) -> Path | None:
     if not (many or slash or os.path.isdir(path)):
         return None
     if os.path.exists(path) and not os.path.isdir(path):
-        raise PictureError(f"{path} is a file, and several pictures go there", "Name a folder")
+        raise PictureError(f"{path} is a file, and there are several results", "Name a folder")
     if not slash and not path.exists() and path.suffix.lower() in images.READABLE:
         raise PictureError(
-            f"several pictures go to {path}, which is the name of one",
+            f"several results cannot go to {path}, which is the name of one",
             f"Name a folder; one of that name is -o {path}/",
         )
     return path
@@ -289,7 +289,7 @@ def check_target(
     if job.data is None and _identity(target) == _identity(source):
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:
-        return cannot(f"{target} is an input too", "Choose another place with -o")
+        return cannot(f"{target} is also an input", "Choose another place with -o")
     wanted = {**(settings or {}), **job.settings}
     state = ledger.state(target, source, wanted) if ledger else None
     if state == "done":

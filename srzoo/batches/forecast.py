@@ -1,4 +1,4 @@
-"""How long a batch will take, and how large it will be, before it begins."""
+"""Forecast of a batch: its time and size, before it begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch has done, one JSON line a picture, so that a run that died goes on.
+"""The ledger of a batch: one JSON line per finished picture, so that a killed run can resume.
 
 The line is on the disk before the picture takes its name, and says what file will bear it
 (size and time of change). So at whatever moment a run is killed, a result is known to be right, or
@@ -117,7 +117,7 @@ class Ledger:
         self._size, self._torn = 0, False
         try:
             if os.path.exists(self.path) and not self.path.is_file():
-                raise OSError(errno.EEXIST, "it is no file")
+                raise OSError(errno.EEXIST, "it is not a file")
             with self.path.open("rb") as file:
                 try:
                     self._read(file)

@@ -1,4 +1,4 @@
-"""What results are called: by default after the model and all that differs, or by a pattern.
+"""Names of results: by default the model and its settings, or by a pattern.
 
 ``photo-edsr-x4.jpg`` is what the model makes of ``photo.jpg``; ``photo-edsr-x4-scale-2.jpg`` and
 ``photo-edsr-x4-long-4096-strength-0.5.jpg`` lie beside it.
@@ -150,7 +150,7 @@ def check_ending(name: Path, format: str | None) -> None:
     suffix = name.suffix.lower()
     if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
         raise PictureError(
-            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is asked for",
+            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is requested",
             f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
         )
 
@@ -181,4 +181,4 @@ def _check(pattern: str, known: tuple[str, ...]) -> None:
                 f"--name {pattern} has the field {{{name}}}", did_you_mean(name, known)
             )
         if spec or conversion:
-            raise PictureError(f"--name {pattern}: {{{name}}} stands alone", _FIX)
+            raise PictureError(f"--name {pattern}: {{{name}}} takes no format", _FIX)

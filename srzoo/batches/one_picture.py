@@ -1,4 +1,4 @@
-"""One picture through a model, in steps that different threads may take."""
+"""One picture through a model, in steps that different threads may run."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def read_needs(job: Job, options: Options, scales: tuple[int, ...]) -> PictureNe
     """What a picture will need to be enlarged, from its header.
 
     Raises:
-        PictureError: it is no picture, there is no route, or the format cannot hold the result.
+        PictureError: it is not a picture, there is no route, or the format cannot hold the result.
     """
     if job.data:
         job.data.seek(0)
@@ -385,7 +385,7 @@ class PictureMaker:
 def not_begun(job: Job, reason: SrzooError) -> PictureOutcome:
     """The outcome of a job that is not worth trying any more."""
     problem = PictureError(
-        f"{job.source} was not begun: {reason.what}", "Mend that, and give the same command again"
+        f"{job.source} was not begun: {reason.what}", "Fix that, and run the same command again"
     )
     return PictureOutcome(job, problem=problem, begun=False)
 

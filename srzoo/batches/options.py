@@ -1,4 +1,4 @@
-"""How pictures are made, whatever they are; and what of that a ledger has to know."""
+"""Options for making results, and those of them that the ledger records."""
 
 from __future__ import annotations
 

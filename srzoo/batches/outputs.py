@@ -1,4 +1,4 @@
-"""Where results are made, and how they take their places: whole or not at all."""
+"""Output files: written to a temporary name, and renamed when complete."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def check_folder(folder: Path) -> None:
         there = there.parent
     if there.exists() and not there.is_dir():
         raise PictureError(
-            f"cannot create the folder {folder}: {there} is no folder",
+            f"cannot create the folder {folder}: {there} is not a folder",
             "Choose another place with -o",
         )
     if not os.access(there, os.W_OK | os.X_OK):

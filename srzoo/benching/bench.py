@@ -1,4 +1,4 @@
-"""Engines side by side on one model: all of them in turn, each measurement a process of its own."""
+"""Engines compared on one model: in turn, each measurement in a process of its own."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def run_measurement(task: MeasurementTask) -> Measurement:
     command = [sys.executable, "-P", "-m", "srzoo.benching.once", json.dumps(asdict(task))]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode:
-        last = (process.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        last = (process.stderr.strip().splitlines() or ["no message"])[-1]
         name = f"{task.name} ({task.kind}) at {task.size[0]}x{task.size[1]}"
         raise ModelError(
             f"measuring {name} ended with exit code {process.returncode}: {last}",

@@ -1,4 +1,4 @@
-"""The computer that something is measured on, and the versions of what ran."""
+"""The computer of a measurement, and the versions of its packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many multiply-adds a network does."""
+"""The number of multiply-adds of a network."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""For plugin authors: what networks and data sets are often made of; srzoo's own use it too.
+"""For plugin authors: common parts of networks and datasets, which srzoo's plugins use too.
 
 For generators: bodies of registered blocks, upsamplers, mean colours, their reach and their grid;
-:func:`network` for plugins that call a trained model. For data sets: picture files are found, read
-as RGB, noticed when they change, fitted to one another.
+:func:`network` for plugins that call a trained model. For datasets: functions that find picture
+files, read them as RGB, detect changes, and fit pairs.
 
 Each name is imported when it is first used: reading pictures imports no torch.
 """

@@ -1,4 +1,4 @@
-"""What generators are often made of: bodies of registered blocks, upsamplers, mean colours."""
+"""Parts of many generators: bodies of registered blocks, upsamplers, mean colours."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 
 class DIV2KMean(nn.Module):
-    """Takes the mean colour of DIV2K off before a network and adds it after; no parameters.
+    """Subtracts the mean colour of DIV2K before a network and adds it after; no parameters.
 
     Args:
-        spread: what is left is divided by this before and multiplied after.
+        spread: a divisor after the subtraction, and a factor before the addition.
     """
 
     def __init__(self, spread: float = 1.0) -> None:
@@ -50,7 +50,7 @@ def network(ref: str | Path) -> contracts.Generator:
         ref: a folder, a released name, or a model on the Hub.
 
     Raises:
-        SrzooError: there is no such model, or it cannot be built.
+        SrzooError: the model does not exist, or cannot be built.
     """
     if isinstance(ref, Path) and (ref / CONFIG).is_file():
         return folders.build(read_folder(ref))  # as engines are given it
@@ -61,16 +61,16 @@ def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -
     """``count`` blocks from the registry, for ``nn.Sequential``.
 
     Args:
-        count: how many.
-        block: which: a name, or ``{"name": ..., its arguments}``.
-        arguments: ``channels``, and whatever else the generator sets for its blocks; an
-            argument that a block does not take is refused.
+        count: the number of blocks.
+        block: a name, or ``{"name": ..., its arguments}``.
+        arguments: ``channels``, and all other arguments that the generator sets for its blocks; an
+            argument that a block does not have is refused.
     """
     return [contracts.nn_module(kinds.blocks.build(block, **arguments)) for _ in range(count)]
 
 
 def reach_of(modules: Iterable[nn.Module]) -> int | None:
-    """The sum of the modules' ``reach``: None as soon as one is unbounded."""
+    """The sum of the modules' ``reach``: None if one of them is unbounded."""
     total = 0
     for module in modules:
         if not isinstance(module, contracts.Block):
@@ -82,11 +82,11 @@ def reach_of(modules: Iterable[nn.Module]) -> int | None:
 
 
 def multiple_of(modules: Iterable[nn.Module], own: int = 1) -> int:
-    """The grid that all modules keep to: the least common multiple of theirs.
+    """The grid of all modules: the least common multiple of theirs.
 
     Args:
         modules: such as a body's blocks.
-        own: what the network itself needs.
+        own: the network's own grid.
     """
     return math.lcm(own, *(contracts.multiple_of(module) for module in modules))
 
@@ -106,7 +106,7 @@ def steps_of(scale: int) -> list[int]:
 def upsampler(
     channels: int, scale: int, activation: Callable[[], nn.Module] | None = None
 ) -> nn.Sequential:
-    """Convolution, pixel shuffle, and perhaps an activation, for each step of a scale.
+    """Convolution, pixel shuffle, and an optional activation, for each step of a scale.
 
     Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
     Sub-Pixel Convolutional Neural Network", CVPR 2016.

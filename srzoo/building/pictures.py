@@ -1,4 +1,4 @@
-"""What every dataset of picture files needs: find them, read them, notice when they change."""
+"""Functions for datasets of picture files: find them, read them, detect changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
     Hidden files and folders are left out. Links to folders are followed, each folder once.
 
     Raises:
-        PictureError: ``root`` is no folder, or holds no pictures.
+        PictureError: ``root`` is not a folder, or holds no pictures.
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
@@ -49,14 +49,14 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
 
 
 def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
-    """A sha256 over names, sizes and times of change, and whatever else decides the pictures.
+    """A sha256 over names, sizes and modification times, and further settings.
 
     Args:
-        files: what each file is called in the dataset, and where it is.
-        rest: settings that change the pictures; their ``repr`` counts.
+        files: the name of each file in the dataset, and its path.
+        rest: settings that change the pictures; their ``repr`` is included.
 
     Raises:
-        PictureError: a file is gone.
+        PictureError: a file is missing.
     """
     digest = hashlib.sha256(repr(rest).encode())
     for name, path in files:
@@ -69,35 +69,35 @@ def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
 
 
 def picture_key(files: Iterable[Path], *rest: object) -> str:
-    """The same of one picture's files, whose whole paths count.
+    """The same for one picture's files, with their full paths.
 
     Raises:
-        PictureError: a file is gone.
+        PictureError: a file is missing.
     """
     return fingerprint(((os.path.abspath(path), path) for path in files), *rest)
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture as :func:`read_rgb` gives it, from the file's header.
+    """Height and width of a picture as :func:`read_rgb` returns it, from the file's header.
 
     Raises:
-        PictureError: the file is missing, damaged, or no picture.
+        PictureError: the file is missing, damaged, or not a picture.
     """
     width, height = images.read_size(path)
     return height, width
 
 
 def read_rgb(path: Path) -> U8:
-    """Decode a file to uint8 H x W x 3: turned upright, gray repeated, transparency on white.
+    """Decode a file to uint8 H x W x 3: upright, gray repeated, transparent parts on white.
 
     Raises:
-        PictureError: the file is missing, damaged, or no picture.
+        PictureError: the file is missing, damaged, or not a picture.
     """
     return images.rgb(images.read(path))
 
 
 def rgb_of_pil(picture: Image.Image) -> U8:
-    """The same of a picture that Pillow has opened.
+    """The same for a picture that Pillow has opened.
 
     Raises:
         PictureError: it has no 8-bit form.
@@ -114,21 +114,21 @@ def fit_pair(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
     Args:
         hr: uint8 H x W x 3.
         lr: uint8 h x w x 3.
-        scale: how many HR pixels an LR pixel stands for, along each side.
-        name: what errors call the pair.
+        scale: the factor between HR and LR, along each side.
+        name: the name of the pair in errors.
 
     Raises:
-        PictureError: the sizes do not belong together.
+        PictureError: the sizes do not match.
     """
     height, width = pair_size(hr.shape[:2], lr.shape[:2], scale, name)
     return hr[: height * scale, : width * scale], lr[:height, :width]
 
 
 def pair_size(hr: tuple[int, ...], lr: tuple[int, ...], scale: int, name: str) -> tuple[int, int]:
-    """Height and width in LR pixels of what :func:`fit_pair` leaves of pictures of these sizes.
+    """Height and width, in LR pixels, after :func:`fit_pair` of pictures of these sizes.
 
     Raises:
-        PictureError: the sizes do not belong together.
+        PictureError: the sizes do not match.
     """
     for large, small in zip(hr, lr, strict=True):
         if abs(large - scale * small) >= scale:

@@ -1,4 +1,4 @@
-"""The one place where commands print: tables, JSON, sentences, progress, and words on stderr.
+"""The one place where commands print: tables, JSON, sentences, progress, and messages on stderr.
 
 What is asked for goes to stdout; all else (notes, warnings, progress) to stderr.
 """

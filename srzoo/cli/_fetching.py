@@ -1,4 +1,4 @@
-"""``srzoo data get``: a command whose options are those of the dataset that it is given."""
+"""``srzoo data get``: a command with the options of the given dataset."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _options(name: str) -> list[click.Option]:
             options.append(_option(argument))
         elif argument.needed:
             raise BrokenPluginError(
-                f"the dataset {name!r} cannot be asked for {argument.name}, which it needs",
+                f"the dataset {name!r} has no option for {argument.name}, which it needs",
                 "Report it to its author",
             )
     return options

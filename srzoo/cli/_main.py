@@ -42,7 +42,7 @@ class Commands(click.Group):
         if not isinstance(command, click.Command):
             plugin = kinds.commands.find(cmd_name)
             error = BrokenPluginError(
-                f"{plugin} is no click.Command, but {type(command).__name__}",
+                f"{plugin} is not a click.Command, but {type(command).__name__}",
                 f"Upgrade or uninstall {plugin.dist}",
             )
             return click.Command(cmd_name, callback=_raising(error))
@@ -66,7 +66,7 @@ class Commands(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             advice = known.advice("command", args[0])
             hint = advice or did_you_mean(args[0], self.list_commands(ctx))
-            ctx.fail(f"there is no command {args[0]!r}. {hint}")
+            ctx.fail(f"no command is called {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -95,7 +95,7 @@ def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @click.version_option(__version__, "-V", "--version", message="srzoo %(version)s")
 @click.option(
     "--debug", is_flag=True, is_eager=True, expose_value=False, callback=_debug,
-    help="Print the traceback of what nobody foresaw.",
+    help="Print the traceback of unexpected errors.",
 )  # fmt: skip
 @click.option(
     "--no-plugins",
@@ -103,7 +103,7 @@ def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_no_plugins,
-    help=f"Leave out what other packages add. {ALLOW_VARIABLE}=a,b lets only a and b in.",
+    help=f"Load no plugins of other packages. {ALLOW_VARIABLE}=a,b allows only a and b.",
 )
 def root() -> None:
     """Upscale pictures with a zoo of super-resolution models.

@@ -1,4 +1,4 @@
-"""Options that several commands have: each is declared once, beside what it means.
+"""Options that several commands share, each declared once.
 
 A group of options is a frozen dataclass whose fields are annotated with the click option that
 fills them; :func:`option_group` adds them to a command, which is given one object.
@@ -97,7 +97,7 @@ class FormatName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
                 return key
         if f".{name}" in images.READABLE:  # raises, and says what to install if that helps
             return images.format_of(Path(f"result.{name}"))
-        raise PictureError(f"{value!r} is no format", did_you_mean(name, images.FORMATS))
+        raise PictureError(f"{value!r} is not a format", did_you_mean(name, images.FORMATS))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -123,7 +123,7 @@ class Factor(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         text = str(value).strip().lower().removeprefix("x").removesuffix("x")
         if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= self.most):
             raise SrzooError(
-                f"{value!r} is no scale", f"Write a whole number from 1 to {self.most}"
+                f"{value!r} is not a scale", f"Write a whole number from 1 to {self.most}"
             )
         return int(text)
 
@@ -166,7 +166,7 @@ def _strength(_ctx: click.Context, _param: click.Parameter, value: str) -> float
     except ValueError:
         strength = -1.0
     if not 0 <= strength <= 1:  # NaN fails too
-        raise SrzooError(f"{value!r} is no strength", "Write a number from 0 to 1, like 0.7")
+        raise SrzooError(f"{value!r} is not a strength", "Write a number from 0 to 1, like 0.7")
     return strength
 
 
@@ -175,7 +175,7 @@ def _page(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
         return value
     if value.isascii() and value.isdecimal() and int(value) >= 1:
         return int(value)
-    raise SrzooError(f"{value!r} is no page or frame", "Write a number from 1 on, or all")
+    raise SrzooError(f"{value!r} is not a page or frame", "Write a number from 1 on, or all")
 
 
 def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -227,10 +227,10 @@ def arguments_of(given: tuple[str, ...], named: dict[str, str | None]) -> list[s
 model_option = click.option("-m", "--model", "model_", metavar="MODEL",
                             shell_complete=model_names, help="The same as the argument.")
 scale_option = click.option("--scale", type=Factor(), metavar="N",
-                            help="For models that can do several.")
+                            help="Which scale, for models that have several.")
 strength_option = click.option(
     "--strength", metavar="0..1", callback=_strength, default="1", show_default=True,
-    help="0.5: halfway to the bicubic enlargement, where a model overdoes it.")
+    help="Mix with the bicubic enlargement, if a model overdoes it; 0.5: half of each.")
 OVERWRITE = "--overwrite", "--force!"
 json_option = click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 
@@ -241,16 +241,16 @@ class EngineOptions:
 
     engine: Annotated[str, click.option(
         "--engine", metavar="auto|NAME", default="auto", show_default=True, shell_complete=_engines,
-        help="auto: the fastest that is installed. Or one of: srzoo plugin list engine.")]
+        help="auto: the fastest one installed. For names: srzoo plugin list engine.")]
     device: Annotated[str, click.option(
         "--device", type=Device(), metavar="auto|cpu|cuda[:N]|mps|gpu[:N]", default="auto",
-        show_default=True, help="What it computes on; see: srzoo devices.")]
+        show_default=True, help="Device to compute on; see: srzoo devices.")]
     precision: Annotated[devices.Precision, click.option(
         "--precision", type=click.Choice(devices.PRECISIONS, case_sensitive=False), default="auto",
-        show_default=True, help="In which numbers; auto: fp32.")]
+        show_default=True, help="Type of numbers to compute with; auto: fp32.")]
     memory: Annotated[int | None, click.option(
         "--memory", metavar="SIZE", callback=memory_option,
-        help="What the whole process may take, like 2GB.")]
+        help="Limit for the whole process, like 2GB.")]
     tile: Annotated[Any, click.option(
         "--tile", metavar="auto|N|off", callback=_tile, default="auto", show_default=True,
         help="Side of a tile in input pixels.")]
@@ -273,7 +273,7 @@ class SizeOptions:
     """How large, and how much of it is the model's."""
 
     scale: Annotated[str | None, click.option(
-        "--scale", metavar="N", help="By how much: 4, 1.5, 8. Default: the model's own.")]
+        "--scale", metavar="N", help="Factor, such as 4, 1.5 or 8. Default: the model's own.")]
     size: Annotated[str | None, click.option(
         "--size", metavar="WxH|SIDE=N", help="3840x2160, or width=, height=, long= or short=3840.")]
     strength: Annotated[float, strength_option]
@@ -285,9 +285,9 @@ class ReadOptions:
 
     page: Annotated[int | str | None, click.option(
         "--page", "--frame", "page", metavar="N|all", callback=_page,
-        help="Of files with several pages or frames: one, from 1, or each.")]
+        help="Which page or frame of a file, counted from 1, or all of them.")]
     force_damaged: Annotated[bool, click.option(
-        "--force-damaged", is_flag=True, help="Take what there is of damaged files.")]
+        "--force-damaged", is_flag=True, help="Use the readable part of damaged files.")]
     max_pixels: Annotated[int | None, click.option(
         "--max-pixels", metavar="N", callback=_pixels,
         help="Refuse larger pictures. Default: 500M.")]
@@ -312,16 +312,16 @@ class WriteOptions:
 
     format: Annotated[str | None, click.option(
         "--format", type=FormatName(), metavar="FORMAT",
-        help="jpg, png, webp, tiff, avif, heic, jxl. Default: the input's own, or as -o says.")]
+        help="jpg, png, webp, tiff, avif, heic, jxl. Default: the ending of -o, or the input's.")]
     quality: Annotated[int | None, click.option(
         "--quality", type=click.IntRange(1, 100),
-        help="JPEG (default 95), WebP (90), AVIF and HEIC (85).")]
+        help="For JPEG (default 95), WebP (90), AVIF and HEIC (85).")]
     strip: Annotated[bool, click.option(
-        "--strip", is_flag=True, help="Leave EXIF, XMP and the like out; colours stay.")]
+        "--strip", is_flag=True, help="Remove EXIF, XMP and the like; the colour profile is kept.")]
     no_provenance: Annotated[bool, click.option(
-        "--no-provenance", is_flag=True, help="Do not write into the XMP what made it.")]
+        "--no-provenance", is_flag=True, help="Do not record the model in the XMP metadata.")]
     keep_times: Annotated[bool, click.option(
-        "--keep-times", is_flag=True, help="Results are as old as their inputs.")]
+        "--keep-times", is_flag=True, help="Give results the modification times of their inputs.")]
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,7 @@ class ExistingOptions:
     overwrite: Annotated[bool, click.option(
         "--overwrite", is_flag=True, help="Replace existing results; never an input.")]
     skip_existing: Annotated[bool, click.option(
-        "--skip-existing", is_flag=True, help="Leave whatever exists.")]
+        "--skip-existing", is_flag=True, help="Skip results that exist.")]
 
 
 @dataclass(frozen=True)
@@ -339,10 +339,10 @@ class ReportOptions:
     """How much is said, and to whom."""
 
     json_: Annotated[bool, click.option(
-        "--json", "json_", is_flag=True, help="One JSON line a picture on stdout.")]
+        "--json", "json_", is_flag=True, help="One JSON line per picture on stdout.")]
     verbose: Annotated[bool, click.option(
-        "-v", "--verbose", is_flag=True, help="Tell more, on stderr.")]
-    quiet: Annotated[bool, click.option("-q", "--quiet", is_flag=True, help="Tell errors alone.")]
+        "-v", "--verbose", is_flag=True, help="Print more, on stderr.")]
+    quiet: Annotated[bool, click.option("-q", "--quiet", is_flag=True, help="Print errors only.")]
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -61,7 +61,7 @@ def plan_pipe(
     if len(inputs) != 1:
         raise PictureError("a pipe takes one picture", f"Give {PIPE} alone")
     if output is None:
-        raise PictureError("no place is named for the result", "Give -o - or -o FILE")
+        raise PictureError("no output is given for the result", "Give -o - or -o FILE")
     through = inputs[0] == PIPE
     picture = STDIN if through else input_path(inputs[0])
     own = False

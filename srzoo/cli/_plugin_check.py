@@ -1,4 +1,4 @@
-"""``srzoo plugin check``: the suites of what is installed."""
+"""``srzoo plugin check``: the contract tests of installed plugins."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--kind", help="Those of one kind alone, such as block.")
-@click.option("--all", "all_", is_flag=True, help="What srzoo brings, too.")
+@click.option("--kind", help="Only plugins of this kind, such as block.")
+@click.option("--all", "all_", is_flag=True, help="Include srzoo's own plugins.")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.option(
     "--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True,
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 def check(
     names: tuple[str, ...], kind: str | None, all_: bool, json_: bool, timeout: float
 ) -> None:
-    """Run the suites of the plugins that are installed; exit code 1 if anything is wrong.
+    """Run the contract tests of installed plugins; exit code 1 if any fails.
 
-    A NAME is a plugin, KIND:NAME, or a package; without one, all that are not srzoo's own. What is
-    wrong is told with the line in its author's file.
+    \b
+    srzoo plugin check
+    srzoo plugin check generator:edsr
+    srzoo plugin check --kind block --all
+
+    NAME is a plugin, KIND:NAME, or a package. Without one, all plugins except
+    srzoo's own are tested. Each fault is reported with the line in its author's file.
     """
     from ..plugins import importing, kinds
     from ..testing import apart
@@ -52,7 +57,7 @@ def check(
     if json_:
         as_json([outcome.plain() for outcome in outcomes])
     else:
-        none = "; --all looks at srzoo's own" if not (outcomes or names) else ""
+        none = "; --all includes srzoo's own" if not (outcomes or names) else ""
         plugins = f"{len(outcomes)} plugin{'s' * (len(outcomes) != 1)}"
         click.echo(f"{plugins}, {problems} problem{'s' * (problems != 1)}{none}")
     raise SystemExit(1 if problems else 0)
@@ -64,7 +69,7 @@ def _tell(outcome: Outcome) -> None:
     if not outcome.faults:
         click.echo(f"{outcome.plugin}: ok")
     for what in outcome.skipped:
-        click.echo(f"{outcome.plugin}: not looked at: {what}")
+        click.echo(f"{outcome.plugin}: not checked: {what}")
 
 
 def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:

@@ -1,4 +1,4 @@
-"""``srzoo plugin install`` and ``uninstall``: pip, in the environment that srzoo runs in."""
+"""``srzoo plugin install`` and ``uninstall``: pip, in srzoo's own environment."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from ._console import say, to_stderr
 @click.argument("names", nargs=-1, metavar="NAME...")
 @click.option("-e", "--editable", multiple=True, metavar="PATH",
               type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="A project of your own: what is changed there counts at once.")
+              help="A project of your own; changes to it take effect at once.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def install(
     ctx: click.Context, names: tuple[str, ...], editable: tuple[Path, ...], yes: bool
 ) -> None:
     # fmt: on
-    """Install packages of plugins with pip, where srzoo itself is installed.
+    """Install packages of plugins with pip, into srzoo's own environment.
+
+    \b
+    srzoo plugin install srzoo-wide-gate
+    srzoo plugin install -e ./srzoo-wide-gate
 
     Exit code: that of pip.
     """
@@ -34,9 +38,9 @@ def install(
     code = installing.run(command)
     new = sorted(installing.parts() - before)
     for part in new:
-        say(f"there is now: {part}")
+        say(f"installed: {part}")
     if not code and not new:
-        to_stderr("no plugin came with it that was not there before")
+        to_stderr("it installed no new plugin")
     ctx.exit(code)
 
 
@@ -46,6 +50,9 @@ def install(
 @click.pass_context
 def uninstall(ctx: click.Context, name: str, yes: bool) -> None:
     """Remove a package of plugins with pip; NAME is the package's.
+
+    \b
+    srzoo plugin uninstall srzoo-wide-gate
 
     Exit code: that of pip.
     """
@@ -57,7 +64,7 @@ def uninstall(ctx: click.Context, name: str, yes: bool) -> None:
 
 
 def _ask(command: list[str], warning: str, yes: bool) -> None:
-    to_stderr(f"this runs: {shlex.join(command)}")
+    to_stderr(f"running: {shlex.join(command)}")
     if warning:
         to_stderr(f"{warning}.")
     if not yes:

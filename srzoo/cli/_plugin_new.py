@@ -14,15 +14,15 @@ from ._console import to_stderr
 @click.argument("kind")
 @click.argument("name")
 @click.option("--dir", "place", type=click.Path(path_type=Path), metavar="D",
-              help="The project's folder, or one that gets srzoo-NAME.  [default: here]")
+              help="The project's folder, or one to put srzoo-NAME into.  [default: here]")
 def new(kind: str, name: str, place: Path | None) -> None:
     # fmt: on
     """Write a small project for a plugin: KIND is generator, block, loss, ...
 
-    Its class passes the tests of its kind as it is. Make it yours.
-
     \b
     srzoo plugin new block wide_gate
+
+    Its class passes the tests of its kind as written. Replace its content by yours.
     """
     import shlex
 

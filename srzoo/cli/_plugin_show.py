@@ -1,4 +1,4 @@
-"""What ``srzoo plugin show`` says of a plugin: its arguments, what it states, its layers."""
+"""``srzoo plugin show``: a plugin's arguments, stated facts, and layers."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _layers(plugin: Plugin) -> None:
     if plugin.kind in ("generator", "block"):
         count = module.reach
         reach = "the whole picture" if count is None else f"{count} pixel{'s' * (count != 1)}"
-        click.echo(f"\nAn output pixel sees {reach} on each side.")
+        click.echo(f"\nAn output pixel depends on {reach} on each side.")
     if multiple > 1:
         click.echo(f"\nIt works on a grid of {multiple} pixels.")
     click.echo(f"\n{found.total:,} parameters: {found.trainable:,} trainable, {fixed:,} not")

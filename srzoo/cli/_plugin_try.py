@@ -1,4 +1,4 @@
-"""``srzoo plugin try``: a class from its file, before there is a package."""
+"""``srzoo plugin try``: a class from its file, without a package."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command("try")
 @click.argument("part", metavar="FILE.py:CLASS")
-@click.option("--as", "kind", required=True, metavar="KIND", help="block, generator, loss, ...")
+@click.option("--as", "kind", required=True, metavar="KIND",
+              help="Its kind: block, generator, loss, ...")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="An argument of it, over its first example.")
+              help="An argument; it overrides the first example's.")
 @click.option("--picture", type=click.Path(path_type=Path),
-              help="Enlarge this one.  [default: a drawn one]")
+              help="Picture to upscale.  [default: a drawn one]")
 @click.option("--data", type=click.Path(path_type=Path, exists=True),
-              help="Train on the pictures of this folder.  [default: drawn ones]")
+              help="Folder of pictures to train on.  [default: drawn ones]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PNG",
-              help="The picture that is made.  [default: tried-CLASS.png]")
+              help="The result.  [default: tried-CLASS.png]")
 @click.option("--steps", type=click.IntRange(0, 10000), default=20, show_default=True,
-              help="Of training; 0 for none.")
-@click.option("--no-suite", is_flag=True, help="Leave the tests of its contract out.")
-@click.option("--no-picture", is_flag=True, help="Make no picture.")
-@click.option("--no-export", is_flag=True, help="Leave the export formats out.")
+              help="Training steps; 0 for none.")
+@click.option("--no-suite", is_flag=True, help="Skip the contract tests.")
+@click.option("--no-picture", is_flag=True, help="Skip the picture.")
+@click.option("--no-export", is_flag=True, help="Skip the export formats.")
 @click.pass_context
 def try_(
     ctx: click.Context, part: str, kind: str, settings: tuple[str, ...], picture: Path | None,
@@ -38,13 +39,14 @@ def try_(
     no_export: bool,
 ) -> None:
     # fmt: on
-    """Try a class of a file: its contract, its cost, a picture, a few steps of training.
-
-    Each is a line or a few; what fails is a line too, and the rest goes on. The
-    name of an installed plugin does as well. Exit code 1 if anything failed.
+    """Try a class from a file: contract, cost, a picture, a few training steps.
 
     \b
     srzoo plugin try silu.py:SiLU --as block
+
+    Each check prints a line or a few, and a check that fails does not stop the
+    others. You can also give the name of an installed plugin. Exit code 1 if any
+    check failed.
     """
     from ..authoring.trying import Trial
     from ..plugins import references
@@ -63,9 +65,9 @@ def try_(
     if not no_export:
         trial.exports()
     failed = ", ".join(trial.failed)
-    _say(f"What failed: {failed}" if failed else "Nothing failed.")
+    _say(f"Failed: {failed}" if failed else "Nothing failed.")
     if references.is_reference(part):
-        click.echo(f"A package of it, to publish: srzoo plugin new {kind} NAME")
+        click.echo(f"To publish it, make a package: srzoo plugin new {kind} NAME")
     ctx.exit(1 if failed else 0)
 
 

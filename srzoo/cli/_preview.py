@@ -1,4 +1,4 @@
-"""``srzoo upscale --preview``: one place of one picture, as a sheet."""
+"""``srzoo upscale --preview``: one crop of one picture, as a sheet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
     """Make the sheet and tell it.
 
     Raises:
-        PictureError: it is no picture, or the sheet has no place.
+        PictureError: it is not a picture, or the sheet has no place.
     """
     from .. import images
     from ..batches import outputs
@@ -95,7 +95,7 @@ def _target(
     from ..batches import batch, naming, outputs
 
     if str(source) == "-" or output == "-":
-        raise PictureError("a preview is made of a file, and into one", "Name both")
+        raise PictureError("a preview needs a file as input and a file as output", "Name both")
     if source.is_dir():
         raise PictureError(f"{source} is a folder", "A preview is of one picture: name it")
     name = "-".join([names.default(source.stem), *page, naming.PREVIEW]) + ".png"

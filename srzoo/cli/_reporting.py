@@ -1,4 +1,4 @@
-"""What ``srzoo upscale`` prints: the plan, a line for each picture, and a summary."""
+"""The output of ``srzoo upscale``: the tiling, a line for each picture, and a summary."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ class BatchReporter:
         if self.batch.ignored and not self.quiet:
             click.echo(printable(self.batch.ignored), err=self.json or self.piped)
         if left:
-            again = "Mend that, and give the same command again"
-            to_stderr(f"not begun for that reason: {len(left)} more. {again}.")
+            again = "Fix that, and run the same command again"
+            to_stderr(f"not started for that reason: {len(left)} more. {again}.")
         return 1 if self.failed else 0
 
     def _summary_line(self, failed: int, left: int) -> str:

@@ -1,4 +1,4 @@
-"""A sheet of what a degradation makes: each HR picture beside several draws of its LR."""
+"""A sheet of a degradation's results: each HR picture beside several draws of its LR."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def draw(
             nearest = Image.fromarray(np.ascontiguousarray(small)).resize(
                 (width, height), Image.Resampling.NEAREST
             )
-            note = f"seed {seed + number}" if count > 1 else "no chance in it"
+            note = f"seed {seed + number}" if count > 1 else "no randomness"
             row.append(
                 Panel(fit_picture(np.asarray(nearest), (SIDE, SIDE)), f"{name} x{scale}", note)
             )

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: temporary files are taken away, and nothing is left half done."""
+"""Ctrl-C, SIGTERM and SIGHUP: temporary files are removed, and no work is left half done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says: free of control characters, and on stdout nothing but that."""
+"""Output streams: without control characters, and stdout free of other programs' output."""
 
 from __future__ import annotations
 

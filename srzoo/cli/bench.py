@@ -29,7 +29,7 @@ def _sizes(
         size = (int(match[1]), int(match[2])) if match else (0, 0)
         if not LEAST <= min(size) <= max(size) <= MOST:
             raise SrzooError(
-                f"--size {value}: no size of a picture",
+                f"--size {value}: not the size of a picture",
                 f"Write WIDTHxHEIGHT, like 512x512, with sides from {LEAST} to {MOST}",
             )
         found.append(size)
@@ -40,8 +40,8 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
     names = [name.strip() for name in value.split(",") if name.strip()]
     if not names:
         raise SrzooError(
-            "--engines names none",
-            "Write all, or names with commas between them: srzoo plugin list engine",
+            "--engines names no engine",
+            "Write all, or names separated by commas: srzoo plugin list engine",
         )
     return None if names == ["all"] else names
 
@@ -51,16 +51,16 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str
 @click.argument("model", required=False, metavar="[MODEL]", shell_complete=model_names)
 @model_option
 @click.option("--engines", "--engine!", "engines", cls=AliasOption, callback=_names, default="all",
-              show_default=True, metavar="all|NAME,NAME", help="All is those that are installed.")
+              show_default=True, metavar="all|NAME,NAME", help="all: every installed engine.")
 @click.option("--size", "sizes", multiple=True, callback=_sizes, default=("512x512",),
-              show_default=True, metavar="WxH", help="Of the picture; may be repeated.")
+              show_default=True, metavar="WxH", help="Size of the picture; may be repeated.")
 @scale_option
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True,
-              help="The best of so many counts.")
+              help="Report the best of this many.")
 @click.option("--memory", callback=memory_option, metavar="SIZE",
               help="Measure each engine once more, within this budget, like 300MB.")
 @click.option("--baseline", is_flag=True,
-              help="Measure the plain network too: torch as anyone would write it, and OpenVINO.")
+              help="Measure the plain network too, in torch and in OpenVINO.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def bench(
     model: str | None, model_: str | None, engines: list[str] | None,
@@ -70,19 +70,19 @@ def bench(
     # fmt: on
     """Measure how fast each engine runs a model on this CPU.
 
-    From an array to an array, with the tiles that upscale takes: megapixels of
-    the result a second, and the process's peak memory beside a bare start. Each
-    measurement is a process of its own; the engines take turns. What an engine
-    prepares once does not count.
-
-    The share of the peak: the multiply-adds of the plain network a second, as a
-    share of what the CPU does multiplying large float32 matrices in the same
-    run. An engine that gets the same picture with less work (a folded tail,
-    Winograd's convolutions) can pass 100 %.
-
     \b
     srzoo bench                                 every engine, edsr-x4, 512x512
     srzoo bench wdsr-x4 --engines torch,mnn --size 256x256 --size 1000x700
+
+    Each run goes from an array to an array, with the tiles that upscale uses. The
+    table shows megapixels of the result per second, and the peak memory of the
+    process above that of a bare Python. Each measurement is a process of its own,
+    and the engines take turns. Preparation that an engine does once is not counted.
+
+    Share of the peak: the multiply-adds per second of the plain network, as a share
+    of what the CPU reaches when it multiplies large float32 matrices in the same
+    run. An engine that needs fewer of them for the same picture (a folded tail,
+    Winograd convolutions) can exceed 100 %.
     """
     from dataclasses import asdict, replace
 

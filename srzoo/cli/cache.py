@@ -1,4 +1,4 @@
-"""``srzoo cache``: what is kept on this machine, and how to be rid of it."""
+"""``srzoo cache``: list and remove cached files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ KINDS = "exports", "pixels", "hub", "litter"
 
 @click.group()
 def cache() -> None:
-    """What srzoo keeps and can make, or fetch, again.
+    """List and remove what srzoo caches; all of it can be made or fetched again.
 
-    exports are files for the faster engines, pixels decoded training pictures,
-    hub the models that were fetched (in the cache of huggingface_hub), and
-    litter what killed processes have left.
+    \b
+    srzoo cache list
+    srzoo cache clear exports --unneeded
+
+    exports are model files for the faster engines, pixels are decoded training
+    pictures, hub is the models fetched from the Hub (in the cache of
+    huggingface_hub), and litter is what killed processes left behind.
     """
 
 
 @cache.command()
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def dir(json_: bool) -> None:
-    """Print where things are kept; SRZOO_CACHE says another place."""
+    """Print the cache folders; the variable SRZOO_CACHE sets another place.
+
+    \b
+    srzoo cache dir
+    SRZOO_CACHE=/scratch/srzoo srzoo cache dir
+    """
     from ..common import files
     from ..upkeep import caches
 
@@ -41,10 +50,14 @@ def dir(json_: bool) -> None:
 @click.argument("kinds", nargs=-1, type=click.Choice(KINDS))
 @click.option("--json", "json_", is_flag=True, help="One JSON array on stdout.")
 def list_(kinds: tuple[str, ...], json_: bool) -> None:
-    """List what is kept: its size, when it was last used, and whether it is needed.
+    """List cached files: size, last use, and whether each is still needed.
 
-    An export is needed if its model and the installed packages are those that
-    it was made of. The others go when a new one takes their place.
+    \b
+    srzoo cache list
+    srzoo cache list exports hub
+
+    An export is needed while its model and the installed packages are the ones it
+    was made from. The others are replaced when a new one is made.
     """
     from ..upkeep import caches
 
@@ -65,16 +78,16 @@ def list_(kinds: tuple[str, ...], json_: bool) -> None:
 
 @cache.command()
 @click.argument("kinds", nargs=-1, type=click.Choice(KINDS))
-@click.option("--unneeded", is_flag=True, help="Only what nothing needs any more.")
+@click.option("--unneeded", is_flag=True, help="Only files that nothing needs any more.")
 def clear(kinds: tuple[str, ...], unneeded: bool) -> None:
-    """Remove what is kept, without asking; without KINDS all of srzoo's own cache.
-
-    Models of the Hub go only if hub is named.
+    """Remove cached files without asking; without KINDS, all of srzoo's own cache.
 
     \b
     srzoo cache clear
     srzoo cache clear exports --unneeded
     srzoo cache clear hub
+
+    Models from the Hub are removed only if you name hub.
     """
     from ..upkeep import caches
 

@@ -1,4 +1,4 @@
-"""``srzoo card``: a model's card written, shown, and its results measured again."""
+"""``srzoo card``: write and show a model's card, and measure its results again."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ from ._options import OVERWRITE, AliasOption, model_names, model_option, one_of
 
 @click.group()
 def card() -> None:
-    """Write a model's card, look at it, and check its results.
+    """Write a model's card, show it, and check its results.
 
-    Results are written by srzoo evaluate --write-card, and by nothing else.
+    \b
+    srzoo card show edsr-x4
+    srzoo card check edsr-x4 --data data/benchmarks
+
+    Only srzoo evaluate --write-card writes results into a card.
     """
 
 
 # fmt: off
 @card.command("new")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="MODEL_FOLDER")
-@click.option("--license", help="Of the weights, as the Hub calls it, such as apache-2.0.")
+@click.option("--license",
+              help="Licence of the weights, by the Hub's name for it, such as apache-2.0.")
 @click.option("--dataset", "datasets", multiple=True, metavar="NAME",
-              help="What it was trained on, such as DIV2K; may be repeated.")
-@click.option("--data-license", metavar="TEXT", help="Of these pictures, in words.")
-@click.option("--author", metavar="NAME", help="Who made the model.")
+              help="Training data, such as DIV2K; may be repeated.")
+@click.option("--data-license", metavar="TEXT", help="Licence of the training pictures, in words.")
+@click.option("--author", metavar="NAME", help="Author of the model.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE",
-              help="A photo for sample.png: what the model makes of its middle.")
-@click.option("--picture-credit", metavar="TEXT", help="Its title, author and licence.")
-@click.option("--paper", "papers", multiple=True, metavar="URL", help="May be repeated.")
+              help="A photo for sample.png, which shows its middle, upscaled by the model.")
+@click.option("--picture-credit", metavar="TEXT", help="The photo's title, author and licence.")
+@click.option("--paper", "papers", multiple=True, metavar="URL", help="The paper; may be repeated.")
 @click.option(*OVERWRITE, "overwrite", cls=AliasOption, is_flag=True,
-              help="Write a card that exists anew; results stay.")
+              help="Write an existing card again; its results are kept.")
 def new(
     folder: Path, license: str | None, datasets: tuple[str, ...], data_license: str | None,
     author: str | None, picture: Path | None, picture_credit: str | None,
@@ -43,7 +48,10 @@ def new(
     # fmt: on
     """Write a card into a model folder, from its recipe, its log and its results.
 
-    What nothing can tell, and was not given, stands in it as TO BE FILLED IN.
+    \b
+    srzoo card new runs/mine --license apache-2.0 --dataset DIV2K
+
+    Facts that are neither known nor given are marked TO BE FILLED IN.
     """
     from ..modelcards import cardtext
     from ..models.folder import read_folder
@@ -61,10 +69,15 @@ def new(
 @card.command("show")
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
-@click.option("--text", is_flag=True, help="The card's prose instead of its results.")
+@click.option("--text", is_flag=True, help="Print the card's text instead of its results.")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None:
-    """Show the results in a card's metadata; MODEL may be a folder."""
+    """Show the results in a card's metadata; MODEL may be a folder.
+
+    \b
+    srzoo card show edsr-x4
+    srzoo card show runs/mine --text
+    """
     from dataclasses import asdict
 
     from ..evaluating import claims
@@ -115,7 +128,7 @@ def _tolerances(
             found[name] = -1.0
         if not name or not found[name] >= 0:  # NaN fails too
             like = f"{defaults.METRICS[0]}=0.05"
-            raise SrzooError(f"{text!r} is no tolerance", f"Write it like {like}")
+            raise SrzooError(f"{text!r} is not a tolerance", f"Write it like {like}")
     return found
 
 
@@ -124,10 +137,10 @@ def _tolerances(
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("--data", type=click.Path(path_type=Path),
-              help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
+              help="Folder of the sets of pictures.  [default: $SRZOO_DATA]")
 @click.option("--tolerance", "tolerances", multiple=True, callback=_tolerances,
               metavar="METRIC=SIZE",
-              help="How much worse than claimed.  [default: as the metric says, or 1 %]")
+              help="Accept values this much worse.  [default: the metric's own, or 1 %]")
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 @click.pass_context
 def check(
@@ -135,9 +148,13 @@ def check(
     tolerances: dict[str, float], json_: bool,
 ) -> None:
     # fmt: on
-    """Measure every claim of a card again; MODEL may be a folder.
+    """Measure every result that a card claims again; MODEL may be a folder.
 
-    Exit codes: 0 all claims hold, 1 one does not, 2 it could not be measured.
+    \b
+    srzoo card check edsr-x4 --data data/benchmarks
+    srzoo card check runs/mine --tolerance psnr_y=0.05
+
+    Exit codes: 0 all claims hold, 1 one does not, 2 a claim could not be measured.
     """
     from dataclasses import asdict
 

@@ -32,13 +32,13 @@ PAGES = (".html", ".htm")
 @click.option("-m", "--model", "models", multiple=True, required=True, metavar="MODEL",
               shell_complete=model_names, help="A name or a folder; may be repeated.")
 @click.option("--hr", type=click.Path(path_type=Path), metavar="FILE",
-              help="What the results should be: shown, and measured against.")
+              help="The true HR picture: shown, and measured against.")
 @click.option("--crop", default="auto", show_default=True, metavar="auto|X,Y,W,H",
-              help="The place to look at, in pixels of PHOTO (without one, of the HR file).")
+              help="The crop to show, in pixels of PHOTO (without one, of the HR file).")
 @scale_option
 @strength_option
 @click.option("-d", "--degradation", metavar="NAME", default=defaults.DEGRADATION,
-              show_default=True, help="Makes LR of HR where there is no PHOTO.")
+              show_default=True, help="Makes LR from HR if you give no PHOTO.")
 @click.option("-o", "--output", "outputs", multiple=True, required=True, metavar="FILE",
               type=click.Path(path_type=Path),
               help="sheet.png, or page.html with a divider; may be repeated.")
@@ -51,15 +51,15 @@ def compare(
     engine_options: EngineOptions, json_: bool,
 ) -> None:
     # fmt: on
-    """Show what several models make of one picture.
-
-    The sheet has the same place of each result, zoomed, beside LR and, given
-    --hr, HR, with PSNR and SSIM of the whole picture under each. With --hr and
-    no PHOTO, LR is made from HR, as for the figures in papers.
+    """Compare several models on one picture.
 
     \b
     srzoo compare photo.jpg -m bicubic-x4 -m edsr-x4 -o page.html
     srzoo compare --hr baboon.png -m bicubic-x4 -m edsr-x4 -o sheet.png
+
+    The sheet shows the same crop of each result, enlarged, beside LR. With --hr it
+    also shows HR, and PSNR and SSIM of the whole picture below each result. With
+    --hr and no PHOTO, LR is made from HR, as for the figures in papers.
     """
     from ..comparing import comparison
     from ..images.rectangles import Rectangle
@@ -90,7 +90,7 @@ def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
     if output.suffix.lower() not in PAGES:
         images.format_of(output)
     if not output.parent.is_dir():
-        raise PictureError(f"there is no folder {output.parent}", "Make it, or choose another")
+        raise PictureError(f"the folder {output.parent} does not exist", "Make it, or name another")
     if output.is_dir():
         raise PictureError(f"{output} is a folder", "Name a file, like sheet.png or page.html")
     if output.exists() and any(path.exists() and path.samefile(output) for path in inputs):

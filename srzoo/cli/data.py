@@ -29,7 +29,12 @@ Report = Callable[[str, int, int], None]
 
 @click.group()
 def data() -> None:
-    """Get datasets, and make LR pictures of HR ones."""
+    """Download datasets, and make LR pictures from HR ones.
+
+    \b
+    srzoo data get div2k
+    srzoo data degrade photos/ lr/ -d realistic
+    """
 
 
 # fmt: off
@@ -37,14 +42,18 @@ def data() -> None:
 @click.argument("dataset", shell_complete=_fetching.complete)
 @click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
               help="A folder.  [default: data/DATASET]")
-@click.option("--no-verify", is_flag=True, help="Take archives of any size and checksum.")
+@click.option("--no-verify", is_flag=True, help="Accept archives of any size and checksum.")
 @click.pass_context
 def get(ctx: click.Context, dataset: str, output: Path | None, no_verify: bool) -> None:
     # fmt: on
-    """Download a DATASET; what is there already is kept.
+    """Download a DATASET; files that exist already are kept.
 
-    An interrupted download goes on where it stopped when the command is run again.
-    A folder of pictures appears whole and checked, or not at all.
+    \b
+    srzoo data get div2k
+    srzoo data get div2k -o /data/DIV2K
+
+    Run the command again to continue an interrupted download. A folder of pictures
+    appears complete and checked, or not at all.
 
     A dataset may have options of its own: srzoo data get DATASET --help shows them.
     """
@@ -78,10 +87,14 @@ def _downloads() -> Generator[Report | None]:
 @click.option("--clear", is_flag=True, help="Remove them, without asking.")
 @click.option("--json", "json_", is_flag=True, help="One JSON array on stdout.")
 def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
-    """List the data sets whose pictures are kept decoded, or --clear them.
+    """List the datasets whose decoded pictures are cached, or --clear them.
 
-    Each SET is a part of a name, such as a folder's; without one all are meant.
-    They are what srzoo cache list calls pixels.
+    \b
+    srzoo data cache
+    srzoo data cache DIV2K --clear
+
+    SET is a part of a dataset's name or folder; without one, all are meant. These
+    are the files that srzoo cache list calls pixels.
     """
     from ..upkeep import caches
 
@@ -119,11 +132,11 @@ def cache(words: tuple[str, ...], clear: bool, json_: bool) -> None:
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="An argument of the degradation; may be given several times.")
 @click.option("--scale", type=Factor(16), metavar="N", default=4, show_default=True,
-              help="By how much they become smaller.")
+              help="Factor by which the pictures shrink.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace existing results; never an input.")
 @click.option("--sheet", metavar="PNG", type=click.Path(path_type=Path),
-              help="Instead of OUT: one picture of HR and several draws of LR.")
+              help="Instead of OUT: one picture with HR and several draws of LR.")
 @click.pass_context
 def degrade(
     ctx: click.Context, given: tuple[str, ...], output: str | None, degradation: str | None,
@@ -133,15 +146,15 @@ def degrade(
     # fmt: on
     """Make LR pictures (PNG) of IN, a picture or a folder of them, in OUT.
 
-    HR pictures are cropped to a multiple of the scale first. A picture's result
-    depends on its name and the seed, not on what else the folder holds.
-
     \b
     srzoo data degrade photos/ lr/ -d realistic --seed 1
     srzoo data degrade photos/ -d realistic --set "jpeg_range=[5, 30]" \\
       --sheet samples.png
 
-    Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done.
+    HR pictures are first cropped to a multiple of the scale. The result for a
+    picture depends on its name and the seed, not on the other files in the folder.
+
+    Exit codes: 0 all pictures made, 1 some pictures failed, 2 nothing was done.
     """
     from ..plugins import kinds
 
@@ -198,7 +211,7 @@ def _sheet(
     if not source.exists():
         raise PictureError(f"{source} does not exist", "Check the name")
     if sheet.suffix.lower() != ".png":
-        raise PictureError(f"{sheet} is no PNG", "Name a .png file")
+        raise PictureError(f"{sheet} is not a PNG file", "Name a .png file")
     if sheet.exists() and not overwrite:
         raise PictureError(f"{sheet} exists", "Give --overwrite to replace it")
     if source.is_dir():
@@ -229,13 +242,13 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
     if source.is_dir():
         if target.suffix.lower() in READABLE and not target.exists():
             raise PictureError(
-                f"several pictures go to {target}, which is the name of one", "Name a folder"
+                f"several results cannot go to {target}, which is the name of one", "Name a folder"
             )
         names = _pictures(source, target)
         jobs = [(name, source / name, (target / name).with_suffix(".png")) for name in names]
     elif source.exists():
         if target.suffix.lower() in READABLE - {".png"}:
-            raise PictureError(f"{target} is no PNG", "Name a .png file or a folder")
+            raise PictureError(f"{target} is not a PNG file", "Name a .png file or a folder")
         single = target.suffix.lower() == ".png" and not target.is_dir()
         result = target if single else target / f"{source.stem}.png"
         jobs = [(source.name, source, result)]
@@ -260,7 +273,7 @@ def _pictures(source: Path, target: Path) -> list[str]:
     from ..images import READABLE
 
     if target.is_file():
-        raise PictureError(f"{target} is a file, and several pictures go there", "Name a folder")
+        raise PictureError(f"{target} is a file, and there are several results", "Name a folder")
     out = os.path.realpath(target)
     names: list[str] = []
     for place, folders, files in os.walk(source):

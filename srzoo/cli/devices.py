@@ -1,4 +1,4 @@
-"""``srzoo devices``: what models can run on here."""
+"""``srzoo devices``: the devices of this machine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def devices(json_: bool) -> None:
     """Show what models can run on here: processor, graphics cards, engines.
 
     \b
+    srzoo devices
     srzoo upscale photo.jpg --device cuda:1
     srzoo upscale photo.jpg --device cpu --engine torch
     """

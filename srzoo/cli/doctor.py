@@ -1,4 +1,4 @@
-"""``srzoo doctor``: what a bug report needs."""
+"""``srzoo doctor``: facts for a bug report."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
 def doctor(ctx: click.Context, json_: bool) -> None:
-    """Look whether everything works, and print what a bug report needs.
+    """Check that everything works, and print what a bug report needs.
 
-    Each installed engine enlarges a small picture, in a process of its own.
-    Tokens are not printed, and the home folder is written ~: the whole of it can
-    be shown to anybody. Exit codes: 0 all works, 1 something is broken.
+    \b
+    srzoo doctor
+    srzoo doctor --json
+
+    Each installed engine upscales a small picture in a process of its own. Tokens
+    are not printed and your home folder is shown as ~, so you can publish all of
+    the output. Exit codes: 0 everything works, 1 something is broken.
     """
     from ..upkeep import doctor
 

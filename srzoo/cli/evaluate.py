@@ -28,7 +28,7 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
 @click.option("--data", multiple=True, metavar="DIR|NAME",
               help="A folder, or a set below $SRZOO_DATA/benchmarks; may be repeated.")
 @click.option("--sr", multiple=True, metavar="DIR",
-              help="Finished results of the same pictures; may be repeated.")
+              help="Folder of finished results for the same pictures; may be repeated.")
 @click.option("--lr", metavar="DIR",
               help="The set's LR pictures; without --data photos, for metrics that need no HR.")
 @scale_option
@@ -36,10 +36,11 @@ USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "
               show_default=True, metavar="NAME",
               help="May be repeated; PLUGIN/NAME where a plugin has several.")
 @click.option("-d", "--degradation", metavar="NAME",
-              help="Makes the LR pictures, also where a set has some; without it they are the"
-              f" set's, or {defaults.DEGRADATION}'s where there are only HR ones.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the degradation.")
-@click.option("--self-ensemble", is_flag=True, help="Mean over 8 flips and turns: slower, better.")
+              help="Makes the LR pictures, even if a set has its own. Default: the set's own, or"
+              f" {defaults.DEGRADATION} for a set of HR pictures alone.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the degradation.")
+@click.option("--self-ensemble", is_flag=True,
+              help="Average over 8 flips and rotations: slower, better.")
 @click.option("--write-card", is_flag=True, help="Write the results into each model's README.md.")
 @option_group(EngineOptions, "engine_options")
 @json_option
@@ -51,17 +52,18 @@ def evaluate(
     engine_options: EngineOptions, json_: bool,
 ) -> None:
     # fmt: on
-    """Measure models on sets of pictures, or results that are files already.
-
-    A set is a folder with HR and LR in it, in any of the usual layouts, or one
-    of HR pictures alone. Values are means over the pictures of a set; --json
-    has each picture's. A picture that cannot be measured is named and left out.
-    Exit codes: 0 all well, 1 some pictures were left out, 2 nothing was done.
+    """Measure models, or finished results, on sets of pictures.
 
     \b
     srzoo evaluate edsr-x4 bicubic-x4 --data Set5
     srzoo evaluate --sr results/ --data Set5 --scale 4
     srzoo evaluate edsr-x4 --lr photos/ --metric pyiqa/niqe
+
+    A set is a folder with HR and LR pictures, in any of the usual layouts, or with
+    HR pictures alone. Values are means over the pictures of a set; --json has the
+    values of each picture. A picture that cannot be measured is reported and left
+    out. Exit codes: 0 all measured, 1 some pictures were left out, 2 nothing was
+    done.
     """
     from ..evaluating import results
     from ..evaluating.evaluation import evaluate as measure
@@ -99,7 +101,7 @@ def evaluate(
     for each in failed:
         to_stderr(f"left out: {each.what}")
     if failed and write_card:
-        to_stderr("no card is written: it would have figures of some pictures alone")
+        to_stderr("no card is written, as its figures would cover only some of the pictures")
     ctx.exit(1 if failed else 0)
 
 
@@ -107,17 +109,17 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOpti
     """Refuse what cannot be measured again from a card."""
     if sr or lr is not None:
         raise SrzooError(
-            "a card has what the model makes of sets that have a name",
+            "a card states results on sets that have a name",
             "Leave --write-card out, or --sr and --lr",
         )
     from ..exporting import engine_facts
 
     if command := engine_facts.missing(ENGINE):
         raise DeviceError(
-            "a card has what torch gives, and torch is not installed", f"Install it: {command}"
+            "a card states results of torch, and torch is not installed", f"Install it: {command}"
         )
     if engine_options.engine != ENGINE or engine_options.precision not in ("auto", "fp32"):
-        raise SrzooError("a card has what torch gives in float32", "Leave --write-card out")
+        raise SrzooError("a card states results of torch in float32", "Leave --write-card out")
 
 
 def _print(report: Evaluation, by: dict[str, str], json_: bool) -> None:
@@ -143,7 +145,7 @@ def _print(report: Evaluation, by: dict[str, str], json_: bool) -> None:
     for said in dict.fromkeys(f"LR of {_data(r)}: {printable(r.lr)}" for r in report.rows if r.lr):
         say(said)
     if any(row.self_ensemble for row in report.rows):
-        say("self-ensemble: mean over 8 flips and turns, before rounding")
+        say("self-ensemble: mean over 8 flips and rotations, before rounding")
     if said := run_by(by):
         say(said)
 

@@ -37,9 +37,9 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.option("--to", "--format!", "to", cls=AliasOption, type=Formats(), required=True,
               help="The format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
-              help="Default: the model's name, here.")
+              help="The file.  [default: the model's name, in the current folder]")
 @scale_option
-@click.option("--no-fold", is_flag=True, help="Leave a linear tail as it was trained.")
+@click.option("--no-fold", is_flag=True, help="Do not fold a linear tail.")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @json_option
 def export(
@@ -47,15 +47,15 @@ def export(
     no_fold: bool, overwrite: bool, json_: bool,
 ) -> None:
     # fmt: on
-    """Write MODEL as a file that other programs run: float32, any height and width.
-
-    The file is checked against torch before it takes its name. It says inside
-    what it is: model, scale, range of values, reach. Some formats have two
-    files, alike but for the ending.
+    """Write MODEL as a file for other programs: float32, any height and width.
 
     \b
     srzoo export edsr-x4 --to onnx
     srzoo export runs/mine --to ncnn -o app/assets/mine.param
+
+    The file is checked against torch before it gets its final name. Its metadata
+    state the model, scale, range of values and reach. Some formats consist of two
+    files, whose names differ only in the ending.
     """
     from ..exporting import about, exports
     from ..models import locate, scales
@@ -95,9 +95,9 @@ def export(
 def _files(path: Path, to: str, export_format: ExportFormat, overwrite: bool) -> list[Path]:
     """The files that will be written; refuses, before any work, what could not be."""
     if path.suffix != export_format.suffix:
-        raise ModelError(f"{path} is no name for {to}", f"Let it end in {export_format.suffix}")
+        raise ModelError(f"{path} is not a file name for {to}", f"End it in {export_format.suffix}")
     if not path.parent.is_dir():
-        raise ModelError(f"there is no folder {path.parent}", "Make it, or choose another")
+        raise ModelError(f"the folder {path.parent} does not exist", "Make it, or choose another")
     files = [path, *(path.with_suffix(suffix) for suffix in export_format.beside)]
     for file in files:
         if file.is_dir():

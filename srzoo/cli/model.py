@@ -1,4 +1,4 @@
-"""``srzoo model``: which models there are, and what they are."""
+"""``srzoo model``: list, show and pack models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """Look at the models that are here, and make small copies to publish."""
+    """Look at the installed models, and make small copies to publish.
+
+    \b
+    srzoo model list
+    srzoo model show edsr-x4
+    """
 
 
 @model.command("list")
@@ -26,8 +31,12 @@ def model() -> None:
 def list_(pattern: str, json_: bool) -> None:
     """List the released models, or those that match a PATTERN such as "edsr*".
 
-    What each is for: "faithful" invents nothing, "perceptual" invents lifelike
-    detail, both on clean pictures; "real photos" copes with noise and JPEG.
+    \b
+    srzoo model list
+    srzoo model list "edsr*"
+
+    The purpose of a model: "faithful" invents nothing, "perceptual" invents
+    lifelike detail, both for clean pictures; "real photos" handles noise and JPEG.
     """
     from fnmatch import fnmatchcase
 
@@ -68,7 +77,12 @@ def list_(pattern: str, json_: bool) -> None:
 @model_option
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def show(name: str | None, model_: str | None, json_: bool) -> None:
-    """Show one model's config and card; NAME may be a folder."""
+    """Show the config and the card of one model; NAME may be a folder.
+
+    \b
+    srzoo model show edsr-x4
+    srzoo model show runs/mine --json
+    """
     from ..models import locate
     from ..models.readme import README
 
@@ -94,21 +108,21 @@ def show(name: str | None, model_: str | None, json_: bool) -> None:
 @model_option
 @click.option("-o", "--output", metavar="FOLDER", help="The same as the argument.")
 @click.option("--dtype", type=click.Choice(["float16", "bfloat16", "float32"]), default="float16",
-              show_default=True, help="Of the weights on disk.")
-@click.option("--with-exports", is_flag=True, help="As model add-exports does.")
+              show_default=True, help="Type of the weights on disk.")
+@click.option("--with-exports", is_flag=True, help="Add exports, as srzoo model add-exports does.")
 def pack(
     given: tuple[str, ...], model_: str | None, output: str | None, dtype: str, with_exports: bool
 ) -> None:
     # fmt: on
     """Write a model to a FOLDER, small enough to publish.
 
-    Its weights in half the bytes, its recipe, its curves and its log, which is
-    thinned to 200 KB; no checkpoints. A model that is in FOLDER is replaced,
-    its exports go, and its card stays: measure it again.
-
     \b
     srzoo model pack runs/mine published/mine
     srzoo evaluate published/mine --data Set5 --write-card
+
+    It has the weights in half the bytes, the recipe, the curves and the log, thinned
+    to 200 KB, and no checkpoints. A model that exists in FOLDER is replaced, and its
+    exports are removed. Its card is kept, so measure its results again.
     """
     from ..models import locate
     from ..plugins import importing
@@ -126,14 +140,14 @@ def pack(
 @model_option
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def add_exports(folder: str | None, model_: str | None, json_: bool) -> None:
-    """Give the model in FOLDER the exports that installs without torch run.
-
-    One ONNX file for each scale, in FOLDER/onnx: weights in float16, arithmetic
-    in float32, a linear tail folded. Each is checked against torch, and
-    config.json has its sha256.
+    """Add to the model in FOLDER the exports that run without torch.
 
     \b
     srzoo model add-exports runs/mine
+
+    It writes one ONNX file for each scale into FOLDER/onnx: weights in float16,
+    arithmetic in float32, a linear tail folded. Each file is checked against torch,
+    and its sha256 is written into config.json.
     """
     from ..exporting import exports
     from ..models import locate

@@ -1,4 +1,4 @@
-"""``srzoo plugin``: which plugins there are, where they come from, whether they work."""
+"""``srzoo plugin``: list plugins, show their origin, and check them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from ._plugin_try import try_
 
 @click.group()
 def plugin() -> None:
-    """Look at the plugins that are installed, and make your own."""
+    """Look at the installed plugins, and make your own.
+
+    \b
+    srzoo plugin list
+    srzoo plugin show generator edsr
+    srzoo plugin new block wide_gate
+    """
 
 
 for _command in (new, try_, install, uninstall):
@@ -24,7 +30,12 @@ for _command in (new, try_, install, uninstall):
 @click.argument("kind", required=False)
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
 def list_(kind: str | None, json_: bool) -> None:
-    """List all plugins, or those of one KIND such as generator or block."""
+    """List all plugins, or those of one KIND such as generator or block.
+
+    \b
+    srzoo plugin list
+    srzoo plugin list block
+    """
     from dataclasses import asdict
 
     from ..plugins import kinds
@@ -41,7 +52,11 @@ def list_(kind: str | None, json_: bool) -> None:
 @click.argument("kind")
 @click.argument("name")
 def show(kind: str, name: str) -> None:
-    """Show a plugin's arguments, docstring and package, and what it states."""
+    """Show a plugin's arguments, docstring, package and stated facts.
+
+    \b
+    srzoo plugin show generator edsr
+    """
     from ..plugins import kinds
     from . import _plugin_show
 

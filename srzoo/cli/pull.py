@@ -14,17 +14,21 @@ from ._options import OVERWRITE, AliasOption, model_names, model_option, one_of
 @click.argument("model", required=False, metavar="MODEL", shell_complete=model_names)
 @model_option
 @click.option("-o", "--output", "--to!", "output", cls=AliasOption, type=click.Path(path_type=Path),
-              help="A new folder; default the cache.")
+              help="A new folder.  [default: the cache]")
 @click.option(*OVERWRITE, "overwrite", cls=AliasOption, is_flag=True,
-              help="Fetch again what the cache has.")
+              help="Fetch again files that the cache has.")
 def pull(model: str | None, model_: str | None, output: Path | None, overwrite: bool) -> None:
     # fmt: on
     """Fetch the MODEL org/repo, or org/repo@revision, from the Hugging Face Hub.
 
-    A revision is a branch, a tag or a full commit. Wherever a command takes a
-    model, such a name works too, and is fetched on its first use; from then on
-    the cache serves it without a network. For private and gated models: hf auth
-    login, or HF_TOKEN.
+    \b
+    srzoo pull org/repo
+    srzoo pull org/repo@v1 -o models/mine
+
+    A revision is a branch, a tag or a full commit. Every command that takes a model
+    accepts such a name too, and fetches it on first use; after that the cache serves
+    it without a network. For private and gated models, log in with hf auth login or
+    set HF_TOKEN.
     """
     from ..models import hub
 

@@ -14,16 +14,16 @@ from ._options import arguments_of, model_names, model_option
 @click.command()
 @click.argument("given", nargs=-1, metavar="MODEL REPO", shell_complete=model_names)
 @model_option
-@click.option("--private", is_flag=True, help="Make it private.")
-@click.option("--tag", metavar="NAME", help="Set a tag on it, such as v1.")
-@click.option("--message", help="Of the commit.")
+@click.option("--private", is_flag=True, help="Make the repo private.")
+@click.option("--tag", metavar="NAME", help="Set a tag on the commit, such as v1.")
+@click.option("--message", help="Message of the commit.")
 @click.option("--no-check", is_flag=True,
-              help="Do not measure the card's claims again; the card then says so.")
+              help="Do not measure the card's claims again; the card then states it.")
 @click.option("--with-exports", is_flag=True,
-              help="Make what engines run without torch, where the folder has none.")
+              help="Make the exports that run without torch, if the folder has none.")
 @click.option("--data", type=click.Path(path_type=Path),
-              help="Holds the sets of pictures.  [default: $SRZOO_DATA]")
-@click.option("--dry-run", is_flag=True, help="Check everything, send nothing.")
+              help="Folder of the sets of pictures.  [default: $SRZOO_DATA]")
+@click.option("--dry-run", is_flag=True, help="Check everything, upload nothing.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def push(
     given: tuple[str, ...], model_: str | None, private: bool, tag: str | None,
@@ -33,9 +33,14 @@ def push(
     # fmt: on
     """Publish the folder or released MODEL as REPO, org/name, on the Hugging Face Hub.
 
-    Config, weights, exports and card are checked first, and the card's claims
-    measured again. Everything goes up in one commit; what broke off can be repeated, and
-    the same again changes nothing. Log in first: hf auth login, or HF_TOKEN.
+    \b
+    srzoo push runs/mine me/mine-x4 --dry-run
+    srzoo push runs/mine me/mine-x4 --tag v1
+
+    Config, weights, exports and card are checked first, and the results that the
+    card claims are measured again. Everything is uploaded in one commit. You can
+    repeat an interrupted upload; a second push of the same files changes nothing.
+    Log in first with hf auth login, or set HF_TOKEN.
     """
     from dataclasses import asdict
 

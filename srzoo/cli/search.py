@@ -17,7 +17,7 @@ KNOWN = re.compile(r"srzoo|super-resolution|image-to-image|safetensors|region:.*
 @click.command()
 @click.argument("words", nargs=-1)
 @click.option("--author", help="A user or an organisation.")
-@click.option("--scale", type=Factor(), metavar="N", help="A factor they enlarge by.")
+@click.option("--scale", type=Factor(), metavar="N", help="A factor that they upscale by.")
 @click.option("--generator", help="The plugin that builds them: srzoo plugin list generator.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--json", "json_", is_flag=True, help="One JSON list on stdout.")
@@ -26,7 +26,12 @@ def search(
     limit: int, json_: bool,
 ) -> None:
     # fmt: on
-    """Find models on the Hugging Face Hub that srzoo can use; WORDS are of their names."""
+    """Find models on the Hugging Face Hub that srzoo can use, by WORDS in their names.
+
+    \b
+    srzoo search edsr
+    srzoo search --scale 4 --generator edsr
+    """
     from dataclasses import asdict
 
     from ..models import hub

@@ -25,17 +25,19 @@ if TYPE_CHECKING:
 # fmt: off
 @click.command()
 @click.argument("recipe")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change the recipe.")
-@click.option("--data", type=click.Path(path_type=Path), help="Stands for {data} in the recipe.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE",
+              help="Change a value of the recipe.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help="The folder that {data} means in the recipe.")
 @click.option("-o", "--output", "--out!", "output", cls=AliasOption,
-              type=click.Path(path_type=Path), help="The folder; default runs/NAME.")
+              type=click.Path(path_type=Path), help="The folder of the run.  [default: runs/NAME]")
 @click.option("--resume", default="auto", show_default=True, metavar="auto|never|DIR",
-              help="Go on from the newest checkpoint, or from DIR.")
+              help="Resume from the newest checkpoint, or from DIR.")
 @click.option("--track", multiple=True, metavar="NAME",
-              help="Tell a tracker too: tensorboard, wandb, ...")
+              help="Report to a tracker too: tensorboard, wandb, ...")
 @click.option("--tensorboard", is_flag=True, help="The same as --track tensorboard.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell errors alone.")
-@click.option("--dry-run", is_flag=True, help="Build everything, run nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("--dry-run", is_flag=True, help="Build everything, train nothing.")
 @click.pass_context
 def train(
     ctx: click.Context, recipe: str, overrides: tuple[str, ...], data: Path | None,
@@ -45,9 +47,14 @@ def train(
     # fmt: on
     """Train the RECIPE (a TOML file, or the name of a model that has one).
 
-    The run stops cleanly at Ctrl-C or SIGTERM, and says which command goes on
-    from there. Its folder is a model folder from the first checkpoint on:
-    srzoo upscale photo.jpg --model runs/NAME. Exit code 130 if stopped.
+    \b
+    srzoo train edsr-x4 --data data
+    srzoo train mine.toml --set train.steps=2000 -o runs/short
+    srzoo upscale photo.jpg -m runs/short
+
+    The run stops cleanly at Ctrl-C or SIGTERM, and prints the command that resumes
+    it. Its folder is a model folder from the first checkpoint on. Exit code 130 if
+    stopped.
     """
     from ..models import hub
     from ..plugins import importing
@@ -71,7 +78,7 @@ def train(
     speaks = _is_first_process() and not quiet
     if not outcome.complete:
         if speaks:
-            click.echo(f"to go on from there: {_command(ctx)}")
+            click.echo(f"to resume: {_command(ctx)}")
         ctx.exit(130)
     if speaks:
         click.echo(f"{folder}: complete after {outcome.step} steps  {_values(outcome.values)}")

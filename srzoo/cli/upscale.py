@@ -47,7 +47,8 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option("-m", "--model", default=MODEL, show_default=True,
               shell_complete=model_names, help="A name or a folder.")
-@click.option("-o", "--output", help="A file for one input, else a folder (NAME/ always is one).")
+@click.option("-o", "--output",
+              help="A file for one input, else a folder (NAME/ is always a folder).")
 @click.option("--name", metavar="PATTERN", help="Names of results, like '{stem}-{size}{suffix}':"
               " stem, parent, model, scale, size, suffix, ext.")
 @click.option("-r", "--recursive", is_flag=True,
@@ -60,9 +61,9 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")
 @click.option("--preview", is_flag=True,
-              help="One crop beside its bicubic enlargement, at once, as a small sheet.")
+              help="Make only a small sheet: one crop beside its bicubic enlargement.")
 @click.option("--dry-run", is_flag=True,
-              help="Tell what would be made, how large, and how long it takes.")
+              help="Print which files would be made, their sizes, and how long it takes.")
 @option_group(ReportOptions, "report_options")
 @click.pass_context
 def upscale(
@@ -73,13 +74,19 @@ def upscale(
     jobs: int | None, preview: bool, dry_run: bool, report_options: ReportOptions,
 ) -> None:
     # fmt: on
-    """Enlarge pictures and whole folders of them.
+    """Upscale pictures and whole folders of them.
 
-    Without -o the result lies beside its input as NAME-MODEL.EXT; - is a pipe
-    (srzoo upscale - -o -). Colours (ICC), orientation, transparency, depth and
-    metadata are kept; what a format cannot hold is said. A stopped run goes on
-    where it was when the same command is given again with the same -o FOLDER.
-    Exit codes: 0 all well, 1 some pictures failed, 2 nothing was done, 130 stopped.
+    \b
+    srzoo upscale photo.jpg                     photo-edsr-x4.jpg beside it
+    srzoo upscale photo.jpg -m bicubic-x2 -o big.png
+    srzoo upscale holiday/ -o large/ -r         a folder and its subfolders
+    srzoo upscale - -o - < photo.jpg > big.jpg
+
+    Without -o the result is written beside its input as NAME-MODEL.EXT; - is a pipe.
+    Colours (ICC), orientation, transparency, depth and metadata are kept; a note
+    reports what the format cannot hold. To resume a stopped run, give the same
+    command again with the same -o FOLDER.
+    Exit codes: 0 all made, 1 some pictures failed, 2 nothing was done, 130 stopped.
     """
     from ..batches import forecast, naming, one_picture
     from ..models import locate
@@ -216,10 +223,10 @@ def _check_quality(batch: Batch, write_options: WriteOptions, reporter: BatchRep
         return
     if len(without) == len(formats):
         raise PictureError(
-            f"{' and '.join(without)} has no quality: nothing is lost in it",
+            f"{' and '.join(without)} has no quality setting: it is lossless",
             "Leave --quality out, or choose --format jpg",
         )
-    reporter.note(f"--quality is not for {' and '.join(without)}, which loses nothing")
+    reporter.note(f"--quality is not for {' and '.join(without)}, which is lossless")
 
 
 def _load(

@@ -42,7 +42,7 @@ def amount(text: str, what: str, example: str, given: str | None = None) -> int:
     except (ValueError, OverflowError):
         found = 0
     if found < 1:
-        raise SrzooError(f"{given or text!r} is no {what}", f"Write it like {example}")
+        raise SrzooError(f"{given or text!r} is not a valid {what}", f"Write it like {example}")
     return found
 
 

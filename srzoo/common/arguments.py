@@ -1,4 +1,4 @@
-"""Arguments of public functions, checked at the door by their types."""
+"""Types of the arguments of public functions, checked on entry."""
 
 from __future__ import annotations
 

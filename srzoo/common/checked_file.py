@@ -1,4 +1,4 @@
-"""A file while it is written: each byte is counted, and read back before anybody trusts it.
+"""A file that counts its bytes while it is written, and reads them back before use.
 
 Encoders get this and no descriptor. One that has a descriptor writes to it itself, and some
 (libjpeg through Pillow) take no notice when a full disk takes half of what they give.
@@ -57,7 +57,7 @@ class CheckedFile(io.RawIOBase):
         """Go to a place, which may lie behind the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
         if base + offset < 0:
-            raise ValueError(f"there is no place {base + offset}")
+            raise ValueError(f"no such place: {base + offset}")
         self._at = base + offset
         return self._at
 
@@ -133,7 +133,7 @@ class CheckedFile(io.RawIOBase):
         return self._raw.read(size)
 
     def _damaged(self) -> OSError:
-        return self._with_name(OSError(errno.EIO, "what is there is not what was written"))
+        return self._with_name(OSError(errno.EIO, "the file does not contain what was written"))
 
     def _with_name(self, error: OSError) -> OSError:
         return OSError(error.errno, f"{error.strerror or error}{self._where}", self.name)

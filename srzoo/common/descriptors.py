@@ -1,4 +1,4 @@
-"""Descriptor 1, kept for what a program says itself, whatever its libraries print."""
+"""Descriptor 1, reserved for a program's own output, not for that of its libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models can run on: names of devices, and what can be known without importing torch."""
+"""Names of devices, and facts that are known without importing torch."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def parse_name(device: object) -> str:
         kind = name.partition(":")[0]
         given = device if isinstance(device, str | None) else str(device)
         raise DeviceError(
-            f"{given!r} is no device", f"{did_you_mean(kind, KINDS).rstrip('.')}; a card: cuda:1"
+            f"{given!r} is not a device", f"{did_you_mean(kind, KINDS).rstrip('.')}; a card: cuda:1"
         )
     kind, index = match[1], match[2]
     if index is None or kind in INDEXED:
         return kind if index is None else f"{kind}:{int(index)}"
     if int(index) or kind == "auto":
-        raise DeviceError(f"{name!r} is no device", f'Use device="{kind}"')
+        raise DeviceError(f"{name!r} is not a device", f'Use device="{kind}"')
     return kind  # there is one of these, which torch calls cpu:0 as well
 
 

@@ -1,4 +1,4 @@
-"""Whether this process was forked from one whose engines had threads: these do not live on.
+"""Whether this process was forked from one with engine threads, which a fork does not copy.
 
 A fork copies memory, and of all threads the one that forks. What waits for another, such as
 OpenMP's team or MNN's pool, waits for ever: so in such a process engines compute in one thread, and

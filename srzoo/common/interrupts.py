@@ -1,4 +1,4 @@
-"""Signals, while other people's code runs: what it swallows or changes of them is put right."""
+"""Signals while other people's code runs: lost ones are raised, and changed handlers restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that are kept: made whole and synced, found damaged when they are, and no litter.
+"""Cached folders: written completely and synced, checked for damage, without leftovers.
 
 A kept folder has a sealed file of facts, which lists the other files with size and sha256.
 Standard library only, but for psutil, which knows the processes of every system.

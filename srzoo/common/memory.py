@@ -1,4 +1,4 @@
-"""This process's memory: what it has, what it may still get, what it can give back."""
+"""This process's memory: used, available, and what it can release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of other people's code, whatever it is and does. Standard library only."""
+"""Safe descriptions of other people's code. Standard library only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain values, as TOML and JSON hold them, to frozen dataclasses: strictly.
+"""Plain values of TOML and JSON, parsed strictly into frozen dataclasses.
 
 Standard library only.
 """

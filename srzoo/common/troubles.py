@@ -1,4 +1,4 @@
-"""What nobody foresaw: one line for a person, and the traceback in a log that the line names."""
+"""Unexpected errors: one line for the user, and the traceback in a log that the line names."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FIXES = {
     errno.EPERM: "Change its rights, or choose another place",
     errno.EROFS: "Choose another place: that one can only be read",
     errno.ENOENT: "Check the name",
-    errno.ENOTDIR: "Check the name: a part of it is no folder",
+    errno.ENOTDIR: "Check the name: a part of it is not a folder",
     errno.EISDIR: "Name a file, not a folder",
     errno.EEXIST: "Choose another name",
     errno.ENAMETOOLONG: "Choose a shorter name",
-    errno.ELOOP: "Mend the link: it leads back to itself",
+    errno.ELOOP: "Fix the link: it leads back to itself",
     errno.EMFILE: "Let the process open more files: ulimit -n",
     errno.ENFILE: "Close other programs: the system has too many files open",
     errno.EFBIG: "Allow larger files (ulimit -f), or choose another place",
@@ -63,9 +63,9 @@ def explain(error: BaseException, what: str, folder: Path | None = None) -> Srzo
         where = f"Its traceback is in {path}: report it, please" if path else "Report it, please"
         if isinstance(error, MemoryError):
             where = f'Close other programs, or give memory="2GB". {where}'
-            found = MemoryBudgetError(f"{what}: there is not enough memory", where)
+            found = MemoryBudgetError(f"{what}: not enough memory", where)
         else:
-            found = SrzooError(f"{what}, for a reason that nobody foresaw: {_line(error)}", where)
+            found = SrzooError(f"{what}: unexpected error: {_line(error)}", where)
     if found is not error:
         found.__cause__ = error
     if os.environ.get(DEBUG):

@@ -1,4 +1,4 @@
-"""Several models on one picture: enlarged, measured, and cut to the same place to look at.
+"""Several models on one picture: upscaled, measured, and cropped to the same place.
 
 What is measured is what ``srzoo evaluate`` would measure: the whole picture, the same protocol.
 """
@@ -212,7 +212,7 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
         PictureError: there are several, and none is named.
     """
     if not folders:
-        raise ModelError("there is no model to compare", 'Name some: models=["edsr-x4"]')
+        raise ModelError("no model is given to compare", 'Name some: models=["edsr-x4"]')
     each = ", ".join(
         f"{folder.name} by {' or '.join(map(str, folder.config.scales))}" for folder in folders
     )
@@ -242,7 +242,7 @@ def _pictures(
     """LR, HR where there is one, and the colour profile of the file that was named first."""
     first = photo or hr
     if first is None:
-        raise SrzooError("there is no picture to compare on", 'Name a photo, or hr="FILE"')
+        raise SrzooError("no picture is given to compare on", 'Name a photo, or hr="FILE"')
     picture = images.read(first)
     icc = picture.profile if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
     if hr is None:

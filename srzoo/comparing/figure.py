@@ -1,4 +1,4 @@
-"""A comparison as a sheet: an overview, and the same place as each picture shows it, labelled."""
+"""A comparison as a sheet: an overview, and the same crop of each picture, labelled."""
 
 from __future__ import annotations
 

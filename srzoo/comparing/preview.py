@@ -1,4 +1,4 @@
-"""One place of a picture, enlarged by a model and beside it by plain interpolation.
+"""One crop of a picture, upscaled by a model and by plain interpolation.
 
 Only that place is enlarged, with what lies around it, however large the picture is.
 """

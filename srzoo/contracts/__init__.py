@@ -1,22 +1,22 @@
-"""What a plugin of each kind has to be: one Protocol per kind.
+"""The contracts that plugins meet: one Protocol per kind.
 
 Pictures inside networks are float tensors B x 3 x H x W, RGB, 0..1; pictures
 outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
-and no ``**kwargs``. One whose defaults cannot run alone, or run too slowly for
-a test, states ``examples``. ``srzoo.testing`` turns what is said here into tests.
+and no ``**kwargs``. A plugin states ``examples`` if its defaults cannot run
+alone, or run too slowly for a test. ``srzoo.testing`` turns these contracts into tests.
 
-Whatever it is given stays as it is. Chance comes from where the contract says; nobody draws from
-``random``, ``numpy.random`` or torch's own state, or seeds them, but networks while they are built
-and trained: they draw from torch as it is. In eval mode a network gives the same for the same
-picture, alone and in a batch, however it lies in memory; it keeps nothing of it. It can be copied
-(``copy.deepcopy``), and made float64 or bfloat16, when it takes and gives that.
+A plugin does not change its inputs. It takes random numbers from the source that its contract
+names. It does not use or seed ``random``, ``numpy.random`` or torch's global state; networks are
+the exception, which draw from torch's state while they are built and trained. In eval mode a
+network returns the same result for the same picture, alone or in a batch, for any memory layout,
+and keeps no state. It can be copied (``copy.deepcopy``), and converted to float64 or bfloat16;
+then it takes and returns that type.
 
-A plugin need not inherit from its contract: type checkers compare what it has. Attributes are facts
-that are read: a class attribute, one set in ``__init__`` or a property will do.
+A plugin need not inherit from its contract: type checkers compare its members. The attributes are
+read-only facts: a class attribute, one set in ``__init__`` and a property are all accepted.
 
-What a plugin may have besides (a metric's ``unit``, a dataset's ``fetch``) stands in
-:mod:`srzoo.contracts.optional`, with what counts without it. The core asks for it, and knows no
-plugin by its name.
+Optional members (a metric's ``unit``, a dataset's ``fetch``) are listed with their defaults in
+:mod:`srzoo.contracts.optional`. The core reads these facts, and knows no plugin by its name.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """``U8`` and ``F32`` where a program asks for them; type checkers have them above."""
+    """``U8`` and ``F32`` at run time; type checkers use the definitions above."""
     if name not in ("U8", "F32"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import numpy as np  # as costly as the rest of a start-up
@@ -123,15 +123,15 @@ def __getattr__(name: str) -> object:
 
 
 class Generator(Module, Protocol):
-    """An ``nn.Module`` that enlarges pictures.
+    """An ``nn.Module`` that upscales pictures.
 
     Attributes:
         scales: the factors it was built for, such as ``(4,)`` or ``(2, 3, 4)``.
-        reach: how many LR pixels on each side an output pixel depends on, at most, and no more
-            than one does; None if on the whole picture. Exact tiling rests on it.
+        reach: the largest number of LR pixels on each side that an output pixel depends on,
+            exactly; None if it depends on the whole picture. Exact tiling relies on it.
 
-    It may state :class:`GeneratorFacts`: the grid that it works on, and its paper. One that splits
-    into a body and a tail may be a :class:`SplitGenerator` besides.
+    It may state :class:`GeneratorFacts`, such as its grid and its paper. A generator that splits
+    into a body and a tail may also be a :class:`SplitGenerator`.
     """
 
     @fact
@@ -143,20 +143,21 @@ class Generator(Module, Protocol):
         """B x 3 x H x W in 0..1 to B x 3 x sH x sW, unclamped; H and W on the grid.
 
         H and W are 1 or more, and 8 or more where ``reach`` is None. ``scale`` is one of
-        ``scales`` and may be None where there is only one. Whatever normalisation the network
-        needs happens inside. Values are finite, of a black picture too.
+        ``scales`` and may be None if there is only one. The network does its own normalisation.
+        Values are finite, for a black picture too.
         """
         ...
 
 
 class SplitGenerator(Generator, Protocol):
-    """A generator that splits into a body at low resolution and a tail; its tail runs in blocks.
+    """A generator that splits into a body at low resolution and a tail.
 
-    That takes far less memory. ``linear_tail = True`` says that ``reconstruct`` is affine too, and
-    the same at every LR pixel: then it is folded into one convolution.
+    Its tail runs in blocks, which takes far less memory. ``linear_tail = True`` states that
+    ``reconstruct`` is affine and the same at every LR pixel: then it is folded into one
+    convolution.
 
     Attributes:
-        tail_reach: how many LR pixels on each side ``reconstruct`` looks, and no more; 1 at least.
+        tail_reach: how many LR pixels on each side ``reconstruct`` depends on, exactly; at least 1.
     """
 
     @fact
@@ -171,15 +172,15 @@ class SplitGenerator(Generator, Protocol):
         ...
 
     def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
-        """Features to B x 3 x sH x sW; of ``features(x)`` it makes what ``forward(x)`` gives."""
+        """Features to B x 3 x sH x sW; applied to ``features(x)`` it returns ``forward(x)``."""
         ...
 
 
 class Discriminator(Module, Protocol):
-    """An ``nn.Module`` that tells real pictures from made ones.
+    """An ``nn.Module`` that distinguishes real pictures from generated ones.
 
     Attributes:
-        min_size: the least height and width it can judge; any size from there on works.
+        min_size: the least height and width of its input; every larger size works too.
     """
 
     @fact
@@ -188,7 +189,7 @@ class Discriminator(Module, Protocol):
     def __call__(self, y: Tensor) -> Tensor:
         """B x 3 x h x w in 0..1 to logits B x 1 or B x 1 x h' x w'; no sigmoid, no tanh.
 
-        What it makes of a picture may depend on the others of its batch.
+        The logits of a picture may depend on the other pictures of its batch.
         """
         ...
 
@@ -213,12 +214,12 @@ class Block(Module, Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """One whole picture of a dataset; crops are the trainer's business.
+    """One whole picture of a dataset; the trainer crops it.
 
     Attributes:
         name: unique in its dataset.
         hr: uint8 H x W x 3.
-        lr: uint8 H/s x W/s x 3, or None where the trainer makes it from ``hr``.
+        lr: uint8 H/s x W/s x 3, or None if the trainer makes it from ``hr``.
     """
 
     name: str
@@ -230,28 +231,29 @@ class Dataset(Protocol):
     """A sequence of whole pictures; several threads may read it at the same time.
 
     Attributes:
-        fingerprint: a text that changes when any picture does (names, sizes, times of change), and
-            is the same when the dataset is built again, so that decoded pixels can be kept
+        fingerprint: a text that changes when any picture does (names, sizes, modification times),
+            and is the same when the dataset is built again, so that decoded pixels can be kept
             between runs.
 
-    One that can tell about a picture without decoding it may be :class:`NamedPictures`,
-    :class:`KeyedPictures` and :class:`SizedPictures` besides; one whose class tells cards what it
-    holds is :class:`Describing`, and one that can be downloaded :class:`Downloadable`. Their names
-    (``name``, ``key``, ``size``, ``describe``, ``fetch``) are for nothing else. It can be pickled.
+    A dataset that knows facts of a picture without decoding it may also be :class:`NamedPictures`,
+    :class:`KeyedPictures` and :class:`SizedPictures`. One whose class describes its pictures for
+    cards is :class:`Describing`, and one that can be downloaded is :class:`Downloadable`. The
+    method names (``name``, ``key``, ``size``, ``describe``, ``fetch``) are reserved. It can be
+    pickled.
     """
 
     @fact
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """The number of pictures."""
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """The picture at ``index``; the same one every time, of a dataset built again, too.
+        """The picture at ``index``; always the same one, also when the dataset is built again.
 
         Raises:
-            IndexError: there are not so many.
+            IndexError: ``index`` is not below ``len``.
         """
         ...
 
@@ -263,8 +265,8 @@ class Degradation(Protocol):
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
 
-    A flat colour stays that colour, on the average, and LR lies over HR without a shift. It goes to
-    other processes, by cloudpickle.
+    On average a flat colour stays that colour, and LR is not shifted against HR. It is sent to
+    other processes by cloudpickle.
 
     It may state :class:`DegradationFacts`, for cards.
     """
@@ -273,25 +275,25 @@ class Degradation(Protocol):
     def deterministic(self) -> bool: ...  # noqa: D102
 
     def __call__(self, hr: U8, scale: int, rng: np.random.Generator) -> U8:
-        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all chance comes from ``rng``.
+        """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3; all randomness comes from ``rng``.
 
-        ``hr`` stays as it is, and may be a view that cannot be written.
+        It does not change ``hr``, which may be a read-only view.
 
         Raises:
-            ValueError: H or W is no multiple of ``scale``.
+            ValueError: H or W is not a multiple of ``scale``.
         """
         ...
 
 
 class Metric(Protocol):
-    """Judges a result.
+    """Measures a result.
 
     Attributes:
-        higher_is_better: which way is up.
+        higher_is_better: whether a higher value is better.
         reference: False for a metric that needs no HR picture.
-        protocol: one line that says exactly what is measured.
+        protocol: one line that states exactly what is measured.
 
-    It may state :class:`MetricFacts`: its unit, how it is written, whether threads may call it.
+    It may state :class:`MetricFacts`: its unit, its names, whether threads may call it.
     """
 
     @fact
@@ -302,13 +304,13 @@ class Metric(Protocol):
     def protocol(self) -> str: ...  # noqa: D102
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """Compare two uint8 pictures H x W x 3 of one size; both stay as they are.
+        """Compare two uint8 pictures H x W x 3 of one size; it changes neither.
 
-        The same for the same pictures, and never not a number; infinity is one for equal pictures.
-        More noise is worse.
+        The value is the same for the same pictures, and never NaN; it may be infinite for equal
+        pictures. More noise gives a worse value.
 
         Raises:
-            SrzooError: they are of two sizes, or ``hr`` is None and it needs one.
+            SrzooError: the sizes differ, or ``hr`` is None and the metric needs it.
         """
         ...
 
@@ -324,10 +326,10 @@ def has_linear_tail(network: object) -> TypeGuard[SplitGenerator]:
 
 
 def multiple_of(network: object) -> int:
-    """The grid that a network, block or runner works on, in LR pixels; 1 if it states none.
+    """The grid of a network, block or runner, in LR pixels; 1 if it states none.
 
     Raises:
-        BrokenPluginError: it states one that is no whole number from 1.
+        BrokenPluginError: it states one that is not a whole number from 1.
     """
     found: int = read(network, "multiple", GridFacts.multiple, int)
     if found < 1:
@@ -337,29 +339,29 @@ def multiple_of(network: object) -> int:
 
 
 def on_grid(length: int, multiple: int) -> int:
-    """The least multiple that is no less."""
+    """The least multiple of ``multiple`` that is at least ``length``."""
     return -(-length // multiple) * multiple
 
 
 class Importer(Protocol):
     """Turns a foreign checkpoint into a model folder.
 
-    It may state :class:`ImporterFacts`: a checkpoint that it knows.
+    It may state :class:`ImporterFacts`: a checkpoint that it recognises.
     """
 
     def recognise(self, shapes: Mapping[str, Sequence[int]]) -> object | None:
-        """What kind of checkpoint has tensors of these names and shapes; None if unknown.
+        """The kind of checkpoint with tensors of these names and shapes; None if unknown.
 
-        It raises nothing, whatever the names are.
+        It raises no error for any names.
         """
         ...
 
     def convert(
         self, tensors: Mapping[str, Tensor], match: object
     ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The config and the tensors under our names, for all that :meth:`recognise` knows.
+        """The config and the tensors under srzoo's names, of a recognised checkpoint.
 
-        The config has ``generator`` and ``args``; the network of those takes the tensors. What is
-        given stays as it is.
+        The config has ``generator`` and ``args``; the tensors fit the network that these build.
+        It does not change its inputs.
         """
         ...

@@ -1,4 +1,4 @@
-"""Attributes of contracts: facts that a class may state in any way."""
+"""Attributes of contracts: facts that a class states by any kind of attribute."""
 
 from __future__ import annotations
 

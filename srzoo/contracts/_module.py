@@ -1,4 +1,4 @@
-"""What every network has as an ``nn.Module``."""
+"""The members that every network has as an ``nn.Module``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Module(Protocol):
-    """An ``nn.Module``: what is called of one, for type checkers.
+    """The methods of an ``nn.Module`` that srzoo calls, for type checkers.
 
-    A contract cannot inherit from ``nn.Module`` and be met by a class that does not inherit from
-    the contract; so it lists the methods. A class that inherits from a contract names
+    If a contract inherited from ``nn.Module``, only classes that inherit from the contract would
+    meet it; so it lists the methods. A class that inherits from a contract names
     ``nn.Module`` first: ``class SiLU(nn.Module, Block)``.
     """
 
@@ -43,5 +43,5 @@ class Module(Protocol):
 
 
 def nn_module(network: Module) -> nn.Module:
-    """The same network, where a type checker wants an ``nn.Module``: ``nn.Sequential`` does."""
+    """The same network, typed as an ``nn.Module``, which ``nn.Sequential`` requires."""
     return cast("nn.Module", network)

@@ -1,4 +1,4 @@
-"""What runs a model: engines, and the formats of the files that some of them run."""
+"""Contracts for running models: engines, and the file formats that some of them run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 
 class Runner(Protocol):
-    """A model made ready by an engine; numpy at its edges.
+    """A model that an engine has prepared; its inputs and outputs are numpy arrays.
 
     Attributes:
         reach: as in :class:`srzoo.contracts.Generator`.
-        multiple: likewise. A runner of before there were grids lacks it; it is 1 then.
-        model: the ``nn.Module`` that runs, or None where the engine has none.
-        parameters: of the network as it was trained; None where the engine does not show it.
+        multiple: likewise. An older runner without it has multiple 1.
+        model: the ``nn.Module`` that runs, or None if the engine has none.
+        parameters: number of parameters of the trained network; None if the engine does not know
+            it.
 
-    It may have two more: ``device``, the name of what it runs on ("cpu" where it has none), and
-    ``batches``, True where a call takes B pictures, B x 3 x H x W, and gives B x 3 x sH x sW (False
-    where it has none). The pictures of a batch come to the same as they do one by one.
+    Two more are optional: ``device``, the name of the device it runs on ("cpu" by default), and
+    ``batches``, True if a call takes B pictures, B x 3 x H x W, and returns B x 3 x sH x sW (False
+    by default). The results of a batch equal those of its pictures one by one.
     """
 
     @fact
@@ -39,8 +40,8 @@ class Runner(Protocol):
     def __call__(self, x: F32, scale: int) -> F32:
         """Float32 1 x 3 x H x W in 0..1 to 1 x 3 x sH x sW, unclamped; H and W on the grid.
 
-        The result is the caller's, to be written over. Threads may call it at the same time; it
-        leaves none behind.
+        The caller owns the result and may overwrite it. Threads may call it at the same time; it
+        leaves no threads running.
         """
         ...
 
@@ -49,34 +50,35 @@ class Runner(Protocol):
         ...
 
     def bytes_aside(self, scale: int) -> int:
-        """Working memory, in bytes, that a call needs besides, whatever its size."""
+        """Working memory, in bytes, that a call needs in addition, for any size."""
         ...
 
     def free_memory(self) -> int | None:
-        """Bytes free on the device it runs on; None where that is the host."""
+        """Free bytes on its device; None if that is the host."""
         ...
 
 
 class Session(Protocol):
-    """An exported file, opened."""
+    """An opened export."""
 
     def __call__(self, x: F32) -> F32:
         """Float32 1 x 3 x H x W to 1 x 3 x sH x sW, any size on its grid from its smallest.
 
-        There is one call at a time. The result may lie in the engine's memory until the next.
+        It is called by one thread at a time. The result may be in the engine's memory, and is valid
+        until the next call.
         """
         ...
 
 
 class ExportFormat(Protocol):
-    """A file format that other programs run networks in; built without arguments.
+    """A file format for networks that other programs run; built without arguments.
 
     Attributes:
         suffix: of the file, like ".onnx".
-        beside: suffixes of the files that stand beside it, alike in name; most formats: ``()``.
-        packages: what has to be installed besides onnx and onnxscript: distributions, and the
-            module each one brings.
-        extra: the extra of srzoo, or of the plugin's own package, that brings them.
+        beside: suffixes of the files written beside it, with the same stem; most formats: ``()``.
+        packages: distributions that it needs besides onnx and onnxscript, each with the module
+            that it provides.
+        extra: the extra of srzoo, or of the plugin's own package, that installs them.
     """
 
     @fact
@@ -89,54 +91,53 @@ class ExportFormat(Protocol):
     def extra(self) -> str: ...
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Write ``path``, and what stands beside, from an ONNX file; ``about`` goes inside.
+        """Write ``path``, and the files beside it, from an ONNX file; ``about`` is metadata.
 
         Raises:
-            ModelError: the converter does not take the network; this is remembered for a week.
-            UnfinishedError: (of ``srzoo.engines``) it failed for another reason, as when its
-                program was killed.
+            ModelError: the converter does not support the network; this is remembered for a week.
+            UnfinishedError: (of ``srzoo.engines``) it failed for another reason, such as a killed
+                program.
         """
         ...
 
     def about(self, path: Path) -> str:
-        """The line that :meth:`write` put into the file; no torch."""
+        """The line that :meth:`write` put into the file; it does not import torch."""
         ...
 
     def open(self, path: Path, threads: int) -> Session:
-        """Make the file ready to run on a CPU, in float32; no torch, and nothing is written.
+        """Prepare the file to run on a CPU, in float32; it imports no torch and writes no files.
 
-        All that it needs stands in the file and those ``beside`` it, wherever they lie.
+        It needs only the file and those ``beside`` it, in any folder.
         """
         ...
 
 
 class Engine(Runner, Protocol):
-    """A way to run models on some hardware: a class that states its facts and makes a Runner.
+    """A way to run models on some hardware: a class that states its facts and builds a Runner.
 
-    It is built as ``Engine(folder=PATH, device=..., precision=...)``, which makes the model folder
-    ready; ``device`` is auto, cpu, cuda, cuda:N, mps, gpu or gpu:N (which are for GPUs of any
-    maker, such as DirectML serves), and ``precision`` is auto, fp32, bf16 or fp16. One that it
-    does not state it refuses with a DeviceError. The folder stays as it is, and so does what holds
-    for all of torch in the process (threads, gradients, default types).
+    ``Engine(folder=PATH, device=..., precision=...)`` prepares the model folder; ``device`` is
+    auto, cpu, cuda, cuda:N, mps, gpu or gpu:N (a GPU of any maker, by DirectML or OpenVINO), and
+    ``precision`` is auto, fp32, bf16 or fp16. It raises a DeviceError for one that it does not
+    state. It changes neither the folder nor torch's global settings (threads, gradients, default
+    types).
 
     Attributes:
         devices: kinds of device that it computes on: cpu, cuda, mps, gpu.
         precisions: fp32, bf16, fp16; the first is what "auto" means.
-        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device: a
-            table such as ``{"cpu": 3.2, "cuda": 1.0}``, or a number, which is the CPU's, or a
-            card's where the CPU is not among ``devices``. The ``auto`` engine takes the fastest;
-            never one that is slower there than the engine of ``srzoo.defaults``, or that states 0
-            because nobody has measured it.
+        speed: speed relative to plain torch (float32, eager, NCHW) on the same device: a table
+            such as ``{"cpu": 3.2, "cuda": 1.0}``, or one number for the CPU, or for the card if the
+            CPU is not among ``devices``. The ``auto`` engine chooses the fastest; never one that is
+            slower there than the engine of ``srzoo.defaults``, or that states 0 (not measured).
 
-    It may state further facts, all of them class attributes: ``first_use``, seconds that the first
-    use takes more than others (0); ``export_format``, the registered export format that it runs
-    (""); ``packages``, the distributions that it needs and the module each one brings ({});
-    ``extra``, the extra of its own package that brings them (""); ``generators``, the only ones
-    whose models it runs (() for all); ``built_for``, which of the devices only some builds of its
-    package can use, and a file by which those are known (()). An installed engine states the
+    Further facts are optional, all of them class attributes: ``first_use``, extra seconds of the
+    first use (0); ``export_format``, the registered export format that it runs
+    (""); ``packages``, the distributions that it needs, each with the module it provides ({});
+    ``extra``, the extra of its own package that installs them (""); ``generators``, the only ones
+    whose models it runs (() for all); ``built_for``, the devices that only some builds of its
+    package support, and a file that identifies those builds (()). An installed engine states the
     same in the file ``engines.toml`` in its package, which is read without an import; ``auto``
-    takes none that has no such file. :class:`srzoo.engines.ExportRunner` is a base for those that
-    run exports; it is not needed.
+    ignores engines without that file. :class:`srzoo.engines.ExportRunner` is an optional base class
+    for engines that run exports.
     """
 
     @fact

@@ -1,4 +1,4 @@
-"""What training makes small: losses, and tasks with networks of their own."""
+"""Contracts for training: losses, and tasks with networks of their own."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """What a loss sees: B x 3 x H x W each, float, 0..1, ``sr`` unclamped."""
+    """The input of a loss: B x 3 x H x W each, float, 0..1, ``sr`` unclamped."""
 
     lr: Tensor
     hr: Tensor
     sr: Tensor
 
     def detach(self) -> Pair:
-        """The same with no gradient to the generator."""
+        """The same pair, with no gradient to the generator."""
         return Pair(self.lr, self.hr, self.sr.detach())
 
 
 class Loss(Protocol):
-    """A number that training makes small.
+    """A number that training minimises.
 
     Attributes:
-        reference: False for a loss that does not look at ``pair.hr``.
+        reference: False for a loss that does not use ``pair.hr``.
 
     It may state :class:`srzoo.contracts.LossFacts`.
     """
@@ -41,49 +41,50 @@ class Loss(Protocol):
     def reference(self) -> bool: ...
 
     def __call__(self, pair: Pair) -> Tensor:
-        """A float32 scalar, averaged over batch and pixels; what ``pair`` has stays as it is.
+        """A float32 scalar, averaged over batch and pixels; it does not change ``pair``.
 
-        The same for the same pair, newly built too. It has a gradient to ``pair.sr`` that is finite
-        everywhere, and not zero where ``sr`` is beyond 0..1; weights of its own get none. One with
-        ``reference`` is lowest where ``sr`` is ``hr``.
+        The value is the same for the same pair, also from a loss built again. Its gradient to
+        ``pair.sr`` is finite everywhere, and not zero where ``sr`` is outside 0..1; its own weights
+        get no gradient. A loss with ``reference`` is lowest where ``sr`` equals ``hr``.
         """
         ...
 
 
 class AdversarialLoss(Protocol):
-    """The two halves of a game between generator and discriminator: float32 scalars.
+    """The adversarial loss of the generator, and that of the discriminator: float32 scalars.
 
-    Logits B x 1 and B x 1 x h x w of one value count the same: it averages over batch and places.
-    It may draw chance from torch.
+    It averages over batch and places, so logits B x 1 and constant logits B x 1 x h x w give the
+    same value. It may draw random numbers from torch.
     """
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
-        """A scalar that falls as the discriminator takes ``pair.sr`` for real."""
+        """A scalar that falls as the discriminator rates ``pair.sr`` as more real."""
         ...
 
     def for_discriminator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
-        """A scalar that falls as the discriminator tells ``pair.sr`` from ``pair.hr``."""
+        """A scalar that falls as the discriminator separates ``pair.sr`` from ``pair.hr``."""
         ...
 
 
 class Task(Protocol):
-    """What is trained beside a generator, and what a step does with it.
+    """Networks that are trained beside a generator, and their part in a step.
 
-    A step enlarges a batch, and then each network that has a turn moves: the generator by the
-    recipe's losses and :meth:`terms`, each further one by :meth:`loss_of`. The trainer gives each
+    A step upscales a batch, and then updates each network whose turn it is: the generator by the
+    recipe's losses and :meth:`terms`, every other one by :meth:`loss_of`. The trainer gives each
     an optimiser, a loss scale, a place on the device, and a part of every checkpoint; it puts
     ``networks`` into train mode and ``helpers`` into eval mode.
 
     Attributes:
-        networks: the ``nn.Module`` that are trained beside the generator, by name, in the order
-            of their turns. A name holds no dot; it is the network's in logs and checkpoints. Each
-            task builds its own. One may state :class:`srzoo.contracts.NetworkFacts`.
+        networks: each ``nn.Module`` that is trained beside the generator, by name, in the order of
+            their turns. A name contains no dot; logs and checkpoints use it. Each task builds its
+            own. One may state :class:`srzoo.contracts.NetworkFacts`.
         helpers: every other ``nn.Module`` that it calls, by name, such as a teacher or a loss:
-            never trained, and in no checkpoint. No module with weights stands elsewhere.
-        scales: those that it can work at; None for any.
+            never trained, and in no checkpoint. No module with weights may be elsewhere in the
+            task.
+        scales: the scales that it supports; None for any.
 
-    One that calls networks on a grid states it, as in :class:`srzoo.contracts.GridFacts`: LR
-    crops are whole cells of it.
+    A task that calls networks on a grid states the grid, as in :class:`srzoo.contracts.GridFacts`:
+    LR crops are whole cells of it.
     """
 
     @fact
@@ -94,26 +95,27 @@ class Task(Protocol):
     def scales(self) -> tuple[int, ...] | None: ...
 
     def turns(self, step: int) -> Collection[str]:
-        """Who moves at a step, from 0 in each stage: names of networks, and "generator".
+        """The names of the networks that a step updates; "generator" may be one.
 
-        A function of the step alone, and never empty, so that a run resumes as it was.
+        Steps count from 0 in each stage. The result depends on the step alone, so that a run
+        resumes exactly, and is never empty.
         """
         ...
 
     def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
-        """What the generator's loss has besides the recipe's: scalars, weighted, by name.
+        """Further terms of the generator's loss: weighted scalars, by name.
 
-        ``networks`` are frozen meanwhile; the gradient goes through them.
+        ``networks`` are frozen meanwhile; gradients pass through them.
         """
         ...
 
     def loss_of(
         self, name: str, network: Any, pair: Pair
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The losses that a network follows in its turn, and facts to log, scalars by name.
+        """The losses of a network in its turn, and values to log, scalars by name.
 
-        ``network`` is ``networks[name]``, or what wraps it on several devices; call nothing else
-        of it. ``pair.sr`` has no gradient. Facts called ``d_real``, ``d_fake`` and ``d_right``
-        are drawn, and watched: see :mod:`srzoo.training.watchdog`.
+        ``network`` is ``networks[name]``, or its wrapper on several devices; only call it.
+        ``pair.sr`` has no gradient. Values named ``d_real``, ``d_fake`` and ``d_right`` are
+        plotted and watched: see :mod:`srzoo.training.watchdog`.
         """
         ...

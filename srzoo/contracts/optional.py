@@ -1,12 +1,12 @@
-"""What plugins may have besides their contracts: all of it may be left out.
+"""Optional members of plugins, beyond their contracts.
 
-**Facts** are attributes with a default, gathered in one class for each kind. A plugin states one by
-an attribute of its name, and need not inherit from anything; one that inherits has its facts
-checked by type checkers: ``class PSNR(MetricFacts)``. :func:`stated` reads them. An engine's are
-in :class:`srzoo.engines.Facts`, for a file states them too.
+**Facts** are attributes with a default, one class of them for each kind. A plugin states a fact by
+an attribute of that name, and need not inherit from anything; if it inherits, type checkers check
+its facts: ``class PSNR(MetricFacts)``. :func:`stated` reads them. An engine's facts are in
+:class:`srzoo.engines.Facts`, as a file states them too.
 
-**Abilities** are methods, each a small contract of its own, which the core asks for with
-``isinstance``: :class:`Downloadable`.
+**Abilities** are methods, each a small contract of its own, such as :class:`Downloadable`. The core
+checks them with ``isinstance``.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Printed:
-    """What a paper prints for a network, to stand beside what a card measures.
+    """The figures that a paper prints for a network; cards show them beside measured ones.
 
     Attributes:
         name: of the network and the paper, in Markdown: "EDSR x4, [Lim et al. 2017](...)".
         scale: the factor.
         figures: PSNR in dB / SSIM on Y, by set of pictures: ``{"Set5": "32.46 / .8968"}``.
-        args: of the generator, where they are not its defaults.
+        args: arguments of the generator that are not its defaults.
         adversarial: whether it was trained against a discriminator.
     """
 
@@ -64,15 +64,15 @@ class Printed:
 
 @dataclass(frozen=True)
 class Described:
-    """What a dataset tells of itself for a card, which is written where its pictures are not.
+    """Facts of a dataset for a card, which may be written on a machine without its pictures.
 
     Attributes:
         own_lr: whether its samples have LR pictures of their own.
-        clean: whether those are the HR pictures made smaller, and nothing else.
-        lr: which they are, such as "`track = unknown_x4`".
-        phrase: how they came about, as after "pictures": "shrunk by bicubic".
-        name: the set's own, such as "DIV2K", or "org/name" on the Hub; empty where it is a
-            folder of somebody's.
+        clean: whether those are the HR pictures, downscaled and not changed otherwise.
+        lr: which LR pictures, such as "`track = unknown_x4`".
+        phrase: how they were made, to follow the word "pictures": "shrunk by bicubic".
+        name: the name of the set, such as "DIV2K", or "org/name" on the Hub; empty for a
+            private folder.
     """
 
     own_lr: bool
@@ -83,12 +83,12 @@ class Described:
 
 
 class PluginFacts:
-    """What a plugin of any kind may state.
+    """Optional facts of plugins of all kinds.
 
     Attributes:
-        examples: arguments that tests build it with; one without arguments is its defaults.
-            ``()`` where it cannot be built without files.
-        plugin_api: the ``srzoo.PLUGIN_API`` that it needs at least.
+        examples: arguments that tests build it with; ``{}`` means its defaults.
+            ``()`` if it cannot be built without files.
+        plugin_api: the oldest ``srzoo.PLUGIN_API`` that it works with.
     """
 
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
@@ -96,24 +96,24 @@ class PluginFacts:
 
 
 class GridFacts(PluginFacts):
-    """What a generator, a block or a task may state that works on a grid.
+    """Optional facts of a generator, a block or a task that works on a grid.
 
     Attributes:
         multiple: the period of the grid (pixel-unshuffle, windows, pooling) in LR pixels, from 1.
-            Height and width of all that it is given are multiples of it, and tiles start on it.
+            Height and width of its inputs are multiples of it, and tiles start on it.
     """
 
     multiple: int = 1
 
 
 class GeneratorFacts(GridFacts):
-    """What a generator may state.
+    """Optional facts of a generator.
 
     Attributes:
         linear_tail: (of a :class:`srzoo.contracts.SplitGenerator`) ``reconstruct`` is affine, and
             the same at every LR pixel: then it is folded into one convolution.
-        paper: the address of the paper that it comes from, for cards; on the class.
-        printed: what the paper measured, to stand beside a card's own figures; on the class.
+        paper: the address of its paper, for cards; on the class.
+        printed: the paper's figures, shown beside a card's own; on the class.
     """
 
     linear_tail: bool = False
@@ -122,33 +122,33 @@ class GeneratorFacts(GridFacts):
 
 
 class NetworkFacts:
-    """What a network of a task may state.
+    """Optional facts of a network of a task.
 
     Attributes:
-        min_size: it gets HR crops of at least as many pixels a side.
+        min_size: the least side of the HR crops it gets, in pixels.
     """
 
     min_size: int = 1
 
 
 class LossFacts(PluginFacts):
-    """What a loss may state.
+    """Optional facts of a loss.
 
     Attributes:
-        card_args: names of arguments without which its name says little, such as a backbone: a
-            card has them where they are the defaults, too; on the class.
+        card_args: names of arguments that a card always shows beside its name, such as a backbone,
+            even if they are the defaults; on the class.
     """
 
     card_args: tuple[str, ...] = ()
 
 
 class DegradationFacts(PluginFacts):
-    """What a degradation may state, for cards.
+    """Optional facts of a degradation, for cards.
 
     Attributes:
-        clean: whether LR is HR made smaller by a usual filter, and has no other flaw. None: one
-            that draws chance is not clean, and of the others nothing is known.
-        phrase: how LR came about, as after "pictures": "shrunk by bicubic".
+        clean: whether LR is HR downscaled by a usual filter, without other flaws. None: a random
+            degradation counts as not clean, and any other as unknown.
+        phrase: how LR was made, to follow the word "pictures": "shrunk by bicubic".
     """
 
     clean: bool | None = None
@@ -156,14 +156,14 @@ class DegradationFacts(PluginFacts):
 
 
 class MetricFacts(PluginFacts):
-    """What a metric may state.
+    """Optional facts of a metric.
 
     Attributes:
         unit: of its values, such as "dB"; on the class.
-        label: a word to stand over its values in a picture; on the class. Empty: its name.
+        label: a word to show above its values in a picture; on the class. Empty: its name.
         tolerance: how much worse than claimed a value may be when a card is checked, in the unit
             of its values. None: a hundredth of the claim.
-        short: a word for the ``type`` of a card's figure. Empty: the plugin's name.
+        short: the ``type`` of its figures in a card. Empty: the plugin's name.
         thread_safe: threads may call it at the same time, so that several pictures are measured
             at once. False: one call at a time.
     """
@@ -176,10 +176,10 @@ class MetricFacts(PluginFacts):
 
 
 class ImporterFacts(PluginFacts):
-    """What an importer may state.
+    """Optional facts of an importer.
 
     Attributes:
-        knows: names and shapes of the tensors of a checkpoint that it knows, such as
+        knows: names and shapes of the tensors of a checkpoint that it recognises, such as
             ``{"head.weight": (8, 3, 3, 3)}``; tests have it convert one of random values.
     """
 
@@ -187,10 +187,10 @@ class ImporterFacts(PluginFacts):
 
 
 def stated(plugin: object, facts: type[T]) -> T:
-    """What a plugin, or its class, states of some facts, and the defaults of all others.
+    """The facts that a plugin, or its class, states, with defaults for the others.
 
-    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. What
-    cannot be asked for, or is of another type, is passed over with a ``PluginWarning``, once.
+    ``stated(metric, MetricFacts).unit`` is "dB", or "" where the metric states no unit. A
+    fact that cannot be read, or has a wrong type, is ignored with one ``PluginWarning``.
     """
     found, wrong = facts(), list[str]()
     for kind in facts.__mro__:
@@ -206,21 +206,21 @@ def stated(plugin: object, facts: type[T]) -> T:
                 vars(found)[name] = tuple(items) if isinstance(value, list) else value
     if wrong:
         more = f" (and {len(wrong) - 1} more of its facts)" if len(wrong) > 1 else ""
-        strangers.warn(f"{wrong[0]}: it is passed over{more}")
+        strangers.warn(f"{wrong[0]}: it is ignored{more}")
     return found
 
 
 def read(part: object, name: str, default: object, wanted: Any) -> Any:
-    """A member of somebody's part, or of its class; the default where it has none.
+    """A member of a plugin, or of its class; the default if it has none.
 
     Args:
-        part: has it, or has not.
+        part: the plugin or its class.
         name: of the member.
-        default: what counts where it has none; of a class whose instances know it, too.
+        default: the value if it is missing, or known only to instances.
         wanted: its annotation: classes, ``None``, unions, ``tuple`` and ``Mapping`` of any.
 
     Raises:
-        BrokenPluginError: it cannot be asked for, or is of another type.
+        BrokenPluginError: it cannot be read, or has a wrong type.
     """
     kind = part if isinstance(part, type) else type(part)
     who = f"{object_name(kind)} states {name}"
@@ -233,7 +233,7 @@ def read(part: object, name: str, default: object, wanted: Any) -> Any:
         is_plain = value is None or type(value) in (bool, int, float, str)
         said = repr(value) if is_plain else type(value).__name__
     except strangers.ERRORS as error:
-        what = f"{who}, which cannot be asked for: {strangers.described(error)}"
+        what = f"{who}, which cannot be read: {strangers.described(error)}"
         raise BrokenPluginError(what, "Report it to its author") from error
     words = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
     raise BrokenPluginError(
@@ -243,7 +243,7 @@ def read(part: object, name: str, default: object, wanted: Any) -> Any:
 
 
 def object_name(kind: type) -> str:
-    """``package.module.Class``, whatever the class is."""
+    """``package.module.Class`` of any class."""
     facts = type.__getattribute__(kind, "__dict__")
     name = type.__getattribute__(kind, "__qualname__")
     return f"{facts.get('__module__', '')}.{name}".lstrip(".")
@@ -251,13 +251,13 @@ def object_name(kind: type) -> str:
 
 @cache
 def _types(kind: type) -> dict[str, Any]:
-    """The annotations that a class has itself."""
+    """The annotations of a class, without inherited ones."""
     own = inspect.get_annotations(kind)
     return {name: found for name, found in get_type_hints(kind).items() if name in own}
 
 
 def _fits(value: object, wanted: Any) -> bool:
-    """Whether a value is of an annotation's type; a whole number is a float, True is no number."""
+    """Whether a value is of an annotation's type; a whole number is a float, True is neither."""
     inner = get_args(wanted)
     origin: Any = get_origin(wanted) or wanted
     if origin is ClassVar or origin in (Union, UnionType):
@@ -280,22 +280,22 @@ class NamedPictures(Protocol):
     """A dataset that names a picture without decoding it."""
 
     def name(self, index: int) -> str:
-        """As in the sample at ``index``."""
+        """The name of the sample at ``index``."""
         ...
 
 
 @runtime_checkable
 class KeyedPictures(Protocol):
-    """A dataset that notices which picture changed; one more costs no decode of the others."""
+    """A dataset that knows which picture changed, so that only that one is decoded again."""
 
     def key(self, index: int) -> str:
-        """A text that names the picture's place, and changes when this picture does."""
+        """A text that contains the picture's place, and changes when this picture does."""
         ...
 
 
 @runtime_checkable
 class SizedPictures(Protocol):
-    """A dataset that has a picture's size from its file's header."""
+    """A dataset that reads a picture's size from the header of its file."""
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of ``hr``, in pixels."""
@@ -304,14 +304,14 @@ class SizedPictures(Protocol):
 
 @runtime_checkable
 class Describing(Protocol):
-    """A dataset whose class tells what its pictures are, for cards.
+    """A dataset whose class describes its pictures, for cards.
 
-    Without it nothing is known: a card does not say then that pictures were merely shrunk.
+    A card makes no statement about the LR pictures of a dataset without it.
     """
 
     @staticmethod
     def describe(args: Mapping[str, Any]) -> Described:
-        """What a use of it gives, from the arguments, defaults among them; no files are read."""
+        """The pictures for these arguments, which include defaults; it reads no files."""
         ...
 
 
@@ -326,30 +326,30 @@ class Downloadable(Protocol):
         verify: bool = True,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> list[str]:
-        """Download and unpack the dataset; what is there already stays as it is.
+        """Download and unpack the dataset; existing files are kept.
 
         It may take keyword-only arguments of its own, which become options of the command:
         ``year: Literal["2018", "2021"] = "2021"`` is ``--year [2018|2021]``. Each has a default
         and an annotation: str, int, float, bool, Path, a Literal of str or of int, or one of them
-        or None. What the docstring's ``Args:`` say of it is the option's help.
+        or None. Its text in the docstring's ``Args:`` is the option's help.
 
         Args:
-            to: the folder that the pictures come into; made if need be.
-            verify: whether sizes and checksums have to be the known ones.
-            progress: called with a label, the bytes that are there, and all bytes, as often as
-                it pleases.
+            to: the folder for the pictures; it is created if it does not exist.
+            verify: whether to check sizes and checksums.
+            progress: called with a label, the bytes downloaded, and all bytes, any number of
+                times.
 
         Returns:
-            Sentences that are printed, such as one for each archive.
+            Sentences to print, such as one for each archive.
 
         Raises:
-            SrzooError: the network, the disk or an archive is at fault.
+            SrzooError: the network, the disk or an archive failed.
         """
         ...
 
 
 TOLERANCE = 0.01
-"""How much worse than claimed a value may be, as a part of it, where the metric does not say."""
+"""How much worse than claimed a value may be, relative to it, if the metric states nothing."""
 
 
 def tolerance_of(metric: object, claimed: float) -> float:
@@ -359,7 +359,7 @@ def tolerance_of(metric: object, claimed: float) -> float:
 
 
 def clean_of(degradation: object) -> bool | None:
-    """Whether LR is HR made smaller and nothing else; None where nothing says so."""
+    """Whether LR is HR downscaled without other flaws; None if that is not known."""
     clean = stated(degradation, DegradationFacts).clean
     if isinstance(clean, bool):
         return clean
@@ -367,15 +367,15 @@ def clean_of(degradation: object) -> bool | None:
 
 
 def phrase_of(degradation: object) -> str:
-    """How LR came about, as after "pictures"; empty if the degradation has no words for it."""
+    """How LR was made, to follow the word "pictures"; empty if it is not stated."""
     return str(stated(degradation, DegradationFacts).phrase)
 
 
 def described(dataset: object, args: Mapping[str, Any]) -> Described | None:
-    """What a dataset's class tells of a use of it; None if it tells nothing.
+    """A dataset's own description for these arguments; None if it has none.
 
     Args:
         dataset: the class.
-        args: of the use, defaults among them.
+        args: its arguments, which include defaults.
     """
     return dataset.describe(args) if isinstance(dataset, Describing) else None

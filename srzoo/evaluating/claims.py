@@ -1,4 +1,4 @@
-"""What a card claims, measured again."""
+"""The claims of a card, measured again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LR pictures by anyone's degradation, held to the contract."""
+"""LR pictures by any degradation, checked against the contract."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Models on sets of pictures, judged by metrics.
+"""Models on sets of pictures, measured by metrics.
 
-The LR pictures come from files, or are made of the HR ones by a degradation plugin. A result
-is what a user would get in a file: clamped, and rounded to 8 bits. Results that are files already
-are measured alike.
+The LR pictures come from files, or a degradation plugin makes them from HR. Results are
+measured as they would be in a file: clamped, and rounded to 8 bits. Finished results in files are
+measured in the same way.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Value:
-    """What one metric found.
+    """The result of one metric.
 
     Attributes:
         metric: its name, as :func:`build_metric` reads it.
-        value: the mean over the pictures; not a number where none could be measured.
-        protocol: one line that says exactly what was measured.
-        higher_is_better: which way is up.
+        value: the mean over the pictures; NaN if none could be measured.
+        protocol: one line that states exactly what was measured.
+        higher_is_better: whether a higher value is better.
         each: the value of each picture.
-        short: a word for the metric, for a card's type; empty where the plugin's name will do.
+        short: a word for the metric, for a card's type; empty for the plugin's name.
     """
 
     metric: str
@@ -70,16 +70,16 @@ class Result:
 
     Attributes:
         model, dataset: their names.
-        scale: the factor; None for results of which neither HR nor a factor is known.
-        degradation: what made the LR pictures; None if they were files.
-        seed: of the degradation; None likewise.
-        self_ensemble: whether results are means over flips and turns.
-        parameters: of the network; None where the engine does not show it, or there is none.
-        seconds: what upscaling took in all, while other pictures were read and measured; None
+        scale: the factor; None for results without HR and a known factor.
+        degradation: the one that made the LR pictures; None if they were files.
+        seed: of the degradation; None if they were files.
+        self_ensemble: whether results are averages over flips and rotations.
+        parameters: of the network; None if unknown.
+        seconds: total time of upscaling, while other pictures were read and measured; None
             for results that were files.
-        pictures: the names of the HR files (LR files where there is no HR) that were measured.
+        pictures: the names of the HR files (LR files without HR) that were measured.
         values: one for each metric.
-        lr: the folder of the LR files; None where they were made, or are not known.
+        lr: the folder of the LR files; None if they were made, or are unknown.
         failed: the pictures that could not be measured.
     """
 
@@ -99,11 +99,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """The result of :func:`evaluate`.
 
     Attributes:
-        rows: for each model in turn, and each folder, a row for each set.
-        engines: what ran the models, each engine once.
+        rows: one row for each model or folder of results and each set, in that order.
+        engines: the engines that ran the models, each once.
     """
 
     rows: tuple[Result, ...]
@@ -137,35 +137,36 @@ def evaluate(
 ) -> Evaluation:
     """Measure models on sets of pictures.
 
-    HR pictures are cropped to a multiple of the scale, gray counts as R = G = B, and
-    transparency is laid on white.
+    HR pictures are cropped to a multiple of the scale, gray is read as R = G = B, and
+    transparent pictures are put on white.
 
     Args:
-        models: names, model folders, or models that are loaded; one of these, or several.
+        models: one or several names, model folders, or loaded models.
         data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``,
-            in one of the layouts of docs/how-to/measure.md. None for pictures that no HR is known
-            of, and metrics that need none.
+            in one of the layouts of docs/how-to/measure.md. None for pictures without HR,
+            and metrics that need none.
         sr: folders of finished results of these sets, measured beside the models.
-        lr: where the LR pictures of the set lie, if not where it is usual; or, without ``data``,
+        lr: the folder of the set's LR pictures, if it is not a usual one; or, without ``data``,
             a folder of photos.
         scale: needed only for models with several, and for ``sr``.
         metrics: names, as :func:`build_metric` reads them.
-        self_ensemble: take the mean over the 8 flips and turns of each picture, as in Lim et
+        self_ensemble: average over the 8 flips and rotations of each picture, as in Lim et
             al. 2017, sec. 3.3; of values in 0..1, before they are rounded.
-        degradation: the plugin that makes the LR pictures, also where a set has LR files; None
-            for those files, and for bicubic's where there are only HR ones.
-        seed: of the degradation; each picture's chance depends on it and its name alone.
-        engine: an engine, or None for torch, by which figures are made; without torch the fastest.
-        device, precision, memory, tile: as ``loading.load`` takes them, for models that are
-            not loaded yet.
-        root: stands for ``{data}`` in metrics' arguments; None for ``$SRZOO_DATA``.
-        keep_going: leave out a picture that cannot be measured, and note it in the result; else
-            it is raised.
-        progress: is called with (pictures done, pictures in all).
+        degradation: the plugin that makes the LR pictures, even if a set has LR files; None
+            for those files, or bicubic if there are only HR ones.
+        seed: of the degradation; a picture's random numbers depend only on it and the picture's
+            name.
+        engine: an engine, or None for torch, which card figures use; without torch the fastest.
+        device, precision, memory, tile: as for :func:`srzoo.load`, for models that are not
+            loaded yet.
+        root: the folder that ``{data}`` means in metrics' arguments; None for ``$SRZOO_DATA``.
+        keep_going: leave out a picture that cannot be measured, and list it in the result; else
+            the error is raised.
+        progress: called with (pictures done, pictures in all).
 
     Raises:
-        SrzooError: a model, set or metric that is not there; pictures that do not match; a metric
-            that needs HR where there is none.
+        SrzooError: a model, set or metric does not exist; pictures do not match; a metric needs
+            HR and none is given.
     """
     models, data, sr = arguments.listed(models), arguments.listed(data), arguments.listed(sr)
     place = None if root is None else Path(root)
@@ -278,16 +279,16 @@ def _check(
     if lr is not None and len(data) > 1:
         raise SrzooError(f"{lr} holds the LR pictures of one set", "Measure one set at a time")
     if models and not data and lr is None:
-        raise SrzooError("there are no pictures to measure on", "Name a set, or a folder of photos")
+        raise SrzooError("no pictures are given to measure on", "Name a set, or a folder of photos")
     if sr and not data and lr is not None:
         raise SrzooError(f"results of {lr} are measured as they are", "Leave the LR pictures out")
     if sr and data and scale is None:
-        raise SrzooError("files do not tell how much they were enlarged", "Give the scale")
+        raise SrzooError("files do not state the scale of their results", "Give the scale")
     need = [name for name, judge in judges.items() if needs_reference(judge)]
     if need and not data:
         others = ", ".join([*without_reference(), "or one of a package's"])
         raise SrzooError(
-            f"there is no HR to compare with, which {', '.join(map(table_name, need))}"
+            f"no HR is given to compare with, which {', '.join(map(table_name, need))}"
             f" {'needs' if len(need) == 1 else 'need'}",
             f"Name the set with HR as data, or metrics that need none: {others}",
         )

@@ -1,4 +1,4 @@
-"""Where the HR and LR pictures of a set lie: the layouts in which the field's sets come."""
+"""Folder layouts of sets: the places of HR and LR pictures in the field's usual sets."""
 
 from __future__ import annotations
 

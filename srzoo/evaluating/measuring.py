@@ -1,4 +1,4 @@
-"""The pictures of one set, one after the other: read ahead, enlarged, measured behind."""
+"""The pictures of one set in a pipeline: read, upscaled, measured."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def measure(
         scale: the factor.
         step: is called for each picture.
         keep_going: whether a picture that cannot be measured is noted, and not raised. What stops
-            all of them, such as too little memory, is no picture's fault, and is raised.
+            all of them, such as too little memory, is not a picture's fault, and is raised.
     """
     found = MeasuredSet()
     errors: list[Exception] = []

@@ -1,4 +1,4 @@
-"""Metrics by the names that the command line and cards have for them."""
+"""Names of metrics on the command line and in cards."""
 
 from __future__ import annotations
 

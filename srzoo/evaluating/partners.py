@@ -1,4 +1,4 @@
-"""Which file belongs to which picture, by their names."""
+"""Matching of files to pictures, by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's results in its card, written by the evaluator and by nothing else.
+"""A model's results in its card, which only the evaluator writes.
 
 They stand twice in README.md, made from the same values: as the ``model-index`` of its YAML
 metadata, which the Hub reads, and as a table between two markers. The rest of the file stays
@@ -132,7 +132,7 @@ def check_metric(name: str) -> None:
     """
     if place := local_path_in(name):
         raise SrzooError(
-            f"{place} says nothing on another machine, and would stand in the card",
+            f"{place} means nothing on another machine, and would be in the card",
             "Give the metric a path below {data}, the folder that SRZOO_DATA names",
         )
 
@@ -153,7 +153,7 @@ def _eval_results(row: Result) -> list[EvalResult]:
         if not math.isfinite(value.value):
             raise SrzooError(
                 f"{value.metric} of {row.model} on {row.dataset} is {value.value}",
-                "Only a finite value can stand in a card: leave this metric out",
+                "A card can hold only finite values: leave this metric out",
             )
         check_metric(value.metric)
         args: dict[str, Any] = {"protocol": value.protocol}
@@ -237,5 +237,5 @@ def _expect_only_results_changed(
     if old != new or found != {_key(result): result for result in results}:
         raise ModelError(
             f"the metadata of {path} is laid out in a way that results cannot be written into",
-            f"Write {INDEX}: as a block of its own, or take it out, and write the results again",
+            f"Write {INDEX}: as a block of its own, or remove it, and write the results again",
         )

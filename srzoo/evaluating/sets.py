@@ -115,7 +115,7 @@ def photo_set(folder: str | Path) -> PictureSet:
     folder = _folder(Path(folder))
     if found := layouts.pictures(folder):
         return PictureSet(layouts.name_of(folder), None, found, root=folder)
-    raise SrzooError(f"{folder} holds no pictures", "Name the folder that they lie in")
+    raise SrzooError(f"{folder} holds no pictures", "Name the folder that contains them")
 
 
 def result_set(
@@ -157,7 +157,7 @@ def set_folder(name: str, root: Path | None = None) -> Path:
     if root is None:
         if not os.environ.get(DATA_VARIABLE):
             raise SrzooError(
-                f"there is no folder {name}",
+                f"the folder {name} does not exist",
                 f"Name one, or set {DATA_VARIABLE} to the folder whose benchmarks hold it",
             )
         root = Path(os.environ[DATA_VARIABLE])
@@ -254,7 +254,9 @@ def _root(data: str | Path) -> Path:
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise SrzooError(f"there is no folder {path}", "Name the one that holds the pictures")
+        raise SrzooError(
+            f"the folder {path} does not exist", "Name the one that holds the pictures"
+        )
     return path
 
 

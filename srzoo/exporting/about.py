@@ -1,4 +1,4 @@
-"""What an exported file tells about itself, in every format: one line of JSON inside it."""
+"""The metadata of an exported file in every format: one line of JSON inside it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ INPUT, OUTPUT = "picture", "enlarged"
 
 @dataclass(frozen=True)
 class About:
-    """What whoever runs an exported file has to know.
+    """The facts that a program needs to run an exported file.
 
     Attributes:
         model: its name.
         scale: the factor.
-        range: the values of black and white, in and out; what comes out is not clamped.
+        range: the values of black and white, in and out; the output is not clamped.
         reach: LR pixels on each side that an output pixel depends on, or None.
-        smallest: the least side, in LR pixels, that the file can take.
+        smallest: the least side of an input, in LR pixels.
         folded: whether a linear tail is folded into convolutions.
         srzoo: the version that wrote it.
         multiple: the grid: sides have to be multiples of it, in LR pixels.
@@ -37,11 +37,11 @@ class About:
     multiple: int = 1
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON can hold it."""
+        """The facts as JSON values."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """One line of ASCII without blanks: ncnn takes nothing else, and no long ones."""
+        """One line of ASCII without blanks, and short, as ncnn requires."""
         values = self.to_dict()
         if self.multiple == 1:
             del values["multiple"]
@@ -50,10 +50,10 @@ class About:
 
 
 def parse(text: str, where: str) -> About:
-    """What :meth:`About.to_json` wrote.
+    """Parse the text of :meth:`About.to_json`.
 
     Raises:
-        ModelError: it is none of that.
+        ModelError: it is not such a text.
     """
     try:
         data: object = json.loads(text)

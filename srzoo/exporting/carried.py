@@ -1,4 +1,4 @@
-"""Exports that a model's folder carries: what engines run where there is no torch.
+"""Exports in a model's folder, which engines run without torch.
 
 One ONNX file for each scale, in half the bytes: weights in float16, arithmetic in float32, a linear
 tail folded. :mod:`srzoo.exporting.carrying` writes them. An engine has the file written in its own
@@ -56,7 +56,7 @@ def make_kept(
         except (ModelError, RuntimeError) as error:
             reason = error.what if isinstance(error, ModelError) else str(error)
             raise UnfinishedError(
-                f"{export_format} cannot take {source.name} of {model.name}: {reason}",
+                f"{export_format} cannot represent {source.name} of {model.name}: {reason}",
                 engine_facts.use_another(),
             ) from error
         pair = carried.memory.get(export_format) or measure.in_own_process(export_format, path)
@@ -80,7 +80,7 @@ def check_file(model: ModelFolder, carried: CarriedExport) -> Path:
         ) from error
     if found != carried.sha256:
         raise UnfinishedError(
-            f"{path} has the sha256 {found[:12]}..., config.json says {carried.sha256[:12]}...",
+            f"{path} has the sha256 {found[:12]}..., config.json states {carried.sha256[:12]}...",
             GET_AGAIN,
         )
     return path

@@ -1,4 +1,4 @@
-"""Gives a model's folder the exports that it carries: see :mod:`srzoo.exporting.carried`."""
+"""Writes exports into a model's folder: see :mod:`srzoo.exporting.carried`."""
 
 from __future__ import annotations
 

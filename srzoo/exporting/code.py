@@ -1,4 +1,4 @@
-"""The code that a network is made of, as a digest: an export of edited code is out of date.
+"""A digest of a network's code: an export of edited code is out of date.
 
 Versions alone do not tell: who writes a plugin edits it a hundred times in one version. So the
 source files of the packages are read, found without importing any of them; what is registered in

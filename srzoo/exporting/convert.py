@@ -1,4 +1,4 @@
-"""A model folder to a file in another format, by way of ONNX; and whether it does the same.
+"""Export of a model folder to another format, by ONNX, checked against the network.
 
 ``torch.export`` takes the network at one scale, folded, with free height and width; a format
 plugin makes its own file of that. The file is then run beside the network in torch.

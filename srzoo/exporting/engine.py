@@ -1,4 +1,4 @@
-"""Which engine runs a model: the one that is asked for, or the fastest that is installed.
+"""Choice of the engine for a model: the requested one, or the fastest one installed.
 
 Engines are asked what they state (:mod:`srzoo.exporting.engine_facts`); none is imported to choose
 one.
@@ -290,18 +290,18 @@ def check(engine: str, device: str, precision: str) -> None:
         _check_engine(engine, device, precision)
     kind, _, index = device.partition(":")
     if kind == "mps" and not (sys.platform == "darwin" and platform.machine() == "arm64"):
-        raise DeviceError("there is no mps device here: that is a Mac's", 'Use device="cpu"')
+        raise DeviceError("no mps device is available here: only Macs have one", 'Use device="cpu"')
     if kind == "cuda":
         count = devices.gpu_count()
         if not count:
-            raise DeviceError(f"there is no {device} device here", 'Use device="cpu"')
+            raise DeviceError(f"no {device} device is available here", 'Use device="cpu"')
         if index and int(index) >= count:
             last = f' to "cuda:{int(count) - 1}"' if count > 1 else ""
-            raise DeviceError(f"there is no {device} device here", f'Use device="cuda:0"{last}')
+            raise DeviceError(f"no {device} device is available here", f'Use device="cuda:0"{last}')
     if kind == "gpu" and kind not in devices.gpu_kinds():
         others = " or ".join(f'"{one}"' for one in [*devices.gpu_kinds(), "cpu"])
         raise DeviceError(
-            "there is no gpu device here: that is one for DirectML or OpenVINO",
+            "no gpu device is available here: it is for DirectML or OpenVINO",
             f"Use device={others}",
         )
 

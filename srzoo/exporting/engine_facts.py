@@ -1,4 +1,4 @@
-"""What is known of an engine before it is imported: the file engines.toml in its package.
+"""Facts of an engine without importing it: the file engines.toml in its package.
 
 It is found from the entry point's target alone; neither the package nor its parents are imported.
 """
@@ -25,14 +25,14 @@ FILE = "engines.toml"
 
 @dataclass(frozen=True)
 class Build:
-    """How to see, without an import, whether an installed package can use a kind of device.
+    """A check, without an import, that an installed package supports a kind of device.
 
     Attributes:
         device: the kind.
         file: of the package, from its name on, like "torch/version.py".
-        has: a regular expression that the file's text has where it can. Without that file it is
-            taken to be able to: the engine finds out.
-        install: how to get one that can.
+        has: a regular expression that matches the text of the file if it does. Without that file
+            support is assumed, and the engine finds out.
+        install: how to install a build that does.
     """
 
     device: str
@@ -41,7 +41,7 @@ class Build:
     install: str
 
     def is_there(self) -> bool:
-        """Whether what is installed can use the device."""
+        """Whether the installed build supports the device."""
         package, _, inner = self.file.partition("/")
         for (folder,) in packages.folders(package):
             try:
@@ -54,21 +54,21 @@ class Build:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an engine states of itself; the defaults are those of one that states nothing.
+    """The facts that an engine states, with their defaults.
 
     Attributes:
         devices: kinds of device that it computes on: cpu, cuda, mps, gpu; () for unknown.
         precisions: fp32, bf16, fp16; the first is what "auto" means; () for unknown.
-        speed: how many times as fast as plain torch (float32, eager, NCHW) on the same device; a
+        speed: speed relative to plain torch (float32, eager, NCHW) on the same device; a
             table by kind of device, or a number: see :meth:`speed_on`. 0 for not measured: then
-            ``auto`` never takes it.
-        first_use: seconds that the first use takes more than others, at least.
+            ``auto`` never chooses it.
+        first_use: extra seconds of the first use, at least.
         export_format: the registered export format that it runs, or "".
-        packages: what has to be installed: distributions, and the module each one brings.
-        extra: the extra of the plugin's own package that brings them, or "".
+        packages: required distributions, each with the module it provides.
+        extra: the extra of the plugin's own package that installs them, or "".
         generators: the only ones whose models it runs; () for all.
-        built_for: the kinds of device that only some builds of its package can use, and how those
-            are known; each that is not named here goes with all of them.
+        built_for: the kinds of device that only some builds of its package support, and how to
+            identify those builds; all builds support the other kinds.
     """
 
     devices: tuple[str, ...] = ()
@@ -82,16 +82,16 @@ class Facts:
     built_for: tuple[Build, ...] = ()
 
     def build(self, kind: str) -> Build | None:
-        """What is lacking for a kind of device: a build that is not the installed one."""
+        """The build that a kind of device needs, if it is not installed."""
         lacking = (each for each in self.built_for if each.device == kind and not each.is_there())
         return next(lacking, None)
 
     def runs_on(self, kind: str) -> bool:
-        """Whether it states a kind of device, and what is installed of it can use that."""
+        """Whether it states a kind of device, and its installed build supports it."""
         return kind in self.devices and self.build(kind) is None
 
     def builds(self, generator: str) -> bool:
-        """Whether it runs models of a generator, by whatever name that is found."""
+        """Whether it runs models of a generator, under any of its names."""
         own = [name for name in self.generators if name in kinds.generators]
         return not self.generators or kinds.generators.find(generator) in map(
             kinds.generators.find, own
@@ -110,7 +110,7 @@ class Facts:
             )
 
     def speed_on(self, kind: str) -> float:
-        """The speed on a kind of device; a number is the CPU's, or a GPU's where it has no CPU."""
+        """The speed on a kind of device; a number is for the CPU, or for a GPU without one."""
         if isinstance(self.speed, Mapping):
             return self.speed.get(kind, 0.0)
         return self.speed if kind == "cpu" or "cpu" not in self.devices else 0.0
@@ -121,7 +121,7 @@ class Facts:
         return any(self.speed_on(kind) for kind in self.devices or devices.KINDS)
 
     def can(self, device: str, precision: str) -> bool:
-        """Whether it takes a device and a precision, "auto" included; True where it is unknown."""
+        """Whether it supports a device and a precision, "auto" included; True if unknown."""
         kind = device.partition(":")[0]
         return (kind == "auto" or not self.devices or kind in self.devices) and (
             precision == "auto" or not self.precisions or precision in self.precisions
@@ -144,7 +144,7 @@ def find(name: str) -> Facts:
     """The facts of a registered engine.
 
     Raises:
-        PluginError: there is no such engine, or what it states is wrong.
+        PluginError: the engine does not exist, or states wrong facts.
     """
     return of(kinds.engines.find(name))
 
@@ -153,7 +153,7 @@ def of(plugin: Plugin) -> Facts:
     """The facts of an engine: those in the file, or of the class that this process registered.
 
     Raises:
-        BrokenPluginError: what it states is wrong.
+        BrokenPluginError: it states wrong facts.
     """
     if plugin.dist == LOCAL_DIST:
         return of_class(kinds.engines.get(plugin.name), str(plugin))
@@ -161,7 +161,7 @@ def of(plugin: Plugin) -> Facts:
 
 
 def of_class(engine: object, where: str) -> Facts:
-    """The facts that a class states as attributes; ``where`` is what errors begin with.
+    """The facts that a class states as attributes; errors begin with ``where``.
 
     Raises:
         BrokenPluginError: they are wrong.
@@ -171,7 +171,7 @@ def of_class(engine: object, where: str) -> Facts:
 
 
 def in_file(plugin: Plugin) -> Facts | None:
-    """The facts of an installed engine, as the file beside it has them; None without any.
+    """The facts of an installed engine, from the file beside it; None without one.
 
     Raises:
         BrokenPluginError: they are wrong.
@@ -187,10 +187,10 @@ def in_file(plugin: Plugin) -> Facts | None:
 
 
 def missing(name: str) -> str | None:
-    """How to install what an engine needs, or None if it is all there.
+    """How to install what an engine needs, or None if nothing is missing.
 
     Raises:
-        PluginError: there is no such engine, or what it states is wrong.
+        PluginError: the engine does not exist, or states wrong facts.
     """
     plugin = kinds.engines.find(name)
     facts = of(plugin)
@@ -198,13 +198,13 @@ def missing(name: str) -> str | None:
 
 
 def use_another() -> str:
-    """What to do about an engine that fails: a hint that can be followed here."""
+    """A hint for an engine that fails, which can be followed on this machine."""
     command = missing(ENGINE)
     return f'Use engine="{ENGINE}"' + (f", after {command}" if command else "")
 
 
 def to_install(packages: Mapping[str, str], extra: str, dist: str) -> str | None:
-    """The command that installs packages, by an extra of ``dist`` if it has one; None if there."""
+    """The command that installs packages, by an extra of ``dist`` if any; None if installed."""
     if all(util.find_spec(module.partition(".")[0]) for module in packages.values()):
         return None
     if dist == LOCAL_DIST or not extra:
@@ -261,8 +261,10 @@ def _check(facts: Facts, where: str) -> None:
         try:
             re.compile(each.has)
         except re.error as error:
-            wrong = f"{where}: built_for has {each.has!r}, which is no regular expression: {error}"
+            wrong = (
+                f"{where}: built_for has {each.has!r}, which is not a regular expression: {error}"
+            )
             raise SrzooError(wrong, "Correct it") from None
     modules = cast("Mapping[str, object]", facts.packages).values()
     if not all(isinstance(module, str) for module in modules):
-        raise SrzooError(f"{where}: packages has a module that is no text", "Write its name")
+        raise SrzooError(f"{where}: packages has a module that is not text", "Write its name")

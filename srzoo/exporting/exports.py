@@ -1,4 +1,4 @@
-"""Exports that engines keep: one folder for each model, scale, format and version.
+"""Cached exports: one folder for each model, scale, format and version.
 
 CACHE/exports/edsr-x4-x4-mnn-0123456789abcdef/
   export.json       what was found when it was made: differences, memory; or why not

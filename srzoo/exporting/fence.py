@@ -1,4 +1,4 @@
-"""An engine of another package behind a fence: what it fails at, or says wrong, is told as its own.
+"""A wrapper for engines of other packages: their faults are reported as theirs.
 
 The core asks engines in many places; here it is done once.
 """

@@ -1,4 +1,4 @@
-"""ONNX files in half the bytes."""
+"""ONNX files with weights in half the bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner that is built at its first use: work that needs no pass costs no network."""
+"""A runner that is built at its first use, so that work without a pass needs no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine's export is made: of what the model carries, or of its network.
+"""Making an engine's export: from one in the model's folder, or from its network.
 
 The first takes no torch.
 """

@@ -1,4 +1,4 @@
-"""How much memory an exported file takes: ``python -m srzoo.exporting.measure FORMAT FILE``.
+"""Memory use of an exported file: ``python -m srzoo.exporting.measure FORMAT FILE``.
 
 Prints two numbers as JSON: bytes for each LR pixel, and bytes besides. Without torch.
 """

@@ -1,4 +1,4 @@
-"""Engines that run exports on GPUs too: tried there on one tile before they are used."""
+"""Engines that also run exports on GPUs, tried there on one tile before use."""
 
 from __future__ import annotations
 

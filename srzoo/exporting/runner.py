@@ -1,4 +1,4 @@
-"""An engine that runs exports: what is common to all of them. No torch unless one is made."""
+"""The base class of engines that run exports; it imports torch only to make one."""
 
 from __future__ import annotations
 
@@ -36,26 +36,25 @@ class _Opened:
 
 
 class ExportRunner:
-    """A model folder as an exported file, made at the first use and kept.
+    """A model folder as an exported file, which is made at the first use and cached.
 
     An engine may be a subclass that names its export format. Threads may share one: a session
-    belongs to one call at a time, which takes all cores as it is, and what comes out is copied
-    where it lies in the engine's memory. A process that is forked opens sessions of its own, with
-    one thread each, as those of its parent have no threads there. Where the cache cannot be
-    written, the export is in a temporary folder until this has gone, and a FallbackWarning says
-    so.
+    belongs to one call at a time, which uses all cores anyway, and a result in the engine's memory
+    is copied. A forked process opens its own sessions, with one thread each, as the threads of its
+    parent do not exist there. If the cache cannot be written, the export is in a temporary folder
+    for the life of this object, and a FallbackWarning reports it.
 
     The facts of :class:`~srzoo.contracts.Engine` are those of an engine that lets its export format
-    open the file, on the CPU. One for another device states ``devices`` and ``precisions`` of its
-    own, and overrides :meth:`open`, perhaps :meth:`free_memory`;
+    open the file, on the CPU. An engine for another device states its own ``devices`` and
+    ``precisions``, and overrides :meth:`open`, perhaps :meth:`free_memory`;
     :class:`~srzoo.engines.DeviceRunner` does so for GPUs.
 
     Attributes:
         export_format: a registered export format.
-        speed: 0 where nobody has measured it; see docs/reference/performance.md.
-        model: there is no ``nn.Module``.
-        device: what was asked for; where it states one alone, "auto" is that.
-        precision: what was asked for; "auto" is the first that it states.
+        speed: 0 if not measured; see docs/reference/performance.md.
+        model: None, as it has no ``nn.Module``.
+        device: the requested one; "auto" is the only one, if it states only one.
+        precision: the requested one; "auto" is the first that it states.
 
     Args:
         folder: the model's.
@@ -63,8 +62,8 @@ class ExportRunner:
         precision: auto, or one that it states.
 
     Raises:
-        DeviceError: it is not installed, or cannot do what is asked for.
-        ModelError: the model cannot be exported, or its export does not do the same.
+        DeviceError: it is not installed, or does not support the device or precision.
+        ModelError: the model cannot be exported, or its export gives other values.
     """
 
     export_format: ClassVar[str]
@@ -92,8 +91,8 @@ class ExportRunner:
         session, facts, _ = self._at(scale)
         if min(x.shape[2:]) < facts.smallest:
             raise ModelError(
-                f"the picture has a side of {min(x.shape[2:])} pixels, the export takes"
-                f" {facts.smallest} and more",
+                f"the picture has a side of {min(x.shape[2:])} pixels, the export needs"
+                f" {facts.smallest} or more",
                 engine_facts.use_another(),
             )
         with self._opened_here().lock:
@@ -101,7 +100,7 @@ class ExportRunner:
 
     @property
     def parameters(self) -> int | None:
-        """Those that the model's weights file holds."""
+        """The number of parameters in the model's weights file."""
         return count_parameters(self._folder)
 
     def bytes_per_pixel(self, scale: int) -> int:
@@ -109,7 +108,7 @@ class ExportRunner:
         return self._at(scale)[2].bytes_per_pixel
 
     def bytes_aside(self, scale: int) -> int:
-        """Working memory besides, measured when the export was made."""
+        """Further working memory, measured when the export was made."""
         return self._at(scale)[2].bytes_aside
 
     def free_memory(self) -> int | None:
@@ -117,7 +116,7 @@ class ExportRunner:
         return None
 
     def open(self, path: Path) -> Session:
-        """Make an export ready to run; here its format does it, on the CPU."""
+        """Prepare an export to run; by default its format does so, on the CPU."""
         return exports.require_format(self.export_format).open(path, memory.cores())
 
     def _opened_here(self) -> _Opened:
@@ -158,14 +157,14 @@ class ExportRunner:
             place = self._aside = self._aside or kept_folders.temporary_folder(self)
         except OSError as error:  # a machine without any place for files
             raise UnfinishedError(
-                f"there is no folder for an export: {error.strerror or error}",
+                f"no folder can hold an export: {error.strerror or error}",
                 engine_facts.use_another(),
             ) from error
         return making.make_kept(self._folder, scale, self.export_format, place)
 
 
 def _own_copy(y: F32) -> F32:
-    """A result that is the caller's: a copy, if it lies in memory that is no array's own."""
+    """A result that is the caller's: a copy, if it lies in memory that is not an array's own."""
     base: object = y
     while isinstance(base, np.ndarray):
         if base.flags.owndata:

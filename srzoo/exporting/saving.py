@@ -1,4 +1,4 @@
-"""A network becomes a model folder: whole or not at all, and sure to be read back."""
+"""Networks saved as model folders: completely or not at all, and checked to load again."""
 
 from __future__ import annotations
 
@@ -36,31 +36,32 @@ def save(
     exports: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write a network as a model folder: ``srzoo.load(folder)`` takes it, ``srzoo.push`` sends it.
+    """Write a network as a model folder: for ``srzoo.load(folder)`` and ``srzoo.push``.
 
     >>> net = srzoo.generators.create("edsr", n_resblocks=8, scale=2)   # doctest: +SKIP
     >>> srzoo.save(net, "models/mine")                                  # doctest: +SKIP
 
     Args:
-        module: a network of a registered generator. What :func:`srzoo.network` gives, or what a
-            registry has built, knows which one, and its arguments; copies of it do, too.
-        folder: where to; it is made.
-        generator: the plugin's name, for a module that was built without a registry.
-        args: its arguments, as JSON can hold them.
-        summary: what the model is for, in one line.
+        module: a network of a registered generator. Networks from :func:`srzoo.network` or from a
+            registry record their generator and its arguments, and so do their copies.
+        folder: the target; it is created.
+        generator: the plugin's name, for a module built without a registry.
+        args: its arguments, as JSON values.
+        summary: the purpose of the model, in one line.
         purpose: "faithful", "perceptual" or "real photos"; None if it is not known.
-        dtype: of the weights on disk. float32 gives the same bytes back.
-        exports: add what engines run without torch.
-        overwrite: replace the model in ``folder``. Its card, recipe and log stay: measure again.
+        dtype: type of the weights on disk. float32 keeps them exactly.
+        exports: add the exports that run without torch.
+        overwrite: replace the model in ``folder``. Its card, recipe and log are kept: measure
+            again.
 
     Returns:
-        The folder. It is there whole, or as it was before.
+        The folder. It is written completely, or left as it was.
 
     Raises:
-        ModelError: the folder exists or cannot be written, nobody knows what built the module, or
-            it is no longer what its generator builds.
+        ModelError: the folder exists or cannot be written, the module's generator is not known, or
+            the module differs from what its generator builds.
         WeightsError: weights are not finite, or too large for ``dtype``.
-        PluginError: the generator is not installed, or takes other arguments.
+        PluginError: the generator is not installed, or has other arguments.
         DeviceError: ``exports`` need a package that is missing.
     """
     arguments.check_path("folder", folder)
@@ -102,16 +103,16 @@ def _use(module: object, generator: str | None, args: Mapping[str, Any] | None) 
     if isinstance(module, InferenceNetwork):
         raise ModelError(
             "this network was made ready for inference, and is no longer what was trained",
-            "Take the one that srzoo.network gives",
+            "Use the one that srzoo.network gives",
         )
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"a {type(module).__name__} is no nn.Module", "Give a network")
+        raise ModelError(f"a {type(module).__name__} is not an nn.Module", "Give a network")
     if generator is not None:
         return Use(generator, dict(args or {}))
     known = origin.use_of(module)
     if known is None:
         raise ModelError(
-            f"nobody has told which generator builds this {type(module).__name__}",
+            f"no generator is known that builds this {type(module).__name__}",
             "Give generator= and args=, or build it with srzoo.generators.create",
         )
     return known if args is None else Use(known.name, dict(args))
@@ -147,7 +148,7 @@ def _kept(path: Path, overwrite: bool) -> list[Path]:
     if not overwrite:
         raise ModelError(f"{path} exists", "Choose another folder, or give overwrite=True")
     if not path.is_dir() or path.is_symlink():
-        raise ModelError(f"{path} is no folder", "Choose another one")
+        raise ModelError(f"{path} is not a folder", "Choose another one")
     there = sorted(path.iterdir())
     if not there:
         return []
@@ -203,7 +204,7 @@ def _check_finite(module: Generator, dtype: DType) -> None:
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{name!r} holds values that are not finite",
-                "Take weights from before the training broke down",
+                "Use weights from before the training diverged",
             )
         if not torch.isfinite(tensor.to(weights.DTYPES[dtype])).all():
             raise WeightsError(f"{name!r} holds values too large for {dtype}", "Save as float32")

@@ -1,4 +1,4 @@
-"""The picture on which exports and devices are tried."""
+"""The picture for trying exports and devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bicubic enlargement by a whole factor, for a model's result to be blended with. In numpy.
+"""Bicubic enlargement by a whole factor in numpy, to mix with a model's result.
 
 Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981, with
 a = -0.5, as in MATLAB's ``imresize``. Every value is computed the same way wherever it lies in a

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LARGE = 2**26
 """Pixels from which pyvips decodes, where it is: Pillow needs twice the memory and more."""
-NO_PROFILE = "the CMYK had no profile and was taken for ordinary print"
+NO_PROFILE = "the CMYK had no profile and was read as ordinary print"
 NO_PROFILE_HERE = "the CMYK had no profile and was converted by a coarse formula; for a better one"
 MODES = {(True, False): "L", (True, True): "LA", (False, False): "RGB", (False, True): "RGBA"}
 """By whether it is gray, and whether it has alpha."""

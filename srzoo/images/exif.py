@@ -1,4 +1,4 @@
-"""EXIF: what is taken over, tag by tag, and what is made to fit the new picture.
+"""EXIF: tags that are kept, and tags that are changed to fit the new picture.
 
 Fields are taken and written as the bytes that they are, whatever they mean, so that none can fail
 when a picture is written. Where Pillow alone knows them (TIFF, images in memory), it writes them.

@@ -1,4 +1,4 @@
-"""What a picture format is: one class each, in ``formats/``.
+"""The base class of picture formats, which are in ``formats/``.
 
 All that is particular to a format stands in its class: how a file of it is known, what its header
 tells, how it is read and written, what it can hold, how much memory its encoder takes. Adding a
@@ -192,7 +192,7 @@ class Format:
             return fit.with_loss(lost)
         if fit.icc is None and not profiles.is_like_srgb(cicp, picture.pixels.ndim == 2):
             return fit.with_loss(
-                f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
+                f"colours by CICP {cicp[0]}/{cicp[1]} are not known: treated as sRGB"
             )
         return fit
 

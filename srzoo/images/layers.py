@@ -1,4 +1,4 @@
-"""Animations: which pictures lie on each other when a frame is shown."""
+"""Animations: the pictures that make up a frame."""
 
 from __future__ import annotations
 

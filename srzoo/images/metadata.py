@@ -1,4 +1,4 @@
-"""EXIF, XMP and IPTC: what is taken over, what is made to fit the new picture.
+"""EXIF, XMP and IPTC: parts that are kept, and parts that are changed to fit the new picture.
 
 EXIF has its module, and XMP too; here is the rest, and one name for all.
 """

@@ -1,4 +1,4 @@
-"""What a picture is."""
+"""The decoded picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats that Pillow reads: the usual way of a file to a picture, step by step.
+"""Formats that Pillow reads: the usual steps from a file to a picture.
 
 A format's class takes the steps as they are, or gives its own: which image of the file, what its
 header says of depth, what stands beside the pixels, who decodes them.
@@ -173,7 +173,7 @@ class PillowFormat(Format):
             picture = self.picture(found, *self.decode_pixels(file, image, found))
             if picture.size != size:
                 sizes = "{}x{} pixels, and holds {}x{}".format(*size, *picture.size)
-                raise ValueError(f"the file tells of {sizes}")
+                raise ValueError(f"the file states {sizes}")
             return replace(picture, lossless=lossless)
 
     def picture(
@@ -292,7 +292,7 @@ def from_pil(image: Image.Image) -> Picture:
     except PictureError:
         raise
     except (*DAMAGED, Warning) as error:  # anything may stand in a mode or in ``info``
-        raise PictureError(f"the image cannot be taken apart: {error}", "Convert it") from error
+        raise PictureError(f"the image cannot be decoded: {error}", "Convert it") from error
 
 
 def _bytes_or_none(value: object) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Colour profiles (ICC): those that files only hint at, and conversions to sRGB."""
+"""Colour profiles (ICC): implied ones, and conversions to sRGB."""
 
 from __future__ import annotations
 

@@ -120,5 +120,5 @@ def _identified(file: BinaryIO, name: str) -> Format:
                 raise PictureError(f"{name} is {format.name}", f"Install it: {format.install}")
             return format
     raise PictureError(
-        f"{name} is no picture that can be read", f"Known: {' '.join(sorted(READABLE))}"
+        f"{name} is not a picture that can be read", f"Known: {' '.join(sorted(READABLE))}"
     )

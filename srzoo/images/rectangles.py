@@ -1,4 +1,4 @@
-"""Rectangles of pixels, and where to look when models are compared."""
+"""Rectangles of pixels, and the crop for a comparison of models."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Rectangle:
         place = cls(*(int(number) for number in match.groups())) if match else None
         if place is None or not place.width or not place.height:
             raise PictureError(
-                f"{text!r} is no place in a picture", "Write x,y,width,height in pixels, or auto"
+                f"{text!r} is not a place in a picture", "Write x,y,width,height in pixels, or auto"
             )
         return place
 

@@ -1,4 +1,4 @@
-"""Sheets of pictures to look at: the same place as several pictures show it, labelled.
+"""Sheets of pictures: the same crop of several pictures, labelled.
 
 One renderer draws the trainer's contact sheets, the cards' samples and ``srzoo compare``.
 """

@@ -1,4 +1,4 @@
-"""What needs pyvips, the extra ``photo``: 16 bits in colour, and large pictures in little memory.
+"""By pyvips, the extra ``photo``: 16-bit colour, and large pictures in little memory.
 
 Nothing of it is imported before it is needed.
 """

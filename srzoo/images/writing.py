@@ -1,4 +1,4 @@
-"""Arrays to picture files: whole or not at all, and what cannot be kept is said."""
+"""Arrays to picture files: written completely or not at all, with notes on all that is lost."""
 
 from __future__ import annotations
 

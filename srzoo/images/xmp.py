@@ -1,4 +1,4 @@
-"""XMP: what is taken over, changed at single places, and otherwise left byte by byte."""
+"""XMP: kept byte by byte, with changes at single places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An XMP packet: read once from front to back, and where its properties stand.
+"""An XMP packet, read once from front to back, with the places of its properties.
 
 Only the picture's own properties count: attributes and children of what lies directly in rdf:RDF.
 """

@@ -1,4 +1,4 @@
-"""What a model's card lacks before the model may be published.
+"""Checks of a model's card before it is published.
 
 Looked for are keys of the metadata, headings, and a picture: what a program can tell. Whether the
 words below a heading are true and enough, only a person can.
@@ -56,7 +56,7 @@ def _prose(card: Readme) -> str:
 def problems(folder: ModelFolder) -> list[str]:
     """What a card lacks before it may be published, one sentence each; [] if it is complete."""
     if not (folder.path / README).is_file():
-        return [f"There is no {README}."]
+        return [f"{README} is missing."]
     try:
         card = readme.read(folder.path)
     except ModelError as error:
@@ -88,7 +88,7 @@ def _in_metadata(folder: ModelFolder, card: Readme) -> list[tuple[str, str]]:
         found.append(("", f"The metadata lacks the tags {', '.join(missing)}."))
     measured = card.results
     if not measured:
-        found.append(("results", "There are no results: srzoo evaluate --write-card adds them."))
+        found.append(("results", "It has no results: srzoo evaluate --write-card adds them."))
     for result in measured:
         if not (result.metric_args or {}).get("protocol"):
             what = " ".join(reversed(results.label(result)))
@@ -99,7 +99,7 @@ def _in_metadata(folder: ModelFolder, card: Readme) -> list[tuple[str, str]]:
 def _in_prose(folder: ModelFolder, text: str) -> list[tuple[str, str]]:
     there = {heading.casefold() for heading in HEADING.findall(text)}
     found = [
-        ("", f"It has no heading {heading!r}, below which it says {what}.")
+        ("", f"It has no heading {heading!r}, below which it states {what}.")
         for heading, what in HEADINGS.items()
         if heading.casefold() not in there and (folder.config.weights or heading == MEASURED)
     ]

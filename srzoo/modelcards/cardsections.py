@@ -1,4 +1,4 @@
-"""What a card tells of a model, from what its folder holds; ``card.md`` has the places for it."""
+"""The sections of a card, from the model's folder; ``card.md`` is the template."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def values(
 ) -> dict[str, Any]:
     """What ``card.md`` has places for, besides the metadata."""
     config = folder.config
-    summary = config.summary or f"{TO_DO}: one sentence that says what the model is for"
+    summary = config.summary or f"{TO_DO}: one sentence on the model's purpose"
     args = ", ".join(f"{name} = {value}" for name, value in config.args.items())
     count = count_parameters(folder)
     printed = provenance.printed(config, pictures.is_adversarial(recipe))
@@ -98,7 +98,7 @@ def _training(
 ) -> list[str]:
     weights = facts.license or f"{TO_DO}: the licence of the weights, also in the metadata above"
     if folder.config.weights is None:
-        said = ["Nothing was trained: there are no weights.", f"Licence: {weights}."]
+        said = ["Nothing was trained: it has no weights.", f"Licence: {weights}."]
     else:
         names = facts.datasets or set_names(recipe)
         data = ", ".join(names) or f"{TO_DO}: the names of the sets of pictures"
@@ -107,7 +107,7 @@ def _training(
         said = [
             f"Training data: {data}.",
             f"Licence of the training pictures: {terms}.",
-            f"Licence of the weights, and of nothing else: {weights}.",
+            f"Licence, of the weights only: {weights}.",
         ]
     if recipe:
         said.append(f"By [{RECIPE}]({RECIPE}) in this folder: `srzoo train {RECIPE} --data DIR`.")
@@ -118,14 +118,14 @@ def _training(
 
 
 def _limits(folder: ModelFolder, recipe: Recipe | None) -> list[str]:
-    said = [f"It enlarges by {_scales(folder)}, and by nothing else."]
+    said = [f"It enlarges by {_scales(folder)}."]
     if folder.config.weights:
         said += [
-            "What is not in the small picture is guessed. Do not trust, in the large one, what"
-            " cannot be read in the small one: little letters, far faces.",
-            "Pictures that became small in another way than its training pictures come out worse"
-            " than the figures above say.",
+            "It guesses all detail that the small picture lacks. Do not trust details of the large"
+            " one that you cannot read in the small one, such as small letters or distant faces.",
+            "Results are worse than the figures above for pictures that were downscaled in another"
+            " way than its training pictures.",
         ]
     if pictures.is_adversarial(recipe):
-        said.append("It invents texture: no use as evidence, nor to measure anything in.")
+        said.append("It invents texture: do not use results as evidence, or for measurements.")
     return said

@@ -1,4 +1,4 @@
-"""The text of a model's card: written from what the model folder holds, and looked through.
+"""The text of a model's card: written from the model folder, and checked.
 
 A card is README.md: metadata for the Hub, and prose. What lies between the markers in ``KEPT``
 survives being written anew, byte for byte.
@@ -63,7 +63,7 @@ def new(folder: ModelFolder, facts: CardFacts, *, force: bool = False) -> Path:
         raise ModelError(f"{path} exists", "Give --overwrite to write it anew; its results stay")
     if (facts.picture is None) != (facts.picture_credit is None):
         raise SrzooError(
-            "a picture and its credit come together",
+            "a picture needs a credit, and a credit a picture",
             'Give --picture FILE and --picture-credit "TITLE by AUTHOR, LICENCE"',
         )
     old = readme.read(folder.path) if path.exists() else None
@@ -161,5 +161,5 @@ def _expect_results(text: str, before: list[EvalResult], path: Path) -> None:
     if readme.parse(text, path).results != before:
         raise ModelError(
             f"the results in {path} are laid out in a way that they cannot be kept",
-            f"Write {INDEX}: as a block of its own, or take it out and measure again",
+            f"Write {INDEX}: as a block of its own, or remove it and measure again",
         )

@@ -1,8 +1,7 @@
-"""Networks from the Hub and to it, with the names that huggingface_hub's mixin has for that.
+"""Networks from and to the Hub, with the method names of huggingface_hub's mixin.
 
-What comes from there is a model folder of srzoo, and its weights are safetensors: no code, no
-pickles. Token, cache and offline mode are the Hub client's: ``HF_TOKEN``, ``HF_HOME``,
-``HF_HUB_OFFLINE``.
+Models there are model folders of srzoo, with weights as safetensors: no code, no pickles. Token,
+cache and offline mode are the Hub client's: ``HF_TOKEN``, ``HF_HOME``, ``HF_HUB_OFFLINE``.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """What a generator inherits from, besides ``nn.Module``, to have these methods.
+    """A base class that gives a generator these methods, besides ``nn.Module``.
 
     >>> net = srzoo.Network.from_pretrained("org/portrait-x4")          # doctest: +SKIP
     >>> net.push_to_hub("me/portrait-x4", card="runs/portrait")         # doctest: +SKIP
 
-    ``Network.from_pretrained`` gives whatever generator the model has, a subclass's one of its own
-    kind. srzoo's own generators inherit from it; of others ``Network.push_to_hub(net, ...)`` does
-    the same.
+    ``Network.from_pretrained`` returns the model's generator, whatever its class; the method of a
+    subclass returns only its own class. srzoo's generators inherit from it; for others use
+    ``Network.push_to_hub(net, ...)``.
     """
 
     @classmethod
@@ -42,17 +41,18 @@ class Network:
         revision: str | None = None,
         force_download: bool = False,
     ) -> Any:
-        """The network of a model, as :func:`srzoo.network` gives it: bare, float32, eval mode.
+        """The network of a model, as from :func:`srzoo.network`: without wrapper, float32, eval
+        mode.
 
         Args:
             pretrained_model_name_or_path: "org/name" on the Hub, a folder, or a released name.
             revision: a branch, tag or full commit, for a model on the Hub.
-            force_download: fetch again what the cache has.
+            force_download: fetch files again that the cache has.
 
         Raises:
-            ModelError: there is no such model, or it is of another class than this.
+            ModelError: the model does not exist, or is not of this class.
             NotInstalledError: torch is missing.
-            HubError: the Hub has no such model, or cannot be asked.
+            HubError: the Hub has no such model, or cannot be reached.
         """
         from .. import network  # without torch it says what to install
 
@@ -70,7 +70,7 @@ class Network:
         if not isinstance(found, cls) and cls is not Network:
             raise ModelError(
                 f"{ref} is a {type(found).__name__}, and no {cls.__name__}",
-                "Take srzoo.network, which gives any",
+                "Use srzoo.network, which accepts any",
             )
         return found
 
@@ -83,7 +83,7 @@ class Network:
         dtype: DType = "float32",
         overwrite: bool = False,
     ) -> Path:
-        """Write a model folder: :func:`srzoo.save`, which says what it raises."""
+        """Write a model folder with :func:`srzoo.save`; it raises the same errors."""
         from .. import save
 
         return save(
@@ -105,12 +105,12 @@ class Network:
         check: bool = True,
         data: Path | None = None,
     ) -> str:
-        """Publish the network as a model folder: :func:`srzoo.save`, then :func:`srzoo.push`.
+        """Publish the network as a model folder, with :func:`srzoo.save` and :func:`srzoo.push`.
 
         Args:
-            repo_id: "org/name"; made if it does not exist.
-            card: a model folder with the README.md that goes up, and its sample picture; what else
-                a model is published with (recipe.toml, log.jsonl) is taken from there, too.
+            repo_id: "org/name"; created if it does not exist.
+            card: a model folder with the README.md to publish, and its sample picture; the other
+                published files (recipe.toml, log.jsonl) are taken from there too.
             commit_message, private, tag, check, data: as for :func:`srzoo.push`. The card's claims
                 are measured again, with this network's weights.
             summary, purpose, dtype: as for :func:`srzoo.save`.
@@ -119,8 +119,8 @@ class Network:
             The address of the model's page.
 
         Raises:
-            ModelError: what saving raises.
-            HubError: there is no card, it is not complete or does not hold, or the Hub refuses.
+            ModelError: as for saving.
+            HubError: the card is missing or incomplete, a claim does not hold, or the Hub refuses.
         """
         from . import publishing
 
@@ -128,7 +128,7 @@ class Network:
         arguments.check_path("card", card)
         ref = hub.parse(repo_id)
         if ref is None or ref.revision:
-            raise HubError(f"{repo_id!r} is no name for a repo", "Write it like org/name")
+            raise HubError(f"{repo_id!r} is not a name for a repo", "Write it like org/name")
         source = Path(card)
         if not (source / README).is_file():
             raise HubError(f"{source} has no {README}", "Write it: srzoo card new FOLDER")

@@ -1,4 +1,4 @@
-"""How a model came about, in sentences for its card: from its recipe and its training log.
+"""The training of a model, in sentences for its card: from its recipe and its training log.
 
 No plugin is known by name here: what a plugin does is the first line of its docstring, and what
 else a card tells of it is what it states of itself.
@@ -82,9 +82,9 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
     if clean:
         found = [
             "**Use it** for clean pictures that are too small: it was trained on pictures"
-            f" {made.phrase or 'that were made smaller'} and nothing else.",
+            f" {made.phrase or 'that were made smaller'} and no others.",
             "**Not** for JPEG photos with visible blocks, nor for noisy or blurred ones: it has"
-            " seen no such flaws, and makes them sharper too.",
+            " seen no such flaws in training, and sharpens them too.",
         ]
     elif clean is None:
         found = [
@@ -96,8 +96,8 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
         found = [
             "**Use it** for real photos with the flaws that it was trained to undo. Its LR"
             f" pictures were {made.text}.",
-            "**Not** for clean pictures that were merely shrunk: it may take fine texture for a"
-            " flaw, and a model trained on such pictures alone is better at them.",
+            "**Not** for clean pictures that were merely shrunk: it may remove fine texture"
+            " like a flaw, and a model trained on such pictures alone is better at them.",
         ]
     if pictures.is_adversarial(recipe):
         found.append(
@@ -119,7 +119,9 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
     found += common
     if recipe.stages:
         new = f"a new optimiser{' and a new discriminator' if game else ''}"
-        found.append(f"Each stage goes on from the one before, with {new}; what is not said stays.")
+        found.append(
+            f"Each stage continues from the one before, with {new}; all other values stay the same."
+        )
     before = common
     for number, (stage, own) in enumerate(zip(recipe.stages, points, strict=False)):
         said = [point for point in own if point not in common and point not in before]
@@ -128,14 +130,14 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
         found += [f"Stage {stage.name}: {point}" for point in said]
         before = own
     if log is None:
-        return [*found, f"No {LOG} is here to tell how the run went."]
+        return [*found, f"No {LOG} records how the run went."]
     of = "" if log.steps == recipe.steps else f" of the recipe's {recipe.steps:,}"
     found.append(f"Took {log.steps:,} steps{of}, {_span(log.hours)} of training by {LOG}.")
     return [*found, *_validation(recipe, log)]
 
 
 def _stage(recipe: Recipe, game: bool) -> list[str]:
-    """What is to be said of a stage of a run that has a game, or has none."""
+    """The sentences on a stage of a run, adversarial or not."""
     data = recipe.data
     made = pictures.lr_origin(recipe).text
     alone = "the task's alone" if recipe.task else "the adversarial one alone"
@@ -183,7 +185,7 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     now, at = values[-1]
     if log.mean_of_stages > 1:
         return [
-            f"Released: the mean of the weights that the last {log.mean_of_stages} stages came to;"
+            f"Released: the mean of the final weights of the last {log.mean_of_stages} stages;"
             f" validation: {metric} {now:.4g}."
         ]
     try:

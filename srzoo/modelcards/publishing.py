@@ -1,4 +1,4 @@
-"""A model folder to the Hub: checked first, sent in one commit; the same again changes nothing."""
+"""Model folders published on the Hub: checked first, then uploaded in one commit."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ UNCHECKED = "\n<!-- unchecked -->\n*The results were not measured again before t
 
 @dataclass(frozen=True)
 class PushResult:
-    """What was sent, or would be.
+    """The result of :func:`push`.
 
     Attributes:
         repo: "org/name".
         files: names and sizes in bytes.
-        commit: where the branch is now; None for a dry run.
+        commit: the current commit of the branch; None for a dry run.
         url: the model's page.
         changed: False if the Hub had all of it already.
     """
@@ -65,28 +65,28 @@ def push(
 
     Args:
         model: a folder, or a released name.
-        repo: "org/name"; made if it does not exist.
-        private: make it private; a public one of that name is refused.
-        tag: set on the commit, such as "v1".
+        repo: "org/name"; created if it does not exist.
+        private: create a private repo; an existing public one is refused.
+        tag: a tag to set on the commit, such as "v1".
         message: of the commit.
-        check: measure the card's claims again first; if not, the card says so.
-        with_exports: write the exports that the folder lacks into it first, as
-            ``srzoo model add-exports`` does. Those that it has go up in any case.
-        data: holds the benchmark sets, as for ``card check``.
-        dry_run: check everything, send nothing.
-        progress: is called during the check, as for ``claims.check``.
+        check: measure the card's claims again first; if not, the card states it.
+        with_exports: first write the exports that the folder lacks, as
+            ``srzoo model add-exports`` does. Existing ones are uploaded in any case.
+        data: the folder of the benchmark sets, as for ``card check``.
+        dry_run: check everything, upload nothing.
+        progress: called during the check, as for ``claims.check``.
 
     Raises:
         ModelError: the folder or its weights are wrong.
-        HubError: something is missing from the card or does not hold, something in the folder
-            must not be published, or the Hub refuses or cannot be asked.
-        DeviceError: what an export needs is not installed.
+        HubError: the card is incomplete or a claim does not hold, a file in the folder must not
+            be published, or the Hub refuses or cannot be reached.
+        DeviceError: a package that an export needs is not installed.
     """
     from ..networks import folders
 
     ref = hub.parse(repo)
     if ref is None or ref.revision:
-        raise HubError(f"{repo!r} is no name for a repo", "Write it like org/name")
+        raise HubError(f"{repo!r} is not a name for a repo", "Write it like org/name")
     folder = locate.find(model)
     requirements.check_models(folder)
     refuse_local_parts(folder)
@@ -147,7 +147,7 @@ def _check_files(folder: ModelFolder, names: list[str]) -> None:
         if not name.endswith((".safetensors", ".png", ".onnx")):
             text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
             if SECRET.search(text):
-                wrong.append(f"{name} holds a token of the Hub: take it out, and revoke it")
+                wrong.append(f"{name} holds a token of the Hub: remove it, and revoke it")
     if wrong:
         raise HubError(
             f"{folder.path} is not ready to be published: {'; '.join(wrong)}",

@@ -166,7 +166,7 @@ def read_folder(path: Path) -> ModelFolder:
         data: object = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
-            f"{path} is no model folder: it has no {CONFIG}", "Name a folder that has one"
+            f"{path} is not a model folder: it has no {CONFIG}", "Name a folder that has one"
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"cannot read {file}: {error}", "Restore the file") from error
@@ -184,7 +184,7 @@ def _config(data: object, file: Path) -> Config:
             "Upgrade srzoo: pip install --upgrade srzoo",
         )
     if version != CONFIG_VERSION:
-        raise ModelError(f'{file} is no srzoo config: "srzoo" is {version!r}', 'Set "srzoo": 1')
+        raise ModelError(f'{file} is not a srzoo config: "srzoo" is {version!r}', 'Set "srzoo": 1')
     try:
         config = strict.parse(Config, values, str(file))
     except SrzooError as error:
@@ -206,7 +206,7 @@ def _config(data: object, file: Path) -> Config:
         raise ModelError(f"{file}: name is {config.name!r}", "Give what a file may be called")
     if (odd := packages.unusual(config.requires)) is not None:
         raise ModelError(
-            f"{file}: requires names {odd!r}, which is no package",
+            f"{file}: requires names {odd!r}, which is not a package",
             'Write names and versions, such as "some-package==1.0"',
         )
     if not config.scales or min(config.scales) < 1:
@@ -223,7 +223,9 @@ def _check_export(one: CarriedExport, config: Config, file: Path) -> None:
             "Put it into the folder, and give its place there",
         )
     if place.suffix != ".onnx":
-        raise ModelError(f"{file} names an export that is no ONNX file: {one.file!r}", "Remove it")
+        raise ModelError(
+            f"{file} names an export that is not an ONNX file: {one.file!r}", "Remove it"
+        )
     if one.scale not in config.scales:
         raise ModelError(
             f"{file} has an export for x{one.scale}, which is not among its scales", "Remove it"
@@ -259,7 +261,7 @@ def refuse_local_parts(folder: ModelFolder) -> None:
     """
     if found := local_parts(folder):
         raise ModelError(
-            f"{folder.path} is made with {' and '.join(found)}, which nobody else has",
+            f"{folder.path} is made with {' and '.join(found)}, which other people do not have",
             f"{references.PACKAGE}, and name the part by its name there",
         )
 

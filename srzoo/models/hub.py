@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub: fetched, found, and every failure told in one line.
+"""Models on the Hugging Face Hub: fetch and search, with every failure as one line.
 
 A thin layer over huggingface_hub, which is imported when it is needed. Only the files of a
 model folder are fetched, each by its exact name; code never comes from a repo.
@@ -53,10 +53,10 @@ _commits: ContextVar[Commits | None] = ContextVar("_commits", default=None)
 
 @contextmanager
 def same_commits() -> Generator[Commits]:
-    """In here a reference means one commit, whatever is pushed meanwhile: the Hub is asked once.
+    """A context in which a reference means one commit, even if another is pushed meanwhile.
 
-    Gives what is known, which may be added to: another process may have asked first. One inside
-    another is the same.
+    The Hub is asked once. It yields the known commits, and the caller may add to them. Nested
+    contexts share them.
     """
     known = _commits.get()
     found: Commits = {} if known is None else known
@@ -78,7 +78,7 @@ def parse(ref: str) -> Reference | None:
 
 
 def api() -> HfApi:
-    """The client, which says who it works for; its token comes from HF_TOKEN or ``hf auth``."""
+    """The client, with srzoo's user agent; its token comes from HF_TOKEN or ``hf auth``."""
     from huggingface_hub import HfApi
 
     return HfApi(library_name="srzoo", library_version=__version__)
@@ -87,19 +87,19 @@ def api() -> HfApi:
 def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path:
     """Fetch a model folder from the Hub, or find it in the cache.
 
-    Without a network the cache is used; a full commit that is there makes no request at all.
+    Without a network the cache is used; a full commit in the cache makes no request at all.
 
     Args:
         ref: ``org/repo`` or ``org/repo@revision`` (a branch, a tag, a full commit).
-        to: a new folder to put it into; None to leave it in the client's cache.
-        force: fetch again what the cache has.
+        to: a new folder for it; None to leave it in the client's cache.
+        force: fetch files again that the cache has.
 
     Returns:
-        The model folder; the weights' sha256 is what its config.json says.
+        The model folder; the sha256 of its weights is checked against config.json.
 
     Raises:
-        HubError: no such model or revision, no access, no network, or damaged on the way.
-        ModelError: it is no srzoo model, or made for a newer srzoo.
+        HubError: no such model or revision, no access, no network, or a damaged download.
+        ModelError: it is not a srzoo model, or it needs a newer srzoo.
     """
     arguments.check_type("model", ref, (str,))
     found = parse(ref)
@@ -183,7 +183,9 @@ def _file(
             return None
         if missing_here:
             raise
-        raise HubError(f"{repo} has no {name}: it is no srzoo model", "Check the name") from error
+        raise HubError(
+            f"{repo} has no {name}: it is not a srzoo model", "Check the name"
+        ) from error
     except HTTPError as error:
         # A connection that breaks; where none can be made the client itself takes its cache.
         cached = try_to_load_from_cache(repo, name, revision=revision)
@@ -206,7 +208,7 @@ def _check(folder: Path, ref: Reference) -> None:
         if found != wanted:
             raise HubError(
                 f"the {what} of {ref} are damaged: the sha256 of {file.name} is {found[:12]}...,"
-                f" config.json says {wanted[:12]}...",
+                f" config.json states {wanted[:12]}...",
                 f"Fetch them again: srzoo pull {ref} --overwrite",
             )
 
@@ -226,7 +228,7 @@ def _copied(folder: Path, to: Path) -> Path:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A model that a search found: "org/repo", its tags, and what the Hub counts."""
+    """A search result: "org/repo", its tags, and the Hub's counts."""
 
     repo: str
     tags: tuple[str, ...]
@@ -243,17 +245,17 @@ def search(
     generator: str | None = None,
     limit: int = 100,
 ) -> list[SearchHit]:
-    """Find models that srzoo can use on the Hub, by the tags that their cards set.
+    """Find models on the Hub that srzoo can use, by the tags of their cards.
 
     Args:
-        words: in the name.
+        words: words in the name.
         author: a user or an organisation.
-        scale: a factor they enlarge by.
+        scale: a factor that they upscale by.
         generator: the plugin that builds them.
-        limit: how many at most.
+        limit: the largest number of results.
 
     Raises:
-        HubError: the Hub cannot be asked.
+        HubError: the Hub cannot be reached.
     """
     tags = [TAG, *([f"x{scale}"] if scale else []), *([generator] if generator else [])]
     with translate_errors(None):
@@ -274,10 +276,10 @@ def search(
 
 @contextmanager
 def translate_errors(ref: Reference | None) -> Generator[None]:
-    """Turn everything that the client raises into a :class:`HubError` that says what mends it.
+    """Turn every error of the client into a :class:`HubError` with a fix.
 
     Args:
-        ref: the model it is about, if it is about one.
+        ref: the model of the request, if it concerns one.
     """
     from huggingface_hub import errors as hf
 
@@ -332,21 +334,21 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
         name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
         return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
     if status == 401:
-        return f"the Hub does not know the token: {said}", LOG_IN
+        return f"the Hub rejects the token: {said}", LOG_IN
     if status == 403:
-        return f"no right to do this with {repo}: {said}", "Check the name and the token's rights"
+        return f"no permission for {repo}: {said}", "Check the name and the token's rights"
     if status == 412:
         return (
             f"{repo} has changed meanwhile; nothing was written",
             "Look at what changed, then give the same command again",
         )
     if status == 429:
-        return f"the Hub asks to go slower: {said}", "Wait some minutes, then try again"
+        return f"the Hub limits the rate of requests: {said}", "Wait some minutes, then try again"
     if isinstance(error, hf.HFValidationError):
-        return f"{repo} is no name for a repo: {said}", "Write it like org/name"
+        return f"{repo} is not a name for a repo: {said}", "Write it like org/name"
     about = f" of {ref}" if ref else ""
     return (
-        f"the Hub did not answer well{about}: {said}",
+        f"the Hub failed to answer{about}: {said}",
         "Check the network and try again; what was fetched is kept",
     )
 

@@ -1,4 +1,4 @@
-"""Where models are: in folders, among the released ones, and on the Hub."""
+"""Find models: in folders, among the released ones, and on the Hub."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def roots(plugin: Plugin) -> list[Path]:
         found = [way[-1] for way in packages.folders(plugin.target) if way[-1].is_dir()]
     if not found:
         raise BrokenPluginError(
-            f"{plugin} is no package of model folders: {plugin.target}",
+            f"{plugin} is not a package of model folders: {plugin.target}",
             f"Upgrade or uninstall {plugin.dist}",
         )
     return found
@@ -85,7 +85,7 @@ def in_packages(ref: str, file: str) -> Path | None:
         places = " and in ".join(str(one.path.parent) for one in hits)
         raise PluginConflictError(
             f"model {name!r} is in {places}",
-            f"Say which one: {' or '.join(one.full_name for one in hits)}",
+            f"Choose one: {' or '.join(one.full_name for one in hits)}",
         )
     return hits[0].path if hits else None
 
@@ -108,13 +108,13 @@ def list_models(pattern: str = "*") -> list[str]:
 def find(ref: str | Path) -> ModelFolder:
     """The model folder for a reference: a folder, a released name, or a model on the Hub.
 
-    A folder that exists wins. One that happens to be called like a released model
-    counts as soon as it has a config.json. ``org/repo`` and ``org/repo@revision`` come from
-    the Hub's cache, or are fetched; ``hf://org/repo`` does so even if there is such a folder.
+    An existing folder has priority; one with the name of a released model counts only if
+    it has a config.json. ``org/repo`` and ``org/repo@revision`` come from
+    the Hub's cache, or are fetched; ``hf://org/repo`` does so even if such a folder exists.
 
     Raises:
-        ModelError: nothing is called that, or the folder is wrong.
-        HubError: the Hub has no such model, or cannot be asked.
+        ModelError: no model has that name, or the folder is wrong.
+        HubError: the Hub has no such model, or cannot be reached.
     """
     arguments.check_path("model", ref)
     path = Path(ref)
@@ -131,10 +131,12 @@ def find(ref: str | Path) -> ModelFolder:
             return read_folder(hub.pull(ref))
         except HubError as error:
             # What was meant may well have been a folder.
-            raise HubError(f"there is no folder {ref}, and {error.what}", error.fix) from error
+            raise HubError(
+                f"the folder {ref} does not exist, and {error.what}", error.fix
+            ) from error
     if in_packages(str(ref), RECIPE):
         raise ModelError(
-            f"{ref} is a plan: it has a recipe, and no weights yet",
+            f"{ref} has a recipe, but no weights yet",
             f"Train it with: srzoo train {ref}, and name its folder, runs/{ref}",
         )
     advice = known.advice("model", str(ref)) or did_you_mean(ref, released())

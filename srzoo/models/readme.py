@@ -83,7 +83,7 @@ def parse(text: str, path: Path) -> Readme:
     if not card.data.to_dict():
         raise ModelError(
             f"the metadata of {path} are empty",
-            "Write library_name: srzoo between the two ---, or take both lines out",
+            "Write library_name: srzoo between the two ---, or remove both lines",
         )
     return Readme(path, text, block, card.data, card.text)
 

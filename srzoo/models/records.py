@@ -1,4 +1,4 @@
-"""What there is to know of the released models, as records. No torch."""
+"""The facts of the released models, as records, without torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .readme import README
 
 @dataclass(frozen=True)
 class Figure:
-    """What a card says was measured.
+    """A measured result on a card.
 
     Attributes:
         dataset: the set of pictures, such as "Set5".
-        scale: the factor; None where the card does not tell.
+        scale: the factor; None if the card does not state it.
         metric: the plugin, such as "psnr_y".
         value: in the metric's unit.
     """
@@ -36,13 +36,13 @@ class ModelRecord:
     """A released model.
 
     Attributes:
-        name: what finds it: ``srzoo.load(name)``.
+        name: for ``srzoo.load(name)``.
         purpose: "faithful", "perceptual" or "real photos"; None if it is not known.
-        scales: the factors it enlarges by.
-        parameters: how many it has; None if its weights cannot be read.
-        licence: of the weights, as its card says it; None where there is none.
+        scales: the factors it upscales by.
+        parameters: their number; None if its weights cannot be read.
+        licence: of the weights, from its card; None without one.
         figures: its card's results.
-        summary: what it is for, in one line.
+        summary: its purpose, in one line.
         path: its folder.
     """
 
@@ -57,7 +57,7 @@ class ModelRecord:
 
 
 def models(pattern: str = "*") -> list[ModelRecord]:
-    """The released models whose names hold some text, or match a shell pattern, by name.
+    """The released models whose names contain a text, or match a shell pattern, sorted.
 
     >>> import srzoo
     >>> [model.name for model in srzoo.models("bicubic")]
@@ -66,11 +66,11 @@ def models(pattern: str = "*") -> list[ModelRecord]:
     1517571
 
     Args:
-        pattern: text that the name holds; with ``*``, ``?`` or ``[`` in it, a pattern for the whole
-            of it, as for :func:`srzoo.list_models`.
+        pattern: text that the name contains; with ``*``, ``?`` or ``[`` in it, a pattern for the
+            whole name, as for :func:`srzoo.list_models`.
 
     Returns:
-        One record a model. One whose folder is broken is left out, with a PluginWarning.
+        One record per model. A model with a broken folder is left out, with a PluginWarning.
     """
     arguments.check_type("pattern", pattern, (str,))
     whole = pattern if set(pattern) & set("*?[") else f"*{pattern}*"

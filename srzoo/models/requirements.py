@@ -1,4 +1,4 @@
-"""Packages that a model or a recipe is made with: whoever lacks one is told what to install."""
+"""Packages that a model or a recipe needs, with hints to install missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a model's scales is used."""
+"""Choice of one of a model's scales."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose(name: str, scales: Sequence[int], scale: int | None) -> int:
 
     Raises:
         PictureError: it does not enlarge by that, or by several and none is asked for; or what is
-            asked for is no whole number.
+            asked for is not a whole number.
     """
     choices = ", ".join(map(str, scales))
     number = whole(scale)

@@ -1,4 +1,4 @@
-"""What torch can compute on here, and by which name."""
+"""The devices of torch on this machine, and their names."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def find_device(device: object) -> torch.device:
         name = there[0]
     if name not in there:
         names = " or ".join(f'"{one}"' for one in there)
-        raise DeviceError(f"there is no {name} device here", f"Use device={names}")
+        raise DeviceError(f"no {name} device is available here", f"Use device={names}")
     return torch.device(name)

@@ -132,8 +132,8 @@ def owners(module: Generator) -> tuple[str, ...]:
     for plugin in sorted(plugins, key=str):
         if plugin.dist == LOCAL_DIST and ":" not in plugin.name:  # with one it is a file
             importing.warn(
-                f"{plugin} is a part of this process alone, which whoever loads the model lacks:"
-                f" make it a package (srzoo plugin new {plugin.kind} {plugin.name})"
+                f"{plugin} exists in this process alone, so nobody else can load the model: make"
+                f" it a package (srzoo plugin new {plugin.kind} {plugin.name})"
             )
     plugins |= {
         plugin

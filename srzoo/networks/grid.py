@@ -1,4 +1,4 @@
-"""A network on a grid, given a picture of any size: padded by reflection, and cut back."""
+"""Pictures of any size for a network on a grid: padded by reflection, and cropped after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A generator as inference runs it: the same picture from less work.
+"""A generator prepared for inference: the same picture with less work.
 
 Weight normalisation is computed once, batch normalisation goes into the convolution before it,
 a linear tail becomes one convolution, and any tail runs in blocks, so that it takes little memory

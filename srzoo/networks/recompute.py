@@ -1,4 +1,4 @@
-"""Less memory for more work: the blocks of a network computed again on the way back.
+"""Gradient checkpointing: the blocks of a network are recomputed in the backward pass.
 
 Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016,
 https://arxiv.org/abs/1604.06174.

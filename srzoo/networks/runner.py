@@ -1,7 +1,7 @@
-"""A network as something an Upscaler can run: numpy in, numpy out.
+"""Networks as runners for an Upscaler: numpy in, numpy out.
 
-On a CPU the network and its pictures lie channels-last: faster, and then every output value is
-the same whatever the size of the tile it was computed in.
+On a CPU the network and its pictures are channels-last, which is faster, and makes every output
+value independent of the size of its tile.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class ModuleRunner:
     """A network on a device; float32 arrays B x 3 x H x W in, B x 3 x sH x sW out.
 
     Args:
-        model: the network, or what :func:`srzoo.networks.inference.for_inference` made of it.
-        device: where it runs; None for the CPU.
-        dtype: in which type.
+        model: the network, or the result of :func:`srzoo.networks.inference.for_inference`.
+        device: its device; None for the CPU.
+        dtype: its type of numbers.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ModuleRunner:
         return self._measured(scale).per_pixel
 
     def bytes_aside(self, scale: int) -> int:
-        """Working memory besides: that of a block of the tail."""
+        """Further working memory: that of a block of the tail."""
         return self._measured(scale).aside
 
     def _measured(self, scale: int) -> MemoryNeeds:
@@ -112,10 +112,10 @@ def count(model: contracts.Module) -> int:
 
 
 def enlarged(model: contracts.Generator, x: Tensor, scale: int) -> Tensor:
-    """What a generator makes of pictures.
+    """Upscale pictures by a generator.
 
     Raises:
-        BrokenPluginError: it makes no tensor.
+        BrokenPluginError: the result is not a tensor.
     """
     y = cast("object", model(x, scale))
     if not isinstance(y, Tensor):
@@ -125,7 +125,7 @@ def enlarged(model: contracts.Generator, x: Tensor, scale: int) -> Tensor:
 
 @dataclass(frozen=True)
 class MemoryNeeds:
-    """Bytes of working memory: for each LR pixel of a call, and for any call besides."""
+    """Bytes of working memory: for each LR pixel of a call, and for each call in addition."""
 
     per_pixel: int
     aside: int = 0
@@ -135,7 +135,7 @@ class MemoryNeeds:
 def measure_memory(
     model: contracts.Generator, scale: int, device: torch.device, dtype: torch.dtype
 ) -> MemoryNeeds:
-    """What a network takes at its peak, measured on a small picture, its result included."""
+    """The peak memory of a network, with its result, measured on a small picture."""
     if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
         model, device = copy.deepcopy(model).to("cpu"), torch.device("cpu")
     side = on_grid(PROBE, multiple_of(model))

@@ -1,4 +1,4 @@
-"""Tensors of a model folder to a network and back: safetensors, checked, strict."""
+"""Tensors between a model folder and a network: safetensors, checked strictly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_into(model: Module, folder: ModelFolder) -> None:
             raise WeightsError(
                 f"{folder.path} names no weights, but {folder.config.generator!r} has"
                 f" {len(expected)} tensors",
-                "Train it, or take a model that is trained",
+                "Train it, or use a trained model",
             )
         return
     tensors = read(folder.path / weights.file, weights)
@@ -64,7 +64,7 @@ def read(path: Path, weights: WeightsFile) -> dict[str, Tensor]:
     found = hashlib.sha256(data).hexdigest()
     if found != weights.sha256:
         raise WeightsError(
-            f"{path} has the sha256 {found[:12]}..., config.json says {weights.sha256[:12]}...",
+            f"{path} has the sha256 {found[:12]}..., config.json states {weights.sha256[:12]}...",
             "The file is damaged or was changed: fetch the model again",
         )
     try:
@@ -126,5 +126,5 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{path}: {name!r} holds values that are not finite",
-                "Take weights from before the training broke down",
+                "Use weights from before the training diverged",
             )

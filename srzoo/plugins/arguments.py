@@ -1,4 +1,4 @@
-"""The arguments of a function as a command's options: types, choices, defaults, help."""
+"""Arguments of a function as options of a command: types, choices, defaults, help."""
 
 from __future__ import annotations
 

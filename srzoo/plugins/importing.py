@@ -1,4 +1,4 @@
-"""Imports code that is not ours: whatever it does, the program goes on and says whose it was."""
+"""Imports other people's code: errors are reported as that plugin's, and the program continues."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
                 f"{plugin} cannot be imported from {entry.value}: {described(error)}",
                 f"Upgrade or uninstall {plugin.dist}"
                 if isinstance(entry, EntryPoint)
-                else "Correct the file; what it imports has to be installed, not to lie beside it",
+                else "Correct the file; it can import installed packages, not files beside it",
             ) from error
     seconds = time.perf_counter() - start
     if plugin.is_foreign and seconds > SLOW:

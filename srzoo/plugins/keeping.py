@@ -1,4 +1,4 @@
-"""What an import has no business to change of the process: it is put back.
+"""Process state that an import must not change: it is restored.
 
 Settings that libraries may well have a say in stay as they leave them: new variables of the
 environment, new folders on ``sys.path``, warnings that are to be ignored.

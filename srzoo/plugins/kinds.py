@@ -1,4 +1,4 @@
-"""One registry for each kind of plugin: the only list of kinds there is."""
+"""One registry for each kind of plugin: the only list of kinds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def kind(name: str) -> Registry[Any]:
         SrzooError: there is no such kind.
     """
     if name not in KINDS:
-        raise SrzooError(f"there is no kind of plugin called {name!r}", did_you_mean(name, KINDS))
+        raise SrzooError(f"no kind of plugin is called {name!r}", did_you_mean(name, KINDS))
     return KINDS[name]
 
 

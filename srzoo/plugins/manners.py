@@ -1,4 +1,4 @@
-"""The rules for every plugin, whatever its kind."""
+"""The rules for plugins of all kinds."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def check_api(target: object, plugin: Plugin) -> None:
         text = repr(needs)
     except strangers.ERRORS as error:
         raise BrokenPluginError(
-            f"{plugin} cannot be asked for its plugin_api: {importing.described(error)}",
+            f"{plugin} does not give its plugin_api: {importing.described(error)}",
             f"Upgrade or uninstall {plugin.dist}",
         ) from error
     if type(needs) is not int:
         raise BrokenPluginError(
-            f"{plugin} has the plugin API {text}, which is no whole number",
+            f"{plugin} has the plugin API {text}, which is not a whole number",
             f"Its author writes: plugin_api = {PLUGIN_API}",
         )
     if needs > PLUGIN_API:
@@ -48,7 +48,7 @@ def check_api(target: object, plugin: Plugin) -> None:
         )
     if needs < OLDEST_API:
         raise BrokenPluginError(
-            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo takes is"
+            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo accepts is"
             f" {OLDEST_API}",
             f"Upgrade or uninstall {plugin.dist}",
         )
@@ -77,10 +77,10 @@ def broken_rules(target: object) -> list[str]:
         if not (inspect.isclass(target) or inspect.isfunction(target)):
             return []  # a package of model folders, a click command
         if not _docstring(target):
-            faults.append("has no docstring: say what it is and where it comes from")
+            faults.append("has no docstring: describe it and its source")
         found = schema.signature(target)
     except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
-        return [*faults, f"does not tell its arguments: {importing.described(error)}"]
+        return [*faults, f"does not give its arguments: {importing.described(error)}"]
     for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{name}: name every argument")

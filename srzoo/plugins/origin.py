@@ -1,4 +1,4 @@
-"""Where a part came from: what a registry builds remembers its plugins, and its arguments.
+"""The origin of a part: objects built by a registry record their plugin and arguments.
 
 The mark lies in the part's own ``__dict__``, so that copies have it too, such as the averaged
 weights. What cannot be marked (a class with slots, a built-in function) has no origin.
@@ -54,7 +54,7 @@ def mark(part: T, used: Iterable[Plugin], use: Use | None = None) -> T:
 
 
 def _plain(use: Use) -> Use | None:
-    """A copy that nobody else changes; None where an argument is no value of JSON."""
+    """A copy that nobody else changes; None where an argument is not a value of JSON."""
     try:
         return Use(use.name, json.loads(json.dumps(dict(use.args), default=_table)))
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The distributions that plugins come from: names and versions, as pip's metadata has them."""
+"""The distributions of plugins: names and versions, from pip's metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
 EXTRA = re.compile(r"extra\s*==\s*[\"']([\w.-]+)[\"']")
 """The extra in a requirement's marker."""
 BROKEN = ImportError, OSError, KeyError, ValueError, TypeError, AttributeError
-"""What metadata raises that is missing in part or as a whole, or that is no text."""
+"""What metadata raises that is missing in part or as a whole, or that is not text."""
 
 
 def version(package: str) -> str | None:
@@ -78,8 +78,8 @@ def _entries_of(distribution: metadata.Distribution) -> list[metadata.EntryPoint
         place = distribution.locate_file("")
         strangers.warn(
             f"the entry points of {name} {version}".rstrip()
-            + f" in {place} cannot be read, and none of its plugins is there:"
-            f" {strangers.described(error)}. Reinstall or uninstall it: others stumble over it, too"
+            + f" in {place} cannot be read, and none of its plugins loads:"
+            f" {strangers.described(error)}. Reinstall or uninstall it: it breaks other tools too"
         )
         return []
 
@@ -233,7 +233,7 @@ def unpinned(requirement: str) -> str:
 
 
 def unusual(requirements: Iterable[str]) -> str | None:
-    """The first of some records that is no name, or no ``name==version``; None if all are.
+    """The first of some records that is not a name, or no ``name==version``; None if all are.
 
     What is printed as a command is a package's name, and nothing else.
     """

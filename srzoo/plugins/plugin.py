@@ -1,4 +1,4 @@
-"""What is known of a plugin before it is imported, and how its use is written."""
+"""Facts of a plugin before it is imported, and the notation of its use."""
 
 from __future__ import annotations
 

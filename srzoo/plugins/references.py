@@ -1,4 +1,4 @@
-"""Parts in files: ``./silu.py:SiLU`` is the class of a file, before there is a package of it.
+"""Plugins in files: ``./silu.py:SiLU`` is the class of a file, without a package.
 
 Such a name finds its file on this machine alone. A folder that holds a model holds no code, so a
 config that was fetched, or that names a file beside itself, is refused.
@@ -98,7 +98,9 @@ def of(name: str) -> Reference:
     assert found is not None
     path = Path(found["path"]).expanduser()
     if not path.is_file():
-        raise MissingPluginError(f"there is no file {path}, which {name} names", "Check the path")
+        raise MissingPluginError(
+            f"the file {path} does not exist, which {name} names", "Check the path"
+        )
     return Reference(path.resolve(), found["name"])
 
 

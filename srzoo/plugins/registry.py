@@ -1,4 +1,4 @@
-"""Finds plugins by entry point and loads one when it is asked for.
+"""Finds plugins by entry point and loads each on request.
 
 Nothing is imported to list plugins: names, targets and distributions come from
 the metadata that pip wrote. Standard library only.
@@ -117,7 +117,7 @@ class Registry(Generic[T]):
             alone = f"Upgrade or uninstall {hits[0].dist}, which has two of one name"
             raise PluginConflictError(
                 f"{self.kind} {short!r} is claimed by {owners}",
-                f"Say which one: {' or '.join(names.values())}, or uninstall one of them"
+                f"Choose one: {' or '.join(names.values())}, or uninstall one of them"
                 if len(names) > 1
                 else alone,
             )
@@ -269,7 +269,7 @@ class Registry(Generic[T]):
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
         if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:
             raise BrokenPluginError(
-                f"{plugin} takes {', '.join(unnamed)} by place alone, and srzoo gives names",
+                f"{plugin} takes {', '.join(unnamed)} by position only, and srzoo passes names",
                 "Its author writes * before the first argument, and no /",
             )
         return plugin, target, schema.fitted(title, parameters, use.args)
@@ -306,7 +306,7 @@ class Registry(Generic[T]):
     def misnamed(self) -> list[Problem]:
         """Those that nothing finds, for the name that their package gives them."""
         return [
-            Problem(plugin, f"its name holds a colon: nothing finds {plugin.name!r}")
+            Problem(plugin, f"its name contains a colon: {plugin.name!r} cannot be found")
             for plugin, _ in self._entries()
             if ":" in plugin.name
         ]
@@ -360,7 +360,7 @@ def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
         return schema.signature(target)
     except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
         raise BrokenPluginError(
-            f"{plugin} does not tell its arguments: {importing.described(error)}",
+            f"{plugin} does not give its arguments: {importing.described(error)}",
             "Make it a class or a function of Python",
         ) from error
 
@@ -375,7 +375,7 @@ def _has(made: object, name: str) -> bool:
 
 
 def _hidden(plugin: Plugin) -> str:
-    return f"{plugin} has the name of srzoo's own, which is taken; {plugin.full_name} finds it"
+    return f"{plugin} has the name of one of srzoo's, which has priority; use {plugin.full_name}"
 
 
 def _is_allowed(plugin: Plugin) -> bool:

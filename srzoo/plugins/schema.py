@@ -1,4 +1,4 @@
-"""Arguments of plugins, held against their annotations: the signature is the schema.
+"""Arguments of plugins, checked against their annotations: the signature is the schema.
 
 pydantic does it, strictly: plain types, ``Literal``, unions, lists and tables, and ``Annotated``
 with ranges of annotated-types, such as ``n_feats: Annotated[int, Ge(1)] = 64``. No number may be

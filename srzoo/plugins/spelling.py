@@ -1,4 +1,4 @@
-"""How what srzoo writes calls parts of other packages: ``distribution:name``.
+"""Full names of other packages' plugins in files that srzoo writes: ``distribution:name``.
 
 A name alone would come to mean another part as soon as srzoo, or a third package, has one of it.
 """

@@ -1,4 +1,4 @@
-"""Arguments of plugins as a person reads them: ``n_feats: int, at least 1 = 64``."""
+"""Arguments of plugins in readable form: ``n_feats: int, at least 1 = 64``."""
 
 from __future__ import annotations
 

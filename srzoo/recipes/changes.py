@@ -1,4 +1,4 @@
-"""What a stage's tables and ``--set a.b=value`` change of a recipe's plain values.
+"""Changes to the plain values of a recipe by a stage's tables and ``--set a.b=value``.
 
 A ``--set`` reaches every stage: where a stage repeats the key, the stage's own value goes. What is
 said of one stage, ``--set stages.2.a.b=value``, counts for that one. ``train.steps`` is the length
@@ -94,7 +94,7 @@ def _apply(values: dict[str, Any], change: _Override) -> None:
     if stages and not any(reached):
         raise SrzooError(
             f"--set {change.text} changes nothing: every stage has its own {'.'.join(path[:-1])}",
-            f"Say which stage: --set {STAGES}.0.{change.text}",
+            f"Name the stage: --set {STAGES}.0.{change.text}",
         )
     steps = _steps(change)
     if stages and lengths and steps is not None:
@@ -284,6 +284,6 @@ def _put(values: dict[str, Any] | list[Any], change: _Override, path: list[str])
 def _number(items: list[Any], part: str, text: str) -> int:
     if not part.isdecimal() or int(part) >= len(items):
         raise SrzooError(
-            f"--set {text}: {part} is no place in a list of {len(items)}", "Count from 0"
+            f"--set {text}: {part} is not a place in a list of {len(items)}", "Count from 0"
         )
     return int(part)

@@ -1,4 +1,4 @@
-"""What types alone do not tell of a recipe: names of plugins, their arguments, senseless numbers.
+"""Checks of a recipe beyond types: names of plugins, their arguments, impossible numbers.
 
 Each rule is a row of a table, or a function of one stage that gives back what it finds; every
 fault is one line with its place, written as ``--set`` takes it, and what mends it.
@@ -71,7 +71,7 @@ class Range:
         if self.most != math.inf:
             ends = {"low": f", and is not {self.least:g}", "high": f", and is not {self.most:g}"}
             ends["both"] = ", and is neither"
-            return f"It lies between {self.least:g} and {self.most:g}{ends.get(self.open, '')}"
+            return f"Use a value between {self.least:g} and {self.most:g}{ends.get(self.open, '')}"
         return f"It is {'above' if self.open == 'low' else 'at least'} {self.least:g}"
 
 
@@ -238,10 +238,10 @@ def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
             yield Fault(f"{place}.betas", f"is {list(betas)}", "Give two, such as [0.9, 0.999]")
         for number, beta in enumerate(betas):
             if not 0 <= beta < 1:
-                fix = "It lies between 0 and 1, and is not 1"
+                fix = "Use a value from 0 to 1, below 1"
                 yield Fault(f"{place}.betas.{number}", f"is {beta}", fix)
     if name == "muon" and not settings.momentum:
-        yield Fault(f"{place}.momentum", "is 0, and muon is nothing without", "Set it to 0.95")
+        yield Fault(f"{place}.momentum", "is 0, and muon needs momentum", "Set it to 0.95")
 
 
 def _unused(
@@ -253,7 +253,7 @@ def _unused(
         value = strict.plain(getattr(settings, key))
         default = strict.plain(defaults[key])
         if value != default:
-            fix = f"Take it out: --set '{place}.{key}={default}'"
+            fix = f"Remove it: --set '{place}.{key}={default}'"
             yield Fault(f"{place}.{key}", f"is {value}, and {why}", fix)
 
 

@@ -1,4 +1,4 @@
-"""The folder with a person's training and benchmark data: ``{data}`` in recipes and metrics."""
+"""The folder of training and benchmark data: ``{data}`` in recipes and metrics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fill_in_data_folder(use: Use, root: Path | None) -> Use:
             return value
         if place is None:
             raise SrzooError(
-                f"{who} wants files from {value}, and nothing says where that is",
+                f"{who} needs files from {value}, and that folder is not set",
                 f'Give data="DIR", or set {DATA_VARIABLE}',
             )
         return value.replace("{data}", place)

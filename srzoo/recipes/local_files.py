@@ -1,4 +1,4 @@
-"""Parts of a recipe that are classes in files: where they lie is said in full."""
+"""Parts of a recipe that are classes in files: written with their full paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights move, as a recipe says it: optimisers, schedules, rollbacks, what moves beside."""
+"""The tables of a recipe on optimisation: optimisers, schedules, rollbacks, tasks."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained beside the generator, and what a step does with it.
+    """The networks that are trained beside the generator, and their part in a step.
 
     Attributes:
         use: a task plugin. It has no arguments called ``optimizer`` or ``schedule``.
@@ -129,7 +129,7 @@ class Task:
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any]) -> Task:
-        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and our two keys."""
+        """Read ``"NAME"``, or a table with ``name``, the task's arguments, and these two keys."""
         if isinstance(value, str):
             return cls(Use(value))
         args = dict(value)
@@ -146,7 +146,7 @@ class Task:
 
 
 ADVERSARIAL, TASK = "adversarial", "task"
-"""The tables of a recipe in which a game may stand."""
+"""The tables of a recipe for adversarial training."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Adversarial:
 
     @classmethod
     def read(cls, task: Task) -> Adversarial:
-        """A game that is written as a task."""
+        """The adversarial settings, read from a task."""
         table = {key: value for key, value in task.plain().items() if key != "name"}
         return strict.parse(cls, table, TASK)
 

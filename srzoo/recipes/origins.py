@@ -1,4 +1,4 @@
-"""Whose parts a recipe names: their full names, and their packages."""
+"""The origin of a recipe's plugins: their full names, and their packages."""
 
 from __future__ import annotations
 

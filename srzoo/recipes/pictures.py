@@ -1,4 +1,4 @@
-"""What a recipe's LR pictures are, and so what its model is for: as its plugins state it."""
+"""The LR pictures of a recipe, and so the purpose of its model, as its plugins state them."""
 
 from __future__ import annotations
 

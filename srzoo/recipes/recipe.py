@@ -1,4 +1,4 @@
-"""What trains a model, as a readable TOML file: strict, with a hint for every mistake.
+"""Recipes: TOML files that train a model; strict, with a hint for every mistake.
 
 Dataset arguments may begin with ``{data}``: the folder that ``--data`` or ``SRZOO_DATA`` names.
 """
@@ -77,14 +77,14 @@ class Data:
         weights = [s.weight for s in self.train.each if s.weight is not None]
         if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
             raise SrzooError(
-                f"the weights of data.train add up to {sum(weights):g}, and leave nothing for the"
-                " sets without one",
+                f"the weights of data.train add up to {sum(weights):g}, and leave no share for"
+                " the sets without one",
                 "Give each set a weight, or weights that add up to less than 1",
             )
         if any(source.weight is not None for source in self.validation.each):
             raise SrzooError(
                 "data.validation has a weight, and every picture of it counts the same",
-                "Take the weight out",
+                "Remove the weight",
             )
 
 
@@ -114,7 +114,7 @@ class Stage:
             if key in value:
                 raise SrzooError(
                     f"stage {value['name']!r} changes {key!r}, which is one for all stages",
-                    f"Take {key} out of the stage",
+                    f"Remove {key} from the stage",
                 )
         return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
 
@@ -125,7 +125,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Train:
-    """The run.
+    """The settings of the run.
 
     Attributes:
         steps: optimizer steps.
@@ -224,16 +224,16 @@ class Recipe:
     def __post_init__(self) -> None:
         if (odd := packages.unusual(self.requires)) is not None:
             raise SrzooError(
-                f"requires names {odd!r}, which is no package",
+                f"requires names {odd!r}, which is not a package",
                 'Write names and versions, such as "some-package==1.0"',
             )
         if self.task and self.adversarial:
             raise SrzooError(
-                f"there is a table adversarial, and a task {self.task.use.name!r}",
-                "Take one of them out: a run has one task",
+                f"the recipe has a table adversarial, and also a task {self.task.use.name!r}",
+                "Remove one of them: a run has one task",
             )
         if self.task and self.task.use.name == defaults.GAME:
-            # Frozen, but for its own making: whoever asks for the game looks in one place.
+            # Frozen, but in its own constructor, so that the adversarial settings are in one place.
             object.__setattr__(self, "adversarial", Adversarial.read(self.task))
             object.__setattr__(self, "task", None)
         elif self.adversarial:
@@ -253,7 +253,7 @@ class Recipe:
         ]
 
     def _for(self, stage: Stage) -> dict[str, Any]:
-        """What a stage changes, with a game as the stage writes it, or else as it was written."""
+        """A stage's changes, with the adversarial table as the stage or the recipe writes it."""
         common = strict.plain(self)
         del common["stages"], common["average_stages"]
         tables = [name for name in (ADVERSARIAL, TASK) if name in stage.changes]
@@ -264,12 +264,12 @@ class Recipe:
 
     @property
     def beside(self) -> Task | None:
-        """The task, however it is written; None for a generator alone."""
+        """The task, in whichever table it is written; None for a generator alone."""
         return self.adversarial.task if self.adversarial else self.task
 
     @property
     def opponent(self) -> Optimizer:
-        """How the task's networks move: as it says, or as the generator but for its groups."""
+        """The optimiser of the task's networks: their own, or the generator's without groups."""
         own = self.beside.optimizer if self.beside else None
         return own or replace(self.optimizer, groups=())
 
@@ -281,14 +281,14 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """The steps of all stages."""
         return sum(recipe.train.steps for recipe in self.each())
 
     def to_toml(self, requires: Sequence[str] | None = None) -> str:
-        """The recipe as a file that gives the same recipe; parts of others have full names.
+        """The recipe as TOML that reads as the same recipe; plugins of others have full names.
 
         Args:
-            requires: what it says of that; None for what it said.
+            requires: replaces its ``requires``; None keeps it.
         """
         import tomli_w
 
@@ -301,13 +301,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Located:
-    """A recipe's file, found: who has it does not look again, nor ask the Hub."""
+    """A recipe's file, already found, so that it is not looked up again."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """What a run of it is called: like its file, or like the model whose recipe it is."""
+        """The name of its runs: that of its file, or of its model."""
         if self.path.name != RECIPE:
             return self.path.stem
         folder = self.path.parent
@@ -317,10 +317,10 @@ class Located:
 
 
 def find(ref: str | Path | Located) -> Located:
-    """Where a recipe is: a TOML file, a model folder, a released name, or a model on the Hub.
+    """The file of a recipe: a TOML file, a model folder, a released name, or a model on the Hub.
 
     Raises:
-        ModelError: nothing is called that, or the folder has no recipe.
+        ModelError: no recipe has that name, or the folder has no recipe.
     """
     if isinstance(ref, Located):
         return ref
@@ -347,7 +347,7 @@ def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe, changed by ``a.b=value``, values written as in TOML.
 
     Raises:
-        SrzooError: no such file, no TOML, or something in it is unknown, missing or wrong.
+        SrzooError: the file is missing or not TOML, or a part of it is unknown, missing or wrong.
     """
     found = find(ref)
     recipe = read(found, overrides)
@@ -379,13 +379,13 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:
-    """What types alone do not tell: packages, names of plugins, their arguments, ranges.
+    """Check what types do not: packages, names of plugins, their arguments, ranges.
 
     Args:
-        recipe: which one.
-        where: what errors call it.
-        changed: whether its packages may have gone with the parts that needed them: then they
-            are asked for where a part is missing.
+        recipe: the recipe.
+        where: its name in errors.
+        changed: whether its parts were changed, so that its packages may not be needed: then
+            they are required only if a part is missing.
 
     Raises:
         SrzooError: a package or a plugin is missing, an argument is unknown, or a number makes no

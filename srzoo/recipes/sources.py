@@ -1,4 +1,4 @@
-"""What a recipe names with a weight: losses, and data sets with a share of the crops each."""
+"""Weighted parts of a recipe: losses, and datasets with a share of the crops each."""
 
 from __future__ import annotations
 

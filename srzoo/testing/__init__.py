@@ -1,4 +1,4 @@
-"""The contracts as checks, for everything that is registered and for plugin authors.
+"""The contracts as checks, for registered plugins and their authors.
 
 In the tests of a plugin package::
 
@@ -8,9 +8,9 @@ In the tests of a plugin package::
         check_part("block", "mine")
 
 Every check builds the plugin (networks with random weights; an engine with a small network of the
-suite's own) and raises a :class:`ContractError`, an AssertionError, with a sentence that says which
-promise is broken, in which line, and what mends it. ``checks_of(kind, name)`` lists them one by
-one, to parametrize tests with; ``pytest --srzoo`` does that for all parts of a project.
+suite) and raises a :class:`ContractError`, an AssertionError, whose message states the broken rule,
+its line, and a fix. ``checks_of(kind, name)`` lists the checks, to parametrize tests with them;
+``pytest --srzoo`` does that for all plugins of a project.
 """
 
 from __future__ import annotations

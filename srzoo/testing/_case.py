@@ -1,4 +1,4 @@
-"""One plugin with one set of arguments, and what the suites try it on."""
+"""One plugin with one set of arguments, and the inputs of the suites."""
 
 from __future__ import annotations
 

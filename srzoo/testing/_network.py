@@ -1,4 +1,4 @@
-"""A small network of the suite's own, for what runs any network: engines and formats."""
+"""A small network of the suite, for engines and export formats."""
 
 from __future__ import annotations
 

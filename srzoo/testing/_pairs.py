@@ -1,4 +1,4 @@
-"""What losses of any kind get, and give."""
+"""Inputs and outputs of all kinds of losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A promise that is broken, in a sentence: what is wrong, in which line, and what mends it."""
+"""A broken rule as a message: the fault, its line, and a fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far networks look, where their grid begins, and on which sizes they run."""
+"""Measures the reach, the grid and the valid sizes of networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..plugins.importing import described
 from ._case import Case, picture
 from ._promise import a_kind, chance_left_alone, has, mend_of
 
-ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to say so: write {}"
+ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to state it: write {}"
 """What mends a network whose values go by where a picture begins."""
 CELLS = 16
 """Grids that are tried, to say which it is."""
@@ -114,7 +114,7 @@ def _mend(
     if not x.is_contiguous() and takes(x.contiguous()):
         return "It is a part of a picture, or turned: write `reshape` for `view`"
     if len(x) > 1 and takes(x[:1]):
-        return "One picture alone it takes: write `x.shape[0]` where it says 1"
+        return "One picture alone it takes: write `x.shape[0]` in place of 1"
 
     if runs(WIDE[1], WIDE[1]):
         if "adding" in str(error):  # torch: "Padding size should be less than ..."
@@ -170,7 +170,7 @@ def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said:
         y = ran(case, run, turned)
         mend = "write `reshape` for `view`, and leave out `as_strided`"
         same = float((y - want).abs().max()) <= limit
-        assert same, f"{said} goes by how a picture lies in memory: {mend}"
+        assert same, f"{said} depends on the memory layout of the picture: {mend}"
 
 
 def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
@@ -341,7 +341,7 @@ def reach_is_not_too_large(case: Case, net: Any, runs: Runs, channels: int = 3) 
 
 def _write(case: Case, stated: int, found: int | None) -> str:
     what = "the whole picture" if found is None else found
-    return f"{case}: reach is {what}, you say {stated}: write `reach = {found}`"
+    return f"{case}: reach is {what}, and it states {stated}: write `reach = {found}`"
 
 
 def _spread_at(net: Any, runs: Runs, channels: int, bound: int) -> int:

@@ -1,4 +1,4 @@
-"""What a generator has to keep that splits into a body and a tail."""
+"""The contract tests of a generator that splits into a body and a tail."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def the_tail_looks_no_further(case: Case) -> None:
         away = spread(net, run, f.shape[1], scale, net.tail_reach) or 0
         looked.append(away)
         write = f"write `tail_reach = {away}`"
-        say = f"{case} x{scale}: tail_reach is {away}, you say {net.tail_reach}: {write}"
+        say = f"{case} x{scale}: tail_reach is {away}, and it states {net.tail_reach}: {write}"
         assert away <= net.tail_reach, say
     away = max(1, *looked) if looked else net.tail_reach
     write = f"write `tail_reach = {away}`"
     assert away == net.tail_reach, (
-        f"{case}: tail_reach is {away}, you say {net.tail_reach}: {write}"
+        f"{case}: tail_reach is {away}, and it states {net.tail_reach}: {write}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What every adversarial loss has to keep."""
+"""The contract tests of adversarial losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every block has to keep."""
+"""The contract tests of blocks."""
 
 from __future__ import annotations
 

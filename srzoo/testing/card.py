@@ -1,4 +1,4 @@
-"""What every package of model folders has to keep."""
+"""The contract tests of packages of model folders."""
 
 from __future__ import annotations
 

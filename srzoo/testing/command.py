@@ -1,4 +1,4 @@
-"""What every command has to keep."""
+"""The contract tests of commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every dataset has to keep; datasets need files, so these checks take a built one."""
+"""The contract tests of datasets; they take a built one, as datasets need files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABILITIES = {
     "name": "the name of a picture",
     "key": "what changes when a picture does",
     "size": "height and width of a picture",
-    "describe": "what cards say of it",
+    "describe": "its description for cards",
     "fetch": "to download it",
 }
 """Names that a dataset has for what srzoo asks, or not at all."""
@@ -48,7 +48,7 @@ def has_pictures(dataset: Dataset) -> None:
         write = f"write `def {name}({given})`"
         assert hasattr(dataset, name), f"{type(dataset).__name__} has no {name}: {write}"
     length = len(dataset)
-    assert length > 0, "the dataset is empty: say where its pictures are, with arguments"
+    assert length > 0, "the dataset is empty: give its pictures' place as arguments"
     mend = "raise an IndexError, on which `for` ends"
     try:
         dataset[length]
@@ -201,7 +201,7 @@ def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
     for index in _some(dataset):
         own = dataset[index].lr is not None
         what = "has LR pictures of its own" if facts.own_lr else "has none of its own"
-        assert own == facts.own_lr, f"describe says that it {what}, and dataset[{index}] differs"
+        assert own == facts.own_lr, f"describe states that it {what}, but dataset[{index}] differs"
 
 
 DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (

@@ -1,4 +1,4 @@
-"""What every degradation has to keep."""
+"""The contract tests of degradations."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def size_and_type(case: Case) -> None:
 
 
 def refuses_other_sizes(case: Case) -> None:
-    """A size that is no multiple of the scale is a ValueError, not a guess."""
+    """A size that is not a multiple of the scale is a ValueError, not a guess."""
     degradation = _degradation(case)
-    mend = "raise a ValueError where a side is no multiple of the scale"
+    mend = "raise a ValueError where a side is not a multiple of the scale"
     for height, width in ((16, 17), (17, 16)):
         try:
             _result(degradation, _photo(height, width), 4)
@@ -135,7 +135,7 @@ def says_whether_it_is_deterministic(case: Case) -> None:
     results = {_result(degradation, hr, 4, seed).tobytes() for seed in range(8)}
     if degradation.deterministic:
         mend = "write `deterministic = False`"
-        assert len(results) == 1, f"{case} says it is deterministic and is not: {mend}"
+        assert len(results) == 1, f"{case} states that it is deterministic, and it is not: {mend}"
     else:
         mend = "write `deterministic = True`, or draw from rng"
         assert len(results) > 1, f"{case} gives the same for every seed: {mend}"
@@ -160,7 +160,7 @@ def says_whether_it_is_clean(case: Case) -> None:
             lr = _result(degradation, hr, scale, seed).astype(np.float64)
             away = min(float(np.abs(lr - each).mean()) for each in usual)
             assert away < CLEAN, (
-                f"{case} says that it is clean, and x{scale} is {away:.1f} levels off an LR picture"
+                f"{case} states to be clean, but x{scale} is {away:.1f} levels off an LR picture"
                 " that was merely made smaller"
             )
 

@@ -1,4 +1,4 @@
-"""What every discriminator has to keep."""
+"""The contract tests of discriminators."""
 
 from __future__ import annotations
 

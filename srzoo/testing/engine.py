@@ -1,4 +1,4 @@
-"""What every engine has to keep."""
+"""The contract tests of engines."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def states_its_facts(case: Case) -> None:
     assert stated.devices, f"{case} states no devices: write `devices = ('cpu',)`"
     assert stated.precisions, f"{case} states no precisions: write `precisions = ('fp32',)`"
     assert not stated.export_format or stated.export_format in kinds.export_formats.names(), (
-        f"{case} runs {stated.export_format}, which is no registered export format"
+        f"{case} runs {stated.export_format}, which is not a registered export format"
     )
     if plugin.dist == LOCAL_DIST:
         return
@@ -198,7 +198,7 @@ def tells_what_it_is(case: Case) -> None:
         fine = value is None or (isinstance(value, int) and value >= 0)
         assert fine, f"{case}.{name} is {value!r}: write `self.{name} = ...`, a number or None"
     want = _reference(case.name).reach
-    mend = f"write `self.reach = {want}`, as the network says"
+    mend = f"write `self.reach = {want}`, as the network states"
     assert runner.reach == want, f"{case}.reach is {runner.reach}, the network's is {want}: {mend}"
 
 
@@ -332,7 +332,7 @@ def memory_is_plausible(case: Case) -> None:
     with ThreadPoolExecutor(THREADS) as pool:  # measured once, whoever asks
         found = set(pool.map(runner.bytes_per_pixel, [scale] * THREADS))
     each, aside, free = found.pop(), runner.bytes_aside(scale), runner.free_memory()
-    assert not found, f"{case} says {each} bytes a pixel, and {found}: measure it once"
+    assert not found, f"{case} states {each} bytes a pixel, and {found}: measure it once"
     for name, value, none in (
         ("bytes_per_pixel", each, False), ("bytes_aside", aside, False), ("free_memory", free, True)
     ):  # fmt: skip

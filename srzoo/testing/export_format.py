@@ -1,4 +1,4 @@
-"""What every export format has to keep."""
+"""The contract tests of export formats."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def has_what_a_format_has(case: Case) -> None:
     made: object = built("export-format", case)
     for name, kind, write in (
         ("suffix", str, "suffix = '.ext'`, of its file"),
-        ("beside", tuple, "beside = ()`, suffixes of files that stand beside it"),
+        ("beside", tuple, "beside = ()`, suffixes of files written beside it"),
         ("packages", Mapping, "packages = {}`, distributions that it needs, and their modules"),
         ("extra", str, "extra = ''`, which extra brings them"),
     ):
@@ -84,7 +84,7 @@ def writes_what_it_says(case: Case) -> None:
     except Exception as error:
         raise AssertionError(f"{case}.about gave {line!r}: {mend}") from error
     same = (facts.model, facts.scale) == (NAME, SCALE)
-    assert same, f"{case}.about tells of {facts.model} x{facts.scale}: {mend}"
+    assert same, f"{case}.about describes {facts.model} x{facts.scale}: {mend}"
 
 
 @basic
@@ -93,7 +93,7 @@ def takes_any_size(case: Case) -> None:
     try:
         session = _written(case.name).session()
     except Exception as error:
-        mend = "all that it needs stands in its file and those `beside` it; the ONNX file goes"
+        mend = "put all that it needs into its file and those `beside` it; the ONNX file goes"
         reason = importing.described(error)
         raise AssertionError(f"{case} cannot open what it wrote: {reason}: {mend}") from error
     for height, width in SIZES:

@@ -1,4 +1,4 @@
-"""What every generator has to keep."""
+"""The contract tests of generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every importer has to keep."""
+"""The contract tests of importers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def leaves_others_alone(case: Case) -> None:
     made: Importer = built("importer", case)
     for shapes in ({}, FOREIGN, {name: [*shape] for name, shape in FOREIGN.items()}):
         given = dict(shapes)
-        what = f"{len(shapes)} tensors of nobody"
+        what = f"{len(shapes)} unknown tensors"
         try:
             found = made.recognise(given)
         except Exception as error:
@@ -109,7 +109,7 @@ def _converts(case: Case, tensors: Mapping[str, Tensor]) -> None:
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     match = made.recognise(shapes)
-    assert match is not None, f"{case} does not recognise a checkpoint that it is said to know"
+    assert match is not None, f"{case} does not recognise a checkpoint that its examples contain"
     given = dict(tensors)
     found = cast("object", made.convert(given, match))
     pair = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2

@@ -1,4 +1,4 @@
-"""What every loss has to keep."""
+"""The contract tests of losses."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _gradient(case: Case, loss: Any, pair: Pair) -> Tensor:
     assert pair.sr.grad is not None, f"{case} gives no gradient: {mend}"
     mend = "no square root of zero, and nothing divided by it: add 1e-8"
     assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite: {mend}"
-    mend = "nobody trains them: write `requires_grad_(False)`"
+    mend = "they are not trained: write `requires_grad_(False)`"
     own = loss.named_parameters() if isinstance(loss, nn.Module) else ()
     moved = [name for name, weight in own if weight.grad is not None]
     assert not moved, f"{case} gives its own {moved[0]} a gradient: {mend}"
@@ -127,17 +127,19 @@ def lowest_for_a_perfect_output(case: Case) -> None:
         told = ", ".join(f"{value:g}" for value in values)
         mend = "it falls as sr comes near hr: is its sign the other one?"
         assert values == sorted(values), f"{case} gave {told} for growing noise: {mend}"
-        assert values[0] < values[1], f"{case} does not tell a perfect output: {mend}"
+        assert values[0] < values[1], f"{case} does not recognise a perfect output: {mend}"
         pair = _pair()
         other = Pair(pair.lr, pair.hr.flip(3), pair.sr)
         mend = "write `reference = False`, or compare with pair.hr"
         looks = not torch.equal(loss(pair), loss(other))
-        assert looks, f"{case} gives the same whatever HR is, and says that it looks at it: {mend}"
+        assert looks, (
+            f"{case} gives the same value for every HR, but states that it uses HR: {mend}"
+        )
     else:
         pair = _pair()
         other = Pair(pair.lr, torch.zeros_like(pair.hr), pair.sr)
         same = torch.equal(loss(pair), loss(other))
-        assert same, f"{case} looks at HR, and says it does not: write `reference = True`"
+        assert same, f"{case} uses HR, but states that it does not: write `reference = True`"
 
 
 def gradient_at_a_perfect_output_is_finite(case: Case) -> None:

@@ -1,4 +1,4 @@
-"""What every metric has to keep."""
+"""The contract tests of metrics."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def is_a_metric(case: Case) -> None:
         mend = f"write `{name} = True` or False, {what}"
         value: object = has(case, metric, name, mend)
         assert isinstance(value, bool), f"{case}.{name} is {value!r}: {mend}"
-    mend = "write `protocol = '...'`, one line that says exactly what is measured"
+    mend = "write `protocol = '...'`, one line that states exactly what is measured"
     protocol: object = has(case, metric, "protocol", mend)
     assert isinstance(protocol, str), f"{case}.protocol is {protocol!r}: {mend}"
     assert len(protocol.strip().splitlines()) == 1, f"{case}.protocol is not one line: {mend}"
@@ -66,7 +66,7 @@ def states_facts(case: Case) -> None:
         fine = isinstance(fact, str)
         assert fine, f"{case}.{name} is {fact!r}, and no text: write `{name} = '...'`"
         same = fact == getattr(cast("object", kinds.metrics.get(case.name)), name, "")
-        assert same, f"{case}.{name} is not stated on the class, where it is asked for"
+        assert same, f"{case}.{name} is not stated on the class, where it is read"
     tolerance: object = getattr(metric, "tolerance", None)
     number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
     fine = tolerance is None or (number and 0 <= cast("float", tolerance) < np.inf)
@@ -105,7 +105,7 @@ def worse_is_worse(case: Case) -> None:
         except Exception as error:
             mend = "write `reference = True`, or do without"
             what = f"{case} is given no HR picture: {described(error)}"
-            raise AssertionError(f"{what}: it says that it needs none: {mend}") from error
+            raise AssertionError(f"{what}: it states that it needs none: {mend}") from error
         assert isinstance(value, float), f"{case} gave {a_kind(value)}: return `float(...)`"
         return
     values = [metric(sr, hr, 2) for sr in (hr, *(_noisy(hr, sigma) for sigma in NOISE))]
@@ -117,9 +117,9 @@ def worse_is_worse(case: Case) -> None:
     mend = "do not compute with uint8, which wraps around: `sr.astype(float)`"
     if values == sorted(values, reverse=other):
         mend = f"write `higher_is_better = {other}`"
-    assert values == ordered, f"{case} takes noise for an improvement, {told}: {mend}"
+    assert values == ordered, f"{case} rates noise as an improvement, {told}: {mend}"
     seen = len(set(values)) == len(values)
-    assert seen, f"{case} does not see noise, {told}: compare sr with hr"
+    assert seen, f"{case} does not detect noise, {told}: compare sr with hr"
     middle = (64 + _picture() // 2).astype(np.uint8)
     at = {by: metric((middle.astype(int) + by).astype(np.uint8), middle, 2) for by in OFFSETS}
     better = max if metric.higher_is_better else min

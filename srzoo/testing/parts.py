@@ -1,4 +1,4 @@
-"""The suite of any part that is installed, whatever its kind."""
+"""The suite of any installed plugin, of all kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pytest --srzoo``: the suites of all parts that a project brings, as tests.
+"""``pytest --srzoo``: the suites of all plugins of a project, as tests.
 
 In the project's pyproject.toml, for every run that names no files::
 
@@ -52,7 +52,7 @@ def parts_of(root: Path) -> list[Plugin]:
     """The installed parts of the project in a folder; of srzoo itself, none.
 
     Raises:
-        UsageError: the folder is no project, or its parts are not installed as it lists them.
+        UsageError: the folder is not a project, or its parts are not installed as it lists them.
     """
     file = root / "pyproject.toml"
     try:

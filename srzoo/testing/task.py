@@ -1,4 +1,4 @@
-"""What every task has to keep."""
+"""The contract tests of tasks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _lists_all(case: Case, task: Any) -> None:
     for name, value in attributes.items():
         if isinstance(value, nn.Module) and id(value) not in known and value.state_dict():
             mend = f"write `self.helpers = {{{name!r}: ...}}`, or networks, if it is trained"
-            raise AssertionError(f"{case}.{name} is a network that nobody is told of: {mend}")
+            raise AssertionError(f"{case}.{name} is a network that the task does not list: {mend}")
 
 
 def _task(case: Case) -> Task:
@@ -113,8 +113,8 @@ def turns_follow_from_the_step(case: Case) -> None:
         now = _movers(case, task, step)
         mend = "turns are a function of the step alone, so that a run goes on as it was"
         assert now == again[step], f"{case}: one step has other turns the second time: {mend}"
-        mend = f"return `({GENERATOR!r},)` where nobody else does"
-        assert now, f"{case}: nobody moves at step {step}: {mend}"
+        mend = f"return `({GENERATOR!r},)` if no other network does"
+        assert now, f"{case}: no network is updated at step {step}: {mend}"
         mend = f"name {', '.join(sorted(known))}"
         assert now <= known, (
             f"{case}: {sorted(now - known)} move, and are no networks of it: {mend}"

@@ -1,4 +1,4 @@
-"""The process beside: ``python -m srzoo.testing.worker '[["block", "package:name"]]'``.
+"""The worker process: ``python -m srzoo.testing.worker '[["block", "package:name"]]'``.
 
 It writes an empty line when it is ready, one before and one after it imports the suites, and a line
 of JSON for each part. What parts print goes to standard error.

@@ -1,4 +1,4 @@
-"""What a run calls while it goes on, and how it ended."""
+"""The functions that a run calls, and its result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _no_decoding(_done: int, _total: int) -> None: ...
 
 @dataclass
 class Callbacks:
-    """Functions that a run calls while it goes on; with several processes, in the first.
+    """Functions that a run calls as it trains; with several processes, in the first one.
 
     Attributes:
-        on_step: (step, losses so far averaged, steps per second, share of time waiting).
-        on_log: the line that the log gets at the same moment: "step", "losses", "facts", "lr",
+        on_step: (step, averaged losses, steps per second, share of time waiting for data).
+        on_log: the line that is written to the log at that step: "step", "losses", "facts", "lr",
             "steps_per_second", "waiting", and with a discriminator "discriminator_lr".
-        on_evaluation: (step, metric values), when they and the sheet are written.
+        on_evaluation: (step, metric values), after they and the sheet are written.
         on_word: a sentence about the run.
         on_decoding: (pictures decoded, pictures in all), the first time a dataset is used.
     """

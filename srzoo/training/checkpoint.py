@@ -217,7 +217,7 @@ def intact_checkpoints(run: Path) -> Iterator[Path]:
             continue
         aside = there.with_name(f"{DAMAGED}{there.name}")
         warnings.warn(
-            f"{there} is damaged, and is {aside.name} now: the checkpoint before is taken",
+            f"{there} is damaged, and is {aside.name} now: the previous checkpoint is used",
             FallbackWarning,
             stacklevel=2,
         )
@@ -249,7 +249,7 @@ def prune(run: Path, keep: int, best: int | None) -> None:
     """Take away all but the last ``keep`` checkpoints and the best."""
     for old in list_checkpoints(run)[:-keep]:
         if int(old.name) != best:
-            # Renamed first: what a kill leaves of it is no checkpoint.
+            # Renamed first: what a kill leaves of it is not a checkpoint.
             with kept_folders.new_folder(old.parent) as gone:
                 old.rename(gone / old.name)
     kept_folders.sweep(run / FOLDER)

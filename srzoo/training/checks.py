@@ -1,4 +1,4 @@
-"""Everything of all stages is built and tried before the first step, and what is odd is said.
+"""Builds and tries all parts of all stages before the first step, and reports anomalies.
 
 A recipe whose third stage cannot be built would otherwise end after hours. First come the sizes of
 pictures by their headers, where a dataset tells them; then every part of every stage is built as
@@ -274,7 +274,7 @@ def try_losses(parts: Parts) -> None:
     pair = _random_pair(parts, 1)
     for number, term in enumerate(parts.terms):
         who = f"losses.{number}, {term.name!r}, cannot judge {_crops(pair)}"
-        with _trying(who, "Raise data.lr_crop, or take the loss out"), torch.no_grad():
+        with _trying(who, "Raise data.lr_crop, or remove the loss"), torch.no_grad():
             term.of(pair)
 
 
@@ -328,7 +328,7 @@ def try_metrics(parts: Parts) -> None:
             lr = degrade(hr, scale, shrink, by, chance, parts.validation.names[number])
             sr = upscaler.array(lr, scale)
         for name, metric in parts.metrics.items():
-            fix = "Exclude the picture, or take the metric out of train.metrics"
+            fix = "Exclude the picture, or remove the metric from train.metrics"
             with _trying(f"the metric {name!r} cannot measure {called}", fix):
                 judge(metric, sr, hr, scale)
 

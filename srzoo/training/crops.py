@@ -1,4 +1,4 @@
-"""Training crops: each a pure function of (seed, step, index), so nothing has to be saved."""
+"""Training crops: each a pure function of (seed, step, index), so that no state has to be saved."""
 
 from __future__ import annotations
 

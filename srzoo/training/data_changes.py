@@ -64,9 +64,9 @@ def _changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     how = (
         f"it had {then} pictures, and has {count}"
         if then != count
-        else "names, sizes or times of change of its files are others"
+        else "names, sizes or modification times of its files differ"
     )
     return (
-        f"{now['called']} has changed since this run stopped: {how}; from here on the run is"
-        " another than it would have been"
+        f"{now['called']} has changed since this run stopped: {how}; the rest of the run"
+        " differs from an uninterrupted one"
     )

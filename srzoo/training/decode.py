@@ -1,4 +1,4 @@
-"""Decodes what is not kept yet of a data set: by all cores, and past what is bad."""
+"""Decodes the pictures of a dataset that are not cached yet, on all cores, and skips bad ones."""
 
 from __future__ import annotations
 

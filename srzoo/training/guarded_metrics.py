@@ -1,4 +1,4 @@
-"""Metrics that may fail: whatever somebody's metric does, the run goes on."""
+"""Metrics that may fail: the run continues without them."""
 
 from __future__ import annotations
 

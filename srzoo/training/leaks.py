@@ -1,4 +1,4 @@
-"""Validation pictures that are trained on: their contents are compared, not their names."""
+"""Validation pictures that are trained on, found by their contents, not by their names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe_leaks(trained: Sequence[Pixels], held_out: Sequence[Pixels]) -> lis
         if found:
             words.append(
                 f"{len(found)} of {len(validation)} validation pictures are trained on, such as"
-                f" {min(found)}: what is measured on them tells nothing of other pictures"
+                f" {min(found)}: values measured on them say nothing about other pictures"
             )
     return words
 

@@ -330,7 +330,7 @@ def evaluate_guarded(
         failed(f"measure {name}", error)
     for name in values.keys() - numbers(values).keys():
         if not name.startswith(tuple(broken)):
-            say(f"step {step}: {name} is no number, and does not count")
+            say(f"step {step}: {name} is not a number, and does not count")
     values = numbers(values)
     report.log_evaluation(step, values, stages)
     try:

@@ -1,4 +1,4 @@
-"""timm's Muon with the kernels of a shape taken together, for GPUs that wait for launches."""
+"""timm's Muon with kernels of one shape batched, for GPUs that are limited by launches."""
 
 from __future__ import annotations
 

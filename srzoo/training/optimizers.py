@@ -1,4 +1,4 @@
-"""Optimisers by name: torch's, timm's; groups of parameters, and parameters that stay.
+"""Optimisers by name, of torch and timm; groups of parameters, and frozen parameters.
 
 The parameters have to be on their device before: what is fast depends on it.
 """
@@ -38,7 +38,7 @@ KEYS = ("lr", "betas", "eps", "weight_decay", "momentum")
 """What a recipe says of an optimiser outside of its ``args``."""
 LOOKAHEAD = "lookahead_"
 REST = "rest"
-"""The name, in a saved state, of all that is no tensor."""
+"""The name, in a saved state, of all that is not a tensor."""
 GROUP = "group"
 """What begins the names of tensors that a group has."""
 
@@ -76,7 +76,7 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
         value = getattr(settings, key)
         left_out = value is None or value == OPTIMIZERS["adam"][key]
         if key not in takes and not left_out:
-            raise SrzooError(f"{where}: {settings.name} has no {key}", f"Take {where}.{key} out")
+            raise SrzooError(f"{where}: {settings.name} has no {key}", f"Remove {where}.{key}")
     betas = takes["betas"].default if "betas" in takes else None
     if settings.betas is not None and betas and len(settings.betas) != len(betas):
         raise SrzooError(
@@ -92,7 +92,7 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
                 f"{where}: {settings.name} has no argument {key!r}", did_you_mean(key, known)
             )
     if settings.name == "muon" and not settings.momentum:
-        raise SrzooError("muon is nothing without momentum", f"Set {where}.momentum = 0.95")
+        raise SrzooError("muon needs momentum", f"Set {where}.momentum = 0.95")
     for group in settings.groups:
         for key, value in _own_args(group).items():
             if not 0 <= value < math.inf:
@@ -269,7 +269,7 @@ def _class(name: str, where: str) -> Any:
         return _TIMM.get_optimizer_class(short, bind_defaults=False)
     except (ImportError, AssertionError) as error:  # timm asserts that there is a GPU
         raise SrzooError(
-            f"{where}: {name} cannot be had here: {error}", "Choose another optimizer.name"
+            f"{where}: {name} is not available here: {error}", "Choose another optimizer.name"
         ) from error
 
 

@@ -46,7 +46,7 @@ def pack(
     if path.resolve() == source.path.resolve():
         raise ModelError(f"{path} is the model itself", "Name another folder")
     if path.exists() and not path.is_dir():
-        raise ModelError(f"{path} is no folder", "Name another one")
+        raise ModelError(f"{path} is not a folder", "Name another one")
     refuse_local_parts(source)
     module, config = folders.build(source), source.config
     path.mkdir(parents=True, exist_ok=True)

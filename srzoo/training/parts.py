@@ -1,4 +1,4 @@
-"""A recipe to everything that a run needs, so that mistakes show before any data is touched."""
+"""Builds all parts of a run from a recipe, so that mistakes appear before any data is read."""
 
 from __future__ import annotations
 

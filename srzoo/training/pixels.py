@@ -1,4 +1,4 @@
-"""Pictures as arrays: on memory maps where they are kept decoded, or decoded when asked for."""
+"""Pictures as arrays: memory maps of cached ones, or decoded on request."""
 
 from __future__ import annotations
 

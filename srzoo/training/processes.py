@@ -1,4 +1,4 @@
-"""One process or many: accelerate, what all of them have to agree on, and being stopped."""
+"""One process or many: accelerate, values that all processes share, and stopping."""
 
 from __future__ import annotations
 

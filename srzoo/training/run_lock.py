@@ -1,4 +1,4 @@
-"""One run in a folder at a time, for as long as its process is there.
+"""One run in a folder at a time, for the life of its process.
 
 The lock is the system's own, so whatever ends a process ends its lock. What is written into the
 file says who holds it, and decides where a file system knows no locks.
@@ -46,7 +46,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
     """Have a run's folder for this process alone; folders that were made go if they stay empty.
 
     Raises:
-        SrzooError: another process trains in it, or it is no folder and can be none.
+        SrzooError: another process trains in it, or it is not a folder and can be none.
         OSError: it cannot be written.
     """
     if out.exists() and not out.is_dir():

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: log.jsonl, and the curves as a picture."""
+"""The logs of a run: log.jsonl, and the curves as a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run saves in its folder; errors of the disk become errors with a fix."""
+"""The files of a run in its folder; errors of the disk become errors with a fix."""
 
 from __future__ import annotations
 

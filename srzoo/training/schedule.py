@@ -1,4 +1,4 @@
-"""How the learning rate moves: a pure function of the step, so that nothing has to be saved."""
+"""The learning rate: a pure function of the step, so that no state has to be saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crops on their way to the device: as bytes, a quarter of what floats take."""
+"""Transfer of crops to the device as bytes, a quarter of the size of floats."""
 
 from __future__ import annotations
 

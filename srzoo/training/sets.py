@@ -1,4 +1,4 @@
-"""Data sets of anyone's, held to the contract where their pictures enter."""
+"""Datasets of any plugin, whose pictures are checked against the contract."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class GuardedDataset:
         if stated is not None and stated != found.hr.shape[:2]:
             raise PictureError(
                 f"{called}: HR is {_size_text(found.hr.shape)}, and its header"
-                f" says {_size_text(stated)}",
+                f" states {_size_text(stated)}",
                 CHECK,
             )
         return found
@@ -174,7 +174,7 @@ def check_pair(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], 
         wanted = " and ".join(f"x{scale}" for scale in scales)
         raise PairError(
             f"{sizes}: LR pictures of one size cannot train {wanted} at once",
-            "Train one scale, or take a data set of HR pictures alone",
+            "Train one scale, or use a data set of HR pictures alone",
             found,
         )
     if found == scales[0]:
@@ -185,7 +185,7 @@ def check_pair(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], 
         f" {scales[0]}"
         if found
         else f"{sizes}: at scale {scales[0]}, HR has to be {width}x{height}",
-        f"Take LR pictures of scale {scales[0]}",
+        f"Use LR pictures of scale {scales[0]}",
         found,
     )
 

@@ -1,4 +1,4 @@
-"""Which picture a crop is cut from: by pictures or by area, and by the weights of data sets."""
+"""Choice of the picture for a crop: by pictures or by area, and by the weights of datasets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Shares:
                 epoch, at = divmod(before, len(numbers))
                 return numbers[int(_order(self._seed, epoch, len(numbers), group)[at])]
             place -= before  # among those that are left to the sets after this one
-        raise AssertionError("the last set takes all that is left")
+        raise AssertionError("the last set gets all the rest")
 
     def by_area(self, chance: float) -> int:
         """The picture at a place from 0 to 1, in proportion to areas within each set."""

@@ -34,22 +34,22 @@ def train(
     watch: Callbacks | None = None,
     track: str | Sequence[str] = (),
 ) -> Outcome:
-    """Train a model into a folder, or go on with a run that is there.
+    """Train a model into a folder, or resume the run in it.
 
     Args:
-        recipe: what to do: a recipe, its file, or the name of a model that has one.
+        recipe: a recipe, its file, or the name of a model that has one.
         out: the folder, a model folder from the first checkpoint on; None for ``runs/NAME``,
-            after the file or model, or else the generator.
-        data: stands for ``{data}`` in the recipe.
-        resume: "auto" goes on from the newest checkpoint in ``out``; "never" refuses an
-            ``out`` that has any; a checkpoint's folder starts from its state, and later
-            checkpoints in ``out`` are set aside.
-        watch: what is called while the run goes on.
+            named after the file or model, or else the generator.
+        data: the folder that ``{data}`` means in the recipe.
+        resume: "auto" resumes from the newest checkpoint in ``out``; "never" refuses an ``out``
+            with checkpoints; a checkpoint's folder starts from its state, and later checkpoints
+            in ``out`` are set aside.
+        watch: functions to call during the run.
         track: trackers that get numbers and pictures, such as "tensorboard" and "wandb".
 
     Raises:
         SrzooError: a part cannot be built, another process trains in ``out``, it holds another
-            recipe's run or cannot be written, or values that are not finite came back after
+            recipe's run or cannot be written, or values that are not finite returned after
             every rollback.
     """
     for name, place in (("out", out), ("data", data)):
@@ -95,7 +95,7 @@ def _begun(
             )
             return _train(recipe, out, data, begun, callbacks, commits)
     except OSError as error:
-        raise troubles.explain(error, f"cannot go on in {out}") from error
+        raise troubles.explain(error, f"cannot resume in {out}") from error
 
 
 def _train(
@@ -155,7 +155,7 @@ def _train(
 def set_aside_what_follows(
     accelerator: Any, out: Path, there: Path, progress: RunState, start: Start, callbacks: Callbacks
 ) -> RunState:
-    """Clear the way for what follows a checkpoint, and forget a best one that does not count."""
+    """Set later checkpoints aside, and drop a best one among them."""
     if start.was_chosen:
         for word in on_main_process(accelerator, lambda: set_aside(out, there, progress)):
             callbacks.on_word(word)

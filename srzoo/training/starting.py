@@ -1,4 +1,4 @@
-"""Where a run begins: which checkpoint, what has changed since, and what is set aside for it."""
+"""The start of a run: its checkpoint, changes since then, and files that are set aside."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     else:
         there = Path(resume)
         if not (there / checkpoint.STATE).is_file():
-            raise SrzooError(f"{resume} is no checkpoint", f"Name a folder of {out}/checkpoints")
+            raise SrzooError(f"{resume} is not a checkpoint", f"Name a folder of {out}/checkpoints")
     progress = checkpoint.read_progress(there)
     if progress.stage >= len(recipe.each()):
         raise SrzooError(
@@ -271,7 +271,7 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
         _restore_log(out, there)
     count = f"{len(later)} later checkpoints are" if len(later) > 1 else "a later checkpoint is"
     newest = branch / checkpoint.FOLDER / later[-1].name
-    return (f"{count} kept in {branch}; to go on from there: --resume {newest}",)
+    return (f"{count} kept in {branch}; to resume: --resume {newest}",)
 
 
 def _branch(out: Path, step: int) -> Path:

@@ -1,4 +1,4 @@
-"""One step: the generator's turn, then each further network's. Nothing waits for the device."""
+"""One step: the generator's turn, then that of each other network, without synchronisation."""
 
 from __future__ import annotations
 

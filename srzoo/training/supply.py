@@ -1,4 +1,4 @@
-"""Batches made ahead of the step that needs them: in a thread, or by worker processes.
+"""Batches made in advance, in a thread or by worker processes.
 
 A crop is a pure function of (seed, step, index), so who makes it does not matter: the batches
 are the same bytes in the same order.

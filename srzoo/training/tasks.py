@@ -1,4 +1,4 @@
-"""A run's task: built, placed, held against the generator and the crops, and tried."""
+"""A run's task: built, placed, checked against the generator and the crops, and tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's numbers and pictures for TensorBoard, W&B and whatever else accelerate knows.
+"""A run's numbers and pictures for TensorBoard, W&B and other trackers of accelerate.
 
 Nothing is sent anywhere unless a tracker is named. If one fails later, a message says
 so, and the run goes on.
@@ -51,7 +51,7 @@ def check(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in NAMES:
-            raise SrzooError(f"there is no tracker {name!r}", did_you_mean(name, NAMES))
+            raise SrzooError(f"no tracker is called {name!r}", did_you_mean(name, NAMES))
         module = "torch.utils.tensorboard" if name == TENSORBOARD else name
         try:
             import_module(module)
@@ -177,7 +177,11 @@ class _Tracker:
             if not self._failed:
                 self._failed = True
                 self._tell(
-                    str(troubles.explain(error, f"the tracker {self.name} failed; the run goes on"))
+                    str(
+                        troubles.explain(
+                            error, f"the tracker {self.name} failed; the run continues"
+                        )
+                    )
                 )
 
 

@@ -1,4 +1,4 @@
-"""Held-out pictures through the averaged weights: numbers, and a sheet to look at."""
+"""Validation: held-out pictures through the averaged weights, as numbers and a sheet."""
 
 from __future__ import annotations
 

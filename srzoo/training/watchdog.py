@@ -1,4 +1,4 @@
-"""What a run is watched for: values that are not finite, and a game that goes wrong unseen."""
+"""The watchdog of a run: values that are not finite, and adversarial training that fails."""
 
 from __future__ import annotations
 
@@ -179,13 +179,13 @@ def _find_oddities(facts: dict[str, float]) -> dict[str, str]:
     right = facts.get("d_right")
     if right is not None and right >= WON:
         found["won"] = (
-            f"the discriminator has won outright ({right:.1%} right): the generator learns little"
-            " from it; lower adversarial.optimizer.lr, or take a weaker discriminator"
+            f"the discriminator wins outright ({right:.1%} right): the generator learns little"
+            " from it; lower adversarial.optimizer.lr, or use a weaker discriminator"
         )
     if right is not None and right <= LOST:
         found["lost"] = (
             f"the discriminator could only guess ({right:.1%} right): the generator learns"
-            " nothing from it; raise adversarial.optimizer.lr, or take a stronger discriminator"
+            " nothing from it; raise adversarial.optimizer.lr, or use a stronger discriminator"
         )
     if facts["outside"] > OUTSIDE:
         found["outside"] = (

@@ -1,4 +1,4 @@
-"""What srzoo keeps on this machine that can be made, or fetched, again."""
+"""The caches of srzoo on this machine, which can be made or fetched again."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def clear(kept: Iterable[CacheEntry]) -> int:
             _remove(entry.path)
         except OSError as error:
             raise SrzooError(
-                f"cannot remove {entry.path}: {error.strerror or error}", "Mend that, or leave it"
+                f"cannot remove {entry.path}: {error.strerror or error}", "Fix that, or leave it"
             ) from error
         freed += entry.bytes
     return freed

@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, machine, devices, engines tried, and what is wrong.
+"""Facts for a bug report: versions, machine, devices, engines tried, and faults.
 
 Nothing in it is private: the home folder, tokens and passwords are masked.
 
@@ -212,7 +212,7 @@ def try_engine(engine: EngineStatus) -> EngineStatus:
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines and lines[-1] == "right":
         return replace(engine, seconds=seconds)
-    message = (done.stderr.strip().splitlines() or lines or ["it said nothing"])[-1]
+    message = (done.stderr.strip().splitlines() or lines or ["no message"])[-1]
     return replace(engine, problem=f"{message} (exit code {done.returncode})", seconds=seconds)
 
 

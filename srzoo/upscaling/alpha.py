@@ -1,4 +1,4 @@
-"""Colour under transparency: what is hidden is replaced by what is visible beside it.
+"""Colour under transparency: hidden colours are replaced by visible ones beside them.
 
 A pixel that cannot be seen has some colour all the same, mostly black. A network, or any
 interpolation, mixes it into its visible neighbours: the dark fringe round cut-out pictures. So

@@ -1,7 +1,7 @@
 """Decoded pictures through a model: tiles through an engine, stitched, exact, bounded in memory.
 
-Numpy at its edges: an engine that needs no torch runs without it. ``planner`` says how a
-picture is cut, ``sizing`` which passes lead to a size, ``tiles`` does the arithmetic.
+Inputs and outputs are numpy arrays, so an engine that needs no torch runs without it. ``planner``
+cuts a picture into tiles, ``sizing`` finds the passes to a size, ``tiles`` does the arithmetic.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
 
 class PictureUpscaler:
-    """A model that is ready to enlarge decoded pictures; several threads may use one.
+    """A model that is ready to upscale decoded pictures; several threads may share one.
 
     Args:
-        runner: what an engine made of the model. It is not touched before a picture goes through
+        runner: the model, prepared by an engine. It is first used when a picture passes through
             the model.
-        scales: the factors the model can enlarge by.
+        scales: the factors of the model.
         name: the model's name, for messages.
         tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
             rounded up to the network's grid.
-        memory: bytes that the whole process may take, or a text like "2GB"; None for 60 % of what
-            is free.
-        strength: the model's share of the result, 0 to 1; bicubic enlargement has the rest.
+        memory: limit for the whole process in bytes, or a text like "2GB"; None for 60 % of the
+            free memory.
+        strength: the model's share of the result, 0 to 1; the rest is bicubic enlargement.
 
     Raises:
-        SrzooError: ``tile``, ``memory`` or ``strength`` is none of these.
+        SrzooError: ``tile``, ``memory`` or ``strength`` is invalid.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class PictureUpscaler:
         """Bring a decoded picture to another size.
 
         Args:
-            picture: what to enlarge. One that has the size already is given back as it is.
+            picture: the picture to upscale. It is returned unchanged if it has the size already.
             route: from the picture's size to the result's.
-            progress: is called with (tiles done, tiles in all).
-            plans: what :meth:`plans` found for it; it is asked where there are none.
+            progress: called with (tiles done, tiles in all).
+            plans: the result of :meth:`plans` for it; computed if missing.
 
         Returns:
-            The result. Where the picture's red, green and blue are equal everywhere, so are the
-            result's.
+            The result. Its red, green and blue are equal everywhere if those of the picture
+            are.
 
         Raises:
-            MemoryBudgetError: it does not fit into the memory it may use.
+            MemoryBudgetError: it does not fit into the permitted memory.
         """
         if not route.passes and not route.resized:
             return picture
@@ -120,9 +120,9 @@ class PictureUpscaler:
         return replace(picture, pixels=pixels, alpha=alpha)
 
     def some(self, pictures: list[Picture], route: Route) -> list[Picture]:
-        """The first of pictures of one size: as many as go through the network in one call.
+        """Upscale the first pictures of several of one size: as many as fit into one call.
 
-        Where the engine takes no batches, or a picture is cut into tiles, that is one.
+        That is one, if the engine supports no batches or a picture is cut into tiles.
         """
         several = len(pictures) > 1 and pictures[0].alpha is None
         plain = len(route.passes) == 1 and not route.resized
@@ -143,13 +143,13 @@ class PictureUpscaler:
         *,
         plans: tuple[TilePlan, ...] = (),
     ) -> Iterator[NDArray[Any]]:
-        """The result from top to bottom, some rows at a time: exactly those of the whole.
+        """The result from top to bottom, some rows at a time; they equal those of the whole.
 
         Args:
-            picture: what to enlarge; with it, and one strip, memory stays as it is.
+            picture: the picture to upscale; memory holds it and one strip.
             to: a scale, or the route to a size.
-            progress: is called with (tiles done, tiles in all).
-            plans: what :meth:`plans` found for it, streamed; it is asked where there are none.
+            progress: called with (tiles done, tiles in all).
+            plans: the result of :meth:`plans` for it, streamed; computed if missing.
 
         Returns:
             Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
@@ -171,19 +171,19 @@ class PictureUpscaler:
         streamed: bool = False,
         channels: int = 3,
     ) -> TilePlan:
-        """How a picture of (width, height) LR pixels will be cut, before it is read.
+        """The tiles for a picture of (width, height) LR pixels, before it is read.
 
         Raises:
-            MemoryBudgetError: not even small tiles fit into the memory it may use.
+            MemoryBudgetError: not even small tiles fit into the permitted memory.
         """
         route = single_pass(size, self.factor(scale))
         return self.plans(PictureNeeds(route, itemsize, channels, streamed))[0]
 
     def plans(self, needs: PictureNeeds) -> tuple[TilePlan, ...]:
-        """How the picture will be cut in each pass.
+        """The tiles for the picture in each pass.
 
         Raises:
-            MemoryBudgetError: it does not fit; says which setting would make it possible.
+            MemoryBudgetError: it does not fit; the message names the setting to change.
         """
         return self._planned(needs, to_file=True)
 
@@ -193,11 +193,11 @@ class PictureUpscaler:
         )
 
     def still_fit(self, plans: tuple[TilePlan, ...], needs: PictureNeeds) -> bool:
-        """Whether what :meth:`plans` found some time ago fits into the memory there is by now."""
+        """Whether an earlier result of :meth:`plans` still fits into the memory."""
         return planner.still_fit(plans, self._mixed(needs), self._engine, memory=self.memory)
 
     def seconds(self, plans: tuple[TilePlan, ...]) -> float:
-        """How long computing takes, by the tiles that ran so far or by a small one."""
+        """Estimated computing time, from the tiles that ran so far or from a small one."""
         return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
 
     def _mixed(self, needs: PictureNeeds) -> PictureNeeds:
@@ -241,10 +241,10 @@ class PictureUpscaler:
         return replace(picture, pixels=made[0], alpha=made[1] if len(made) > 1 else None)
 
     def factor(self, scale: int | None) -> int:
-        """The scale to use: the one asked for, or the only one there is.
+        """The scale to use: the requested one, or the only one of the model.
 
         Raises:
-            PictureError: the model does not enlarge by that, or can do several.
+            PictureError: the model does not have that scale, or has several.
         """
         return scales.choose(self.name, self.scales, scale)
 

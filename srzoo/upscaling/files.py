@@ -1,4 +1,4 @@
-"""Where ``srzoo.upscale`` writes the results of files."""
+"""The output files of ``srzoo.upscale``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def targets(
         several: whether a list came in, though it may have one item.
 
     Raises:
-        SrzooError: ``output`` or ``page`` for something that is no file; srzoo writes no such
+        SrzooError: ``output`` or ``page`` for something that is not a file; srzoo writes no such
             files; two results would be one file, or one would replace its own picture.
     """
     for asked, what in ((output, "can be written to output"), (page, "has pages")):
@@ -38,7 +38,7 @@ def targets(
         _keep(Path(pictures[0]), place)
         return [place]
     if place.is_file():
-        raise PictureError(f"{place} is a file, and there are several pictures", "Name a folder")
+        raise PictureError(f"{place} is a file, for several pictures", "Name a folder")
     found = [_named(Path(picture), place) for picture in pictures]
     for at, (picture, target) in enumerate(zip(pictures, found, strict=True)):
         if target in found[:at]:

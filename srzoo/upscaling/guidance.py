@@ -1,4 +1,4 @@
-"""Which model for which picture: what a model is for, and a word where a photo needs another."""
+"""The purpose of a model, and advice if a photo needs another one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str 
         return None
     what = f"{folder.name} was trained on clean pictures and makes JPEG blocks sharper too"
     others = _for_real_photos(folder)
-    return f"{what}: for such photos take {' or '.join(others)}" if others else what
+    return f"{what}: for such photos use {' or '.join(others)}" if others else what
 
 
 def _for_real_photos(folder: ModelFolder) -> list[str]:
@@ -103,7 +103,7 @@ def _tags(folder: ModelFolder) -> list[str]:
 
 
 def _mean_step(file: Path | BinaryIO) -> float:
-    """The mean of a JPEG's table for brightness; 0 for what is no JPEG."""
+    """The mean of a JPEG's table for brightness; 0 for what is not a JPEG."""
     if not isinstance(file, Path):
         file.seek(0)
     try:

@@ -1,4 +1,4 @@
-"""What an Upscaler takes, as decoded pictures, and the way back to the type that came in."""
+"""Inputs of an Upscaler as decoded pictures, and results in the type of the input."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def pixels_of(picture: object, request: ReadRequest) -> int:
     """How many LR pixels there are; of a file its header tells.
 
     Raises:
-        PictureError: it is no picture.
+        PictureError: it is not a picture.
     """
     if is_file(picture):
         arguments.check_path("the picture", picture)
@@ -190,7 +190,7 @@ def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
     if not floats:
         raise PictureError(
             f"the {what} is of type {values.dtype}",
-            "Convert it: uint8 0..255, uint16 0..65535 or float 0..1 are taken",
+            "Convert it: uint8 0..255, uint16 0..65535 or float 0..1 are accepted",
         )
     low, high = float(values.min()), float(values.max())
     if not (low >= -0.5 and high <= 1.5):  # NaN fails too

@@ -1,4 +1,4 @@
-"""From a model's name to something that enlarges pictures."""
+"""From a model's name to an Upscaler."""
 
 from __future__ import annotations
 
@@ -54,39 +54,39 @@ def load(
     work: int | None = None,
     lazy: bool = False,
 ) -> Upscaler:
-    """Make a model ready: folder, network, weights, engine.
+    """Prepare a model: folder, network, weights, engine.
 
     Args:
         model: a released name ("edsr-x4"), a model folder, or a repository on the Hub
-            ("org/name"); a folder that exists wins. One that has been found already is not looked
-            for again.
-        engine: "auto" for the fastest that is installed and runs the model there, or an engine
-            plugin's name; torch alone has a ``model``. Or what
-            :func:`srzoo.exporting.engine.choose` has chosen, which is not done again then.
+            ("org/name"); an existing folder has priority. A folder that is given is not looked up
+            again.
+        engine: "auto" for the fastest installed engine that runs the model on the device, or an
+            engine plugin's name; only torch has a ``model``. Or the result of
+            :func:`srzoo.exporting.engine.choose`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a ``torch.device``.
         precision: "auto", "fp32", "bf16" or "fp16".
         tile: "auto", "off", or a side in LR pixels (from 16).
-        memory: what the process may take: bytes, or a text like "2GB"; None for 60 % of what is
-            free.
-        strength: 1 for what the model makes, 0 for the bicubic enlargement, or between them.
-        size: what pictures are brought to, where a call asks for nothing else: (width, height),
+        memory: limit for the whole process: bytes, or a text like "2GB"; None for 60 % of the free
+            memory.
+        strength: 1 for the model's result, 0 for the bicubic enlargement, or a value between.
+        size: the size of results, unless a call requests another: (width, height),
             "3840x2160", or one side: "width=3840", "height=", "long=4096" or "short=".
-        work: LR pixels that will be enlarged, if that is known: "auto" makes no export for what
-            torch does sooner.
-        lazy: build the network, or open its export, when the first picture needs it: errors of
-            weights and device come then.
+        work: number of LR pixels to upscale, if known: "auto" makes no export if torch finishes
+            sooner.
+        lazy: build the network, or open its export, when the first picture needs it; errors of
+            weights and device are raised then.
 
     Returns:
-        A callable that takes files, PIL images, numpy arrays, tensors and lists of them, and gives
-        back the same type. Threads may share it, and it can be pickled: then it is the model's
-        folder and these options.
+        A callable that takes files, PIL images, numpy arrays, tensors and lists of them, and
+        returns the same type. Threads may share it, and it can be pickled: the pickle contains the
+        model's folder and these options.
 
     Raises:
-        ModelError: no such model, its folder or weights are wrong, or a package that it was made
-            with is not installed.
+        ModelError: no such model, its folder or weights are wrong, or a package that it
+            needs is not installed.
         PluginError: its generator or the engine is not installed, or broken.
-        DeviceError: there is no such device or precision, or the engine does not run there.
-        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is none of these.
+        DeviceError: the device or precision does not exist, or the engine does not support it.
+        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is invalid.
     """
     arguments.check_type("model", model, (str, Path, ModelFolder))
     arguments.check_type("engine", engine, (str, engines.Choice))
@@ -117,7 +117,7 @@ def load(
 def _runner(
     folder: ModelFolder, engine: str, device: str, precision: str, *, explicit: bool
 ) -> tuple[Runner, str]:
-    """What an engine makes of a model, and its name; another, if ``auto`` took one that cannot."""
+    """A model's runner, and its engine's name; another engine if the choice of ``auto`` fails."""
     build = partial(kinds.engines.build, folder=folder.path, device=device, precision=precision)
     try:
         engine_facts.find(engine).need_generator(engine, folder.config.generator)
@@ -234,30 +234,29 @@ def upscale(
     max_pixels: int = images.MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Any:
-    """Enlarge a picture, or a list of them, in one line; :func:`load` the model once for more.
+    """Upscale a picture, or a list of them, in one line; for many calls, :func:`load` once.
 
     Args:
-        picture: a picture file, or what :func:`load` gives takes; or a list.
+        picture: a picture file, or any input of :class:`Upscaler`; or a list.
         model: as for :func:`load`.
         scale: needed only for a model with several.
-        size: what it is brought to instead, as for :func:`load`.
-        output: write the result there too, with the metadata of the file that came in. A name with
-            an ending (big.png) is a file, and it replaces one of that name; for a list, and where a
-            folder is there, it is the folder in which results are called as their pictures are.
-            Whole folders of pictures are better off with the command, which resumes and keeps to
-            little memory.
+        size: the size of the result instead, as for :func:`load`.
+        output: also write the result there, with the metadata of the input file. A name with an
+            ending (big.png) is a file, and an existing one is replaced. For a list, or if the
+            folder exists, it is a folder, and results have the names of their inputs. For whole
+            folders of pictures use the command, which can resume and needs little memory.
         engine, device, precision, tile, memory, strength: as for :func:`load`.
         page: which page or frame of a file with several, from 1.
-        force_damaged: take what there is of a damaged file.
-        max_pixels: files that hold more are refused.
-        progress: is called with (done, total): tiles of one picture, or pictures of several.
+        force_damaged: use the readable part of a damaged file.
+        max_pixels: larger files are refused.
+        progress: called with (done, total): tiles of one picture, or pictures of several.
 
     Returns:
-        A PIL image for a file, otherwise the type that came in; a list for a list.
+        A PIL image for a file, otherwise the type of the input; a list for a list.
 
     Raises:
-        SrzooError: what :func:`load`, reading and writing raise; ``output`` or ``page`` for
-            something that is no file. Of a list it says which item.
+        SrzooError: all that :func:`load`, reading and writing raise; ``output`` or ``page``
+            for an input that is not a file. For a list it names the item.
     """
     settings.check_asked(scale, size)
     settings.check_progress(progress)

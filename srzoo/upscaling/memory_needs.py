@@ -1,4 +1,4 @@
-"""How much memory it takes to enlarge a picture, beside its tiles.
+"""The memory for upscaling a picture, besides its tiles.
 
 In memory are: the process as it is; the picture; the result, or one strip of it where it is
 streamed. While a picture is read, the decoder's copies come on top; while it is written, the

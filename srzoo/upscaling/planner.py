@@ -1,4 +1,4 @@
-"""Memory: the tiles that fit beside what stands in it.
+"""Memory planning: the tiles that fit into the remaining memory.
 
 The arithmetic is the same for every engine: an engine says what a pixel takes
 (``bytes_per_pixel``), what a call takes besides (``bytes_aside``), how far its network looks

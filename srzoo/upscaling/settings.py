@@ -1,4 +1,4 @@
-"""What a caller asks for, checked at the door: what is wrong is refused at once, in a sentence."""
+"""Settings of a caller, checked on entry: wrong ones are refused at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_memory(memory: object) -> int | None:
     """Bytes from a number or a text like "2GB"; None where nothing is set.
 
     Raises:
-        SrzooError: it is no amount of memory.
+        SrzooError: it is not an amount of memory.
     """
     if isinstance(memory, str):
         return amounts.memory_size(memory)
@@ -69,7 +69,7 @@ def check_precision(precision: object) -> None:
     """Raises DeviceError where it is none of ``devices.PRECISIONS``."""
     if precision not in devices.PRECISIONS:
         raise DeviceError(
-            f"{precision!r} is no precision", did_you_mean(str(precision), devices.PRECISIONS)
+            f"{precision!r} is not a precision", did_you_mean(str(precision), devices.PRECISIONS)
         )
 
 
@@ -100,12 +100,12 @@ def check_asked(scale: object, size: object) -> Sizing | None:
         PictureError: it is none, or a scale is asked for, too.
     """
     if scale is not None and size is not None:
-        raise PictureError("both a scale and a size are asked for", "Give one of them")
+        raise PictureError("a scale and a size are both given", "Give one of them")
     return check_size(size)
 
 
 def check_reading(max_pixels: object, page: object) -> None:
-    """Raises PictureError where a file's limit or its page is no whole number."""
+    """Raises PictureError where a file's limit or its page is not a whole number."""
     if (found := amounts.whole(max_pixels)) is None or found < 1:
         raise PictureError(f"max_pixels is {max_pixels!r}", "It is a whole number from 1")
     if page is not None and ((number := amounts.whole(page)) is None or number < 1):

@@ -1,4 +1,4 @@
-"""Any size: which passes of a model, then an antialiased resize to the exact size."""
+"""Any size: passes of a model, then an antialiased resize to the exact size."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SUPPORT = 3
 
 @dataclass(frozen=True)
 class Route:
-    """How a picture comes to its size.
+    """The passes of a picture to its size.
 
     Attributes:
         passes: the model's factors, one after the other.
@@ -71,10 +71,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Sizing:
-    """The size that is asked for: at most one of these is set; none is the model's own.
+    """The requested size: at most one of these is set; none means the model's scale.
 
     Attributes:
-        scale: a factor, not only a whole one.
+        scale: a factor; it need not be a whole number.
         size: exactly (width, height).
         side: one of ``SIDES``, and its length; the other follows.
     """
@@ -85,7 +85,7 @@ class Sizing:
 
     @classmethod
     def parse(cls, scale: str | None = None, size: str | None = None) -> Sizing:
-        """Read what was asked for.
+        """Parse a requested size.
 
         Args:
             scale: "1.5", "3", "x4".
@@ -93,10 +93,10 @@ class Sizing:
                 "long=4096", "short=1080".
 
         Raises:
-            PictureError: it is none of these, or both are given.
+            PictureError: it is invalid, or both are given.
         """
         if scale is not None and size is not None:
-            raise PictureError("both a scale and a size are asked for", "Give one of them")
+            raise PictureError("a scale and a size are both given", "Give one of them")
         if scale is not None:
             return cls(scale=_factor(scale))
         if size is None:
@@ -108,7 +108,7 @@ class Sizing:
             raise PictureError(f"the size {size!r} has no side {name!r}", did_you_mean(name, SIDES))
         if not equals or not length.isdecimal():
             raise PictureError(
-                f"{size!r} is no size", "Write 3840x2160, width=3840, height=, long= or short="
+                f"{size!r} is not a size", "Write 3840x2160, width=3840, height=, long= or short="
             )
         return cls(side=(name, _length(length, size)))
 
@@ -117,10 +117,10 @@ class Sizing:
 
         Args:
             size: (width, height) of the picture.
-            scales: what the model can do in one pass.
+            scales: the factors of the model in one pass.
 
         Raises:
-            PictureError: no scale is asked for and the model has several; or it cannot enlarge.
+            PictureError: no scale is requested and the model has several; or it cannot upscale.
         """
         if not (self.scale or self.size or self.side):
             factor = choose("the model", scales, None)
@@ -145,14 +145,14 @@ def _factor(text: str) -> float:
     match = re.fullmatch(r"\s*[xX×]?\s*(\d+(?:\.\d*)?|\.\d+)\s*[xX×]?\s*", text)
     factor = float(match[1]) if match else 0.0
     if not 0 < factor < 1e6:
-        raise PictureError(f"{text!r} is no scale", "Write a number, like 4 or 1.5")
+        raise PictureError(f"{text!r} is not a scale", "Write a number, like 4 or 1.5")
     return factor
 
 
 def _length(text: str, size: str) -> int:
     length = int(text) if len(text) < 10 else 0
     if length < 1:
-        raise PictureError(f"{size!r} is no size", "A side has at least one pixel")
+        raise PictureError(f"{size!r} is not a size", "A side has at least one pixel")
     return length
 
 
@@ -184,7 +184,7 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
 
 
 def rows_held(source: tuple[int, int], size: tuple[int, int]) -> int:
-    """Rows of what comes in that :func:`resized` needs at a time, at most."""
+    """The most input rows that :func:`resized` needs at a time."""
     ratio = source[1] / size[1]
     return min(source[1], math.ceil(BAND * ratio) + 2 * _beyond(ratio) + 1)
 
@@ -197,14 +197,14 @@ def _beyond(ratio: float) -> int:
 def resized(
     strips: Iterator[NDArray[Any]], source: tuple[int, int], size: tuple[int, int]
 ) -> Iterator[NDArray[Any]]:
-    """Rows of a picture to rows of another size: Lanczos, antialiased when it becomes smaller.
+    """Rows of a picture to rows of another size: Lanczos, antialiased when it shrinks.
 
-    The same rows come out however the picture is cut into strips.
+    The result does not depend on the strips that the picture is cut into.
 
     Args:
         strips: from top to bottom, h x W x C or h x W, uint8, uint16 or float 0..1.
-        source: (width, height) of what comes in.
-        size: (width, height) of what goes out.
+        source: (width, height) of the input.
+        size: (width, height) of the output.
     """
     ratio = source[1] / size[1]
     beyond = _beyond(ratio)

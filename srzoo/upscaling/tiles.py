@@ -1,4 +1,4 @@
-"""Tiles as arrays: cut out of a picture, bounded, blended, and rounded to what is kept."""
+"""Tiles as arrays: cut from a picture, bounded, blended, and rounded."""
 
 from __future__ import annotations
 

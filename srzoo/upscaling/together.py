@@ -1,4 +1,4 @@
-"""Pictures of one size in one call of the network, where it takes batches and they fit."""
+"""Pictures of one size in one call of the network, if it supports batches and they fit."""
 
 from __future__ import annotations
 

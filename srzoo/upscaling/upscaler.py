@@ -1,4 +1,4 @@
-"""A model that enlarges what people have: files, PIL images, arrays, tensors, lists of them."""
+"""A model that upscales files, PIL images, arrays, tensors, and lists of them."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ Way = Callable[[tuple[int, int]], Route]
 
 
 class Upscaler(PictureUpscaler):
-    """A model that is ready to enlarge pictures; several threads may use one.
+    """A model that is ready to upscale pictures; several threads may share one.
 
     Args:
         runner, scales, name, tile, memory, strength: as for ``PictureUpscaler``.
-        size: what pictures are brought to where a call asks for nothing else.
-        engine: the name of the engine that made the runner, "" where nobody says; where the runner
-            is made later, the one that was chosen.
-        device: what was asked for; a runner that has a ``device`` knows better.
-        again: makes another one like this, in another process: what a pickle of it holds. With
+        size: the size of results, unless a call requests another.
+        engine: the name of the engine that made the runner, "" if unknown; the chosen one, if the
+            runner is made later.
+        device: the requested device; the ``device`` of the runner has priority.
+        again: makes an equal Upscaler, in another process too; a pickle contains it. With
             ``device=`` it makes one for another device.
 
     Raises:
-        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is none of these.
+        SrzooError: ``tile``, ``memory``, ``strength`` or ``size`` is invalid.
     """
 
     def __init__(
@@ -75,19 +75,19 @@ class Upscaler(PictureUpscaler):
         return f"<Upscaler {self.name} {scales}{engine}>"
 
     def __reduce__(self) -> tuple[Callable[..., Upscaler], tuple[()]]:
-        """What a pickle holds: how to make another one.
+        """The content of a pickle: a function that makes an equal Upscaler.
 
         Raises:
-            SrzooError: that is not known.
+            SrzooError: no such function is known.
         """
         return self._made_again("it cannot be pickled"), ()
 
     @property
     def device(self) -> str:
-        """What it runs on, like "cpu" or "cuda:0".
+        """The device it runs on, such as "cpu" or "cuda:0".
 
-        Where the engine is made at the first picture it is "auto" until then, unless a device was
-        asked for.
+        If the engine is made at the first picture, this is "auto" until then, unless a device was
+        requested.
         """
         if found := getattr(self.runner, "device", None):
             return str(found)
@@ -98,26 +98,25 @@ class Upscaler(PictureUpscaler):
     def to(self, device: object) -> Upscaler:
         """The same for another device: another Upscaler, as ``Tensor.to`` gives another tensor.
 
-        This one stays as it is, as threads may be using it. Where "auto" chose the engine, it
+        This one does not change, as threads may be using it. If "auto" chose the engine, it
         chooses again.
 
         Args:
             device: "cpu", "cuda", "cuda:1", "mps", "auto", or a ``torch.device``.
 
         Raises:
-            DeviceError: there is no such device, or the engine that was asked for does not run on
-                it.
-            SrzooError: nobody has told how to make another one.
+            DeviceError: the device does not exist, or the requested engine does not run on it.
+            SrzooError: no function is known that makes another one.
         """
         name = devices.parse_name(device)
         if name == self.device:
             return self
-        return self._made_again("it cannot go to another device")(device=name)
+        return self._made_again("it cannot move to another device")(device=name)
 
     def _made_again(self, so: str) -> Callable[..., Upscaler]:
         if self._reconstruct is None:
             raise SrzooError(
-                f"nobody has told how to make this Upscaler again, so {so}",
+                f"how to make this Upscaler again is not known, so {so}",
                 "Use one from srzoo.load, or give it again=, a function of a module that makes it",
             )
         return self._reconstruct
@@ -126,11 +125,11 @@ class Upscaler(PictureUpscaler):
     def model(self) -> Any:
         """The ``nn.Module`` that runs: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out, any size.
 
-        It is made for inference: folded and frozen. The network as it was trained, which can be
-        trained on, is what ``srzoo.network`` gives.
+        It is folded and frozen for inference. ``srzoo.network`` returns the network as it was
+        trained, which you can train further.
 
         Raises:
-            ModelError: the engine runs without one.
+            ModelError: the engine has none.
         """
         if self.runner.model is None:
             raise ModelError(
@@ -183,43 +182,44 @@ class Upscaler(PictureUpscaler):
         size: Size | None = None,
         progress: Progress | None = None,
     ) -> Any:
-        """Enlarge a picture, or several, and give back the type that came in.
+        """Upscale a picture, or several; the result has the type of the input.
 
         Args:
-            picture: a file's path; a PIL image, but of 32 bits; a numpy array H x W or H x W x C,
-                uint8, uint16 or float 0..1; a tensor C x H x W, B x C x H x W or H x W of these
-                types; or a list of them. C is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha).
-            scale: one of the model's scales; may be left out where it has one.
-            size: what it is brought to instead: (width, height), "3840x2160", or one side, like
-                "long=4096"; by passes of the model, then a resize. What a call asks for goes
-                before the size that :func:`srzoo.load` was given.
-            progress: is called with (done, total): tiles of one picture, or pictures of a list or
+            picture: a file's path; a PIL image, except with 32 bits; a numpy array H x W or H x W
+                x C, uint8, uint16 or float 0..1; a tensor C x H x W, B x C x H x W or H x W of
+                these types; or a list of them. C is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB,
+                alpha).
+            scale: one of the model's scales; optional if it has only one.
+            size: the size of the result instead: (width, height), "3840x2160", or one side, like
+                "long=4096"; by passes of the model, then a resize. It overrides the size given
+                to :func:`srzoo.load`.
+            progress: called with (done, total): tiles of one picture, or pictures of a list or
                 a batch.
 
         Returns:
-            For a file a PIL image, and for a PIL image one in mode L, LA, RGB, RGBA or I;16; else
-            the same type, dtype and device. Floats are clamped to 0..1. A list for a list.
+            A PIL image for a file, and for a PIL image, in mode L, LA, RGB, RGBA or I;16; else
+            the same type, dtype and device. Floats are clamped to 0..1. For a list, a list.
 
-            Tensors are detached: no gradient flows through. For that there is ``srzoo.network``.
-            A batch goes through the network as one where the engine takes batches (torch does) and
-            it fits into memory. Its pictures come to what they do one by one: to the last bit in
-            float32 on a CPU, else to within a level of 255.
+            Tensors are detached: no gradient flows through. Use ``srzoo.network`` for gradients.
+            A batch runs as one if the engine supports batches (torch does) and it fits into
+            memory. The results equal those of single pictures: to the last bit in float32 on a
+            CPU, else to within a level of 255.
 
-            What comes out is not to the last bit what the network gives: a picture is continued
-            beyond its border by its mirror image, and values stay near the range of the pixels
-            around them. ``model`` and ``srzoo.network`` do neither.
+            Results differ slightly from those of the bare network: pictures are extended by
+            reflection at their borders, and values are kept near the range of the pixels around
+            them. ``model`` and ``srzoo.network`` do neither.
 
         Raises:
-            PictureError: a type, shape, dtype or range that is none of these, or a file that cannot
-                be read; of a list it says which item.
-            MemoryBudgetError: it does not fit into the memory it may use.
+            PictureError: the type, shape, dtype or range is not one of these, or a file cannot be
+                read; for a list it names the item.
+            MemoryBudgetError: it does not fit into the permitted memory.
         """
         return self.any(picture, scale, size, progress)
 
     def any(
         self, picture: object, scale: int | None, size: Size | None, progress: Progress | None
     ) -> Any:
-        """The same for what has no type yet."""
+        """The same, for an input of unknown type."""
         way = self._way(scale, size)
         settings.check_progress(progress)
         return self._enlarge(picture, way, progress)
@@ -242,17 +242,17 @@ class Upscaler(PictureUpscaler):
     def array(
         self, picture: NDArray[Any], scale: int | None = None, progress: Progress | None = None
     ) -> NDArray[Any]:
-        """Enlarge a numpy array; ``progress`` is called with (tiles done, tiles in all)."""
+        """Upscale a numpy array; ``progress`` is called with (tiles done, tiles in all)."""
         made = self.upscale(inputs.picture_of(picture), scale, progress)
         return inputs.array_of(made, picture)
 
     def route(
         self, size: tuple[int, int], scale: int | None = None, to: Size | None = None
     ) -> Route:
-        """How a picture of (width, height) comes to the size that a call asks for.
+        """The passes that bring a picture of (width, height) to the requested size.
 
         Raises:
-            PictureError: both a scale and a size are, or the model does not come to it.
+            PictureError: a scale and a size are both given, or the model cannot reach the size.
         """
         return self._way(scale, to)(size)
 

@@ -1,4 +1,4 @@
-"""What is given to pip: names and folders, and nothing else."""
+"""What is given to pip: names and folders, and no others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_names_are_given_to_pip(name):
      "x>=1", "x==", "x==1 --pre", "./x", "-", "x\\n"],
 )  # fmt: skip
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(SrzooError, match="no name of a package"):
+    with pytest.raises(SrzooError, match="not a name of a package"):
         installing.install_command([name])
 
 
@@ -43,9 +43,9 @@ def test_nothing_that_passes_is_an_option_or_an_address(text):
 
 
 def test_a_project_has_a_pyproject(tmp_path):
-    with pytest.raises(SrzooError, match="no project"):
+    with pytest.raises(SrzooError, match="not a project"):
         installing.install_command([], [tmp_path])
-    with pytest.raises(SrzooError, match="nothing to install"):
+    with pytest.raises(SrzooError, match="nothing is given to install"):
         installing.install_command([])
     (tmp_path / "pyproject.toml").touch()
     assert installing.install_command([], [tmp_path])[-2:] == ["-e", str(tmp_path.resolve())]
@@ -64,7 +64,7 @@ def test_what_is_no_plugin_package_stays(name, what):
 def test_without_pip_another_program_is_named(monkeypatch, tmp_path):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(packages, "version", lambda name: None)
-    with pytest.raises(SrzooError, match=r"no pip in .* uv pip install my-pkg -e /"):
+    with pytest.raises(SrzooError, match=r"pip is missing from .* uv pip install my-pkg -e /"):
         installing.install_command(["my-pkg"], [tmp_path])
 
 
@@ -72,7 +72,7 @@ def test_it_says_that_nothing_came(srzoo_cli, monkeypatch):
     monkeypatch.setattr(installing, "run", lambda command: 0)
     done = srzoo_cli("plugin", "install", "--yes", "my-pkg")
     assert (done.code, done.out) == (0, "")
-    assert "no plugin came with it" in done.err
+    assert "it installed no new plugin" in done.err
 
 
 def test_it_says_what_it_runs_and_asks(srzoo_cli, monkeypatch):

@@ -182,7 +182,7 @@ def test_each_is_shown(said):
     shown = dict(zip(KINDS, said.split("=====\n")[1:], strict=True))
     assert "kernel: one of 3, 5, 7 = 3" in shown["block"]
     assert "With channels = 8" in shown["block"]
-    assert "An output pixel sees 1 pixel on each side." in shown["block"]
+    assert "An output pixel depends on 1 pixel on each side." in shown["block"]
     assert "sees 4 pixels" in shown["generator"]
     assert re.search(r"min_size +4", shown["discriminator"])
     assert re.search(r"precisions +fp32", shown["engine"])
@@ -198,7 +198,7 @@ def test_install_and_uninstall(place):
     run(place, *srzoo, "uninstall", "--yes", "Srzoo.TP_block")
     assert "srzoo-tp-block" not in run(place, *srzoo, "list", "--json")
     said = run(place, *srzoo, "install", "--yes", "-e", "projects/block")
-    assert said == "there is now: block tp-block (srzoo-tp-block 0.1.0)\n"
+    assert said == "installed: block tp-block (srzoo-tp-block 0.1.0)\n"
     pip(place, "uninstall", "-q", "--yes", *(f"srzoo-tp-{kind}" for kind in KINDS))
     assert "srzoo-tp-" not in run(place, *srzoo, "list", "--json")
 
@@ -225,10 +225,12 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name", "what"),
     [
-        ("block", "Silu", "no name for a plugin"), ("block", "a b", "no name"),
-        ("block", "-x", "no name"), ("block", "a--b", "no name"), ("block", "../x", "no name"),
-        ("block", "x" * 41, "no name"), ("block", "é", "no name"), ("block", "true", "no name"),
-        ("block", "", "no name"),
+        ("block", "Silu", "not a name for a plugin"), ("block", "a b", "not a name"),
+        ("block", "-x", "not a name"), ("block", "a--b", "not a name"),
+        ("block", "../x", "not a name"),
+        ("block", "x" * 41, "not a name"), ("block", "é", "not a name"),
+        ("block", "true", "not a name"),
+        ("block", "", "not a name"),
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),

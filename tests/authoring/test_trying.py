@@ -78,12 +78,12 @@ def test_what_fails_is_a_line_and_not_the_end(place, srzoo_cli):
     done = srzoo_cli("plugin", "try", "./my.py:Broken", "--as", "block", *QUICK)
     assert done.code == 1
     assert "SystemExit: 3" in done.out
-    assert "What failed: " in done.out
+    assert "Failed: " in done.out
     assert "FAILS picture: as reach" in done.out
-    assert "more are not looked at" in done.out
+    assert "more are not checked" in done.out
     assert "ContractError" not in done.out
     done = srzoo_cli("plugin", "try", "./my.py:Nan", "--as", "block", *QUICK, "--no-suite")
-    assert "FAILS training: SR is no number at step 1" in done.out
+    assert "FAILS training: SR is not a number at step 1" in done.out
     assert "reach: measured more than 26, stated 2" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
 
@@ -154,7 +154,7 @@ def test_the_default_beside_itself_is_the_same(place, srzoo_cli):
     rows = re.findall(r"^  [12] +([\d.]+) +([\d.]+)$", done.out, re.MULTILINE)
     assert len(rows) == 2
     assert all(mine == theirs for mine, theirs in rows)
-    assert "A package of it" not in done.out
+    assert "To publish it" not in done.out
     first = short_training.seeded(lambda: torch.rand(1))
     torch.rand(1)
     assert first == short_training.seeded(lambda: torch.rand(1))

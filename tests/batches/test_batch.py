@@ -101,9 +101,9 @@ def test_what_cannot_work_is_said(here):
     Path("empty").mkdir()
     with pytest.raises(PictureError, match="holds no pictures"):
         targets([Path("empty")])
-    with pytest.raises(PictureError, match="no format srzoo writes"):
+    with pytest.raises(PictureError, match="not a format srzoo writes"):
         targets([Path("in/a.png")], "a.xyz")
-    with pytest.raises(PictureError, match="is a file, and several"):
+    with pytest.raises(PictureError, match="is a file, and there are several"):
         targets([Path("in")], "in/a.png")
     assert "does not exist" in str(
         batch.plan_batch([Path("no.png")], None, model="m", known=[]).jobs[0].problem
@@ -239,7 +239,7 @@ def test_no_input_is_replaced_by_the_result_of_another(here):
     Path("in/a.png").symlink_to("other.png")
     jobs = batch.plan_batch([Path("in/a.bmp"), Path("in/other.png")], "in/", model="m", known=[],
                       overwrite=True, format="png", skip_existing=True)  # fmt: skip
-    assert "an input too" in str(jobs.jobs[0].problem)
+    assert "also an input" in str(jobs.jobs[0].problem)
     assert "the input itself" in str(jobs.jobs[1].problem)
 
 

@@ -100,8 +100,8 @@ def test_patterns(tmp_path, pattern, gives):
         ("{0}", "has the field {0}"),
         ("{stem.__class__}", "has the field"),
         ("{stem[0]}", "has the field"),
-        ("{stem!r}", "stands alone"),
-        ("{stem:>900000000}", "stands alone"),
+        ("{stem!r}", "takes no format"),
+        ("{stem:>900000000}", "takes no format"),
         ("../{stem}", "names a folder"),
         ("a/{stem}", "names a folder"),
         ("a\\{stem}", "names a folder"),
@@ -144,7 +144,7 @@ def test_results_of_a_pattern_are_no_inputs_of_it(here):
     assert [job.source.name for job in work.jobs] == ["a.png", "b.JPG"]
     assert [path.name for path in work.results] == ["a_large.png"]
     named = planned(["in/a.png", "in/a_large.png"], pattern="{stem}_large{suffix}")
-    assert "is an input too" in str(named.jobs[0].problem)
+    assert "is also an input" in str(named.jobs[0].problem)
 
 
 def test_a_pattern_that_names_its_format(here):
@@ -152,7 +152,7 @@ def test_a_pattern_that_names_its_format(here):
     assert [(str(job.target), job.format) for job in work.jobs] == [
         ("out/a.webp", "webp"), ("out/b.webp", "webp"),
     ]  # fmt: skip
-    with pytest.raises(PictureError, match=r"ends in \.webp, and PNG is asked for"):
+    with pytest.raises(PictureError, match=r"ends in \.webp, and PNG is requested"):
         planned(["in"], "out", "{stem}.webp", format="png")
 
 
@@ -172,14 +172,14 @@ def test_the_size_of_what_is_no_picture(here):
 
 
 def _refuse(path: Path) -> Route:
-    raise PictureError(f"{path} is no picture")
+    raise PictureError(f"{path} is not a picture")
 
 
 @pytest.mark.parametrize(
     ("output", "format"), [("x.jpg", "png"), ("x.JPEG", "tiff"), ("x.tif", "jpg"), ("x.gif", "png")]
 )
 def test_an_ending_and_a_format_that_contradict(here, output, format):
-    with pytest.raises(PictureError, match="is asked for"):
+    with pytest.raises(PictureError, match="is requested"):
         planned(["in/a.png"], output, format=format)
     assert planned(["in/a.png"], "x.jpeg", format="jpg").jobs[0].format == "jpg"
     assert planned(["in/a.png"], "x", format="webp").jobs[0].format == "webp"

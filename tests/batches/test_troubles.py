@@ -145,7 +145,7 @@ def test_a_single_picture_is_one_line(srzoo_cli, photo, monkeypatch, tmp_path):
     result = srzoo_cli("upscale", photo, *FAST)
     assert result.code == 2
     assert len(result.err.splitlines()) == 1
-    assert "nobody foresaw: ZeroDivisionError: on." in result.err
+    assert "unexpected error: ZeroDivisionError: on." in result.err
     (log,) = (tmp_path / "cache/logs").iterdir()
     assert str(log) in result.err
     assert "in fail" in log.read_text()

@@ -166,8 +166,8 @@ def test_what_fails_at_one_size_is_named(srzoo_cli, model, monkeypatch):
     [
         (("--engines", "mnx"), "Did you mean mnn?"),
         (("--engines", "mnn,mnx"), "no engine is called 'mnx'"),
-        (("--engines", ","), "--engines names none"),
-        (("--size", "512"), "--size 512: no size of a picture. Write WIDTHxHEIGHT"),
+        (("--engines", ","), "--engines names no engine"),
+        (("--size", "512"), "--size 512: not the size of a picture. Write WIDTHxHEIGHT"),
         (("--size", "8x512"), "from 16 to 20000"),
         (("--size", "64x64", "--size", "big"), "--size big"),
         (("--rounds", "0"), "--rounds"),

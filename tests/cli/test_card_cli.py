@@ -63,7 +63,7 @@ def test_what_is_there_stays(srzoo_cli, folder, picture):
 def test_no_model_folder(srzoo_cli, tmp_path):
     result = srzoo_cli("card", "new", tmp_path)
     assert (result.code, result.out) == (2, "")
-    assert "no model folder" in result.err
+    assert "not a model folder" in result.err
 
 
 def test_show_text(srzoo_cli, folder):

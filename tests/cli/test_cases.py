@@ -86,7 +86,7 @@ def test_gray_tiff_of_12_bits(cases, enlarged):
 def test_postscript_starts_nothing(cases, srzoo_cli, tmp_path):
     result = srzoo_cli("upscale", cases / "postscript_named.jpg", *FAST, "-o", tmp_path / "a.jpg")
     assert result.code == 2
-    assert "no picture that can be read" in result.err
+    assert "not a picture that can be read" in result.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -133,7 +133,7 @@ def test_a_recipe_names_the_degradation(srzoo_cli, photos, tmp_path):
     ("arguments", "message"),
     [
         (["hr", "--sheet", "hr/a.png", "--overwrite"], "an input itself"),
-        (["hr", "--sheet", "x.jpg"], "is no PNG"),
+        (["hr", "--sheet", "x.jpg"], "is not a PNG"),
         (["none", "--sheet", "x.png"], "does not exist"),
         (["hr", "-o", "lr", "--sheet", "x.png"], "Leave OUT out"),
         (["hr", "--sheet", "none/x.png"], "cannot write none/x.png"),
@@ -234,7 +234,7 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
     result = srzoo_cli("data", "degrade", photos, tmp_path / "lr")
     assert result.code == 1
     assert "3 pictures in" in result.out
-    assert "a.png is no picture" in result.err
+    assert "a.png is not a picture" in result.err
     assert "tiny.png is 3x3, smaller than one LR pixel" in result.err
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
     ("arguments", "message"),
     [
         (("nope", "out"), "nope does not exist"),
-        (("hr/note.txt", "out"), "note.txt is no picture"),
+        (("hr/note.txt", "out"), "note.txt is not a picture"),
         (("empty", "out"), "empty holds no pictures"),
         (("hr", "file.png"), "file.png is a file"),
         (("twins", "out"), "would both become"),
@@ -250,9 +250,9 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
         (("hr", "out", "-d", "mild", "--set", "strenght=1"), "Did you mean strength"),
         (("hr", "out", "-d", "mild", "--set", "strength=much"), "strength is 'much'"),
         (("hr", "out", "-d", "mild", "--set", "strength"), "is not KEY=VALUE"),
-        (("hr", "out", "--scale", "0"), "'0' is no scale"),
+        (("hr", "out", "--scale", "0"), "'0' is not a scale"),
         (("hr", "out.png"), "several pictures go to out.png"),
-        (("hr/a.png", "out.jpg"), "out.jpg is no PNG"),
+        (("hr/a.png", "out.jpg"), "out.jpg is not a PNG"),
         (("hr/a.png", "file.png/out/"), "cannot create the folder"),
     ],
 )
@@ -313,7 +313,7 @@ def test_get_passes_on_what_was_said(srzoo_cli, registered, tmp_path):
         (("folder",), "the dataset 'folder' cannot be downloaded. Those that can"),
         (("fetched", "--track", "x4"), "'fetched' has no --track"),
         (("div2k", "--track", "realistic_mild"), "Did you mean realistic_mild_x4"),
-        (("div2k", "--url", "file:///etc"), "is no http address"),
+        (("div2k", "--url", "file:///etc"), "is not an http address"),
         (("div2k", "--url", "http://127.0.0.1:1", "--split", "test"), "'test' is not one of"),
     ],
 )

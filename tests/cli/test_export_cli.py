@@ -59,9 +59,9 @@ def test_what_exists_is_kept(srzoo_cli, monkeypatch):
     [
         (("bicubic-x2", "--to", "onx"), "Did you mean onnx"),
         (("bicubic-x2",), "'--to'"),
-        (("bicubic-x2", "--to", "onnx", "-o", "a.mnn"), "Let it end in .onnx"),
-        (("bicubic-x2", "--to", "onnx", "-o", "a"), "a is no name for onnx"),
-        (("bicubic-x2", "--to", "onnx", "-o", "no/a.onnx"), "there is no folder no"),
+        (("bicubic-x2", "--to", "onnx", "-o", "a.mnn"), "End it in .onnx"),
+        (("bicubic-x2", "--to", "onnx", "-o", "a"), "a is not a file name for onnx"),
+        (("bicubic-x2", "--to", "onnx", "-o", "no/a.onnx"), "the folder no does not exist"),
         (("bicubic-x2", "--to", "onnx", "-o", "folder.onnx"), "folder.onnx is a folder"),
         (("bicubic-x2", "--to", "onnx", "--scale", "3"), "enlarges by 2, not by 3"),
         (("bicubic-y2", "--to", "onnx"), "bicubic-x2"),

@@ -150,10 +150,10 @@ def test_evaluate_takes_models_either_way_and_tells_what_ran(srzoo_cli, sets):
         (("--engine", "torhc"), "Did you mean torch"),
         (("--device", "mps"), "no mps device"),
         (("--engine", "openvino", "--precision", "fp16"), "--engine torch"),
-        (("--memory", "much"), "'much' is no amount"),
+        (("--memory", "much"), "'much' is not a valid amount"),
         (("--memory", "10MB"), "Give --memory"),
         (("--tile", "3"), "whole number from 16"),
-        (("--scale", "1.5"), "'1.5' is no scale"),
+        (("--scale", "1.5"), "'1.5' is not a scale"),
     ],
 )
 def test_what_cannot_run_is_refused_alike(srzoo_cli, sets, tmp_path, options, says):
@@ -172,7 +172,7 @@ def test_a_card_has_what_torch_gives(srzoo_cli, sets):
     command = ("evaluate", "bicubic-x2", "--data", sets, "--write-card")
     for options in (("--engine", "openvino"), ("--precision", "bf16"), ("--engine", "auto")):
         result = srzoo_cli(*command, *options)
-        assert (result.code, "a card has what torch gives" in result.err) == (2, True)
+        assert (result.code, "a card states results of torch" in result.err) == (2, True)
 
 
 def test_compare_by_strength(srzoo_cli, sets, tmp_path):

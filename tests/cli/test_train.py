@@ -117,7 +117,7 @@ def test_dry_run_says_what_a_run_would_say(srzoo_cli, files):
         (["train", "mine.toml"], "Give --data DIR"),
         (["train", "mine.toml", "--data", "nowhere"], "nowhere"),
         (["train", "mine.toml", "--set", "train.stepz=1"], "mean steps"),
-        (["train", "mine.toml", "--data", "pictures", "--resume", "x"], "x is no checkpoint"),
+        (["train", "mine.toml", "--data", "pictures", "--resume", "x"], "x is not a checkpoint"),
         (["recipe", "show", "bicubic-x2"], "has no recipe.toml"),
     ],
 )
@@ -133,9 +133,9 @@ def test_recipe_commands(srzoo_cli, files):
     assert "tiny" not in srzoo_cli("recipe", "list").out
     listed = srzoo_cli("recipe", "list").out
     assert "srresnet-x4" in listed
-    assert "plan" in listed
+    assert "none yet" in listed
     assert max(map(len, listed.splitlines())) <= 80
-    assert "is right: edsr, 12 steps" in srzoo_cli("recipe", "check", "mine.toml").out
+    assert "is correct: edsr, 12 steps" in srzoo_cli("recipe", "check", "mine.toml").out
     shown = srzoo_cli("recipe", "show", "edsr-x4", "--set", "train.steps=5000").out
     (files / "shown.toml").write_text(shown)
     assert recipe.load("shown.toml") == recipe.load("edsr-x4", ["train.steps=5000"])
@@ -184,7 +184,7 @@ def test_the_command_that_goes_on_is_right(srzoo_cli, files, monkeypatch, first)
         result = srzoo_cli(*given, "--resume", first)
     assert result.code == 130
     assert "stopped at step 6" in result.out
-    (line,) = [line for line in result.out.splitlines() if line.startswith("to go on")]
+    (line,) = [line for line in result.out.splitlines() if line.startswith("to resume")]
     program, *command = shlex.split(line.partition(": ")[2])
     assert program == "srzoo"
     result = srzoo_cli(*command)

@@ -71,27 +71,27 @@ def test_a_model_folder_by_path(srzoo_cli, photo, tmp_path):
     [
         (["nope.png"], "nope.png does not exist"),
         (["zero.png"], "zero.png is empty"),
-        (["text.png"], "text.png is no picture"),
+        (["text.png"], "text.png is not a picture"),
         (["cut.png"], "cannot read cut.png"),
         (["empty"], "empty holds no pictures"),
         (["photo.png", "-m", "bicubik-x2"], "Did you mean bicubic-x2"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "the input itself"),
-        (["photo.png", "-o", "photo.xyz"], ".xyz is no format"),
+        (["photo.png", "-o", "photo.xyz"], ".xyz is not a format"),
         (["photo.png", "-o", "text.png/a.png"], "cannot create the folder"),
         (["photo.png", "-o", "/proc/a.png"], "cannot write"),
-        (["photo.png", "--scale", "many"], "'many' is no scale"),
-        (["photo.png", "--size", "3840"], "'3840' is no size"),
-        (["photo.png", "--size", "9x9", "--scale", "2"], "both a scale and a size"),
+        (["photo.png", "--scale", "many"], "'many' is not a scale"),
+        (["photo.png", "--size", "3840"], "'3840' is not a size"),
+        (["photo.png", "--size", "9x9", "--scale", "2"], "a scale and a size are both given"),
         (["photo.png", "--max-pixels", "1K"], "more than 1,000"),
-        (["photo.png", "--max-pixels", "all"], "'all' is no number of pixels"),
+        (["photo.png", "--max-pixels", "all"], "'all' is not a valid number of pixels"),
         (["photo.png", "--jobs", "0"], "whole number from 1 to 64"),
         (["photo.png", "-o", "-", "--tile", "off", "--memory", "1MB"], "Give --memory"),
         (["photo.png", "photo.png", "-o", "-"], "a pipe takes one picture"),
-        (["-"], "no place is named"),
+        (["-"], "no output is given"),
         (["-", "-o", "empty"], "has no name"),
         (["-", "-o", "text.png"], "text.png exists"),
         (["photo.png", "--memory", "10MB"], "Give --memory"),
-        (["photo.png", "--memory", "much"], "'much' is no amount"),
+        (["photo.png", "--memory", "much"], "'much' is not a valid amount"),
         (["photo.png", "--tile", "3"], "whole number from 16"),
         (["photo.png", "--device", "mps"], "no mps device"),
     ],
@@ -122,7 +122,7 @@ def test_a_bad_picture_does_not_stop_the_others(srzoo_cli, photo, tmp_path):
     assert result.code == 1
     assert "2 pictures" in result.out
     assert "1 failed" in result.out
-    assert "a.png is no picture" in result.err
+    assert "a.png is not a picture" in result.err
     assert files(tmp_path / "out") == ["photo.png", "z.png"]
 
 
@@ -130,7 +130,7 @@ def test_json_lines(srzoo_cli, photo, tmp_path):
     (tmp_path / "a.png").write_text("I am no picture")
     result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--json")
     bad, good = (json.loads(line) for line in result.out.splitlines())
-    assert "no picture" in bad["error"]
+    assert "not a picture" in bad["error"]
     assert bad["output"] is None
     assert good["error"] is None
     assert good["to"] == [90, 62]
@@ -138,7 +138,7 @@ def test_json_lines(srzoo_cli, photo, tmp_path):
     again = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--json")
     assert again.code == 1
     bad, good = (json.loads(line) for line in again.out.splitlines())
-    assert "no picture" in bad["error"]
+    assert "not a picture" in bad["error"]
     assert good["skipped"] == "done before"
     assert good["output"] == str(tmp_path / "out" / "photo.png")
 
@@ -304,10 +304,10 @@ def test_a_pipe(srzoo_cli, photo, tmp_path):
     ("arguments", "data", "message"),
     [
         (["-", "-o", "-"], b"", "standard input is empty"),
-        (["-", "-o", "-"], b"I am no picture", "standard input is no picture"),
+        (["-", "-o", "-"], b"I am no picture", "standard input is not a picture"),
         (["-", "-o", "-"], "cut", "cannot read standard input"),
         (["-", "-o", "-", "--memory", "1MB"], "whole", "Give --memory"),
-        (["-", "-o", "no/such/place/x.xyz"], "whole", ".xyz is no format"),
+        (["-", "-o", "no/such/place/x.xyz"], "whole", ".xyz is not a format"),
     ],
 )
 def test_a_pipe_with_nothing_good_in_it(photo, arguments, data, message):

@@ -85,21 +85,21 @@ def test_names_by_a_pattern(srzoo_cli, photo, tmp_path):
         ((*FAST, "--engine", "openvino", "--precision", "fp16"), "--engine torch"),
         ((*FAST, "--device", "cuba"), "Did you mean cuda"),
         ((*FAST, "--device", "mps"), "no mps device"),
-        ((*FAST, "--scale", "0"), "'0' is no scale"),
+        ((*FAST, "--scale", "0"), "'0' is not a scale"),
         ((*FAST, "--size", "wide=4"), "no side 'wide'"),
-        ((*FAST, "--strength", "1.1"), "'1.1' is no strength"),
-        ((*FAST, "--strength", "nan"), "'nan' is no strength"),
+        ((*FAST, "--strength", "1.1"), "'1.1' is not a strength"),
+        ((*FAST, "--strength", "nan"), "'nan' is not a strength"),
         ((*FAST, "--quality", "101"), "101 is not in the range"),
         ((*FAST, "--quality", "90"), "PNG has no quality"),
-        ((*FAST, "--format", "doc"), "'doc' is no format"),
+        ((*FAST, "--format", "doc"), "'doc' is not a format"),
         ((*FAST, "--format", "jpgg"), "Did you mean jpg?"),
-        ((*FAST, "--format", "gif"), "GIF is no format srzoo writes. There are: avif"),
+        ((*FAST, "--format", "gif"), "GIF is not a format srzoo writes. Available: avif"),
         ((*FAST, "--name", "{stme}"), "Did you mean stem?"),
         ((*FAST, "--name", "../{stem}"), "names a folder"),
         ((*FAST, "-q", "-v"), "do not go together"),
         ((*FAST, "-o", "-", "--keep-times"), "--keep-times is for files"),
         ((*FAST, "-o", "-", "--name", "{stem}"), "--name names files"),
-        ((*FAST, "-o", "there.png", "--format", "jpg"), "JPEG is asked for"),
+        ((*FAST, "-o", "there.png", "--format", "jpg"), "JPEG is requested"),
         ((*FAST, "-o", "there.png", "--name", "{stem}"), "Give one of them"),
     ],
 )
@@ -119,7 +119,7 @@ def test_wrong_options_come_before_files_that_exist(srzoo_cli, photo, monkeypatc
 def test_an_ending_and_a_format_contradict_for_a_pipe_too(srzoo_cli, tmp_path):
     result = srzoo_cli("upscale", "-", *FAST, "-o", tmp_path / "x.jpg", "--format", "png")
     assert result.code == 2
-    assert "ends in .jpg, and PNG is asked for" in result.err
+    assert "ends in .jpg, and PNG is requested" in result.err
 
 
 def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):
     shutil.copy("photo.png", "other.png")
     result = srzoo_cli("upscale", "photo.png", "other.png", *FAST, "-o", "both.png")
     assert result.code == 2
-    assert "several pictures go to both.png" in result.err
+    assert "several results cannot go to both.png" in result.err
     assert not Path("both.png").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_quality_that_some_have(srzoo_cli, photo, tmp_path):
     drawn().save(tmp_path / "b.jpg")
     result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--quality", "50")
     assert result.code == 0
-    assert "note: --quality is not for PNG, which loses nothing" in result.err
+    assert "note: --quality is not for PNG, which is lossless" in result.err
 
 
 # Strength
@@ -189,7 +189,7 @@ def test_quiet_tells_errors_alone(srzoo_cli, photo, tmp_path):
     result = srzoo_cli(*command, "--quiet")
     assert (result.code, result.out) == (1, "")
     assert len(result.err.splitlines()) == 1
-    assert "b.png is no picture" in result.err
+    assert "b.png is not a picture" in result.err
     lines = srzoo_cli(*command, "--json").out.splitlines()
     assert len(lines) == 3
 
@@ -256,7 +256,7 @@ def test_a_dry_run_writes_nothing(srzoo_cli, photo, tmp_path):
     assert "out/photo.png  done before" in result.out
     assert "would fail: " in result.err
     assert "c.jpg exists. Give --overwrite" in result.err
-    assert "e.png is no picture" in result.err
+    assert "e.png is not a picture" in result.err
     told = [
         json.loads(line) for line in srzoo_cli(*command, "--dry-run", "--json").out.splitlines()
     ]
@@ -271,7 +271,7 @@ def test_a_dry_run_writes_nothing(srzoo_cli, photo, tmp_path):
     ("arguments", "message"),
     [
         (["nope.png"], "nope.png does not exist"),
-        (["text.png"], "text.png is no picture"),
+        (["text.png"], "text.png is not a picture"),
         (["photo.png", "-o", "text.png/a.png"], "cannot create the folder"),
         (["photo.png", "--max-pixels", "1K"], "more than 1,000"),
         (["photo.png", "--memory", "10MB"], "Give --memory"),
@@ -401,13 +401,13 @@ def test_a_preview_enlarges_little_of_a_large_picture(monkeypatch, tmp_path, srz
         (("photo.png", "photo.png"), "--preview takes one picture"),
         (("photo.png", "--dry-run"), "--preview takes one picture"),
         (("photo.png", "--name", "{stem}"), "--preview takes one picture"),
-        (("-",), "a preview is made of a file"),
-        (("photo.png", "-o", "-"), "a preview is made of a file"),
+        (("-",), "a preview needs a file as input"),
+        (("photo.png", "-o", "-"), "a preview needs a file as input"),
         ((".",), ". is a folder"),
         (("nope.png",), "nope.png does not exist"),
-        (("photo.png", "-o", "a.doc"), "is no format"),
+        (("photo.png", "-o", "a.doc"), "is not a format"),
         (("photo.png", "-o", "photo.png", "--overwrite"), "the input itself"),
-        (("photo.png", "--size", "0x4"), "'0x4' is no size"),
+        (("photo.png", "--size", "0x4"), "'0x4' is not a size"),
     ],
 )
 def test_previews_that_are_none(srzoo_cli, photo, monkeypatch, arguments, says):

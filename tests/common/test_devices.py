@@ -31,7 +31,7 @@ def test_names(given, name):
     "given", ["cudda", "cuda:", "cuda:x", "cpu:1", "auto:0", "cuda:٣", "", "0"]
 )
 def test_no_names(given):
-    with pytest.raises(DeviceError, match="is no device"):
+    with pytest.raises(DeviceError, match="is not a device"):
         devices.parse_name(given)
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_here(monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("cuda", "cuda:0", "mps"):
-        with pytest.raises(DeviceError, match=f"no {name} device here"):
+        with pytest.raises(DeviceError, match=f"no {name} device is available here"):
             engines.check("auto", name, "auto")
 
 
@@ -96,5 +96,5 @@ def test_a_torch_device_loads():
 
 def test_what_was_given_is_told_as_it_was():
     for given in (None, "Cuda:X"):
-        with pytest.raises(DeviceError, match=f"^{given!r} is no device"):
+        with pytest.raises(DeviceError, match=f"^{given!r} is not a device"):
             devices.parse_name(given)

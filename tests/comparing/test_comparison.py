@@ -162,7 +162,7 @@ def test_of_a_large_hr_picture_all_is_measured_and_a_part_is_kept(hr, monkeypatc
     [
         (["bicubic-x4", "bicubic-x2"], None, "bicubic-x4 by 4, bicubic-x2 by 2. Compare those"),
         (["bicubic-x4"], 2, "not every model enlarges by 2: bicubic-x4 by 4"),
-        ([], None, "no model to compare"),
+        ([], None, "no model is given to compare"),
         (["bicubic-x4", "edsr-x5"], None, "edsr-x4"),
     ],
 )

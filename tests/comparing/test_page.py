@@ -234,7 +234,7 @@ def test_any_two_pictures_can_be_compared(opened):
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
 def test_zoom_is_in_whole_pixels(opened, ratio):
-    """The white pixel is a square of as many screen pixels as the zoom says, and nothing else."""
+    """The white pixel is a square of as many screen pixels as the zoom says, and no others."""
     crop = Rectangle(300, 200, 40, 40)
     browser = opened(told_apart(crop, mark=(320, 220)), ratio=ratio)
     for press in ("whole", "place", "in", "out", "out"):

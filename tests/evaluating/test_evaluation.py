@@ -245,7 +245,7 @@ def test_data_in_a_metrics_arguments(data, monkeypatch):
     file = "tf_efficientnet_lite0.fp16.safetensors"
     name = json.dumps({"name": "feature_distance", "weights": f"{{data}}/backbones/{file}"})
     monkeypatch.delenv("SRZOO_DATA", raising=False)
-    with pytest.raises(SrzooError, match="nothing says where that is"):
+    with pytest.raises(SrzooError, match="that folder is not set"):
         build_metric(name)
     assert file in build_metric(name, data).protocol
     monkeypatch.setenv("SRZOO_DATA", str(data))

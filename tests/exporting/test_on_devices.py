@@ -163,7 +163,7 @@ def test_how_a_build_is_known(tmp_path, monkeypatch):
     ("build", "says"),
     [
         ({"device": "mps"}, "built_for has 'mps', which is not among its devices"),
-        ({"has": "("}, "is no regular expression"),
+        ({"has": "("}, "is not a regular expression"),
         ({"have": ""}, "unknown key 'have'"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_module_that_no_registry_built(net, tmp_path):
     assert same(own, srzoo.network(tmp_path / "own"))
     with pytest.raises(ArgumentError, match="no argument 'depth'"):
         srzoo.save(own, tmp_path / "odd", generator="edsr", args={"depth": 3})
-    with pytest.raises(ModelError, match="no nn.Module"):
+    with pytest.raises(ModelError, match="not an nn.Module"):
         srzoo.save("edsr-x4", tmp_path / "odd")
 
 
@@ -152,7 +152,7 @@ def test_nothing_is_overwritten_unasked(net, tmp_path):
     assert names(tmp_path) == ["m"]
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"")
-    with pytest.raises(ModelError, match="no model folder"):
+    with pytest.raises(ModelError, match="not a model folder"):
         srzoo.save(net, tmp_path / "photos", overwrite=True)
     assert names(tmp_path / "photos") == ["1.jpg"]
 

@@ -138,7 +138,7 @@ def test_cmyk_without_a_profile(tmp_path, monkeypatch):
     assert with_extra.lost[0] == plain.lost[0] == "CMYK became RGB"
     assert "pip install 'srzoo[photo]'" in plain.lost[1]
     if found := library():
-        assert "taken for ordinary print" in with_extra.lost[1]
+        assert "read as ordinary print" in with_extra.lost[1]
         inks = found.Image.new_from_array(np.zeros((9, 9, 4), np.uint16))
         inks.copy(interpretation="cmyk").write_to_file(str(tmp_path / "b.tif"))
         monkeypatch.setattr(vips, "library", library)

@@ -273,7 +273,7 @@ def test_a_photo_with_its_preview_is_one_picture(tmp_path):
     photo.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
     picture = images.read(tmp_path / "a.jpg")
     assert (picture.size, picture.format) == ((64, 48), "jpg")
-    assert picture.lost == ("only the main one of the file's pictures is taken",)
+    assert picture.lost == ("only the main picture of the file is used",)
 
 
 def test_a_pyramid_is_one_picture(tmp_path):
@@ -379,7 +379,7 @@ def test_a_pipe_s_worth_of_bytes(tmp_path):
         assert images.read(out).format == format
     with pytest.raises(PictureError, match="the picture is empty"):
         images.read(io.BytesIO())
-    with pytest.raises(PictureError, match="the picture is no picture that can be read"):
+    with pytest.raises(PictureError, match="the picture is not a picture that can be read"):
         images.read(io.BytesIO(b"hello there"))
 
 

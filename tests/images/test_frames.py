@@ -222,7 +222,7 @@ def test_frames_that_are_missing_or_damaged():
 
 
 def test_a_still_with_an_animation_s_chunks():
-    """One frame is no animation, and frames without acTL are none."""
+    """One frame is not an animation, and frames without acTL are none."""
     layers = moving(1)
     assert np.array_equal(planes(images.read(io.BytesIO(apng(layers)))), layers[0][3])
     three = apng(moving(3))
@@ -361,7 +361,7 @@ def test_time_is_bounded():
         assert header.pages == 27_000
         picture = images.read(io.BytesIO(data + b";"), page=3_000)
         assert picture.alpha[5, 5] == 255
-        with pytest.raises(PictureError, match="no picture in it"):
+        with pytest.raises(PictureError, match="contains no picture"):
             images.read(io.BytesIO(blocks))
 
     assert takes_less(6, read)  # some 1 on a quiet machine

@@ -1,4 +1,4 @@
-"""Damaged files of every format: a picture or one line, soon, and nothing else."""
+"""Damaged files of every format: a picture or one line, soon, and no others."""
 
 from __future__ import annotations
 

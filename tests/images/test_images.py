@@ -20,7 +20,7 @@ from srzoo.errors import PictureError
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"hello there", "no picture that can be read"),
+        (b"hello there", "not a picture that can be read"),
         (b"\x89PNG\r\n\x1a\n", "cannot read|no picture"),
     ],
 )

@@ -103,7 +103,7 @@ def test_rows_that_are_there_are_counted(name):
     start = place(whole, 0xDA)
     counts = []
     for part in (0.3, 0.5, 0.8):
-        with pytest.raises(PictureError, match=r"cut off: (\d+) of 150 rows are there") as caught:
+        with pytest.raises(PictureError, match=r"cut off: (\d+) of 150 rows are intact") as caught:
             read(whole[: start + int((len(whole) - start) * part)])
         rows = int(str(caught.value).split("cut off: ")[1].split(" ")[0])
         forced = read(whole[: start + int((len(whole) - start) * part)], force_damaged=True).pixels
@@ -119,7 +119,7 @@ def test_restart_markers_that_are_lost_or_out_of_order():
              if whole[at] == 0xFF and 0xD0 <= whole[at + 1] <= 0xD7]  # fmt: skip
     at = marks[5]
     lost = whole[:at] + whole[at + 2 :]
-    with pytest.raises(PictureError, match="31 of 32 restart markers are there"):
+    with pytest.raises(PictureError, match="31 of 32 restart markers are intact"):
         read(lost)
     swapped = whole[: at + 1] + whole[marks[6] + 1 : marks[6] + 2] + whole[at + 2 :]
     with pytest.raises(PictureError, match="out of order"):
@@ -162,7 +162,7 @@ def test_a_height_that_stands_behind_the_first_scan():
     data = whole[: at + 5] + b"\0\0" + whole[at + 7 : -2] + segment(0xDC, b"\0\x96") + whole[-2:]
     assert np.array_equal(read(data).pixels, pixels(whole))
     assert images.read_size(io.BytesIO(data)) == (200, 150)
-    with pytest.raises(PictureError, match="does not tell its height"):
+    with pytest.raises(PictureError, match="does not state its height"):
         read(whole[: at + 5] + b"\0\0" + whole[at + 7 :])
 
 
@@ -235,7 +235,7 @@ def test_what_stands_behind_the_photo_is_said():
         (with_segments(whole, segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0")),
          "the gain map (Ultra HDR) is gone"),
         (b"DualShot_DepthMap_1" + bytes(range(1, 90)), "the depth map is gone"),
-        (whole, "only the main one of the file's pictures is taken"),
+        (whole, "only the main picture of the file is used"),
         (b"hello there", "11 bytes behind the picture were dropped"),
     ):  # fmt: skip
         picture = read(whole + behind)
@@ -291,7 +291,9 @@ def test_extended_xmp_is_put_together(tmp_path, size):
 def test_pixels_that_are_not_square():
     whole = bytearray(SOUND["baseline"])
     whole[13:18] = b"\0\0\2\0\1"
-    assert read(bytes(whole)).lost == ("its pixels are not square (2:1): that is not said now",)
+    assert read(bytes(whole)).lost == (
+        "its pixels are not square (2:1): the result does not record that",
+    )
     assert read(bytes(whole)).dpi is None
     whole[13:18] = b"\0\0\1\0\1"
     assert read(bytes(whole)).lost == ()
@@ -398,7 +400,7 @@ def test_markers_that_belong_to_nothing():
     whole = SOUND["baseline"]
 
     def refused():
-        with pytest.raises(PictureError, match="markers stand where none belongs"):
+        with pytest.raises(PictureError, match="markers are out of place"):
             read(whole[:-2] + b"\xff\x02" * 100_000 + whole[-2:])
 
     assert takes_less(1, refused)

@@ -161,7 +161,7 @@ def test_only_the_largest_of_an_icon(tmp_path):
     drawn(48, 48, "RGBA").save(tmp_path / "a.ico", sizes=[(16, 16), (48, 48), (32, 32)])
     picture = images.read(tmp_path / "a.ico")
     assert picture.size == (48, 48)
-    assert picture.lost == ("only the largest of the icon's pictures is taken",)
+    assert picture.lost == ("only the largest picture of the icon is used",)
 
 
 def test_a_psd_of_16_bits_is_refused(tmp_path):
@@ -177,7 +177,7 @@ def test_only_known_decoders_are_asked(tmp_path):
     for name in ("a.jpg", "a.tga", "a.png", "a.pcx"):
         (tmp_path / name).write_bytes((tmp_path / "a.eps").read_bytes())
         for reader in (images.read, images.read_size):
-            with pytest.raises(PictureError, match="no picture that can be read"):
+            with pytest.raises(PictureError, match="not a picture that can be read"):
                 reader(tmp_path / name)
 
 

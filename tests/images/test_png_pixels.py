@@ -172,7 +172,7 @@ def test_rows_are_counted_and_the_last_goes_on(either, interlaced, rows):
     broken = again(data, lambda z: zlib.compress(plain[:length])[:-4])
     picture = read(broken, force_damaged=True)
     if not interlaced:
-        note = f"the file is damaged (too little data): {rows} of 40 rows are there"
+        note = f"the file is damaged (too little data): {rows} of 40 rows are intact"
         assert picture.lost == (note,)
         expected = np.minimum(values, rows - 1)
         assert np.array_equal(picture.pixels[:rows], expected[:rows])

@@ -254,7 +254,7 @@ TALK = [
     "<![CDATA[<tiff:Orientation>6</tiff:Orientation>]]>", "<!-- tiff:Orientation>5 -->",
     "写真",     "r:about=''", "/>", "?>", "xmlns:dc='x'", "<?xpacket end='w'?>",
 ]  # fmt: skip
-"""What a caption may say about what is no caption's business."""
+"""What a caption may say about what is not a caption's business."""
 
 
 @settings(max_examples=100, deadline=None)

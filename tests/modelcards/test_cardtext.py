@@ -277,8 +277,8 @@ def test_a_refused_picture_leaves_all_as_it_was(good, tmp_path):
     for facts, message in (
         (CardFacts(picture=tmp_path / "small.png", picture_credit="x"), "300x200 pixels"),
         (CardFacts(picture=tmp_path / "none.png", picture_credit="x"), "none.png"),
-        (CardFacts(picture=tmp_path / "photo.png"), "come together"),
-        (CardFacts(picture_credit="x"), "come together"),
+        (CardFacts(picture=tmp_path / "photo.png"), "a credit a picture"),
+        (CardFacts(picture_credit="x"), "a credit a picture"),
     ):
         with pytest.raises(SrzooError, match=message):
             cardtext.new(good, facts, force=True)

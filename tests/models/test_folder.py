@@ -109,9 +109,14 @@ def test_a_folder_wins_over_a_released_name(small, monkeypatch, tmp_path):
 def test_unknown_models():
     with pytest.raises(ModelError, match="mean edsr-x4"):
         locate.find("edrs-x4")
-    with pytest.raises(ModelError, match="mdsr is a plan.*srzoo train mdsr, and name .*runs/mdsr"):
+    with pytest.raises(
+        ModelError,
+        match="mdsr has a recipe, but no weights yet.*srzoo train mdsr, and name .*runs/mdsr",
+    ):
         locate.find("mdsr")
-    with pytest.raises(HubError, match="no folder org/edsr@v1, and .*not whole in the cache"):
+    with pytest.raises(
+        HubError, match="the folder org/edsr@v1 does not exist, and .*not whole in the cache"
+    ):
         locate.find("org/edsr@v1")  # the tests are offline
 
 
@@ -120,7 +125,7 @@ def test_unknown_models():
     [
         ("{", "cannot read"),
         ("[]", "no JSON object"),
-        ("{}", "no srzoo config"),
+        ("{}", "not a srzoo config"),
         (json.dumps(GOOD | {"srzoo": 2}), "version 2.*Upgrade srzoo"),
         (json.dumps(GOOD | {"generater": 1}), "unknown key 'generater'.*mean generator"),
         (json.dumps({k: v for k, v in GOOD.items() if k != "args"}), "has no 'args'"),
@@ -141,7 +146,7 @@ def test_wrong_configs(tmp_path, text, message):
 
 
 def test_a_folder_that_is_none(tmp_path):
-    with pytest.raises(ModelError, match="no model folder"):
+    with pytest.raises(ModelError, match="not a model folder"):
         locate.find(str(tmp_path))
 
 
@@ -166,7 +171,7 @@ def test_a_config_that_does_not_fit(small, change, message):
 
 
 def test_cards_of_a_broken_package_hide_no_others(tmp_path, monkeypatch):
-    """No package is imported; one that is no folder of models is passed over."""
+    """No package is imported; one that is not a folder of models is passed over."""
     (tmp_path / "broken_cards.py").write_text("raise RuntimeError('half installed')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     info = tmp_path / "theirs-1.2.dist-info"
@@ -175,7 +180,7 @@ def test_cards_of_a_broken_package_hide_no_others(tmp_path, monkeypatch):
     found = [*PathDistribution(info).entry_points, *installed("srzoo.cards")]
     registry = Registry("card", "srzoo.cards", lambda group: found)
     monkeypatch.setattr("srzoo.plugins.kinds.cards", registry)
-    with pytest.warns(PluginWarning, match="card theirs .* is no package of model folders"):
+    with pytest.warns(PluginWarning, match="card theirs .* is not a package of model folders"):
         assert "edsr-x4" in locate.list_models()
 
 

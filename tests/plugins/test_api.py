@@ -150,7 +150,7 @@ def test_what_is_too_old_or_too_new_is_refused(registry, monkeypatch):
         registry.get("part")
     for api, said in (
         (4, "needs plugin API 4, this srzoo has 3. Upgrade srzoo"),
-        (1, "was made for plugin API 1, the oldest that this srzoo takes is 2. Upgrade or unin"),
+        (1, "was made for plugin API 1, the oldest that this srzoo accepts is 2. Upgrade or unin"),
         (None, "was made for plugin API 1,"),
         (0, "was made for plugin API 0,"),
     ):

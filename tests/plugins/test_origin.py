@@ -247,10 +247,10 @@ def test_what_is_no_package_is_no_command(odd, tmp_path):
     folders.save(net, tmp_path / "a", generator="edsr", args=ARGS)
     file = tmp_path / "a/config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "requires": [odd]}))
-    with pytest.raises(ModelError, match="which is no package"):
+    with pytest.raises(ModelError, match="which is not a package"):
         read_folder(tmp_path / "a")
     (tmp_path / "a.toml").write_text(f"requires = [{json.dumps(odd)}]\n{RECIPE}")
-    with pytest.raises(SrzooError, match="which is no package"):
+    with pytest.raises(SrzooError, match="which is not a package"):
         recipe.read(tmp_path / "a.toml")
 
 

@@ -264,7 +264,7 @@ def test_layer_weights():
     ("arguments", "said"),
     [
         ({"layers": ["block.1"]}, "no layer 'block.1'. Did you mean blocks.1"),
-        ({"layers": ["nowhere"]}, "no layer 'nowhere'. There are: blocks, bn1, bn2, classifier"),
+        ({"layers": ["nowhere"]}, "no layer 'nowhere'. Available: blocks, bn1, bn2, classifier"),
         ({"layers": ["blocks.1", "blocks.1"]}, "twice"),
         ({"layers": []}, "at least 1 item"),
         ({"layers": "blocks.1"}, "be a list"),
@@ -299,7 +299,7 @@ def test_weights_that_see_nothing(monkeypatch, tmp_path):
             {"conv_stem.weight": torch.full_like(net.conv_stem.weight, fill)},
             tmp_path / "w.safetensors",
         )
-        with pytest.raises(SrzooError, match="cannot tell a sharp picture from a blurred"):
+        with pytest.raises(SrzooError, match="cannot distinguish a sharp picture from a blurred"):
             make(
                 backbone="tf_efficientnet_lite0",
                 layers=["conv_stem"],

@@ -172,7 +172,7 @@ def test_check_finds_every_fault_and_goes_on(registry):
     assert any(name == "bad" and "half installed" in what for name, what in problems)
     sloppy = {what for name, what in problems if name == "sloppy"}
     assert sloppy == {
-        "has no docstring: say what it is and where it comes from",
+        "has no docstring: describe it and its source",
         "argument channels is not keyword-only: write * before it",
         "takes **rest: name every argument",
     }

@@ -519,7 +519,7 @@ BROKEN: list[tuple[str, object, str, str]] = [
     ("generator", Positional, "depth is not keyword-only: write \\* before it", "class Positional"),
     ("generator", Unnamed, "takes \\*\\*rest: name every argument", "class Unnamed"),
     ("generator", Unannotated, "depth has no annotation: write `depth: int`", "class Unannot"),
-    ("generator", NoDocstring, "has no docstring: say what it is", "class NoDocstring"),
+    ("generator", NoDocstring, "has no docstring: describe it", "class NoDocstring"),
     ("generator", NeedsArguments, "cannot be built: .*needs depth.*write `examples = ",
      "class NeedsArguments"),
     ("generator", BrokenBuild, "cannot be built: AttributeError: .*'missing'", "self.missing"),
@@ -558,7 +558,7 @@ BROKEN: list[tuple[str, object, str, str]] = [
     ("task", Job, "has no method turns: write `def turns", "class Job"),
     ("engine", Engine, "has no method bytes_per_pixel: write `def bytes_per", "class Engine"),
     ("export-format", Format, "states no suffix: write `suffix = ", "class Format"),
-    ("importer", Takes, "recognises 0 tensors of nobody as 'mine': return None", "class Takes"),
+    ("importer", Takes, "recognises 0 unknown tensors as 'mine': return None", "class Takes"),
     ("command", wordless, "has no help: write a docstring", ""),
 ]  # fmt: skip
 

@@ -36,7 +36,7 @@ def test_a_sound_one_passes(own):
         ("precisions", (), "states no precisions"),
         ("devices", ("tpu",), "devices has 'tpu'"),
         ("speed", -2, "speed is -2"),
-        ("export_format", "nowhere", "runs nowhere, which is no registered export format"),
+        ("export_format", "nowhere", "runs nowhere, which is not a registered export format"),
     ],
 )
 def test_wrong_facts(own, name, value, says):

@@ -51,7 +51,7 @@ def test_what_is_not_clean_may_not_say_so(local, name):
             super().__init__()
             self.clean = True
 
-    with pytest.raises(AssertionError, match="says that it is clean"):
+    with pytest.raises(AssertionError, match="states to be clean"):
         degradation.says_whether_it_is_clean(local(srzoo.degradations, Stated))
 
 

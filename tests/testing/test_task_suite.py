@@ -142,7 +142,7 @@ def test_one_that_keeps_its_promises(case):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Still, "nobody moves"), (Unknown, "third"), (Counting, "one step"),
+        (Still, "no network is updated"), (Unknown, "third"), (Counting, "one step"),
         (NeverMoves, "generator never"), (Dotted, "a.b"), (Cut, "no gradient"),
         (Many, "shape"), (Idle, "follows nothing"), (Around, "wrapper"), (Heavy, "graph"),
         (Teaches, "trains"),

@@ -266,7 +266,7 @@ def test_any_other_oserror_is_one_line(tiny, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "data.json")
 
     monkeypatch.setattr(data_changes, "write", full)
-    with pytest.raises(SrzooError, match=r"cannot go on in .*run: data.json: No space left"):
+    with pytest.raises(SrzooError, match=r"cannot resume in .*run: data.json: No space left"):
         training.train(recipe.load(tiny()), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

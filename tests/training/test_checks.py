@@ -241,7 +241,7 @@ def test_data_that_changed_since_the_stop_is_said_once(tiny, tmp_path):
     os.utime(tmp_path / "train/0.png", (1, 1))
     earlier = run / "checkpoints/000000008"
     words = words_of(loaded, tmp_path / "other", resume=earlier)
-    assert any("times of change of its files are others" in word for word in words)
+    assert any("modification times of its files differ" in word for word in words)
 
 
 def test_damaged_notes_on_data_are_none(tiny, tmp_path):

@@ -252,7 +252,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, tmp_path, name):
     training.train(recipe.load(tiny()), run)
     want = {n: (run / n).read_bytes() for n in ("config.json", "model.safetensors")}
     harmed(run / "checkpoints/000000012" / name)
-    with pytest.warns(FallbackWarning, match="000000012 is damaged.* the checkpoint before"):
+    with pytest.warns(FallbackWarning, match="000000012 is damaged.* the previous checkpoint"):
         training.train(recipe.load(tiny()), run)
     assert {n: (run / n).read_bytes() for n in want} == want
     names = {path.name for path in (run / "checkpoints").iterdir()}

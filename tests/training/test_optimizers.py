@@ -165,7 +165,7 @@ def test_groups_have_rates_and_decay_of_their_own():
     ("settings", "message"),
     [
         (Optimizer("adma"), r"no optimiser is called 'adma'. Did you mean .*adam"),
-        (Optimizer("xyzzy"), r"no optimiser is called 'xyzzy'. There are: .*adam.*lion"),
+        (Optimizer("xyzzy"), r"no optimiser is called 'xyzzy'. Available: .*adam.*lion"),
         (Optimizer("adahessian"), "no optimiser is called"),
         (Optimizer(args={"amsgard": True}), "adam has no argument 'amsgard'. Did you mean amsgrad"),
         (Optimizer(args={"lr": 1}), "lr is in args. Write optimizer.lr"),
@@ -176,10 +176,10 @@ def test_groups_have_rates_and_decay_of_their_own():
         (Optimizer("adan", betas=(0.9, 0.9)), "adan takes 3"),
         (Optimizer(betas=(0.9, 1.5)), "adam refuses its arguments: .*1.5"),
         (Optimizer(lr=-1.0), "adam refuses its arguments: .*-1"),
-        (Optimizer("muon"), "muon is nothing without momentum.*optimizer.momentum = 0.95"),
+        (Optimizer("muon"), "muon needs momentum.*optimizer.momentum = 0.95"),
         (Optimizer(groups=(Group("head.*", lr=-1.0),)), r"lr of the group 'head.\*' is -1"),
         (Optimizer(groups=(Group("haed.*"),)), r"'haed.\*' matches no .* Did you mean head.\*"),
-        (Optimizer(groups=(Group("q*x"),)), r"There are: body.\*, head.\*, norm.\*, tail.\*"),
+        (Optimizer(groups=(Group("q*x"),)), r"Available: body.\*, head.\*, norm.\*, tail.\*"),
         (Optimizer(groups=(Group("head.*"), Group("head.w*"))), "no group before it has"),
     ],
 )  # fmt: skip

@@ -67,7 +67,7 @@ def test_what_cannot_be_packed(run, tmp_path):
     with pytest.raises(ModelError, match="is the model itself"):
         packing.pack(run, run.path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="is no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         packing.pack(run, tmp_path / "file")
     with pytest.raises(ModelError, match="has no weights"):
         packing.pack(read_folder(srzoo.models.locate.released()["bicubic-x2"]), tmp_path / "out")

@@ -93,7 +93,7 @@ def test_what_breaks_the_contract_is_named(tiny, first, message):
         ((40.0, 48), "its size is (40.0, 48)"),
         ((40, 48, 3), "its size is (40, 48, 3)"),
         (None, "its size is None"),
-        ((48, 40), "HR is 48x40, and its header says 40x48"),
+        ((48, 40), "HR is 48x40, and its header states 40x48"),
     ],
 )
 def test_sizes_that_are_told_wrong(tiny, size, message):

@@ -34,7 +34,7 @@ class Poison:
         self.calls = 0
 
     def __call__(self, pair):
-        """A scalar that is no number at the call that POISON names."""
+        """A scalar that is not a number at the call that POISON names."""
         self.calls += 1
         bad = self.calls == int(os.environ.get("POISON", "-1"))
         return 0 * pair.sr.mean() + (torch.nan if bad else 0.0)

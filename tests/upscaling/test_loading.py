@@ -40,7 +40,7 @@ def test_a_lazy_model_is_built_when_a_picture_needs_it(model):
 
 
 def test_what_is_cheap_to_find_is_found_at_once(model, tmp_path):
-    with pytest.raises(ModelError, match="no model folder"):
+    with pytest.raises(ModelError, match="not a model folder"):
         loading.load(tmp_path / "none", lazy=True)
     with pytest.raises(PluginError, match="no engine is called"):
         loading.load(model, engine="torhc", lazy=True)

@@ -1,4 +1,4 @@
-"""The colours that AV1's own data tell, where no box of the file does."""
+"""The colours in AV1's own data, if no box of the file states them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an AVIF or HEIC file tells of its main picture (ISO/IEC 23008-12).
+"""The facts of an AVIF or HEIC file on its main picture (ISO/IEC 23008-12).
 
 The readers tell neither the colours that stand in numbers (``nclx``), nor the clean aperture, nor
 what else is in the file.
@@ -165,7 +165,7 @@ def with_cicp(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
 
 
 def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """The clean aperture in whole pixels, within the picture; None where it is no part of it."""
+    """The clean aperture in whole pixels, within the picture; None where it is not a part of it."""
     numbers = struct.unpack_from(">8i", data, clap[1])
     if not all(numbers[1::2]):
         return None

@@ -76,10 +76,10 @@ def format_of(path: Path) -> str:
             )
         if suffix in format.suffixes:
             raise PictureError(
-                f"cannot write {path}: {format.name} is no format srzoo writes",
-                f"There are: {', '.join(FORMATS)}",
+                f"cannot write {path}: {format.name} is not a format srzoo writes",
+                f"Available: {', '.join(FORMATS)}",
             )
     raise PictureError(
-        f"cannot write {path}: {path.suffix or 'a name without ending'} is no format srzoo writes",
+        f"cannot write {path}: {path.suffix or 'no ending'} is not a format srzoo writes",
         did_you_mean(suffix, [s for f in FORMATS.values() for s in f.suffixes]),
     )

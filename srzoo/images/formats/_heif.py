@@ -1,4 +1,4 @@
-"""What AVIF and HEIC have in common: their boxes."""
+"""The common base of AVIF and HEIC: their boxes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..picture import Pixels
 
-OTHERS = "only the main one of the file's pictures is taken"
+OTHERS = "only the main picture of the file is used"
 KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 KNOWN_TRANSFERS = {1, 2, *range(4, 19)}
 """Those that ITU-T H.273 has."""
@@ -52,13 +52,13 @@ class HEIF(PillowFormat):
             found.lost.append(OTHERS)
         if facts.aspect[0] != facts.aspect[1]:
             sides = f"{facts.aspect[0]}:{facts.aspect[1]}"
-            found.lost.append(f"pixels are {sides}, wider or higher than square: taken for square")
+            found.lost.append(f"pixels are {sides}, wider or higher than square: treated as square")
         return found
 
     def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
         """The numbers; a profile beside them would govern."""
         if not is_known_cicp(cicp):
-            note = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: taken for sRGB"
+            note = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: treated as sRGB"
             return picture.with_loss(note, cicp=None)
         if picture.icc is None:
             return picture
@@ -77,7 +77,7 @@ class HEIF(PillowFormat):
             if not request.force_damaged:
                 raise
             raise PictureError(
-                f"it is damaged ({error}), and its decoder gives nothing of such a file",
+                f"it is damaged ({error}), and its decoder reads no part of such a file",
                 "Restore the file",
             ) from error
 

@@ -1,4 +1,4 @@
-"""What a JPEG XL file tells before it is decoded (ISO/IEC 18181-1 and -2)."""
+"""The facts of a JPEG XL file before it is decoded (ISO/IEC 18181-1 and -2)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def read_facts(file: BinaryIO) -> JxlFacts:
         head = _from_boxes(file, found)
     file.seek(place)
     if not head.startswith(CODESTREAM):
-        raise ValueError("there is no picture in it")
+        raise ValueError("it contains no picture")
     _header(_Bits(head[2:]), found)
     return found
 

@@ -121,7 +121,7 @@ class HEIC(HEIF):
         if file.tell() > slices * LARGEST:
             raise ValueError(
                 f"it has {file.tell():,} bytes of data, and readers of HEIC take"
-                f" {slices * LARGEST:,}: a lower quality makes less"
+                f" {slices * LARGEST:,}: use a lower quality"
             )
 
 

@@ -25,5 +25,5 @@ class ICO(PillowFormat):
         """How many others there are."""
         found = super().read_metadata(file, image)
         if len(image.info.get("sizes", ())) > 1:
-            found.lost.append("only the largest of the icon's pictures is taken")
+            found.lost.append("only the largest picture of the icon is used")
         return found

@@ -27,7 +27,7 @@ DENSITY = 65_535
 
 QUALITY = 95
 FORCE = "Restore the file, or give force_damaged=True"
-OTHERS = "only the main one of the file's pictures is taken"
+OTHERS = "only the main picture of the file is used"
 TRAILERS = {
     b"hdr-gain-map/1.0": xmp.GAIN_MAP, jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
     b"HDRGainMap": xmp.GAIN_MAP, b"hdrgainmap": xmp.GAIN_MAP, b"ftyp": xmp.VIDEO,
@@ -37,7 +37,7 @@ TRAILERS = {
 """What tells what stands behind a photo."""
 SIGNS = {
     jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
-    b"_JPSJPS_": "it is a stereo pair (JPS): that it is one is not said any more",
+    b"_JPSJPS_": "it is a stereo pair (JPS); the result is not marked as one",
     b"FLIR\0": "the thermal data (FLIR) are gone", b"JP": "the content credentials (C2PA) are gone",
 }  # fmt: skip
 
@@ -103,7 +103,9 @@ class JPEG(PillowFormat):
             found.lost.append("the clipping paths are gone")
         across, down = image.info.get("jfif_density", (1, 1))
         if image.info.get("jfif_unit") == 0 and across != down and across * down:
-            found.lost.append(f"its pixels are not square ({across}:{down}): that is not said now")
+            found.lost.append(
+                f"its pixels are not square ({across}:{down}): the result does not record that"
+            )
         comments = [_text(comment) for comment in beside.comments]
         if comment := "\n".join(filter(None, comments)):
             found.texts = (("Comment", comment),)
@@ -126,7 +128,7 @@ class JPEG(PillowFormat):
             behind = [said for said in behind if said in TRAILERS.values()]
         found.lost += [said for said in behind if said not in known]
         if len(layout.components) == 4 and not layout.metadata.adobe:
-            found.lost.append("the CMYK has no Adobe marker and was taken as Adobe writes it")
+            found.lost.append("the CMYK has no Adobe marker and was read as Adobe's")
         whole = OpenedJPEG(layout.stream(file))
         try:
             return super().decode_pixels(layout.stream(file), whole, found)
@@ -200,7 +202,7 @@ def _find_damage(file: BinaryIO, layout: jpegfile.JPEGLayout, lost: list[str]) -
             return f"cut off: {what}"
         lost.append(f"{what}: the file may be cut off")
     if (row := layout.cut()) is not None:
-        return f"cut off: {row} of {layout.height} rows are there"
+        return f"cut off: {row} of {layout.height} rows are intact"
     try:
         found = jpegcheck.find_damage(file, layout)
     except DAMAGED as error:
@@ -214,7 +216,7 @@ def _find_damage(file: BinaryIO, layout: jpegfile.JPEGLayout, lost: list[str]) -
         return None
     if layout.ended and any(scan.interval for scan in layout.scans):
         return f"damaged: data are missing from row {row} of {layout.height} on"
-    return f"cut off: {row} of {layout.height} rows are there"
+    return f"cut off: {row} of {layout.height} rows are intact"
 
 
 def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:

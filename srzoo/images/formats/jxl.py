@@ -82,7 +82,7 @@ class JXL(PillowFormat):
         if picture.pixels.ndim == 2 and picture.alpha is None:
             return picture
         return reduce_to_8_bits(
-            picture, "16 bits a channel became 8: JPEG XL's encoder here takes no more"
+            picture, "16 bits a channel became 8: JPEG XL's encoder here accepts no more"
         )
 
     def fit(self, picture: Picture) -> Picture:
@@ -139,7 +139,7 @@ def _read_facts(file: BinaryIO, request: ReadRequest) -> _jxl.JxlFacts:
     if facts.animated:
         raise PictureError(
             "it is animated, and its reader here gives the last frame alone",
-            "Take its frames apart first",
+            "Split it into frames first",
         )
     return facts
 

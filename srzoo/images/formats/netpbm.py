@@ -53,7 +53,7 @@ class Netpbm(PillowFormat):
         else:
             values = np.frombuffer(file.read(2 * count), ">u2")
         if len(values) < count:
-            raise ValueError(f"the file is cut off: {len(values)} of {count} values are there")
+            raise ValueError(f"the file is cut off: {len(values)} of {count} values are intact")
         if values.max(initial=0) > white:
             raise ValueError(f"a value is larger than white, which is {white}")
         deep = values.astype(np.uint32)

@@ -200,7 +200,7 @@ def _sound_rows(
     sound = len(same) if same.all() else int(same.argmin())
     if not sound:
         raise PictureError("nothing of its pixels can be read (cut off)", "Restore the file")
-    lost.append(f"the file is damaged (cut off): {sound} of {len(same)} rows are there")
+    lost.append(f"the file is damaged (cut off): {sound} of {len(same)} rows are intact")
     pixels[sound:] = pixels[sound - 1]
     if alpha is not None:
         alpha[sound:] = alpha[sound - 1]

@@ -1,4 +1,4 @@
-"""The blocks of a GIF: found in one walk, in time that its length bounds."""
+"""The blocks of a GIF, found in one pass, in linear time."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Frame:
             what = f"nothing of its pixels can be read ({problem})"
             raise PictureError(what, "Restore the file")
         lost.append(
-            f"the file is damaged ({problem}): {there.sum()} of {len(there)} rows are there"
+            f"the file is damaged ({problem}): {there.sum()} of {len(there)} rows are intact"
         )
         return first[np.maximum.accumulate(np.where(there, np.arange(len(there)), 0))]
 
@@ -139,7 +139,7 @@ def read_blocks(file: BinaryIO) -> GIFContents:
     """What a GIF holds; no pixel is decoded.
 
     Raises:
-        PictureError: there is no picture in it.
+        PictureError: it contains no picture.
     """
     file.seek(6)
     width, height, flags, _, aspect = struct.unpack("<HHBBB", _read_exactly(file, 7))
@@ -172,7 +172,7 @@ def read_blocks(file: BinaryIO) -> GIFContents:
     if not ended:
         blocks.notes.append("the file's end is missing or damaged")
     if not blocks.frames:
-        raise PictureError("there is no picture in it", "Restore the file")
+        raise PictureError("it contains no picture", "Restore the file")
     x, y, w, h = blocks.frames[0].layer.box
     blocks.size = (max(width, x + w), max(height, y + h))
     return blocks

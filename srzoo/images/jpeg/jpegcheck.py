@@ -1,4 +1,4 @@
-"""Whether a JPEG's data are all there: decoders fill what is missing with gray and say nothing.
+"""Checks that a JPEG is complete: decoders fill missing data with gray without a warning.
 
 Data that end too early are decoded differently when other bytes follow them, and data that go on
 behind the last pixel are decoded the same when their end is another one.

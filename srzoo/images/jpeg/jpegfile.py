@@ -1,4 +1,4 @@
-"""A JPEG file segment by segment, and what of it a decoder gets to see.
+"""A JPEG file segment by segment, and the parts that a decoder gets.
 
 Decoders are given a stream that holds what they need and nothing else, so that neither 50,000
 segments nor indexes of other pictures reach them, and a missing end can be put there.
@@ -150,11 +150,11 @@ class JPEGLayout:
             if scan.restarts not in (wanted, wanted + bool(scan.interval)):
                 if not self.ended and scan is self.scans[-1]:
                     continue  # cut off: the rows are counted
-                return f"{scan.restarts} of {wanted} restart markers are there"
+                return f"{scan.restarts} of {wanted} restart markers are intact"
             if not scan.ordered:
                 return "restart markers are out of order"
         if self.stray:
-            return f"{self.stray} markers stand where none belongs"
+            return f"{self.stray} markers are out of place"
         return None
 
     def cut(self) -> int | None:
@@ -208,7 +208,7 @@ def read_layout(file: BinaryIO) -> JPEGLayout:
             if not layout.height:
                 add_scans(file, layout)
                 if not layout.height:
-                    raise damaged("it does not tell its height")
+                    raise damaged("it does not state its height")
             return layout
         if marker in FRAMES:
             _frame(layout, marker, b"\xff" + bytes([marker]) + _read_whole(file, at + 2, length))

@@ -1,4 +1,4 @@
-"""The chunks of a PNG: found in one walk, in time and memory that its length bounds."""
+"""The chunks of a PNG, found in one pass, in linear time and memory."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PNGChunks:
         texts: name and data of every text.
         data_parts: the data of the default image.
         frames: places of the animation's pictures, and the data of each.
-        default_is_apart: whether the default image is no part of the animation.
+        default_is_apart: whether the default image is not a part of the animation.
         notes: what was dropped, one sentence each.
     """
 
@@ -241,7 +241,7 @@ class _ChunkReader:
         chunks = self.chunks
         text = name in TEXTS
         if not text and name in chunks.data:
-            self.drop(name, "is there twice, the second")
+            self.drop(name, "appears twice, the second")
         elif length != LENGTHS.get(name, length):
             self.drop(name, "has a wrong length")
         elif length > LARGEST or (text and self.texts + length > ALL_TEXTS):

@@ -188,7 +188,7 @@ def _fill_missing(
         raise PictureError(
             f"nothing of its pixels can be read ({rows.problem})", "Restore the file"
         )
-    count = f"{sum(counts)} of {total} rows{' of its passes' * rows.head.interlaced} are there"
+    count = f"{sum(counts)} of {total} rows{' of its passes' * rows.head.interlaced} are intact"
     lost[:] = [note for note in lost if note != ENDLESS]
     lost.append(f"the file is damaged ({rows.problem}): {count}")
     if rows.head.interlaced:

@@ -1,4 +1,4 @@
-"""What a PNG's chunks tell beside the pixels: EXIF, XMP, IPTC, texts, profile, resolution.
+"""Metadata in the chunks of a PNG: EXIF, XMP, IPTC, texts, profile, resolution.
 
 All of it may be damaged or made to do harm: what is compressed may become so many bytes and no
 more, and what makes no sense is dropped and said.
@@ -93,7 +93,7 @@ class _Reader:
 
     def take_profile(self, icc: bytes) -> None:
         if icc[36:40] != b"acsp":
-            raise ValueError("it is no ICC profile")
+            raise ValueError("it is not an ICC profile")
         self.icc = self.icc or icc
 
     def text(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""PNG without Pillow: the colours that its chunks mean, and writing 16 bits."""
+"""PNG without Pillow: colours by its chunks, and writing 16 bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, read as what anybody may have written: bounded, without trust.
+"""The directories of a TIFF file, read as untrusted data, within bounds.
 
 A field keeps where its values lie; they are read when somebody asks, as far as the file reaches.
 """
@@ -99,7 +99,7 @@ class TIFFFile:
         count = int(struct.unpack(f"{self.order}{code}", head)[0]) if len(head) == wide else 0
         line = 20 if self.big else 12
         if not 0 < count <= min(DEEP, (self.length - at - wide) // line):
-            raise ValueError(f"there is no directory at {at}")
+            raise ValueError(f"no directory exists at {at}")
         self.looked += count
         if self.looked > ENTRIES:
             raise PictureError("its directories have no end", "Write it anew with another program")

@@ -1,4 +1,4 @@
-"""The samples of a TIFF to gray or RGB and alpha, 8 or 16 bits: white is white in every depth."""
+"""The samples of a TIFF to gray or RGB and alpha, 8 or 16 bits, with full range at every depth."""
 
 from __future__ import annotations
 

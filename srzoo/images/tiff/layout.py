@@ -1,4 +1,4 @@
-"""How the pixels of a TIFF's picture lie in the file, and whether they can be had."""
+"""The layout of a TIFF's pixels in the file, and whether they can be read."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def size_of(directory: Directory) -> tuple[int, int]:
     """
     width, height = directory.number(ifd.WIDTH), directory.number(ifd.HEIGHT)
     if not (0 < width < 2**31 and 0 < height < 2**31):
-        raise ValueError("the file does not tell a size that can be")
+        raise ValueError("the file does not state a possible size")
     return width, height
 
 
@@ -148,7 +148,7 @@ def read_layout(directory: Directory, force_damaged: bool = False) -> TIFFLayout
     samples = directory.number(ifd.SAMPLES, 1)
     photometric = _photometric(directory, compression, samples, notes)
     if not COLOURS[photometric] <= samples:
-        raise ValueError(f"its colours cannot be told by {samples} channel(s)")
+        raise ValueError(f"its colours do not fit {samples} channel(s)")
     if samples > MOST:
         raise PictureError(f"it has {samples} channels, more than {MOST}", "Leave some out")
     bits = _bits(directory, samples)
@@ -175,7 +175,7 @@ def _photometric(directory: Directory, compression: int, samples: int, notes: li
     else:
         photometric = RGB if samples >= 3 else WHITE if compression in CCITT else BLACK
         name = {RGB: "RGB", WHITE: "white is 0", BLACK: "black is 0"}[photometric]
-        notes.append(f"the file does not tell its kind of colours: taken for {name}")
+        notes.append(f"the file does not state its kind of colours: treated as {name}")
     if photometric not in COLOURS:
         raise PictureError(f"its pixels are of kind {photometric}, which is not read", CONVERT)
     if photometric == INKS and directory.number(ifd.INK_SET, 1) != 1:

@@ -1,4 +1,4 @@
-"""What libtiff undoes, through Pillow: parts of a picture in a small TIFF that is made for it.
+"""Decompression by libtiff, through Pillow: parts of a picture, put into a small TIFF.
 
 It sees the parts' bytes, and a directory of our own; never what a file tells of itself.
 """

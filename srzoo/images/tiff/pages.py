@@ -101,7 +101,7 @@ def read_contents(opened: BinaryIO) -> Contents:
     if empty:
         found.notes.append("a directory of the file holds no picture and was left out")
     if masks and len(tops) > 1:
-        found.notes.append("a mask that stands beside the picture was left out")
+        found.notes.append("a mask beside the picture was left out")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The strips and tiles of a TIFF's picture to samples, whatever their depth and their order.
+"""The strips and tiles of a TIFF's picture to samples, at any depth and in any order.
 
 Deflate is undone by zlib, which checks its sums. What else libtiff knows it undoes through Pillow,
 from a small TIFF that is made around the parts: what the file tells besides is never shown to it.

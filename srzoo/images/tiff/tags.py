@@ -1,4 +1,4 @@
-"""What a TIFF's directory tells beside the pixels, made sure of: nothing damaged gets through."""
+"""Metadata in a TIFF's directory, checked: damaged parts are dropped."""
 
 from __future__ import annotations
 

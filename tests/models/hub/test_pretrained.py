@@ -67,7 +67,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(tmp_path):
     net = srzoo.network("bicubic-x2")
     with pytest.raises(HubError, match=r"has no README\.md"):
         net.push_to_hub("me/mine", card=tmp_path)
-    with pytest.raises(HubError, match="no name for a repo"):
+    with pytest.raises(HubError, match="not a name for a repo"):
         net.push_to_hub("mine", card=tmp_path)
     with pytest.raises(HubError, match="names no model on the Hub"):
         srzoo.Network.from_pretrained("mine", revision="v1")

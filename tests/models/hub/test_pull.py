@@ -65,7 +65,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def there(hub: Hub, model: Path) -> Hub:
-    """A Hub that has it twice: v1, and on main with another card; beside what is no model file."""
+    """A Hub that has it twice: v1, and on main with another card, and a file that no model has."""
     hub.create("org/edsr")
     files = contents(model)
     hub.commit("org/edsr", files)
@@ -148,7 +148,10 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
     (tmp_path / "org/edsr@v1").mkdir(parents=True)  # hf:// does not look at it
     said = run(there, code)
     assert said["load"] == said["forced"] == "(16, 18, 3)"
-    assert "there is no folder runs/nothing, and the Hub has no model runs/nothing" in said["typo"]
+    assert (
+        "the folder runs/nothing does not exist, and the Hub has no model runs/nothing"
+        in said["typo"]
+    )
     assert said["init"].startswith("12 of 12 tensors taken over from org/edsr@v1")
     photo = tmp_path / "photo.png"
     from helpers import drawn
@@ -265,7 +268,7 @@ def test_a_hub_that_fails(there, tmp_path, name):
     there.faults.append(replace(fault))
     code = "attempt('bad', lambda: srzoo.pull('org/edsr', sys.argv[1]))"
     said = run(there, code, tmp_path / "to", home=tmp_path / "home", xet=False)
-    assert said["bad"].startswith("the Hub did not answer well of org/edsr: "), said
+    assert said["bad"].startswith("the Hub failed to answer of org/edsr: "), said
     assert "\n" not in said["bad"]
     assert "try again" in said["bad"]
     assert not (tmp_path / "to").exists()
@@ -315,8 +318,8 @@ def test_no_model_of_ours(hub, model, tmp_path):
         hub.commit(f"org/{name}", {"README.md": b"# x\n", **some})
     code = "[attempt(name, lambda: srzoo.load(f'org/{name}')) for name in sys.argv[1:]]"
     said = run(hub, code, *repos)
-    assert "org/empty has no config.json: it is no srzoo model" in said["empty"]
-    assert "no srzoo config" in said["foreign"]
+    assert "org/empty has no config.json: it is not a srzoo model" in said["empty"]
+    assert "not a srzoo config" in said["foreign"]
     assert "Upgrade srzoo" in said["newer"]
     assert "org/headless has no model.safetensors" in said["headless"]
     assert "pip install nobody-has" in said["needy"]
@@ -398,7 +401,7 @@ def test_search(hub):
     assert {model["repo"] for model in json.loads(done.stdout)} == set(said["x4"])
     hub.faults.append(Fault("GET /api/models.*", "status"))
     said = run(hub, "attempt('bad', lambda: srzoo.search())")
-    assert said["bad"].startswith("the Hub did not answer well: ")
+    assert said["bad"].startswith("the Hub failed to answer: ")
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def spoil(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("pickle", "old.pth is a pickle"),
-        ("token", "README.md holds a token of the Hub: take it out, and revoke it"),
+        ("token", "README.md holds a token of the Hub: remove it, and revoke it"),
         ("weights", "sha256"),
         ("card", "not ready to be published: .*licen.*srzoo card new"),
         ("none", "not ready to be published: .*README.md"),
@@ -204,13 +204,13 @@ def test_refusals(hub, folder):
     assert "stays on the commit before" in said["moved"]
     assert hub.tags("tester/a")["v1"] == said["first"]
     for name in ("other", "taken"):
-        assert "no right to do this with other/" in said[name], said[name]
+        assert "no permission for other/" in said[name], said[name]
     assert "tester/a exists, and is public" in said["private"]
     assert hub.repos["tester/hidden"].private
     code = "attempt('new', lambda: srzoo.push('bicubic-x2', 'tester/new', check=False).commit)"
     for token in (None, "hf_wrong"):
         said = run(hub, code, token=token)
-        assert "the Hub does not know the token" in said["new"]
+        assert "the Hub rejects the token" in said["new"]
         assert "og in with: hf auth login, or set HF_TOKEN" in said["new"]
 
 
@@ -231,7 +231,7 @@ def test_a_push_that_breaks_off_can_be_repeated(hub, folder, tmp_path, name):
     hub.faults.append(Fault(fault.match, fault.kind, after=fault.after))
     code = "attempt('push', lambda: srzoo.push(sys.argv[1], 'tester/edsr', check=False).changed)"
     said = run(hub, code, folder, token=TOKEN, xet=False)
-    assert "the Hub did not answer well of tester/edsr" in said["push"], said
+    assert "the Hub failed to answer of tester/edsr" in said["push"], said
     assert "\n" not in said["push"]
     assert hub.files("tester/edsr") == before
     hub.faults.clear()

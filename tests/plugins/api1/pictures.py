@@ -44,7 +44,7 @@ class Every:
     def __call__(self, hr, scale, rng):
         """Makes it smaller."""
         if hr.dtype != np.uint8 or hr.shape[0] % scale or hr.shape[1] % scale:
-            raise ValueError("hr is no uint8 picture of whole LR pixels")
+            raise ValueError("hr is not a uint8 picture of whole LR pixels")
         return np.ascontiguousarray(hr[::scale, ::scale])
 
 
