@@ -36,6 +36,7 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"srzoo {version}"
 html_copy_source = True
+html_extra_path = ["llms.txt"]
 
 
 def copy_cards(_app: Sphinx) -> None:

@@ -38,34 +38,35 @@ SETS = ("Set5", "Set14", "BSD100")
 MARKS = "<!-- keys -->\n", "<!-- /keys -->"
 MADE = "Made by `python docs/generate.py`; do not edit.\n"
 READING = f"""\
-## How to read it
+## How to read the tables
 
-Each row is the fastest of all its runs, each measurement a process of its own; the engines take
-turns, so that a slow moment of the machine hits all of them. What is measured is
-`Upscaler.array`: from an array to an array, with the tiles that a user gets. Loading the model
-does not count, and neither does exporting it, which happens once.
+Each row is the fastest of its runs. Each measurement runs in a process of its own, and the engines
+take turns, so a slow moment of the machine affects all of them. The time is that of
+`Upscaler.array`, from array to array, with the tiles that a user gets. It excludes loading the
+model, and exporting it, which happens once.
 
-* **MP/s** are megapixels of the result a second.
-* **speed** is how many times as fast as *{PLAIN_TORCH}*: the network as it was
-  trained, in the layout that PyTorch has by default, on the whole picture at once.
-  *{UNFOLDED}* is that network exported as it is, on the whole picture too.
-* **memory** is the process's peak beside a Python with numpy that has done nothing: libraries,
-  weights, the picture and the result count. **of plain** is its share of plain torch's. A row
-  like *mnn, 0.35GB* is the engine with `--memory 0.35GB`, a limit for all of the process: more
-  tiles, each with what lies around it.
-* **share of peak**: the plain network's multiply-adds a second, beside what the same CPU does
-  multiplying large float32 matrices in the same run. It counts the plain network's work for every
-  engine. One that gets the same picture with less of it can pass 100 %: a folded tail is one
-  convolution in place of three, and Winograd's convolutions multiply less.
+* **MP/s**: megapixels of the result per second.
+* **speed**: how many times as fast as *{PLAIN_TORCH}*, which is the network as it was trained, in
+  PyTorch's default layout, on the whole picture at once. *{UNFOLDED}* is that network
+  exported unchanged, also on the whole picture.
+* **memory**: the peak of the process minus that of an idle Python with numpy. It includes
+  libraries, weights, the picture and the result. **of plain** is the share of plain torch's memory.
+  *mnn, 0.35GB* is the engine with `--memory 0.35GB`, a limit for the whole process. It leads to
+  more tiles, whose borders are computed twice.
+* **share of peak**: multiply-adds per second, relative to the multiplication of large float32
+  matrices on the same CPU in the same run. The multiply-adds are those of the plain network for
+  every engine. An engine that needs fewer of them can exceed 100 %: a folded tail is one
+  convolution instead of three, and Winograd convolutions multiply less.
 
-Times depend on the CPU far more than the order of the engines does; `srzoo bench` measures yours.
+Times differ between CPUs much more than the order of the engines does. `srzoo bench` measures your
+machine.
 """
 
 FIGURES = """\
 PSNR in dB / SSIM on Y, as `srzoo evaluate` wrote them into the cards; `srzoo card check NAME`
-measures them again. *faithful* models invent nothing, *perceptual* ones invent lifelike detail, and
-PSNR is not what they are made for; both want clean pictures. *real photos* copes with noise, blur
-and JPEG.
+measures them again. *faithful* models invent no detail. *perceptual* models add plausible texture,
+which lowers PSNR. Both need clean pictures. *real photos* models also remove noise, blur and JPEG
+compression.
 """
 
 
@@ -98,15 +99,16 @@ def _installs() -> str:
     """What an install costs, from docs/install.json."""
     lines = [
         "\n## What an install costs\n",
-        "`pip install` into an empty environment with nothing in pip's cache, then a 548 x 308"
-        " picture to 2192 x 1232 by `srzoo upscale`, end to end, twice. On two cores, all in one"
-        " run; the packages came from an index nearby.\n",
+        "`pip install` into an empty environment with an empty pip cache. Then `srzoo upscale`"
+        " enlarges a 548 x 308 picture to 2192 x 1232 twice, measured end to end. Two cores, all"
+        " in one run; the packages came from an index nearby.\n",
+        "<!-- not run: installs -->",
         "```sh",
         'python tests/bench/install.py --extra "" --extra torch --json -- -c constraints.txt'
         " > docs/install.json",
         "python docs/generate.py",
         "```\n",
-        "| install | seconds | fetched | on the disk | packages | first picture | next |",
+        "| install | seconds | download | on the disk | packages | first picture | next |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for cost in json.loads((HERE / "install.json").read_text(encoding="utf-8")):
@@ -132,10 +134,11 @@ def _measured(report: BenchReport, sizes: list[tuple[int, int]]) -> str:
         f"# Performance\n\n{MADE}",
         f"`{report.model}` x{report.scale} in float32 on **{there.cpu}**"
         f" ({', '.join(part for part in (there.vectors, there.system) if part)}),"
-        f" {there.threads} of {there.cores} cores computing. Multiplying matrices of 2048 x 2048,"
-        f" it does {report.gflops:.0f} GFLOP/s. The network takes {report.work / 1e6:.2f} million"
-        " multiply-adds for each pixel of the input.\n",
+        f" with {there.threads} of {there.cores} cores. The CPU multiplies 2048 x 2048 matrices at"
+        f" {report.gflops:.0f} GFLOP/s. The network needs {report.work / 1e6:.2f} million"
+        " multiply-adds per input pixel.\n",
         f"Versions: {', '.join(versions)}.\n",
+        "<!-- not run: hours -->",
         "```sh",
         f"srzoo bench {report.model} --engines {engines} --baseline {' '.join(asked)}"
         f" --rounds {report.rounds}{within} --json > docs/performance.json",
@@ -148,7 +151,7 @@ def _measured(report: BenchReport, sizes: list[tuple[int, int]]) -> str:
         reasons.setdefault(gone.engine, []).append(f"{at}: {gone.why}")
     for name, found in reasons.items():
         more = f" (and at {len(found) - 1} more of these sizes)" if len(found) > 1 else ""
-        lines.append(f"Without {name}{found[0].rstrip('.')}{more}.\n")
+        lines.append(f"Not measured: *{name}*{found[0].rstrip('.')}{more}.\n")
     return "\n".join(map(_wrapped, lines))
 
 
@@ -184,26 +187,17 @@ def _line(row: BenchRow, plain: BenchRow | None) -> str:
 
 
 def _auto(report: BenchReport) -> str:
-    """The rule that chooses an engine, with the speeds it goes by and those measured here."""
+    """The speeds by which `auto` chooses an engine, beside those measured here."""
     found = {plugin.name: engine_facts.of(plugin).speed_on("cpu") for plugin in kinds.engines}
     speeds = {name: speed for name, speed in found.items() if speed}
     largest = max(row.size for row in report.rows)
     seconds = {row.engine: row.seconds for row in report.rows if row.size == largest}
     lines = [
         "## Which engine `auto` takes\n",
-        "`--engine auto` goes by a fixed order, and measures nothing itself:\n",
-        "1. Engines that do not state the device, or the precision, are out. Where there may be a"
-        " graphics card, that is the device. So is one that is slower there than torch's own"
-        " engine.",
-        "2. Of the others, the installed engine with the highest `speed` there. That is a figure"
-        " that the engine states: how many times as fast as plain torch it was when it was"
-        " measured.",
-        "3. One that the model cannot be exported for, or whose export was found to give another"
-        " picture, is passed over.",
-        "4. torch, where no other is left.\n",
-        "`SRZOO_ENGINE=NAME` in the environment is what `auto` looks at first. `--verbose` says"
-        " which engine was taken, and why. Any other engine is taken only by name.\n",
-        f"| engine | its `speed` on a CPU | measured above, {largest[0]} x {largest[1]} |",
+        "`--engine auto` does not measure. It takes the installed engine with the highest `speed`"
+        " on the device, a figure that each engine states from measurements like these; [the"
+        " rules](engines.md#what-auto-takes). `--verbose` prints the choice and the reason.\n",
+        f"| engine | stated `speed` on a CPU | measured above, {largest[0]} x {largest[1]} |",
         "|---|--:|--:|",
     ]
     for name, speed in sorted(speeds.items(), key=lambda pair: -pair[1]):
@@ -368,7 +362,26 @@ def _figures() -> str:
     return "\n".join(lines) + "\n"
 
 
+def llms() -> str:
+    """An index of the site for language models, as llmstxt.org proposes it."""
+    site = "https://srzoo.github.io/srzoo"
+    parts = [
+        "# srzoo\n\n> A plugin-based model zoo for image super-resolution in Python: enlarge"
+        " photos, train SRGAN and EDSR models, publish them on the Hugging Face Hub.\n"
+    ]
+    for folder in ("tutorials", "how-to", "reference", "explanation"):
+        lines = [f"## {folder.capitalize()}\n"]
+        for page in sorted((HERE / folder).glob("*.md")):
+            text = page.read_text(encoding="utf-8")
+            title = next(line for line in text.splitlines() if line.startswith("# "))
+            if page.stem != "index":
+                lines.append(f"- [{title[2:]}]({site}/{folder}/{page.stem}.html)")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
 PAGES = {
+    "llms.txt": llms,
     "reference/cli.md": cli,
     "reference/models.md": models,
     "reference/modules.md": modules,

@@ -18,6 +18,7 @@ DOCS = [
 @pytest.mark.parametrize(
     "page",
     [
+        "llms.txt",
         "reference/cli.md",
         "reference/models.md",
         "reference/modules.md",
