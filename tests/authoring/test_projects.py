@@ -183,7 +183,7 @@ def test_each_is_shown(said):
     assert "kernel: one of 3, 5, 7 = 3" in shown["block"]
     assert "With channels = 8" in shown["block"]
     assert "An output pixel depends on 1 pixel on each side." in shown["block"]
-    assert "sees 4 pixels" in shown["generator"]
+    assert "depends on 4 pixels" in shown["generator"]
     assert re.search(r"min_size +4", shown["discriminator"])
     assert re.search(r"precisions +fp32", shown["engine"])
     assert "tp-card: plain bicubic" in shown["card"]

@@ -305,7 +305,7 @@ def test_a_ledger_that_cannot_be_read_or_written_is_one_line(out, monkeypatch):
         Ledger(out)
     (out / NAME).rmdir()
     os.mkfifo(out / NAME)
-    with pytest.raises(PictureError, match="no file"):
+    with pytest.raises(PictureError, match="not a file"):
         Ledger(out)  # and nobody waits for ever
     (out / NAME).unlink()
     book = Ledger(out)

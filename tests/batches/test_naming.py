@@ -168,7 +168,7 @@ def test_the_size_of_what_is_no_picture(here):
     Path("in/c.png").write_text("I am no picture")
     names = Names("m", pattern="{stem}-{size}", measure=lambda path, _: _refuse(path))
     work = batch.plan_batch([Path("in/c.png")], None, model="m", known=[], names=names)
-    assert "no picture" in str(work.jobs[0].problem)
+    assert "not a picture" in str(work.jobs[0].problem)
 
 
 def _refuse(path: Path) -> Route:

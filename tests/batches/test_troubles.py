@@ -278,7 +278,7 @@ def test_inputs_that_cannot_be_seen(tmp_path, srzoo_cli, monkeypatch):
     Path("loop.png").symlink_to("loop.png")
     drawn().save("a.png")
     for name, what in (("loop.png", "symbolic links"), (f"{'n' * 300}.png", "name too long"),
-                       ("a.png/b.png", "no folder"), ("none.png", "does not exist")):  # fmt: skip
+                       ("a.png/b.png", "a folder"), ("none.png", "does not exist")):  # fmt: skip
         result = srzoo_cli("upscale", name, *FAST)
         assert result.code == 2
         assert len(result.err.splitlines()) == 1

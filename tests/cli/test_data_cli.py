@@ -251,7 +251,7 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
         (("hr", "out", "-d", "mild", "--set", "strength=much"), "strength is 'much'"),
         (("hr", "out", "-d", "mild", "--set", "strength"), "is not KEY=VALUE"),
         (("hr", "out", "--scale", "0"), "'0' is not a scale"),
-        (("hr", "out.png"), "several pictures go to out.png"),
+        (("hr", "out.png"), "several results cannot go to out.png"),
         (("hr/a.png", "out.jpg"), "out.jpg is not a PNG"),
         (("hr/a.png", "file.png/out/"), "cannot create the folder"),
     ],

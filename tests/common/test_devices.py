@@ -54,7 +54,9 @@ def two_cards(tmp_path, monkeypatch):
 def test_an_index_is_held_against_the_cards(two_cards):
     for name in ("cuda", "cuda:0", "cuda:1"):
         engines.check("torch", name, "fp16")
-    with pytest.raises(DeviceError, match='no cuda:2 device here. Use device="cuda:0" to "cuda:1"'):
+    with pytest.raises(
+        DeviceError, match='no cuda:2 device is available here. Use device="cuda:0" to "cuda:1"'
+    ):
         engines.check("auto", "cuda:2", "auto")
 
 
@@ -85,7 +87,9 @@ def test_torchs_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert torch_devices.find_device("auto") == torch.device("cuda")
     assert torch_devices.find_device(torch.device("cuda", 1)) == torch.device("cuda:1")
-    with pytest.raises(DeviceError, match='no cuda:2 device here. Use device="cuda" or "cuda:0"'):
+    with pytest.raises(
+        DeviceError, match='no cuda:2 device is available here. Use device="cuda" or "cuda:0"'
+    ):
         torch_devices.find_device("cuda:2")
 
 

@@ -187,7 +187,7 @@ def test_parts_for_each_scale(paired, tmp_path, monkeypatch):
     with pytest.raises(SrzooError, match="'Tinny'.*mean Tiny"):
         evaluate([nearest()], ["Tinny"])
     monkeypatch.delenv("SRZOO_DATA")
-    with pytest.raises(SrzooError, match="no folder Tiny.*set SRZOO_DATA"):
+    with pytest.raises(SrzooError, match="the folder Tiny does not exist.*set SRZOO_DATA"):
         evaluate([nearest()], ["Tiny"])
 
 

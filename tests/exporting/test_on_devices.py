@@ -127,7 +127,7 @@ def test_a_build_for_another_device_is_refused_at_once(on):
     with pytest.raises(DeviceError, match="onnxruntime that is installed does not use cuda"):
         engine.check("onnxruntime", "cuda:0", "auto")
     on(Machine([], {}))
-    with pytest.raises(DeviceError, match='no gpu device here: .* Use device="cpu"'):
+    with pytest.raises(DeviceError, match='no gpu device is available here: .* Use device="cpu"'):
         engine.check("auto", "gpu", "auto")
     with pytest.raises(DeviceError, match='torch does not run on gpu. Use engine="auto"'):
         engine.check("torch", "gpu", "auto")

@@ -89,7 +89,9 @@ def test_in_half_the_bytes(net, tmp_path):
 
 def test_a_module_that_no_registry_built(net, tmp_path):
     own = type(net)(**SMALL)
-    with pytest.raises(ModelError, match=r"which generator builds this EDSR.*generator= and args="):
+    with pytest.raises(
+        ModelError, match=r"no generator is known that builds this EDSR.*generator= and args="
+    ):
         srzoo.save(own, tmp_path / "own")
     srzoo.save(own, tmp_path / "own", generator="edsr", args=SMALL)
     assert same(own, srzoo.network(tmp_path / "own"))

@@ -180,7 +180,7 @@ def test_rows_are_counted_and_the_last_goes_on(either, interlaced, rows):
     else:  # every pixel has a value of a neighbour above or beside it
         far = np.abs(picture.pixels.astype(int) - values).max()
         assert far < 8
-        assert "rows of its passes are there" in picture.lost[0]
+        assert "rows of its passes are intact" in picture.lost[0]
 
 
 def test_nothing_there_is_nothing_read():

@@ -306,7 +306,7 @@ def test_what_is_not_read_is_refused_with_the_reason(fields, reason):
         ({279: [851, 851]}, "lengths of its parts are missing"),
         ({256: 0}, "a possible size"),
         ({322: 0, 323: 0}, "claims tiles of 0x0"),
-        ({277: 0}, "cannot be told by 0 channel"),
+        ({277: 0}, "do not fit 0 channel"),
         ({258: [0]}, "claims 0 to 0 bits"),
     ],
 )

@@ -180,7 +180,7 @@ TAKEN_OUT = {
     "results": (r"^model-index:\n(?:(?: |- ).*\n)*", "no results"),
     "protocol": (r"^ +args:\n +protocol:.*\n", "psnr_y Set5 x2 has no protocol"),
     "data sets": (r"^datasets:\n(?:- .*\n)+", "no datasets"),
-    "use": (r"^## Use it$", "'Use it', below which it says how to use it"),
+    "use": (r"^## Use it$", "'Use it', below which it states how to use it"),
     "when to use": (r"^## When .*$", "how and when to use it"),
     "measured": (r"^## Measured$", "what it was measured at"),
     "limits": (r"^## Limits$", "its limits"),
@@ -208,7 +208,7 @@ def test_lacks_of_the_folder(good):
     assert cardtext.problems(good) == ["It shows sample.png, which is not in the folder."]
     (good.path / "other.png").rename(good.path / "sample.png")
     (good.path / "README.md").unlink()
-    assert cardtext.problems(good) == ["There is no README.md."]
+    assert cardtext.problems(good) == ["README.md is missing."]
 
 
 def test_a_card_by_hand_passes(good):
@@ -380,7 +380,7 @@ def test_a_mean_over_stages_is_told(tiny, tmp_path):
     said = next(line for line in text_of(read_folder(tmp_path / "packed")).splitlines()
                 if "Released" in line)  # fmt: skip
     assert said == (
-        "* Released: the mean of the weights that the last 2 stages came to; validation: psnr_y"
+        "* Released: the mean of the final weights of the last 2 stages; validation: psnr_y"
         f" {outcome.values['psnr_y']:.4g}."
     )
 

@@ -169,7 +169,7 @@ def test_groups_have_rates_and_decay_of_their_own():
         (Optimizer("adahessian"), "no optimiser is called"),
         (Optimizer(args={"amsgard": True}), "adam has no argument 'amsgard'. Did you mean amsgrad"),
         (Optimizer(args={"lr": 1}), "lr is in args. Write optimizer.lr"),
-        (Optimizer(momentum=0.9), "adam has no momentum. Take optimizer.momentum out"),
+        (Optimizer(momentum=0.9), "adam has no momentum. Remove optimizer.momentum"),
         (Optimizer("sgd", betas=(0.5, 0.9)), "sgd has no betas"),
         (Optimizer("lion", eps=1e-3), "lion has no eps"),
         (Optimizer(betas=(0.9,)), r"betas is \[0.9\]. adam takes 2, such as \[0.9, 0.999\]"),

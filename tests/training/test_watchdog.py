@@ -250,7 +250,7 @@ def test_a_discriminator_that_always_wins_is_reported(parts, tmp_path):
     changes = [GAME, "adversarial.discriminator={name='verdict', sure=50}", "train.steps=100"]
     quick = ["watchdog.patience=50", "train.evaluate_every=100", "optimizer.lr=0"]
     words = words_of(recipe.load(parts(), [*changes, *quick]), tmp_path / "run")
-    assert any("discriminator has won outright (100.0% right)" in word for word in words)
+    assert any("discriminator wins outright (100.0% right)" in word for word in words)
     lines = [json.loads(x) for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     said = [x["step"] for x in lines if "outright" in x.get("warning", "")]
     assert said == [50, 100]

@@ -110,7 +110,7 @@ def test_what_is_broken(srzoo_cli, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "it said nothing (exit code -9)"),
+        ("import os; os.kill(os.getpid(), 9)", "no message (exit code -9)"),
         ("import sys; sys.exit('no good')", "no good (exit code 1)"),
         ("raise ValueError('odd')", "ValueError: odd (exit code 1)"),
         ("print('wrong')", "wrong (exit code 0)"),

@@ -197,7 +197,7 @@ def test_the_word_names_a_model_for_such_photos(tmp_path, model, photo, monkeypa
     )
     folders = {folder.name: folder.path for folder in (clean, real, double)}
     monkeypatch.setattr(locate, "released", lambda: folders)
-    assert guidance.advice(clean, *file).endswith("too: for such photos take real-x4")
+    assert guidance.advice(clean, *file).endswith("too: for such photos use real-x4")
     assert guidance.advice(real, *file) is None
     assert guidance.advice(clean, *jpeg(tmp_path / "b.jpg", photo, 95)) is None
     assert guidance.advice(baseline, *file) is None  # sharpens nothing
