@@ -1,4 +1,4 @@
-"""The tables of a recipe on optimisation: optimisers, schedules, rollbacks, tasks."""
+"""The tables of a recipe on optimization: the run, optimizers, schedules, rollbacks, tasks."""
 
 from __future__ import annotations
 
@@ -66,6 +66,61 @@ class Optimizer:
         for name, value in OPTIMIZERS.get(self.name, {}).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)  # frozen, but for its own making
+
+
+@dataclass(frozen=True)
+class Train:
+    """The settings of the run.
+
+    Attributes:
+        steps: optimizer steps.
+        seed: determines every crop and all initial weights.
+        accumulate: batches whose gradients are added up for one step.
+        clip: largest norm of the gradient; none for no limit.
+        precision: "fp32", or mixed precision with "bf16" or "fp16".
+        compile: mode of torch.compile for the generator and the discriminator, or "off".
+        channels_last: keep pictures and kernels in the channels-last memory layout.
+        cudnn_benchmark: let cuDNN time its algorithms at the first step and use the fastest.
+        tf32: let fp32 convolutions round their inputs to TF32, on GPUs that support it.
+        gradient_checkpointing: recompute each block of the generator in the backward pass: a third
+            more work, and a fraction of the memory.
+        ema: decay of the moving average of the weights, which is evaluated and released; 0 for no
+            average.
+        fold: train a generator with a linear tail (``linear_tail``) through its folded tail; exact
+            inside a crop.
+        unfolded_share: fraction of the steps, at the end, that runs unfolded to train the borders.
+        freeze_norm: BatchNorm uses its stored statistics and does not update them: for
+            fine-tuning with small crops.
+        freeze: shell patterns on names of generator parameters that are not trained, such as
+            ``head.*``. BatchNorm layers among them keep their statistics.
+        checkpoint_every: steps between checkpoints.
+        evaluate_every: steps between evaluations.
+        keep: number of latest checkpoints to keep, besides the best.
+        metrics: metrics of each evaluation; the first one decides which checkpoint is best.
+        release: which weights the model folder gets: those of the "best" checkpoint, or the
+            "last".
+    """
+
+    steps: int
+    seed: int = 0
+    accumulate: int = 1
+    clip: float | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
+    channels_last: bool = True
+    cudnn_benchmark: bool = True
+    tf32: bool = True
+    gradient_checkpointing: bool = False
+    ema: float = 0.999
+    fold: bool = False
+    unfolded_share: float = 0.15
+    freeze_norm: bool = False
+    freeze: tuple[str, ...] = ()
+    checkpoint_every: int = 1000
+    evaluate_every: int = 1000
+    keep: int = 2
+    metrics: tuple[Use, ...] = tuple(map(Use, defaults.METRICS))
+    release: Literal["best", "last"] = "best"
 
 
 @dataclass(frozen=True)
