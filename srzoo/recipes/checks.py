@@ -65,14 +65,13 @@ class Range:
 
     @property
     def words(self) -> str:
-        """It has to be ..."""
-        if self.most in (LARGE, MOST):
-            return f"It is at least {self.least:g}, and at most {self.most:,}"
-        if self.most != math.inf:
-            ends = {"low": f", and is not {self.least:g}", "high": f", and is not {self.most:g}"}
-            ends["both"] = ", and is neither"
-            return f"Use a value between {self.least:g} and {self.most:g}{ends.get(self.open, '')}"
-        return f"It is {'above' if self.open == 'low' else 'at least'} {self.least:g}"
+        """Which value to use."""
+        low = f"{'above' if self.open in ('low', 'both') else 'of at least'} {self.least:g}"
+        if self.most == math.inf:
+            return f"Use a value {low}"
+        most = f"{self.most:,}" if isinstance(self.most, int) else f"{self.most:g}"
+        high = f"{'below' if self.open in ('high', 'both') else 'at most'} {most}"
+        return f"Use a value {low} and {high}"
 
 
 SEEDS = 2**63 - 1
@@ -232,13 +231,15 @@ def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
         for key in ("lr", "weight_decay"):
             value = getattr(group, key)
             if value is not None and value < 0:
-                yield Fault(f"{place}.groups.{number}.{key}", f"is {value}", "It is at least 0")
+                yield Fault(
+                    f"{place}.groups.{number}.{key}", f"is {value}", "Use a value of at least 0"
+                )
     if name in OPTIMIZERS and betas is not None and "betas" not in unused:
         if len(betas) != 2:
             yield Fault(f"{place}.betas", f"is {list(betas)}", "Give two, such as [0.9, 0.999]")
         for number, beta in enumerate(betas):
             if not 0 <= beta < 1:
-                fix = "Use a value from 0 to 1, below 1"
+                fix = "Use a value of at least 0 and below 1"
                 yield Fault(f"{place}.betas.{number}", f"is {beta}", fix)
     if name == "muon" and not settings.momentum:
         yield Fault(f"{place}.momentum", "is 0, and muon needs momentum", "Set it to 0.95")
@@ -329,7 +330,9 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
     for number, loss in enumerate(recipe.losses):
         if not loss.weight >= 0:
             place = f"losses.{number}.weight"
-            yield Fault(place, f"is {loss.weight}", "It is at least 0: a loss is made small")
+            yield Fault(
+                place, f"is {loss.weight}", "Use a value of at least 0: a loss is minimised"
+            )
     if recipe.beside:
         return  # it has terms of its own
     if not recipe.losses:

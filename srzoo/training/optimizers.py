@@ -97,7 +97,8 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
         for key, value in _own_args(group).items():
             if not 0 <= value < math.inf:
                 raise SrzooError(
-                    f"{where}: {key} of the group {group.match!r} is {value}", "It is at least 0"
+                    f"{where}: {key} of the group {group.match!r} is {value}",
+                    "Use a value of at least 0",
                 )
     if network is not None:
         _groups(network, settings, where)

@@ -11,7 +11,7 @@ from srzoo.contracts import Described, Sample
 from srzoo.modelcards import provenance
 from srzoo.recipes import pictures, recipe
 
-NOTHING_ELSE = "and nothing else"
+NOTHING_ELSE = "and no others"
 
 
 class Lanczos:
@@ -177,7 +177,7 @@ def test_what_is_stated_counts_more_than_what_was_seen(written):
 
 def test_a_clean_degradation_has_its_own_words(written):
     said = " ".join(provenance.uses(written(PICTURES, "clean-lanczos")))
-    assert "trained on pictures shrunk by Lanczos and nothing else" in said
+    assert "trained on pictures shrunk by Lanczos and no others" in said
     assert "bicubic" not in said
 
 

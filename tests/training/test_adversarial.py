@@ -159,7 +159,7 @@ def test_the_discriminator_has_a_schedule_of_its_own(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("d_steps=0", "adversarial.d_steps is 0. It is at least 1"),
+        ("d_steps=0", "adversarial.d_steps is 0. Use a value of at least 1"),
         ("start=-1", "adversarial.start is -1"),
         ("start=12", "leaves the generator none of 12 steps, with start 12"),
         ("d_steps=13", "leaves the generator none of 12 steps"),
