@@ -117,7 +117,7 @@ def test_one_item_is_as_good_as_a_list(tmp_path):
         (tmp_path / "Tiny/x2" / part).mkdir(parents=True)
         drawn(size, size).save(tmp_path / "Tiny/x2" / part / "a.png")
     one = srzoo.evaluate(
-        "bicubic-x2", str(tmp_path / "Tiny"), metrics="psnr_y", root=str(tmp_path), memory="2GB"
+        "bicubic-x2", str(tmp_path / "Tiny"), metrics="psnr_y", root=str(tmp_path), memory="9GB"
     )
     several = srzoo.evaluate(["bicubic-x2"], [tmp_path / "Tiny"], metrics=["psnr_y"])
     assert [row.values for row in one.rows] == [row.values for row in several.rows]
