@@ -279,7 +279,7 @@ def test_a_factory_that_makes_nothing_and_one_that_takes_no_names():
         return Size(n)
 
     registry.register("it", by_place)
-    with pytest.raises(BrokenPluginError, match=r"^engine it .* takes n by place alone"):
+    with pytest.raises(BrokenPluginError, match=r"^engine it .* takes n by position only"):
         registry.create("it", n=1)
 
 
