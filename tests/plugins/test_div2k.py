@@ -305,7 +305,7 @@ def test_a_good_network(server, offer, tmp_path):
         "/DIV2K_valid_HR.zip", "/DIV2K_valid_LR_bicubic_X4.zip"
     ]  # fmt: skip
 
-    assert all("there already" in line for line in fetch(server, to))
+    assert all("exists already" in line for line in fetch(server, to))
     assert server.asked == asked  # a second run asks for nothing
 
 
