@@ -130,17 +130,11 @@ def __getattr__(name: str) -> object:
         return import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    except ModuleNotFoundError as error:
-        if error.name != "torch" or name not in _WITH_TORCH:
-            raise
-        from .errors import NotInstalledError
+    if name in _WITH_TORCH:
+        from .plugins.importing import need_torch
 
-        raise NotInstalledError(
-            f"srzoo.{name} needs torch, which is not installed",
-            f'Install it: pip install "srzoo[{_WITH_TORCH[name]}]"',
-        ) from error
+        need_torch(f"srzoo.{name}", _WITH_TORCH[name])
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -23,7 +23,7 @@ class Engine(Interpolation):
 
     devices = ("cpu",)
     precisions = ("fp32",)
-    speed = 0.7
+    speed = 0.4
     packages: ClassVar[Mapping[str, str]] = {"numpy": "numpy"}
     generators = ("bicubic",)
 

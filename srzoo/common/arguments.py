@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar, cast
 
 from ..errors import SrzooError
@@ -29,4 +28,4 @@ def check_path(name: str, value: object) -> None:
     """Raises SrzooError where an argument can be no path: of another type, bytes, or with a NUL."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value  # pyright: ignore
     if not isinstance(path, str) or "\0" in path:
-        raise SrzooError(f"{name} is {value!r}", f"Give a text or {Path.__name__}")
+        raise SrzooError(f"{name} is {value!r}", "Give a text or Path")

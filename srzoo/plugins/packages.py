@@ -133,9 +133,7 @@ def to_install(package: str, module: str) -> str | None:
     except BROKEN:
         return None
     top = module.partition(".")[0]
-    asking = [
-        one for one in found if normal(re.split(r"[^\w.-]", one, maxsplit=1)[0]) == normal(top)
-    ]
+    asking = [one for one in found if normal(_name_in(one)) == normal(top)]
     extras = [named[1] for one in asking if (named := EXTRA.search(one))]
     if not asking:
         return None

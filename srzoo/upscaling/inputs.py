@@ -199,11 +199,6 @@ def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
         )
 
 
-def _floats(torch: Any) -> tuple[Any, ...]:
-    """Types that torch computes with; it only stores those of 8 bits and less."""
-    return (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-
-
 def _tensor(tensor: Tensor) -> Given:
     torch = sys.modules["torch"]
     shape, dtype = tuple(tensor.shape), tensor.dtype
@@ -219,7 +214,9 @@ def _tensor(tensor: Tensor) -> Given:
     if tensor.layout != torch.strided or tensor.is_meta:
         kind = "on meta" if tensor.is_meta else "sparse"
         raise PictureError(f"the tensor is {kind}", "Give a dense one that holds its values")
-    _check_values(tensor, "tensor", whole, dtype in _floats(torch))
+    # What torch computes with; types of 8 bits and less it only stores.
+    floats = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    _check_values(tensor, "tensor", whole, dtype in floats)
     exchange = dtype if whole else torch.float32
     if tensor.ndim > 2:
         tensor = tensor.movedim(at, -1)

@@ -30,7 +30,7 @@ def how_many(plan: TilePlan, runner: Runner, memory: int | None) -> int:
         runner: what runs them.
         memory: bytes that the whole process may take; None for 60 % of what is free.
     """
-    if plan.tiles != 1 or not plan.exact:
+    if plan.tiles != 1:
         return 1
     budget = used() + int(0.6 * free()) if memory is None else memory
     spare = budget - plan.bytes
