@@ -87,7 +87,8 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
 
     if text and json_:
         raise SrzooError("--text and --json do not go together", "Give one of them")
-    found = locate.find(one_of(model, model_))
+    asked = one_of(model, model_)
+    found = locate.find(asked)
     if text:
         _print(cardtext.prose(found))
         return
@@ -96,7 +97,7 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
         as_json([asdict(claim) for claim in read])
         return
     if not read:
-        click.echo(_none(found.name))
+        click.echo(_none(asked))
         return
     rows = [(claim.data, claim.label, shown(claim.value)) for claim in read]
     table(("data", "metric", "value"), rows, right="value")
@@ -164,7 +165,8 @@ def check(
     from ..models.folder import local_parts
     from ..plugins.references import PACKAGE
 
-    found = locate.find(one_of(model, model_))
+    asked = one_of(model, model_)
+    found = locate.find(asked)
     if local := local_parts(found):
         to_stderr(f"note: it cannot be published as it is, for it names {' and '.join(local)}."
                   f" {PACKAGE}")  # fmt: skip
@@ -173,7 +175,7 @@ def check(
     if json_:
         as_json([asdict(check) for check in checks])
     elif not checks:
-        click.echo(_none(found.name))
+        click.echo(_none(asked))
     else:
         rows = [
             (c.claim.data, c.claim.label, f"{c.claim.value:.4f}", f"{c.measured:.4f}",
@@ -190,5 +192,5 @@ def check(
     ctx.exit(0 if all(c.holds for c in checks) else 1)
 
 
-def _none(name: str) -> str:
-    return f"the card of {name} claims no results; see: srzoo evaluate {name} --write-card"
+def _none(asked: str) -> str:
+    return f"the card of {asked} claims no results; see: srzoo evaluate {asked} --write-card"

@@ -66,6 +66,9 @@ def problems(folder: ModelFolder) -> list[str]:
     # What a line asks for is not missed a second time.
     lines = [line for line in words.splitlines() if TO_DO in line]
     left = [line.partition(TO_DO)[2].strip(":-* ") or line for line in lines]
+    # The card calls the model by its name, which is a command's argument only beside its folder.
+    name, path = f"srzoo evaluate {folder.name} ", f"srzoo evaluate {folder.path} "
+    left = [line.replace(name, path) for line in left]
     asked = "\n".join(left).lower()
     return [
         *(what for key, what in found if not key or key not in asked),
