@@ -94,4 +94,6 @@ def surroundings(binaries: Path, cache: Path) -> dict[str, str]:
     """The environment variables of a reader who has set none."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SRZOO_", "PYTEST_"))}
     path = os.pathsep.join([str(binaries), os.environ["PATH"]])
-    return kept | {"PATH": path, "SRZOO_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    # One thread for each page: as many pages run at the same time as there are cores.
+    one = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return kept | {"PATH": path, "SRZOO_CACHE": str(cache)} | one

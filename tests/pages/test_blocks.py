@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,32 +34,49 @@ WHY = ("a browser", "a card", "hours", "installs", "several machines", "the Hub"
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("readers-cache")
+def outcomes(request, tmp_path_factory) -> Iterator[dict[Path, Future[str]]]:
+    """What each page that is asked for printed before it failed; several run at the same time."""
+    asked = [
+        item.callspec.params["page"]
+        for item in request.session.items
+        if getattr(item, "originalname", "") == test_a_page_does_what_it_says.__name__
+    ]
+    cache = tmp_path_factory.mktemp("readers-cache")
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        yield {
+            page: pool.submit(outcome, page, tmp_path_factory.mktemp("page"), cache)
+            for page in asked
+        }
+        pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", TO_RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_page_does_what_it_says(page, tmp_path, cache):
+def outcome(page: Path, place: Path, cache: Path) -> str:
     text = page.read_text(encoding="utf-8")
     todo = [
         asdict(block)
         for block in reading.blocks(text)
         if not block.not_run and (block.file or block.language in reading.RUN)
     ]
-    (tmp_path / "blocks.json").write_text(json.dumps(todo), encoding="utf-8")
-    home = tmp_path / "home"
+    (place / "blocks.json").write_text(json.dumps(todo), encoding="utf-8")
+    home = place / "home"
     home.mkdir()
     reading.lay_out(home)
     binaries = Path(sys.executable).parent
     if text.startswith(reading.NEEDS_VENV):
-        binaries = reading.own_venv(tmp_path / "venv")
+        binaries = reading.own_venv(place / "venv")
     program = Path(reading.__file__).with_name("try_page.py")
     done = subprocess.run(
-        [binaries / "python", program, tmp_path / "blocks.json"], cwd=home, text=True,
+        [binaries / "python", program, place / "blocks.json"], cwd=home, text=True,
         env=reading.surroundings(binaries, cache), capture_output=True, check=False, timeout=600,
     )  # fmt: skip
-    assert done.returncode == 0, f"{page.name}, {done.stdout}{done.stderr}"
+    return "" if done.returncode == 0 else f"{page.name}, {done.stdout}{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TO_RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_does_what_it_says(page, outcomes):
+    failed = outcomes[page].result()
+    assert not failed, failed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
