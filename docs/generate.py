@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 CARDS = HERE.parent / "cards"
 SETS = ("Set5", "Set14", "BSD100")
 MARKS = "<!-- keys -->\n", "<!-- /keys -->"
-MADE = "Made by `python docs/generate.py`; do not edit.\n"
+MADE = "<!-- Made by `python docs/generate.py`; do not edit. -->\n"
 READING = f"""\
 ## How to read the tables
 
@@ -325,6 +325,7 @@ def models() -> str:
         if (folder.path / "sample.png").is_file():
             parts.append(f"![LR, bicubic, SR, HR]({place}/sample.png)\n")
             parts.append("*The middle of a photo; the card names it and its author.*\n")
+    parts.append("```{toctree}\n:glob:\n:hidden:\n\n/cards/*/README\n```\n")
     return "\n".join(parts)
 
 
@@ -352,7 +353,7 @@ def _figures() -> str:
             f"{count_parameters(folder):,}",
             f"{size / 1e6:.1f}",
             *(
-                f"{found[name, 'psnr_y']:.2f} / {found[name, 'ssim_y']:.4f}"
+                f"{found[name, 'psnr_y']:.2f} / {found[name, 'ssim_y']:.4f}".replace(" ", "\xa0")
                 if {(name, "psnr_y"), (name, "ssim_y")} <= found.keys()
                 else ""
                 for name in SETS
@@ -364,7 +365,6 @@ def _figures() -> str:
 
 def llms() -> str:
     """An index of the site for language models, as llmstxt.org proposes it."""
-    site = "https://srzoo.github.io/srzoo"
     parts = [
         "# srzoo\n\n> A plugin-based model zoo for image super-resolution in Python: enlarge"
         " photos, train SRGAN and EDSR models, publish them on the Hugging Face Hub.\n"
@@ -375,7 +375,7 @@ def llms() -> str:
             text = page.read_text(encoding="utf-8")
             title = next(line for line in text.splitlines() if line.startswith("# "))
             if page.stem != "index":
-                lines.append(f"- [{title[2:]}]({site}/{folder}/{page.stem}.html)")
+                lines.append(f"- [{title[2:]}]({folder}/{page.stem}.html)")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 

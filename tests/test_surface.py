@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
+import srzoo
+
 PUBLIC = (
     "srzoo", "srzoo.contracts", "srzoo.building", "srzoo.engines", "srzoo.testing", "srzoo.errors",
 )  # fmt: skip
@@ -40,6 +42,15 @@ def test_the_docs_list_what_is_exported(module):
 def test_no_other_module_is_called_public():
     text = (ROOT / "docs/reference/public-names.md").read_text(encoding="utf-8")
     assert tuple(re.findall(r"^## `(.+)`$", text, re.MULTILINE)) == PUBLIC
+
+
+def test_the_page_of_the_api_describes_every_name():
+    text = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    described = {name.rpartition(".")[2] for name in re.findall(r"::[ ]srzoo\.([\w.]+)", text)}
+    described |= set(re.findall(r"`(?:srzoo\.)?(\w+)`", text))
+    assert set(srzoo.__all__) - described == {"PLUGIN_API", "SrzooError", "__version__"}
+    whole = set(re.findall(r"automodule:: ([\w.]+)\n", text))
+    assert whole == set(PUBLIC) - {"srzoo"}
 
 
 def imported(path):
