@@ -10,6 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 from srzoo import __version__
@@ -68,7 +70,16 @@ def lead_on(app: Sphinx, page: str, text: list[str]) -> None:
     text[0] = LINK.sub(target, text[0])
 
 
+def first_overload(_app: Sphinx, doctree: nodes.document) -> None:
+    """Show one signature for each function; its text says what else it takes and returns."""
+    for described in list(doctree.findall(addnodes.desc)):
+        for signature in described.children[1:]:
+            if isinstance(signature, addnodes.desc_signature):
+                described.remove(signature)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", copy_cards)
     app.connect("source-read", lead_on)
+    app.connect("doctree-read", first_overload)
