@@ -35,7 +35,7 @@ FACTS = {
 
 def show(found: Plugin) -> None:
     """Print all that is known of a plugin; what it fails at is told as its own."""
-    with importing.blamed(found):
+    with importing.blamed(found, let=(BrokenPipeError,)):  # of whoever reads what is printed
         _show(found)
 
 

@@ -281,6 +281,7 @@ def completion(instruction, asked):
         ("--help >/dev/full", 1, "", "cannot write to standard output"),
         ("model list 2>&-", 0, "bicubic-x2", ""),
         ("model show edsr-x4 | head -c 5", 0, "name ", ""),
+        ("plugin show generator bicubic | head -c 5", 0, "gener", ""),
     ],
 )
 def test_closed_and_full_streams(photo, line, code, stdout, stderr):
