@@ -27,7 +27,7 @@ class Hub:
 
     Raises:
         SrzooError: ``datasets`` is not installed, the repository is not available, or the
-            column does not exist or holds no pictures.
+            column does not exist or contains no pictures.
     """
 
     examples = ()
@@ -45,7 +45,7 @@ class Hub:
         if type(features[column]).__name__ != "Image":
             pictures = [n for n, kind in features.items() if type(kind).__name__ == "Image"]
             raise SrzooError(
-                f"the column {column!r} of {repo} holds no pictures",
+                f"the column {column!r} of {repo} contains no pictures",
                 did_you_mean(column, pictures),
             )
         if not len(self._rows):

@@ -80,7 +80,7 @@ def scan_folder(
         output: a folder that is not looked into if it lies in this one.
 
     Raises:
-        PictureError: it holds no pictures, or cannot be looked into.
+        PictureError: it contains no pictures, or cannot be looked into.
     """
     found = FolderContents()
     stack = [Path()]
@@ -111,7 +111,7 @@ def scan_folder(
         if found.ignored.folders:
             hint = "Give --recursive to look into the folders in it"
         left = f" ({found.ignored})" if found.ignored.suffixes else ""
-        raise PictureError(f"{folder} holds no pictures{left}", hint)
+        raise PictureError(f"{folder} contains no pictures{left}", hint)
     return found
 
 

@@ -288,7 +288,7 @@ def _pictures(source: Path, target: Path) -> list[str]:
             if name[0] != "." and Path(name).suffix.lower() in READABLE
         ]
     if not names:
-        raise PictureError(f"{source} holds no pictures", f"Known: {' '.join(sorted(READABLE))}")
+        raise PictureError(f"{source} contains no pictures", f"Known: {' '.join(sorted(READABLE))}")
     return sorted(names)
 
 

@@ -78,7 +78,7 @@ def find_hr(data: str | Path, scale: int) -> PictureSet:
     if not hr:
         parts = layouts.lr_parts(root)
         raise SrzooError(
-            f"{folder} holds no pictures" + (f" for x{scale}" if parts else ""),
+            f"{folder} contains no pictures" + (f" for x{scale}" if parts else ""),
             f"It has {', '.join(parts)}" if parts else "Put them there, or into HR and LR in it",
         )
     both = layouts.split_pairs(hr, scale)
@@ -110,12 +110,12 @@ def photo_set(folder: str | Path) -> PictureSet:
     """A folder of LR pictures that no HR is known of.
 
     Raises:
-        SrzooError: there is no such folder, or it holds no pictures.
+        SrzooError: there is no such folder, or it contains no pictures.
     """
     folder = _folder(Path(folder))
     if found := layouts.pictures(folder):
         return PictureSet(layouts.name_of(folder), None, found, root=folder)
-    raise SrzooError(f"{folder} holds no pictures", "Name the folder that contains them")
+    raise SrzooError(f"{folder} contains no pictures", "Name the folder that contains them")
 
 
 def result_set(

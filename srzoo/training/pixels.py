@@ -198,7 +198,7 @@ def open_pixels(
     speak = say or Callbacks().on_word
     for source in sets:
         if len(source) == 0:
-            raise SrzooError(f"{source.label} holds no pictures", "Check its path and lists")
+            raise SrzooError(f"{source.label} contains no pictures", "Check its path and lists")
     shrink = kinds.degradations.build(degradation)
     marked = file_marks(shrink, degradation, scales)
     found = Packs(packs.root() if cache != "never" else None)

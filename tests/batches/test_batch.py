@@ -99,7 +99,7 @@ def test_two_inputs_for_one_output_are_refused(here):
 
 def test_what_cannot_work_is_said(here):
     Path("empty").mkdir()
-    with pytest.raises(PictureError, match="holds no pictures"):
+    with pytest.raises(PictureError, match="contains no pictures"):
         targets([Path("empty")])
     with pytest.raises(PictureError, match="not a format srzoo writes"):
         targets([Path("in/a.png")], "a.xyz")
@@ -299,7 +299,7 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
     assert named.jobs[0].problem is None  # what is named is tried
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_bytes(b"")
-    with pytest.raises(PictureError, match=r"holds no pictures \(left out: 1 .txt\)"):
+    with pytest.raises(PictureError, match=r"contains no pictures \(left out: 1 .txt\)"):
         batch.plan_batch([tmp_path / "texts"], None, model="m", known=[])
 
 

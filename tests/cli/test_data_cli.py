@@ -243,7 +243,7 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
     [
         (("nope", "out"), "nope does not exist"),
         (("hr/note.txt", "out"), "note.txt is not a picture"),
-        (("empty", "out"), "empty holds no pictures"),
+        (("empty", "out"), "empty contains no pictures"),
         (("hr", "file.png"), "file.png is a file"),
         (("twins", "out"), "would both become"),
         (("hr", "out", "-d", "bicubik"), "Did you mean bicubic"),

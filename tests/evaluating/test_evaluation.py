@@ -212,7 +212,7 @@ def test_pictures_that_do_not_match(paired, tmp_path):
     with pytest.raises(SrzooError, match=r"a\.png has no partner"):
         evaluate([nearest()], [paired])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SrzooError, match="holds no pictures"):
+    with pytest.raises(SrzooError, match="contains no pictures"):
         evaluate([nearest()], [tmp_path / "empty"])
     with pytest.raises(SrzooError, match="no LR picture"):
         list(sets.pairs(sets.find(paired / "HR", 2), 2, None, 1))

@@ -403,7 +403,7 @@ class Guesses(Box):
 
 
 class NotSaid:
-    """It does not say whether it draws chance."""
+    """It does not say whether it uses random numbers."""
 
     __call__ = Box.__call__
 
@@ -536,7 +536,7 @@ BROKEN: list[tuple[str, object, str, str]] = [
     ("loss", Sums, "is 2.0 times as much for a batch twice as large: average", "class Sums"),
     ("loss", SumsTheBatch, "is 2.0 times as much for a batch", "class SumsTheBatch"),
     ("loss", Mutates, "changed pair.hr in place: work on a copy", "class Mutates"),
-    ("loss", Random, "it draws chance", "class Random"),
+    ("loss", Random, "it uses random numbers", "class Random"),
     ("loss", Number, "gave a float: return a tensor", "class Number"),
     ("loss", Detached, "gives no gradient: compute it from pair.sr", "class Detached"),
     ("loss", NoReference, "states no reference: write `reference = True`", "class NoReference"),

@@ -196,7 +196,7 @@ def test_degradations_are_held_to_the_contract_too(tiny, fault, deterministic):
 
 def test_an_empty_data_set(tiny):
     tiny()
-    with pytest.raises(SrzooError, match=r"data.train \(mine\) holds no pictures"):
+    with pytest.raises(SrzooError, match=r"data.train \(mine\) contains no pictures"):
         opened(Mine(None, count=0))
     with pytest.raises(SrzooError, match=r"no picture of data.train \(mine\) is left"):
         opened(Mine(None, count=1), skip_bad=True)
