@@ -88,7 +88,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def read_rgb(path: Path) -> U8:
-    """Decode a file to uint8 H x W x 3: upright, gray as three equal channels, transparency on white.
+    """Decode a file to uint8 H x W x 3: upright, gray as R = G = B, transparency on white.
 
     Raises:
         PictureError: the file is missing, damaged, or not a picture.

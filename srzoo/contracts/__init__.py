@@ -235,11 +235,11 @@ class Dataset(Protocol):
             and is the same when the dataset is built again, so that decoded pixels can be kept
             between runs.
 
-    A dataset that knows facts of a picture without decoding it may also be :class:`NamedPictures`,
-    :class:`KeyedPictures` and :class:`SizedPictures`. A dataset whose class describes its pictures for
-    cards is :class:`Describing`, and a dataset that can be downloaded is :class:`Downloadable`. The
-    method names (``name``, ``key``, ``size``, ``describe``, ``fetch``) are reserved. Every dataset can
-    be pickled.
+    A dataset that knows facts of a picture without decoding it may also be
+    :class:`NamedPictures`, :class:`KeyedPictures` and :class:`SizedPictures`. If its class
+    describes its pictures for cards it is :class:`Describing`, and if it can be downloaded
+    :class:`Downloadable`. The method names (``name``, ``key``, ``size``, ``describe``, ``fetch``)
+    are reserved. Every dataset can be pickled.
     """
 
     @fact
@@ -265,8 +265,8 @@ class Degradation(Protocol):
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
 
-    On average a flat colour stays that colour, and LR is not shifted against HR. A degradation can be
-    pickled by cloudpickle, which sends it to other processes.
+    On average a flat colour stays that colour, and LR is not shifted against HR. A degradation can
+    be pickled by cloudpickle, which sends it to other processes.
 
     It may state :class:`DegradationFacts`, for cards.
     """

@@ -25,7 +25,7 @@ class Runner(Protocol):
 
     Two more attributes are optional: ``device``, the name of the device it runs on ("cpu" by
     default), and ``batches``, True if a call takes B pictures, B x 3 x H x W, and returns
-    B x 3 x sH x sW (False by default). The results of a batch equal those of its pictures one by one.
+    B x 3 x sH x sW (False by default). A batch gives the same results as its pictures one by one.
     """
 
     @fact

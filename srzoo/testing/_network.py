@@ -21,7 +21,7 @@ SCALE = 2
 
 
 class Network(nn.Module):
-    """Three convolutions beside nearest-neighbour upscaling, in layers that every format supports."""
+    """Three convolutions beside nearest-neighbour upscaling, in layers of every format."""
 
     scales: tuple[int, ...] = (SCALE,)
     reach: int | None = 3
