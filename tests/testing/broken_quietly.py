@@ -469,7 +469,7 @@ BROKEN: list[tuple[str, object, str]] = [
     (
         "generator",
         Dropout,
-        "uses or seeds the global random state of torch.random.*: in eval mode a network uses no random",
+        "random state of torch.random: in eval mode a network uses no random",
     ),
     ("generator", Views, "view: write `reshape` for `view`"),
     ("generator", Constant, r"fails after conversion to bfloat16: .*`x.new_tensor\(...\)`"),

@@ -75,7 +75,7 @@ def test_what_cannot(scale, size, message):
         ("5", None, (10, 7), (2, 3, 4), (2, 3), (50, 35), "x2, x3, then resized to 50x35"),
         ("8", None, (10, 7), (4,), (4, 4), (80, 56), "x4, x4, then resized to 80x56"),
         ("0.5", None, (10, 7), (4,), (), (5, 4), "resized to 5x4"),
-        ("1", None, (10, 7), (4,), (), (10, 7), "left as it is"),
+        ("1", None, (10, 7), (4,), (), (10, 7), "not changed"),
         (None, "long=4096", (1024, 768), (4,), (4,), (4096, 3072), "x4"),
         (None, "long=4096", (768, 1024), (4,), (4,), (3072, 4096), "x4"),
         (None, "short=20", (10, 7), (2,), (2, 2), (29, 20), "x2, x2, then resized to 29x20"),

@@ -120,7 +120,7 @@ def test_the_bare_module_is_there(bicubic):
     x = torch.rand(1, 3, 5, 6)
     assert bicubic.model(x).shape == (1, 3, 10, 12)
     assert isinstance(bicubic.model, torch.nn.Module)
-    with pytest.raises(ModelError, match="no torch module"):
+    with pytest.raises(ModelError, match="without a torch module"):
         Upscaler(Sharpen(), (2,), "a").model  # noqa: B018
 
 
