@@ -255,9 +255,9 @@ def test_data_in_a_metrics_arguments(data, monkeypatch):
 def test_no_place_of_this_machine_gets_into_a_card(copy):
     before = (copy.path / "README.md").read_bytes()
     place = json.dumps({"name": "feature_distance", "weights": "/home/me/v.safetensors"})
-    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors means nothing"):
+    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors is a path of this machine"):
         results.check_metric(place)
-    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors means nothing"):
+    with pytest.raises(SrzooError, match=r"/home/me/v.safetensors is a path of this machine"):
         results.write(copy, [row(values=(Value(place, 1.0, "p", False, (1.0,)),))])
     assert (copy.path / "README.md").read_bytes() == before
     kept = place.replace("/home/me", "{data}")

@@ -184,7 +184,7 @@ def test_no_code_beside_a_folders_recipe_is_run(place, tiny):
     (got / "config.json").write_text("{}")
     text = tiny().read_text().replace('name = "edsr"', 'name = "./evil.py:SiLU"')
     (got / "recipe.toml").write_text(text)
-    with pytest.raises(SrzooError, match="holds no code"):
+    with pytest.raises(SrzooError, match="contains no code"):
         recipes.load(got)
     assert not list(place.rglob("RAN"))
 

@@ -85,7 +85,7 @@ def test_each_part_is_told_by_itself(site, tmp_path):
     assert found["mild"]["ok"]
     assert not found["far"]["ok"]
     (fault,) = found["far"]["faults"]
-    assert "reach is 1, you say 3: write `reach = 1`" in fault["what"]
+    assert "reach is 1, but it states 3: write `reach = 1`" in fault["what"]
     assert fault["file"] == str(site / "tiny_far.py")
     assert fault["line"] == 5
     (fault,) = found["leaves"]["faults"]

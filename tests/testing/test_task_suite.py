@@ -142,7 +142,7 @@ def test_one_that_keeps_its_promises(case):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Still, "no network is updated"), (Unknown, "third"), (Counting, "one step"),
+        (Still, "no network is updated"), (Unknown, "third"), (Counting, "a step has"),
         (NeverMoves, "generator is not updated"), (Dotted, "a.b"), (Cut, "no gradient"),
         (Many, "shape"), (Idle, "gets no gradient"), (Around, "wrapper"), (Heavy, "graph"),
         (Teaches, "trains"),

@@ -152,7 +152,7 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
         "the folder runs/nothing does not exist, and the Hub has no model runs/nothing"
         in said["typo"]
     )
-    assert said["init"].startswith("12 of 12 tensors taken over from org/edsr@v1")
+    assert said["init"].startswith("12 of 12 tensors copied from org/edsr@v1")
     photo = tmp_path / "photo.png"
     from helpers import drawn
 
