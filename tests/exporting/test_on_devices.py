@@ -250,7 +250,7 @@ def test_directml_is_opened(model, card, on, monkeypatch):
     ("starts", "falls_back", "says"),
     [
         (False, False, "ONNX Runtime cannot use cuda: libcublas.so.12: cannot open"),
-        (True, True, "ONNX Runtime cannot use cuda: CUDAExecutionProvider does not start"),
+        (True, True, "ONNX Runtime cannot use cuda: CUDAExecutionProvider cannot be loaded"),
     ],
 )
 def test_a_card_that_does_not_start(model, card, starts, falls_back, says):
