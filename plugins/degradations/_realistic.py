@@ -141,8 +141,8 @@ class Realistic:
             x = self._blur(x, self.second, rng)
         x = _rest(x, (height, width), self.second, rng)
         quality = round(_steps.sample_range(rng, self.second.jpeg_range))
-        # The last resize and the sinc filter come before or after the JPEG: photos have ringing over
-        # blocks as well as blocks over ringing (section 3.5).
+        # The last resize and the sinc filter come before or after the JPEG: photos have ringing
+        # over blocks as well as blocks over ringing (section 3.5).
         if rng.random() < 0.5:
             x = _steps.jpeg(self._last(x, (height, width), rng), quality)
         else:

@@ -54,8 +54,8 @@ class Layers(nn.Module):
         def keeper(name: str) -> Any:
             def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
                 last = len(found.keys() | {name}) == len(self.modules_of)
-                # The next module may work in place (ReLU(inplace=True), x += shortcut) and overwrite
-                # the features; after the last layer no module runs.
+                # The next module may work in place (ReLU(inplace=True), x += shortcut) and would
+                # overwrite the features; after the last layer no module runs.
                 found.setdefault(name, output if last else output.clone())
                 if last:
                     raise _LastLayerReached

@@ -96,7 +96,7 @@ def test_the_way(scale, size, source, scales, passes, target, told):
 def test_a_model_with_several_scales_has_none_of_its_own():
     with pytest.raises(PictureError, match="can enlarge by 2, 3. Choose the scale"):
         Sizing().route((10, 7), (2, 3))
-    with pytest.raises(PictureError, match="enlarges by 1 alone"):
+    with pytest.raises(PictureError, match="enlarges only by 1"):
         Sizing(scale=2).route((10, 7), (1,))
 
 

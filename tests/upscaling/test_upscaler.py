@@ -193,7 +193,7 @@ def test_a_network_that_gives_nonsense_is_caught():
 
     with pytest.raises(ModelError, match="not finite"):
         Upscaler(Nonsense(), (2,), "a")(np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ModelError, match=r"gave \(1, 3, 8, 8\)"):
+    with pytest.raises(ModelError, match=r"returned \(1, 3, 8, 8\)"):
         Upscaler(Short(), (2,), "a")(np.zeros((5, 4, 3), np.uint8))
 
 
