@@ -115,7 +115,7 @@ def test_unknown_models():
     ):
         locate.find("mdsr")
     with pytest.raises(
-        HubError, match="the folder org/edsr@v1 does not exist, and .*not whole in the cache"
+        HubError, match="the folder org/edsr@v1 does not exist, and .*not complete in the cache"
     ):
         locate.find("org/edsr@v1")  # the tests are offline
 

@@ -81,7 +81,7 @@ def test_a_file_that_changed_is_run_again(place):
     [
         ("./no.py:X", MissingPluginError, "the file no.py does not exist"),
         ("./silu.py:SiLUs", BrokenPluginError, "it has no SiLUs. Did you mean SiLU"),
-        ("silu.py:SiLU", MissingPluginError, "named with its folder: ./silu.py:SiLU"),
+        ("silu.py:SiLU", MissingPluginError, "Write a file with its folder: ./silu.py:SiLU"),
         ("./exits.py:X", BrokenPluginError, "SystemExit: 3"),
         ("./wrong.py:X", BrokenPluginError, "SyntaxError"),
         ("./needs.py:X", BrokenPluginError, "it can import installed packages"),
