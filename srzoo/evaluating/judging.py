@@ -47,7 +47,9 @@ def needs_reference(metric: Metric) -> bool:
     with importing.blamed(metric):
         found = cast("object", metric.reference)
     if not isinstance(found, bool):
-        raise importing.gave(metric, f"the metric {type(metric).__name__}", found, "a bool as reference")
+        raise importing.gave(
+            metric, f"the metric {type(metric).__name__}", found, "a bool as reference"
+        )
     return found
 
 

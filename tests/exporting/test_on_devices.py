@@ -124,7 +124,7 @@ def test_what_runs_on_a_card_is_told(model, on, machine, asked, precision, says)
 
 def test_a_build_for_another_device_is_refused_at_once(on):
     on(Machine(["cuda"], {}))
-    with pytest.raises(DeviceError, match="onnxruntime that is installed does not use cuda"):
+    with pytest.raises(DeviceError, match="installed onnxruntime does not support cuda"):
         engine.check("onnxruntime", "cuda:0", "auto")
     on(Machine([], {}))
     with pytest.raises(DeviceError, match='no gpu device is available here: .* Use device="cpu"'):

@@ -216,7 +216,7 @@ def test_a_metric_that_gives_no_number(gives, tmp_path):
 @pytest.mark.parametrize("gives", [None, "x", 1.0, torch.ones(2), ValueError("wrong")], ids=str)
 def test_a_loss_that_gives_no_single_number(gives):
     term = Term("odd", 1.0, srzoo.losses.create("odd", gives=gives))
-    with pytest.raises(BrokenPluginError, match=r"^loss odd \(this process\) (gave|failed)"):
+    with pytest.raises(BrokenPluginError, match=r"^loss odd \(this process\) (returned|failed)"):
         term.of(pair())
 
 
@@ -235,7 +235,7 @@ def test_a_task_whose_parts_are_wrong():
         with pytest.raises(BrokenPluginError, match="task odd .* not a tuple of generator"):
             tasks.turns_of(srzoo.tasks.create("odd", turns=turns), 0)
     for terms in (None, {"a": 1.0}, {"a": torch.ones(3)}, [1]):
-        with pytest.raises(BrokenPluginError, match="task odd .* gave .* where a "):
+        with pytest.raises(BrokenPluginError, match="task odd .* returned .*, not a "):
             tasks.terms_of(srzoo.tasks.create("odd", terms=terms), pair())
     with pytest.raises(BrokenPluginError, match=f"task odd .*{HERE}ValueError: no such network"):
         tasks.loss_of(srzoo.tasks.create("odd"), "judge", None, pair())
