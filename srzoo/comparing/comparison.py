@@ -221,7 +221,7 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
         raise ModelError(f"not every model enlarges by {scale}: {each}", "Leave out those")
     if not common:
         raise ModelError(
-            f"the models enlarge by different factors: {each}", "Compare those of one scale"
+            f"the models enlarge by different factors: {each}", "Compare those of one"
         )
     return scales.choose("every model", sorted(common), scale)
 
@@ -266,7 +266,7 @@ def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectang
 
 
 def _side(part: Rectangle) -> int:
-    """The side of a square to find: about a third of the picture, or a divisor of the shown side."""
+    """The side of a square to find: about a third of the picture, or fitting the shown side."""
     third = min(max(SQUARE[0], min(part.width, part.height) // 3), SQUARE[1])
     return SHOWN_SIDE // -(-SHOWN_SIDE // third)
 
