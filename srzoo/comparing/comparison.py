@@ -220,9 +220,7 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
     if scale is not None and scale not in common:
         raise ModelError(f"not every model enlarges by {scale}: {each}", "Leave out those")
     if not common:
-        raise ModelError(
-            f"the models enlarge by different factors: {each}", "Compare those of one"
-        )
+        raise ModelError(f"the models enlarge by different factors: {each}", "Compare those of one")
     return scales.choose("every model", sorted(common), scale)
 
 

@@ -54,7 +54,7 @@ def render(comparison: Comparison) -> str:
             _figure(comparison, one, picture)
             for one, picture in zip(comparison.pictures, pictures, strict=True)
         ),
-        "sentences": "\n".join(f"  <p>{html.escape(said)}</p>" for said in sentences),
+        "sentences": "\n".join(f"  <p>{html.escape(sentence)}</p>" for sentence in sentences),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }

@@ -72,7 +72,7 @@ def test_it_says_that_nothing_came(srzoo_cli, monkeypatch):
     monkeypatch.setattr(installing, "run", lambda command: 0)
     done = srzoo_cli("plugin", "install", "--yes", "my-pkg")
     assert (done.code, done.out) == (0, "")
-    assert "it installed no new plugin" in done.err
+    assert "no new plugin was installed" in done.err
 
 
 def test_it_says_what_it_runs_and_asks(srzoo_cli, monkeypatch):

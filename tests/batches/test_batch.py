@@ -103,7 +103,7 @@ def test_what_cannot_work_is_said(here):
         targets([Path("empty")])
     with pytest.raises(PictureError, match="not a format srzoo writes"):
         targets([Path("in/a.png")], "a.xyz")
-    with pytest.raises(PictureError, match="is a file, and there are several"):
+    with pytest.raises(PictureError, match="is a file, but there are several"):
         targets([Path("in")], "in/a.png")
     assert "does not exist" in str(
         batch.plan_batch([Path("no.png")], None, model="m", known=[]).jobs[0].problem
@@ -188,8 +188,8 @@ def test_a_folder_that_cannot_be_looked_into_is_told(trees, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     work = batch.plan_batch([Path("in")], "out", model="m", known=[], recursive=True)
     assert len(work.pending) == 5
-    assert "cannot look into in/sub: Permission denied" in str(work.jobs[-1].problem)
-    with pytest.raises(PictureError, match="cannot look into in/sub"):
+    assert "cannot read in/sub: Permission denied" in str(work.jobs[-1].problem)
+    with pytest.raises(PictureError, match="cannot read in/sub"):
         targets([Path("in/sub")], "out")
 
 

@@ -310,7 +310,7 @@ def test_get_passes_on_what_was_said(srzoo_cli, registered, tmp_path):
     ("arguments", "message"),
     [
         (("div3k",), "Did you mean div2k"),
-        (("folder",), "the dataset 'folder' cannot be downloaded. Those that can"),
+        (("folder",), "the dataset 'folder' cannot be downloaded. Download it by hand"),
         (("fetched", "--track", "x4"), "'fetched' has no --track"),
         (("div2k", "--track", "realistic_mild"), "Did you mean realistic_mild_x4"),
         (("div2k", "--url", "file:///etc"), "is not an http address"),

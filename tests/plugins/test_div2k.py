@@ -517,7 +517,7 @@ def test_the_disk_fills_up_while_fetching(server, offer, tmp_path, monkeypatch):
         return real(self, mode, *rest, **named)
 
     monkeypatch.setattr(Path, "open", opened)
-    with pytest.raises(SrzooError, match="cannot write into .*: No space left on device"):
+    with pytest.raises(SrzooError, match="cannot write to .*: No space left on device"):
         fetch(server, tmp_path)
     nothing_but_parts(tmp_path)
     monkeypatch.undo()
@@ -564,7 +564,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(server, offer, tmp_p
 
 def test_a_place_that_cannot_be_written(server, offer, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SrzooError, match="cannot write into .*file/x"):
+    with pytest.raises(SrzooError, match="cannot write to .*file/x"):
         fetch(server, tmp_path / "file/x")
 
 

@@ -150,7 +150,7 @@ def test_a_card_check_names_it(place, srzoo_cli):
     assert made.config.args["block"] == f"{place.resolve().as_posix()}/silu.py:SiLU"
     assert model_folder.local_parts(made) == [made.config.args["block"]]
     done = srzoo_cli("card", "check", "made")
-    assert "cannot be published as it is" in done.err
+    assert "cannot be published, as it" in done.err
     assert "srzoo plugin new" in done.err
 
 
