@@ -1,1 +1,1 @@
-"""The zoo's own plugins, a package for each; found by entry point, like all others."""
+"""srzoo's own plugins, one package each; found by entry point, like all others."""

@@ -1,10 +1,9 @@
 """Adversarial losses: those of the generator and of the discriminator.
 
-With D's logits r for real pictures and f for generated ones, and softplus(x) = log(1 + exp(x)):
+With D's logits r for real and f for generated pictures, and softplus(x) = log(1 + exp(x)):
 
-* ``vanilla``, Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, with the generator's
-  part that does not saturate (and that SRGAN uses, equation 6): G: softplus(-f);
-  D: softplus(-r) + softplus(f).
+* ``vanilla``, Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, with the non-saturating
+  generator loss (as in SRGAN, equation 6): G: softplus(-f); D: softplus(-r) + softplus(f).
 * ``lsgan``, Mao et al. 2017, https://arxiv.org/abs/1611.04076 (equation 9):
   G: (f - 1)^2 / 2; D: (r - 1)^2 / 2 + f^2 / 2.
 * ``hinge``, Lim and Ye 2017, https://arxiv.org/abs/1705.02894: G: -f;
@@ -15,7 +14,7 @@ With D's logits r for real pictures and f for generated ones, and softplus(x) = 
 
 ``gan`` is adversarial training as a task.
 
-Every term is a mean over the batch and over the places of D's output. The trainer freezes D's
+Every term is a mean over the batch and over the positions of D's output. The trainer freezes D's
 parameters for the generator's turn, and detaches SR for the discriminator's.
 """
 
@@ -30,7 +29,7 @@ from ._task import GAN as GAN
 
 
 class Vanilla:
-    """Cross-entropy, in the form that does not saturate."""
+    """Cross-entropy with the non-saturating generator loss."""
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
         """A scalar from 0; softplus(-f)."""
@@ -72,7 +71,7 @@ class Relativistic:
     """Relativistic average: real pictures should look more real than generated ones on average."""
 
     def for_generator(self, discriminator: Discriminator, pair: Pair) -> Tensor:
-        """A scalar from 0; the roles of real and made are exchanged."""
+        """A scalar from 0; softplus(mean(r) - f) + softplus(r - mean(f))."""
         real, made = discriminator(pair.hr).detach(), discriminator(pair.sr)
         return _more_real(made, real)
 
@@ -82,6 +81,6 @@ class Relativistic:
 
 
 def _more_real(better: Tensor, worse: Tensor) -> Tensor:
-    """Small where each of ``better`` is above the mean of ``worse``, and the other way round."""
+    """Small if each of ``better`` is above the mean of ``worse``, and vice versa."""
     above, below = better - worse.mean(), worse - better.mean()
     return F.softplus(-above).mean() + F.softplus(below).mean()

@@ -55,20 +55,20 @@ class GAN:
         self.weight, self.d_steps, self.start = weight, d_steps, start
 
     def turns(self, step: int) -> tuple[str, ...]:
-        """The discriminator's is every step, the generator's one of ``d_steps`` after the start."""
+        """The discriminator at every step; the generator once in ``d_steps`` after ``start``."""
         since = step - self.start
         moves = since >= 0 and (since + 1) % self.d_steps == 0
         return ("generator", DISCRIMINATOR) if moves else (DISCRIMINATOR,)
 
     def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The generator's half."""
+        """The generator's adversarial loss."""
         value = self.loss.for_generator(networks[DISCRIMINATOR], pair)
         return {"adversarial": self.weight * value}
 
     def loss_of(
         self, name: str, network: Any, pair: Pair
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The discriminator's half, and what it said meanwhile."""
+        """The discriminator's loss, and its mean outputs for the log."""
         recording = RecordingDiscriminator(network, self.networks[name].min_size, pair)
         return {name: self.loss.for_discriminator(recording, pair)}, recording.facts()
 
@@ -77,8 +77,8 @@ class RecordingDiscriminator(nn.Module):
     """A discriminator that records its logits of real and of generated pictures.
 
     Args:
-        discriminator: the one to call.
-        min_size: of it, since a wrapper has no such attribute.
+        discriminator: the discriminator to call.
+        min_size: the discriminator's, as a wrapper lacks the attribute.
         pair: the real and the generated pictures.
     """
 
@@ -90,7 +90,7 @@ class RecordingDiscriminator(nn.Module):
         self._logits: dict[str, Tensor] = {}
 
     def forward(self, y: Tensor) -> Tensor:
-        """As the discriminator itself."""
+        """The logits of the discriminator."""
         logits: Tensor = self._discriminator(y)
         if y is self._pair.hr:
             self._logits["real"] = logits.detach()
@@ -99,10 +99,11 @@ class RecordingDiscriminator(nn.Module):
         return logits
 
     def facts(self) -> dict[str, Tensor]:
-        """Mean logits, D(real) and D(fake), and the share of them on their own side.
+        """Mean logits, D(real) and D(fake), and the share of pictures on the correct side.
 
-        That share is 1 if every real picture was above the mean of the made ones and every
-        made one below the mean of the real ones, and about a half if D cannot tell.
+        The share is 1 if every real picture is above the mean of the generated ones and every
+        generated one below the mean of the real ones, and about a half if D cannot distinguish
+        them.
         """
         if self._logits.keys() != {"real", "made"}:
             return {}

@@ -56,7 +56,7 @@ PRINTED = (
         },
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class Bicubic(nn.Module, Network):
@@ -86,7 +86,7 @@ class Bicubic(nn.Module, Network):
 
 
 def _phases(scale: int) -> Tensor:
-    """One row of taps for each of the ``scale`` output pixels of an input pixel, in float64."""
+    """A row of filter taps for each of the ``scale`` outputs of an input pixel, in float64."""
     offset = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
     t = (offset[:, None] - torch.arange(-2, 3, dtype=torch.float64)[None, :]).abs()
     near = (A + 2) * t**3 - (A + 3) * t**2 + 1
@@ -95,10 +95,10 @@ def _phases(scale: int) -> Tensor:
 
 
 def _mirrored(x: Tensor, dim: int) -> Tensor:
-    """Two pixels more on each side, the edge pixel repeated once, as MATLAB does."""
+    """Pad with two pixels on each side, repeating the edge pixel once, as MATLAB does."""
     if x.shape[dim] == 1:
         return torch.cat([x] * TAPS, dim)
-    # Slices counted from either end: of all ways to say it the one that every format takes.
+    # Slices counted from both ends: the form that every export format supports.
     if dim == 2:
         parts = x[:, :, 1:2], x[:, :, :1], x, x[:, :, -1:], x[:, :, -2:-1]
     else:

@@ -1,4 +1,4 @@
-"""Datasets to train and to measure on: folders, pairs of folders, repositories of the Hub."""
+"""Datasets for training and evaluation: folders, pairs of folders, repositories of the Hub."""
 
 from ._folder import Folder
 from ._hub import Hub

@@ -1,4 +1,4 @@
-"""Any tree of pictures as HR pictures."""
+"""A dataset of all pictures in a folder tree, as HR pictures."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Folder:
         exclude: without these pictures, given in the same ways.
         recursive: whether subfolders are searched.
         smaller: adds a copy of each picture for each of these factors, from 0 to 1,
-            downscaled by bicubic: more edges and scales out of few pictures, and less of their
+            downscaled by bicubic: more edges and scales from few pictures, with less of their
             noise and JPEG blocks (Kim et al. 2016, VDSR, https://arxiv.org/abs/1511.04587,
-            and many since, train on 291 pictures like that).
+            and many later papers train on 291 pictures in this way).
 
     Raises:
         SrzooError: no picture is left, a line or a pattern matches none, or a factor is not
@@ -72,17 +72,17 @@ class Folder:
 
     @staticmethod
     def describe(args: Mapping[str, Any]) -> Described:
-        """It has HR pictures alone."""
+        """It has HR pictures only."""
         return Described(own_lr=False)
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the names, sizes and times of change of the pictures, and ``smaller``."""
+        """Changes with the names, sizes and modification times of the pictures, and ``smaller``."""
         files = ((name, self.path / name) for name in self.names)
         return building.fingerprint(files, *self.smaller)
 
     def __len__(self) -> int:
-        """How many pictures, the smaller ones among them."""
+        """The number of pictures, including the smaller copies."""
         return len(self.names) * (1 + len(self.smaller))
 
     def __getitem__(self, index: int) -> Sample:
@@ -90,22 +90,22 @@ class Folder:
 
         Raises:
             PictureError: it cannot be read.
-            IndexError: there is none.
+            IndexError: ``index`` is out of range.
         """
         name, factor = self._place(index)
         pixels = building.read_rgb(self.path / name)
         return Sample(self.name(index), pixels if factor is None else _downscaled(pixels, factor))
 
     def name(self, index: int) -> str:
-        """What the picture at ``index`` is called."""
+        """The name of the picture at ``index``."""
         name, factor = self._place(index)
         return name if factor is None else f"{name} x{factor:g}"
 
     def key(self, index: int) -> str:
-        """Changes with the file of the picture at ``index`` and how much smaller it is made.
+        """Changes with the file of the picture at ``index``, and its factor.
 
         Raises:
-            PictureError: the file is gone.
+            PictureError: the file is missing.
         """
         name, factor = self._place(index)
         return building.picture_key([self.path / name], name, factor)
@@ -121,7 +121,7 @@ class Folder:
         return found if factor is None else _smaller_size(found, factor)
 
     def _place(self, index: int) -> tuple[str, float | None]:
-        """A picture's file, and how much smaller it is made."""
+        """The file of a picture, and its factor."""
         turn, place = divmod(range(len(self))[index], len(self.names))
         return self.names[place], self.smaller[turn - 1] if turn else None
 
@@ -140,7 +140,7 @@ def _downscaled(pixels: U8, factor: float) -> U8:
 def _matching(
     root: Path, argument: str, rules: str | Path | Sequence[str], names: list[str]
 ) -> set[str]:
-    """The names that a list file or patterns mean; each line and pattern has to mean one."""
+    """The names selected by a list file or patterns; each line and pattern must match one."""
     if not isinstance(rules, str | Path):
         found = {rule: {name for name in names if fnmatchcase(name, rule)} for rule in rules}
         source = f"{argument} of {root}"

@@ -22,12 +22,12 @@ class Hub:
     Args:
         repo: such as ``"eugenesiow/Div2k"``, or a local folder that ``datasets`` can read.
         split: such as ``"train"`` or ``"validation[:10]"``.
-        column: the column that holds the pictures.
+        column: the column that contains the pictures.
         revision: a branch, a tag or a commit; give a commit for reproducible runs.
 
     Raises:
         SrzooError: ``datasets`` is not installed, the repository is not available, or the
-            column does not exist or holds no pictures.
+            column does not exist or contains no pictures.
     """
 
     examples = ()
@@ -45,7 +45,7 @@ class Hub:
         if type(features[column]).__name__ != "Image":
             pictures = [n for n, kind in features.items() if type(kind).__name__ == "Image"]
             raise SrzooError(
-                f"the column {column!r} of {repo} holds no pictures",
+                f"the column {column!r} of {repo} contains no pictures",
                 did_you_mean(column, pictures),
             )
         if not len(self._rows):
@@ -53,18 +53,18 @@ class Hub:
 
     @staticmethod
     def describe(args: Mapping[str, Any]) -> Described:
-        """It has HR pictures alone, and the name of its repository."""
+        """It has HR pictures only, and the name of its repository."""
         return Described(own_lr=False, name=str(args.get("repo", "")))
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the rows (the fingerprint that ``datasets`` keeps) and the column."""
-        # Private by name, but the only one there is, and stable over years of releases.
+        """Changes with the rows (the fingerprint of ``datasets``) and the column."""
+        # A private name, but the only fingerprint, and unchanged over years of releases.
         rows: str = self._rows._fingerprint
         return hashlib.sha256(f"hub {rows} {self.column}".encode()).hexdigest()
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """The number of pictures."""
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Sample:
@@ -89,7 +89,7 @@ def _load(repo: str, split: str, revision: str | None) -> Any:
     try:
         return datasets.load_dataset(repo, split=split, revision=revision)
     except (OSError, ValueError) as error:
-        # Its own errors (no such repository, no such split) are all one or the other.
+        # All errors of ``datasets`` (no such repository, no such split) have one of these types.
         raise SrzooError(
             f"cannot load split {split!r} of the dataset {repo}: {error}",
             "Check the names and the network; private ones need: hf auth login",

@@ -1,4 +1,4 @@
-"""HR and LR pictures that somebody else has made."""
+"""A dataset of existing pairs of HR and LR pictures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from srzoo.errors import PictureError, SrzooError
 
 NAMED_AT_MOST = 3
 BICUBIC = "bicubic"
-"""What folders of pictures that were shrunk so are called: ``DIV2K_train_LR_bicubic``."""
+"""The end of the names of folders with bicubic LR pictures: ``DIV2K_train_LR_bicubic``."""
 
 
 class Paired:
-    """Two folders of pictures that belong together by name: real LR pictures, or made ones.
+    """Two folders of pictures, paired by name: real LR pictures, or downscaled ones.
 
     The partner of ``hr/a/0001.png`` is ``lr/a/0001.png``, or, as DIV2K writes it,
     ``lr/a/0001x4.png`` with the scale; the endings (.png, .jpg) may differ. HR is cropped to
@@ -29,8 +29,8 @@ class Paired:
         hr: folder of the HR pictures.
         lr: folder of the LR pictures.
         scale: how many times larger the HR pictures are.
-        clean: whether the LR pictures are the HR ones, only downscaled; None: if the name of
-            their folder says so, such as ``LR_bicubic``.
+        clean: whether the LR pictures are the HR pictures, only downscaled; None: the name of
+            their folder decides, such as ``LR_bicubic``.
 
     Raises:
         SrzooError: a picture has no partner or several; the first few are named.
@@ -46,7 +46,7 @@ class Paired:
         scale: Annotated[int, Ge(1), Le(64)],
         clean: bool | None = None,
     ) -> None:
-        del clean  # for :meth:`describe`
+        del clean  # used by :meth:`describe`
         self.hr, self.lr, self.scale = Path(hr).expanduser(), Path(lr).expanduser(), scale
         large = _by_stem(self.hr, building.find_pictures(self.hr))
         found = building.find_pictures(self.lr)
@@ -63,7 +63,7 @@ class Paired:
 
     @staticmethod
     def describe(args: Mapping[str, Any]) -> Described:
-        """Its LR pictures are its own, whatever made them."""
+        """Its LR pictures are its own."""
         folder, clean = str(args.get("lr", "")), args.get("clean")
         by_name = BICUBIC in folder
         return Described(
@@ -75,34 +75,34 @@ class Paired:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the names, sizes and times of change of all pictures, and the scale."""
+        """Changes with the names, sizes and modification times of all pictures, and the scale."""
         files = [(f"hr/{high}", self.hr / high) for high, _ in self.names]
         files += [(f"lr/{low}", self.lr / low) for _, low in self.names]
         return building.fingerprint(files, "paired", self.scale)
 
     def __len__(self) -> int:
-        """How many pairs."""
+        """The number of pairs."""
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
         """The pair at ``index``: uint8 H x W x 3 and H/scale x W/scale x 3.
 
         Raises:
-            PictureError: a file cannot be read, or the sizes do not belong together.
+            PictureError: a file cannot be read, or the sizes do not match.
         """
         name, low = self.names[index]
         hr, lr = building.read_rgb(self.hr / name), building.read_rgb(self.lr / low)
         return Sample(name, *building.fit_pair(hr, lr, self.scale, name))
 
     def name(self, index: int) -> str:
-        """What the pair at ``index`` is called."""
+        """The name of the pair at ``index``."""
         return self.names[index][0]
 
     def key(self, index: int) -> str:
         """Changes with the two files at ``index``.
 
         Raises:
-            PictureError: one is gone.
+            PictureError: a file is missing.
         """
         name, low = self.names[index]
         return building.picture_key([self.hr / name, self.lr / low], name, self.scale)
@@ -111,7 +111,7 @@ class Paired:
         """Height and width of the HR picture at ``index``, from the two files' headers.
 
         Raises:
-            PictureError: a file cannot be read, or the sizes do not belong together.
+            PictureError: a file cannot be read, or the sizes do not match.
         """
         name, low = self.names[index]
         hr, lr = building.picture_size(self.hr / name), building.picture_size(self.lr / low)
@@ -122,14 +122,14 @@ class Paired:
 def _by_stem(
     root: Path, names: list[str], ending: str = "", partners: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    """Names by what pairs go by: the path without suffix, and without ``ending`` if need be."""
+    """Names by their path without suffix, and without ``ending`` if it has one."""
     found: dict[str, str] = {}
     for name in names:
         stem = str(PurePosixPath(name).with_suffix(""))
-        # A name that has a partner as it is keeps its ending: 12x4.png may be called that.
+        # A name with a partner keeps its ending, as 12x4.png may be a full name.
         if ending and stem not in partners:
             stem = stem.removesuffix(ending)
         if stem in found:
-            raise PictureError(f"{root} holds both {found[stem]} and {name}", "Keep one of the two")
+            raise PictureError(f"{root} contains both {found[stem]} and {name}", "Keep one of them")
         found[stem] = name
     return found

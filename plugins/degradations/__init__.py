@@ -1,8 +1,8 @@
-"""Degradations, which make a small picture from a large one: from bicubic to a phone's JPEGs.
+"""Degradations, which make an LR picture from an HR picture: from bicubic to a phone's JPEGs.
 
 Each is a pure function of the HR picture, the scale and the random generator.
-Its results are not shifted against the HR picture: a network that is trained to undo a degradation
-should not have to learn a shift as well.
+Results are not shifted against the HR picture: a network that learns to undo a degradation should
+not have to learn a shift as well.
 """
 
 from ._bicubic import Bicubic, imresize

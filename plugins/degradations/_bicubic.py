@@ -18,7 +18,7 @@ __all__ = ["Bicubic", "imresize"]
 class Bicubic:
     """MATLAB's antialiased bicubic ``imresize``, bit for bit; it is not random.
 
-    The LR pictures of Set5, Set14, BSD100 and DIV2K's bicubic tracks were made so (Agustsson,
+    The LR pictures of Set5, Set14, BSD100 and DIV2K's bicubic tracks were made this way (Agustsson,
     Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution", CVPRW 2017).
     """
 

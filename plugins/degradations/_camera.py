@@ -2,10 +2,10 @@
 
 DIV2K's unknown tracks (NTIRE 2017) and realistic tracks (Timofte et al., "NTIRE 2018 Challenge
 on Single Image Super-Resolution", CVPRW 2018: operators that simulate how a camera takes
-pictures) come from operators that were never published. What stands here follows their
-description only; to train on the official pictures, use the dataset ``div2k``.
+pictures) come from operators that were never published. The degradations here follow their
+descriptions only; to train on the official pictures, use the dataset ``div2k``.
 
-All lengths are in LR pixels, so that they mean the same at every scale.
+All lengths are in LR pixels, so that they have the same meaning at every scale.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def _downscale(hr: F32, scale: int, kernel: F32) -> F32:
-    """Blur, then keep the value at the middle of each LR pixel: no shift."""
+    """Blur, then sample the middle of each LR pixel, without a shift."""
     start = (scale - 1) // 2
     return _kernels.blur(hr, kernel)[start::scale, start::scale]
 
 
 def _kernel_size(radius: float, scale: int) -> int:
-    """Odd for odd scales and even for even ones, so that it sits on the LR pixel's middle."""
+    """Odd for odd scales and even for even ones, so that its middle is that of an LR pixel."""
     return 2 * math.ceil(radius) + scale % 2
 
 
@@ -44,7 +44,7 @@ def _gaussian(scale: int, sigma: _steps.Widths, rng: np.random.Generator) -> F32
 
 
 def _motion_blurred(hr: F32, length: float, rng: np.random.Generator) -> F32:
-    """Moved along a straight line of ``length`` HR pixels while the shutter was open."""
+    """Camera shake along a straight line of ``length`` HR pixels."""
     angle = _steps.sample_range(rng, (0, math.pi))
     if length < 1:
         return hr
@@ -74,7 +74,8 @@ class Unknown:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
 
         Raises:
-            ValueError: ``hr`` has another dtype, shape, or a size no multiple of ``scale``.
+            ValueError: ``hr`` has another dtype, shape, or a size that is not a multiple of
+                ``scale``.
         """
         check_hr(hr, scale)
         kernel = _gaussian(scale, self.sigma, rng)
@@ -82,10 +83,10 @@ class Unknown:
 
 
 class _Camera:
-    """What the three cameras share.
+    """The common part of the three cameras.
 
-    ``varied`` multiplies shake and noise by one more draw from 0 to 1, so that some pictures are
-    hardly touched.
+    ``varied`` multiplies shake and noise by a further random number from 0 to 1, so that some
+    pictures hardly change.
     """
 
     deterministic = False
@@ -117,7 +118,8 @@ class _Camera:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
 
         Raises:
-            ValueError: ``hr`` has another dtype, shape, or a size no multiple of ``scale``.
+            ValueError: ``hr`` has another dtype, shape, or a size that is not a multiple of
+                ``scale``.
         """
         check_hr(hr, scale)
         strength = self.strength * (float(rng.random()) if self.varied else 1.0)
@@ -141,12 +143,12 @@ class Mild(_Camera):
     Args:
         strength: multiplies shake and noise.
         sigma: least and greatest standard deviation of the blur, in LR pixels.
-        shake: of the length of the shake, in LR pixels.
-        noise: of the strength of Gaussian noise, in levels of 255.
-        light: of the strength of Poisson noise (1: white is 255 counts).
-        jpeg: of the JPEG's quality, from 1 to 100.
-        jpeg_prob: how often there is a JPEG, from 0 to 1.
-        gray_prob: how often noise is the same in all channels.
+        shake: range of the length of the shake, in LR pixels.
+        noise: range of the strength of Gaussian noise, in levels of 255.
+        light: range of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: range of the JPEG quality, from 1 to 100.
+        jpeg_prob: probability of a JPEG, from 0 to 1.
+        gray_prob: probability that noise is the same in all channels.
 
     Raises:
         ArgumentError: the lower end of a range is above its upper end.
@@ -178,12 +180,12 @@ class Difficult(_Camera):
     Args:
         strength: multiplies shake and noise.
         sigma: least and greatest standard deviation of the blur, in LR pixels.
-        shake: of the length of the shake, in LR pixels.
-        noise: of the strength of Gaussian noise, in levels of 255.
-        light: of the strength of Poisson noise (1: white is 255 counts).
-        jpeg: of the JPEG's quality, from 1 to 100.
-        jpeg_prob: how often there is a JPEG, from 0 to 1.
-        gray_prob: how often noise is the same in all channels.
+        shake: range of the length of the shake, in LR pixels.
+        noise: range of the strength of Gaussian noise, in levels of 255.
+        light: range of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: range of the JPEG quality, from 1 to 100.
+        jpeg_prob: probability of a JPEG, from 0 to 1.
+        gray_prob: probability that noise is the same in all channels.
 
     Raises:
         ArgumentError: the lower end of a range is above its upper end.
@@ -208,7 +210,7 @@ class Difficult(_Camera):
 
 
 class Wild(_Camera):
-    """From hardly touched to worse than difficult, another camera for each picture; one round.
+    """A new camera for each picture, from almost perfect to worse than difficult; one round.
 
     A substitute for DIV2K's realistic wild track, whose operators are not published. Half of the
     pictures also go through a JPEG of quality 50 to 95.
@@ -216,12 +218,12 @@ class Wild(_Camera):
     Args:
         strength: multiplies shake and noise.
         sigma: least and greatest standard deviation of the blur, in LR pixels.
-        shake: of the length of the shake, in LR pixels.
-        noise: of the strength of Gaussian noise, in levels of 255.
-        light: of the strength of Poisson noise (1: white is 255 counts).
-        jpeg: of the JPEG's quality, from 1 to 100.
-        jpeg_prob: how often there is a JPEG, from 0 to 1.
-        gray_prob: how often noise is the same in all channels.
+        shake: range of the length of the shake, in LR pixels.
+        noise: range of the strength of Gaussian noise, in levels of 255.
+        light: range of the strength of Poisson noise (1: white is 255 counts).
+        jpeg: range of the JPEG quality, from 1 to 100.
+        jpeg_prob: probability of a JPEG, from 0 to 1.
+        gray_prob: probability that noise is the same in all channels.
 
     Raises:
         ArgumentError: the lower end of a range is above its upper end.

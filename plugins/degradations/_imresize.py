@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     U8 = NDArray[np.uint8]
 
 MARGIN = 4
-"""LR pixels that the filter must not see beyond the picture: its half width is 2."""
+"""LR pixels of padding, so that the filter ignores what is outside; its half width is 2."""
 
 
 def check_hr(hr: U8, scale: int) -> None:
-    """Refuse what cannot be made smaller by ``scale``.
+    """Refuse a picture that cannot be downscaled by ``scale``.
 
     Args:
         hr: uint8 H x W or H x W x 3.
-        scale: what H and W have to be multiples of.
+        scale: H and W must be multiples of it.
 
     Raises:
         ValueError: another dtype or shape, or a size that is not a multiple of the scale.
@@ -30,15 +30,15 @@ def check_hr(hr: U8, scale: int) -> None:
         raise ValueError(f"hr is {hr.dtype} {hr.shape}, not uint8 H x W x 3")
     height, width = hr.shape[:2]
     if scale < 1 or height % scale or width % scale or not height or not width:
-        raise ValueError(f"hr is {width}x{height}, which no scale of {scale} divides: crop it")
+        raise ValueError(f"hr is {width}x{height}, not a multiple of the scale {scale}: crop it")
 
 
 def imresize(hr: U8, scale: int) -> U8:
-    """Make a picture smaller as MATLAB's ``imresize(hr, 1 / scale)`` does.
+    """Downscale a picture as MATLAB's ``imresize(hr, 1 / scale)`` does.
 
     MATLAB filters rows (vertically) first, rounds to uint8, filters columns, and replicates
     the edges. Pillow's ``BICUBIC`` has the same kernel (a = -0.5, widened by the scale) and
-    also rounds between its passes, but goes horizontally first and drops what lies beyond the
+    also rounds between its passes, but filters columns last and ignores everything outside the
     edges; so the picture is padded and transposed before, and back after.
 
     Args:
@@ -49,7 +49,7 @@ def imresize(hr: U8, scale: int) -> U8:
         uint8 H/scale x W/scale (x 3).
 
     Raises:
-        ValueError: ``hr`` is none of these.
+        ValueError: ``hr`` has another dtype, shape or size.
     """
     check_hr(hr, scale)
     rim = MARGIN * scale

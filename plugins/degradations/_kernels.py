@@ -1,4 +1,4 @@
-"""Blur kernels and fast convolution, in numpy alone.
+"""Blur kernels and fast convolution, using numpy only.
 
 Every kernel is symmetric about its middle, sums to 1 and is float32 N x N. ``even`` puts the
 middle between four pixels, for decimation by an even factor.
@@ -51,7 +51,7 @@ def plateau(
 
 
 def motion(size: int, length: float, angle: float, sigma: float) -> F32:
-    """A straight line of ``length`` pixels, smeared by a Gaussian."""
+    """A straight line of ``length`` pixels, blurred by a Gaussian."""
     x, y = offsets(size)
     total = np.zeros((size, size), np.float32)
     for step in np.linspace(-length / 2, length / 2, 2 * math.ceil(length) + 1):
@@ -61,7 +61,7 @@ def motion(size: int, length: float, angle: float, sigma: float) -> F32:
 
 
 def sinc(size: int, cutoff: float) -> F32:
-    """The circular low-pass filter, cut off at ``cutoff`` radians a pixel: it rings.
+    """The circular low-pass filter with cutoff at ``cutoff`` radians per pixel; it rings.
 
     h(r) = cutoff / (2 pi r) J1(cutoff r), equation 6 of arXiv 2107.10833.
     """
@@ -94,7 +94,7 @@ def _fast_length(least: int) -> int:
 
 
 def blur(picture: F32, kernel: F32) -> F32:
-    """Convolve H x W x 3 with a kernel; edges are mirrored, the size stays.
+    """Convolve H x W x 3 with a kernel; edges are reflected, the size is kept.
 
     With a kernel of even size, pixel (i, j) of the result is the value half a pixel to the
     right of and below it.
@@ -105,7 +105,7 @@ def blur(picture: F32, kernel: F32) -> F32:
     padded = np.pad(picture, rims, mode="symmetric").transpose(2, 0, 1)
     height, width = picture.shape[:2]
     shape = _fast_length(padded.shape[1]), _fast_length(padded.shape[2])
-    # Wrapping around only reaches the first size - 1 rows and columns, which are cut off.
+    # Wrapping around affects only the first size - 1 rows and columns, which are cropped.
     spectrum = np.fft.rfft2(padded, shape) * np.fft.rfft2(kernel, shape)
     result = np.fft.irfft2(spectrum, shape)
     cut = result[:, size - 1 : size - 1 + height, size - 1 : size - 1 + width]

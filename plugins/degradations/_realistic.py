@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
 
 Size = Literal[3, 5, 7, 9, 11, 13, 15, 17, 19, 21]
-"""Pixels a side of a kernel: the sinc filter is exact up to the largest."""
+"""The largest side of a kernel, in pixels: the sinc filter is exact up to it."""
 SIZES: tuple[Size, ...] = (7, 9, 11, 13, 15, 17, 19, 21)
 SHAPES = ("gaussian", "generalised", "plateau")
 
@@ -49,27 +49,27 @@ class _Round:
 class Realistic:
     """Two rounds of blur, resize, noise and JPEG, then a sinc filter, like a photo shared online.
 
-    The chances and ranges are Real-ESRGAN's, under the names of its training options; a name
-    that ends in 2 is the second round's. Differs from its reference: the peak of the Poisson
+    Probabilities and ranges are Real-ESRGAN's, under the names of its training options; a name
+    that ends in 2 is for the second round. Differs from its reference: the peak of the Poisson
     noise is always 255 counts (the reference takes the next power of two above the number of
     different values), and JPEG is Pillow's, not a differentiable one.
 
     Args:
         kernel_sizes: sides of the blur kernels, odd, from 3 to 21 pixels.
-        kernel_prob: how often a kernel is a Gaussian, a generalised one, a plateau.
-        isotropic_prob: how often a kernel of each of these shapes is round.
+        kernel_prob: probabilities of a Gaussian, a generalised Gaussian, and a plateau.
+        isotropic_prob: probability that a kernel of each of these shapes is isotropic.
         betag_range, betap_range: exponents of generalised Gaussians and plateaus.
-        sinc_prob: how often a sinc filter replaces a blur.
+        sinc_prob: probability that a sinc filter replaces a blur.
         blur_sigma, blur_sigma2: standard deviations of the blur, in pixels.
-        resize_prob, resize_prob2: how often a picture becomes larger, smaller, or stays.
+        resize_prob, resize_prob2: probabilities that a picture is enlarged, shrunk, or kept.
         resize_range, resize_range2: the least and the greatest factor.
-        gaussian_noise_prob, gaussian_noise_prob2: how often noise is Gaussian, not Poisson.
+        gaussian_noise_prob, gaussian_noise_prob2: probability that noise is Gaussian, not Poisson.
         noise_range, noise_range2: strengths of Gaussian noise, in levels of 255.
         poisson_scale_range, poisson_scale_range2: of Poisson noise (1: white is 255 counts).
-        gray_noise_prob, gray_noise_prob2: how often noise is the same in all channels.
+        gray_noise_prob, gray_noise_prob2: probability that noise is the same in all channels.
         jpeg_range, jpeg_range2: qualities, from 1 to 100.
-        second_blur_prob: how often there is a second blur.
-        final_sinc_prob: how often there is a sinc filter at the end.
+        second_blur_prob: probability of a second blur.
+        final_sinc_prob: probability of a sinc filter at the end.
 
     Raises:
         ArgumentError: the lower end of a range is above its upper end, or probabilities do not add
@@ -128,7 +128,8 @@ class Realistic:
         """Uint8 H x W x 3 to uint8 H/scale x W/scale x 3.
 
         Raises:
-            ValueError: ``hr`` has another dtype, shape, or a size no multiple of ``scale``.
+            ValueError: ``hr`` has another dtype, shape, or a size that is not a multiple of
+                ``scale``.
         """
         check_hr(hr, scale)
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
@@ -140,8 +141,8 @@ class Realistic:
             x = self._blur(x, self.second, rng)
         x = _rest(x, (height, width), self.second, rng)
         quality = round(_steps.sample_range(rng, self.second.jpeg_range))
-        # The last resize and the sinc filter come before or after the JPEG: ringing over
-        # blocks and blocks over ringing both exist (section 3.5).
+        # The last resize and the sinc filter come before or after the JPEG: photos have ringing
+        # over blocks as well as blocks over ringing (section 3.5).
         if rng.random() < 0.5:
             x = _steps.jpeg(self._last(x, (height, width), rng), quality)
         else:
@@ -169,7 +170,7 @@ class Realistic:
         return _kernels.blur(x, kernel)
 
     def _last(self, x: F32, size: tuple[int, int], rng: np.random.Generator) -> F32:
-        """To the exact LR size, then the sinc filter."""
+        """Resize to the exact LR size, then apply the sinc filter."""
         x = _steps.resize(x, size, str(rng.choice(_steps.METHODS)))
         side, cutoff = (
             int(rng.choice(self.kernel_sizes)),
@@ -193,7 +194,7 @@ def _round(
     name = f"resize_range{end}"
     factors = _steps.limits(name, resize_range)
     if not factors[0] <= 1 <= factors[1]:
-        raise ArgumentError(f"{name} is {resize_range!r}", "Give a range that has 1 in it")
+        raise ArgumentError(f"{name} is {resize_range!r}", "Give a range that contains 1")
     return _Round(
         blur_sigma=_steps.limits(f"blur_sigma{end}", blur_sigma),
         resize_prob=_steps.chances(f"resize_prob{end}", resize_prob),
@@ -207,7 +208,7 @@ def _round(
 
 
 def _rest(x: F32, base: tuple[int, ...], limits: _Round, rng: np.random.Generator) -> F32:
-    """Resize to a random multiple of ``base``, then noise."""
+    """Resize to a random multiple of ``base``, then add noise."""
     draw = rng.random()
     factor = 1.0
     larger, smaller, _ = limits.resize_prob
@@ -224,7 +225,7 @@ def _rest(x: F32, base: tuple[int, ...], limits: _Round, rng: np.random.Generato
 
 
 def _shape_value(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    """As often below 1 as above, where the range has both sides."""
+    """A value below 1 or above 1 with equal probability, if the range has both sides."""
     low, high = limits
     if low < 1 < high:
         return _steps.sample_range(rng, (low, 1) if rng.random() < 0.5 else (1, high))

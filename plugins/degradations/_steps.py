@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 Range = tuple[float, float]
 Amount = Annotated[float, Ge(0), Le(255)]
 Amounts = tuple[Amount, Amount]
-"""The least and the greatest of what may be nothing at all."""
+"""The bounds of a value that may be 0."""
 Widths = tuple[Annotated[float, Ge(0.05), Le(100)], Annotated[float, Ge(0.05), Le(100)]]
-"""Of a kernel, or its exponent; one much narrower than a pixel is none."""
+"""The least width or exponent of a kernel; one much narrower than a pixel has no effect."""
 Factors = tuple[Annotated[float, Ge(0.01), Le(100)], Annotated[float, Ge(0.01), Le(100)]]
 Qualities = tuple[Annotated[float, Ge(1), Le(100)], Annotated[float, Ge(1), Le(100)]]
 Chance = Annotated[float, Ge(0), Le(1)]
@@ -39,10 +39,10 @@ SAMPLERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 
 def limits(name: str, value: tuple[float, float]) -> Range:
-    """``value``, if it rises.
+    """Check that the range ``value`` is in rising order.
 
     Raises:
-        ArgumentError: it falls.
+        ArgumentError: it is not.
     """
     low, high = value
     if low > high:
@@ -51,37 +51,37 @@ def limits(name: str, value: tuple[float, float]) -> Range:
 
 
 def chances(name: str, value: Chances) -> Chances:
-    """``value`` as probabilities that add up to 1.
+    """``value`` as probabilities, which must add up to 1.
 
     Raises:
-        ArgumentError: they add up to something else.
+        ArgumentError: they do not add up to 1.
     """
     total = sum(value)
     if abs(total - 1) > 1e-3:
         raise ArgumentError(
-            f"{name} is {value!r}, which adds up to {total:g}", "It has to add up to 1"
+            f"{name} is {value!r}, which adds up to {total:g}", "Make it add up to 1"
         )
-    # Thirds that were written down; numpy draws by nothing that is further off.
+    # Normalise values such as 0.333, as numpy refuses a sum that differs from 1.
     first, second, third = (share / total for share in value)
     return value if abs(total - 1) < 1e-12 else (first, second, third)
 
 
 def to_uint8(picture: F32) -> U8:
-    """Round and clamp."""
+    """Round and clamp to uint8."""
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
 def sample_range(rng: np.random.Generator, limits: Sequence[float]) -> float:
-    """A number from ``limits[0]`` to ``limits[1]``, each as likely."""
+    """A uniform random number from ``limits[0]`` to ``limits[1]``."""
     return float(rng.uniform(limits[0], limits[1]))
 
 
 def resize(picture: F32, size: tuple[int, int], method: str) -> F32:
-    """Bring a picture to (height, width); middles stay in the middle, so nothing shifts.
+    """Resize a picture to (height, width) without a shift.
 
-    Area gives each new pixel the mean of what it covers. Bilinear and bicubic look at the
-    nearest pixels only and alias when they shrink, as in the reference of arXiv 2107.10833
-    and in much software that pictures have gone through.
+    Area gives each new pixel the mean of the area that it covers. Bilinear and bicubic use only the
+    nearest pixels and alias when they shrink, as in the reference of arXiv 2107.10833 and in much
+    software that photos have passed through.
     """
     height, width = size
     if picture.shape[:2] == size:
@@ -100,9 +100,9 @@ def resize(picture: F32, size: tuple[int, int], method: str) -> F32:
 
 
 def _means(picture: F32, rows: int) -> F32:
-    """Bring a picture to so many rows, each the mean of what it covers, parts of rows too.
+    """Resize a picture to this many rows, each the mean of the rows it covers, with fractions.
 
-    Pillow's BOX filter takes old rows whole or not at all, which shifts by parts of a pixel.
+    Pillow's BOX filter takes whole rows only, which shifts by fractions of a pixel.
     """
     before = picture.shape[0]
     if before == rows:
@@ -116,19 +116,19 @@ def _means(picture: F32, rows: int) -> F32:
 
 
 def gaussian_noise(picture: F32, sigma: float, gray: bool, rng: np.random.Generator) -> F32:
-    """Add noise of one strength everywhere; ``gray`` gives all channels the same."""
+    """Add Gaussian noise of one strength; ``gray`` gives all channels the same."""
     shape = (*picture.shape[:2], 1 if gray else picture.shape[2])
     return np.add(picture, sigma * rng.standard_normal(shape, np.float32), dtype=np.float32)
 
 
 def poisson_noise(picture: F32, strength: float, gray: bool, rng: np.random.Generator) -> F32:
-    """Add ``strength`` times the noise of counting light, 255 counts being white."""
+    """Add ``strength`` times the noise of photon counts, where white is 255 counts."""
     light = np.clip(picture @ LUMA[:, None] if gray else picture, 0, 255)
     return np.add(picture, strength * (rng.poisson(light) - light), dtype=np.float32)
 
 
 def jpeg(picture: F32, quality: int) -> F32:
-    """Write as JPEG (4:2:0) and read again."""
+    """Compress as JPEG (4:2:0) and decompress."""
     file = io.BytesIO()
     Image.fromarray(to_uint8(picture)).save(file, "JPEG", quality=quality)
     with Image.open(file) as image:

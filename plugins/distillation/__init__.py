@@ -1,4 +1,4 @@
-"""Knowledge distillation: a small generator learns from the results of a trained one.
+"""Knowledge distillation: a small generator learns from the results of a trained generator.
 
 He et al., "FAKD: Feature-Affinity Based Knowledge Distillation for Efficient Image
 Super-Resolution", ICIP 2020, https://doi.org/10.1109/ICIP40778.2020.9190917. With the student S

@@ -1,4 +1,4 @@
-"""DIV2K: 900 photos of 2K resolution and their LR pictures in ten tracks.
+"""DIV2K: 900 photos of 2K resolution, with LR pictures in ten tracks.
 
 Agustsson, Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution: Dataset and Study",
 CVPRW 2017; the realistic tracks and x8: Timofte et al., NTIRE 2018.

@@ -1,4 +1,4 @@
-"""DIV2K's tracks and archives: what they are called, how large they are, what they hold.
+"""DIV2K's tracks and archives: their names, sizes and contents.
 
 Sizes and sha256 sums are those that TensorFlow Datasets publishes and checks
 (github.com/tensorflow/datasets, tensorflow_datasets/datasets/div2k/checksums.tsv).
@@ -20,9 +20,9 @@ class Archive:
 
     Attributes:
         name: the file's name without ``.zip``.
-        folder: what it holds, relative to the dataset's root.
-        size, sha256: of the file; an empty sum means that none is known.
-        pictures: how many pictures lie in ``folder``, at the least.
+        folder: the folder that it contains, relative to the dataset's root.
+        size, sha256: of the file; an empty sum if none is known.
+        pictures: the least number of pictures in ``folder``.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Archive:
 
 @dataclass(frozen=True)
 class Track:
-    """One way from HR to LR.
+    """One way to make LR from HR.
 
     Attributes:
         scale: HR pixels for each LR pixel, along each side.
         archive: the end of the archive's name.
         folder: the LR folder's name after ``DIV2K_SPLIT_``.
-        suffix: what follows the number in LR names; a * stands for any digits.
+        suffix: the text after the number in LR names; * matches any digits.
         each: LR pictures for each HR picture of the training split.
     """
 
@@ -126,14 +126,14 @@ def _archives() -> dict[str, Archive]:
 
 
 ARCHIVES = _archives()
-"""By SPLIT_PART, as in ``train_HR`` and ``valid_LR_bicubic_X4``."""
+"""Archives by SPLIT_PART, as in ``train_HR`` and ``valid_LR_bicubic_X4``."""
 
 
 def find_track(name: str) -> Track:
     """A track by its name.
 
     Raises:
-        SrzooError: there is none.
+        SrzooError: no track has that name.
     """
     if name not in TRACKS:
         raise SrzooError(f"DIV2K has no track {name!r}", did_you_mean(name, TRACKS))
@@ -144,7 +144,7 @@ def find_split(name: str) -> range:
     """The numbers of the pictures of a split.
 
     Raises:
-        SrzooError: there is none.
+        SrzooError: no split has that name.
     """
     if name not in SPLITS:
         raise SrzooError(f"DIV2K has no split {name!r}", did_you_mean(name, SPLITS))

@@ -35,16 +35,16 @@ Tracks = Literal[
 class DIV2K:
     """DIV2K (Agustsson, Timofte, CVPRW 2017), HR and LR, in the folders of its archives.
 
-    ``srzoo data get div2k --track TRACK`` downloads what is needed. Samples are called by
+    ``srzoo data get div2k --track TRACK`` downloads the archives. Samples are named by
     their number (``0001``); the wild track has four LR pictures for each HR picture of its
     training split (``0001w1`` to ``0001w4``), and so four times the samples.
 
     Args:
-        root: the folder that holds ``DIV2K_train_HR``, ``DIV2K_train_LR_bicubic`` and so on.
+        root: the folder that contains ``DIV2K_train_HR``, ``DIV2K_train_LR_bicubic`` and so on.
         track: bicubic_x2, bicubic_x3, bicubic_x4, bicubic_x8, unknown_x2, unknown_x3,
             unknown_x4, realistic_mild_x4, realistic_difficult_x4, or realistic_wild_x4.
         split: ``"train"`` (0001 to 0800) or ``"valid"`` (0801 to 0900).
-        first: only so many of the split's HR pictures, from its first; None for all. Papers
+        first: only this many HR pictures, from the first of the split; None for all. Papers
             often validate on the first ten.
 
     Raises:
@@ -96,7 +96,7 @@ class DIV2K:
 
     @staticmethod
     def describe(args: Mapping[str, Any]) -> Described:
-        """Its LR pictures are a track's."""
+        """Its LR pictures are those of a track."""
         track = str(args.get("track", ""))
         clean = track.startswith("bicubic_")
         return Described(
@@ -109,33 +109,33 @@ class DIV2K:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the names, sizes and times of change of the pictures."""
+        """Changes with the names, sizes and modification times of the pictures."""
         files = [(path.name, path) for _, hr, lr in self.files for path in (hr, lr)]
         return building.fingerprint(files, "div2k", self.track, self.split)
 
     def __len__(self) -> int:
-        """How many pairs."""
+        """The number of pairs."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> Sample:
         """The pair at ``index``: uint8 H x W x 3 and H/scale x W/scale x 3.
 
         Raises:
-            PictureError: a file cannot be read, or the sizes do not belong together.
+            PictureError: a file cannot be read, or the sizes do not match.
         """
         name, high, low = self.files[index]
         hr, lr = building.read_rgb(high), building.read_rgb(low)
         return Sample(name, *building.fit_pair(hr, lr, self.scale, low.name))
 
     def name(self, index: int) -> str:
-        """What the pair at ``index`` is called."""
+        """The name of the pair at ``index``."""
         return self.files[index][0]
 
     def key(self, index: int) -> str:
         """Changes with the two files at ``index``.
 
         Raises:
-            PictureError: one is gone.
+            PictureError: a file is missing.
         """
         name, high, low = self.files[index]
         return building.picture_key([high, low], name, self.scale)
@@ -144,7 +144,7 @@ class DIV2K:
         """Height and width of the HR picture at ``index``, from the two files' headers.
 
         Raises:
-            PictureError: a file cannot be read, or the sizes do not belong together.
+            PictureError: a file cannot be read, or the sizes do not match.
         """
         _, high, low = self.files[index]
         hr, lr = building.picture_size(high), building.picture_size(low)
@@ -161,22 +161,21 @@ class DIV2K:
         verify: bool = True,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> list[str]:
-        """Download and unpack what a track needs; what is there already stays as it is.
+        """Download and unpack the archives of a track; existing files are kept.
 
         Args:
-            to: the dataset's root; made if need be.
-            track: which LR pictures.
-            split: which pictures.
-            url: where the archives lie: a mirror has the same names.
-            verify: whether sizes and sha256 sums have to be the known ones.
-            progress: called with an archive's name, the bytes that are there, and all bytes.
+            to: the dataset's root; created if needed.
+            track: the LR pictures to download.
+            split: the pictures to download.
+            url: the address of the archives, for a mirror with the same names.
+            verify: whether to check sizes and sha256 sums.
+            progress: called with an archive's name, the bytes downloaded, and all bytes.
 
         Returns:
             One sentence for each archive.
 
         Raises:
-            SrzooError: the network, the disk or an archive is at fault; run it again and it
-                goes on where it stopped.
+            SrzooError: the network, the disk or an archive failed; a second run resumes it.
         """
         part = _archives.find_track(track).archive
         splits = list(_archives.SPLITS) if split == "both" else [split]
@@ -187,7 +186,7 @@ class DIV2K:
 
 
 def _by_number(folder: Path, suffix: str) -> dict[int, list[tuple[str, Path]]]:
-    """The LR files by number, each with what its sample's name ends in."""
+    """The LR files by number, each with the end of its sample's name."""
     pattern = re.compile(rf"(\d{{4}}){suffix.replace('w*', '(w[0-9]*)')}\.png")
     found: dict[int, list[tuple[str, Path]]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:

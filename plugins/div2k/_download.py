@@ -1,7 +1,7 @@
-"""One archive from the network to a folder of pictures: whole, or not at all.
+"""Downloads and unpacks one archive into a folder of pictures, atomically.
 
-What has arrived is kept as ``NAME.zip.part``, beside it ``NAME.zip.part.tag`` with what the
-server calls this version of the file, so that the next run asks for the rest of that version.
+Downloaded bytes are kept as ``NAME.zip.part``, with the server's tag of this version of the file in
+``NAME.zip.part.tag``, so that the next run requests the rest of the same version.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Progress = Callable[[str, int, int], None]
 CHUNK = 1 << 20
 TIMEOUT = 60.0
 ATTEMPTS = 5
-"""In a row without a single byte, before we give up."""
+"""The number of attempts in a row without a single byte."""
 PAUSE = 1.0
 NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 AGAIN = "Run the same command again to continue"
 
 
 def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress | None) -> str:
-    """Bring one archive's pictures into ``to``, unless they are there.
+    """Download one archive's pictures into ``to``, unless they exist.
 
     Returns:
-        What was done, as a sentence.
+        A sentence about the result.
 
     Raises:
-        SrzooError: the network, the disk or the archive is at fault.
+        SrzooError: the network, the disk or the archive failed.
     """
     target = to / archive.folder
     if target.exists():
@@ -64,8 +64,8 @@ def get(archive: Archive, to: Path, url: str, verify: bool, progress: Progress |
         _tag(part).unlink(missing_ok=True)
     except OSError as error:
         raise SrzooError(
-            f"cannot write into {to}: {error.strerror or error}",
-            "Make room or choose another place with --to; what has arrived is kept",
+            f"cannot write to {to}: {error.strerror or error}",
+            "Make room or choose another place with --to; downloaded data are kept",
         ) from error
     return f"{target} is complete: {archive.pictures} pictures"
 
@@ -75,7 +75,7 @@ def _tag(part: Path) -> Path:
 
 
 def _check_space(archive: Archive, part: Path) -> None:
-    """Archive and pictures lie on the disk together for a while; PNGs hardly shrink."""
+    """Check for space: the archive and its pictures, of about the same size, exist together."""
     have = part.stat().st_size if part.exists() else 0
     needed = max(archive.size - have, 0) + archive.size
     free = shutil.disk_usage(part.parent).free
@@ -87,7 +87,7 @@ def _check_space(archive: Archive, part: Path) -> None:
 
 
 def _fetch(url: str, part: Path, archive: Archive, verify: bool, progress: Progress | None) -> None:
-    """Make ``part`` complete, over as many connections as it takes."""
+    """Complete ``part``, over several connections if needed."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -117,13 +117,13 @@ def _fetch(url: str, part: Path, archive: Archive, verify: bool, progress: Progr
 def _one_connection(
     url: str, part: Path, archive: Archive, verify: bool, progress: Progress | None
 ) -> int:
-    """Fetch what is missing until it is all there or the connection ends; gives all bytes."""
+    """Fetch missing bytes until the file or the connection ends; return the file's full size."""
     have = part.stat().st_size if part.exists() else 0
     if have == archive.size and verify:
         return have
     headers = {"User-Agent": "srzoo"}
     tag = _tag(part).read_text(encoding="utf-8") if have and _tag(part).exists() else ""
-    if tag or (have and verify):  # without a tag only the checksum tells versions apart
+    if tag or (have and verify):  # without a tag only the checksum identifies the version
         headers["Range"] = f"bytes={have}-"
     if tag:
         headers["If-Range"] = tag
@@ -133,7 +133,7 @@ def _one_connection(
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        # Nothing lies beyond what we have: it is complete, or another file altogether.
+        # The server has nothing beyond these bytes: the file is complete, or a different one.
         error.close()
         if error.headers.get("Content-Range") == f"bytes */{have}":
             return have
@@ -143,11 +143,11 @@ def _one_connection(
         goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
         start, total = _extent(answer, have if goes_on else 0)
         if goes_on and start != have:
-            part.unlink()  # not what was asked for; the next connection starts anew
+            part.unlink()  # not the requested range; the next connection starts from 0
             return 0
         if verify and total != archive.size:
             raise SrzooError(
-                f"{url} has {total:,} bytes, DIV2K's own archive {archive.size:,}",
+                f"{url} has {total:,} bytes, but DIV2K's own archive has {archive.size:,}",
                 "Choose another place with --url, or give --no-verify if you trust this one",
             )
         if not goes_on:
@@ -158,7 +158,7 @@ def _one_connection(
 
 
 def _extent(answer: http.client.HTTPResponse, start: int) -> tuple[int, int]:
-    """The first byte of an answer, and how many the whole file has."""
+    """The first byte of a response, and the size of the whole file."""
     if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
         extent = answer.headers.get("Content-Range", "").removeprefix("bytes ")
         first, _, total = extent.replace("/", "-").replace("--", "-").partition("-")
@@ -173,8 +173,8 @@ def _extent(answer: http.client.HTTPResponse, start: int) -> tuple[int, int]:
 
 
 def _remember(part: Path, answer: http.client.HTTPResponse) -> None:
-    """Keep what the server calls this version; a weak tag does not promise equal bytes."""
-    part.unlink(missing_ok=True)  # its bytes must not be taken for the new version's
+    """Store the server's tag of this version; a weak tag does not guarantee equal bytes."""
+    part.unlink(missing_ok=True)  # its bytes belong to another version
     etag = answer.headers.get("ETag", "")
     tag = etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
     _tag(part).write_text(tag, encoding="utf-8")
@@ -191,7 +191,7 @@ def _copy(
     while done < total:
         try:
             chunk = answer.read1(min(CHUNK, total - done))
-        except OSError as error:  # told apart from those of the disk
+        except OSError as error:  # distinguished from errors of the disk
             raise ConnectionError(str(error)) from error
         if not chunk:
             return

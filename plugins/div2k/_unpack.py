@@ -1,4 +1,4 @@
-"""An archive to a folder of pictures: unpacked aside, checked, then moved to its place."""
+"""Unpacks an archive into a temporary folder, checks it, and moves it to its place."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ._archives import Archive
 
 CHUNK = 1 << 20
 ASIDE = ".srzoo-"
-"""What the name of an unfinished folder begins with."""
+"""The prefix of the name of an unfinished folder."""
 ENCRYPTED = 0x1
 UNSAFE = re.compile(r"^[/\\]|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|\0")
 
 
 def check_complete(folder: Path, archive: Archive) -> None:
-    """Make sure that a folder holds an archive's pictures.
+    """Check that a folder contains an archive's pictures.
 
     Raises:
-        SrzooError: it is not a folder, or holds too few.
+        SrzooError: it is not a folder, or contains too few.
     """
     count = sum(path.suffix == ".png" for path in folder.iterdir()) if folder.is_dir() else 0
     if count < archive.pictures:
         raise SrzooError(
-            f"{folder} holds {count} of {archive.pictures} pictures",
+            f"{folder} contains {count} of {archive.pictures} pictures",
             "Move it away and run the same command again",
         )
 
 
 def unpack(file: Path, to: Path, archive: Archive) -> None:
-    """Bring the pictures of a ZIP file to ``to / archive.folder``, all of them or none.
+    """Unpack the pictures of a ZIP file to ``to / archive.folder``, atomically.
 
     Raises:
         SrzooError: it is damaged, would write outside its folder, or lacks pictures.
@@ -65,7 +65,7 @@ def unpack(file: Path, to: Path, archive: Archive) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         file.unlink(missing_ok=True)
         raise SrzooError(
-            f"{archive.name}.zip is not what it should be: {error}",
+            f"{archive.name}.zip is not a valid archive: {error}",
             "Run the same command again (it starts anew), or choose another place with --url",
         ) from error
     finally:
@@ -73,21 +73,22 @@ def unpack(file: Path, to: Path, archive: Archive) -> None:
 
 
 def _pictures(pack: zipfile.ZipFile, archive: Archive) -> list[zipfile.ZipInfo]:
-    """The members to unpack: the PNG files, each to be called by the last part of its name.
+    """The members to unpack: the PNG files, which are named by the last part of their paths.
 
     Raises:
-        zipfile.BadZipFile: there are too few, two of one name, or a member means harm.
+        zipfile.BadZipFile: there are too few, two have the same name, or a member has an unsafe
+        path.
     """
     found: dict[str, zipfile.ZipInfo] = {}
     for member in pack.infolist():
         linked = stat.S_ISLNK(member.external_attr >> 16)
         if UNSAFE.search(member.filename) or linked or member.flag_bits & ENCRYPTED:
-            raise zipfile.BadZipFile(f"it holds {member.filename!r}")
+            raise zipfile.BadZipFile(f"it contains {member.filename!r}")
         name = member.filename.rpartition("/")[2]
-        if name.endswith(".png") and name[0] != ".":  # hidden ones are a Mac's remarks
+        if name.endswith(".png") and name[0] != ".":  # hidden files are metadata of macOS
             if name in found:
-                raise zipfile.BadZipFile(f"it holds two files called {name}")
+                raise zipfile.BadZipFile(f"it contains two files called {name}")
             found[name] = member
     if len(found) < archive.pictures:
-        raise zipfile.BadZipFile(f"it holds {len(found)} of {archive.pictures} pictures")
+        raise zipfile.BadZipFile(f"it contains {len(found)} of {archive.pictures} pictures")
     return list(found.values())

@@ -10,8 +10,8 @@ class ResidualBlock(nn.Module):
     """EDSR's block: two convolutions, one ReLU, no normalisation (figure 2c).
 
     Args:
-        channels: in and out.
-        res_scale: the residual is multiplied by this; 0.1 keeps wide networks stable.
+        channels: of input and output.
+        res_scale: factor on the residual; 0.1 keeps wide networks stable.
         kernel_size: 3; MDSR's scale-specific heads use 5.
     """
 

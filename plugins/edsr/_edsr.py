@@ -47,7 +47,7 @@ PRINTED = (
         {"n_resblocks": 32, "n_feats": 256, "res_scale": 0.1},
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class EDSR(nn.Module, Network):
@@ -57,7 +57,7 @@ class EDSR(nn.Module, Network):
     model ``n_resblocks=32, n_feats=256, res_scale=0.1`` (43 M).
 
     Args:
-        n_resblocks: how many blocks the body has.
+        n_resblocks: number of blocks in the body.
         n_feats: channels of the body.
         res_scale: factor on each block's residual.
         scale: 2, 3, 4 or 8.

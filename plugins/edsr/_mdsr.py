@@ -22,10 +22,10 @@ class MDSR(nn.Module, Network):
     ``n_resblocks=80`` (7.95 M).
 
     Args:
-        n_resblocks: how many blocks the shared body has.
+        n_resblocks: number of blocks in the shared body.
         n_feats: channels of the body.
         res_scale: factor on each block's residual.
-        scales: which of 2, 3, 4 and 8 it can do.
+        scales: some of 2, 3, 4 and 8.
         block: any registered block for the body, by name or with arguments.
     """
 

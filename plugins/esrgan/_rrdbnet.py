@@ -62,16 +62,16 @@ PRINTED = (
         {"n_blocks": 23},
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class RRDBNet(nn.Module, Network):
     """ESRGAN's generator, x4: 23 blocks, 16.7 M parameters.
 
-    Its reach is some 350 pixels, so small tiles are blended and not exact.
+    Its reach is about 350 pixels, so small tiles are blended instead of exact.
 
     Args:
-        n_blocks: how many RRDBs.
+        n_blocks: number of RRDBs.
         n_feats: channels of the body.
         growth: channels that a dense convolution adds.
     """
@@ -96,7 +96,7 @@ class RRDBNet(nn.Module, Network):
         self.conv_up2 = _conv(n_feats, n_feats)
         self.conv_hr = _conv(n_feats, n_feats)
         self.conv_last = _conv(n_feats, 3)
-        # Three convolutions at full size look one LR pixel far, the one at half size another.
+        # Three convolutions at full size reach one LR pixel, the one at half size reaches another.
         self.reach = 1 + 15 * n_blocks + 1 + 2
 
     def features(self, x: Tensor, scale: int | None = None) -> Tensor:

@@ -10,7 +10,7 @@
 * ``fft``, L1 between spectra: Cho et al. 2021, https://arxiv.org/abs/2108.05054 (equation 7).
 * ``checkerboard``: patterns of the upscaler's own grid, after the condition of Sugawara, Shiota
   and Kiya 2018, https://arxiv.org/abs/1806.02658.
-* ``pyiqa``, whatever metric of pyiqa has a gradient.
+* ``pyiqa``, any metric of pyiqa with a gradient.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Charbonnier:
     """Mean of ``sqrt(d^2 + eps^2) - eps``: L1, smooth at zero.
 
     Args:
-        eps: where it turns from a square into a line, in units of 0..1.
+        eps: the distance at which the square becomes a line, in units of 0..1.
     """
 
     reference = True
@@ -72,7 +72,7 @@ class Huber:
     https://doi.org/10.1214/aoms/1177703732.
 
     Args:
-        delta: where the square becomes a line, in units of 0..1.
+        delta: the distance at which the square becomes a line, in units of 0..1.
     """
 
     reference = True
@@ -86,7 +86,7 @@ class Huber:
 
 
 class TV:
-    """Mean absolute difference between neighbours of SR; does not look at HR."""
+    """Mean absolute difference between neighbours of SR; independent of HR."""
 
     reference = False
 
@@ -109,17 +109,18 @@ class FFT:
 
 
 class Checkerboard:
-    """Patterns that repeat with the upscaler's grid, and that HR does not have.
+    """Patterns in SR that repeat with the upscaler's grid, and that HR does not have.
 
-    An upscaler by s makes each of the s x s places of a cell by filters of its own. Where their
-    means differ, a grid with a period of s pixels lies over the picture; Sugawara et al. ask
-    that the filters' means be the same. Here the error ``SR - HR`` is averaged for each place
-    over windows of cells, and the squared distance from the mean of all places is averaged.
-    Content loss on deep features and adversarial loss both like such grids.
+    An upscaler by s computes each of the s x s positions of a cell with its own filters. If the
+    means of these filters differ, a grid with a period of s pixels covers the picture; Sugawara et
+    al. require equal means. Here the error ``SR - HR`` is averaged for each position over windows
+    of cells, and the loss is the mean squared distance from the mean of all positions. Content
+    losses on deep features and adversarial losses both encourage such grids.
 
     Args:
         period: s, the scale of the model.
-        window: cells a side that are averaged; natural texture averages out in them.
+        period: s, the scale of the model.
+        window: side of the window, in cells; natural texture averages out in them.
     """
 
     reference = True
@@ -134,7 +135,7 @@ class Checkerboard:
         self.window = window
 
     def __call__(self, pair: Pair) -> Tensor:
-        """A scalar; zero for an error that has no grid, whatever it is else."""
+        """A scalar; zero for any error without a grid."""
         error = pair.sr - pair.hr
         batch, channels, height, width = error.shape
         rows, columns = height // self.period, width // self.period

@@ -16,15 +16,15 @@ class PyIQA:
 
     Chen and Mo, "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch. Needs
     ``pip install 'srzoo[metrics]'``; most of its metrics download weights when they are first
-    used. The loss is the metric's value where lower is better, and minus that elsewhere. SR is
-    clamped to 0..1 first, as the metrics ask: what lies outside has no gradient by this loss, so
-    a loss on pixels belongs beside it.
+    used. The loss is the metric's value if lower is better, and its negative otherwise. SR is
+    clamped to 0..1 first, as the metrics require, so values outside get no gradient: combine it
+    with a loss on pixels.
 
     Args:
-        metric: pyiqa's name of it.
+        metric: its name in pyiqa.
     """
 
-    examples = ()  # none can run without the optional package
+    examples = ()  # all need the optional package
 
     def __init__(self, *, metric: str = "lpips") -> None:
         _, self._metric = create_pyiqa("loss", metric, device="cpu", as_loss=True)

@@ -13,11 +13,11 @@ from srzoo.contracts import Pair
 from srzoo.errors import SrzooError
 
 SHARES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""How much the scales count, from the finest; the paper's, from its observers."""
+"""The weights of the scales, from the finest; measured with observers in the paper."""
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
 LEAST = 1e-6
-"""What a scale's similarity is at least: below zero there are no broken powers."""
+"""The least similarity of a scale: negative numbers have no fractional powers."""
 
 
 class MSSSIM:
@@ -32,11 +32,10 @@ class MSSSIM:
     each picture and channel, then averaged.
 
     A crop that is too small for all scales has fewer: as many as leave 11 pixels on its shorter
-    side (5 from 176 pixels on, 4 from 88, 3 from 44, 2 from 22), whose shares are enlarged to
-    sum to what all of them do.
+    side (5 from 176 pixels, 4 from 88, 3 from 44, 2 from 22), with weights scaled to the same sum.
 
     Args:
-        scales: how many there are at most, from 1 (SSIM) to 5.
+        scales: the largest number of scales, from 1 (SSIM) to 5.
     """
 
     reference = True
@@ -51,7 +50,7 @@ class MSSSIM:
         """A scalar from 0 to 1; 0 for a perfect output. Needs 11 x 11 pixels."""
         side = min(pair.hr.shape[-2:])
         if side < WINDOW:
-            raise SrzooError(f"ms_ssim needs {WINDOW} pixels, a crop has {side}", "Raise lr_crop")
+            raise SrzooError(f"ms_ssim needs {WINDOW} pixels, not {side}", "Raise data.lr_crop")
         if self._weight.device != pair.sr.device:
             self._weight = self._weight.to(pair.sr.device)
         with torch.autocast(pair.sr.device.type, enabled=False):
@@ -79,7 +78,7 @@ class MSSSIM:
         return luminance, (2 * common + C2) / (spread_x + spread_y + C2)
 
     def _mean(self, x: Tensor) -> Tensor:
-        """Over whole windows alone."""
+        """Local means over whole windows only."""
         channels = x.shape[1]
         weight = self._weight.expand(channels, 1, 1, WINDOW)
         return F.conv2d(F.conv2d(x, weight, groups=channels), weight.mT, groups=channels)

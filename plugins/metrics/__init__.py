@@ -1,8 +1,8 @@
-"""How near a result comes to the picture it should have been.
+"""Metrics: the distance of a result from its HR picture.
 
-PSNR and SSIM as the super-resolution papers measure them (the protocol of EDSR-PyTorch), a
-feature distance on any backbone of timm, and a door to the metrics of pyiqa. Importing this
-costs numpy alone.
+PSNR and SSIM as super-resolution papers measure them (the protocol of EDSR-PyTorch), a feature
+distance on any backbone of timm, and access to the metrics of pyiqa. Importing this module needs
+only numpy.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def _shaved(shave: int | None) -> str:
 
 
 def _decibels(error: np.ndarray) -> float:
-    """10 log10(255^2 / MSE); infinite where nothing differs."""
-    # By rows, whose sums are exact for whole numbers and no copy of the picture is made.
+    """10 log10(255^2 / MSE); infinite for equal pictures."""
+    # By rows: their sums are exact for integers, and the picture is not copied.
     mse = sum(float(np.square(row, dtype=np.float64).sum()) for row in error) / error.size
     return 10 * math.log10(255**2 / mse) if mse else math.inf
 
@@ -54,7 +54,7 @@ class PSNRY:
     in Lim et al. 2017, https://arxiv.org/abs/1707.02921. Identical pictures give infinity.
 
     Args:
-        shave: pixels left out on each side; None for as many as the scale.
+        shave: pixels cropped from each side; None for the scale.
     """
 
     higher_is_better = True
@@ -77,11 +77,11 @@ class PSNRY:
 class PSNRRGB:
     """Peak signal-to-noise ratio over the three colour channels, in dB.
 
-    10 log10(255^2 / MSE), the mean taken over all places and channels at once. DIV2K's own
+    10 log10(255^2 / MSE), with the mean over all pixels and channels. DIV2K's own
     tables (Timofte et al. 2017) shave scale + 6 pixels.
 
     Args:
-        shave: pixels left out on each side; None for as many as the scale.
+        shave: pixels cropped from each side; None for the scale.
     """
 
     higher_is_better = True
@@ -108,7 +108,7 @@ class SSIMY:
     IEEE TIP 2004, eq. 13, on the same Y plane as ``psnr_y``.
 
     Args:
-        shave: pixels left out on each side; None for as many as the scale.
+        shave: pixels cropped from each side; None for the scale.
     """
 
     higher_is_better = True
@@ -129,10 +129,10 @@ class SSIMY:
 
 
 class SSIMRGB:
-    """Structural similarity (Wang et al. 2004), the mean of the three colour channels'.
+    """Structural similarity (Wang et al. 2004), averaged over the three colour channels.
 
     Args:
-        shave: pixels left out on each side; None for as many as the scale.
+        shave: pixels cropped from each side; None for the scale.
     """
 
     higher_is_better = True
@@ -154,10 +154,10 @@ class SSIMRGB:
 
 
 class Sharpness:
-    """Mean magnitude of the gradient of luma, in levels per pixel: more in a sharper picture.
+    """Mean magnitude of the gradient of luma, in levels per pixel; larger for a sharper picture.
 
-    Central differences. It cannot tell detail from noise: to be read beside another metric,
-    and beside the value of the HR picture. Krotkov, "Focusing", 1987 (Tenengrad) squares it.
+    Central differences. It cannot distinguish detail from noise: read it beside another metric, and
+    beside the value of the HR picture. Krotkov, "Focusing", 1987 (Tenengrad) squares it.
     """
 
     higher_is_better = True
@@ -166,17 +166,17 @@ class Sharpness:
     protocol = f"mean magnitude of the gradient, {LUMA}, central differences, mean over pictures"
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """Measure a uint8 picture H x W x 3, 2 x 2 at least; ``hr`` is not looked at."""
+        """Measure a uint8 picture H x W x 3, 2 x 2 at least; ``hr`` is ignored."""
         down, right = np.gradient(luma(picture(sr, least=2)))
         return float(np.mean(np.hypot(down, right)))
 
 
 class ColourShift:
-    """How far the picture's mean colour has moved, in levels of 255: 0 at best.
+    """The shift of the picture's mean colour, in levels of 255; 0 is best.
 
-    The largest of the three channels' distances between the mean of SR and the mean of HR.
-    Making a picture smaller leaves its mean alone, so this is also the distance of the
-    shrunken SR from LR. Adversarial training can shift colours; a fidelity metric hides it.
+    It is the largest distance, of the three channels, between the mean of SR and the mean of HR.
+    Downscaling keeps the mean, so this is also the distance of the downscaled SR from LR.
+    Adversarial training can shift colours, which a fidelity metric hides.
     """
 
     higher_is_better = False

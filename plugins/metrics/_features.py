@@ -1,4 +1,4 @@
-"""How far apart two pictures are in the eyes of a trained network."""
+"""The distance of two pictures in the features of a trained network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALLEST = 32
 
 
 class FeatureDistance:
-    """Distance of the features that a timm backbone finds in two pictures; 0 for the same.
+    """Distance between the features of a timm backbone for two pictures; 0 for equal ones.
 
     Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
     2018, https://arxiv.org/abs/1801.03924, eq. 1 with every w = 1: the features of each place
@@ -36,7 +36,7 @@ class FeatureDistance:
 
     higher_is_better = False
     reference = True
-    examples = ()  # each needs weights: a file of somebody's, or the Hub
+    examples = ()  # all need weights from a file or the Hub
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class FeatureDistance:
         )
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """Compare two uint8 pictures H x W x 3, from 32 x 32; 0 is the same, 4 is the most."""
+        """Compare two uint8 pictures H x W x 3, from 32 x 32; from 0 (equal) to 4."""
         import torch
 
         hr = check(sr, hr)
         if min(sr.shape[:2]) < SMALLEST:
             raise PictureError(
                 f"a picture of {sr.shape[1]}x{sr.shape[0]} pixels is too small to be measured",
-                f"Its sides have to be {SMALLEST} or more",
+                f"Use pictures with sides of {SMALLEST} or more",
             )
         with torch.inference_mode():
             pairs = zip(self._features(sr), self._features(hr), strict=True)

@@ -1,4 +1,4 @@
-"""Pictures made ready to be compared, their luma, and SSIM of one plane."""
+"""Preparation of pictures for comparison, their luma, and SSIM of one plane."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GAUSSIAN = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
 GAUSSIAN /= GAUSSIAN.sum()
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 WEIGHTS = 65.481 / 255, 128.553 / 255, 24.966 / 255
-"""Of R, G and B in Y."""
+"""The weights of R, G and B in Y."""
 ROWS = 32
 TILE = 48
-"""Rows, and the side of squares, that are worked on at a time: they stay in a core's cache, and a
-matrix product this small is one thread's, which several pictures at a time need."""
+"""Rows, and the side of squares, per step: small enough for a core's cache, and for matrix products
+that run in one thread, so that several pictures can be measured at a time."""
 
 
 def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]:
@@ -31,12 +31,12 @@ def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]
 
     Args:
         sr: uint8 H x W x 3, and ``hr`` the same.
-        hr: what ``sr`` should have been.
-        shave: pixels taken off each side.
-        least: the least side that has to be left.
+        hr: the reference.
+        shave: pixels cropped from each side.
+        least: the least side of the rest.
 
-    Raises:
-        PictureError: no reference, no two RGB pictures in uint8 of one size, or too small.
+        Raises:
+            PictureError: no reference, not two uint8 RGB pictures of one size, or too small.
     """
     hr = check(sr, hr)
     height, width = sr.shape[0] - 2 * shave, sr.shape[1] - 2 * shave
@@ -51,13 +51,13 @@ def compared(sr: U8, hr: U8 | None, shave: int, least: int = 1) -> tuple[U8, U8]
 
 
 def check(sr: U8, hr: U8 | None) -> U8:
-    """Refuse what cannot be compared; gives back ``hr``.
+    """Refuse pictures that cannot be compared; return ``hr``.
 
     Raises:
-        PictureError: no reference, or no two RGB pictures in uint8 of one size.
+        PictureError: no reference, or not two uint8 RGB pictures of one size.
     """
     if hr is None:
-        raise PictureError("this metric needs the HR picture", "Give one with a reference")
+        raise PictureError("this metric needs the HR picture", "Give a set with HR pictures")
     picture(sr)
     picture(hr)
     if sr.shape != hr.shape:
@@ -70,7 +70,7 @@ def check(sr: U8, hr: U8 | None) -> U8:
 
 
 def picture(array: U8, least: int = 0) -> U8:
-    """Refuse what is not an RGB picture in uint8, or smaller than ``least``; gives it back.
+    """Refuse an array that is not a uint8 RGB picture with sides of at least ``least``; return it.
 
     Raises:
         PictureError: it is not.
@@ -94,7 +94,7 @@ def luma(picture: U8) -> F64:
 
 
 def weighted(picture: NDArray[Any]) -> F64:
-    """The same without the 16 of black, which is nothing in a difference; any type of number."""
+    """Y without the offset of 16, which cancels in differences; for any number type."""
     out = np.empty(picture.shape[:2])
     red, green, blue = WEIGHTS
     for top in range(0, len(out), ROWS):
@@ -131,7 +131,7 @@ def _similarity(x: F64, y: F64, rows: F64, columns: F64) -> float:
 
 
 def _band(length: int) -> F64:
-    """The window as a matrix: length x (length + 10) values to their local means."""
+    """The window as a matrix: from length x (length + 10) values to their local means."""
     band = np.zeros((length, length + GAUSSIAN.size - 1))
     for at in range(length):
         band[at, at : at + GAUSSIAN.size] = GAUSSIAN

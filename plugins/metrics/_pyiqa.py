@@ -19,14 +19,14 @@ class PyIQA:
     Chen and Mo, "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch. Needs
     ``pip install 'srzoo[metrics]'``; most of its metrics download weights when they are first
     used. On the command line ``--metric pyiqa/NAME``. Metrics that compare sets of pictures
-    (FID) are none: this one sees one picture at a time.
+    (FID) are not supported: this plugin measures one picture at a time.
 
     Args:
-        metric: pyiqa's name of it.
-        device: where it runs: cpu, cuda or mps.
+        metric: its name in pyiqa.
+        device: the device: cpu, cuda or mps.
     """
 
-    examples = ()  # none can run without the optional package
+    examples = ()  # all need the optional package
 
     def __init__(self, *, metric: str = "lpips", device: str = "cpu") -> None:
         pyiqa, self._metric = create_pyiqa("metric", metric, device=device)
@@ -41,7 +41,7 @@ class PyIQA:
         )
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """Judge a uint8 picture H x W x 3, by ``hr`` where the metric has a reference."""
+        """Measure a uint8 picture H x W x 3, with ``hr`` if the metric has a reference."""
         import torch
 
         pictures = [sr, check(sr, hr)] if self.reference else [sr]
@@ -54,13 +54,13 @@ class PyIQA:
 
 
 def create_pyiqa(kind: str, name: str, *, device: str, as_loss: bool = False) -> tuple[Any, Any]:
-    """pyiqa, and its metric of a name.
+    """pyiqa, and its metric with this name.
 
     Args:
-        kind: what errors call it, "metric" or "loss".
-        name: pyiqa's name of it.
-        device: where it runs.
-        as_loss: whether it has to have a gradient.
+        kind: its kind in errors, "metric" or "loss".
+        name: its name in pyiqa.
+        device: the device.
+        as_loss: whether it must have a gradient.
 
     Raises:
         SrzooError: pyiqa is not installed, has no such metric, or cannot download its weights.
@@ -77,8 +77,8 @@ def create_pyiqa(kind: str, name: str, *, device: str, as_loss: bool = False) ->
         raise SrzooError(f"pyiqa has no metric {name!r}", did_you_mean(name, known))
     try:
         return pyiqa, pyiqa.create_metric(name, as_loss=as_loss, device=device)
-    except OSError as error:  # a failed download is one of these
+    except OSError as error:  # includes failed downloads
         raise SrzooError(
-            f"pyiqa cannot make ready {name!r}: {error}",
-            "Its weights are downloaded at first use: connect, or choose another metric",
+            f"pyiqa cannot prepare {name!r}: {error}",
+            "Its weights are downloaded at first use: check the network, or choose another metric",
         ) from error

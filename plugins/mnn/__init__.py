@@ -1,9 +1,9 @@
-"""MNN: the format and the engine. The fastest on CPUs with AVX2, by its Winograd kernels.
+"""MNN: export format and engine. The fastest on CPUs with AVX2, due to its Winograd kernels.
 
 https://github.com/alibaba/MNN
 
-The converter is called as a library. The ``mnnconvert`` command of the same package is not used:
-it installs packages and sends figures about the machine and the model to its makers.
+The converter is called as a library. The ``mnnconvert`` command of the same package is not used,
+as it installs packages and sends data about the machine and the model to its makers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _stdout = threading.Lock()
 
 
 class MNN:
-    """A file with the ending .mnn, in float32."""
+    """A file with the suffix .mnn, in float32."""
 
     suffix = ".mnn"
     beside = ()
@@ -40,7 +40,7 @@ class MNN:
     extra = "mnn"
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Convert; ``about`` is the file's ``bizCode``."""
+        """Convert; ``about`` is stored in the file's ``bizCode``."""
         with _stdout_silenced():
             import_module("_tools").mnnconvert(
                 ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path),
@@ -63,7 +63,7 @@ class _Session:
         with _stdout_silenced():
             nn: Any = import_module("MNN.nn")
             self._expr: Any = import_module("MNN.expr")
-            # Kept: the module's threads are its.
+            # Keep it, as the module uses its threads.
             self._runtime: Any = nn.create_runtime_manager(
                 ({"backend": 0, "precision": "high", "memory": "normal",
                   "numThread": threads},)
@@ -78,7 +78,7 @@ class _Session:
         y = self.module.forward(expr.const(x, list(x.shape), expr.NCHW))
         if y.data_format == expr.NC4HW4:
             y = expr.convert(y, expr.NCHW)
-        return np.array(y.read())  # it lies in memory that the next call writes over
+        return np.array(y.read())  # copied, as the next call overwrites the memory
 
 
 class Engine(ExportRunner):
@@ -92,12 +92,12 @@ class Engine(ExportRunner):
 
 @contextlib.contextmanager
 def _stdout_silenced() -> Generator[None]:
-    """Nothing on stdout: MNN prints there through C, and a pipe may carry a picture."""
+    """Redirect stdout: MNN prints to it from C, and a pipe may carry a picture."""
     with _stdout:
         _flush()
         try:
             kept = os.dup(1)
-        except OSError:  # it is closed
+        except OSError:  # stdout is closed
             yield
             return
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -105,15 +105,15 @@ def _stdout_silenced() -> Generator[None]:
             os.dup2(nowhere, 1)
             yield
         finally:
-            _flush()  # or C would write its lines when the program ends
+            _flush()  # or C would write its buffer when the program ends
             os.dup2(kept, 1)
             os.close(kept)
             os.close(nowhere)
 
 
 def _flush() -> None:
-    """Let Python's stdout and C's write what they still hold."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+    """Flush the buffers of Python's and C's stdout."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed or missing
         sys.stdout.flush()
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)

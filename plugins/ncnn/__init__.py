@@ -1,4 +1,4 @@
-"""ncnn: the format and the engine; also what phones and Vulkan programs run.
+"""ncnn: export format and engine; phones and Vulkan programs can use the files too.
 
 https://github.com/Tencent/ncnn; the converter is pnnx, https://github.com/pnnx/pnnx
 """
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from srzoo.contracts import F32
 
 LONGEST = 255
-"""Characters that ncnn takes in a layer's name."""
+"""The largest length of a layer's name in ncnn, in characters."""
 SHAPES = "inputshape=[1,3,37,43]", "inputshape2=[1,3,52,61]"
-"""Two sizes tell the converter that height and width are free."""
+"""Two sizes show the converter that height and width are variable."""
 HALVES = "fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage", "int8_inference"
 
 
 class NCNN:
-    """Two files, .param (text) and .bin, in float32; named by the first."""
+    """Two files, .param (text) and .bin, in float32; the first names the pair."""
 
     suffix = ".param"
     beside = (".bin",)
@@ -41,9 +41,9 @@ class NCNN:
     extra = "ncnn"
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Convert; ``about`` is the name of a layer that does nothing."""
+        """Convert; ``about`` is stored as the name of a layer without function."""
         if len(about) > LONGEST:
-            raise ModelError(f"ncnn has room for {LONGEST} characters", "Shorten the model's name")
+            raise ModelError(f"ncnn stores at most {LONGEST} characters", "Shorten its name")
         with tempfile.TemporaryDirectory(dir=path.parent) as name:
             work = Path(name)
             shutil.copyfile(onnx, work / "net.onnx")
@@ -58,7 +58,7 @@ class NCNN:
             param = work / "net.ncnn.param"
             text = param.read_text(encoding="ascii") if param.exists() else ""
             magic, counts, *layers = text.split("\n") if text else ("", "0 0")
-            # What pnnx knows and ncnn does not keeps a name with a dot, like pnnx.Expression.
+            # Layers of pnnx that ncnn lacks keep a name with a dot, such as pnnx.Expression.
             if process.returncode or not text or any("." in line.split(" ")[0] for line in layers):
                 raise ModelError("pnnx cannot convert this network", USE_ANOTHER)
             count, blobs = map(int, counts.split())
@@ -79,7 +79,7 @@ class NCNN:
 
 
 def _converter() -> str:
-    """The program in the package pnnx, whose import would import torch."""
+    """The program of the package pnnx, found without importing it, as that would import torch."""
     spec = util.find_spec("pnnx")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("pnnx is not installed", 'Install it: pip install "srzoo[ncnn]"')
@@ -97,7 +97,7 @@ class _Session:
         options.use_vulkan_compute = False
         for half in HALVES:
             setattr(options, f"use_{half}", False)
-        # Without pools of its own it keeps what its largest call took.
+        # Without its own pools it keeps the memory of its largest call.
         self._pools: Any = (ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator())
         options.blob_allocator, options.workspace_allocator = self._pools
         if self._net.load_param(str(path)) or self._net.load_model(str(path.with_suffix(".bin"))):
@@ -105,7 +105,7 @@ class _Session:
 
     def __call__(self, x: F32) -> F32:
         _, channels, height, width = x.shape
-        # Not Mat(array): ncnn aligns planes, and reads past those of an array.
+        # Not Mat(array): ncnn aligns planes, and would read past those of an array.
         picture = self._ncnn.Mat(width, height, channels)
         np.asarray(picture)[:] = x[0]
         with self._net.create_extractor() as extractor:

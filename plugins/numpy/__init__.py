@@ -1,4 +1,4 @@
-"""The numpy engine: bicubic enlargement without a network, and so without torch."""
+"""The numpy engine: bicubic interpolation without a network, and so without torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Engine(Interpolation):
     """Runs models of the generator ``bicubic``, on the CPU in float32.
 
     Args:
-        folder: the model's.
+        folder: the model folder.
         device: auto or cpu.
         precision: auto or fp32.
 
     Raises:
-        DeviceError: it cannot do what is asked for.
+        DeviceError: the device or precision is not supported.
     """
 
     devices = ("cpu",)
@@ -28,6 +28,6 @@ class Engine(Interpolation):
     generators = ("bicubic",)
 
     def __init__(self, *, folder: Path, device: str = "auto", precision: str = "auto") -> None:
-        del folder  # the network has no weights, and the scale comes with each picture
+        del folder  # the network has no weights, and each call passes the scale
         stated = Facts(self.devices, self.precisions, generators=self.generators)
         stated.need("numpy", device, precision)

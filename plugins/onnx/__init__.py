@@ -1,4 +1,4 @@
-"""ONNX: the format that nearly everything reads, and ONNX Runtime as an engine, on GPUs too.
+"""ONNX: the format that most programs read, and ONNX Runtime as an engine, also on GPUs.
 
 https://onnx.ai, https://onnxruntime.ai
 """
@@ -26,15 +26,15 @@ PROVIDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cuda": (
         "CUDAExecutionProvider",
         {
-            "use_tf32": "0",  # it has 10 bits
-            "arena_extend_strategy": "kSameAsRequested",  # or each block were twice the last
-            "cudnn_conv_algo_search": "HEURISTIC",  # or all are tried for every size of a tile
+            "use_tf32": "0",  # it has a mantissa of 10 bits
+            "arena_extend_strategy": "kSameAsRequested",  # otherwise each block is twice the last
+            "cudnn_conv_algo_search": "HEURISTIC",  # otherwise all are timed for every tile size
             "cudnn_conv_use_max_workspace": "0",
         },
     ),
     "mps": (
         "CoreMLExecutionProvider",
-        # The Neural Engine computes in float16 alone, and the older format too on a GPU.
+        # The Neural Engine computes only in float16; so does the older format on a GPU.
         {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"},
     ),
     "gpu": ("DmlExecutionProvider", {}),
@@ -45,7 +45,7 @@ ON_CPU = 'Use device="cpu"'
 
 
 class ONNX:
-    """One file with the ending .onnx, weights inside, in float32."""
+    """One file with the suffix .onnx, with weights inside, in float32."""
 
     suffix = ".onnx"
     beside = ()
@@ -55,12 +55,12 @@ class ONNX:
     extra = "onnx"
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """It is there already, with ``about`` in its metadata under "srzoo"."""
+        """Nothing to write: the ONNX file exists, with ``about`` in its metadata under "srzoo"."""
         del about
         shutil.copyfile(onnx, path)
 
     def about(self, path: Path) -> str:
-        """The metadata's entry "srzoo"."""
+        """The metadata entry "srzoo"."""
         return _Session(path, 1).about
 
     def open(self, path: Path, threads: int) -> _Session:
@@ -73,16 +73,16 @@ class _Session:
         onnxruntime = _onnxruntime()
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.enable_cpu_mem_arena = False  # memory is given back after each call
-        options.enable_mem_pattern = False  # plans would be kept for each size; not in DirectML
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # DirectML has no other
+        options.enable_cpu_mem_arena = False  # memory is released after each call
+        options.enable_mem_pattern = False  # it stores a plan per size; not in DirectML
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # for DirectML
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         kind, _, index = device.partition(":")
         name, how = PROVIDERS[kind]
         given = {**how, "device_id": index or "0"} if kind in INDEXED else {**how}
         try:
-            # Without its own fallback, which prints to stdout, and says nothing to the caller.
+            # Without its own fallback, which prints to stdout and does not report to the caller.
             self._session: Any = onnxruntime.InferenceSession(
                 str(path), options, providers=list({name: 0, CPU: 0}),
                 provider_options=[given, {}][: 1 + (name != CPU)], enable_fallback=0,
@@ -100,18 +100,18 @@ class _Session:
 
 
 def _onnxruntime() -> Any:
-    """ONNX Runtime without its telemetry, which begins at the import and asks for a host.
+    """ONNX Runtime without its telemetry, which begins at the import and looks up a host.
 
-    Switched off afterwards alone, it would still send what the import has noted.
+    If it were only switched off afterwards, it would still send the events of the import.
     """
-    os.environ[SILENT] = "1"  # whoever wants it on imports it first
+    os.environ[SILENT] = "1"  # to keep it on, import onnxruntime first
     onnxruntime = import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; it has no common base but Exception."""
+    """The errors that ONNX Runtime raises; their only common base is Exception."""
     state: Any = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     names = (
         "EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented",
@@ -121,15 +121,15 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 class Engine(DeviceRunner):
-    """Runs models with ONNX Runtime in float32, on what its build has providers for.
+    """Runs models with ONNX Runtime in float32, on the devices of its execution providers.
 
-    On the CPU; on NVIDIA's cards (cuda) by CUDA, on others (gpu) by DirectML, on a Mac's (mps) by
+    On the CPU; on NVIDIA GPUs (cuda) by CUDA, on other GPUs (gpu) by DirectML, on Macs (mps) by
     CoreML.
     """
 
     export_format = "onnx"
     devices = ("cpu", "cuda", "mps", "gpu")
-    # On cards it counts as plain torch, until somebody has measured it there.
+    # On GPUs it counts as plain torch, until it is measured there.
     speed: ClassVar[float | Mapping[str, float]] = {"cpu": 2.7, "cuda": 1.0, "gpu": 1.0}
     packages = ONNX.packages
     extra = ONNX.extra
@@ -149,16 +149,16 @@ class Engine(DeviceRunner):
     )
 
     def open_on(self, path: Path, device: str, threads: int) -> _Session:
-        """Load into ONNX Runtime, with the provider for a GPU; what that lacks the CPU does."""
+        """Load into ONNX Runtime with a GPU's provider; the CPU runs what that does not support."""
         provider = PROVIDERS[device.partition(":")[0]][0]
         if provider not in _onnxruntime().get_available_providers():
-            raise DeviceError(f"the ONNX Runtime that is installed has no {provider}", ON_CPU)
+            raise DeviceError(f"the installed ONNX Runtime has no {provider}", ON_CPU)
         try:
             session = _Session(path, threads, device)
         except (ModelError, RuntimeError, ValueError) as error:
             first = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
             raise DeviceError(f"ONNX Runtime cannot use {device}: {first}", ON_CPU) from error
         if session.provider != provider:
-            what = f"ONNX Runtime cannot use {device}: {provider} does not start"
+            what = f"ONNX Runtime cannot use {device}: {provider} cannot be loaded"
             raise DeviceError(what, f"Install the libraries and the driver it needs, or: {ON_CPU}")
         return session

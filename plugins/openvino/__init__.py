@@ -1,4 +1,4 @@
-"""OpenVINO: the format and the engine, for Intel's CPUs above all, and for its GPUs.
+"""OpenVINO: export format and engine, mainly for Intel CPUs and GPUs.
 
 https://docs.openvino.ai
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 TELEMETRY = "openvino_telemetry"
 CPU, GPU = "CPU", "GPU"
-"""What OpenVINO calls them; of several GPUs: GPU.0, GPU.1."""
+"""OpenVINO's names of devices; of several GPUs: GPU.0, GPU.1."""
 _importing = threading.RLock()
 
 
 class OpenVINO:
-    """Two files, .xml and .bin, in float32; named by the first."""
+    """Two files, .xml and .bin, in float32; the first names the pair."""
 
     suffix = ".xml"
     beside = (".bin",)
@@ -38,7 +38,7 @@ class OpenVINO:
     extra = "openvino"
 
     def write(self, onnx: Path, path: Path, about: str) -> None:
-        """Convert; ``about`` is the file's ``rt_info``."""
+        """Convert; ``about`` is stored in the file's ``rt_info``."""
         openvino = _openvino()
         try:
             model: Any = _core().read_model(str(onnx))
@@ -58,9 +58,9 @@ class OpenVINO:
 
 
 def _openvino() -> Any:
-    """OpenVINO without its telemetry, which sends its makers an event at the import.
+    """OpenVINO without its telemetry, which sends an event to its makers at the import.
 
-    A module that is None counts as not installed, and OpenVINO goes on without it.
+    A module that is None counts as not installed, and OpenVINO works without it.
     """
     with _importing:
         modules: dict[str, Any] = sys.modules
@@ -75,18 +75,19 @@ def _openvino() -> Any:
 
 
 def _core() -> Any:
-    """The one Core that all sessions share, whichever thread makes it."""
+    """The Core that all sessions share, whichever thread creates it."""
     with _importing:
         return _kept_core()
 
 
 @functools.cache
 def _kept_core() -> Any:
-    """A Core that stays.
+    """A Core that is never deleted.
 
-    A Core sets an alternate stack for signals when it compiles for the CPU. When the second of two
-    goes after the first, it brings back the first one's, which has been unmapped: the next signal
-    that Python handles, such as Ctrl-C, ends the process with a segmentation fault.
+    A Core sets an alternate stack for signals when it compiles for the CPU. If two Cores are
+    deleted in the order of their creation, the second restores the first one's stack, which has
+    been unmapped: the next signal that Python handles, such as Ctrl-C, ends the process with a
+    segmentation fault.
     """
     return _openvino().Core()
 
@@ -102,9 +103,9 @@ class _Session:
             options |= {
                 "INFERENCE_NUM_THREADS": threads,
                 "ENABLE_CPU_PINNING": False,
-                "CPU_RUNTIME_CACHE_CAPACITY": 0,  # it would keep something for each size
+                "CPU_RUNTIME_CACHE_CAPACITY": 0,  # otherwise it stores data for each size
             }
-        # No CACHE_DIR: it saves a tenth of a second, and takes damaged files as they are.
+        # No CACHE_DIR: it saves a tenth of a second, and accepts damaged files.
         compiled: Any = _core().compile_model(str(path), device, options)
         self._request: Any = compiled.create_infer_request()
 
@@ -113,16 +114,16 @@ class _Session:
 
 
 class Engine(DeviceRunner):
-    """Runs models with OpenVINO in float32, on the CPU or on a GPU of Intel's (gpu)."""
+    """Runs models with OpenVINO in float32, on the CPU or on an Intel GPU (gpu)."""
 
     export_format = "openvino"
     devices = ("cpu", "gpu")
-    speed = 4.6  # the CPU's
+    speed = 4.6  # on the CPU
     packages = OpenVINO.packages
     extra = OpenVINO.extra
 
     def open_on(self, path: Path, device: str, threads: int) -> _Session:
-        """Compile for a GPU, in OpenVINO's order of them."""
+        """Compile for a GPU, counted in OpenVINO's order."""
         there = [name for name in _core().available_devices if name.partition(".")[0] == GPU]
         index = int(device.partition(":")[2] or 0)
         if index >= len(there):

@@ -3,7 +3,7 @@
 Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks",
 CVPR 2017, https://arxiv.org/abs/1611.07004 (appendix 6.1.2; three strided layers see 70 x 70)
 
-Differs from the reference: it judges the picture alone, without the input beside it.
+Differs from the reference: it rates the picture only, without the input beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Distance of features: the perceptual loss of SRGAN and ESRGAN on any backbone of timm.
+"""Feature distances: the perceptual loss of SRGAN and ESRGAN on any backbone of timm.
 
 * Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
   Network", 2017, https://arxiv.org/abs/1609.04802, equation 5.
@@ -31,25 +31,25 @@ from ._metrics import LPIPS as LPIPS
 
 
 class Perceptual:
-    """The distance of SR and HR in the layers of a frozen backbone.
+    """The distance of SR and HR in layers of a frozen backbone.
 
     For a layer's feature maps phi, W x H each, equation 5: the sum over places and channels of
     ``(phi(HR) - phi(SR))^2``, divided by W * H; a mean over the batch. The paper multiplies
     VGG's features by 1 / 12.75, "to obtain VGG losses of a scale that is comparable to the MSE
-    loss". Here a factor per layer does that for every backbone, so that the weight of an
-    adversarial loss beside it (1e-3) means the same with each: with it the loss is the MSE of
-    the pictures in -1..1, on four pictures drawn by rule (``_calibration``) against themselves
-    made four times smaller and large again. ``l1`` does the same with absolute differences.
+    loss". Here a factor for each layer does that for every backbone, so that the weight of an
+    adversarial loss beside it (1e-3) has the same meaning with each: with it the loss equals the
+    MSE of the pictures in -1..1, between four synthetic pictures (``_calibration``) and the same
+    pictures downscaled by 4 and enlarged again. ``l1`` does the same with absolute differences.
 
-    SRGAN's VGG22 and VGG54 are ``relu2_2`` and ``relu5_4`` of vgg19. Layers before the
-    activation: ``conv5_4`` of a VGG (with batch normalisation: ``features.N`` of the norm
-    behind it); elsewhere, name the module before the activation or the one behind it.
+    SRGAN's VGG22 and VGG54 are ``relu2_2`` and ``relu5_4`` of vgg19. For layers before the
+    activation: ``conv5_4`` of a VGG (with batch normalisation: ``features.N`` of the norm after
+    it); in other networks, name the module before the activation or the one after it.
 
     Args:
         backbone: a timm model that takes pictures of any size.
         layers: names of its modules, such as ``features.35`` or ``blocks.4``; for VGG
             networks also ``conv5_4`` and ``relu5_4``, the j-th convolution before the i-th
-            max-pool and the activation behind it. The loss is the mean of theirs.
+            max-pool and the activation after it. The loss is the mean over layers.
         layer_weights: one for each layer, for a weighted mean instead.
         criterion: ``mse`` or ``l1``.
         unit: scale each place's features to length one first, as LPIPS does. Dark and faint
@@ -59,7 +59,7 @@ class Perceptual:
             ``"FILE.safetensors"``: a local file. ``"random"``: drawn from a fixed seed, to
             try a recipe out.
         sha256: the expected sum of the file.
-        precision: of the backbone's computation. ``auto``: ``bf16`` on a CUDA card that has it,
+        precision: of the backbone's computation. ``auto``: ``bf16`` on a CUDA GPU that supports it,
             under autocast, and ``fp32`` elsewhere. Distances are taken in fp32 with each.
 
     Attributes:
@@ -136,7 +136,7 @@ class Perceptual:
     def _in_bf16(self, device: torch.device) -> bool:
         if self._precision != "auto":
             return self._precision == "bf16"
-        # Not what older cards only emulate, slower than fp32.
+        # Not on older GPUs, which emulate it and are slower than with fp32.
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
     def _distance(self, a: Tensor, b: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class Perceptual:
 
 
 def _shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict[str, float]:
-    """How much each layer counts; 1 together."""
+    """The share of each layer; they add up to 1."""
     if weights is None:
         weights = [1.0] * len(layers)
     if len(weights) != len(layers):

@@ -1,4 +1,4 @@
-"""A backbone whose features are looked at, and never trained."""
+"""A frozen backbone for features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import _weights
 def frozen(
     backbone: str, layers: Sequence[str], weights: str | Path | None, sha256: str | None
 ) -> tuple[Layers, Tensor, Tensor]:
-    """Layers of a backbone with its weights, and the mean and deviation that it asks of pictures.
+    """Layers of a backbone with its weights, and its mean and deviation for normalisation.
 
     Raises:
         SrzooError: the backbone or layer does not exist, or weights are not available.

@@ -1,4 +1,4 @@
-"""Two metrics of deep features as losses, in their papers' own scale."""
+"""Two metrics on deep features as losses, on the scale of their papers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLES = (
 
 
 class _OnFeatures(ABC):
-    """A frozen backbone, and the two pictures in its layers, in full precision."""
+    """A frozen backbone, and the features of both pictures in float32."""
 
     reference = True
     card_args = ("backbone",)
@@ -66,7 +66,7 @@ class _OnFeatures(ABC):
 
     @abstractmethod
     def _distance(self, sr: Tensor, made: list[Tensor], pair: Pair, real: list[Tensor]) -> Tensor:
-        """Of SR, whose features are ``made``, from HR, whose features are ``real``."""
+        """The distance of SR with features ``made`` from HR with features ``real``."""
 
 
 class LPIPS(_OnFeatures):
@@ -74,10 +74,10 @@ class LPIPS(_OnFeatures):
 
     Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018,
     https://arxiv.org/abs/1801.03924: the sum over layers l of the mean over places of
-    ``sum_c w_lc (a_lc - b_lc)^2``, where a and b have length one at each place. It is of LPIPS's
-    own scale; ``perceptual`` with ``unit = true`` has that of the MSE.
+    ``sum_c w_lc (a_lc - b_lc)^2``, where a and b have length one at each place. It has the scale of
+    LPIPS; ``perceptual`` with ``unit = true`` has that of the MSE.
 
-    LPIPS's own numbers come from ``vgg16`` (timm's vgg16.tv_in1k), its layers ``relu1_2``,
+    LPIPS's published numbers come from ``vgg16`` (timm's vgg16.tv_in1k), its layers ``relu1_2``,
     ``relu2_2``, ``relu3_3``, ``relu4_3``, ``relu5_3``, and the learned weights of that network.
 
     Args:
@@ -86,7 +86,7 @@ class LPIPS(_OnFeatures):
         weights: the source of the backbone's weights, as for ``perceptual``.
         sha256: the expected sum of that file.
         linear: a safetensors file with the learned w: for each layer a tensor with a number from
-            0 for each channel, called as the layer, or as LPIPS calls the n-th,
+            0 for each channel, named as the layer, or as LPIPS names the n-th,
             ``linN.model.1.weight``. None for w = 1.
 
     Raises:
@@ -135,7 +135,7 @@ class DISTS(_OnFeatures):
     each feature map as a whole, texture ``l = (2 m_x m_y + c) / (m_x^2 + m_y^2 + c)`` and
     structure ``s = (2 s_xy + c) / (s_x + s_y + c)``, c = 1e-6; the loss is
     ``1 - sum (alpha l + beta s)`` over all channels of all layers and the picture's own three,
-    where the weights sum to 1. The paper's network pools by L2; here it is as timm has it.
+    where the weights sum to 1. The paper's network pools by L2; here it pools as timm's model does.
 
     Args:
         backbone: a timm model that takes pictures of any size; the paper's is ``vgg16``.
@@ -204,7 +204,7 @@ def _read(path: str | Path) -> dict[str, Tensor]:
 def _fitting(
     tensors: dict[str, Tensor], names: Sequence[str], size: int, path: str | Path
 ) -> Tensor:
-    """The tensor that has one of the names, 1 x size x 1 x 1, none of it below zero."""
+    """The tensor with one of these names, 1 x size x 1 x 1, without negative values."""
     found = next((tensors[name] for name in names if name in tensors), None)
     if found is None:
         raise WeightsError(f"{path} has no tensor {names[-1]!r}", f"It has: {', '.join(tensors)}")
@@ -214,5 +214,5 @@ def _fitting(
             "Name the file of this backbone and these layers",
         )
     if not bool((found >= 0).all()):
-        raise WeightsError(f"{names[-1]!r} in {path} goes below zero", "Name another file")
+        raise WeightsError(f"{names[-1]!r} in {path} has negative values", "Name another file")
     return found.float().reshape(1, size, 1, 1)

@@ -1,4 +1,4 @@
-"""Which file a backbone's weights come from."""
+"""The source of a backbone's weights."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ PINNED = {
 
 
 def find(backbone: str, weights: str | Path | None, sha256: str | None) -> Path | None:
-    """The file with a backbone's weights, downloaded if need be; None for random ones.
+    """The file with a backbone's weights, downloaded if needed; None for random ones.
 
     Raises:
-        SrzooError: ``weights`` names nothing that stays what it is, or the Hub does not give it.
+        SrzooError: ``weights`` is not pinned, or the Hub does not provide it.
         WeightsError: the file cannot be read, or has another sha256.
     """
     if weights == RANDOM:
@@ -68,7 +68,7 @@ def _download(repo: str, commit: str) -> Path:
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HFValidationError,
-        # That of its HTTP client, whichever it is: a reset connection comes through as it is.
+        # An error of any HTTP client: for example a reset connection is passed on unchanged.
         HTTPError,  # pyright: ignore[reportPrivateImportUsage]
     )
 
@@ -93,5 +93,5 @@ def _check(path: Path, sha256: str) -> None:
     if found != sha256.lower():
         raise WeightsError(
             f"{path} has the sha256 {found[:12]}..., not {sha256[:12]}...",
-            "The file is damaged or another one: delete it and fetch it again",
+            "The file is damaged, or another file: delete it and download it again",
         )

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 class RCAB(nn.Module):
     """Two convolutions, then channel attention over the whole picture (figure 4).
 
-    The attention pools the whole picture, so ``reach`` is None: a network made of these
-    blocks is tiled with blending, not exactly.
+    The attention pools the whole picture, so ``reach`` is None: tiles of a network with these
+    blocks are blended, not exact.
 
     Args:
-        channels: in and out.
+        channels: of input and output.
         reduction: the attention's bottleneck has ``channels // reduction`` channels.
         res_scale: factor on the residual.
     """

@@ -3,8 +3,8 @@
 Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016,
 https://arxiv.org/abs/1501.00092 (the 9-5-5 model of section 4.3.3; 57,281 parameters)
 
-It works on luma alone, Y = 16 + 65.481 R + 128.553 G + 24.966 B of 255; the change of Y is
-added to R, G and B, which leaves both chroma planes as bicubic made them:
+It works on luma only, Y = 16 + 65.481 R + 128.553 G + 24.966 B of 255; the change of Y is
+added to R, G and B, which keeps both chroma planes of the bicubic picture:
 
     y = bicubic(x) + (net(Y) - Y) * 255 / 219
 
@@ -38,7 +38,7 @@ PRINTED = (
         },
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class SRCNN(nn.Module, Network):

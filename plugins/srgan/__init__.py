@@ -6,7 +6,7 @@ Ledig, Theis, Huszar, Caballero, Cunningham, Acosta, Aitken, Tejani, Totz, Wang,
 
 Differs from the paper: the input is shifted to -1..1 like the output (the paper feeds 0..1);
 the discriminator pools to 6 x 6 before it is flattened, which changes nothing for the paper's
-96 x 96 crops and lets others in.
+96 x 96 crops and allows other sizes.
 """
 
 from ._discriminator import SRGANDiscriminator

@@ -10,12 +10,12 @@ class SRGANDiscriminator(nn.Module):
     """Eight convolutions and two dense layers (Ledig et al. 2017, figure 4); logits B x 1.
 
     Convolutions of ``n_feats`` to 8 ``n_feats`` filters in pairs, the second of each pair with
-    stride 2, BN and LeakyReLU(0.2) after each but the first, which has LeakyReLU alone.
+    stride 2; BN and LeakyReLU(0.2) after each except the first, which has only LeakyReLU.
 
     Args:
         n_feats: filters of the first convolution; the paper's 64 gives 64..512.
         pooled: the side that features are pooled to before they are flattened; the paper's
-            96 x 96 crops give 6 by themselves.
+            96 x 96 crops give 6 without pooling.
         hidden: width of the first dense layer.
     """
 

@@ -14,7 +14,7 @@ class ResidualBNBlock(nn.Module):
     """SRResNet's block: ``x + BN(conv(PReLU(BN(conv(x)))))``.
 
     Args:
-        channels: in and out.
+        channels: of input and output.
     """
 
     reach = 2
@@ -51,14 +51,14 @@ PRINTED = (
         adversarial=True,
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class SRResNet(nn.Module, Network):
-    """SRGAN's generator (Ledig et al. 2017, figure 4): 9x9 ends, BN, PReLU; 1.55 M parameters.
+    """SRGAN's generator (Ledig et al. 2017, figure 4), with BN and PReLU; 1.55 M parameters.
 
     Args:
-        n_resblocks: how many blocks the body has.
+        n_resblocks: number of blocks in the body.
         n_feats: channels of the body.
         scale: 2, 3, 4 or 8; the paper's is 4.
         block: any registered block, by name or with arguments.

@@ -14,7 +14,7 @@ class ReportDiscriminator(SRGANDiscriminator):
 
     Args:
         n_feats: filters of the first convolution.
-        pooled: the side that features are pooled to; 128 x 128 crops give 8 by themselves.
+        pooled: the side that features are pooled to; 128 x 128 crops give 8 without pooling.
         hidden: width of the first dense layer.
     """
 

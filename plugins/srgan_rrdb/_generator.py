@@ -51,7 +51,7 @@ class SRGANRRDB(nn.Module, Network):
     """The report's generator: 1,344,643 parameters with BatchNorm's statistics, x4.
 
     Args:
-        n_rrdbs: how many RRDBs, each of three dense blocks.
+        n_rrdbs: number of RRDBs, each of three dense blocks.
         n_feats: channels of the body.
         growth: channels that a dense convolution adds.
         scale: 2, 3, 4 or 8; the report's is 4.
@@ -96,5 +96,5 @@ class SRGANRRDB(nn.Module, Network):
         return (self.tail(f) + 1) / 2
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
-        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, within 0..1 through the tanh."""
+        """B x 3 x H x W in 0..1 to B x 3 x sH x sW, in 0..1, by the tanh."""
         return self.reconstruct(self.features(x))

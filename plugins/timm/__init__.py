@@ -1,9 +1,9 @@
 """Any backbone of timm as a discriminator.
 
 Wightman, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models. A small
-head judges each place of one of the backbone's feature maps, as in Sauer et al., "Projected
-GANs Converge Faster", 2021, https://arxiv.org/abs/2111.01007, which differs in that its
-backbone is frozen and its features are mixed across scales first.
+head rates each position of one of the backbone's feature maps, as in Sauer et al., "Projected
+GANs Converge Faster", 2021, https://arxiv.org/abs/2111.01007. Differs from that paper: its
+backbone is frozen, and its features are mixed across scales first.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class TimmDiscriminator(nn.Module):
 
     Args:
         backbone: any timm model that has ``forward_intermediates`` and takes any size.
-        stage: which of its feature maps is judged, from 0 (the finest).
+        stage: the index of the feature map, from 0 (the finest).
         hidden: channels of the head.
         pretrained: start from timm's weights (downloaded from the Hub).
         weights: start from a local safetensors file with timm's names instead.
-        frozen: train the head alone.
+        frozen: train only the head.
     """
 
     min_size = 32

@@ -12,7 +12,7 @@ from torch import nn
 from srzoo.errors import SrzooError, WeightsError, did_you_mean
 
 STAGES = 5
-"""How many stages are taken unless they are named: as many as LPIPS compares."""
+"""The number of stages by default: as many as LPIPS compares."""
 
 
 def backbone(
@@ -22,17 +22,16 @@ def backbone(
 
     Args:
         name: a timm model that has ``forward_intermediates``.
-        stages: which of its feature maps are wanted, from 0 (the finest); None for the
-            first five.
-        pretrained: start from timm's weights, which the Hub has.
-        weights: start from a safetensors file with timm's names instead; what belongs to
-            layers that are cut off may be in it too.
+        stages: indices of its feature maps, from 0 (the finest); None for the first five.
+        pretrained: start from timm's weights on the Hub.
+        weights: start from a safetensors file with timm's names instead; it may also contain
+            tensors of layers that are cut off.
 
     Returns:
         The model, and the stages.
 
     Raises:
-        SrzooError: there is no such model or stage, or timm's weights cannot be had.
+        SrzooError: the model or stage does not exist, or timm's weights are not available.
         WeightsError: the file cannot be read, or does not fit.
     """
     net = create(name, pretrained and weights is None)
@@ -50,7 +49,7 @@ def create(name: str, pretrained: bool = False) -> Any:
     """A timm model without its classifier.
 
     Raises:
-        SrzooError: there is no such model, or timm's weights cannot be had.
+        SrzooError: the model does not exist, or timm's weights are not available.
     """
     if not timm.is_model(name):
         raise SrzooError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
@@ -58,16 +57,16 @@ def create(name: str, pretrained: bool = False) -> Any:
         return timm.create_model(name, pretrained=pretrained, num_classes=0)
     except (OSError, RuntimeError) as error:
         raise SrzooError(
-            f"cannot get timm's weights of {name}: {str(error).splitlines()[0]}",
+            f"cannot download timm's weights of {name}: {str(error).splitlines()[0]}",
             'Give a local file: weights="FILE.safetensors"',
         ) from error
 
 
 def load(net: nn.Module, path: Path) -> None:
-    """Fill a timm model, whole or cut off, from a safetensors file with timm's names.
+    """Load a safetensors file with timm's names into a timm model, whole or cut off.
 
-    Every tensor that the model has must be in the file; others, of layers that are cut off,
-    may be in it too.
+    Every tensor of the model must be in the file, which may also contain tensors of layers that
+    are cut off.
 
     Raises:
         WeightsError: the file cannot be read, or does not fit.

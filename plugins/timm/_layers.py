@@ -11,7 +11,7 @@ from srzoo.errors import SrzooError
 from . import _backbone, _names
 
 PROBE = (64, 96)
-"""Height and width of the picture that finds out what runs before the last layer."""
+"""Height and width of the picture that shows which modules run before the last layer."""
 
 
 class Layers(nn.Module):
@@ -24,7 +24,7 @@ class Layers(nn.Module):
         name: a timm model that takes pictures of any size.
         layers: names of its modules, such as ``blocks.4``; for VGG networks also
             ``conv5_4`` and ``relu5_4``, the j-th convolution before the i-th max-pool and the
-            activation behind it. Where a module runs more than once its first run counts.
+            activation after it. If a module runs more than once, its first run counts.
 
     Attributes:
         backbone: the model, cut off.
@@ -44,7 +44,7 @@ class Layers(nn.Module):
         self.eval()._cut(name)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """B x 3 x H x W, normalised for the model, to maps B x C x h x w in the order asked."""
+        """B x 3 x H x W, normalised for the model, to maps B x C x h x w, in order."""
         found = self._run(x)
         return [found[name] for name in self.modules_of.values()]
 
@@ -54,8 +54,8 @@ class Layers(nn.Module):
         def keeper(name: str) -> Any:
             def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
                 last = len(found.keys() | {name}) == len(self.modules_of)
-                # What runs next may work in place (ReLU(inplace=True), x += shortcut) and
-                # would overwrite the features; after the last layer nothing runs.
+                # The next module may work in place (ReLU(inplace=True), x += shortcut) and would
+                # overwrite the features; after the last layer no module runs.
                 found.setdefault(name, output if last else output.clone())
                 if last:
                     raise _LastLayerReached
@@ -98,18 +98,18 @@ class Layers(nn.Module):
         for asked, module in self.modules_of.items():
             if module not in found or not _is_map(found[module]):
                 raise SrzooError(
-                    f"layer {asked!r} of {name} gives no feature map B x C x H x W",
+                    f"layer {asked!r} of {name} returns no feature map B x C x H x W",
                     "Name a convolution, an activation or a stage",
                 )
         _drop_unused(self.backbone, begun, ended)
 
 
 class _LastLayerReached(Exception):  # noqa: N818
-    """Nothing that is wanted comes after this layer."""
+    """Ends the forward pass after the last layer that is needed."""
 
 
 def _drop_unused(module: nn.Module, started: set[nn.Module], finished: set[nn.Module]) -> None:
-    """Drop what did not begin inside what did not end: it comes after the last layer."""
+    """Drop modules that did not run: they come after the last layer."""
     for name, child in module.named_children():
         if child not in started:
             module.add_module(name, nn.Identity().eval())
@@ -118,7 +118,7 @@ def _drop_unused(module: nn.Module, started: set[nn.Module], finished: set[nn.Mo
 
 
 def _is_map(output: object) -> bool:
-    """If it has height and width last: PROBE's shape is not that of channels or tokens."""
+    """Whether height and width are last, as channels or tokens have other sizes than PROBE."""
     if not isinstance(output, Tensor) or output.dim() != 4:
         return False
     height, width = output.shape[2:]

@@ -10,10 +10,10 @@ from srzoo.errors import SrzooError, did_you_mean
 
 
 def resolve(name: str, net: nn.Module, layers: Sequence[str]) -> dict[str, str]:
-    """The module's name for each layer's.
+    """The module's name for each layer.
 
     Raises:
-        SrzooError: a layer does not exist or is named twice, or there is none.
+        SrzooError: a layer does not exist or is named twice, or ``layers`` is empty.
     """
     modules = [module for module, _ in net.named_modules() if module]
     usual = usual_names(net)
@@ -21,7 +21,7 @@ def resolve(name: str, net: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     for layer in layers:
         module = usual.get(layer, layer)
         if module not in modules:
-            # There are hundreds: far from every one of them, the coarse ones are shown.
+            # A network has hundreds of names: if none is near, show the coarse ones.
             near = get_close_matches(layer, [*usual, *modules])
             coarse = [*usual, *(child for child, _ in net.named_children())]
             raise SrzooError(f"{name} has no layer {layer!r}", did_you_mean(layer, near or coarse))
@@ -34,7 +34,7 @@ def resolve(name: str, net: nn.Module, layers: Sequence[str]) -> dict[str, str]:
 
 
 def usual_names(net: nn.Module) -> dict[str, str]:
-    """The papers' names of a VGG's layers, such as relu5_4, and the modules they are."""
+    """The papers' names of a VGG's layers, such as relu5_4, with the modules' names."""
     found: dict[str, str] = {}
     if not isinstance(net, VGG):
         return found

@@ -35,7 +35,7 @@ class WideA(nn.Module):
     """WDSR-A's block: 3x3 to ``expand`` times the channels, ReLU, 3x3 back (figure 2b).
 
     Args:
-        channels: in and out.
+        channels: of input and output.
         expand: how much wider the activation is.
         res_scale: factor on the residual.
     """
@@ -67,9 +67,9 @@ class WideB(nn.Module):
     """WDSR-B's block: 1x1 expansion, ReLU, linear low-rank 1x1, 3x3 (figure 2c).
 
     Args:
-        channels: in and out.
+        channels: of input and output.
         expand: how much wider the activation is.
-        linear: the low-rank layer has this part of the channels, and at least one.
+        linear: share of the channels in the low-rank layer, which has at least one.
         res_scale: factor on the residual.
     """
 
@@ -108,14 +108,14 @@ PRINTED = (
         {"n_resblocks": 16, "n_feats": 32},
     ),
 )
-"""What papers print for their own weights: PSNR in dB / SSIM on Y; only confirmed figures."""
+"""Published figures: PSNR in dB / SSIM on Y; only confirmed ones."""
 
 
 class WDSR(nn.Module, Network):
     """Wide-activation network; the defaults are the paper's small WDSR-A (1.20 M at x4).
 
     Args:
-        n_resblocks: how many blocks the body has.
+        n_resblocks: number of blocks in the body.
         n_feats: channels of the identity path.
         scale: any whole factor.
         block: "wide_a", "wide_b" or any registered block, by name or with arguments.

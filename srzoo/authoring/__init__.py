@@ -1,1 +1,1 @@
-"""What authors of plugins use: a project from templates, a class tried from its file, pip."""
+"""For authors of plugins: projects from templates, trials of a class in a file, pip."""

@@ -1,4 +1,4 @@
-"""Drawn pictures, for use without given ones: edges, slopes, and fine texture."""
+"""Synthetic pictures for trials without files: edges, gradients, and fine texture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIDE = 160
 
 
 def picture(number: int, side: int = SIDE) -> U8:
-    """The picture of a number, uint8 side x side x 3: discs, some of them striped, on a slope."""
+    """The picture with a number, uint8 side x side x 3: discs, some striped, on a gradient."""
     chance = np.random.default_rng(number)
     y, x = np.mgrid[0:side, 0:side] / side
     drawn = 255 * (y[..., None] * chance.random(3) + x[..., None] * chance.random(3)) / 2

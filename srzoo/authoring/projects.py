@@ -1,7 +1,7 @@
-"""A new project for a plugin of any kind: small, installable, and right as it is.
+"""A new project for a plugin of any kind: small, installable, and valid without changes.
 
-The templates lie in ``templates``: ``common`` has what every project has, and a folder for each
-kind its part, what tests it, and how it is used.
+The templates are in ``templates``: ``common`` for every project, and for each kind a folder with
+its plugin, its test, and its usage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..plugins.plugin import OWN_DIST
 
 TEMPLATES = Path(__file__).with_name("templates")
 NAME = re.compile(r"(?!(?:true|false|inf|nan)$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
-"""A name of a plugin, of a distribution and, with ``_``, of a module; no value of TOML's."""
+"""A valid name of a plugin, a distribution and, with ``_``, a module; no value of TOML."""
 LONGEST = 40
 PLACES = {
     "common/pyproject.toml": "pyproject.toml",
@@ -36,20 +36,20 @@ PLACES = {
     "config.json": "{package}/{name}/config.json",
     "card.md": "{package}/{name}/README.md",
 }
-"""Which template becomes which file; those that a kind does not have are left out.
+"""The template of each file; those that a kind does not have are skipped.
 
-A kind's own test takes the place of the common one."""
+A kind's own test replaces the common one."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project that was written.
+    """A new project.
 
     Attributes:
-        folder: where it lies.
+        folder: its folder.
         kind, name: of its plugin.
-        dist: the distribution that it is.
-        use: how the plugin is used once it is installed, a command or a line of code each.
+        dist: its distribution.
+        use: how to use the plugin once it is installed; each a command or a line of code.
     """
 
     folder: Path
@@ -65,19 +65,20 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
     Args:
         kind: "generator", "block", ...: any of :data:`srzoo.plugins.kinds.KINDS`.
         name: of the plugin: small letters and digits, in words joined by ``_`` or ``-``.
-        folder: of the project, or one that is there and gets it, as ``srzoo-NAME``. None: here.
+        folder: of the project, or an existing one, in which ``srzoo-NAME`` is created; None for the
+            working directory.
 
     Raises:
-        SrzooError: there is no such kind, the name will not do, or the folder exists.
+        SrzooError: the kind does not exist, the name is invalid or taken, or the folder exists.
     """
     registry = kinds.kind(kind)
     module = _module_of(name)
     _check_taken(kind, name)
     dist, package = f"srzoo-{module.replace('_', '-')}", f"srzoo_{module}"
     if advice := known.advice(kind, name) or known.advice("", dist):
-        raise SrzooError(f"another {kind} is known by this name: {advice}", "Choose another name")
+        raise SrzooError(f"another {kind} has this name: {advice}", "Choose another name")
     if util.find_spec(package):
-        raise SrzooError(f"a module {package} exists already", "Choose another name")
+        raise SrzooError(f"a module {package} already exists", "Choose another name")
     path = folder or Path()
     if path.is_dir():
         path /= dist
@@ -105,26 +106,26 @@ def new(kind: str, name: str, folder: Path | None = None) -> Project:
 def _module_of(name: str) -> str:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise SrzooError(
-            f"{name!r} is not a name for a plugin",
-            "Take small letters and digits, in words joined by _ or -, such as wide_block",
+            f"{name!r} is not a valid name for a plugin",
+            "Use small letters and digits, in words joined by _ or -, such as wide_block",
         )
     return name.replace("-", "_")
 
 
 def _check_taken(kind: str, name: str) -> None:
-    """Refuse a name that is found already: by its kind, and what is called like a model too."""
+    """Refuse the name of an existing plugin of the kind, or of a model."""
     from ..models import locate
 
     taken = [str(plugin) for plugin in kinds.kind(kind) if plugin.name == name]
     if kinds.kind(kind) is kinds.cards:
         taken += [f"model {one}" for one in locate.list_models() if one == name]
     if taken:
-        why = "srzoo's own stay as they are" if f"({OWN_DIST} " in taken[0] else "it is installed"
-        raise SrzooError(f"a {taken[0]} exists already", f"Choose another name: {why}")
+        why = "srzoo's own cannot be replaced" if f"({OWN_DIST} " in taken[0] else "it is installed"
+        raise SrzooError(f"a {taken[0]} already exists", f"Choose another name: {why}")
 
 
 def _facts(kind: str, module: str, package: str) -> dict[str, Any]:
-    """What a kind's own table says: see kind.toml."""
+    """The facts of a kind in its kind.toml."""
     told = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text(encoding="utf-8"))
     words = "".join(word.capitalize() for word in module.split("_"))
     ending = told.get("class", "")

@@ -1,4 +1,4 @@
-"""Short training runs side by side: of a plugin, and of the default of its kind."""
+"""Short training runs for comparison: with a plugin, and with the default of its kind."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SCALE = 2
 
 @dataclass(frozen=True)
 class Parts:
-    """What is trained with what.
+    """The plugins and pictures of a training.
 
     Attributes:
-        generator, loss, degradation: as a recipe has them.
-        task: with networks of its own, or None.
+        generator, loss, degradation: as in a recipe.
+        task: a task plugin, or None.
         pictures: uint8 H x W x 3 each.
     """
 
@@ -46,7 +46,7 @@ class Parts:
     task: Use | None = None
 
     def with_part(self, kind: str, use: Use) -> Parts:
-        """The same with one part of another kind in its place."""
+        """The same with a plugin of one kind replaced."""
         if kind == "block":
             args = {key: value for key, value in use.args.items() if key != "channels"}
             block = {"block": Use(use.name, args).plain()}
@@ -63,24 +63,24 @@ class Parts:
 
 @dataclass
 class Trained:
-    """A generator, and after each step how far it was from HR, in levels of 255."""
+    """A generator, and its distance from HR after each step, in levels of 255."""
 
     generator: Generator
     errors: list[float] = field(default_factory=list[float])
 
 
 def seeded(build: Callable[[], Any]) -> Any:
-    """What a function builds, from the same random numbers each time."""
+    """The result of a function, with the same random numbers each time."""
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         return build()
 
 
 def train(parts: Parts, steps: int) -> Trained:
-    """Train a generator for some steps; the same pictures for the same number of a step.
+    """Train a generator for some steps; step N uses the same pictures each time.
 
     Raises:
-        SrzooError: a part cannot be built.
+        SrzooError: a plugin cannot be built.
     """
     generator: Generator = seeded(lambda: kinds.generators.build(parts.generator))
     loss: Any = kinds.losses.build(parts.loss)

@@ -1,6 +1,6 @@
-"""Tries a class from its file: contract, cost, a picture, and some steps of training.
+"""Tries a class in a file: contract, cost, a picture, and some steps of training.
 
-Whatever fails is a line of the report, and the rest goes on.
+Every failure is a line of the report, and the trial continues.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ NETWORKS = "generator", "block", "discriminator"
 TRAINED = ("generator", "block", "discriminator", "loss", "adversarial-loss", "task", "dataset",
            "degradation")  # fmt: skip
 BARE = "engine", "export-format"
-"""Kinds that the program gives their arguments."""
+"""Kinds whose arguments the program sets."""
 LOW = 64
-"""Side of the picture that is enlarged, and that times are taken on, in LR pixels."""
+"""Side of the test picture, also for times, in LR pixels."""
 CHANNELS = 32
 FURTHER = 24
-"""So much further than it says a reach is looked for."""
+"""How far beyond the stated reach the reach is searched."""
 ROUNDS = 3
 DISCRIMINATED = 96
 SCALE = short_training.SCALE
@@ -51,14 +51,14 @@ SCALE = short_training.SCALE
 
 @dataclass
 class Trial:
-    """A plugin that is tried.
+    """A trial of a plugin.
 
     Args:
         kind: its kind, of :data:`KINDS`.
         name: of a plugin, or ``FILE.py:CLASS``.
-        args: to build it with, over its first example or its defaults.
-        pictures: to train with and to enlarge, uint8 each; None: drawn ones.
-        say: is called with each line.
+        args: to build it with, added to its first example or its defaults.
+        pictures: for training and for the picture, uint8 each; None for synthetic ones.
+        say: called with each line.
         steps: of training; 0 for none.
     """
 
@@ -69,13 +69,13 @@ class Trial:
     say: Callable[[str], None] = print
     steps: int = 20
     failed: dict[str, str] = field(default_factory=dict[str, str], init=False)
-    """What failed, each with what was said of it."""
+    """The failed pieces, each with its message."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             kinds.kind(self.kind)
             raise SrzooError(
-                f"a part of the kind {self.kind} is not tried from a file",
+                f"a {self.kind} cannot be tried from a file",
                 f"Write a package: srzoo plugin new {self.kind} NAME."
                 f" Available: {', '.join(KINDS)}",
             )  # fmt: skip
@@ -99,12 +99,12 @@ class Trial:
 
     @cached_property
     def parts(self) -> short_training.Parts:
-        """What is trained, with the default of each kind."""
+        """The plugins of the training, with the default of each other kind."""
         return short_training.Parts(self.pictures or drawings.pictures())
 
     @cached_property
     def trained(self) -> short_training.Trained:
-        """A small network with the part in it, after the steps."""
+        """A small network with the plugin in it, after the training steps."""
         if self.kind == "dataset":
             dataset: Any = kinds.datasets.build(self.use)
             some = tuple(dataset[index].hr for index in range(min(8, len(dataset))))
@@ -117,12 +117,12 @@ class Trial:
         return found
 
     def piece(self, title: str, work: Callable[[], object]) -> None:
-        """Do one thing, and say what fails."""
+        """Run one piece, and report its failure."""
         try:
             work()
         except (KeyboardInterrupt, MemoryError):
             raise
-        except BaseException as error:  # noqa: BLE001 - somebody else's code may raise anything
+        except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
             told = isinstance(error, SrzooError | testing.ContractError)
             text = str(error) if told else importing.described(error)
             same = next((other for other, said in self.failed.items() if said == text), "")
@@ -141,7 +141,7 @@ class Trial:
             self._check(title, lambda check=check: check(Case(self.name, dict(self.use.args))))
             left = len(checks) - number - 1
             if title in self.failed and left and is_basic(check):
-                self.say(f"  {left} more are not checked: this comes first")
+                self.say(f"  {left} more are not checked until this is fixed")
                 break
 
     def _check(self, title: str, work: Callable[[], object]) -> None:
@@ -152,7 +152,7 @@ class Trial:
         self.piece(title, checked)
 
     def facts(self) -> None:
-        """Reach, grid, parameters and milliseconds of a network, beside the default's."""
+        """Reach, grid, parameters and milliseconds of a network, beside those of the default."""
         if self.kind not in NETWORKS:
             return
         self.say("What it is:")
@@ -196,10 +196,10 @@ class Trial:
         return built.eval()
 
     def training(self) -> None:
-        """Some steps, beside the default part of its kind."""
+        """Some training steps, beside those with the default of its kind."""
         if self.kind in TRAINED and self.steps:
             steps = f"{self.steps} step{'s' * (self.steps != 1)}"
-            self.say(f"{steps} of training; how far SR is from HR, in levels of 255:")
+            self.say(f"{steps} of training; distance of SR from HR, in levels of 255:")
             self.piece("training", self._training)
 
     def _training(self) -> None:
@@ -224,7 +224,7 @@ class Trial:
         return self.parts.with_part(self.kind, default).task
 
     def picture(self, path: Path) -> None:
-        """What it makes of a picture, as a file."""
+        """Its result for a picture, written to a file."""
         self.say("A picture:")
         self.piece("picture", lambda: self._picture(path))
 
@@ -246,7 +246,7 @@ class Trial:
             elif self.kind == "engine":
                 made = loading.load(defaults.MODEL, engine=self.name).array(source[:LOW, :LOW])
             elif self.kind == "export-format":
-                self.say("  a file is not a picture; its suite has run it")
+                self.say("  its result is a file, not a picture; its suite has run it")
                 return
             else:
                 folder = self._folder(Path(place))
@@ -256,7 +256,7 @@ class Trial:
         self.say(f"  written: {path} ({made.shape[1]}x{made.shape[0]})")
 
     def _value(self, hr: U8) -> None:
-        """A metric's value, for a picture that was made smaller and larger again."""
+        """A metric's value for a picture that was downscaled and enlarged."""
         height, width = (SCALE * (side // SCALE) for side in hr.shape[:2])
         hr = hr[:height, :width]
         lr = kinds.degradations.create(defaults.DEGRADATION)(hr, SCALE, np.random.default_rng(0))
@@ -275,7 +275,7 @@ class Trial:
         )
 
     def exports(self) -> None:
-        """Which formats the network can be written in, and which engines run those."""
+        """The formats in which the network can be exported, and the engines that run them."""
         if self.kind not in ("generator", "block"):
             return
         self.say("Exports:")
@@ -286,7 +286,7 @@ class Trial:
         folder = self._folder(place)
         for plugin in kinds.export_formats:
             if missing := exports.missing(plugin.full_name):
-                self.say(f"  {plugin.name}: not tried, for it is not installed: {missing}")
+                self.say(f"  {plugin.name}: not tried, as it is not installed: {missing}")
                 continue
             name = kinds.export_formats.name_of(plugin)
             self.piece(name, lambda name=name: self._export(folder, name))
@@ -298,7 +298,7 @@ class Trial:
             folder, folder.config.scales[-1], export_format, folder.path / f"tried{suffix}"
         )
         seconds = time.perf_counter() - start
-        say = "as torch" if not off else f"off by {off} level of 255"
+        say = "as torch" if not off else f"differs by {off} level of 255"
         self.say(f"  ok    {export_format}: {say}, in {seconds:.0f} s")
 
     def _table(self, rows: list[tuple[str, ...]]) -> None:
@@ -310,7 +310,7 @@ class Trial:
 
 @torch.no_grad()
 def _milliseconds(net: Any, channels: int, side: int) -> float:
-    """Of a call, at best."""
+    """The fastest duration of a call."""
     x = torch.zeros(1, channels, side, side)
     spent: list[float] = []
     for _ in range(ROUNDS + 1):

@@ -1,1 +1,1 @@
-"""Many pictures, and none of them lost: jobs, ledger, pipeline."""
+"""Batches of pictures: jobs, ledger, pipeline; interrupted runs can resume."""

@@ -1,6 +1,6 @@
-"""Many pictures through one model: the output file of each input.
+"""Plans a batch: the output file of each input.
 
-Everything that can be refused is refused by :func:`plan_batch`, before a model is loaded;
+:func:`plan_batch` raises all errors that are known in advance, before a model is loaded;
 :mod:`srzoo.batches.pipeline` does the work.
 """
 
@@ -23,20 +23,20 @@ from .outputs import longest_name, sweep
 
 ALL = "all"
 Pages = int | str | None
-"""Which page or frame: a number from 1, ``ALL``, or None for files that have but one."""
+"""The page or frame: a number from 1, ``ALL``, or None for files with only one."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What :func:`plan_batch` found.
+    """The result of :func:`plan_batch`.
 
     Attributes:
-        jobs: in the order in which they are done and reported.
-        results: those of earlier runs, which are no inputs.
+        jobs: in the order of processing and reporting.
+        results: results of earlier runs, which are not inputs.
         links: linked folders, which are not followed.
-        ignored: what else lies in the folders.
-        ledger: that of the output folder, where several pictures go into one.
-        settings: what decides how a picture comes out, for the ledger.
+        ignored: other files in the folders.
+        ledger: of the output folder, if several pictures are written to one.
+        settings: the settings that affect the results, for the ledger.
     """
 
     jobs: list[Job]
@@ -48,17 +48,17 @@ class Batch:
 
     @property
     def is_single(self) -> bool:
-        """Whether there is but one picture: its problem is that of the whole run."""
+        """Whether there is only one picture, whose problem is that of the whole run."""
         return len(self.jobs) == 1
 
     @property
     def pending(self) -> list[Job]:
-        """The jobs that can be done and are not done yet."""
+        """The jobs that are possible and not done yet."""
         return [job for job in self.jobs if not (job.problem or job.skip_reason)]
 
     @contextlib.contextmanager
     def opened(self) -> Generator[None]:
-        """Make the ledger ready, and take away what killed runs left half made."""
+        """Open the ledger, and delete unfinished files of killed runs."""
         folders = {job.target.parent for job in self.jobs}
         if self.ledger is None:
             for folder in folders:
@@ -73,7 +73,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class NamingRules:
-    """How results are named."""
+    """The rules for names of results."""
 
     into: Path | None
     single: Path | None
@@ -98,30 +98,29 @@ def plan_batch(
     pages: Pages = None,
     request: images.ReadRequest | None = None,
 ) -> Batch:
-    """Say for each input which file it becomes; nothing is written.
+    """Decide the output file of each input; nothing is written.
 
     Args:
-        inputs: picture files, and folders whose pictures are taken. Hidden files and folders
-            are not, nor are linked folders.
+        inputs: picture files, and folders of pictures. Hidden files and folders are left out,
+            and so are linked folders.
         output: a file for one input file, else a folder; a trailing slash always means a
-            folder. None puts ``NAME-MODEL.EXT`` beside each input.
+            folder. None writes ``NAME-MODEL.EXT`` beside each input.
         model: the last part of the model's name, for file names.
-        known: other models' names: ``X-NAME`` in a folder that also holds ``X`` is a
-            result and no input, see :func:`naming.is_result`.
+        known: other models' names: ``X-NAME`` in a folder that also contains ``X`` is a
+            result, not an input; see :func:`naming.is_result`.
         format: a key of ``images.FORMATS``; None for the input's own.
         overwrite: whether existing files may be replaced; an input never is.
-        skip_existing: leave whatever exists.
-        recursive: take the subfolders' pictures too; the output folder mirrors them.
-        settings: what decides how a picture comes out, for the ledger: what it has as done
-            from the same picture with these settings is kept, what it has as made from
-            something else is made again.
-        names: what results are called; None for what ``model`` alone says.
-        pages: which page or frame of each file, from 1, or "all": each becomes a result.
+        skip_existing: skip results that exist.
+        recursive: include subfolders; the output folder mirrors them.
+        settings: the settings that affect the results, for the ledger: results that it records
+            for the same picture and these settings are kept, others in it are made again.
+        names: the names of results; None for the default with ``model``.
+        pages: the page or frame of each file, from 1, or "all" for one result each.
         request: how files are read to count their pages.
 
     Raises:
-        PictureError: there is nothing to do, two inputs would become one file, or what is asked
-            for contradicts itself.
+        PictureError: there is nothing to do, two inputs would have the same output file, or
+            arguments contradict each other.
     """
     many = len(inputs) > 1 or any(os.path.isdir(path) for path in inputs)
     into = _folder(output, many)
@@ -145,7 +144,7 @@ def plan_batch(
     jobs = [job for source, place in pictures for job in _jobs(source, place, rules)]
     jobs, made = _without_results(jobs, inputs) if into is None else (jobs, [])
     collisions.refuse([job for job in jobs if not job.problem], into)
-    # By what they are on the disk: links, and names that differ only in case there.
+    # Identified by the file system: links, and names that differ only in case there.
     taken = {identity for job in jobs if (identity := _identity(job.source))}
     jobs = [
         check_target(job, overwrite, skip_existing, inputs=taken, settings=settings, ledger=ledger)
@@ -170,7 +169,7 @@ def _folder(output: str | None, many: bool) -> Path | None:
     if not (many or slash or os.path.isdir(path)):
         return None
     if os.path.exists(path) and not os.path.isdir(path):
-        raise PictureError(f"{path} is a file, and there are several results", "Name a folder")
+        raise PictureError(f"{path} is a file, but there are several results", "Name a folder")
     if not slash and not path.exists() and path.suffix.lower() in images.READABLE:
         raise PictureError(
             f"several results cannot go to {path}, which is the name of one",
@@ -180,11 +179,11 @@ def _folder(output: str | None, many: bool) -> Path | None:
 
 
 def _format(single: Path | None, names: Names, format: str | None) -> str | None:
-    """The format that is asked for, once: by an ending, by the pattern, or by its name."""
+    """The requested format, given only once: by a suffix, by the pattern, or by its name."""
     if single:
         if names.pattern is not None:
             raise PictureError(f"both -o {single} and --name name the result", "Give one of them")
-        if files.is_stream(single):  # a device has no ending; it gets the format that came in
+        if files.is_stream(single):  # a device has no suffix; it gets the input's format
             return format
         naming.check_ending(single, format)
         return format or images.format_of(single)
@@ -199,15 +198,15 @@ def _jobs(source: Path, place: Path, rules: NamingRules) -> list[Job]:
         return [_job(source, place, rules)]
     try:
         count = images.read_header(source, replace(rules.request, page=1)).pages
-    except Exception:  # noqa: BLE001 - an error is reported when its turn comes
+    except Exception:  # noqa: BLE001 - an error is reported with its picture
         count = 1
-    if count == 1 and rules.pages in (ALL, 1):  # called and remembered as without the option
+    if count == 1 and rules.pages in (ALL, 1):  # named and recorded as without the option
         return [_job(source, place, rules)]
     if not isinstance(rules.pages, str):
         return [_job(source, place, rules, rules.pages)]
     if rules.single:
         problem = PictureError(
-            f"{source} has {count} pages or frames, and {rules.single} is the name of one picture",
+            f"{source} has {count} pages or frames, but {rules.single} is the name of one picture",
             f"Name a folder: -o {rules.single.with_suffix('')}/",
         )
         return [Job(source, rules.single, rules.format or "png", problem)]
@@ -229,14 +228,14 @@ def _job(
         name = rules.names.of(source, suffix, beside=rules.into is None, page=page_name)
     except SrzooError as error:
         return Job(source, source, format, error)
-    except Exception as error:  # noqa: BLE001 - one odd header is one failed picture
+    except Exception as error:  # noqa: BLE001 - an invalid header fails only its picture
         what = f"cannot read {source}: {type(error).__name__}: {error}"
         return Job(source, source, format, PictureError(what, "Leave it out"))
     return Job(source, folder / name, format, page=page)
 
 
 def _without_results(jobs: list[Job], inputs: list[Path]) -> tuple[list[Job], list[Path]]:
-    """Those whose picture was not made of another one's, by its name; and the results."""
+    """The jobs without those for earlier results, by their names; and these results."""
     targets = {job.target: job.source for job in jobs if not job.problem}
     made = [
         job.source
@@ -255,12 +254,12 @@ def check_target(
     settings: Settings | None = None,
     ledger: Ledger | None = None,
 ) -> Job:
-    """A job with the reason why it cannot be done, or need not.
+    """A job with the reason why it cannot or need not be done.
 
     Args:
-        job: what is to be done.
+        job: the job.
         overwrite, skip_existing, settings: as for :func:`plan_batch`.
-        inputs: the files that no result may replace, as the system numbers them.
+        inputs: the files that no result may replace, as identified by the file system.
         ledger: of the output folder.
     """
     source, target = job.source, job.target
@@ -283,9 +282,7 @@ def check_target(
     if os.path.isdir(target):
         return cannot(f"{target} is a folder", f"Put the result in it: -o {target}/")
     if not os.path.isfile(target):
-        return cannot(
-            f"{target} is a socket or a disk, and no file", "Choose another place with -o"
-        )
+        return cannot(f"{target} is a socket or a disk, not a file", "Choose another place with -o")
     if job.data is None and _identity(target) == _identity(source):
         return cannot(f"{target} is the input itself", "Choose another place with -o")
     if _identity(target) in inputs:
@@ -299,7 +296,7 @@ def check_target(
     if overwrite or state == "ours":
         return job
     return cannot(
-        f"{target} exists", "Give --overwrite to replace it, or --skip-existing to leave it"
+        f"{target} exists", "Give --overwrite to replace it, or --skip-existing to keep it"
     )
 
 
@@ -316,7 +313,7 @@ def _exists(path: Path) -> bool:
 
 
 def _missing(source: Path) -> PictureError | None:
-    """Why a file cannot be seen."""
+    """The error for a file that cannot be accessed."""
     try:
         source.stat()
     except FileNotFoundError:

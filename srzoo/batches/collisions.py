@@ -1,4 +1,4 @@
-"""Two pictures whose results would have one name."""
+"""Pictures whose results would have the same name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def refuse(jobs: list[Job], into: Path | None) -> None:
-    """Refuse two results of one name, also where only some file systems see one name.
+    """Refuse two results of the same name, as any file system compares names.
 
     Args:
-        jobs: those that can be done.
-        into: the folder that their results go into; None for beside their pictures.
+        jobs: the possible ones.
+        into: the folder of their results; None for beside their pictures.
 
     Raises:
-        PictureError: two would become one file, or one the other's folder.
+        PictureError: two results would be the same file, or one would be the other's folder.
     """
     owners: dict[tuple[str, str], Job] = {}
     folders: dict[tuple[str, str], Job] = {}
@@ -49,9 +49,9 @@ def refuse(jobs: list[Job], into: Path | None) -> None:
 
 
 def _key(path: Path, into: Path | None) -> tuple[str, str]:
-    """Equal for paths that some file system takes for one: case, and é as one sign or two."""
+    """Equal for paths that some file system treats as one: case, and é as one sign or two."""
     if into is None:
-        # These folders exist, and are different whatever their names are like.
+        # These folders exist, and are different, however similar their names are.
         base, name = os.path.realpath(path.parent), path.name
     else:
         base, name = "", str(path.relative_to(into))

@@ -1,4 +1,4 @@
-"""Forecast of a batch: its time and size, before it begins."""
+"""Forecast of a batch: its time and size, before it starts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from .options import Options
 
 MAX_SAMPLE = 100
-"""Pictures that are looked at; of more, some here and there."""
+"""The largest number of pictures that are examined; of more, a sample."""
 MIN_PIXELS = 2_000_000
-"""Pixels of input that are not worth a forecast: it would take longer than they do."""
+"""Pixels of input below which there is no forecast, as it would take longer than the work."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is to come.
+    """The forecast of a batch.
 
     Attributes:
-        pictures: how many will be made.
-        seconds: that the model will run, estimated.
+        pictures: the number of pictures to make.
+        seconds: estimated time of the model.
         bytes: of the results, uncompressed.
         single: the picture, if there is only one.
     """
@@ -49,12 +49,12 @@ class Forecast:
 
 
 def forecast(jobs: list[Job], maker: PictureMaker, always: bool = False) -> Forecast | None:
-    """A forecast; None where there is little to do, or nothing can be known.
+    """A forecast; None if there is little to do, or nothing is known.
 
     Args:
-        jobs: what is to be done.
-        maker: what will do it; its model is tried on a small tile.
-        always: however little there is to do.
+        jobs: the jobs.
+        maker: makes the pictures; its model is timed on a small tile.
+        always: also if there is little to do.
     """
     sample = _sample(jobs)
     found: list[PictureInWork] = []
@@ -62,13 +62,13 @@ def forecast(jobs: list[Job], maker: PictureMaker, always: bool = False) -> Fore
         try:
             found.append(maker.prepare_ahead(job))
         except Exception:  # noqa: BLE001
-            continue  # an error is reported when its turn comes
+            continue  # an error is reported with its picture
     pixels = sum(math.prod(item.needs.route.source) for item in found)
     if not found or not (always or pixels * len(jobs) >= MIN_PIXELS * len(sample)):
         return None
     try:
         seconds = sum(maker.upscaler.seconds(item.plans) for item in found)
-    except Exception:  # noqa: BLE001 - the first picture will tell of it
+    except Exception:  # noqa: BLE001 - the first picture will report it
         return None
     share = len(jobs) / len(sample)
     return Forecast(
@@ -80,15 +80,15 @@ def forecast(jobs: list[Job], maker: PictureMaker, always: bool = False) -> Fore
 
 
 def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[PictureOutcome]:
-    """What a run would come to, from the pictures' headers; nothing is written.
+    """The outcomes of a run, estimated from the pictures' headers; nothing is written.
 
     Args:
-        jobs: what ``batch.plan_batch`` found.
-        maker: one that is ``dry``; its model is tried on a small tile.
+        jobs: from ``batch.plan_batch``.
+        maker: with ``dry``; its model is timed on a small tile.
 
     Returns:
-        An outcome for each job, in their order; seconds are estimates of what the model takes.
-        Damage behind a header is not seen.
+        An outcome for each job, in their order; seconds are estimates of the model's time. Damage
+        beyond a header is not detected.
     """
     for job in jobs:
         if settled := maker.settled_outcome(job):
@@ -100,7 +100,7 @@ def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[PictureOutcome]:
         except SrzooError as error:
             yield PictureOutcome(job, problem=error)
             continue
-        except Exception as error:  # noqa: BLE001 - one odd file is one that would fail
+        except Exception as error:  # noqa: BLE001 - an invalid file fails alone
             what = f"cannot enlarge {job.source}: {type(error).__name__}: {error}"
             yield PictureOutcome(job, problem=PictureError(what, "Leave it out"))
             continue
@@ -110,25 +110,25 @@ def dry_run(jobs: list[Job], maker: PictureMaker) -> Generator[PictureOutcome]:
 def sample_needs(
     jobs: list[Job], options: Options, scales: tuple[int, ...]
 ) -> dict[Job, PictureNeeds]:
-    """What some of the pictures will need, from their headers; no model is needed.
+    """The needs of a sample of the pictures, from their headers; no model is needed.
 
-    What cannot be read is left out.
+    Unreadable pictures are left out.
     """
     found: dict[Job, PictureNeeds] = {}
     for job in _sample(jobs):
         try:
             found[job] = read_needs(job, options, scales)
-        except Exception:  # noqa: BLE001 - an error is reported when its turn comes
+        except Exception:  # noqa: BLE001 - an error is reported with its picture
             continue
     return found
 
 
 def estimate_pixels(jobs: list[Job], needs: Mapping[Job, PictureNeeds]) -> int:
-    """How many pixels the model will be given, over all pictures and passes.
+    """The estimated number of the model's input pixels, over all pictures and passes.
 
     Args:
-        jobs: what is to be done.
-        needs: as :func:`sample_needs` found them.
+        jobs: the jobs.
+        needs: from :func:`sample_needs`.
     """
     found = 0
     for each in needs.values():

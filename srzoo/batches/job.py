@@ -12,17 +12,17 @@ from .ledger import Settings
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to be made, or the reason why it cannot be, or need not be.
+    """One picture to make, or the reason why it cannot or need not be made.
 
     Attributes:
         source: the picture.
-        target: what it becomes.
+        target: the result.
         format: a key of ``images.FORMATS``.
         problem: why it cannot be made.
-        skip_reason: why the target stays as it is ("done before", "exists").
-        data: what came through a pipe; ``source`` is its name then.
-        sink: where the result is written to instead of to a file; ``target`` is its name then.
-        page: which page or frame of the file, from 1; None where there is but one.
+        skip_reason: why the target is kept ("done before", "exists").
+        data: bytes from a pipe; then ``source`` is only a name.
+        sink: a stream for the result; then ``target`` is only a name.
+        page: the page or frame of the file, from 1; None for a file with only one.
     """
 
     source: Path
@@ -36,5 +36,5 @@ class Job:
 
     @property
     def settings(self) -> Settings:
-        """What decides how this one comes out, besides what is common to all, for the ledger."""
+        """This job's own settings that affect the result, for the ledger."""
         return {"format": self.format, "page": self.page}

@@ -1,8 +1,8 @@
 """The ledger of a batch: one JSON line per finished picture, so that a killed run can resume.
 
-The line is on the disk before the picture takes its name, and says what file will bear it
-(size and time of change). So at whatever moment a run is killed, a result is known to be right, or
-it is made again; a cut-off last line is passed over.
+The line is synced to the disk before the picture is renamed, and identifies the file (size and
+modification time). So whenever a run is killed, a result is either known to be complete, or it is
+made again; a cut-off last line is skipped.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ..errors import PictureError
 NAME = ".srzoo-ledger.jsonl"
 
 Settings = Mapping[str, str | float | bool | None]
-"""All that decides how a picture comes out, besides the picture.
+"""All settings that affect a result, besides the picture.
 
-A key that is missing is one that is None: so whatever an option that is new here is called, its
-default is None, and a ledger from before it was there still counts.
+A missing key means None. So every new setting must have the default None; then ledgers from
+before it was added remain valid.
 """
 LONGEST = 2**20
-"""Bytes of a line; a longer one is not ours."""
+"""The largest size of a line in bytes."""
 State = Literal["done", "ours", "others"]
 
 
 @dataclass(frozen=True)
 class InputSnapshot:
-    """Which picture it was: times of change in nanoseconds, and what it held."""
+    """The identity of a picture: times of change in nanoseconds, and a digest of its contents."""
 
     size: int
     mtime_ns: int
@@ -45,7 +45,7 @@ class InputSnapshot:
     sha256: str
 
     def is_still(self, source: Path) -> bool:
-        """Whether the file holds the same; read only if it may have been touched."""
+        """Whether the file has the same contents; it is read only if its times differ."""
         try:
             stat = source.stat()
             if stat.st_size != self.size:
@@ -59,7 +59,7 @@ class InputSnapshot:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One picture that was made: from what, how, and what its file looked like."""
+    """A result: its input, its settings, and its file."""
 
     source: str
     input: InputSnapshot
@@ -68,25 +68,25 @@ class LedgerEntry:
     mtime_ns: int
 
     def describes(self, target: Path) -> bool:
-        """Whether the file is as the run left it."""
+        """Whether the file is unchanged since the run."""
         try:
             stat = target.stat()
         except OSError:
             return False
         apart = abs(stat.st_mtime_ns - self.mtime_ns)
-        # USB sticks keep times in steps of two seconds, seen when they are mounted again.
+        # USB sticks store times in steps of two seconds, visible after the next mount.
         coarse = stat.st_mtime_ns % 10**9 == 0 and apart < 2 * 10**9
         return stat.st_size == self.size and (apart == 0 or coarse)
 
 
 def snapshot(source: Path) -> InputSnapshot:
-    """Which picture a file is now; to be called before it is decoded.
+    """The current identity of a picture; call it before decoding.
 
     Raises:
-        PictureError: it cannot be read.
+        PictureError: the file cannot be read.
     """
     try:
-        # In this order a change at any moment shows in the time, or in the digest.
+        # In this order a change at any moment changes the time or the digest.
         stat = source.stat()
         return InputSnapshot(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, _digest(source))
     except OSError as error:
@@ -105,7 +105,7 @@ class Ledger:
         folder: the output folder, which need not exist.
 
     Raises:
-        PictureError: there is a ledger that cannot be read, or another run is writing into it.
+        PictureError: the ledger cannot be read, or another run is writing to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,7 +121,7 @@ class Ledger:
             with self.path.open("rb") as file:
                 try:
                     self._read(file)
-                except PermissionError:  # Windows lets nobody read what another has locked
+                except PermissionError:  # on Windows a locked file cannot be read
                     raise self._in_use() from None
         except FileNotFoundError:
             pass
@@ -129,7 +129,7 @@ class Ledger:
             raise self._trouble("read", error) from error
 
     def _read(self, file: BinaryIO) -> None:
-        """Take up the lines that are whole and ours, whatever lies between them."""
+        """Read the complete, valid lines, and skip everything else."""
         whole = True
         while line := file.readline(LONGEST):
             self._size += len(line)
@@ -141,15 +141,15 @@ class Ledger:
 
     @property
     def targets(self) -> set[str]:
-        """The results it has, as paths in its folder."""
+        """The recorded results, as paths in the folder."""
         return set(self._entries)
 
     def state(self, target: Path, source: Path, settings: Settings) -> State:
-        """What is known of an existing file.
+        """The state of an existing file.
 
         Returns:
-            "done" if it is what this source would become again; "ours" if a batch made it
-            from something else or otherwise, and nobody changed it; else "others".
+            "done" if this source and these settings would give the same result; "ours" if a batch
+            made it from something else, and it is unchanged; else "others".
         """
         entry = self._entries.get(self._key(target))
         if entry is None or not entry.describes(target):
@@ -159,10 +159,10 @@ class Ledger:
 
     @contextlib.contextmanager
     def opened(self) -> Generator[None]:
-        """Open for :meth:`record`, for this process alone; creates the folder.
+        """Open it for :meth:`record`, for this process only; creates the folder.
 
         Raises:
-            PictureError: the folder cannot be written, or another run is writing into it.
+            PictureError: the folder cannot be written, or another run is writing to it.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -179,10 +179,10 @@ class Ledger:
             os.close(handle)
 
     def record(self, target: Path, entry: LedgerEntry) -> None:
-        """Write down that ``target`` is about to take its place; on the disk when it returns.
+        """Record that ``target`` is about to be renamed; it is synced when this returns.
 
         Raises:
-            PictureError: the disk is full, or gone.
+            PictureError: the disk is full, or was removed.
         """
         key = self._key(target)
         line = {
@@ -193,7 +193,7 @@ class Ledger:
             "settings": dict(entry.settings),
             "srzoo": __version__,
         }
-        # ASCII: names that are no UTF-8 come back as they were.
+        # ASCII, so that names that are not UTF-8 are restored unchanged.
         data = json.dumps(line).encode() + b"\n"
         with self._guard:
             if self._handle is None:
@@ -203,7 +203,7 @@ class Ledger:
                 _write(self._handle, b"\n" + data if self._torn else data)
                 files.sync(self._handle)
             except OSError as error:
-                with contextlib.suppress(OSError):  # a line that is cut off is passed over
+                with contextlib.suppress(OSError):  # a line that is cut off is skipped
                     os.ftruncate(self._handle, end)
                 raise self._trouble("write", error) from error
             self._torn = False
@@ -212,7 +212,7 @@ class Ledger:
         return target.relative_to(self.folder).as_posix()
 
     def _in_use(self) -> PictureError:
-        return PictureError(f"another run is writing into {self.folder}", "Wait for it, or stop it")
+        return PictureError(f"another run is writing to {self.folder}", "Wait for it, or stop it")
 
     def _trouble(self, what: str, error: OSError) -> PictureError:
         return PictureError(
@@ -233,7 +233,7 @@ def _plain(settings: Settings) -> dict[str, str | float | bool]:
 
 
 def _parse(line: bytes) -> tuple[str, LedgerEntry] | None:
-    """A line of the ledger; None for one that was cut off or is not ours."""
+    """A line of the ledger; None if it is cut off or invalid."""
     try:
         found = cast("dict[str, Any]", json.loads(line))
         output = found["output"]

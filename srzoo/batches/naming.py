@@ -35,10 +35,11 @@ class Names:
 
     Attributes:
         model: the last part of the model's name.
-        variants: what differs from the model's own result, some of ``VARIANTS`` and their values.
-        pattern: for all names, or None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
+        variants: the settings that change the model's default result: some of ``VARIANTS``, with
+            values.
+        pattern: for all names; None for ``STEM-MODEL-VARIANTS.EXT`` beside the input, and the
             input's own name in a folder.
-        measure: gives the route of a picture, or of a page of it, for patterns with sizes.
+        measure: returns the route of a picture, or of one of its pages, for patterns with sizes.
     """
 
     model: str
@@ -47,24 +48,24 @@ class Names:
     measure: Callable[[Path, int | None], Route] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a pattern that could not name a file.
+        """Refuse a pattern that cannot name a file.
 
         Raises:
-            PictureError: it names a field that is none, or a folder.
+            PictureError: it has an unknown field, or names a folder.
         """
         if self.pattern is not None:
             _check(self.pattern, FIELDS)
 
     @property
     def format(self) -> str | None:
-        """The format that the pattern itself names at its end, a key of ``images.FORMATS``."""
+        """The format of the suffix at the end of the pattern, a key of ``images.FORMATS``."""
         if self.pattern is None or _own_suffix(self.pattern):
             return None
         end = Path(self.pattern).suffix.lower()
         return next((key for key, f in images.FORMATS.items() if end in f.suffixes), None)
 
     def default(self, stem: str) -> str:
-        """The name of a result beside its input, without an ending."""
+        """The name of a result beside its input, without a suffix."""
         suffixes = [f"-{word}-{value}" for word, value in self.variants.items()]
         return f"{stem}-{self.model}{''.join(suffixes)}"
 
@@ -73,12 +74,12 @@ class Names:
 
         Args:
             source: the picture.
-            suffix: the ending of what is written, with its dot.
-            beside: whether it lies beside the picture, whose name it cannot have.
-            page: the number of the page or frame, where it is one of several.
+            suffix: of the result, with its dot.
+            beside: whether the result is beside the picture, and so needs another name.
+            page: the number of the page or frame, if it is one of several.
 
         Raises:
-            PictureError: the pattern gives no name, or the picture's size cannot be read.
+            PictureError: the pattern gives no valid name, or the picture's size cannot be read.
         """
         if self.pattern is None:
             page_suffix = f"-{images.unit_of(source)}-{page}" if page else ""
@@ -108,7 +109,7 @@ _FIX = "Write it like {stem}-{model}{suffix}"
 
 
 def variants(sizing: Sizing, scales: tuple[int, ...], strength: float = 1.0) -> dict[str, str]:
-    """What of these is not the model's own: it belongs into a default name."""
+    """The settings that differ from the model's own, which are part of a default name."""
     found: dict[str, str] = {}
     if sizing.scale is not None and scales != (sizing.scale,):
         found["scale"] = _plain(sizing.scale)
@@ -122,17 +123,17 @@ def variants(sizing: Sizing, scales: tuple[int, ...], strength: float = 1.0) -> 
 
 
 def _plain(number: float) -> str:
-    """A number without an exponent, to six places."""
+    """A number without an exponent, with up to six decimal places."""
     return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def is_result(stem: str, stems: set[str], models: tuple[str, ...]) -> bool:
-    """Whether a name is that of an earlier run's result.
+    """Whether a name is that of a result of an earlier run.
 
     Args:
-        stem: a file's name without its ending.
+        stem: a file's name without its suffix.
         stems: those of all pictures in its folder.
-        models: names of models: ``X-MODEL`` beside ``X`` is a result, whatever its size.
+        models: names of models: ``X-MODEL`` beside ``X`` is a result, with any size in the name.
     """
     for model in models:
         base, mark, rest = stem.rpartition(f"-{model}")
@@ -142,15 +143,15 @@ def is_result(stem: str, stems: set[str], models: tuple[str, ...]) -> bool:
 
 
 def check_ending(name: Path, format: str | None) -> None:
-    """Refuse a name whose ending is that of another format than the one that is asked for.
+    """Refuse a name whose suffix contradicts the requested format.
 
     Raises:
-        PictureError: it is.
+        PictureError: it does.
     """
     suffix = name.suffix.lower()
     if format and suffix in images.READABLE and suffix not in images.FORMATS[format].suffixes:
         raise PictureError(
-            f"{name} ends in {name.suffix}, and {images.FORMATS[format].name} is requested",
+            f"{name} ends in {name.suffix}, but {images.FORMATS[format].name} is requested",
             f"Leave --format out, or end the name in {images.FORMATS[format].suffixes[0]}",
         )
 
@@ -160,7 +161,7 @@ def _fields(pattern: str) -> list[str]:
 
 
 def _own_suffix(pattern: str) -> bool:
-    """Whether the pattern says where the ending goes."""
+    """Whether the pattern contains the suffix."""
     return not {"suffix", "ext"}.isdisjoint(_fields(pattern))
 
 

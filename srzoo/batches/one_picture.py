@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
     Advise = Callable[[Path | BinaryIO, Picture], str | None]
 
-BLENDED = "tiles were blended, not exact: the network looks further than a tile"
+BLENDED = "tiles were blended, not exact: the reach of the network exceeds a tile"
 FATAL_ERRNOS = {*troubles.FULL, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class PictureOutcome:
-    """What became of one job: how its picture was enlarged, or why it was not.
+    """The outcome of a job: how its picture was upscaled, or why it was not.
 
     Attributes:
-        route: from which size to which; None where nothing was made.
-        advice: what was noticed about the picture.
-        begun: False if it was not tried, as an earlier failure made it hopeless.
+        route: the passes; None if nothing was made.
+        advice: an observation about the picture.
+        begun: False if it was not tried, as an earlier failure would affect it too.
     """
 
     job: Job
@@ -56,16 +56,16 @@ class PictureOutcome:
 
 @dataclass
 class PictureInWork:
-    """A picture that is being made. What its header says is checked against what is decoded.
+    """A picture that is being made. The facts of its header are checked after decoding.
 
     Attributes:
-        needs: what decides how much memory it takes.
-        plans: how each pass is cut.
-        seconds: that it took so far.
-        picture: once it is read; its result, once that is made.
-        snapshot: which picture it was, for the ledger.
-        times: of access and of change, in nanoseconds, to keep.
-        advice: what was noticed about it.
+        needs: the facts that determine its memory.
+        plans: the tiles of each pass.
+        seconds: its time so far.
+        picture: the decoded picture, and later its result.
+        snapshot: the picture's identity, for the ledger.
+        times: of access and modification, in nanoseconds, to keep.
+        advice: an observation about it.
     """
 
     job: Job
@@ -79,7 +79,7 @@ class PictureInWork:
 
     @property
     def exact(self) -> bool:
-        """Whether tiles give what the whole picture would."""
+        """Whether its tiles are exact."""
         return all(plan.exact for plan in self.plans)
 
     @property
@@ -89,13 +89,13 @@ class PictureInWork:
 
     @property
     def loaded(self) -> Picture:
-        """The picture; it has been read."""
+        """The decoded picture."""
         assert self.picture is not None
         return self.picture
 
 
 def read_needs(job: Job, options: Options, scales: tuple[int, ...]) -> PictureNeeds:
-    """What a picture will need to be enlarged, from its header.
+    """The needs of a picture, from its header.
 
     Raises:
         PictureError: it is not a picture, there is no route, or the format cannot hold the result.
@@ -112,17 +112,17 @@ def read_needs(job: Job, options: Options, scales: tuple[int, ...]) -> PictureNe
 
 
 class PictureMaker:
-    """Makes pictures. All but :meth:`decode` and :meth:`store` is for one thread only.
+    """Makes pictures. Only :meth:`decode` and :meth:`store` may run in other threads.
 
     Args:
         upscaler: the model.
-        options: how.
-        batch: gives the settings, and the ledger that is written, if there is one.
-        advise: is asked about pictures until it has something to say; folders are
-            mostly of one kind.
-        dry: write nothing and create no folder: it only says what would be made.
-        known_needs: what :func:`read_needs` found for some of the jobs, whose headers are not
-            read again.
+        options: for all results.
+        batch: provides the settings, and the ledger to write, if there is one.
+        advise: asked about pictures until it returns advice; folders mostly contain pictures of
+            one kind.
+        dry: write nothing and create no folder; only report what would be made.
+        known_needs: results of :func:`read_needs` for some jobs, whose headers are not read
+            again.
     """
 
     def __init__(
@@ -142,13 +142,13 @@ class PictureMaker:
         self.advise = advise
         self.dry = dry
         self._advised = False
-        self._idle_memory = 0  # bytes of the process with its model, and no pictures
+        self._idle_memory = 0  # bytes of the process with its model, without pictures
         self._planned_once = False
         self._known_needs = dict(known_needs or {})
         self._prepared: dict[Job, PictureInWork] = {}
 
     def make(self, job: Job, begin: Callable[[Job], Progress] | None = None) -> PictureOutcome:
-        """Take all steps; a failure is an outcome."""
+        """Run all steps; a failure is an outcome."""
         if settled := self.settled_outcome(job):
             return settled
         try:
@@ -160,19 +160,19 @@ class PictureMaker:
                 return self._stream(item, progress)
             self.enlarge(item, progress)
             return self.store(item)
-        except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
+        except Exception as error:  # noqa: BLE001 - an invalid file fails alone
             return self.failed_outcome(job, error)
 
     def failed_outcome(self, job: Job, error: Exception) -> PictureOutcome:
-        """The outcome of a job that an error of any kind has ended.
+        """The outcome of a job that failed with any error.
 
         Raises:
-            BrokenPipeError: whoever reads the result has enough.
+            BrokenPipeError: the reader of the result has closed the pipe.
         """
         if job.sink is not None and isinstance(error, BrokenPipeError):
             raise error
         what = f"cannot enlarge {job.source}"
-        if isinstance(error, BrokenPluginError):  # the same one, perhaps, for each picture
+        if isinstance(error, BrokenPluginError):  # may be the same error for each picture
             named = BrokenPluginError(f"{job.source}: {error.what}", error.fix)
             named.__cause__ = error
             error = named
@@ -182,17 +182,17 @@ class PictureMaker:
         return self.ledger.folder if self.ledger else None
 
     def settled_outcome(self, job: Job) -> PictureOutcome | None:
-        """The outcome of a job for which nothing is to be done."""
+        """The outcome of a job that needs no work."""
         return PictureOutcome(job, problem=job.problem) if job.problem or job.skip_reason else None
 
     def prepare_ahead(self, job: Job) -> PictureInWork:
-        """What :meth:`prepare` finds, and will give back when it is asked the next time."""
+        """The result of :meth:`prepare`, which returns it at the next call."""
         if job not in self._prepared:
             self._prepared[job] = self.prepare(job)
         return self._prepared[job]
 
     def prepare(self, job: Job) -> PictureInWork:
-        """Refuse what cannot be done: that costs no decoding and no computing."""
+        """Refuse impossible jobs before decoding and computing."""
         if item := self._prepared.pop(job, None):
             return item
         start = time.perf_counter()
@@ -210,7 +210,7 @@ class PictureMaker:
         return item
 
     def _plan(self, item: PictureInWork) -> PictureInWork:
-        """The same, cut to be made whole, or to be streamed where only that fits.
+        """Plan the picture as a whole, or streamed if only that fits.
 
         Raises:
             MemoryBudgetError: it does not fit, and cannot be streamed.
@@ -227,21 +227,21 @@ class PictureMaker:
         return item
 
     def _plan_in_free_memory(self, item: PictureInWork) -> None:
-        """Plan a picture that is read again, unless it fits as it is planned.
+        """Plan a picture that is decoded again, unless its plan still fits.
 
         Raises:
             MemoryBudgetError: it does not fit, and cannot be streamed.
         """
-        # Without the decoder's copies what had to be streamed may fit as a whole.
+        # Without the decoder's copies, a picture planned as streamed may fit as a whole.
         if item.needs.streamed or not self.upscaler.still_fit(item.plans, item.needs):
             self._plan(item)
 
     def fits(self, item: PictureInWork, beside: int = 0) -> bool:
-        """Whether a picture that is read can be computed exactly, as what it has proved to be.
+        """Whether a decoded picture can be computed exactly.
 
         Args:
             item: the picture.
-            beside: bytes that others may come to, which are being read or written.
+            beside: bytes for others that are being read or written.
         """
         reserved = max(0, self._idle_memory + beside - memory.used())
         item.needs = replace(item.needs, reserved=reserved)
@@ -253,7 +253,7 @@ class PictureMaker:
         return item.exact
 
     def memory_for_waiting(self) -> int:
-        """Bytes that pictures may take which are read ahead or not written yet."""
+        """Bytes for pictures that were read ahead or are not written yet."""
         self._idle_memory = memory.used()
         if self.upscaler.memory is None:
             return int(0.3 * memory.free())
@@ -263,7 +263,7 @@ class PictureMaker:
         """Decode the picture."""
         start = time.perf_counter()
         job, options = item.job, self.options
-        item.times = self._times(job)  # before it is read, which changes the one of access
+        item.times = self._times(job)  # before reading, which changes the access time
         item.snapshot = ledger.snapshot(job.source) if self.ledger is not None else None
         if job.data:
             job.data.seek(0)
@@ -277,11 +277,11 @@ class PictureMaker:
         item.seconds += time.perf_counter() - start
 
     def _update_needs(self, item: PictureInWork, picture: Picture) -> None:
-        """Take the facts from the decoded picture; plans made for other facts are dropped."""
+        """Update the facts from the decoded picture; plans for other facts are dropped."""
         assumed, job = item.needs, item.job
         itemsize, channels = picture.pixels.itemsize, picture.channels
         route = assumed.route
-        if picture.size != route.source:  # another picture has taken its place meanwhile
+        if picture.size != route.source:  # the file was replaced meanwhile
             route = self.options.sizing.route(picture.size, self.upscaler.scales)
             images.check_writable(job.target, route.size, job.format)
         if (route, itemsize, channels) != (assumed.route, assumed.itemsize, assumed.channels):
@@ -315,14 +315,14 @@ class PictureMaker:
         return advice
 
     def enlarge(self, item: PictureInWork, progress: Progress | None) -> None:
-        """Run the model: the picture becomes its result."""
+        """Run the model: the picture is replaced by its result."""
         start = time.perf_counter()
         route = item.needs.route
         item.picture = self.upscaler.to_size(item.loaded, route, progress, plans=item.plans)
         item.seconds += time.perf_counter() - start
 
     def store(self, item: PictureInWork) -> PictureOutcome:
-        """Encode and write the result; it takes its name when it is whole and in the ledger."""
+        """Encode and write the result; it is renamed after the ledger has recorded it."""
         start = time.perf_counter()
         job = item.job
         try:
@@ -335,7 +335,7 @@ class PictureMaker:
         return self._outcome(item, written.lost)
 
     def _stream(self, item: PictureInWork, progress: Progress | None) -> PictureOutcome:
-        """Compute and write at once, from top to bottom."""
+        """Compute and write at the same time, from top to bottom."""
         start = time.perf_counter()
         picture, route = self._with_provenance(item.loaded), item.needs.route
         strips = self.upscaler.strips(picture, route, progress, plans=item.plans)
@@ -383,7 +383,7 @@ class PictureMaker:
 
 
 def not_begun(job: Job, reason: SrzooError) -> PictureOutcome:
-    """The outcome of a job that is not worth trying any more."""
+    """The outcome of a job that was not tried."""
     problem = PictureError(
         f"{job.source} was not begun: {reason.what}", "Fix that, and run the same command again"
     )
@@ -391,7 +391,7 @@ def not_begun(job: Job, reason: SrzooError) -> PictureOutcome:
 
 
 def stops_all(outcome: PictureOutcome) -> SrzooError | None:
-    """The problem, if it is one that all later pictures would have too: a full disk."""
+    """The problem, if it affects all later pictures too, such as a full disk."""
     error: BaseException | None = outcome.problem
     while error is not None:
         if isinstance(error, OSError) and error.errno in FATAL_ERRNOS:

@@ -1,4 +1,4 @@
-"""Options for making results, and those of them that the ledger records."""
+"""Options for results, and the ones that the ledger records."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How pictures are made.
+    """Options for results.
 
     Attributes:
-        sizing: how large.
-        quality: of JPEG, WebP, AVIF and HEIC; None for the format's own.
-        strip: leave EXIF, XMP and the like out.
-        provenance: write into the XMP which model made it.
-        invented: whether the model was trained to invent detail; the provenance says so.
+        sizing: the requested size.
+        quality: of JPEG, WebP, AVIF and HEIC; None for the format's default.
+        strip: leave out EXIF, XMP and other metadata.
+        provenance: record the model in the XMP.
+        invented: whether the model was trained to invent detail, which the provenance states.
         max_pixels: larger pictures are refused.
-        force_damaged: make what there is of damaged files.
-        strength: of the model, as the Upscaler was given it.
+        force_damaged: use the readable part of damaged files.
+        strength: of the model, as for the Upscaler.
         keep_times: give results the times of their inputs.
     """
 
@@ -42,16 +42,17 @@ class Options:
     keep_times: bool = False
 
     def request(self, page: int | None = None) -> images.ReadRequest:
-        """How a picture's header, or that of one of its pages, is read."""
+        """The request to read a picture's header, or that of one of its pages."""
         return images.ReadRequest(self.max_pixels, page, self.force_damaged)
 
     def settings(
         self, folder: ModelFolder, precision: str, *, tile: int | str = "auto", engine: str = "auto"
     ) -> Settings:
-        """All that decides how a picture comes out, for the ledger.
+        """All settings that affect a result, for the ledger.
 
-        Memory, jobs and device are not among it: pictures that were made elsewhere are kept.
-        What is new here is None where it is not asked for, as it is in ledgers of before.
+        Memory, jobs and device are not included: results from other machines are kept. A new
+            setting
+        is None by default, as in older ledgers.
         """
         config, sizing = folder.config, self.sizing
         network = [config.generator, config.args, config.weights and config.weights.sha256]
@@ -67,7 +68,7 @@ class Options:
             "provenance": self.provenance,
             "tile": _asked(tile),
             "engine": _asked(engine),
-            # None where they are not asked for, as in ledgers of before they were.
+            # None by default, as in ledgers from before they were added.
             "strength": None if self.strength == 1 else self.strength,
             "keep_times": self.keep_times or None,
             "force_damaged": self.force_damaged or None,

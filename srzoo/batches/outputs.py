@@ -20,18 +20,18 @@ Record = Callable[[os.stat_result], None]
 def to_file(
     target: Path, record: Record | None = None, times: tuple[int, int] | None = None
 ) -> Generator[BinaryIO]:
-    """A file that takes the place of ``target`` when all went well, and vanishes if not.
+    """A file that replaces ``target`` if no error occurs, and is deleted otherwise.
 
-    Threads may have several at a time.
+    Threads may write several at a time.
 
     Args:
-        target: where; its folder must exist.
-        record: is called with the finished file's state before it takes the name. The folder is
-            then this process's own: :func:`sweep` clears what a killed one has left there.
-        times: of access and of change in nanoseconds, for the file to have.
+        target: the file; its folder must exist.
+        record: called with the finished file's state before it is renamed. Then the folder
+            belongs to this process: :func:`sweep` deletes leftovers of killed ones.
+        times: of access and modification in nanoseconds, to set.
 
     Raises:
-        PictureError: the place cannot be written, or is full.
+        PictureError: the folder cannot be written, or the disk is full.
     """
     try:
         start = files.PART if record else files.TEMPORARY
@@ -43,7 +43,7 @@ def to_file(
 
 @contextlib.contextmanager
 def to_sink(name: Path, sink: BinaryIO) -> Generator[BinaryIO]:
-    """A file that is sent through a pipe when it is whole.
+    """A file that is sent through a pipe when it is complete.
 
     Raises:
         PictureError: there is no room for it.
@@ -52,16 +52,16 @@ def to_sink(name: Path, sink: BinaryIO) -> Generator[BinaryIO]:
         with files.spooled(sink, str(name)) as file:
             yield file
     except BrokenPipeError:
-        raise  # whoever reads has enough
+        raise  # the reader has closed the pipe
     except OSError as error:
         raise _cannot(name, error) from error
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder if need be.
+    """Create a folder if needed.
 
     Raises:
-        PictureError: that cannot be, or nothing can be written into it.
+        PictureError: it cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,14 +70,14 @@ def make_folder(folder: Path) -> None:
             f"cannot create the folder {folder}: {error.strerror}", "Choose another place with -o"
         ) from error
     if not os.access(folder, os.W_OK):
-        raise PictureError(f"cannot write into {folder}", "Choose another place with -o")
+        raise PictureError(f"cannot write to {folder}", "Choose another place with -o")
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse what :func:`make_folder` would; creates nothing.
+    """Raise the errors of :func:`make_folder`, but create nothing.
 
     Raises:
-        PictureError: it cannot be created, or nothing can be written into it.
+        PictureError: it cannot be created or written.
     """
     there = folder
     while not os.path.lexists(there) and there != there.parent:
@@ -88,11 +88,11 @@ def check_folder(folder: Path) -> None:
             "Choose another place with -o",
         )
     if not os.access(there, os.W_OK | os.X_OK):
-        raise PictureError(f"cannot write into {there}", "Choose another place with -o")
+        raise PictureError(f"cannot write to {there}", "Choose another place with -o")
 
 
 def sweep(folder: Path) -> None:
-    """Take away what killed runs left half made; no other batch may be at work in the folder."""
+    """Delete unfinished files of killed runs; no other batch may be writing to the folder."""
     for path in folder.glob(f"{files.PART}*"):
         files.remove(path)
     files.sweep(folder)
@@ -105,7 +105,7 @@ def _cannot(target: Path, error: OSError) -> PictureError:
 
 
 def longest_name(folder: Path) -> int:
-    """Bytes that a file name may have in a folder, or where it will be created."""
+    """The largest size of a file name, in bytes, in a folder or where it will be created."""
     while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:

@@ -1,7 +1,7 @@
-"""Pictures through a model: read ahead in threads, computed here, written behind in threads.
+"""Runs a batch: reads ahead in threads, computes in this one, and writes in threads.
 
-A picture takes four steps (:class:`PictureMaker`). :func:`run` takes them one after the
-other, or lets those of several pictures overlap; the files are the same byte for byte.
+A picture takes four steps (:class:`PictureMaker`). :func:`run` runs them in sequence, or overlaps
+those of several pictures; the files are the same byte for byte.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     Begin = Callable[[Job], Progress]
 
 MAX_JOBS = 8
-"""Pictures read, and as many written, at a time by default: more keep no machine busier."""
+"""The largest default number of pictures read, and written, at a time: more are not faster."""
 
 
 def default_jobs() -> int:
-    """How many pictures to read and write at a time on this machine."""
-    # Two even on one processor: reading and writing is waiting, too.
+    """The default number of pictures to read and write at a time on this machine."""
+    # Two even on one processor, as reading and writing are mostly waiting.
     return min(MAX_JOBS, max(2, memory.processors()))
 
 
 def run(
     jobs: list[Job], maker: PictureMaker, at_a_time: int = 1, begin: Begin | None = None
 ) -> Generator[PictureOutcome]:
-    """Do the jobs; a failure is an outcome and does not stop the others.
+    """Run the jobs; a failure is an outcome and does not stop the others.
 
     Only a full disk does: later jobs are reported as not begun. To stop early, close the iterator
-    (``contextlib.closing``): pictures that are being written are finished, the others leave
-    nothing behind.
+    (``contextlib.closing``): pictures that are being written are finished, the others leave no
+    files.
 
     Args:
-        jobs: what ``batch.plan_batch`` found; its ledger, if any, must be open.
+        jobs: from ``batch.plan_batch``; its ledger, if any, must be open.
         maker: makes one picture.
-        at_a_time: pictures that are read, and written, at a time beside the one that is
-            computed; 1 for one picture after the other, with no threads.
-        begin: is called with the job that is being computed; what it returns, with (tiles done,
-            tiles in all).
+        at_a_time: pictures that are read, and written, at a time in addition to the one that is
+            computed; 1 for a sequence without threads.
+        begin: called with the job that is being computed; its result is called with (tiles
+            done, tiles in all).
 
     Returns:
         An outcome for each job, in their order.
@@ -76,7 +76,7 @@ Reading = tuple[PictureInWork, Future[None]]
 class _Pipeline:
     """The pictures that are read, computed and written.
 
-    Reading and writing are done by threads, everything else by the caller's.
+    Threads read and write; the caller's thread does everything else.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class _Pipeline:
         self.writers = ThreadPoolExecutor(count, "srzoo-write")
 
     def outcomes(self) -> Generator[PictureOutcome]:
-        """Run until everything is done, and tell it in order."""
+        """Run until everything is done, and yield the outcomes in order."""
         try:
             while self.pending or self.reading or self.writing:
                 self._read_ahead()
@@ -106,7 +106,7 @@ class _Pipeline:
                 elif self.reading:
                     self._compute(self.reading.popleft())
                 else:
-                    # Too large to have others beside it, and now there are none.
+                    # Too large to be in memory with others, and now there are none.
                     outcome = self.maker.make(self.pending.popleft(), self.begin)
                     if reason := stops_all(outcome):
                         self._skip_the_rest(reason)
@@ -116,7 +116,7 @@ class _Pipeline:
             self.writers.shutdown(cancel_futures=True)
 
     def _read_ahead(self) -> None:
-        """Begin to read the next pictures, as long as all that are in memory fit."""
+        """Start reading the next pictures, as long as all those in memory fit."""
         while self.pending and len(self.reading) < self.count:
             entry = self._start_reading(self.pending[0])
             if entry is None:
@@ -125,16 +125,16 @@ class _Pipeline:
             self.reading.append(entry)
 
     def _start_reading(self, job: Job) -> Reading | PictureOutcome | None:
-        """Begin to read one picture; None if it has to wait until nothing else is in memory."""
+        """Start reading one picture; None if it must wait until no other is in memory."""
         if settled := self.maker.settled_outcome(job):
             return settled
         try:
             item = self.maker.prepare(job)
         except MemoryBudgetError:
             return None
-        except Exception as error:  # noqa: BLE001 - one odd file is one failed picture
+        except Exception as error:  # noqa: BLE001 - an invalid file fails alone
             return self.maker.failed_outcome(job, error)
-        # With less memory other tiles would be taken: the same result only if they are exact.
+        # Less memory changes the tiles, which gives the same result only if they are exact.
         if (
             item.needs.streamed
             or not item.exact
@@ -162,7 +162,7 @@ class _Pipeline:
                 return
             self.maker.enlarge(item, self.begin(item.job) if self.begin else None)
         except (MemoryBudgetError, MemoryError):
-            self._continue_one_by_one(entry)  # alone it may fit
+            self._continue_one_by_one(entry)  # without others it may fit
             return
         except Exception as error:  # noqa: BLE001 - as above
             self._add_outcome(self.maker.failed_outcome(item.job, error))
@@ -175,7 +175,7 @@ class _Pipeline:
         self.writing.append((future, 0))
 
     def _continue_one_by_one(self, first: Reading) -> None:
-        """Memory is short: from here on one picture after the other."""
+        """Memory is short: continue with one picture at a time."""
         entries = [first, *self.reading]
         wait([each[1] for each in entries if not isinstance(each, PictureOutcome)])
         self.pending.extendleft(map(_job, reversed(entries)))
@@ -183,7 +183,7 @@ class _Pipeline:
         self.free_bytes = 0
 
     def _skip_the_rest(self, reason: SrzooError) -> None:
-        """What has not been computed will not be; what has been is still written if it can."""
+        """Skip pictures that are not computed; those that are computed are still written."""
         self.pending.extendleft(map(_job, reversed(self.reading)))
         self.reading.clear()
         for job in self.pending:

@@ -1,4 +1,4 @@
-"""The pictures of a folder, and of the folders in it."""
+"""The pictures of a folder and its subfolders."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..errors import PictureError, SrzooError
 from . import naming
 
 MAX_SUFFIXES = 5
-"""Endings that are listed; of others, only how many."""
+"""The number of suffixes that are listed; others are only counted."""
 
 
 @dataclass
 class Ignored:
-    """How much of folders was left out, and why.
+    """The files and folders that were left out.
 
     Attributes:
-        suffixes: files by their endings, which are those of no pictures.
+        suffixes: files of other kinds, by suffix.
         hidden: files and folders whose names begin with a dot.
-        folders: that lie in the named ones, where these alone are looked into.
+        folders: subfolders, if only the named folders are read.
     """
 
     suffixes: Counter[str] = field(default_factory=Counter[str])
@@ -31,7 +31,7 @@ class Ignored:
     folders: int = 0
 
     def add(self, other: Ignored) -> None:
-        """Count another folder's too."""
+        """Add the counts of another folder."""
         self.suffixes.update(other.suffixes)
         self.hidden += other.hidden
         self.folders += other.folders
@@ -51,14 +51,14 @@ class Ignored:
 
 @dataclass
 class FolderContents:
-    """What lies in a tree, in the order of names, each folder's own files first.
+    """The contents of a tree, sorted by name, each folder's own files first.
 
     Attributes:
-        pictures: each with the folder it lies in, seen from the top.
-        results: results of earlier runs, which are no inputs.
-        links: linked folders, which are not followed: they may lead round in circles.
-        problems: folders that cannot be looked into.
-        ignored: what else lies there.
+        pictures: each with its folder, relative to the top.
+        results: results of earlier runs, which are not inputs.
+        links: linked folders, which are not followed, as they may be circular.
+        problems: folders that cannot be read.
+        ignored: other contents.
     """
 
     pictures: list[tuple[Path, Path]] = field(default_factory=list[tuple[Path, Path]])
@@ -71,16 +71,16 @@ class FolderContents:
 def scan_folder(
     folder: Path, models: tuple[str, ...], recursive: bool, output: Path | None
 ) -> FolderContents:
-    """Gather a folder's pictures; what is hidden is passed over.
+    """Collect a folder's pictures, without hidden ones.
 
     Args:
-        folder: where to look.
-        models: names of models: ``X-NAME`` in a folder that also holds ``X`` is a result.
-        recursive: look into the folders in it too.
-        output: a folder that is not looked into if it lies in this one.
+        folder: the folder.
+        models: names of models: ``X-NAME`` in a folder that also contains ``X`` is a result.
+        recursive: include subfolders.
+        output: a folder to leave out if it is in this one.
 
     Raises:
-        PictureError: it holds no pictures, or cannot be looked into.
+        PictureError: it contains no pictures, or cannot be read.
     """
     found = FolderContents()
     stack = [Path()]
@@ -91,7 +91,7 @@ def scan_folder(
                 entries = sorted(opened, key=lambda entry: entry.name)
         except OSError as error:
             problem = PictureError(
-                f"cannot look into {folder / place}: {error.strerror}", "Change its rights"
+                f"cannot read {folder / place}: {error.strerror}", "Change its rights"
             )
             if place == Path():
                 raise problem from error
@@ -109,9 +109,9 @@ def scan_folder(
     if not (found.pictures or found.problems):
         hint = f"Known: {' '.join(sorted(images.READABLE))}"
         if found.ignored.folders:
-            hint = "Give --recursive to look into the folders in it"
+            hint = "Give --recursive to include its subfolders"
         left = f" ({found.ignored})" if found.ignored.suffixes else ""
-        raise PictureError(f"{folder} holds no pictures{left}", hint)
+        raise PictureError(f"{folder} contains no pictures{left}", hint)
     return found
 
 
@@ -127,7 +127,7 @@ def _add_files(
         if _is_folder(entry):
             continue
         suffix = Path(entry.name).suffix.lower()
-        # A broken link is kept, so that it is reported; a device or a FIFO is not.
+        # A broken link is kept, so that it is reported; devices and FIFOs are left out.
         if suffix in images.READABLE and (
             os.path.isfile(entry.path) or not os.path.exists(entry.path)
         ):
@@ -148,7 +148,7 @@ def _hidden(name: str) -> bool:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return os.path.isdir(entry.path)  # no OSError, whatever a link leads to
+    return os.path.isdir(entry.path)  # raises no OSError for broken links
 
 
 def _is(entry: os.DirEntry[str], folder: Path | None) -> bool:

@@ -1,1 +1,1 @@
-"""Engines side by side: time, memory, and how near they come to the CPU's peak."""
+"""Benchmarks of engines: time, memory, and the share of the CPU's peak speed."""

@@ -1,4 +1,4 @@
-"""Engines compared on one model: in turn, each measurement in a process of its own."""
+"""Compares engines on one model: in turn, each measurement in a new process."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 
 PLAIN_TORCH = "plain torch (eager, NCHW)"
-"""The baseline: the network as it was trained, on the whole picture, in PyTorch."""
+"""The first baseline: the trained network on the whole picture, in PyTorch."""
 UNFOLDED = f"{UNFOLDED_FORMAT}, unfolded"
-"""The other one: what people take to be fast on a CPU."""
+"""The second baseline: a common fast way on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class BenchRow:
         engine: its name, or that of a baseline.
         size: width and height of the picture, in LR pixels.
         seconds: of the fastest run.
-        megapixels: of the result, for each second.
-        memory: bytes at the process's peak, beside those of a bare start.
-        share: the plain network's multiply-adds for each second, as a share of what the machine
-            does multiplying matrices; None where there is no torch to count them.
+        megapixels: of the result, per second.
+        memory: peak bytes of the process, minus those of a bare start.
+        share: the plain network's multiply-adds per second, as a share of the machine's speed in
+            matrix products; None without torch, which counts them.
     """
 
     engine: str
@@ -62,7 +62,7 @@ class BenchRow:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An engine that was not measured, and why; at all sizes, or at one."""
+    """An engine that was not measured, and the reason; at all sizes, or at one."""
 
     engine: str
     size: Size | None
@@ -71,7 +71,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured, on what.
+    """The measurements, and their conditions.
 
     Attributes:
         srzoo: the version.
@@ -81,10 +81,10 @@ class BenchReport:
         versions: of the packages that ran.
         rounds: how often everything was measured; the best counts.
         budget: bytes within which every engine was measured once more, if any.
-        gflops: 10^9 operations (a multiply-add is two) for each second of a matrix product.
-        work: multiply-adds of the plain network for each LR pixel; None where there is no torch.
+        gflops: 10^9 operations (a multiply-add is two) per second of a matrix product.
+        work: multiply-adds of the plain network per LR pixel; None without torch.
         rows: by size, then in the order of the names.
-        left_out: what was not measured.
+        left_out: engines that were not measured.
     """
 
     srzoo: str
@@ -102,7 +102,7 @@ class BenchReport:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An engine or a baseline; ``explicit``: asked for by name, so that a failure is an error."""
+    """An engine or a baseline; ``explicit``: requested by name, so that a failure is an error."""
 
     name: str
     task: MeasurementTask
@@ -111,7 +111,7 @@ class _Candidate:
 
 
 class _Bench:
-    """Goes through the ways, and keeps the best of each."""
+    """Measures the candidates, and keeps the best result of each."""
 
     def __init__(self, folder: ModelFolder, scale: int, progress: Progress | None) -> None:
         self.folder = folder
@@ -122,13 +122,13 @@ class _Bench:
         self.best: dict[tuple[str, Size], Measurement] = {}
 
     def tick(self, total: int) -> None:
-        """One step more is done."""
+        """Count one more step."""
         self.done += 1
         if self.progress:
             self.progress(self.done, total)
 
     def engine(self, name: str, explicit: bool) -> _Candidate | None:
-        """Make an engine ready: the export that it uses is kept. None if it cannot be."""
+        """Prepare an engine: its export is cached. None if it cannot be prepared."""
         task = MeasurementTask(ENGINE, name, str(self.folder.path), self.scale)
         try:
             stated = engine_facts.find(name)
@@ -176,7 +176,7 @@ class _Bench:
         return _Candidate(UNFOLDED, task, packages, False)
 
     def measure(self, candidate: _Candidate, size: Size) -> None:
-        """One measurement, unless the way has failed at this size."""
+        """Make one measurement, unless the candidate has failed at this size."""
         if any((gone.engine, gone.size) == (candidate.name, size) for gone in self.left_out):
             return
         try:
@@ -206,26 +206,27 @@ def bench(
     baseline: bool = False,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Measure engines on the CPU: from an array to an array, with the tiles that a user gets.
+    """Measure engines on the CPU: from an array to an array, with the usual tiles.
 
-    Exports are made before and do not count. Every round goes through everything, so that the
-    machine's moods hit all alike; the best time of each counts, and the highest memory.
+    Exports are made before and do not count. Every round measures everything, so that changing
+    loads of the machine affect all alike; the best time of each counts, and the highest memory.
 
     Args:
         folder: the model.
-        scale: one of its scales; may be left out where it has one.
-        engines: their names; None for all that are installed.
+        scale: one of its scales; optional if it has only one.
+        engines: their names; None for all installed ones.
         sizes: widths and heights of pictures, in LR pixels.
         rounds: how often everything is measured.
-        memory: bytes; every engine is measured once more, and its process may take no more.
-        baseline: the plain network in torch too, and, if it is installed, in OpenVINO.
-        progress: is called with (steps done, steps in all).
+        memory: a limit in bytes; every engine is measured once more with this limit for its
+            process.
+        baseline: also measure the plain network in torch and, if installed, in OpenVINO.
+        progress: called with (steps done, steps in all).
 
     Raises:
-        PluginError: there is no such engine.
-        DeviceError: an engine that was asked for is not installed.
-        ModelError: one that was asked for cannot run the model.
-        PictureError: the scale is none of the model's.
+        PluginError: an engine does not exist.
+        DeviceError: a requested engine is not installed.
+        ModelError: a requested engine cannot run the model.
+        PictureError: the model does not have the scale.
     """
     requirements.check_models(folder)
     factor = scales.choose(folder.name, folder.config.scales, scale)
@@ -280,18 +281,18 @@ def bench(
 
 
 def _that_run(folder: ModelFolder) -> Iterator[str]:
-    """The engines that state to run a model, and those whose facts cannot be had."""
+    """The engines that state that they run a model, and those with unreadable facts."""
     for name in kinds.engines.names():
         try:
             able = engine_facts.find(name).builds(folder.config.generator)
         except PluginError:
-            able = True  # why not, is told where the others' reasons are
+            able = True  # the reason is reported with those of the others
         if able:
             yield name
 
 
 def _count_work(folder: ModelFolder, scale: int) -> int | None:
-    """Multiply-adds of the plain network for each LR pixel; None where there is no torch."""
+    """Multiply-adds of the plain network per LR pixel; None without torch."""
     if engine_facts.missing(DEFAULT):
         return None
     from . import work
@@ -300,10 +301,10 @@ def _count_work(folder: ModelFolder, scale: int) -> int | None:
 
 
 def run_measurement(task: MeasurementTask) -> Measurement:
-    """A task's result.
+    """Run a task in a new process, and return its result.
 
     Raises:
-        ModelError: it cannot be done, or its process died.
+        ModelError: it fails, or its process ended without a result.
     """
     command = [sys.executable, "-P", "-m", "srzoo.benching.once", json.dumps(asdict(task))]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -336,7 +337,7 @@ def _row(
 
 
 def _with_budget(candidate: _Candidate, budget: int) -> _Candidate:
-    """An engine that has less memory than it would take; where that is not enough, so be it."""
+    """An engine with less memory than it would use; if that is not enough, it fails."""
     name = f"{candidate.name}, {planner.format_gb(budget)}"
     return replace(
         candidate, name=name, task=replace(candidate.task, memory=budget), explicit=False

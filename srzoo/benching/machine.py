@@ -14,9 +14,9 @@ import psutil
 from ..common import memory
 
 CPUINFO = Path("/proc/cpuinfo")
-"""Where Linux describes the CPU."""
+"""The file in which Linux describes the CPU."""
 VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "asimd": "NEON"}
-"""The flags that tell how many numbers an instruction can take, the most first."""
+"""CPU flags that show the width of vector instructions, the widest first."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Machine:
     """A computer.
 
     Attributes:
-        cpu: its name, as the system has it.
-        vectors: the widest instructions it has for numbers, or "" where that is not told.
-        cores: how many there are.
-        threads: how many compute at a time.
+        cpu: its name, from the system.
+        vectors: the widest vector instructions, or "" if unknown.
+        cores: the number of cores.
+        threads: the number of computing threads.
         system: such as ``Linux x86_64``.
         python: the version.
     """
@@ -55,7 +55,7 @@ def this_machine() -> Machine:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What Linux tells of the first core."""
+    """The first core's entry in Linux's description."""
     try:
         text = CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:

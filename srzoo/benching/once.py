@@ -1,7 +1,7 @@
-"""One measurement, in a process of its own: ``python -m srzoo.benching.once TASK``.
+"""One measurement in a new process: ``python -m srzoo.benching.once TASK``.
 
-TASK is a :class:`MeasurementTask` as JSON, and so is what is printed: a :class:`Measurement`, or
-the :class:`MeasurementError` that came between.
+TASK is a :class:`MeasurementTask` as JSON; the output is a :class:`Measurement`, or a
+:class:`MeasurementError`, as JSON.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 ENGINE, PLAIN, FILE, PRODUCT = "engine", "plain", "file", "product"
 RUNS = 2
-"""Of which the faster one counts: some engines prepare something for each size."""
+"""The number of runs, of which the fastest counts: some engines prepare something per size."""
 PRODUCTS, SIDE = 8, 2048
-"""How often matrices are multiplied, and how large they are."""
+"""The number of matrix products, and their size."""
 
 
 @dataclass(frozen=True)
 class MeasurementTask:
-    """What is measured.
+    """The task of a measurement.
 
     Attributes:
-        kind: ENGINE (what a user gets), PLAIN (the bare network in torch), FILE (an export, run
-            without tiles) or PRODUCT (a product of matrices).
+        kind: ENGINE (as a user runs it), PLAIN (the bare network in torch), FILE (an export, run
+            without tiles) or PRODUCT (a matrix product).
         name: of the engine, or of the file's format.
         model: the model's folder.
         scale: one of its scales.
         size: width and height of the picture, in LR pixels.
         file: the export.
-        memory: bytes that an ENGINE's process may take; 0 for what a user gets.
+        memory: a limit in bytes for an ENGINE's process; 0 for the default.
     """
 
     kind: str
@@ -59,11 +59,11 @@ class MeasurementTask:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came out.
+    """The result of a measurement.
 
     Attributes:
         seconds: of the fastest run.
-        memory: bytes at the peak, beside those of a Python with numpy that has done nothing.
+        memory: peak bytes, minus those of an idle Python with numpy.
     """
 
     seconds: float
@@ -72,15 +72,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class MeasurementError:
-    """Why nothing came out, as :class:`~srzoo.errors.SrzooError` has it."""
+    """The error of a measurement, with the fields of :class:`~srzoo.errors.SrzooError`."""
 
     what: str
     fix: str
 
 
 def main() -> None:
-    """Do what the command line says."""
-    own = descriptors.take_stdout_as_text()  # engines print to stdout, some of them at the very end
+    """Run the task of the command line."""
+    own = descriptors.take_stdout_as_text()  # engines print to stdout, some at exit
     bare = memory.peak()
     task = strict.parse(MeasurementTask, json.loads(sys.argv[1]), "the task")
     try:
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _product() -> float:
-    """Seconds that the fastest of several products of two matrices takes, in float32."""
+    """Seconds of the fastest of several float32 matrix products."""
     a = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     b, times = a.T.copy(), list[float]()
     for _ in range(PRODUCTS):
@@ -103,7 +103,7 @@ def _product() -> float:
 
 
 def _timed(task: MeasurementTask) -> float:
-    """Seconds from an array to an array; what is loaded once does not count."""
+    """Seconds from an array to an array, without loading."""
     run = {ENGINE: _engine, PLAIN: _plain, FILE: _file}[task.kind](task)
     width, height = task.size
     picture: U8 = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -116,7 +116,7 @@ def _timed(task: MeasurementTask) -> float:
 
 
 def _engine(task: MeasurementTask) -> Run:
-    """With the tiles that a user gets."""
+    """The engine with the usual tiles."""
     from ..upscaling import loading
 
     upscaler = loading.load(task.model, engine=task.name, device="cpu", memory=task.memory or None)
@@ -124,7 +124,7 @@ def _engine(task: MeasurementTask) -> Run:
 
 
 def _plain(task: MeasurementTask) -> Run:
-    """As anyone would write it: the whole picture through the network that was trained."""
+    """A direct use of torch: the whole picture through the trained network."""
     import torch
 
     from ..models.folder import read_folder

@@ -1,4 +1,4 @@
-"""The number of multiply-adds of a network."""
+"""Counts the multiply-adds of a network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ..models.folder import ModelFolder
 
 SIDE = 48
-"""Of the picture they are counted on, at least; they grow with its pixels."""
+"""The least side of the picture for counting; the count is proportional to its pixels."""
 
 
 @torch.inference_mode()
 def per_pixel(folder: ModelFolder, scale: int) -> int:
-    """Multiply-adds for each LR pixel of the network as it was trained, nothing folded.
+    """Multiply-adds per LR pixel of the trained network, without folding.
 
-    Convolutions and matrix products are counted; what else there is does next to nothing.
+    Convolutions and matrix products are counted; other operations are negligible.
     """
     generator = folders.build(folder)
     side = on_grid(SIDE, multiple_of(generator))

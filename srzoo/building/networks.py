@@ -21,7 +21,7 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 
 class DIV2KMean(nn.Module):
-    """Subtracts the mean colour of DIV2K before a network and adds it after; no parameters.
+    """Subtracts the mean colour of DIV2K before a network and adds it afterwards. No parameters.
 
     Args:
         spread: a divisor after the subtraction, and a factor before the addition.
@@ -53,7 +53,7 @@ def network(ref: str | Path) -> contracts.Generator:
         SrzooError: the model does not exist, or cannot be built.
     """
     if isinstance(ref, Path) and (ref / CONFIG).is_file():
-        return folders.build(read_folder(ref))  # as engines are given it
+        return folders.build(read_folder(ref))  # the same folder that engines get
     return folders.build(locate.find(ref))
 
 
@@ -64,13 +64,13 @@ def blocks(count: int, block: str | Mapping[str, Any] | Use, **arguments: Any) -
         count: the number of blocks.
         block: a name, or ``{"name": ..., its arguments}``.
         arguments: ``channels``, and all other arguments that the generator sets for its blocks; an
-            argument that a block does not have is refused.
+            argument that a block does not have raises an ArgumentError.
     """
     return [contracts.nn_module(kinds.blocks.build(block, **arguments)) for _ in range(count)]
 
 
 def reach_of(modules: Iterable[nn.Module]) -> int | None:
-    """The sum of the modules' ``reach``: None if one of them is unbounded."""
+    """The sum of the modules' ``reach``, in pixels; None if one of them is unbounded."""
     total = 0
     for module in modules:
         if not isinstance(module, contracts.Block):
@@ -82,20 +82,20 @@ def reach_of(modules: Iterable[nn.Module]) -> int | None:
 
 
 def multiple_of(modules: Iterable[nn.Module], own: int = 1) -> int:
-    """The grid of all modules: the least common multiple of theirs.
+    """The grid of all modules: the least common multiple of their grids.
 
     Args:
-        modules: such as a body's blocks.
+        modules: for example the blocks of a body.
         own: the network's own grid.
     """
     return math.lcm(own, *(contracts.multiple_of(module) for module in modules))
 
 
 def steps_of(scale: int) -> list[int]:
-    """A scale as a product of upsampling steps: 2 and 3 in one, 4 and 8 by twos.
+    """A scale as a product of upsampling steps: 2 and 3 in one step, 4 and 8 in steps of 2.
 
     Raises:
-        ValueError: another scale.
+        ValueError: the scale is not 2, 3, 4 or 8.
     """
     steps = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}
     if scale not in steps:
@@ -122,8 +122,8 @@ def tail_reach(scale: int, *last: int) -> int:
     """The reach, in LR pixels, of an upsampler and the kernels that follow it at full size.
 
     Args:
-        scale: of the upsampler, whose convolutions are 3 x 3.
-        last: sizes of the kernels that follow, such as 9 for one of 9 x 9.
+        scale: the factor of the upsampler, whose convolutions are 3 x 3.
+        last: sizes of the kernels that follow, such as 9 for a 9 x 9 kernel.
     """
     away = sum(kernel // 2 for kernel in last)
     for step in reversed(steps_of(scale)):

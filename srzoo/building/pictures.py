@@ -23,7 +23,7 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
     Hidden files and folders are left out. Links to folders are followed, each folder once.
 
     Raises:
-        PictureError: ``root`` is not a folder, or holds no pictures.
+        PictureError: ``root`` is not a folder, or contains no pictures.
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
@@ -43,7 +43,7 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
             ]
     if not names:
         raise PictureError(
-            f"the folder {root} holds no pictures", f"Known: {' '.join(sorted(images.READABLE))}"
+            f"the folder {root} contains no pictures", f"Known: {' '.join(sorted(images.READABLE))}"
         )
     return sorted(names)
 
@@ -69,7 +69,7 @@ def fingerprint(files: Iterable[tuple[str, Path]], *rest: object) -> str:
 
 
 def picture_key(files: Iterable[Path], *rest: object) -> str:
-    """The same for one picture's files, with their full paths.
+    """:func:`fingerprint` for the files of one picture, with their full paths.
 
     Raises:
         PictureError: a file is missing.
@@ -88,7 +88,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def read_rgb(path: Path) -> U8:
-    """Decode a file to uint8 H x W x 3: upright, gray repeated, transparent parts on white.
+    """Decode a file to uint8 H x W x 3: upright, gray as R = G = B, transparency on white.
 
     Raises:
         PictureError: the file is missing, damaged, or not a picture.
@@ -97,7 +97,7 @@ def read_rgb(path: Path) -> U8:
 
 
 def rgb_of_pil(picture: Image.Image) -> U8:
-    """The same for a picture that Pillow has opened.
+    """:func:`read_rgb` for a picture that Pillow has opened.
 
     Raises:
         PictureError: it has no 8-bit form.
@@ -108,7 +108,7 @@ def rgb_of_pil(picture: Image.Image) -> U8:
 def fit_pair(hr: U8, lr: U8, scale: int, name: str) -> tuple[U8, U8]:
     """Crop a pair at its right and lower edges so that HR is ``scale`` times LR.
 
-    Either may go beyond the other by less than one LR pixel: LR pictures are made from HR
+    Either may exceed the other by less than one LR pixel: LR pictures are made from HR
     pictures cropped to a multiple of the scale, or, by MATLAB, rounded up.
 
     Args:
@@ -134,7 +134,7 @@ def pair_size(hr: tuple[int, ...], lr: tuple[int, ...], scale: int, name: str) -
         if abs(large - scale * small) >= scale:
             raise PictureError(
                 f"{name}: HR is {hr[1]}x{hr[0]} and LR {lr[1]}x{lr[0]},"
-                f" which do not belong together at scale {scale}",
+                f" which do not match at scale {scale}",
                 "Check the scale and the two files",
             )
     height, width = (min(large // scale, small) for large, small in zip(hr, lr, strict=True))

@@ -1,4 +1,4 @@
-"""The ``srzoo`` command. One file a command; heavy imports stay inside the functions."""
+"""The ``srzoo`` command: one file per command, which imports heavy packages inside functions."""
 
 from ._main import main
 

@@ -8,5 +8,5 @@ from ..common.amounts import memory_size
 
 
 def memory_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    """What ``--memory`` says, in bytes."""
+    """The value of ``--memory`` in bytes."""
     return memory_size(value) if value else None

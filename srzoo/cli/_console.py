@@ -1,6 +1,6 @@
-"""The one place where commands print: tables, JSON, sentences, progress, and messages on stderr.
+"""Printing for all commands: tables, JSON, sentences, progress, and messages on stderr.
 
-What is asked for goes to stdout; all else (notes, warnings, progress) to stderr.
+The requested output goes to stdout; everything else (notes, warnings, progress) to stderr.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OPTIONS = {
     "tile": "--tile",
     "with_exports": "--with-exports",
 }
-"""The option of each setting that errors of the library speak of."""
+"""The command's option for each setting in errors of the library."""
 _UNQUOTED = str.maketrans("", "", '"[]')
 _SETTING = re.compile(
     rf"""\b({"|".join(_OPTIONS)})=(\[?"[^"]*"\]?(?: (?:or|to) "[^"]*")*|True\b|\d+|N\b)"""
@@ -50,7 +50,7 @@ _SETTING = re.compile(
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], right: str = "", width: int = 100
 ) -> None:
-    """Print a table; ``right`` names the columns to align right, ``width`` is for no terminal."""
+    """Print a table; ``right`` names the columns to align right. Without a terminal: ``width``."""
     from rich.console import Console
     from rich.table import Table
 
@@ -69,9 +69,9 @@ def table(
 
 
 def as_json(value: object, *, err: bool = False) -> None:
-    """Print one JSON document on one line, on stdout where nothing else is then.
+    """Print one JSON document on one line, on stdout, which then has no other output.
 
-    Infinity (identical pictures' PSNR), which JSON cannot hold, becomes null.
+    Infinity (the PSNR of equal pictures) becomes null, as JSON cannot represent it.
     """
     streams = _streams.current()
     words = streams.err if err else streams.out
@@ -79,7 +79,7 @@ def as_json(value: object, *, err: bool = False) -> None:
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode(words.encoding)
-    except UnicodeEncodeError:  # a file name that is no UTF-8, or a terminal that is none
+    except UnicodeEncodeError:  # a file name or a terminal that is not UTF-8
         text = json.dumps(value)
     text = _streams.CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     click.echo(text, file=cast("IO[str]", words))
@@ -94,7 +94,7 @@ def _finite(value: object) -> object:
 
 
 def in_options(text: object) -> str:
-    """What the library says, in the command's words: ``memory="2GB"`` is ``--memory 2GB``."""
+    """A message of the library in the command's options: ``memory="2GB"`` is ``--memory 2GB``."""
 
     def option(setting: re.Match[str]) -> str:
         name, value = setting.groups()
@@ -110,25 +110,25 @@ def printable(value: object) -> str:
 
 
 def say(text: str, indent: int = 2) -> None:
-    """Print a sentence in lines of 80 columns; all but the first begin with spaces."""
+    """Print a sentence in lines of 80 columns; all but the first are indented."""
     click.echo(textwrap.fill(
         text, 80, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
     ))  # fmt: skip
 
 
 def to_stderr(text: object) -> None:
-    """Print a line on stderr, beside what is asked for on stdout."""
+    """Print a line on stderr."""
     click.echo(printable(text), err=True)
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """Bytes in readable form."""
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 @contextmanager
 def progress_bars(*columns: str | int) -> Generator[Progress | None]:
-    """Progress bars on stderr; None where that is no terminal.
+    """Progress bars on stderr; None if it is not a terminal.
 
     Args:
         columns: what each bar shows: the width of the bar itself, "done" (3/7), "bytes",
@@ -144,7 +144,7 @@ def progress_bars(*columns: str | int) -> Generator[Progress | None]:
         *map(_column, columns),
         console=Console(file=cast("IO[str]", _streams.current().err.for_bars())),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # what goes elsewhere must not come here
+        redirect_stdout=sys.stdout.isatty(),  # a redirected stdout must stay redirected
     ) as bars:
         yield bars
 
@@ -165,7 +165,7 @@ def _column(what: str | int) -> ProgressColumn:
 
 @contextmanager
 def progress_bar() -> Generator[Callable[[int, int], None] | None]:
-    """One bar: how many are done of how many; None where stderr is no terminal."""
+    """One bar: how many of how many are done; None if stderr is not a terminal."""
     with progress_bars(40, "done", "left") as bars:
         if bars is None:
             yield None
@@ -176,7 +176,7 @@ def progress_bar() -> Generator[Callable[[int, int], None] | None]:
 
 @contextmanager
 def warnings_in_a_line() -> Generator[None]:
-    """Print our own warnings in one line, and others as Python has them."""
+    """Print srzoo's own warnings in one line, and others in Python's form."""
     before, warnings.formatwarning = warnings.formatwarning, _formatted
     try:
         yield

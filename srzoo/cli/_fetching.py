@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from ..plugins.plugin import Plugin
 
 OWN, VALUES = f"{__name__}.own", f"{__name__}.values"
-"""Where a context keeps the options of its dataset, and what they were given."""
+"""The key in a context for the options of its dataset, and their values."""
 
 
 class GetCommand(click.Command):
-    """A command with an argument DATASET, and the options that this dataset's ``fetch`` takes."""
+    """A command with an argument DATASET, and the options of that dataset's ``fetch``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find the dataset first, then all its options.
+        """Find the dataset first, then parse all its options.
 
         Raises:
-            SrzooError: there is no such dataset, or it cannot be downloaded.
+            SrzooError: the dataset does not exist, or cannot be downloaded.
         """
         name = self._dataset(ctx, args)
         try:
@@ -52,18 +52,18 @@ class GetCommand(click.Command):
         return rest
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Those of every dataset, and those of the one that was found."""
+        """The common options, and those of the dataset that was found."""
         return [*(ctx.meta.get(OWN) or ()), *super().get_params(ctx)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options; without a dataset, which ones there are."""
+        """The options; without a dataset, the list of datasets."""
         super().format_options(ctx, formatter)
         if ctx.meta.get(OWN) is None and (rows := _downloadable()):
             with formatter.section("Datasets that can be downloaded"):
                 formatter.write_dl(rows)
 
     def _dataset(self, ctx: click.Context, args: list[str]) -> str | None:
-        """Which argument names the dataset: the first, wherever options stand around it."""
+        """The argument that names the dataset: the first one, between any options."""
         from ..plugins import kinds
 
         before, ctx.ignore_unknown_options = ctx.ignore_unknown_options, True
@@ -75,7 +75,7 @@ class GetCommand(click.Command):
         words = [word for word in (first, *rest) if isinstance(word, str) and word[:1] != "-"]
         if not words or words[0] == first:
             return words[0] if words else None
-        # Behind an option that is not known yet, a word may be its value.
+        # After an unknown option, a word may be its value.
         return next((word for word in words if word in kinds.datasets), words[0])
 
 
@@ -89,10 +89,10 @@ def complete(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[C
 
 
 def fetch_of(name: str) -> Callable[..., list[str]]:
-    """What downloads a dataset.
+    """The function that downloads a dataset.
 
     Raises:
-        SrzooError: there is no such dataset, or it cannot be downloaded.
+        SrzooError: the dataset does not exist, or cannot be downloaded.
     """
     from ..plugins import arguments, importing, kinds
 
@@ -101,34 +101,34 @@ def fetch_of(name: str) -> Callable[..., list[str]]:
     if fetch is None:
         raise SrzooError(
             f"the dataset {name!r} cannot be downloaded",
-            "Those that can: srzoo data get --help; download this one by hand",
+            "Download it by hand; others: srzoo data get --help",
         )
     return fetch
 
 
 def own_values(ctx: click.Context) -> dict[str, Any]:
-    """What the dataset's own arguments were given, or have as their default."""
+    """The values of the dataset's own arguments, given or default."""
     return ctx.meta[VALUES]
 
 
 def _downloadable() -> list[tuple[str, str]]:
-    """Each dataset that can be downloaded, and the first line of what it says of itself."""
+    """Each dataset that can be downloaded, and the first line of its description."""
     import inspect
 
     from ..plugins import arguments, importing, kinds
 
-    def told(plugin: Plugin) -> str | None:
+    def first_line(plugin: Plugin) -> str | None:
         with importing.blamed(plugin):
             dataset = kinds.datasets.get(plugin.full_name)
             text = inspect.getdoc(dataset) or ""
             return text.partition("\n")[0] if arguments.fetch_of(dataset) else None
 
-    found = kinds.datasets.each(told)
+    found = kinds.datasets.each(first_line)
     return [(plugin.name, text) for plugin, text in found if text is not None]
 
 
 def _options(name: str) -> list[click.Option]:
-    """The options that the dataset's own arguments become; what can be none is left out."""
+    """The options for the dataset's own arguments, without those of unsupported types."""
     from ..plugins import arguments, importing, kinds
 
     options: list[click.Option] = []
@@ -146,7 +146,7 @@ def _options(name: str) -> list[click.Option]:
 
 
 def _option(argument: Argument) -> click.Option:
-    """The option that gives an argument its value."""
+    """The option for an argument."""
     spelled = f"--{argument.name.replace('_', '-')}"
     named = {str(choice): choice for choice in argument.choices}
     kind: Any = click.Choice(list(named)) if named else argument.type

@@ -1,4 +1,4 @@
-"""The command group, and the one place where an error becomes a line and an exit code."""
+"""The command group, and the single place where errors become a line and an exit code."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ A_PART_FAILED = 1
 
 
 class Commands(click.Group):
-    """The commands that entry points name, each imported when it is needed."""
+    """The commands of entry points, each imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The shortest names that find the commands; imports nothing."""
+        """The shortest names of all commands; imports nothing."""
         return sorted(kinds.commands.name_of(plugin) for plugin in kinds.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; None if there is none of that name."""
+        """Import one command; None if no command has that name."""
         try:
-            # The registry holds the commands themselves, not functions that make them.
+            # The registry contains the commands themselves, not functions that create them.
             command: object = kinds.commands.get(cmd_name)
         except MissingPluginError:
             return None
@@ -49,7 +49,7 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands and what they do; those of other packages are not imported for that."""
+        """The commands and their descriptions; third-party ones are not imported for that."""
         width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
         rows: list[tuple[str, str]] = []
         for plugin in kinds.commands:
@@ -62,7 +62,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names, or a hint to the nearest one."""
+        """The command of the first argument, or a hint to the nearest one."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             advice = known.advice("command", args[0])
             hint = advice or did_you_mean(args[0], self.list_commands(ctx))
@@ -79,7 +79,7 @@ def _raising(error: PluginError) -> Callable[[], None]:
 
 def _no_plugins(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        os.environ[ALLOW_VARIABLE] = ""  # child processes are to see the same
+        os.environ[ALLOW_VARIABLE] = ""  # for child processes too
 
 
 def _debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _is_for_machines(arguments: list[str]) -> bool:
-    """Whether a command of ours is asked for JSON, beside which stdout has nothing."""
+    """Whether a command of srzoo prints JSON, which must have stdout to itself."""
     options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     name = next((argument for argument in options if not argument.startswith("-")), "")
     return "--json" in options and any(
@@ -148,14 +148,14 @@ def _run(arguments: list[str], streams: _streams.Streams) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
-        if isinstance(stop.__cause__, EOFError):  # of a file that is cut off, and no Ctrl-D
+        if isinstance(stop.__cause__, EOFError):  # from a file that is cut off, not from Ctrl-D
             return _report_error(stop.__cause__, arguments)
         return _say("interrupted", _signals.INTERRUPTED)
     except BrokenPipeError:
-        return A_PART_FAILED  # whoever read our output has enough
+        return A_PART_FAILED  # the reader of the output has closed the pipe
     except SystemExit:
         raise  # a command's exit code
-    except BaseException as error:  # noqa: BLE001 - the one place where it becomes a line
+    except BaseException as error:  # noqa: BLE001 - the single place for errors
         return _report_error(error, arguments)
     return code if isinstance(code, int) else 0
 
@@ -171,9 +171,9 @@ def _report_error(error: BaseException, arguments: list[str]) -> int:
 
 
 def _with_its_owner(error: BaseException, arguments: list[str]) -> BaseException:
-    """The error of another package's command as one that says whose it is.
+    """The error of a third-party command, with its package.
 
-    A module that an extra of ours brings is nobody's error.
+    A missing module that an extra of srzoo installs is not its error.
     """
     if missing := importing.lacking(error, OWN_DIST):
         return missing

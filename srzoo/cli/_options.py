@@ -1,7 +1,7 @@
 """Options that several commands share, each declared once.
 
-A group of options is a frozen dataclass whose fields are annotated with the click option that
-fills them; :func:`option_group` adds them to a command, which is given one object.
+A group of options is a frozen dataclass whose fields are annotated with their click options;
+:func:`option_group` adds them to a command, which receives one object.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def option_group(group: type[Any], name: str) -> Callable[[F], F]:
-    """Give a command a group's options, as one argument called ``name``."""
+    """Add a group's options to a command, as one argument called ``name``."""
     options = get_type_hints(group, include_extras=True)
 
     def decorate(function: F) -> F:
-        # click hands over every option by its name; what they are is the group's business.
+        # click passes each option by its name; the group converts them.
         @functools.wraps(function)
         def call(*given: Any, **options_given: Any) -> Any:
             own = {key: options_given.pop(key) for key in options}
@@ -50,7 +50,7 @@ def option_group(group: type[Any], name: str) -> Callable[[F], F]:
 
 
 class AliasOption(click.Option):
-    """An option that also takes older spellings: those of its names that end in ``!``."""
+    """An option that also accepts older spellings: those of its names that end in ``!``."""
 
     def __init__(self, param_decls: list[str], **attributes: Any) -> None:
         self.old_names = [name.rstrip("!") for name in param_decls if name.endswith("!")]
@@ -72,13 +72,13 @@ class Device(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     name = "device"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name as engines take it."""
+        """The name in the form of engines."""
         return devices.parse_name(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Those without an index."""
+        """The names without an index."""
         return _completed(devices.KINDS, incomplete)
 
 
@@ -95,14 +95,14 @@ class FormatName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         for key, format in images.FORMATS.items():
             if name == key or f".{name}" in format.suffixes:
                 return key
-        if f".{name}" in images.READABLE:  # raises, and says what to install if that helps
+        if f".{name}" in images.READABLE:  # raises an error with the missing package, if any
             return images.format_of(Path(f"result.{name}"))
         raise PictureError(f"{value!r} is not a format", did_you_mean(name, images.FORMATS))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Those that are written here."""
+        """The formats that can be written here."""
         from .. import images
 
         return _completed(images.FORMATS, incomplete)
@@ -143,7 +143,7 @@ def _engines(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def model_names(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What a shell completes a model by: those that packages bring, and folders where none fits."""
+    """Completions for a model: those of packages, or folders if none match."""
     from click.shell_completion import CompletionItem
 
     from ..models import locate
@@ -165,7 +165,7 @@ def _strength(_ctx: click.Context, _param: click.Parameter, value: str) -> float
         strength = float(value)
     except ValueError:
         strength = -1.0
-    if not 0 <= strength <= 1:  # NaN fails too
+    if not 0 <= strength <= 1:  # also false for NaN
         raise SrzooError(f"{value!r} is not a strength", "Write a number from 0 to 1, like 0.7")
     return strength
 
@@ -185,10 +185,10 @@ def _pixels(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 def one_of(
     argument: T | None, option: T | None, what: str = "MODEL", default: T | None = None
 ) -> T:
-    """What was given as an argument, or as an option.
+    """The value of an argument that can also be given as an option.
 
     Raises:
-        UsageError: neither, and there is no default; or both.
+        UsageError: neither is given, without a default; or both are.
     """
     if argument is not None and option is not None:
         raise click.UsageError(f"{what} is given twice: {argument} and {option}.")
@@ -205,11 +205,11 @@ def _reference() -> str:
 
 
 REFERENCE: dict[str, Any] = {"default_map": {"engine": _reference}}
-"""Settings of commands that measure and compare models: by torch, unless another is asked for."""
+"""Settings of commands that measure and compare models: torch by default."""
 
 
 def arguments_of(given: tuple[str, ...], named: dict[str, str | None]) -> list[str]:
-    """Several arguments in their order, of which each may be given as an option instead.
+    """Several arguments in order, each of which can also be given as an option.
 
     Raises:
         UsageError: too few or too many.
@@ -230,14 +230,14 @@ scale_option = click.option("--scale", type=Factor(), metavar="N",
                             help="Which scale, for models that have several.")
 strength_option = click.option(
     "--strength", metavar="0..1", callback=_strength, default="1", show_default=True,
-    help="Mix with the bicubic enlargement, if a model overdoes it; 0.5: half of each.")
+    help="Mix with bicubic interpolation, if a model is too strong; 0.5: half of each.")
 OVERWRITE = "--overwrite", "--force!"
 json_option = click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Which engine runs a model, on what, and within which memory."""
+    """Options for the engine, the device and the memory."""
 
     engine: Annotated[str, click.option(
         "--engine", metavar="auto|NAME", default="auto", show_default=True, shell_complete=_engines,
@@ -256,13 +256,13 @@ class EngineOptions:
         help="Side of a tile in input pixels.")]
 
     def check(self) -> None:
-        """Refuse what is not to be had here, before any work; no torch."""
+        """Refuse unavailable settings before any work; imports no torch."""
         from ..exporting import engine
 
         engine.check(self.engine, self.device, self.precision)
 
     def describe(self, engines: Sequence[str]) -> dict[str, str]:
-        """What models were run by, for whoever reads the figures; nothing where there were none."""
+        """The engine, device and precision, for readers of figures; empty without models."""
         if not engines:
             return {}
         return {"engine": ", ".join(engines), "device": self.device, "precision": self.precision}
@@ -270,7 +270,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class SizeOptions:
-    """How large, and how much of it is the model's."""
+    """Options for the size and the strength."""
 
     scale: Annotated[str | None, click.option(
         "--scale", metavar="N", help="Factor, such as 4, 1.5 or 8. Default: the model's own.")]
@@ -281,7 +281,7 @@ class SizeOptions:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What is taken of a picture file."""
+    """Options for reading picture files."""
 
     page: Annotated[int | str | None, click.option(
         "--page", "--frame", "page", metavar="N|all", callback=_page,
@@ -293,22 +293,22 @@ class ReadOptions:
         help="Refuse larger pictures. Default: 500M.")]
 
     def single_picture(self) -> ReadRequest:
-        """How one picture is read.
+        """The request for one picture.
 
         Raises:
-            SrzooError: all pages are asked for.
+            SrzooError: all pages are requested.
         """
         from .. import images
 
         if isinstance(self.page, str):
-            raise SrzooError("one picture cannot be all pages", "Give --page N")
+            raise SrzooError("a single picture cannot be all pages", "Give --page N")
         most = self.max_pixels or images.MAX_PIXELS
         return images.ReadRequest(most, self.page, self.force_damaged)
 
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """What a result's file is like."""
+    """Options for the files of results."""
 
     format: Annotated[str | None, click.option(
         "--format", type=FormatName(), metavar="FORMAT",
@@ -326,7 +326,7 @@ class WriteOptions:
 
 @dataclass(frozen=True)
 class ExistingOptions:
-    """What happens to files that are there already."""
+    """Options for results that already exist."""
 
     overwrite: Annotated[bool, click.option(
         "--overwrite", is_flag=True, help="Replace existing results; never an input.")]
@@ -336,7 +336,7 @@ class ExistingOptions:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """How much is said, and to whom."""
+    """Options for the output of the command."""
 
     json_: Annotated[bool, click.option(
         "--json", "json_", is_flag=True, help="One JSON line per picture on stdout.")]
@@ -345,6 +345,6 @@ class ReportOptions:
     quiet: Annotated[bool, click.option("-q", "--quiet", is_flag=True, help="Print errors only.")]
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse options that contradict each other."""
         if self.quiet and self.verbose:
             raise click.UsageError("--quiet and --verbose do not go together.")

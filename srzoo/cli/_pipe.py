@@ -22,7 +22,7 @@ STDIN, STDOUT = Path("standard input"), Path("standard output")
 
 
 class _Input(io.BytesIO):
-    """What came through the pipe, by a name for messages."""
+    """Bytes from a pipe, with a name for messages."""
 
     name = str(STDIN)
 
@@ -38,7 +38,7 @@ def output_name(name: str | None) -> str | None:
 
 
 def input_path(name: str) -> Path:
-    """The path of an argument; ``./-`` is a file, and stays one."""
+    """The path of an argument; ``./-`` stays a file."""
     return Path(os.path.abspath(name)) if Path(name) == Path(PIPE) else Path(name)
 
 
@@ -53,7 +53,7 @@ def plan_pipe(
     """One job, from standard input or to standard output, or both.
 
     Raises:
-        PictureError: these do not go together, or there is no pipe.
+        PictureError: the arguments contradict each other, or there is no pipe.
     """
     from .. import images
     from ..batches import batch
@@ -75,7 +75,7 @@ def plan_pipe(
         target = input_path(output)
         if output.endswith(("/", os.sep)) or os.path.isdir(target):
             raise PictureError("a picture from a pipe has no name", "Give -o FILE, not a folder")
-        own = format is None and files.is_stream(target)  # a device has no ending
+        own = format is None and files.is_stream(target)  # a device has no suffix
         found = format or ("png" if own else images.format_of(target))
         job = batch.Job(picture, target, found, data=io.BytesIO(), page=request.page)
         job = batch.check_target(job, overwrite, skip_existing)
@@ -102,7 +102,7 @@ def _stdin() -> bytes:
 
 
 def _stdout() -> BinaryIO:
-    """Standard output, which from now on is for the picture alone."""
+    """Standard output, which from now on is reserved for the picture."""
     streams = _streams.current()
     if streams.binary is None:
         raise PictureError("standard output is closed", "Add > FILE, or give -o FILE")

@@ -42,7 +42,7 @@ def check(
 
     chosen = _chosen(names, kind, all_)
     if chosen:
-        importing.need_torch("what tries plugins")
+        importing.need_torch("testing plugins")
     outcomes: list[Outcome] = []
     misnamed = [] if names else [p for r in kinds.KINDS.values() for p in r.misnamed()]
     for problem in misnamed:
@@ -73,10 +73,10 @@ def _tell(outcome: Outcome) -> None:
 
 
 def _chosen(names: Sequence[str], kind: str | None, all_: bool) -> list[Plugin]:
-    """The plugins that names mean, each once.
+    """The plugins for names, without duplicates.
 
     Raises:
-        SrzooError: there is no such kind, or nothing is called that.
+        SrzooError: the kind does not exist, or no plugin or package has that name.
     """
     from ..errors import MissingPluginError, did_you_mean
     from ..plugins import kinds, known

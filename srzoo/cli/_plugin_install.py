@@ -40,7 +40,7 @@ def install(
     for part in new:
         say(f"installed: {part}")
     if not code and not new:
-        to_stderr("it installed no new plugin")
+        to_stderr("no new plugin was installed")
     ctx.exit(code)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..plugins.plugin import Plugin
 
 SIDES = {"generator": 24, "discriminator": 128, "block": 24}
-"""The side of the picture that the layer table is made with."""
+"""Side of the picture for the layer table."""
 CHANNELS = "channels"
 
 FACTS = {
@@ -30,11 +30,11 @@ FACTS = {
                "thread_safe"),
     "export-format": ("suffix", "beside", "packages", "extra"),
 }  # fmt: skip
-"""The facts that a class of a kind may state; an engine's have a module of their own."""
+"""The facts that a class of a kind may state; an engine's are in their own module."""
 
 
 def show(found: Plugin) -> None:
-    """Print all that is known of a plugin; what it fails at is told as its own."""
+    """Print all facts of a plugin; its errors are reported as its own."""
     with importing.blamed(found, let=(BrokenPipeError,)):  # of whoever reads what is printed
         _show(found)
 
@@ -57,7 +57,7 @@ def _show(found: Plugin) -> None:
 
 
 def _told(found: Plugin, target: object) -> str:
-    """Its docstring; a command's help, and which models a package of cards has."""
+    """Its docstring; for a command its help, and for a package of cards its models."""
     if isinstance(target, click.Command):
         return target.get_help(click.Context(target, info_name=f"srzoo {found.name}"))
     text = inspect.getdoc(target) or "It has no docstring."
@@ -75,7 +75,7 @@ def _told(found: Plugin, target: object) -> str:
 
 
 def _facts(plugin: Plugin, target: object) -> list[tuple[str, str]]:
-    """Each fact that a class states, with its value in words."""
+    """Each fact that a class states, with its value as text."""
     from ..contracts import GridFacts
 
     if plugin.kind == "engine":
@@ -84,7 +84,7 @@ def _facts(plugin: Plugin, target: object) -> list[tuple[str, str]]:
         pairs = vars(engine_facts.of_class(target, str(plugin)))
     else:
         pairs = {name: getattr(target, name, None) for name in FACTS.get(plugin.kind, ())}
-        if plugin.kind == "metric":  # what counts, unless what is built states another
+        if plugin.kind == "metric":  # the default, unless an instance states another
             unstated = {"tolerance": "a hundredth of a value", "short": plugin.name}
             pairs |= {name: text for name, text in unstated.items() if pairs[name] is None}
         if pairs.get("multiple") == GridFacts.multiple:
@@ -98,7 +98,7 @@ def _facts(plugin: Plugin, target: object) -> list[tuple[str, str]]:
 
 
 def _in_words(value: object) -> str:
-    """A fact's value; empty where there is none."""
+    """A fact's value; empty if it has none."""
     from ..contracts import Printed, fact
 
     if value is None or isinstance(value, fact):
@@ -107,7 +107,7 @@ def _in_words(value: object) -> str:
         return "by its arguments"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping):  # speeds by device, or packages and their modules
+    if isinstance(value, Mapping):  # speeds by device, or modules by package
         pairs = cast("Mapping[str, object]", value).items()
         return ", ".join(key if isinstance(one, str) else f"{key} {one}" for key, one in pairs)
     if isinstance(value, list | tuple):
@@ -117,7 +117,7 @@ def _in_words(value: object) -> str:
 
 
 def _layers(plugin: Plugin) -> None:
-    """The layer table of a network, as a run on one picture shows it."""
+    """The layer table of a network, from a run on one picture."""
     import torch
 
     from ..contracts import multiple_of, on_grid

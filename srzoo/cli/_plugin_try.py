@@ -91,7 +91,7 @@ def _arguments(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _pictures(picture: Path | None, data: Path | None) -> tuple[U8, ...] | None:
-    """What is enlarged first, and then what is trained on."""
+    """The picture to upscale first, then the pictures to train on."""
     from .. import building
 
     if picture is None and data is None:

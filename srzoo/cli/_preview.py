@@ -31,10 +31,10 @@ def run(
     report_options: ReportOptions,
     request: ReadRequest,
 ) -> None:
-    """Make the sheet and tell it.
+    """Make the sheet, and print its place.
 
     Raises:
-        PictureError: it is not a picture, or the sheet has no place.
+        PictureError: the file is not a picture, or the sheet cannot be written.
     """
     from .. import images
     from ..batches import outputs
@@ -71,7 +71,7 @@ def run(
 
 
 def _page(source: Path, request: ReadRequest) -> tuple[str, ...]:
-    """What the page is called, of a file that has several: ``("frame", "2")``."""
+    """The name of the page, of a file with several: ``("frame", "2")``."""
     from .. import images
 
     if (
@@ -90,14 +90,14 @@ def _target(
     existing_options: ExistingOptions,
     page: tuple[str, ...],
 ) -> tuple[Path, bool]:
-    """Where the sheet goes, and whether one that is there stays."""
+    """The place of the sheet, and whether an existing one is kept."""
     from .. import images
     from ..batches import batch, naming, outputs
 
     if str(source) == "-" or output == "-":
         raise PictureError("a preview needs a file as input and a file as output", "Name both")
     if source.is_dir():
-        raise PictureError(f"{source} is a folder", "A preview is of one picture: name it")
+        raise PictureError(f"{source} is a folder", "Name one picture: a preview shows only one")
     name = "-".join([names.default(source.stem), *page, naming.PREVIEW]) + ".png"
     if output is None:
         target = source.with_name(name)
@@ -114,7 +114,7 @@ def _target(
 
 
 def _load(folder: ModelFolder, engine_options: EngineOptions, options: Options) -> Upscaler:
-    """The model, by an engine that needs no preparation for so little work."""
+    """The model, with an engine that needs no preparation for so little work."""
     from ..defaults import ENGINE
     from ..exporting import engine as engines
     from ..upscaling import loading
@@ -126,7 +126,7 @@ def _load(folder: ModelFolder, engine_options: EngineOptions, options: Options) 
         precision=engine_options.precision,
     )
     if chosen.prepares and not chosen.explicit:
-        chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for so little")
+        chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for so little work")
     return loading.load(
         folder,
         engine=chosen,

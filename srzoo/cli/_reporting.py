@@ -1,4 +1,4 @@
-"""The output of ``srzoo upscale``: the tiling, a line for each picture, and a summary."""
+"""The output of ``srzoo upscale``: the tiling, a line per picture, and a summary."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from ._options import ReportOptions
 
 LONG_RUN = 10.0
-"""Seconds from which a run's length is estimated and said before."""
+"""Duration in seconds from which a run is forecast first."""
 
 
 class BatchReporter:
-    """Reports to a person on stdout, or to a script in JSON lines; trouble goes to stderr.
+    """Reports to a person on stdout, or to a script in JSON lines; problems go to stderr.
 
     Args:
         batch: the pictures.
-        reporting: how much is said, and to whom.
-        dry: say what would be made.
+        reporting: the options for the output.
+        dry: report what would be made.
     """
 
     def __init__(self, batch: Batch, reporting: ReportOptions, *, dry: bool = False) -> None:
@@ -50,19 +50,19 @@ class BatchReporter:
         self.warned = False
 
     def note(self, text: str) -> None:
-        """Something about the whole run."""
+        """Print a note on the whole run."""
         if not self.quiet:
             to_stderr(f"note: {text}")
 
     def engine(self, folder: ModelFolder, chosen: Choice, work: int | None = None) -> None:
-        """Which engine it is and why; and that its first use takes longer, if it is used."""
+        """Report the engine and the reason; and, if it is used, that its first use takes longer."""
         if self.verbose:
             to_stderr(f"engine: {chosen.name} ({chosen.why})")
         if chosen.prepares and work != 0 and not self.quiet:
             to_stderr(f"preparing {folder.name} for {chosen.name}, once ...")
 
     def report_plan(self, maker: PictureMaker) -> None:
-        """The estimate, where it takes long; and how the first picture is cut."""
+        """Print the forecast if the run is long, and the tiles of the first picture."""
         from ..batches import forecast
 
         if self.quiet:
@@ -79,7 +79,7 @@ class BatchReporter:
         try:
             plans = maker.prepare_ahead(job).plans
         except Exception:  # noqa: BLE001
-            return  # an error is reported when its turn comes
+            return  # an error is reported with its picture
         for plan in plans:
             height, width = plan.tile
             exact = "exact" if plan.exact else "blended"
@@ -90,7 +90,7 @@ class BatchReporter:
             )
 
     def report(self, outcome: PictureOutcome) -> None:
-        """Say what became of one picture."""
+        """Report the outcome of one picture."""
         job = outcome.job
         self.seconds += outcome.seconds
         if outcome.advice and not (self.warned or self.quiet):
@@ -117,12 +117,12 @@ class BatchReporter:
 
     def _sizes(self, route: Route, seconds: float) -> str:
         sizes = "{}x{} to {}x{}".format(*route.source, *route.size)
-        # Where the route says more than the sizes do.
+        # Only if the route contains more than the sizes.
         passes = f" ({route})" if route.resized or len(route.passes) != 1 else ""
         return f"{sizes}{passes}  {'about ' if self.dry else ''}{seconds:.1f} s"
 
     def summary(self) -> int:
-        """How many there were of each kind, why those that failed did; gives the exit code."""
+        """Print the counts and the failures; return the exit code."""
         left = [outcome for outcome in self.failed if not outcome.begun]
         if not (self.json or self.piped or self.quiet):
             click.echo(self._summary_line(len(self.failed) - len(left), len(left)))
@@ -138,7 +138,7 @@ class BatchReporter:
         return 1 if self.failed else 0
 
     def _summary_line(self, failed: int, left: int) -> str:
-        """How many there were of each kind, in a line."""
+        """The counts in a line."""
         done, links, results = self.count["done"], len(self.batch.links), len(self.batch.results)
         many = f"{done} picture{'' if done == 1 else 's'}"
         if self.dry:
@@ -177,7 +177,7 @@ def _facts(outcome: PictureOutcome) -> dict[str, object]:
 
 @contextmanager
 def picture_bars(jobs: int) -> Generator[Callable[[Job], Progress] | None]:
-    """Pictures done, tiles of the one at work, and time left; None where there is no terminal."""
+    """Bars for pictures, tiles of the current one, and time left; None without a terminal."""
     with progress_bars("{task.description}", 24, "done", "left") as bars:
         if bars is None:
             yield None

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ..contracts import U8, Degradation
 
 ROWS, DRAWS = 6, 4
-"""Pictures on a sheet, and LR pictures beside each."""
+"""The number of pictures on a sheet, and of LR pictures beside each."""
 SIDE = 240
-"""Pixels a side of the part of an HR picture that is shown: its middle."""
+"""Side of the shown middle part of an HR picture, in pixels."""
 
 
 def draw(
@@ -32,15 +32,15 @@ def draw(
 
     Args:
         pictures: names and files.
-        sheet: a PNG file, replaced whole.
-        degradation: makes LR, of whole pictures.
+        sheet: a PNG file, replaced atomically.
+        degradation: makes LR from whole pictures.
         name: of the degradation, for the heading.
-        scale: by how much they become smaller.
-        seed: the first draw is what ``srzoo data degrade`` writes with it, the next of the seeds
-            after it.
+        scale: the factor by which the pictures shrink.
+        seed: the first draw equals the result of ``srzoo data degrade`` with it; the next draws use
+            the following seeds.
 
     Returns:
-        How many pictures it shows.
+        The number of pictures on it.
 
     Raises:
         SrzooError: a picture cannot be read, or the sheet cannot be written.
@@ -102,7 +102,7 @@ def cropped(hr: U8, scale: int, picture: Path) -> U8:
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """What a degradation of one picture draws from: it depends on nothing but these."""
+    """The random generator of a degradation for one picture; depends only on the arguments."""
     import numpy as np
 
     return np.random.default_rng([seed, zlib.crc32(name.encode())])

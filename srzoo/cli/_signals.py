@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: temporary files are removed, and no work is left half done."""
+"""Ctrl-C, SIGTERM and SIGHUP: temporary files are deleted, and no result is left unfinished."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import FrameType
 
 INTERRUPTED = 130
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-SECOND_SIGNAL = b"srzoo: finishing what is being written; once more ends it at once\n"
+SECOND_SIGNAL = b"srzoo: finishing files that are being written; a second signal ends at once\n"
 
 
 class StopHandler:
-    """The first signal is a KeyboardInterrupt; the second leaves the clearing up alone."""
+    """The first signal raises a KeyboardInterrupt; the second ends without cleaning up."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -24,14 +24,14 @@ class StopHandler:
         if self.count == 1:
             raise KeyboardInterrupt
         if self.count > 2:
-            os._exit(INTERRUPTED)  # what is half made is taken away by the next run
+            os._exit(INTERRUPTED)  # the next run deletes unfinished files
         with contextlib.suppress(OSError):
             os.write(2, SECOND_SIGNAL)
 
 
 @contextlib.contextmanager
 def signals_handled() -> Generator[None]:
-    """Handle them all alike; what is ignored (``nohup``) stays ignored."""
+    """Handle all of these signals in the same way; ignored ones (``nohup``) stay ignored."""
     stop, before = StopHandler(), dict[signal.Signals, object]()
     try:
         for name in NAMES:
@@ -39,7 +39,7 @@ def signals_handled() -> Generator[None]:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, stop)
     except ValueError:
-        pass  # not in the main thread: whoever runs it there handles them
+        pass  # in other threads the caller handles signals
     try:
         yield
     finally:

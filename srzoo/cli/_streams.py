@@ -1,4 +1,4 @@
-"""Output streams: without control characters, and stdout free of other programs' output."""
+"""Output streams: without control characters, and stdout without other programs' output."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..common import descriptors
 _C0, _LINES = r"\x00-\x08\x0b-\x1f", r"\u2028\u2029"
 _BIDI = r"\u202a-\u202e\u2066-\u2069"
 CONTROL = re.compile(f"[{_C0}\x7f-\x9f{_LINES}{_BIDI}]")
-"""What terminals act on, but for line ends and tabs; and what shows text in another order."""
+"""Control characters, except line ends and tabs; and those that reorder text."""
 STYLES = r"\x1b\[[\d;]*m"
 BARS = rf"{STYLES}|\x1b\[\?25[lh]|\x1b\[\d*[AK]|\r"
-"""What progress bars are drawn with: the cursor goes up, lines are cleared."""
+"""Control sequences of progress bars: the cursor moves up, lines are cleared."""
 RESET = "\x1b[0m"
 REDRAWN = re.compile(r"\r|(?:\x1b\[A)+\Z")
-"""How the Hub's bars (tqdm) begin what they write. Nothing that we say begins so, or has no end."""
+"""The beginning of output of the Hub's bars (tqdm); srzoo's own output never begins so."""
 
 
 def clean(text: str, allowed: str | None = None) -> str:
-    r"""The text with control characters as ``\x1b``; ``allowed`` sequences stay."""
+    """The text with control characters as ``\x1b``; ``allowed`` sequences are kept."""
     if not CONTROL.search(text):
         return text
     if allowed is None:
@@ -38,14 +38,14 @@ def clean(text: str, allowed: str | None = None) -> str:
 
 
 class TextStream(io.TextIOBase):
-    """A stream that cleans what it is given, and goes on when nobody takes it any more.
+    """A stream that cleans its text, and continues if it cannot be written.
 
-    It has no ``buffer``: nothing passes it by. Of what rich and click draw, styles pass on a
-    terminal. A write that fails is kept in ``error``, and the work is done all the same; only a
-    closed pipe is raised, since whoever reads has enough.
+    It has no ``buffer``, so all output passes through it. On a terminal, styles of rich and click
+    are kept. A failed write is stored in ``error``, and the work continues; only a closed pipe
+    raises an error, as its reader has ended.
 
     Args:
-        raw: where it goes to; None where that is closed.
+        raw: the underlying stream; None if closed.
         bars: whether a progress bar may be drawn.
     """
 
@@ -57,30 +57,30 @@ class TextStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The raw one's."""
+        """That of the underlying stream."""
         return (self._raw and self._raw.encoding) or "utf-8"
 
     @property
     def errors(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """What cannot be encoded is escaped."""
+        """Characters that cannot be encoded are escaped."""
         return "backslashreplace"
 
     def isatty(self) -> bool:
-        """Whether a person reads it as it comes."""
+        """Whether it is a terminal."""
         return self._raw is not None and not self._raw.closed and self._raw.isatty()
 
     def fileno(self) -> int:
-        """The raw one's."""
+        """That of the underlying stream."""
         if self._raw is None:
             raise io.UnsupportedOperation("it is closed")
         return self._raw.fileno()
 
     def writable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def write(self, text: str | bytes) -> int:
-        """Write it, cleaned. Click has bytes for the shell that completes a command."""
+        """Write the text, cleaned. Click passes bytes for shell completion."""
         if isinstance(text, bytes):
             text = text.decode("utf-8", "backslashreplace")
         if text and self._raw is None:
@@ -88,16 +88,16 @@ class TextStream(io.TextIOBase):
         if self.error or self._raw is None:
             return len(text)
         head = REDRAWN.match(text) if self._allowed else None
-        said = (
+        shown = (
             head[0] + clean(text[head.end() :], self._allowed)
             if head
             else clean(text, self._allowed)
         )
-        styles = re.findall(STYLES, said) if self._allowed and not self._bars else []
+        styles = re.findall(STYLES, shown) if self._allowed and not self._bars else []
         if styles and styles[-1] != RESET:
-            # Whoever changed the style has not changed it back.
-            said = said[:-1] + RESET + "\n" if said.endswith("\n") else said + RESET
-        encoded = said.encode(self.encoding, "backslashreplace").decode(self.encoding)
+            # The style may not have been reset.
+            shown = shown[:-1] + RESET + "\n" if shown.endswith("\n") else shown + RESET
+        encoded = shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
         try:
             self._raw.write(encoded)
         except BrokenPipeError:
@@ -107,7 +107,7 @@ class TextStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Send what is kept back."""
+        """Send buffered text."""
         if self.error or self._raw is None or self._raw.closed:
             return
         try:
@@ -137,28 +137,28 @@ class Streams:
         self.binary = binary
 
     def for_machines(self) -> None:
-        """From now on ``sys.stdout`` is for words, and these go to standard error.
+        """From now on ``sys.stdout`` writes to standard error.
 
-        What is asked for is written to ``out`` or ``binary``.
+        The requested output is written to ``out`` or ``binary``.
         """
         if isinstance(sys.stdout, TextStream):
             sys.stdout = self.err
 
     def write_error(self) -> str | None:
-        """Why a part of what was said could not be."""
+        """Why a part of the output could not be written, or None."""
         with contextlib.suppress(BrokenPipeError):
             self.out.flush()
             self.err.flush()
         names = (("standard output", self.out), ("standard error", self.err))
         for name, words in names:
-            # Who closes standard error wants silence, and has it.
+            # A closed standard error is deliberate.
             if words.error and not (words is self.err and words.error.errno == errno.EBADF):
                 return f"cannot write to {name}: {words.error.strerror or words.error}"
         return None
 
 
 def current() -> Streams:
-    """The streams of the command that runs, or those that Python has."""
+    """The streams of the running command, or Python's own."""
     context = click.get_current_context(silent=True)
     found: object = context.find_root().obj if context else None
     if isinstance(found, Streams):
@@ -168,18 +168,19 @@ def current() -> Streams:
 
 @contextlib.contextmanager
 def guarded_streams(*, own_process: bool) -> Generator[Streams]:
-    """Keep standard output for what the command says itself, and have all of it cleaned.
+    """Reserve standard output for the command's own output, and clean all output.
 
     Args:
-        own_process: whether the process is the command's, and ends with it. Then nothing is undone,
-            so that what C libraries print when they are unloaded does not come there either.
+        own_process: whether the process belongs to the command, and ends with it. Then the
+            streams are not restored, so that C libraries cannot print to stdout when they are
+            unloaded.
     """
     before, own = (sys.stdout, sys.stderr), None
     text, binary = cast("TextIO | None", sys.stdout), None
     descriptors.open_closed_descriptors()
     if text is not None:
         binary = cast("BinaryIO | None", getattr(text, "buffer", None))
-        console = sys.platform == "win32" and text.isatty()  # it takes no bytes as they are
+        console = sys.platform == "win32" and text.isatty()  # it does not accept raw bytes
         if not console:
             text.flush()
             own = _take_over(own_process)
@@ -211,7 +212,7 @@ def _take_over(own_process: bool) -> io.FileIO:
 
 
 def _give_back(own: io.FileIO, text: TextIO | None, own_process: bool) -> None:
-    """Close standard output; what nobody took is dropped, so that Python's end is quiet."""
+    """Close standard output, dropping unwritten text, so that Python exits without an error."""
     if not own_process:
         descriptors.give_back_stdout(own)
     try:

@@ -107,7 +107,7 @@ def show(model: str | None, model_: str | None, text: bool, json_: bool) -> None
 
 
 def _print(text: str) -> None:
-    """Markdown, laid out on a terminal and as it is elsewhere."""
+    """Markdown, rendered on a terminal and unchanged elsewhere."""
     if not sys.stdout.isatty():
         click.echo(text, nl=False)
         return
@@ -127,7 +127,7 @@ def _tolerances(
             found[name] = float(size)
         except ValueError:
             found[name] = -1.0
-        if not name or not found[name] >= 0:  # NaN fails too
+        if not name or not found[name] >= 0:  # also true for NaN
             like = f"{defaults.METRICS[0]}=0.05"
             raise SrzooError(f"{text!r} is not a tolerance", f"Write it like {like}")
     return found
@@ -168,7 +168,7 @@ def check(
     asked = one_of(model, model_)
     found = locate.find(asked)
     if local := local_parts(found):
-        to_stderr(f"note: it cannot be published as it is, for it names {' and '.join(local)}."
+        to_stderr(f"note: it cannot be published, as it names {' and '.join(local)}."
                   f" {PACKAGE}")  # fmt: skip
     with progress_bar() as progress:
         checks = claims.check(found, root=data, tolerances=tolerances, progress=progress)

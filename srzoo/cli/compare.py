@@ -84,7 +84,7 @@ def compare(
 
 
 def _check(output: Path, inputs: list[Path], overwrite: bool) -> None:
-    """Refuse, before any work, what could not be written after it."""
+    """Refuse, before any work, outputs that cannot be written."""
     from .. import images
 
     if output.suffix.lower() not in PAGES:
@@ -162,8 +162,8 @@ def _print(result: Comparison, outputs: tuple[Path, ...]) -> None:
         right=" ".join(columns[1:]),
     )  # fmt: skip
     click.echo()
-    for said in sentences(result):
-        say(said)
+    for sentence in sentences(result):
+        say(sentence)
     say(f"The crop: {result.file_crop} (--crop {result.file_crop} shows it again).")
     for output in outputs:
         to_stderr(f"written: {output}")

@@ -67,7 +67,7 @@ def get(ctx: click.Context, dataset: str, output: Path | None, no_verify: bool) 
 
 @contextmanager
 def _downloads() -> Generator[Report | None]:
-    """Bytes, speed and time left on stderr; nothing where that is no terminal."""
+    """Bytes, speed and time left on stderr; None if it is not a terminal."""
     with progress_bars("{task.description}", 20, "bytes", "speed", "left") as bars:
         if bars is None:
             yield None
@@ -181,7 +181,7 @@ def degrade(
 
 
 def _use(degradation: str | None, recipe: str | None, settings: dict[str, Any]) -> Use:
-    """The degradation that was asked for."""
+    """The requested degradation."""
     from ..plugins.plugin import Use
     from ..recipes import recipe as recipes
 
@@ -206,7 +206,7 @@ def _sheet(
     from . import _samples
 
     if output is not None:
-        raise ArgumentError("--sheet makes no files in OUT", "Leave OUT out, or --sheet")
+        raise ArgumentError("--sheet writes no files to OUT", "Leave OUT out, or --sheet")
     source = Path(arguments_of(given, {"IN": None})[0])
     if not source.exists():
         raise PictureError(f"{source} does not exist", "Check the name")
@@ -225,7 +225,7 @@ def _sheet(
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """KEY=VALUE, the value read as JSON where it is JSON and as text where not."""
+    """KEY=VALUE, with the value as JSON if it is valid JSON, else as text."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise ArgumentError(f"--set {text} is not KEY=VALUE", "Write --set strength=0.5")
@@ -236,7 +236,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, Path]]:
-    """Each picture's relative name, file and result; what can be refused is refused here."""
+    """Each picture's relative name, file and result; raises all errors known in advance."""
     from ..images import READABLE
 
     if source.is_dir():
@@ -269,11 +269,11 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
 
 
 def _pictures(source: Path, target: Path) -> list[str]:
-    """The pictures of a tree, but for hidden ones and earlier results."""
+    """The pictures of a tree, without hidden ones and earlier results."""
     from ..images import READABLE
 
     if target.is_file():
-        raise PictureError(f"{target} is a file, and there are several results", "Name a folder")
+        raise PictureError(f"{target} is a file, but there are several results", "Name a folder")
     out = os.path.realpath(target)
     names: list[str] = []
     for place, folders, files in os.walk(source):
@@ -288,7 +288,7 @@ def _pictures(source: Path, target: Path) -> list[str]:
             if name[0] != "." and Path(name).suffix.lower() in READABLE
         ]
     if not names:
-        raise PictureError(f"{source} holds no pictures", f"Known: {' '.join(sorted(READABLE))}")
+        raise PictureError(f"{source} contains no pictures", f"Known: {' '.join(sorted(READABLE))}")
     return sorted(names)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..evaluating.evaluation import Evaluation, Result
 
 USUAL = {"engine": (ENGINE,), "device": ("auto", "cpu"), "precision": ("auto", "fp32")}
-"""What need not be told."""
+"""The default settings, which are not reported."""
 
 
 # fmt: off
@@ -92,7 +92,7 @@ def evaluate(
         )  # fmt: skip
     failed = report.failed
     try:
-        # Before they are shown: whoever reads the table may close the pipe in the middle of it.
+        # Written before the table is shown, as its reader may close the pipe.
         for at, folder in enumerate(folders if write_card and not failed else ()):
             rows = report.rows[at * len(data) : (at + 1) * len(data)]
             to_stderr(f"written: {results.write(folder, rows)}")
@@ -106,7 +106,7 @@ def evaluate(
 
 
 def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOptions) -> None:
-    """Refuse what cannot be measured again from a card."""
+    """Refuse settings whose results could not be measured again from a card."""
     if sr or lr is not None:
         raise SrzooError(
             "a card states results on sets that have a name",
@@ -116,7 +116,7 @@ def _check_cards(sr: tuple[str, ...], lr: str | None, engine_options: EngineOpti
 
     if command := engine_facts.missing(ENGINE):
         raise DeviceError(
-            "a card states results of torch, and torch is not installed", f"Install it: {command}"
+            "a card states results of torch, but torch is not installed", f"Install it: {command}"
         )
     if engine_options.engine != ENGINE or engine_options.precision not in ("auto", "fp32"):
         raise SrzooError("a card states results of torch in float32", "Leave --write-card out")
@@ -142,28 +142,28 @@ def _print(report: Evaluation, by: dict[str, str], json_: bool) -> None:
     click.echo()
     for value in report.rows[0].values:
         say(f"{value.label}: {value.protocol}")
-    for said in dict.fromkeys(f"LR of {_data(r)}: {printable(r.lr)}" for r in report.rows if r.lr):
-        say(said)
+    for line in dict.fromkeys(f"LR of {_data(r)}: {printable(r.lr)}" for r in report.rows if r.lr):
+        say(line)
     if any(row.self_ensemble for row in report.rows):
         say("self-ensemble: mean over 8 flips and rotations, before rounding")
-    if said := run_by(by):
-        say(said)
+    if line := run_by(by):
+        say(line)
 
 
 def run_by(by: Mapping[str, str]) -> str | None:
-    """What models were run by, in words; None where it is the usual."""
+    """The engine, device and precision as text; None for the defaults."""
     other = [f"{key} {by[key]}" for key, usual in USUAL.items() if by and by[key] not in usual]
     return f"run by {', '.join(other)}" if other else None
 
 
 def _count(row: Result) -> str:
-    """How many pictures the values are means of."""
+    """The number of pictures in the means."""
     done = len(row.pictures)
     return f"{done} of {done + len(row.failed)}" if row.failed else str(done)
 
 
 def _cost(row: Result) -> tuple[str, str]:
-    """What a model costs: parameters, and seconds; nothing for files."""
+    """The cost of a model: parameters, and seconds; empty for files."""
     if row.seconds is None:
         return "-", "-"
     return _millions(row.parameters), f"{row.seconds:.1f}"

@@ -22,11 +22,11 @@ class Formats(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     name = "format"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """Every name."""
+        """All names."""
         return "|".join(kinds.export_formats.names())
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name, if there is such a format."""
+        """The name, if the format exists."""
         return kinds.export_formats.find(value).name
 
 
@@ -93,7 +93,7 @@ def export(
 
 
 def _files(path: Path, to: str, export_format: ExportFormat, overwrite: bool) -> list[Path]:
-    """The files that will be written; refuses, before any work, what could not be."""
+    """The files to be written; refuses, before any work, those that cannot be."""
     if path.suffix != export_format.suffix:
         raise ModelError(f"{path} is not a file name for {to}", f"End it in {export_format.suffix}")
     if not path.parent.is_dir():

@@ -49,7 +49,7 @@ def list_(pattern: str, json_: bool) -> None:
         try:
             if fnmatchcase(name, pattern):
                 models[name] = read_folder(path)
-        except SrzooError as error:  # of another package: the others are listed all the same
+        except SrzooError as error:  # of another package: list the others nevertheless
             to_stderr(error)
     if json_:
         as_json([_facts(found) | {"name": name} for name, found in models.items()])

@@ -85,7 +85,7 @@ def train(
 
 
 def _command(ctx: click.Context) -> str:
-    """The command that goes on with a run: what was given, but for where it was to begin."""
+    """The command that resumes the run: the given one without the original ``--resume``."""
     words = ["srzoo", "train", str(ctx.params["recipe"])]
     for option in ctx.command.params:
         value: Any = ctx.params.get(option.name or "")
@@ -104,14 +104,14 @@ def _command(ctx: click.Context) -> str:
 
 
 def _is_first_process() -> bool:
-    """Whether this is the process that speaks for all (accelerate launch sets RANK)."""
+    """Whether this process reports for all of them (accelerate launch sets RANK)."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _describe(recipe: Recipe, data: Path | None, *, quiet: bool) -> None:
-    """The recipe, and what each stage of it uses; all of it is built and tried for that.
+    """Print the recipe, and the parts of each stage, which are all built and tested.
 
-    That is a TOML file with comments; what is odd is said on stderr.
+    The output is TOML with comments; anomalies are reported on stderr.
     """
     from ..training import checks
 
@@ -134,7 +134,7 @@ def _describe(recipe: Recipe, data: Path | None, *, quiet: bool) -> None:
 
 
 def _chosen_plugins(part: Recipe, built: CheckedStage) -> Generator[tuple[str, str]]:
-    """What matters of a stage, a line each."""
+    """The main facts of a stage, one line each."""
     train, pictures, schedule = part.train, part.data, part.schedule
     yield "steps", f"{train.steps:,}, batches of {pictures.batch}, LR crops of {pictures.lr_crop}"
     yield "data", f"{_value_text(pictures.train)}: {built.training:,} pictures, by {pictures.draw}"
@@ -175,7 +175,7 @@ def _values(values: dict[str, float]) -> str:
 
 
 def _line(line: dict[str, Any], steps: int) -> str:
-    """Fifty steps in a line: losses, rate, speed, share of waiting, and the time that is left."""
+    """A line for fifty steps: losses, rate, speed, share of waiting, and time left."""
     speed = line["steps_per_second"]
     left = (steps - line["step"]) / speed if speed else 0
     return (
@@ -186,7 +186,7 @@ def _line(line: dict[str, Any], steps: int) -> str:
 
 @contextmanager
 def _progress_callbacks(steps: int, *, quiet: bool = False) -> Generator[Callbacks]:
-    """Progress with time left on a terminal; elsewhere a line every 50 steps."""
+    """Progress with time left on a terminal; otherwise a line every 50 steps."""
     from ..training import Callbacks
 
     def evaluated(step: int, values: dict[str, float]) -> None:

@@ -61,7 +61,7 @@ def _jobs(_ctx: click.Context, _param: click.Parameter, value: str) -> int | Non
 @click.option("--jobs", metavar="auto|N", callback=_jobs, default="auto", show_default=True,
               help="Pictures read and written at a time.")
 @click.option("--preview", is_flag=True,
-              help="Make only a small sheet: one crop beside its bicubic enlargement.")
+              help="Make only a small sheet: one crop beside bicubic interpolation.")
 @click.option("--dry-run", is_flag=True,
               help="Print which files would be made, their sizes, and how long it takes.")
 @option_group(ReportOptions, "report_options")
@@ -105,7 +105,7 @@ def upscale(
                          name, partial(_route, options, scales))  # fmt: skip
     if preview:
         if dry_run or name or len(inputs) != 1:
-            raise click.UsageError("--preview takes one picture, and neither --name nor --dry-run.")
+            raise click.UsageError("--preview takes one picture, without --name and --dry-run.")
         _preview.run(
             folder, inputs[0], output, options, names, engine_options, existing_options,
             report_options, read_options.single_picture(),
@@ -140,14 +140,14 @@ def _options(
     size_options: SizeOptions,
     write_options: WriteOptions,
 ) -> Options:
-    """How pictures are made; refuses sizes that the model cannot come to."""
+    """The options for results; refuses sizes that the model cannot reach."""
     from .. import images
     from ..batches import one_picture
     from ..models.folder import FAITHFUL
     from ..upscaling import guidance, sizing
 
     size = sizing.Sizing.parse(size_options.scale, size_options.size)
-    size.route((1000, 1000), folder.config.scales)  # raises where there is no route
+    size.route((1000, 1000), folder.config.scales)  # raises an error if there is no route
     return one_picture.Options(
         sizing=size,
         quality=write_options.quality,
@@ -162,7 +162,7 @@ def _options(
 
 
 def _route(options: Options, scales: tuple[int, ...], source: Path, page: int | None) -> Route:
-    """How a picture comes to its size, from its header."""
+    """The passes of a picture, from its header."""
     from .. import images
 
     header = images.read_header(source, options.request(page))
@@ -181,15 +181,15 @@ def _plan(
     format: str | None,
     read_options: ReadOptions,
 ) -> Batch:
-    """Which picture becomes which file."""
+    """The output file of each picture."""
     from ..batches import batch, naming
     from ..models import locate
 
     if _pipe.PIPE in (*inputs, output):
         if names.pattern is not None:
-            raise click.UsageError("--name names files, and - is a pipe.")
+            raise click.UsageError("--name names files, but - is a pipe.")
         if options.keep_times:
-            raise click.UsageError("--keep-times is for files, and - is a pipe.")
+            raise click.UsageError("--keep-times is for files, but - is a pipe.")
         naming.check_ending(Path(output or ""), format)
         return _pipe.plan_pipe(
             inputs, output, format, existing_options.overwrite, existing_options.skip_existing,
@@ -214,7 +214,7 @@ def _plan(
 
 
 def _check_quality(batch: Batch, write_options: WriteOptions, reporter: BatchReporter) -> None:
-    """Refuse a quality that no result has, and tell where only some have it."""
+    """Refuse a quality that applies to no result, and report if it applies only to some."""
     from .. import images
 
     formats = {job.format for job in batch.jobs}
@@ -226,7 +226,7 @@ def _check_quality(batch: Batch, write_options: WriteOptions, reporter: BatchRep
             f"{' and '.join(without)} has no quality setting: it is lossless",
             "Leave --quality out, or choose --format jpg",
         )
-    reporter.note(f"--quality is not for {' and '.join(without)}, which is lossless")
+    reporter.note(f"--quality does not apply to {' and '.join(without)}, which is lossless")
 
 
 def _load(
@@ -236,7 +236,7 @@ def _load(
     pixels: int,
     reporter: BatchReporter,
 ) -> Upscaler:
-    """The model, run by an engine that is worth its preparation for so many pixels."""
+    """The model, with an engine whose preparation is worth while for this number of pixels."""
     from ..exporting import engine as engines
     from ..upscaling import loading
 
@@ -248,7 +248,7 @@ def _load(
         work=pixels,
     )
     if reporter.dry and chosen.prepares:
-        # No export is made for a look; torch, which would make it, tells about how long it takes.
+        # A dry run makes no export; torch gives a similar estimate.
         chosen = engines.Choice(ENGINE, f"{chosen.name} is not prepared for a dry run")
     reporter.engine(folder, chosen, pixels)
     return loading.load(
@@ -260,7 +260,7 @@ def _load(
         memory=engine_options.memory,
         strength=options.strength,
         work=pixels,
-        lazy=not pixels,  # nothing is built for pictures that need no pass
+        lazy=not pixels,  # build nothing for pictures without a pass
     )
 
 
@@ -272,7 +272,7 @@ def _run(batch: Batch, maker: PictureMaker, reporter: BatchReporter, at_a_time: 
     with (
         batch.opened(),
         nullcontext() if reporter.quiet else picture_bars(len(batch.pending)) as begin,
-        # Whatever comes between, Ctrl-C too: the pictures that are being written are finished.
+        # On any exception, including Ctrl-C, pictures that are being written are finished.
         closing(pipeline.run(batch.jobs, maker, count, begin)) as outcomes,
     ):
         for outcome in outcomes:
@@ -282,7 +282,7 @@ def _run(batch: Batch, maker: PictureMaker, reporter: BatchReporter, at_a_time: 
 
 
 def _dry_run(batch: Batch, maker: PictureMaker, reporter: BatchReporter) -> None:
-    """What a run would make; it writes nothing."""
+    """Print the results that a run would make; nothing is written."""
     from ..batches import forecast
 
     for outcome in forecast.dry_run(batch.jobs, maker):

@@ -1,1 +1,1 @@
-"""What everything rests on: files, memory, and errors that nobody foresaw."""
+"""Common basics: files, memory, and unexpected errors."""

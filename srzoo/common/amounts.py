@@ -1,4 +1,4 @@
-"""Amounts as people read and write them."""
+"""Amounts in readable form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def memory_size(text: str) -> int:
     """Bytes from "2GB", "500M", "1.5GiB" or a plain number.
 
     Raises:
-        SrzooError: it is none of these, or less than one byte.
+        SrzooError: it is not an amount, or less than one byte.
     """
     return amount(re.sub(r"B\s*$", "", text, flags=re.IGNORECASE), "amount of memory", "2GB", text)
 
@@ -34,7 +34,7 @@ def amount(text: str, what: str, example: str, given: str | None = None) -> int:
     """A number from "500M", "1.5Gi" or plain digits.
 
     Raises:
-        SrzooError: it is none of these, or less than one; ``what`` it should be.
+        SrzooError: it is not a number, or less than one; ``what`` is its name.
     """
     match = re.fullmatch(r"\s*([0-9.]+)\s*(|[KMG]I?)\s*", text, re.IGNORECASE)
     try:
@@ -47,7 +47,7 @@ def amount(text: str, what: str, example: str, given: str | None = None) -> int:
 
 
 def whole(value: object) -> int | None:
-    """A whole number of any type, numpy's and torch's too; None for a bool and anything else."""
+    """An integer of any type, including numpy's and torch's; None for a bool and other values."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return None
     try:

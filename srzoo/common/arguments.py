@@ -12,20 +12,20 @@ T = TypeVar("T")
 
 
 def check_type(name: str, value: object, types: tuple[type, ...]) -> None:
-    """Raises SrzooError where an argument is of none of some types."""
+    """Raise a SrzooError if an argument has none of some types."""
     if not isinstance(value, types):
         names = " or ".join("a text" if each is str else each.__name__ for each in types)
         raise SrzooError(f"{name} is {value!r}", f"Give {names}")
 
 
 def listed(value: T | Sequence[T]) -> list[T]:
-    """The items of a sequence; one item alone, a text among them, is a list of itself."""
+    """The items of a sequence as a list; a single item, such as a text, as a list of itself."""
     alone = isinstance(value, str | os.PathLike) or not isinstance(value, Sequence)
     return [cast("T", value)] if alone else list(cast("Sequence[T]", value))
 
 
 def check_path(name: str, value: object) -> None:
-    """Raises SrzooError where an argument can be no path: of another type, bytes, or with a NUL."""
+    """Raise a SrzooError if an argument cannot be a path: another type, bytes, or with a NUL."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value  # pyright: ignore
     if not isinstance(path, str) or "\0" in path:
         raise SrzooError(f"{name} is {value!r}", "Give a text or Path")

@@ -1,7 +1,7 @@
-"""A file that counts its bytes while it is written, and reads them back before use.
+"""A file that records a checksum while it is written, and is read back before use.
 
-Encoders get this and no descriptor. One that has a descriptor writes to it itself, and some
-(libjpeg through Pillow) take no notice when a full disk takes half of what they give.
+Encoders get it instead of a descriptor. An encoder with a descriptor writes itself, and some
+(libjpeg through Pillow) ignore that a full disk takes only half of the data.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 CHUNK = 2**20
-"""Bytes that are read back at a time."""
+"""Bytes that are read back per step."""
 
 
 class CheckedFile(io.RawIOBase):
-    """An open file without a descriptor, which may be written and read anywhere.
+    """An open file without a descriptor, readable and writable anywhere.
 
-    CRC-32 is enough for what happens to files by accident. Reading back took less than 1 ms a
-    megabyte, and less than 1 % of the time that encoding takes (results of 12 megapixels).
+    CRC-32 is sufficient against accidents. Reading back took less than 1 ms per megabyte, and less
+    than 1 % of the time of encoding (results of 12 megapixels).
 
     Args:
-        raw: unbuffered, empty, to be read and written.
-        name: of the file that it becomes, for messages.
-        where: said after an error's reason, if the bytes go somewhere else first.
+        raw: unbuffered, empty, readable and writable.
+        name: of the final file, for messages.
+        where: appended to an error's reason, if the bytes go to a temporary file first.
     """
 
     def __init__(self, raw: BinaryIO, name: str, where: str = "") -> None:
@@ -37,24 +37,24 @@ class CheckedFile(io.RawIOBase):
         self._raw = raw
         self._where = where
         self._at = self._end = self._crc = 0
-        # What was written over: where, what was there, and what is there now.
+        # Overwritten parts: the position, the old and the new bytes.
         self._over: list[tuple[int, bytes, bytes]] = []
         self._error: OSError | None = None
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def writable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, which may lie behind the end."""
+        """Go to a position, which may be beyond the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
         if base + offset < 0:
             raise ValueError(f"no such place: {base + offset}")
@@ -62,11 +62,11 @@ class CheckedFile(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """The place where it is."""
+        """The current position."""
         return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what was written."""
+        """Read bytes that were written."""
         view = memoryview(buffer).cast("B")
         data = self._read(self._at, len(view))
         view[: len(data)] = data
@@ -74,10 +74,10 @@ class CheckedFile(io.RawIOBase):
         return len(data)
 
     def write(self, data: ReadableBuffer) -> int:
-        """Write all of it.
+        """Write all bytes.
 
         Raises:
-            OSError: it does not fit. Whoever passes that over meets it again in :meth:`check`.
+            OSError: they do not fit. If the caller ignores it, :meth:`check` raises it again.
         """
         view = memoryview(data).cast("B")
         if not view:
@@ -98,17 +98,17 @@ class CheckedFile(io.RawIOBase):
         return len(view)
 
     def check(self) -> None:
-        """Read it back, from the first byte to the last.
+        """Read the file back, from the first byte to the last.
 
         Raises:
-            OSError: it is not what was written, or something could not be written.
+            OSError: it differs from what was written, or a write failed.
         """
         if self._error:
             raise self._error
         size = self._raw.seek(0, os.SEEK_END)
         crc, start = 0, 0
         while data := bytearray(self._read(start, CHUNK)):
-            for at, before, now in reversed(self._over):  # back to what was appended
+            for at, before, now in reversed(self._over):  # undo the overwriting
                 low, high = max(at, start), min(at + len(now), start + len(data))
                 if low < high:
                     if bytes(data[low - start : high - start]) != now[low - at : high - at]:
@@ -140,7 +140,7 @@ class CheckedFile(io.RawIOBase):
 
 
 def write_all(sink: BinaryIO, data: bytes | memoryview) -> None:
-    """Write all of it into something that may take a part at a time.
+    """Write all bytes to a stream that may take only a part at a time.
 
     Raises:
         OSError: it takes no more.
@@ -151,7 +151,7 @@ def write_all(sink: BinaryIO, data: bytes | memoryview) -> None:
             count: int | None = sink.write(view)
         except BlockingIOError as error:
             count = error.characters_written or None
-        if count is None:  # somebody has made the pipe one that does not wait
+        if count is None:  # the pipe is in non-blocking mode
             time.sleep(0.01)
         elif count == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,4 +1,4 @@
-"""Names of devices, and facts that are known without importing torch."""
+"""Names of devices, and facts about them that need no import of torch."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import Literal, get_args
 from ..errors import DeviceError, did_you_mean
 
 KINDS = ("auto", "cpu", "cuda", "mps", "gpu")
-"""What ``--device`` takes; gpu is a graphics card by way of the system (DirectML) or of Intel."""
+"""Values of ``--device``; gpu is a graphics card by DirectML, or Intel's by OpenVINO."""
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-"""In which numbers an engine computes."""
+"""The number formats in which an engine computes."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 INDEXED = ("cuda", "gpu")
-"""Those of which there may be several: cuda:1."""
+"""Kinds that may have several devices: cuda:1."""
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
-"""Where NVIDIA's driver for Linux lists the GPUs."""
+"""The folder in which NVIDIA's driver for Linux lists the GPUs."""
 RENDERERS = Path("/sys/class/drm")
-"""Where Linux lists what can draw."""
+"""The folder in which Linux lists renderers."""
 NVIDIA = "0x10de"
-"""A maker's number, whose cards are cuda's."""
+"""The PCI number of NVIDIA, whose GPUs are of the kind cuda."""
 _NAME = re.compile(r"([a-z]+)(?::(\d{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Device:
-    """Something that models can run on.
+    """A device that models can run on.
 
     Attributes:
-        name: as ``--device`` takes it.
-        title: what its maker calls it; "" for the CPU.
-        memory: bytes it has; 0 where that is not known.
-        free: bytes of them that are free now; likewise.
-        precisions: those it computes in, fp32 first.
+        name: a value of ``--device``.
+        title: the maker's name of it; "" for the CPU.
+        memory: its size in bytes; 0 if unknown.
+        free: its free bytes; 0 if unknown.
+        precisions: the ones it supports, fp32 first.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Device:
 
 
 def cpu() -> Device:
-    """The processor; memory is what this process may have."""
+    """The CPU; its memory is what this process may use."""
     import psutil
 
     from . import memory
@@ -57,13 +57,13 @@ def cpu() -> Device:
 
 
 def parse_name(device: object) -> str:
-    """A device's name as engines take it: auto, cpu, cuda, cuda:N, mps, gpu or gpu:N.
+    """A device's name in the form of engines: auto, cpu, cuda, cuda:N, mps, gpu or gpu:N.
 
     Args:
         device: the name, or a ``torch.device``.
 
     Raises:
-        DeviceError: it is none.
+        DeviceError: it is not a device.
     """
     name = str(device).strip().lower()
     match = _NAME.fullmatch(name)
@@ -78,18 +78,18 @@ def parse_name(device: object) -> str:
         return kind if index is None else f"{kind}:{int(index)}"
     if int(index) or kind == "auto":
         raise DeviceError(f"{name!r} is not a device", f'Use device="{kind}"')
-    return kind  # there is one of these, which torch calls cpu:0 as well
+    return kind  # a single device, which torch also calls cpu:0
 
 
 def gpu_kinds() -> list[str]:
-    """The kinds of GPU that there may be, found without an import; ``auto`` tries them in turn."""
+    """The possible kinds of GPU, found without an import; ``auto`` tries them in turn."""
     if sys.platform == "darwin":
         return ["mps"] if has_gpu() else []
     return ["cuda"] * has_gpu() + ["gpu"] * _has_renderer()
 
 
 def nvidia_cards() -> list[Device]:
-    """The cards that NVIDIA's driver for Linux lists; what memory they have it does not tell."""
+    """The GPUs that NVIDIA's driver for Linux lists; it does not list their memory."""
     try:
         titles = [_model(each / "information") for each in sorted(NVIDIA_GPUS.iterdir())]
     except OSError:
@@ -100,7 +100,7 @@ def nvidia_cards() -> list[Device]:
 
 
 def _model(information: Path) -> str:
-    """What a card is called in the driver's file about it; "" where that does not tell."""
+    """The model in a driver's file about a GPU; "" if missing."""
     try:
         lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -110,8 +110,8 @@ def _model(information: Path) -> str:
 
 
 def _has_renderer() -> bool:
-    """Whether there may be a GPU for DirectML or for OpenVINO."""
-    if sys.platform == "win32" or Path("/dev/dxg").exists():  # the second is Windows' own Linux
+    """Whether DirectML or OpenVINO may find a GPU."""
+    if sys.platform == "win32" or Path("/dev/dxg").exists():  # the second is WSL
         return True
     for vendor in RENDERERS.glob("renderD*/device/vendor"):
         try:
@@ -123,7 +123,7 @@ def _has_renderer() -> bool:
 
 
 def gpu_count() -> float:
-    """How many GPUs torch may find; infinity where there is one and the number is unknown."""
+    """The number of GPUs that torch may find; infinity if there are some, but unknown how many."""
     if sys.platform == "darwin" or not has_gpu():
         return 0
     try:
@@ -133,7 +133,7 @@ def gpu_count() -> float:
 
 
 def has_gpu() -> bool:
-    """Whether there may be a device that torch can use, found without importing torch."""
+    """Whether torch may find a GPU; found without importing torch."""
     if sys.platform == "darwin":
         return os.uname().machine == "arm64"
     if sys.platform == "win32":

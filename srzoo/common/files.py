@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and where srzoo keeps its own."""
+"""Atomic writing of files and folders, and the folders of srzoo's own data."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from typing import BinaryIO, cast
 from .checked_file import CHUNK, CheckedFile, write_all
 
 TEMPORARY = ".srzoo-"
-"""What the names of unfinished files begin with."""
+"""The prefix of names of unfinished files."""
 PART = f"{TEMPORARY}part-"
-"""Those of a batch: whoever holds the folder's ledger may take them away."""
+"""The prefix of a batch's unfinished files; the holder of the folder's ledger may delete them."""
 HOUR, DAY = 3600, 24 * 3600
 REFUSED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES,
            errno.EEXIST}  # fmt: skip
-"""How file systems (FAT, network shares) say that they cannot do such a thing at all."""
+"""Errors of file systems (FAT, network shares) that do not support an operation."""
 MADE = re.compile(rf"{re.escape(TEMPORARY)}(?:part-)?(\d+)-([0-9a-f]{{8}})-\w+")
-"""An unfinished file's or folder's name: the process that makes it, and where that runs."""
+"""An unfinished file's or folder's name: the process that makes it, and its machine."""
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(in|out|err))|/proc/(?:self|(\d+))/fd/(\d+)")
 
 
@@ -41,20 +41,20 @@ def atomic_write(
     *,
     times: tuple[int, int] | None = None,
 ) -> Generator[BinaryIO]:
-    """A file that takes the place of ``path`` when all went well, and vanishes if not.
+    """A file that replaces ``path`` if no error occurs, and is deleted otherwise.
 
-    It has no descriptor, is written through to the disk and read back before it takes the name.
-    A link's target is replaced, and the link stays. A device or a FIFO is written into, when
-    the whole is there. What killed processes have left beside it is taken away.
+    It has no descriptor, is synced to the disk and read back before it is renamed. The target of a
+    link is replaced, and the link is kept. A complete file is copied into a device or a FIFO. Files
+    that killed processes left beside it are deleted.
 
     Args:
-        path: where; its folder must exist.
-        record: is called with the finished file's state before it takes the name.
-        start: what the unfinished file's name begins with.
-        times: of access and of change that the file is to have, in nanoseconds.
+        path: the file; its folder must exist.
+        record: called with the finished file's state before it is renamed.
+        start: the prefix of the unfinished file's name.
+        times: of access and modification, in nanoseconds, to set.
 
     Raises:
-        OSError: the place cannot be written, is full, or is a folder, a socket or a disk.
+        OSError: the folder cannot be written, is full, or is a folder, a socket or a disk.
     """
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     part = target.with_name(temporary_name(start))
@@ -87,7 +87,7 @@ def atomic_write(
 
 
 def as_binary(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    """A file without a descriptor for whoever encodes: into a path, or into an open file.
+    """A file without a descriptor for an encoder: at a path, or an open file.
 
     Raises:
         OSError: as for :func:`atomic_write`.
@@ -102,19 +102,19 @@ def as_binary(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 @contextlib.contextmanager
 def spooled(sink: BinaryIO, name: str) -> Generator[BinaryIO]:
-    """A file that is sent into a pipe, a device or an open file when it is whole.
+    """A temporary file that is copied into a pipe, a device or an open file when it is complete.
 
     Args:
-        sink: takes all of it, or nothing.
+        sink: gets all of it, or nothing.
         name: of the sink, for messages.
 
     Raises:
-        OSError: there is no room for it, here or there.
+        OSError: there is no room in the temporary folder or in the sink.
     """
     try:
         raw = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
-        where = f" in {tempfile.gettempdir()}, where it is made; TMPDIR names another place"
-    except OSError:  # no folder for temporary files: in memory, then
+        where = f" in {tempfile.gettempdir()}, where it is made; TMPDIR sets another folder"
+    except OSError:  # no temporary folder: use memory
         raw, where = cast("BinaryIO", io.BytesIO()), ""
     with raw:
         file = CheckedFile(raw, name, where)
@@ -127,7 +127,7 @@ def spooled(sink: BinaryIO, name: str) -> Generator[BinaryIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is a device, a FIFO or a descriptor: written into, and never replaced."""
+    """Whether a path is a device, a FIFO or a descriptor: it is written to, never replaced."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -136,7 +136,7 @@ def is_stream(path: Path) -> bool:
 
 
 def descriptor(path: str | Path) -> int | None:
-    """The number of the open file that a path stands for: ``/dev/stdout``, ``/proc/self/fd/1``."""
+    """The number of a path that is an open file: ``/dev/stdout``, ``/proc/self/fd/1``."""
     name = os.path.abspath(path)
     for _ in range(40):
         if match := _DESCRIPTOR.fullmatch(name):
@@ -152,7 +152,7 @@ def descriptor(path: str | Path) -> int | None:
 
 
 def _stream(path: Path) -> BinaryIO | None:
-    """What is written into instead of replaced; None for a file, or none yet."""
+    """The stream to write to; None for a file, or a path that does not exist."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -177,7 +177,7 @@ def _rename(part: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in REFUSED or not target.is_file():
             raise
-        # A file system that replaces nothing: what was there keeps another name meanwhile.
+        # A file system that cannot replace files: rename the old file meanwhile.
         before = target.with_name(f"{TEMPORARY}before-{os.urandom(4).hex()}")
         os.rename(target, before)
         try:
@@ -189,10 +189,10 @@ def _rename(part: Path, target: Path) -> None:
 
 
 def sync(handle: int) -> None:
-    """Have an open file written to the disk, where the file system can do such a thing.
+    """Sync an open file to the disk, if the file system supports it.
 
     Raises:
-        OSError: the disk is full, or gone.
+        OSError: the disk is full, or was removed.
     """
     try:
         os.fsync(handle)
@@ -202,40 +202,40 @@ def sync(handle: int) -> None:
 
 
 def lock(handle: int) -> bool | None:
-    """Lock an open file for this process, until it is closed or the process has gone.
+    """Lock an open file for this process, until it is closed or the process ends.
 
-    The lock is the system's own, on Windows too; there nobody else can read the first byte.
+    The lock is the operating system's; on Windows other processes cannot read the first byte.
 
     Returns:
-        False if another process holds it; None where no file can be locked.
+        False if another process holds it; None if files cannot be locked.
     """
     from filelock import lock_descriptor
 
     try:
         return lock_descriptor(handle, blocking=False)
     except OSError:
-        return None  # a file system that knows no locks
+        return None  # a file system without locks
 
 
 def temporary_name(start: str = TEMPORARY) -> str:
-    """A name for an unfinished file or folder, by which :func:`sweep` knows whose it is."""
+    """A name for an unfinished file or folder that identifies its process for :func:`sweep`."""
     return f"{prefix(start)}{os.urandom(4).hex()}"
 
 
 def prefix(start: str = TEMPORARY) -> str:
-    """What such a name begins with."""
+    """The prefix of such a name for this process."""
     return f"{start}{os.getpid()}-{machine_id()}-"
 
 
 def sweep(folder: Path, most: int | None = None) -> None:
-    """Take away what killed processes have left unfinished in a folder.
+    """Delete unfinished files and folders that killed processes left in a folder.
 
-    Only what :func:`temporary_name` has named, of a process of this machine that is no more; of
-    other machines, what is older than a day. What cannot be taken away stays.
+    Only those named by :func:`temporary_name`, of processes of this machine that have ended; of
+    other machines, those older than a day. Errors are ignored.
 
     Args:
-        folder: where to look; not in the folders in it.
-        most: how many names to look at, where that is done often.
+        folder: the folder, without its subfolders.
+        most: the largest number of names to examine, for frequent calls.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for count, entry in enumerate(entries):
@@ -248,7 +248,7 @@ def sweep(folder: Path, most: int | None = None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take a file or folder away, if that can be."""
+    """Delete a file or folder, ignoring errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
         return
@@ -257,13 +257,12 @@ def remove(path: Path) -> None:
 
 
 def process_has_gone(process: int, where: str, changed: float) -> bool:
-    """Whether a process is no more the one that made something; elsewhere, after a day.
+    """Whether the process that made something has ended; for another machine, after a day.
 
     Args:
         process: its number.
-        where: the machine or container in which that means something, as :func:`machine_id`
-            tells it.
-        changed: when what it made was last changed, in seconds since 1970.
+        where: the machine or container in which that number is valid, from :func:`machine_id`.
+        changed: the time of the last change, in seconds since 1970.
     """
     import psutil
 
@@ -274,7 +273,7 @@ def process_has_gone(process: int, where: str, changed: float) -> bool:
         other = psutil.Process(process)
         if other.status() == psutil.STATUS_ZOMBIE:
             return True
-        # Numbers come again, in containers at once. A server's clock may be behind ours.
+        # Process numbers are reused, soon in containers. A server's clock may be behind.
         return changed < other.create_time() - HOUR
     except psutil.NoSuchProcess:
         return True
@@ -284,7 +283,7 @@ def process_has_gone(process: int, where: str, changed: float) -> bool:
 
 @functools.cache
 def machine_id() -> str:
-    """This machine, and on Linux this container: process numbers mean something in it alone."""
+    """An identifier of this machine, and on Linux of this container, for process numbers."""
     import platform
 
     space = ""
@@ -294,11 +293,11 @@ def machine_id() -> str:
 
 
 def cache() -> Path:
-    """Where what can be made again is kept: ``SRZOO_CACHE``, or the user's cache folder.
+    """The folder for data that can be made again: ``SRZOO_CACHE``, or the user's cache folder.
 
-    Where there is no such folder and none can be made (no home, or one that cannot be written),
-    it is one of the user's own among the temporary files. Never raises; the folder may be one
-    that is not there yet, or that cannot be written.
+    If that folder does not exist and cannot be created (no home, or a read-only one), it is a
+    folder of the user's among the temporary files. Never raises; the folder may not exist yet, or
+    may not be writable.
     """
     if chosen := os.environ.get("SRZOO_CACHE"):
         return Path(chosen)
@@ -306,7 +305,7 @@ def cache() -> Path:
 
 
 def state() -> Path:
-    """Where logs are kept: below ``SRZOO_CACHE``, or the user's folder for such things."""
+    """The folder for logs: below ``SRZOO_CACHE``, or the user's state folder."""
     if chosen := os.environ.get("SRZOO_CACHE"):
         return Path(chosen) / "logs"
     return _user_folder("state")
@@ -326,15 +325,15 @@ def _user_folder(kind: str) -> Path:
 
 
 def temporary() -> Path:
-    """A folder of the user's own among the temporary files; never raises."""
+    """A folder of the user's among the temporary files; never raises."""
     try:
         return _among_temporary(tempfile.gettempdir())
     except OSError:
-        return Path(os.devnull, "srzoo")  # nowhere: writing there raises
+        return Path(os.devnull, "srzoo")  # a path that cannot be written
 
 
 def _is_usable(path: Path) -> bool:
-    """Whether a folder is there, or can be made: whoever asks for it wants it soon."""
+    """Whether a folder exists or can be created; it is then created."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -344,7 +343,7 @@ def _is_usable(path: Path) -> bool:
 
 @functools.cache
 def _among_temporary(root: str) -> Path:
-    """A folder that nobody else can write into, or put there in advance."""
+    """A folder to which no other user can write, and which none created in advance."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     path = Path(root, f"srzoo-{user}")
     with contextlib.suppress(FileExistsError):

@@ -1,8 +1,8 @@
 """Whether this process was forked from one with engine threads, which a fork does not copy.
 
-A fork copies memory, and of all threads the one that forks. What waits for another, such as
-OpenMP's team or MNN's pool, waits for ever: so in such a process engines compute in one thread, and
-what the parent has opened is never closed.
+A fork copies memory, but of all threads only the one that forks. Code that waits for another
+thread, such as OpenMP's team or MNN's pool, would wait for ever: so in a forked process engines use
+one thread, and objects of the parent are never closed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import os
 import weakref
 
 _started: set[int] = set()
-"""The processes, by number, in which an engine has had threads: this one, and those before it."""
+"""The numbers of the processes in which an engine had threads: this one, and its ancestors."""
 _held: weakref.WeakSet[object] = weakref.WeakSet()
-"""What has threads that it waits for when it goes."""
+"""Objects that wait for their threads when they are deleted."""
 
 
 def note_threads(held: object = None) -> None:
-    """Note that an engine has, or is about to get, threads of its own in this process.
+    """Record that an engine has, or is about to start, threads in this process.
 
     Args:
-        held: what waits for them when it goes; in a forked process it stays to the end.
+        held: an object that waits for them when it is deleted; a forked process keeps it.
     """
     if not _started and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_hold)
@@ -31,7 +31,7 @@ def note_threads(held: object = None) -> None:
 
 
 def threads_lost() -> bool:
-    """Whether one had them before this process was forked."""
+    """Whether an engine had threads before this process was forked."""
     return bool(_started - {os.getpid()})
 
 

@@ -1,4 +1,4 @@
-"""Signals while other people's code runs: lost ones are raised, and changed handlers restored."""
+"""Signals while third-party code runs: lost ones are raised, changed handlers are restored."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NAMES = "SIGINT", "SIGTERM", "SIGHUP"
 
 @contextlib.contextmanager
 def interruptible() -> Generator[list[BaseException]]:
-    """An interrupt that is taken for a failure in here, or passed over, is raised again.
+    """Raise an interrupt again that the code inside caught.
 
-    Handlers of all signals are afterwards what they were.
+    The handlers of all signals are restored afterwards.
 
     Yields:
-        What handlers raised so far: an error of the code in here is its own where this is empty.
+        The errors of signal handlers so far; if empty, an error comes from the code inside.
     """
     came: list[BaseException] = []
     before: dict[int, Any] = {}
@@ -31,7 +31,7 @@ def interruptible() -> Generator[list[BaseException]]:
             came.append(error)
             raise
 
-    if threading.current_thread() is threading.main_thread():  # others get no signals
+    if threading.current_thread() is threading.main_thread():  # only the main thread gets signals
         before = {number: signal.getsignal(number) for number in signal.valid_signals()}
         for name in NAMES:
             number = getattr(signal, name, None)

@@ -1,7 +1,7 @@
-"""Cached folders: written completely and synced, checked for damage, without leftovers.
+"""Cached folders: written atomically and synced, checked for damage, cleaned of leftovers.
 
-A kept folder has a sealed file of facts, which lists the other files with size and sha256.
-Standard library only, but for psutil, which knows the processes of every system.
+Each folder has a sealed file of facts, which lists the other files with size and sha256. It uses
+only the standard library, and psutil, which knows the processes of every system.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..errors import SrzooError
 from . import files, strict
 
 SEAL = "seal"
-"""The key of a sealed file that holds the sha256 of all the others."""
+"""The key of a sealed file for the sha256 of all other keys."""
 LARGEST = 32 << 20
-"""Bytes of a sealed file: a larger one is none of ours."""
+"""The largest size of a sealed file in bytes."""
 OLD_NAMES = re.compile(rf"{re.escape(files.TEMPORARY)}\w{{8}}(\.\w+)?")
-"""Unfinished files as they were named before they told their process; a ledger is none."""
+"""Names of unfinished files of earlier versions, without their process; ledgers do not match."""
 DATA_LOSS = errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)
-"""What a sync says when data is lost; anything else says that it cannot be asked."""
+"""Errors of a sync that mean lost data; others mean that it is not supported."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class FileRecord:
 
 
 def seal(facts: Mapping[str, Any]) -> bytes:
-    """Facts as JSON with a seal: whatever changes in the file, :func:`check_seal` sees it."""
+    """Facts as JSON with a seal, by which :func:`check_seal` detects any change."""
     return json.dumps({**facts, SEAL: _seal(facts)}).encode() + b"\n"
 
 
 def check_seal(path: Path) -> dict[str, Any] | None:
-    """The facts of a sealed file, or None if it is missing, damaged, or none of ours."""
+    """The facts of a sealed file, or None if it is missing, damaged, or another kind of file."""
     try:
-        if not path.is_file():  # a FIFO would be waited for
+        if not path.is_file():  # opening a FIFO would block
             return None
         with path.open("rb") as file:
             found: object = json.loads(file.read(LARGEST))
@@ -67,7 +67,7 @@ def _seal(facts: Mapping[str, Any]) -> str:
 
 
 def record_files(folder: Path) -> tuple[FileRecord, ...]:
-    """What a folder holds at the moment.
+    """The current files of a folder.
 
     Raises:
         OSError: a file cannot be read.
@@ -77,12 +77,12 @@ def record_files(folder: Path) -> tuple[FileRecord, ...]:
 
 
 def records_to_json(parts: Iterable[FileRecord]) -> list[dict[str, Any]]:
-    """Parts as JSON can hold them."""
+    """Records as JSON values."""
     return [asdict(part) for part in parts]
 
 
 def records_from_json(value: object) -> tuple[FileRecord, ...] | None:
-    """What :func:`records_to_json` gave, or None."""
+    """The opposite of :func:`records_to_json`; None for other values."""
     try:
         return strict.parse(tuple[FileRecord, ...], value, "the parts")
     except SrzooError:
@@ -90,7 +90,7 @@ def records_from_json(value: object) -> tuple[FileRecord, ...] | None:
 
 
 def sha256(path: Path) -> str:
-    """Of a file, in hex.
+    """The sha256 of a file, in hex.
 
     Raises:
         OSError: it cannot be read.
@@ -100,7 +100,7 @@ def sha256(path: Path) -> str:
 
 
 def intact(folder: Path, parts: Iterable[FileRecord], *, sure: bool = True) -> bool:
-    """Whether a folder's files are those that were listed; if not ``sure``, by size alone."""
+    """Whether a folder's files match the records; if not ``sure``, by size only."""
     try:
         return all(
             (folder / part.name).is_file()
@@ -114,10 +114,10 @@ def intact(folder: Path, parts: Iterable[FileRecord], *, sure: bool = True) -> b
 
 @contextlib.contextmanager
 def new_folder(parent: Path) -> Generator[Path]:
-    """A temporary folder beside what will be kept; what killed processes left there goes.
+    """A temporary folder beside the final one; leftovers of killed processes are deleted.
 
     Raises:
-        OSError: ``parent`` cannot be made or written.
+        OSError: ``parent`` cannot be created or written.
     """
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
@@ -128,10 +128,10 @@ def new_folder(parent: Path) -> Generator[Path]:
 
 
 def temporary_folder(owner: object) -> Path:
-    """A folder among the machine's temporary ones, which goes when ``owner`` does.
+    """A temporary folder that is deleted with ``owner``.
 
     Raises:
-        OSError: there is none that can be written.
+        OSError: no temporary folder is writable.
     """
     parent = Path(tempfile.gettempdir())
     sweep(parent)
@@ -143,7 +143,7 @@ def temporary_folder(owner: object) -> Path:
 def sync(path: Path) -> None:
     """Wait until a file, or a folder and all files in it, is on the disk.
 
-    Where a file system cannot be asked for it, it goes on.
+    It does nothing on file systems that do not support it.
 
     Raises:
         OSError: data was lost: the disk is full, or broken.
@@ -152,7 +152,7 @@ def sync(path: Path) -> None:
         for inner in path.iterdir():
             sync(inner)
         if os.name != "posix":
-            return  # folders cannot be opened there
+            return  # folders cannot be opened on this system
     try:
         handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     except OSError:
@@ -167,10 +167,10 @@ def sync(path: Path) -> None:
 
 
 def move_into_place(new: Path, final: Path) -> None:
-    """Give a complete folder its name, synced; what stood there goes to ``new``'s own folder.
+    """Rename a complete, synced folder; an existing one is moved into ``new``'s own folder.
 
     Raises:
-        OSError: the disk is full, or the name is taken by somebody who was faster.
+        OSError: the disk is full, or another process has taken the name.
     """
     sync(new)
     if final.exists() or final.is_symlink():
@@ -180,7 +180,7 @@ def move_into_place(new: Path, final: Path) -> None:
 
 
 def _sync_names(folder: Path) -> None:
-    """The folder alone, without what is in it."""
+    """Sync the folder's entry list only, without its files."""
     if os.name == "posix":
         with contextlib.suppress(OSError):
             handle = os.open(folder, os.O_RDONLY)
@@ -191,10 +191,10 @@ def _sync_names(folder: Path) -> None:
 
 
 def sweep(parent: Path) -> None:
-    """Take away what killed processes have left unfinished in a folder; errors are passed over.
+    """Delete unfinished files of killed processes in a folder, ignoring errors.
 
-    A folder names the process that makes it: it is litter once that has gone. What another
-    machine or container makes is litter after a day.
+    A folder's name has the process that makes it: it is a leftover once that process has ended. A
+    folder of another machine or container is a leftover after a day.
     """
     with contextlib.suppress(OSError):
         for path in list(parent.glob(f"{files.TEMPORARY}*")):
@@ -208,10 +208,10 @@ def sweep(parent: Path) -> None:
 
 
 def is_litter(path: Path) -> bool:
-    """Whether the process that made something unfinished has gone.
+    """Whether the process that made something unfinished has ended.
 
     Raises:
-        OSError: it is not there any more.
+        OSError: it no longer exists.
     """
     changed = path.stat().st_mtime
     made = files.MADE.fullmatch(path.name)

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CONTAINER = Path("/sys/fs/cgroup")
-"""Where Linux tells the limits of groups of processes: containers, systemd's slices and units."""
+"""The folder in which Linux lists the limits of control groups: containers, systemd's units."""
 OWN_GROUP = Path("/proc/self/cgroup")
-"""Which groups this process is in: a line for each hierarchy, ``number:controllers:path``."""
+"""The groups of this process: a line for each hierarchy, ``number:controllers:path``."""
 
 
 def used() -> int:
-    """Bytes that this process has in memory."""
+    """Bytes of memory that this process uses."""
     return int(psutil.Process().memory_info().rss)
 
 
 def free() -> int:
-    """Bytes of memory that this process may still take, by all limits there are.
+    """Bytes of memory that this process may still allocate, by all limits.
 
-    Of the machine; of its control groups, version 1 or 2, and of those around them; and those of
-    ``ulimit -v`` and ``ulimit -d``. What files keep in memory as long as nobody wants it is free.
+    The limits are those of the machine; of the control groups (version 1 or 2) that contain it; and
+    of ``ulimit -v`` and ``ulimit -d``. Memory that caches files counts as free.
     """
     found = [int(psutil.virtual_memory().available), *_free_in_groups(), *_free_by_ulimit()]
     return max(0, min(found))
@@ -43,7 +43,7 @@ def _free_in_groups() -> Iterator[int]:
         lines = OWN_GROUP.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         lines = []
-    # Where the file is missing, only the root groups: in a container they are its own group.
+    # If the file is missing, only the root groups: in a container they are its own.
     paths = {"": "/", "memory": "/"}
     for line in lines:
         _, controllers, path = line.split(":", 2)
@@ -59,7 +59,7 @@ def _free_in_groups() -> Iterator[int]:
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
-    """A group, those around it, and the root; those that cannot be seen from here are missing."""
+    """A group, its parents, and the root; invisible ones are left out."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
         yield root.joinpath(*parts[:count])
@@ -68,13 +68,13 @@ def _upwards(root: Path, path: str) -> Iterator[Path]:
 def _free_in_group(
     group: Path, limits: tuple[str, ...], usage_file: str, kept: str
 ) -> Iterator[int]:
-    """What a group may still take, by each of its limits.
+    """The free bytes of a group by each of its limits.
 
     Args:
         group: its folder.
         limits: the files with its limits.
-        usage_file: the file with what it has taken.
-        kept: the line of ``memory.stat`` with what is given back when it is wanted.
+        usage_file: the file with its usage.
+        kept: the line of ``memory.stat`` for reclaimable memory.
     """
     for name in limits:
         limit = _text(group / name).strip()
@@ -106,9 +106,9 @@ def _free_by_ulimit() -> Iterator[int]:
 
 
 def peak() -> int:
-    """The most bytes that this process has had in memory."""
+    """The peak memory of this process in bytes."""
     if sys.platform == "linux":
-        # Not getrusage: there the peak of whoever started this process lives on.
+        # Not getrusage: it includes the peak of the parent process before exec.
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     if sys.platform == "win32":
@@ -119,15 +119,15 @@ def peak() -> int:
 
 
 def processors() -> int:
-    """How many processors this process may use, counted as the system does."""
+    """The number of processors that this process may use, as the system counts."""
     known = hasattr(os, "sched_getaffinity")
     return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
 def cores() -> int:
-    """How many threads compute at a time: ``OMP_NUM_THREADS``, or the cores there are.
+    """The number of computing threads: ``OMP_NUM_THREADS``, or the number of cores.
 
-    One where those of the process that this was forked from are missing.
+    One in a forked process whose parent had engine threads.
     """
     if forks.threads_lost():
         return 1
@@ -139,10 +139,10 @@ def cores() -> int:
 
 
 def give_back() -> None:
-    """Have the system take what was freed.
+    """Return freed memory to the system.
 
-    The allocator of most Linux systems keeps freed blocks of up to 32 MB in case they are wanted
-    again; blocks of other sizes do not fit, and so it keeps more and more.
+    The allocator of most Linux systems keeps freed blocks of up to 32 MB for reuse. Blocks of other
+    sizes do not fit, so it keeps more and more.
     """
     if trim := _trim():
         trim(0)

@@ -3,4 +3,4 @@
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Is told (parts done, parts in all)."""
+"""Called with (parts done, parts in all)."""

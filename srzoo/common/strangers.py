@@ -1,4 +1,4 @@
-"""Safe descriptions of other people's code. Standard library only."""
+"""Safe descriptions of third-party code. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import warnings
 from ..errors import PluginWarning
 
 ERRORS = Exception, SystemExit, GeneratorExit, BaseExceptionGroup
-"""What other people's code may raise; an interrupt is somebody's at the keyboard."""
+"""Errors of third-party code; an interrupt comes from the user."""
 _WARNED: dict[str | tuple[str, type[Warning], int], int] = {}
 
 
 def warn(text: str) -> None:
-    """Say once in a process that something is wrong with a plugin."""
+    """Warn once in a process about a fault of a plugin."""
     warnings.warn_explicit(text, PluginWarning, __file__, 0, registry=_WARNED)
 
 
 def described(error: BaseException) -> str:
-    """An error in words: its class and its text."""
-    with contextlib.suppress(BaseException):  # its __str__ is somebody else's too
+    """An error as text: its class and its message."""
+    with contextlib.suppress(BaseException):  # its __str__ is third-party code too
         if text := str(error).strip():
             return f"{type(error).__name__}: {text}"
     return type(error).__name__

@@ -17,16 +17,17 @@ T = TypeVar("T")
 
 
 def parse(kind: type[T], value: object, where: str) -> T:
-    """Make a ``kind`` of a plain value.
+    """Convert a plain value to a ``kind``.
 
     Args:
-        kind: a dataclass, or a class with a classmethod ``of`` that reads plain values; one that
-            reads lists too has ``of_list``, which is told where.
-        value: what TOML or JSON gave.
-        where: what errors begin with, such as a file's name.
+        kind: a dataclass, or a class with a classmethod ``of`` that reads plain values; if it also
+            reads lists, it has ``of_list``, which gets the key.
+        value: from TOML or JSON.
+        where: the beginning of errors, such as a file's name.
 
     Raises:
-        SrzooError: a key is unknown or missing, or a value is of another type; it says where.
+        SrzooError: a key is unknown or missing, or a value has another type; the message says
+            where.
     """
     return cast("T", _parse(kind, value, where))
 
@@ -46,7 +47,7 @@ def _parse(kind: Any, value: object, where: str) -> object:
         if value not in arguments:
             raise SrzooError(f"{where} is {value!r}", did_you_mean(str(value), map(str, arguments)))
         return value
-    if origin in (Union, types.UnionType):  # those here are X | None, and a number | a table
+    if origin in (Union, types.UnionType):  # here X | None, or a number | a table
         if value is None and type(None) in arguments:
             return None
         inner, *tables = [argument for argument in arguments if argument is not type(None)]
@@ -62,7 +63,7 @@ def _parse(kind: Any, value: object, where: str) -> object:
         return float(value)
     wanted = origin or kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise SrzooError(f"{where} is {value!r}", f"It has to be a {wanted.__name__}")
+        raise SrzooError(f"{where} is {value!r}", f"Give a {wanted.__name__}")
     return value
 
 
@@ -97,7 +98,7 @@ def _dataclass(kind: Any, value: object, where: str) -> object:
 
 @contextmanager
 def _prefix_errors(where: str) -> Generator[None]:
-    """Errors of what reads or checks itself say where it is."""
+    """Add the key to errors of classes that read or check themselves."""
     try:
         yield
     except SrzooError as error:

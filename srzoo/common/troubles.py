@@ -1,4 +1,4 @@
-"""Unexpected errors: one line for the user, and the traceback in a log that the line names."""
+"""Unexpected errors: one line for the user, and a traceback in a log that the line names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .strangers import described
 LOG = ".srzoo-errors.log"
 """The log's name in a batch's output folder."""
 MOST = 4_000_000
-"""Bytes from which a log is not added to: ten thousand pictures may fail in the same way."""
+"""The largest size of a log in bytes, as ten thousand pictures may fail in the same way."""
 DEBUG = "SRZOO_DEBUG"
-"""The environment variable that has tracebacks printed, too."""
+"""The environment variable that prints tracebacks, too."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FIXES = {
     errno.EACCES: "Change its rights, or choose another place",
     errno.EPERM: "Change its rights, or choose another place",
-    errno.EROFS: "Choose another place: that one can only be read",
+    errno.EROFS: "Choose another place: that one is read-only",
     errno.ENOENT: "Check the name",
     errno.ENOTDIR: "Check the name: a part of it is not a folder",
     errno.EISDIR: "Name a file, not a folder",
@@ -36,21 +36,21 @@ FIXES = {
     errno.ENFILE: "Close other programs: the system has too many files open",
     errno.EFBIG: "Allow larger files (ulimit -f), or choose another place",
     errno.ENOMEM: 'Close other programs, or give memory="2GB"',
-    errno.EIO: "Look at the disk, and at its cables or its network",
+    errno.EIO: "Check the disk, and its cables or its network",
 } | dict.fromkeys(FULL, "Make room there, or choose another place")
-"""What mends an OSError, by its number."""
+"""The fix for an OSError, by its number."""
 
 
 def explain(error: BaseException, what: str, folder: Path | None = None) -> SrzooError:
-    """An error of any kind as one that says what is wrong and what mends it.
+    """Turn any error into one that states the problem and the fix.
 
     Args:
-        error: what was caught; its traceback, which may hold whole pictures, is let go.
-        what: could not be done, such as "cannot enlarge a.jpg".
-        folder: where the log is kept beside a batch's ledger.
+        error: the error; its traceback, which may keep whole pictures in memory, is cleared.
+        what: the failed action, such as "cannot enlarge a.jpg".
+        folder: the folder of the log beside a batch's ledger.
 
     Returns:
-        A SrzooError as it is; what the system says with the reason; anything else with the
+        A SrzooError unchanged; an error of the system with its reason; any other error with the
         name of the log that has its traceback. The error is the cause. With ``--debug`` the
         traceback is a note of it.
     """
@@ -76,24 +76,24 @@ def explain(error: BaseException, what: str, folder: Path | None = None) -> Srzo
 
 
 def describe(error: OSError) -> str:
-    """What the system says, and of which file."""
+    """The system's reason, and the file."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     said = str(error.strerror or error)
     return f"{' to '.join(names)}: {said}" if names else said
 
 
 def fix_for(error: OSError) -> str:
-    """What mends it."""
-    return FIXES.get(error.errno or 0, "Look at the place, or choose another")
+    """The fix for an error of the system."""
+    return FIXES.get(error.errno or 0, "Check the place, or choose another")
 
 
 def log(error: BaseException, what: str, folder: Path | None = None) -> Path | None:
-    """Add a traceback to the log, and give back its path; None if there is no place for one.
+    """Append a traceback to the log, and return its path; None if it cannot be written.
 
     Args:
-        error: the traceback's.
-        what: could not be done.
-        folder: where it is kept, if that can be written; else it is the user's folder for logs,
+        error: with the traceback.
+        what: the failed action.
+        folder: the folder of the log, if it is writable; else the user's folder for logs is used,
             with one log for each run.
     """
     text = (
@@ -127,7 +127,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """The first line of what it says, after its kind."""
+    """The error's class, and the first line of its message."""
     return described(error).splitlines()[0]
 
 

@@ -1,1 +1,1 @@
-"""Models side by side: places to look at, sheets, pages."""
+"""Comparison of models: crops to compare, sheets, pages."""

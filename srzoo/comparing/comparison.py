@@ -1,6 +1,6 @@
 """Several models on one picture: upscaled, measured, and cropped to the same place.
 
-What is measured is what ``srzoo evaluate`` would measure: the whole picture, the same protocol.
+Values are those of ``srzoo evaluate``: for the whole picture, with the same protocol.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from ..upscaling.upscaler import Tile, Upscaler
 
 SEED = 1
-"""Of the degradation; as for ``srzoo evaluate``."""
+"""The seed of the degradation, as for ``srzoo evaluate``."""
 PART = 2_048
-"""Of a large picture, this many pixels a side are kept; without HR no more are computed."""
+"""The largest side that is kept of a large picture; without HR no more is computed."""
 MARGIN = 32
-"""LR pixels computed around a part of a picture, so that its edges are as in the whole."""
+"""LR pixels computed around a part of a picture, so that its edges equal those of the whole."""
 SQUARE = (64, 160)
-"""The least and the most side of a place that is found automatically: a third of the picture."""
+"""The least and the largest side of a crop that is found automatically: a third of the picture."""
 SHOWN_SIDE = 320
-"""A crop on the sheet is as large as its pixels, repeated, fit in here; a side."""
+"""The side into which a crop is enlarged on the sheet, by repeating pixels."""
 
 
 @dataclass(frozen=True)
 class ComparedImage:
-    """One of the pictures that are compared.
+    """One of the compared pictures.
 
     Attributes:
-        name: LR, HR, or what the model is called; no two are the same.
+        name: LR, HR, or the model's name; unique.
         model: the reference of the model that made it, or None.
-        pixels: uint8 h x w x 3, the part; LR has its own, smaller size.
-        values: what each metric found on the whole picture; empty without HR.
-        seconds: that enlarging took.
+        pixels: the part, uint8 h x w x 3; smaller for LR.
+        values: each metric's value for the whole picture; empty without HR.
+        seconds: the duration of upscaling.
     """
 
     name: str
@@ -67,24 +67,24 @@ class ComparedImage:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What :func:`compare` found.
+    """The result of :func:`compare`.
 
     Attributes:
         source: the name of the picture.
         scale: the factor.
-        degradation: what made LR of HR; None if LR was a file.
-        pictures: LR, one for each model, and HR where there is one.
-        part: what of the enlarged picture ``pixels`` hold.
-        crop: the place to look at, in the pixels of the part.
-        file_crop: the same place in the pixels of the file that was named first.
+        degradation: the degradation that made LR from HR; None if LR was a file.
+        pictures: LR, one for each model, and HR if given.
+        part: the part of the upscaled picture in ``pixels``.
+        crop: the compared crop, in the pixels of the part.
+        file_crop: the same crop in the pixels of the first file.
         overview: the whole picture, small: uint8 h x w x 3.
         whole: (width, height) of the enlarged picture.
-        higher_is_better: for each metric, whether more is better.
-        protocols: for each metric, what exactly was measured.
+        higher_is_better: for each metric, whether a higher value is better.
+        protocols: for each metric, exactly what was measured.
         icc: the colour profile of all pictures.
-        strength: how much is the models', and the rest bicubic interpolation: 0 to 1.
-        engines: what ran the models, each engine once.
-        device, precision: as they were asked for.
+        strength: the share of the models, 0 to 1; the rest is bicubic interpolation.
+        engines: the engines that ran the models, each once.
+        device, precision: as requested.
     """
 
     source: str
@@ -105,7 +105,7 @@ class Comparison:
     precision: devices.Precision = "auto"
 
     def best(self, name: str) -> float | None:
-        """The best model's value of a metric; None where nothing can be better than another."""
+        """The best model's value of a metric; None if no two values can be compared."""
         found = [s.values[name] for s in self.pictures if s.model and name in s.values]
         pick = max if self.higher_is_better.get(name) else min
         return pick(found) if len(found) > 1 else None
@@ -128,30 +128,30 @@ def compare(
     strength: float = 1.0,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Enlarge one picture with several models.
+    """Upscale one picture with several models.
 
     Args:
-        models: names or folders, as ``loading.load`` takes them.
-        photo: the LR picture; None to make it of ``hr``.
-        hr: what the results should be; measured against, and shown.
-        scale: needed only where the models have several in common.
-        crop: the place to look at, in pixels of ``photo`` (of ``hr`` where there is none);
-            None for the square with much detail on which the models differ most.
-        degradation: the plugin that makes LR of HR.
-        metrics: names, as ``evaluation.metric`` reads them; for where there is ``hr``.
-        engine: an engine, or None for torch, by which figures are made; without torch the fastest.
-        device, precision, memory, tile, strength: as ``loading.load`` takes them.
-        progress: is called with (models done, models in all).
+        models: names or folders, as for ``loading.load``.
+        photo: the LR picture; None to make it from ``hr``.
+        hr: the reference, for metrics and for display.
+        scale: needed only if the models have several scales in common.
+        crop: the compared crop, in pixels of ``photo`` (of ``hr`` without it); None for the
+            square with much detail on which the models differ most.
+        degradation: the plugin that makes LR from HR.
+        metrics: names, as for ``evaluation.metric``; used with ``hr``.
+        engine: an engine, or None for torch, which figures use; without torch the fastest.
+        device, precision, memory, tile, strength: as for ``loading.load``.
+        progress: called with (models done, models in all).
 
     Raises:
-        SrzooError: a model or picture that is not there, or that does not fit the others.
+        SrzooError: a model or picture does not exist, or does not match the others.
     """
     folders = [locate.find(model) for model in models]
     requirements.check_models(*folders)
     factor = common_scale(folders, scale)
     lr, high, icc = _pictures(photo, hr, factor, degradation)
     whole = Rectangle(0, 0, lr.shape[1] * factor, lr.shape[0] * factor)
-    frame = factor if photo else 1  # what one pixel of the file named first is in the results
+    frame = factor if photo else 1  # pixels of the results per pixel of the first file
     place = crop.scaled(frame).within(whole, frame) if crop else None
     part = whole if high is not None else _part_to_compute(lr, factor, place, whole)
     _check_memory(part, len(models) + 2)
@@ -205,11 +205,11 @@ def compare(
 
 
 def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
-    """The factor that all models can enlarge by.
+    """The scale that all models have.
 
     Raises:
-        ModelError: there is none, or not the named one.
-        PictureError: there are several, and none is named.
+        ModelError: they have none in common, or not the requested one.
+        PictureError: they have several, and none is requested.
     """
     if not folders:
         raise ModelError("no model is given to compare", 'Name some: models=["edsr-x4"]')
@@ -225,7 +225,7 @@ def common_scale(folders: Sequence[ModelFolder], scale: int | None) -> int:
 
 
 def _names(folders: Sequence[ModelFolder], models: Sequence[str | Path]) -> list[str]:
-    """What pictures are called: the models' names; where two share one, as they were given."""
+    """The names of pictures: those of the models or, if two are equal, as given."""
     names = [folder.name for folder in folders]
     result: list[str] = []
     for name, model in zip(names, models, strict=True):
@@ -239,12 +239,12 @@ def _names(folders: Sequence[ModelFolder], models: Sequence[str | Path]) -> list
 def _pictures(
     photo: Path | None, hr: Path | None, scale: int, degradation: str
 ) -> tuple[U8, U8 | None, bytes | None]:
-    """LR, HR where there is one, and the colour profile of the file that was named first."""
+    """LR, HR if given, and the colour profile of the first file."""
     first = photo or hr
     if first is None:
         raise SrzooError("no picture is given to compare on", 'Name a photo, or hr="FILE"')
     picture = images.read(first)
-    icc = picture.profile if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
+    icc = picture.profile if picture.pixels.ndim == 3 else None  # gray becomes RGB without profile
     if hr is None:
         return images.rgb(picture), None, icc
     maker = None if photo else kinds.degradations.build(degradation)
@@ -254,7 +254,7 @@ def _pictures(
 
 
 def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectangle) -> Rectangle:
-    """Without HR nothing is measured, and a part of a large photo is enough to look at."""
+    """The part to compute: without HR, only a part of a large picture."""
     side = PART // scale
     if max(lr.shape[:2]) <= side:
         return whole
@@ -264,13 +264,13 @@ def _part_to_compute(lr: U8, scale: int, place: Rectangle | None, whole: Rectang
 
 
 def _side(part: Rectangle) -> int:
-    """Of a square to look for: about a third of the picture, and a whole part of ``SHOWN_SIDE``."""
+    """The side of a square to find: about a third of the picture, or fitting the shown side."""
     third = min(max(SQUARE[0], min(part.width, part.height) // 3), SQUARE[1])
     return SHOWN_SIDE // -(-SHOWN_SIDE // third)
 
 
 def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
-    """A square with ``place`` in its middle, moved and cut to be in the whole."""
+    """A square with ``place`` in its middle, moved and cropped to be inside the whole."""
     width, height = max(side, place.width), max(side, place.height)
     width, height = min(width, whole.width), min(height, whole.height)
     x = place.x - (width - place.width) // 2
@@ -281,12 +281,12 @@ def _around(place: Rectangle, side: int, whole: Rectangle) -> Rectangle:
 
 
 def _lr_part(lr: U8, scale: int, part: Rectangle) -> U8:
-    """The LR pixels that a part, whose corners lie between LR pixels, was made of."""
+    """The LR pixels of a part whose corners are between LR pixels."""
     return part.divided(scale).cut(lr)
 
 
 def _enlarge(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
-    """A model's result: the part of it, uint8 h x w x 3."""
+    """A part of a model's result, uint8 h x w x 3."""
     small = part.divided(scale)
     grown = small.grown(MARGIN, (lr.shape[1], lr.shape[0])).aligned(rectangles.GRID)
     pixels = model.array(np.ascontiguousarray(grown.cut(lr)), scale)
@@ -294,7 +294,7 @@ def _enlarge(model: Upscaler, lr: U8, scale: int, part: Rectangle) -> U8:
 
 
 def _bicubic(lr: U8, scale: int, part: Rectangle) -> U8:
-    """Bicubic interpolation, for one model alone to differ from."""
+    """Bicubic interpolation, to find where a single model differs from it."""
     small = Image.fromarray(_lr_part(lr, scale, part))
     return np.asarray(small.resize((part.width, part.height), Image.Resampling.BICUBIC))
 
@@ -304,18 +304,18 @@ def _check_memory(part: Rectangle, pictures: int) -> None:
     if needed > free:
         raise MemoryBudgetError(
             f"{pictures} pictures of {part.width}x{part.height} take {needed / 1e9:.1f} GB,"
-            f" {free / 1e9:.1f} GB are free",
-            "Compare fewer models, or cut a part out of the picture",
+            f" but {free / 1e9:.1f} GB are free",
+            "Compare fewer models, or crop the picture",
         )
 
 
 def _cut_to_crop(found: Comparison) -> Comparison:
-    """The same with no more of each picture than is kept; values are those of the whole."""
+    """The same with the largest part that is kept of each picture; values do not change."""
     if max(found.part.width, found.part.height) <= PART:
         return found
     scale = found.scale
     size = Rectangle(0, 0, found.part.width, found.part.height).divided(scale)
-    # In LR pixels, so that LR can be cut to the same place.
+    # In LR pixels, so that LR can be cropped to the same place.
     small = _around(found.crop.divided(scale), PART // scale, size)
     part = small.scaled(scale)
     pictures = tuple(

@@ -1,4 +1,4 @@
-"""A comparison as a sheet: an overview, and the same crop of each picture, labelled."""
+"""A comparison as a sheet: an overview, and the same crop of each picture, with labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from .comparison import ComparedImage, Comparison
 
 OVERVIEW = (720, 200)
-"""The widest and the narrowest overview beside the crops."""
+"""The largest and the least width of the overview beside the crops."""
 PER_ROW = 4
 NARROWEST = 180
-"""A crop's place, for its name and values to be read, in pixels."""
+"""The least width of a crop, for its name and values, in pixels."""
 
 
 def note(comparison: Comparison, image: ComparedImage) -> str:
-    """What stands under a picture: its values; under HR, what they are."""
+    """The note below a picture: its values; below HR, the metrics' names."""
     if image.name == "HR" and comparison.higher_is_better:
         return " / ".join(
             _facts(name).label or table_name(name) for name in comparison.higher_is_better
@@ -44,7 +44,7 @@ def _value(name: str, value: float) -> str:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """What a reader has to know to read the pictures and numbers."""
+    """The sentences that explain the pictures and values."""
     width, height = comparison.result_size
     said = [
         f"Enlarged {comparison.scale} times to {width} x {height} pixels;"
@@ -55,21 +55,21 @@ def sentences(comparison: Comparison) -> list[str]:
         comparison.part.height,
     ) != comparison.result_size and not comparison.protocols:
         said.append(
-            f"Only {comparison.part.width} x {comparison.part.height} pixels round it were made."
+            f"Only {comparison.part.width} x {comparison.part.height} pixels around it were made."
         )
     if comparison.strength != 1:
         said.append(f"Of each model {comparison.strength:.0%}, the rest is bicubic interpolation.")
     if said_by := _run_by(comparison):
         said.append(said_by)
     if comparison.degradation:
-        said.append(f"LR was made of HR by {comparison.degradation}.")
+        said.append(f"LR was made from HR by {comparison.degradation}.")
     said += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in
              comparison.protocols.items()]  # fmt: skip
     return said
 
 
 def _run_by(comparison: Comparison) -> str | None:
-    """Which engine, device and precision, where any is not the usual."""
+    """The engine, device and precision, if any is not the default."""
     usual = comparison.device in ("auto", "cpu") and comparison.precision in ("auto", "fp32")
     if not comparison.engines or (comparison.engines == (ENGINE,) and usual):
         return None
@@ -79,7 +79,7 @@ def _run_by(comparison: Comparison) -> str | None:
 
 
 def is_best(comparison: Comparison, image: ComparedImage) -> bool:
-    """Whether no other model has a better first value."""
+    """Whether its value of the first metric is the best."""
     first = next(iter(image.values), None)
     return (
         image.model is not None
@@ -89,10 +89,10 @@ def is_best(comparison: Comparison, image: ComparedImage) -> bool:
 
 
 def crop_of(comparison: Comparison, image: ComparedImage) -> U8:
-    """The place to look at as one picture shows it, at the size of the results."""
+    """The crop of one picture, at the size of the results."""
     if image.name != "LR":
         return comparison.crop.cut(image.pixels)
-    # The LR pixels that the place touches, each as large as it is in the results.
+    # The LR pixels that overlap the crop, enlarged to the size of the results.
     small = comparison.crop.divided(comparison.scale)
     large = np.repeat(np.repeat(small.cut(image.pixels), comparison.scale, 0), comparison.scale, 1)
     return comparison.crop.moved(-small.x * comparison.scale, -small.y * comparison.scale).cut(
@@ -101,10 +101,10 @@ def crop_of(comparison: Comparison, image: ComparedImage) -> U8:
 
 
 def draw(comparison: Comparison) -> Image.Image:
-    """The sheet: an overview with the place marked, and the place as each picture shows it."""
+    """The sheet: an overview with the crop marked, and the crop of each picture."""
     room = SHOWN_SIDE
     if max(comparison.crop.width, comparison.crop.height) > SHOWN_SIDE:
-        room = 2 * SHOWN_SIDE  # a large crop is not reduced before it has to be
+        room = 2 * SHOWN_SIDE  # a large crop is reduced only if it must be
     crops = [
         sheet.fit_picture(crop_of(comparison, one), (room, room)) for one in comparison.pictures
     ]

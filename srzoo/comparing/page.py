@@ -1,4 +1,4 @@
-"""A comparison as a page: one HTML file with a divider between any two of the pictures."""
+"""A comparison as a page: one HTML file with a divider between any two pictures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("page.html")
 SCRIPT = Path(__file__).with_name("page.js")
 LOSSLESS = 12_000_000
-"""Bytes of all pictures together up to which not a pixel of them may change."""
+"""Total bytes of the pictures up to which they are stored without loss."""
 QUALITY = 95
 
 
 def render(comparison: Comparison) -> str:
-    """The whole page, with nothing outside it: pictures, style and script are embedded.
+    """The whole page, with embedded pictures, style and script.
 
-    Pictures are lossless; large ones become JPEG, and the page says so.
+    Pictures are lossless; large ones become JPEG, which the page states.
     """
     width, height = comparison.pictures[-1].pixels.shape[1::-1]
     pictures, lossless = _embed(comparison)
@@ -54,12 +54,12 @@ def render(comparison: Comparison) -> str:
             _figure(comparison, one, picture)
             for one, picture in zip(comparison.pictures, pictures, strict=True)
         ),
-        "sentences": "\n".join(f"  <p>{html.escape(said)}</p>" for said in sentences),
+        "sentences": "\n".join(f"  <p>{html.escape(sentence)}</p>" for sentence in sentences),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     text = TEMPLATE.read_text(encoding="utf-8")
-    # In one pass: what is put in is not looked through again.
+    # In a single pass, so that inserted text is not replaced again.
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: str(values[match[1]]), text)
     return text.encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
 
@@ -93,7 +93,7 @@ def _embed(comparison: Comparison) -> tuple[list[str], bool]:
             break
     else:
         return uris, True
-    # Not lossy WebP, which halves the colours' resolution.
+    # Not lossy WebP, which halves the resolution of colours.
     lossy: dict[str, Any] = {"quality": QUALITY, "subsampling": 0, "optimize": True}
     others = [_uri(one.pixels, "jpeg", comparison.icc, **lossy) for one in comparison.pictures[1:]]
     return [uris[0], *others], False

@@ -1,6 +1,6 @@
 """One crop of a picture, upscaled by a model and by plain interpolation.
 
-Only that place is enlarged, with what lies around it, however large the picture is.
+Only that crop and its surroundings are upscaled, however large the picture is.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from ..upscaling.upscaler import Upscaler
 
 SIDE = 480
-"""Of the place as it is enlarged, in pixels, at most."""
+"""The largest side of the upscaled crop, in pixels."""
 SMALLEST = 48
-"""Of the place in the picture's own pixels, where the picture has them."""
+"""The side of the crop in the picture's own pixels, if the picture is large enough."""
 MARGIN = 32, 64
-"""Pixels computed around it, so that its edges are as in the whole: at least, and at most."""
+"""Pixels computed around it, so that its edges equal those of the whole: minimum and maximum."""
 SEARCHED_PIXELS = 4_000_000
-"""A place is looked for in so many pixels: a larger picture is reduced first."""
+"""The largest picture that is searched for a crop, in pixels; a larger one is reduced first."""
 OVERVIEW = (300, 480)
-"""The most pixels of the whole picture beside the place."""
+"""The largest side of the overview beside the crop, in pixels."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What :func:`preview` found.
+    """The result of :func:`preview`.
 
     Attributes:
-        place: in the picture's own pixels.
-        source, size: (width, height) of the picture, and of the result it would become.
-        route: how it would come there.
-        enlarged: the place as the model enlarges it, uint8 h x w x 3.
+        place: the crop, in the picture's own pixels.
+        source, size: (width, height) of the picture, and of its whole result.
+        route: the passes to that size.
+        enlarged: the crop, upscaled by the model, uint8 h x w x 3.
         bicubic: the same by bicubic interpolation.
         overview: the whole picture, small.
-        seconds: that the model took for the place.
+        seconds: the duration of upscaling the crop.
         icc: the colour profile of all of them.
     """
 
@@ -65,18 +65,18 @@ class Preview:
 
 
 def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
-    """Enlarge the place with the most detail.
+    """Upscale the crop with the most detail.
 
     Args:
-        model: what enlarges.
-        picture: the whole picture; of 8 bits from here on, without transparency.
-        sizing: how large the whole would become.
+        model: the model.
+        picture: the whole picture; it is converted to 8 bits without transparency.
+        sizing: the requested size of the whole.
 
     Raises:
-        PictureError: there is no way to that size.
-        MemoryBudgetError: not even the place fits into the memory it may use.
+        PictureError: the model cannot reach that size.
+        MemoryBudgetError: not even the crop fits into the permitted memory.
     """
-    icc = picture.icc if picture.pixels.ndim == 3 else None  # gray becomes RGB, without its own
+    icc = picture.icc if picture.pixels.ndim == 3 else None  # gray becomes RGB without profile
     pixels = images.rgb(picture)
     route = sizing.route(picture.size, model.scales)
     place = detailed_place(pixels, side(route))
@@ -94,13 +94,13 @@ def preview(model: Upscaler, picture: Picture, sizing: Sizing) -> Preview:
 
 
 def side(route: Route) -> int:
-    """Of the place in the picture's own pixels."""
+    """The side of the crop in the picture's own pixels."""
     factor = max(route.size[0] / route.source[0], route.size[1] / route.source[1])
     return max(SMALLEST, math.floor(SIDE / factor))
 
 
 def detailed_place(pixels: U8, side: int) -> Rectangle:
-    """The square with the most detail, of a large picture found in a smaller one."""
+    """The square with the most detail; a large picture is searched at a smaller size."""
     height, width = pixels.shape[:2]
     by = max(1, math.ceil(math.sqrt(height * width / SEARCHED_PIXELS)))
     if by == 1:
@@ -112,18 +112,18 @@ def detailed_place(pixels: U8, side: int) -> Rectangle:
 
 
 def draw(found: Preview, name: str, model: str) -> Image.Image:
-    """The sheet: the whole picture, plain interpolation, and the model.
+    """The sheet: the whole picture, bicubic interpolation, and the model.
 
     Args:
-        found: what to draw.
+        found: the preview.
         name: of the picture.
-        model: its name, and how much of it there is.
+        model: its name, and its strength.
     """
     height, width = found.enlarged.shape[:2]
     shrink = found.overview.shape[1] / found.source[0]
     place = found.place
     frame = tuple(round(v * shrink) for v in (place.x, place.y, place.width, place.height))
-    by = max(1, SIDE // max(height, width))  # of a tiny picture, each pixel is shown as a square
+    by = max(1, SIDE // max(height, width))  # pixels of a tiny picture are shown as squares
     text = (
         f"{found.source[0]} x {found.source[1]} to {found.route.size[0]} x {found.route.size[1]}"
         f" pixels ({found.route}); the crop is {width} x {height} of them"
@@ -142,14 +142,14 @@ def draw(found: Preview, name: str, model: str) -> Image.Image:
 
 
 def _part(route: Route, grown: Rectangle) -> Route:
-    """The same way for a part of the picture."""
+    """The same route for a part of the picture."""
     wide = max(1, round(grown.width * route.size[0] / route.source[0]))
     tall = max(1, round(grown.height * route.size[1] / route.source[1]))
     return Route(route.passes, (wide, tall), (grown.width, grown.height))
 
 
 def _within_margin(place: Rectangle, grown: Rectangle, size: tuple[int, int]) -> Rectangle:
-    """Where a place is in what was made of the grown one."""
+    """The place of the crop in the upscaled larger part."""
     across, down = size[0] / grown.width, size[1] / grown.height
     left, top = round((place.x - grown.x) * across), round((place.y - grown.y) * down)
     right = round((place.x + place.width - grown.x) * across)

@@ -5,12 +5,12 @@ outside are uint8 arrays H x W x 3. Every plugin takes keyword-only arguments
 and no ``**kwargs``. A plugin states ``examples`` if its defaults cannot run
 alone, or run too slowly for a test. ``srzoo.testing`` turns these contracts into tests.
 
-A plugin does not change its inputs. It takes random numbers from the source that its contract
-names. It does not use or seed ``random``, ``numpy.random`` or torch's global state; networks are
-the exception, which draw from torch's state while they are built and trained. In eval mode a
-network returns the same result for the same picture, alone or in a batch, for any memory layout,
-and keeps no state. It can be copied (``copy.deepcopy``), and converted to float64 or bfloat16;
-then it takes and returns that type.
+A plugin does not change its inputs. It takes random numbers only from the source that its
+contract names, and does not use or seed ``random``, ``numpy.random`` or torch's global state.
+Networks are the exception: they draw from torch's state while they are built and trained. In eval
+mode a network returns the same result for the same picture, alone or in a batch, for any memory
+layout, and keeps no state. A network can be copied (``copy.deepcopy``) and converted to float64 or
+bfloat16; then it takes and returns that type.
 
 A plugin need not inherit from its contract: type checkers compare its members. The attributes are
 read-only facts: a class attribute, one set in ``__init__`` and a property are all accepted.
@@ -201,7 +201,7 @@ class Block(Module, Protocol):
     Attributes:
         reach: how many pixels on each side an output pixel depends on, or None.
 
-    One that works on a grid states it, as in :class:`GridFacts`.
+    A block that works on a grid states the grid, as in :class:`GridFacts`.
     """
 
     @fact
@@ -235,11 +235,11 @@ class Dataset(Protocol):
             and is the same when the dataset is built again, so that decoded pixels can be kept
             between runs.
 
-    A dataset that knows facts of a picture without decoding it may also be :class:`NamedPictures`,
-    :class:`KeyedPictures` and :class:`SizedPictures`. One whose class describes its pictures for
-    cards is :class:`Describing`, and one that can be downloaded is :class:`Downloadable`. The
-    method names (``name``, ``key``, ``size``, ``describe``, ``fetch``) are reserved. It can be
-    pickled.
+    A dataset that knows facts of a picture without decoding it may also be
+    :class:`NamedPictures`, :class:`KeyedPictures` and :class:`SizedPictures`. If its class
+    describes its pictures for cards it is :class:`Describing`, and if it can be downloaded
+    :class:`Downloadable`. The method names (``name``, ``key``, ``size``, ``describe``, ``fetch``)
+    are reserved. Every dataset can be pickled.
     """
 
     @fact
@@ -259,14 +259,14 @@ class Dataset(Protocol):
 
 
 class Degradation(Protocol):
-    """Makes the LR picture that belongs to an HR one.
+    """Makes an LR picture from an HR picture.
 
     Attributes:
         deterministic: True if ``rng`` is not used, so that whole pictures can be degraded
             once and their results kept.
 
-    On average a flat colour stays that colour, and LR is not shifted against HR. It is sent to
-    other processes by cloudpickle.
+    On average a flat colour stays that colour, and LR is not shifted against HR. A degradation can
+    be pickled by cloudpickle, which sends it to other processes.
 
     It may state :class:`DegradationFacts`, for cards.
     """
@@ -334,7 +334,7 @@ def multiple_of(network: object) -> int:
     found: int = read(network, "multiple", GridFacts.multiple, int)
     if found < 1:
         name = object_name(type(network))
-        raise BrokenPluginError(f"{name} states multiple = {found}", "It has to be 1 or more")
+        raise BrokenPluginError(f"{name} states multiple = {found}", "Make it 1 or more")
     return int(found)
 
 
@@ -352,7 +352,7 @@ class Importer(Protocol):
     def recognise(self, shapes: Mapping[str, Sequence[int]]) -> object | None:
         """The kind of checkpoint with tensors of these names and shapes; None if unknown.
 
-        It raises no error for any names.
+        The method raises no error, whatever the names are.
         """
         ...
 

@@ -23,9 +23,9 @@ class Runner(Protocol):
         parameters: number of parameters of the trained network; None if the engine does not know
             it.
 
-    Two more are optional: ``device``, the name of the device it runs on ("cpu" by default), and
-    ``batches``, True if a call takes B pictures, B x 3 x H x W, and returns B x 3 x sH x sW (False
-    by default). The results of a batch equal those of its pictures one by one.
+    Two more attributes are optional: ``device``, the name of the device it runs on ("cpu" by
+    default), and ``batches``, True if a call takes B pictures, B x 3 x H x W, and returns
+    B x 3 x sH x sW (False by default). A batch gives the same results as its pictures one by one.
     """
 
     @fact
@@ -74,7 +74,7 @@ class ExportFormat(Protocol):
     """A file format for networks that other programs run; built without arguments.
 
     Attributes:
-        suffix: of the file, like ".onnx".
+        suffix: the file's suffix, such as ".onnx".
         beside: suffixes of the files written beside it, with the same stem; most formats: ``()``.
         packages: distributions that it needs besides onnx and onnxscript, each with the module
             that it provides.

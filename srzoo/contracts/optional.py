@@ -48,10 +48,10 @@ class Printed:
     """The figures that a paper prints for a network; cards show them beside measured ones.
 
     Attributes:
-        name: of the network and the paper, in Markdown: "EDSR x4, [Lim et al. 2017](...)".
+        name: the network and the paper, in Markdown: "EDSR x4, [Lim et al. 2017](...)".
         scale: the factor.
         figures: PSNR in dB / SSIM on Y, by set of pictures: ``{"Set5": "32.46 / .8968"}``.
-        args: arguments of the generator that are not its defaults.
+        args: the generator's arguments that differ from its defaults.
         adversarial: whether it was trained against a discriminator.
     """
 
@@ -68,9 +68,9 @@ class Described:
 
     Attributes:
         own_lr: whether its samples have LR pictures of their own.
-        clean: whether those are the HR pictures, downscaled and not changed otherwise.
+        clean: whether those are HR pictures that were downscaled and not changed otherwise.
         lr: which LR pictures, such as "`track = unknown_x4`".
-        phrase: how they were made, to follow the word "pictures": "shrunk by bicubic".
+        phrase: how they were made; it follows the word "pictures": "shrunk by bicubic".
         name: the name of the set, such as "DIV2K", or "org/name" on the Hub; empty for a
             private folder.
     """
@@ -148,7 +148,7 @@ class DegradationFacts(PluginFacts):
     Attributes:
         clean: whether LR is HR downscaled by a usual filter, without other flaws. None: a random
             degradation counts as not clean, and any other as unknown.
-        phrase: how LR was made, to follow the word "pictures": "shrunk by bicubic".
+        phrase: how LR was made; it follows the word "pictures": "shrunk by bicubic".
     """
 
     clean: bool | None = None
@@ -159,7 +159,7 @@ class MetricFacts(PluginFacts):
     """Optional facts of a metric.
 
     Attributes:
-        unit: of its values, such as "dB"; on the class.
+        unit: the unit of its values, such as "dB"; on the class.
         label: a word to show above its values in a picture; on the class. Empty: its name.
         tolerance: how much worse than claimed a value may be when a card is checked, in the unit
             of its values. None: a hundredth of the claim.
@@ -215,7 +215,7 @@ def read(part: object, name: str, default: object, wanted: Any) -> Any:
 
     Args:
         part: the plugin or its class.
-        name: of the member.
+        name: the member's name.
         default: the value if it is missing, or known only to instances.
         wanted: its annotation: classes, ``None``, unions, ``tuple`` and ``Mapping`` of any.
 
@@ -231,13 +231,13 @@ def read(part: object, name: str, default: object, wanted: Any) -> Any:
         if _fits(value, wanted):
             return value
         is_plain = value is None or type(value) in (bool, int, float, str)
-        said = repr(value) if is_plain else type(value).__name__
+        seen = repr(value) if is_plain else type(value).__name__
     except strangers.ERRORS as error:
         what = f"{who}, which cannot be read: {strangers.described(error)}"
         raise BrokenPluginError(what, "Report it to its author") from error
     words = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
     raise BrokenPluginError(
-        f"{who} = {said}, where {words or str(wanted).replace('typing.', '')} belongs",
+        f"{who} = {seen}, where {words or str(wanted).replace('typing.', '')} belongs",
         "Report it to its author",
     )
 
@@ -257,7 +257,7 @@ def _types(kind: type) -> dict[str, Any]:
 
 
 def _fits(value: object, wanted: Any) -> bool:
-    """Whether a value is of an annotation's type; a whole number is a float, True is neither."""
+    """Whether a value has an annotation's type; an int passes as a float, a bool as neither."""
     inner = get_args(wanted)
     origin: Any = get_origin(wanted) or wanted
     if origin is ClassVar or origin in (Union, UnionType):
@@ -367,7 +367,7 @@ def clean_of(degradation: object) -> bool | None:
 
 
 def phrase_of(degradation: object) -> str:
-    """How LR was made, to follow the word "pictures"; empty if it is not stated."""
+    """How LR was made, which follows the word "pictures"; empty if it is not stated."""
     return str(stated(degradation, DegradationFacts).phrase)
 
 

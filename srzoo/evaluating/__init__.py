@@ -1,1 +1,1 @@
-"""Figures: benchmark sets, metrics over models, results in cards, and whether claims hold."""
+"""Evaluation: benchmark sets, metrics, results in cards, and checks of claims."""

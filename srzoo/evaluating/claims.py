@@ -1,4 +1,4 @@
-"""The claims of a card, measured again."""
+"""Checks the claims of a card by measuring them again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Claim:
     """One result of a card's metadata.
 
     Attributes:
-        data: the set of pictures and what was done to it, for tables.
-        label: the metric's name and what was done besides, for tables.
+        data: the set of pictures and its degradation, for tables.
+        label: the metric's name and options, for tables.
         dataset, scale, degradation, seed, self_ensemble: as in ``evaluation.Result``.
         metric, value, protocol: as in ``evaluation.Value``.
     """
@@ -48,12 +48,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class CheckedClaim:
-    """A claim, and what was measured now.
+    """A claim, and the value measured now.
 
     Attributes:
-        holds: False where the value is worse than claimed by more than ``tolerance``, or is
-            no number.
-        protocol: what was measured now, to be compared with the claim's.
+        holds: False if the value is worse than claimed by more than ``tolerance``, or not a number.
+        protocol: of the value measured now, for comparison with the claim's.
     """
 
     claim: Claim
@@ -67,7 +66,7 @@ def read(folder: ModelFolder) -> list[Claim]:
     """The claims of a model's card.
 
     Raises:
-        ModelError: the card cannot be read, its metadata is broken, or claims no number.
+        ModelError: the card cannot be read, or its metadata is broken or contains no results.
     """
     path = folder.path / README
     return [_claim(result, path) for result in results.read(folder)]
@@ -84,19 +83,19 @@ def check(
 
     Args:
         folder: the model.
-        root: a folder that holds the sets of pictures; None for ``$SRZOO_DATA``.
-        tolerances: how much worse a metric may be than claimed, where not as it states itself.
-        progress: is called with (pictures done, pictures in all), for each set anew.
+        root: the folder with the sets of pictures; None for ``$SRZOO_DATA``.
+        tolerances: how much worse than claimed each metric may be; by default as the metric states.
+        progress: called with (pictures done, pictures in all), from the beginning for each set.
 
     Raises:
-        SrzooError: a set of pictures is missing, or is not as it was for the claim.
+        SrzooError: a set of pictures is missing, or has other LR pictures than the claim.
     """
     groups: dict[tuple[Any, ...], list[Claim]] = {}
     judges: dict[str, Metric] = {}
     for claim in read(folder):
         how = claim.dataset, claim.scale, claim.degradation, claim.seed, claim.self_ensemble
         groups.setdefault(how, []).append(claim)
-        if claim.metric not in judges:  # one that is not there is found before any work
+        if claim.metric not in judges:  # a missing metric raises an error before any work
             judges[claim.metric] = build_metric(claim.metric, root)
     places = {claims[0].dataset: _place(claims[0].dataset, root) for claims in groups.values()}
     model = loading.load(folder.path, engine=engine.reference())
@@ -119,8 +118,8 @@ def check(
                 f"made by {d}" if d else "files" for d in (claim.degradation, row.degradation)
             )
             raise SrzooError(
-                f"the LR pictures of {claim.dataset} were {then} for the claim, and are {now} now",
-                f"Look into {places[claim.dataset]}",
+                f"the LR pictures of {claim.dataset} were {then} for the claim, but are {now} now",
+                f"Check {places[claim.dataset]}",
             )
         values = {value.metric: value for value in row.values}
         for claim in claims:
@@ -131,7 +130,7 @@ def check(
 
 
 def _place(dataset: str, root: Path | None) -> Path:
-    """Where a set lies: below ``root``, or ``root`` itself if that is its name."""
+    """The folder of a set: below ``root``, or ``root`` itself if it has that name."""
     if root is not None and layouts.name_of(root) == dataset:
         return root
     return sets.set_folder(dataset, root)
@@ -141,7 +140,7 @@ def _compare(claim: Claim, value: Value, tolerance: float) -> CheckedClaim:
     worse = claim.value - value.value
     if not value.higher_is_better:
         worse = -worse
-    # Also false where either is not a number; two infinite values are equal.
+    # False for NaN too; two equal infinite values hold.
     holds = worse <= tolerance or value.value == claim.value
     return CheckedClaim(claim, value.value, tolerance, holds, value.protocol)
 
@@ -151,7 +150,7 @@ def _claim(result: EvalResult, path: Path) -> Claim:
     value: object = result.metric_value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ModelError(
-            f"{path}: {result.metric_type} on {result.dataset_name} is {value!r}, no number",
+            f"{path}: {result.metric_type} on {result.dataset_name} is {value!r}, not a number",
             "Measure it: srzoo evaluate --write-card",
         )
     row, label = results.label(result)

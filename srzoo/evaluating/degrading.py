@@ -1,4 +1,4 @@
-"""LR pictures by any degradation, checked against the contract."""
+"""Makes LR pictures with any degradation, and checks them against the contract."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def degrade(
     rng: np.random.Generator,
     called: str,
 ) -> U8:
-    """What a degradation makes of an HR picture, held to the contract.
+    """Degrade an HR picture, and check the result against the contract.
 
     Args:
         hr: uint8 H x W x 3, H and W multiples of ``scale``.
-        scale: by which it becomes smaller.
-        degradation: makes it.
-        name: of the degradation, for errors.
-        rng: all chance.
-        called: what errors call the picture.
+        scale: the factor by which it becomes smaller.
+        degradation: the degradation.
+        name: its name, for errors.
+        rng: the source of all random numbers.
+        called: the picture's name, for errors.
 
     Raises:
-        PictureError: it is another type or size, or none could be made.
+        PictureError: the degradation fails, or its result has a wrong type or size.
     """
     wanted = (hr.shape[0] // scale, hr.shape[1] // scale, 3)
     plugin = origin.origin(degradation)
@@ -40,13 +40,13 @@ def degrade(
     try:
         with importing.blamed(degradation):
             lr = cast("object", degradation(hr, scale, rng))
-    except BrokenPluginError as error:  # a picture's fault, perhaps: it may be left out
+    except BrokenPluginError as error:  # the picture may be the reason, and can be left out
         raise PictureError(f"{called}: the {error.what}", error.fix) from error
     except (SrzooError, MemoryError):
         raise
-    except Exception as error:  # a third party's plugin may raise anything at all
+    except Exception as error:  # plugins may raise anything
         raise PictureError(
-            f"{called}: {whose}: {type(error).__name__}: {error}", "Correct the degradation"
+            f"{called}: {whose}: {type(error).__name__}: {error}", "Fix the degradation"
         ) from error
     if isinstance(lr, np.ndarray):
         found = cast("U8", lr)
@@ -55,14 +55,14 @@ def degrade(
         lr = found
     height, width = hr.shape[:2]
     raise PictureError(
-        f"{called}: {whose} made {array_facts(lr)} of {width}x{height}, not uint8 {wanted}, for"
+        f"{called}: {whose} returned {array_facts(lr)} of {width}x{height}, not uint8 {wanted}, for"
         f" scale {scale}",
-        "Correct the degradation",
+        "Fix the degradation",
     )
 
 
 def array_facts(picture: object) -> str:
-    """What something is that should be a picture."""
+    """Type and shape of a value that should be a picture."""
     if isinstance(picture, np.ndarray):
         return f"{cast('U8', picture).dtype} {cast('U8', picture).shape}"
     return f"a {type(picture).__name__}"

@@ -1,8 +1,8 @@
 """Models on sets of pictures, measured by metrics.
 
 The LR pictures come from files, or a degradation plugin makes them from HR. Results are
-measured as they would be in a file: clamped, and rounded to 8 bits. Finished results in files are
-measured in the same way.
+measured as a file would contain them: clamped, and rounded to 8 bits. Finished results in files
+are measured in the same way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Value:
         protocol: one line that states exactly what was measured.
         higher_is_better: whether a higher value is better.
         each: the value of each picture.
-        short: a word for the metric, for a card's type; empty for the plugin's name.
+        short: the type of its figures in a card; empty for the plugin's name.
     """
 
     metric: str
@@ -60,7 +60,7 @@ class Value:
 
     @property
     def label(self) -> str:
-        """The metric as tables have it."""
+        """The metric's name for tables."""
         return table_name(self.metric)
 
 
@@ -70,16 +70,16 @@ class Result:
 
     Attributes:
         model, dataset: their names.
-        scale: the factor; None for results without HR and a known factor.
-        degradation: the one that made the LR pictures; None if they were files.
-        seed: of the degradation; None if they were files.
+        scale: the factor; None for results of unknown scale without HR.
+        degradation: the degradation that made the LR pictures; None for LR files.
+        seed: of the degradation; None for LR files.
         self_ensemble: whether results are averages over flips and rotations.
         parameters: of the network; None if unknown.
         seconds: total time of upscaling, while other pictures were read and measured; None
-            for results that were files.
+            for results from files.
         pictures: the names of the HR files (LR files without HR) that were measured.
         values: one for each metric.
-        lr: the folder of the LR files; None if they were made, or are unknown.
+        lr: the folder of the LR files; None if a degradation made them, or it is unknown.
         failed: the pictures that could not be measured.
     """
 
@@ -144,11 +144,11 @@ def evaluate(
         models: one or several names, model folders, or loaded models.
         data: folders, or short names such as "Set5" of sets below ``$SRZOO_DATA/benchmarks``,
             in one of the layouts of docs/how-to/measure.md. None for pictures without HR,
-            and metrics that need none.
-        sr: folders of finished results of these sets, measured beside the models.
-        lr: the folder of the set's LR pictures, if it is not a usual one; or, without ``data``,
-            a folder of photos.
-        scale: needed only for models with several, and for ``sr``.
+            and metrics without a reference.
+        sr: folders of finished results of these sets, measured like those of the models.
+        lr: the folder of the set's LR pictures, if the layout is not a known one; or, without
+            ``data``, a folder of photos.
+        scale: needed only for models with several scales, and for ``sr``.
         metrics: names, as :func:`build_metric` reads them.
         self_ensemble: average over the 8 flips and rotations of each picture, as in Lim et
             al. 2017, sec. 3.3; of values in 0..1, before they are rounded.
@@ -182,7 +182,7 @@ def evaluate(
         for model in models
     ]  # fmt: skip
     made_by = degradation or defaults.DEGRADATION
-    # Each model with the sets it is measured on: what is missing is found before any work.
+    # Find all sets first, so that missing files are reported before any work.
     work = _plan_jobs(ready, data, sr, lr, scale, makes_lr=degradation is not None)
     if not keep_going and (missing := [each.what for w in work for each in w.pictures.missing]):
         raise SrzooError("; ".join(dict.fromkeys(missing)), "Add the files, or leave HR's out")
@@ -209,7 +209,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _EvaluationJob:
-    """A model, or the folder of its results, on one set."""
+    """A model, or a folder of its results, on one set."""
 
     name: str
     model: Upscaler | None
@@ -222,14 +222,14 @@ class _EvaluationJob:
         return self.model is not None and self.pictures.lr is None
 
     def load(self, maker: Degradation | None, seed: int) -> Callable[[int], tuple[U8, U8 | None]]:
-        """What gives the picture at a place, LR or SR, and HR."""
+        """The function that returns the picture at an index: LR or SR, and HR."""
         if self.model is None or self.scale is None:
             return lambda at: sets.result_pair(self.pictures, at, self.results[at], self.scale)
         scale = self.scale
         return lambda at: sets.pair(self.pictures, at, scale, maker, seed)
 
     def enlarge(self, self_ensemble: bool) -> Callable[[U8], U8]:
-        """What makes SR of the former."""
+        """The function that makes SR from that picture."""
         if self.model is None or self.scale is None:
             return lambda sr: sr
         return partial(_enlarged, self.model, scale=self.scale, self_ensemble=self_ensemble)
@@ -273,13 +273,13 @@ def _check(
     scale: int | None,
     degradation: str | None,
 ) -> None:
-    """Refuse what does not go together."""
+    """Refuse arguments that contradict each other."""
     if lr is not None and degradation:
-        raise SrzooError(f"the LR pictures in {lr} are not made", "Leave the degradation out")
+        raise SrzooError(f"the LR pictures in {lr} are files", "Leave the degradation out")
     if lr is not None and len(data) > 1:
-        raise SrzooError(f"{lr} holds the LR pictures of one set", "Measure one set at a time")
+        raise SrzooError(f"{lr} contains the LR pictures of one set", "Measure one set at a time")
     if models and not data and lr is None:
-        raise SrzooError("no pictures are given to measure on", "Name a set, or a folder of photos")
+        raise SrzooError("no pictures are given", "Name a set, or a folder of photos")
     if sr and not data and lr is not None:
         raise SrzooError(f"results of {lr} are measured as they are", "Leave the LR pictures out")
     if sr and data and scale is None:
@@ -288,7 +288,7 @@ def _check(
     if need and not data:
         others = ", ".join([*without_reference(), "or one of a package's"])
         raise SrzooError(
-            f"no HR is given to compare with, which {', '.join(map(table_name, need))}"
+            f"no HR pictures are given, which {', '.join(map(table_name, need))}"
             f" {'needs' if len(need) == 1 else 'need'}",
             f"Name the set with HR as data, or metrics that need none: {others}",
         )
@@ -303,7 +303,7 @@ def _plan_jobs(
     *,
     makes_lr: bool,
 ) -> list[_EvaluationJob]:
-    """What there is to do; everything that is missing is named at once."""
+    """All jobs; everything that is missing is reported in one error."""
     work: list[_EvaluationJob] = []
     errors: dict[str, SrzooError] = {}
     for model in ready:
@@ -343,7 +343,7 @@ def _enlarged(model: Upscaler, lr: U8, scale: int, self_ensemble: bool) -> U8:
     """One result, uint8 H x W x 3."""
     if not self_ensemble:
         return model.array(lr, scale)
-    # Floats come back clamped to 0..1 each; they are rounded once, after the mean.
+    # Floats are clamped to 0..1 each, and rounded once, after the mean.
     x = lr.astype(np.float32) / 255
     total = np.zeros((x.shape[0] * scale, x.shape[1] * scale, 3))
     for turns in range(4):

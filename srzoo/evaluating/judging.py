@@ -1,4 +1,4 @@
-"""Metrics over pictures, measured in threads while the next picture is made."""
+"""Metrics over pictures, measured in threads while the next picture is upscaled."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ..contracts import U8, Metric
 
 WAITING = 256_000_000
-"""Bytes of pictures that may wait to be measured; one picture always may."""
+"""Bytes of pictures that may wait for measurement; one picture always may."""
 
 
 def judge(metric: Metric, sr: U8, hr: U8 | None, scale: int) -> float:
-    """What a metric says of one picture.
+    """The value of a metric for one picture.
 
     Raises:
-        BrokenPluginError: it fails, or gives something else than a number.
+        BrokenPluginError: the metric fails, or does not return a number.
     """
     with importing.blamed(metric):
         value: object = metric(sr, hr, scale)
@@ -42,41 +42,43 @@ def needs_reference(metric: Metric) -> bool:
     """Whether a metric compares with an HR picture.
 
     Raises:
-        BrokenPluginError: it does not say.
+        BrokenPluginError: the metric does not state it.
     """
     with importing.blamed(metric):
         found = cast("object", metric.reference)
     if not isinstance(found, bool):
-        raise importing.gave(metric, f"the metric {type(metric).__name__}", found, "reference")
+        raise importing.gave(
+            metric, f"the metric {type(metric).__name__}", found, "a bool as reference"
+        )
     return found
 
 
 class PendingValues:
-    """The values of one picture, which are still being computed."""
+    """The values of one picture, which may still be computing."""
 
     def __init__(self, futures: Mapping[str, Future[float]]) -> None:
         self.futures = futures
 
     def done(self) -> bool:
-        """Whether all is found."""
+        """Whether all values are computed."""
         return all(future.done() for future in self.futures.values())
 
     def values(self) -> dict[str, float]:
-        """Each metric's value, waited for; raises what a metric raised."""
+        """Wait for each metric's value; raises the error of a metric."""
         return {name: future.result() for name, future in self.futures.items()}
 
 
 class MetricQueue:
-    """Takes pictures to be measured, and gives a :class:`PendingValues` for each at once.
+    """Measures pictures; :meth:`add` returns a :class:`PendingValues` at once.
 
-    A metric that says so (``thread_safe``) measures several pictures at a time; all others have
-    one thread for themselves, and see the pictures in turn. :meth:`add` waits where more would
-    lie in memory than helps. Leaving the ``with`` block ends the threads.
+    A metric with ``thread_safe`` measures several pictures at a time. All others share one thread,
+    and get the pictures in order. :meth:`add` blocks while too many pictures are waiting in memory.
+    Leaving the ``with`` block ends the threads.
 
     Args:
-        metrics: by the names that :meth:`PendingValues.values` has.
-        workers: threads; None for one a core.
-        ask: asks a metric about a picture.
+        metrics: by the names that :meth:`PendingValues.values` uses.
+        workers: threads; None for one per core.
+        ask: calls a metric with a picture.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class MetricQueue:
             pool.shutdown(cancel_futures=True)
 
     def add(self, sr: U8, hr: U8 | None, scale: int) -> PendingValues:
-        """Have a picture measured; the arrays may not change until it is.
+        """Queue a picture for measurement; do not change the arrays until it is done.
 
         Args:
             sr: uint8 H x W x 3.

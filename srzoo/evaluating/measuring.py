@@ -1,4 +1,4 @@
-"""The pictures of one set in a pipeline: read, upscaled, measured."""
+"""Reads, upscales and measures the pictures of one set, in a pipeline."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class MeasuredSet:
-    """What was found.
+    """The measurements of a set.
 
     Attributes:
-        seconds: that enlarging took in all, while others were read and measured.
-        values: of each picture that could be measured, by its place and the metric's name.
-        failed: the others.
+        seconds: total time of upscaling, while other pictures were read and measured.
+        values: by the index of the picture and the metric's name, without failed pictures.
+        failed: the pictures that could not be measured.
     """
 
     seconds: float = 0.0
@@ -46,14 +46,14 @@ def measure(
     """Measure pictures.
 
     Args:
-        files: one for each, by whose names they go.
-        load: the LR and HR picture at a place; it is called ahead, in a thread of its own.
+        files: one file per picture, for its name.
+        load: returns the LR and HR picture at an index; called ahead, in a separate thread.
         enlarge: LR to SR.
         metrics: by name.
         scale: the factor.
-        step: is called for each picture.
-        keep_going: whether a picture that cannot be measured is noted, and not raised. What stops
-            all of them, such as too little memory, is not a picture's fault, and is raised.
+        step: called for each picture.
+        keep_going: whether to note a picture that cannot be measured, instead of raising its error.
+            Errors that affect all pictures, such as too little memory, are raised in any case.
     """
     found = MeasuredSet()
     errors: list[Exception] = []
@@ -104,7 +104,7 @@ def measure(
 
 
 def _explain(error: Exception, file: Path) -> str:
-    """What went wrong, with the picture's name in it."""
+    """The error, with the picture's name in it."""
     if isinstance(error, SrzooError):
         what = error.what
     else:

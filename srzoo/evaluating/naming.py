@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from ..contracts import Metric
 
 WHAT = "metric"
-"""The argument that ``NAME/WHAT`` sets."""
+"""The argument that ``WHAT`` in ``NAME/WHAT`` sets."""
 
 
 def build_metric(name: str, root: Path | None = None) -> Metric:
     """Build a metric from its name on the command line and in cards.
 
-    ``NAME``; ``NAME/WHAT`` for a plugin that opens the door to a whole package's metrics
-    (built with ``metric="WHAT"``); or, with other arguments, ``{"name": NAME, ...}`` as JSON.
+    ``NAME``; ``NAME/WHAT`` for a plugin that provides the metrics of a whole package (built with
+    ``metric="WHAT"``); or, with other arguments, ``{"name": NAME, ...}`` as JSON.
 
     Args:
-        name: one of these.
-        root: stands for ``{data}`` in arguments; None for ``$SRZOO_DATA``.
+        name: in one of these forms.
+        root: replaces ``{data}`` in arguments; None for ``$SRZOO_DATA``.
 
     Raises:
-        SrzooError: it is none of these.
-        PluginError: there is no such metric, or it has no such argument.
+        SrzooError: the name has none of these forms.
+        PluginError: no metric has that name, or it has no such argument.
     """
     return kinds.metrics.build(fill_in_data_folder(use_of(name), root))
 
 
 def class_of(name: str) -> object:
-    """A metric's class, for what it states; None where there is none of that name."""
+    """A metric's class, for its facts; None if no metric has that name."""
     try:
         return kinds.metrics.get(use_of(name).name)
     except PluginError:
@@ -46,9 +46,9 @@ def class_of(name: str) -> object:
 
 
 def table_name(name: str) -> str:
-    """A metric's name as tables have it: ``feature_distance (backbone vgg16)``.
+    """A metric's name for tables: ``feature_distance (backbone vgg16)``.
 
-    Paths are left out; the protocol tells what was measured in full.
+    Paths are left out; the protocol describes the metric in full.
     """
     if not name.startswith("{"):
         return name
@@ -58,7 +58,7 @@ def table_name(name: str) -> str:
 
 
 def local_path_in(name: str) -> str | None:
-    """An argument that names a place on this machine, which would say nothing elsewhere."""
+    """An argument with a path of this machine, which is meaningless elsewhere."""
     values = use_of(name).args.values()
     return next((v for v in values if _is_path(v) and Path(v).is_absolute()), None)
 
@@ -78,17 +78,17 @@ def name_of(use: Use) -> str:
 
 
 def use_of(name: str) -> Use:
-    """The plugin and its arguments that a name stands for.
+    """The plugin and its arguments for a metric's name.
 
     Raises:
-        SrzooError: it begins like JSON, and is none.
+        SrzooError: it begins like JSON, but is not valid JSON.
     """
     if name.startswith("{"):
         try:
             found: object = json.loads(name)
         except json.JSONDecodeError as error:
             raise SrzooError(
-                f"the metric {name} is no JSON: {error}", 'Write {"name": "NAME", ...}'
+                f"the metric {name} is not valid JSON: {error}", 'Write {"name": "NAME", ...}'
             ) from error
         return Use.of(cast("dict[str, Any]", found))
     if references.is_reference(name):
@@ -98,7 +98,7 @@ def use_of(name: str) -> Use:
 
 
 def without_reference() -> list[str]:
-    """The names of metrics that always do without an HR picture."""
+    """The names of metrics that never need an HR picture."""
     found = kinds.metrics.each(lambda plugin: kinds.metrics.get(plugin.full_name))
     blind = [
         plugin.name

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 HR_WORDS = re.compile(r"(?:[_-]SRF[_-]\d+)?[_-]HR(?:[_-]?x?\d+)?$", re.IGNORECASE)
-"""What an HR file's name may end in that other files of the picture do not have."""
+"""Endings of HR file names that the other files of a picture do not have."""
 FACTOR = re.compile(r"x\d+(?:[a-z]\d?)?(?![a-zA-Z0-9])", re.IGNORECASE)
-"""What may follow a name without a mark between: 0801x4, and DIV2K's 0801x4m, 0801x4w1."""
+"""Endings without a separator: 0801x4, and DIV2K's 0801x4m, 0801x4w1."""
 FACTORS = re.compile(r"(?<![a-zA-Z])x(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Partners:
-    """What :func:`find` found.
+    """The result of :func:`find`.
 
     Attributes:
         certain: the file of each picture that has exactly one.
-        ambiguous: for each other picture, the files that may be meant; none, or several.
+        ambiguous: for each other picture, its possible files: none, or several.
     """
 
     certain: Mapping[str, str]
@@ -31,15 +31,15 @@ class Partners:
 def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None) -> Partners:
     """The files that belong to pictures: ``a.png`` to ``a.png``, ``ax4.png``, ``a_MODEL_x4.png``.
 
-    A file's name begins with the picture's, and goes on with no letter or digit (but a factor).
-    Where it begins with several, the longest is meant, unless all pictures have their file with
-    one and the same ending. Of several files, one of another factor is not meant.
+    A file's name begins with the picture's name, and continues with no letter or digit, except for
+    a scale. If it begins with the names of several pictures, the longest name counts, unless one
+    common ending gives each picture a file. Of several files, those for another scale do not count.
 
     Args:
-        pictures: names of HR files, as they lie in a folder. What marks them as HR (``_HR``,
-            ``_SRF_4_HR``) need not be in the others' names.
-        files: names of the others.
-        scale: the factor, if it is known.
+        pictures: names of HR files in a folder. Their HR mark (``_HR``, ``_SRF_4_HR``) may be
+            missing in the others' names.
+        files: names of the other files.
+        scale: the factor, if known.
     """
     keys = _keys(pictures)
     by_key: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def find(pictures: Sequence[str], files: Iterable[str], scale: int | None = None
             for picture in by_key[key]:
                 endings.setdefault(stem[len(key) :], {}).setdefault(picture, file)
         for picture in by_key[fitting[0]] if fitting else ():
-            if picture == file or file not in by_key[fitting[0]]:  # a.png is not a.jpg's
+            if picture == file or file not in by_key[fitting[0]]:  # a.png does not belong to a.jpg
                 nearest[picture].append(file)
     if any(len(candidates) != 1 for candidates in nearest.values()):
         nearest = _with_one_ending(nearest, endings, known, scale, keys)
@@ -77,7 +77,7 @@ def _with_one_ending(
     scale: int | None,
     keys: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """Another way to see it: one ending gives each picture a file, and leaves none over."""
+    """Second attempt: one ending that gives each picture a file, and leaves no file over."""
     whole = [
         by_picture
         for by_picture in endings.values()
@@ -98,14 +98,14 @@ def _may_be(ending: str, scale: int | None) -> bool:
 
 
 def _keys(pictures: Sequence[str]) -> dict[str, str]:
-    """What the other files' names begin with, for each picture."""
+    """For each picture, the beginning of the other files' names."""
     stems = [PurePath(picture).stem for picture in pictures]
     short = [HR_WORDS.sub("", stem) or stem for stem in stems]
     return dict(zip(pictures, short if len(set(short)) == len(set(stems)) else stems, strict=True))
 
 
 def _beginnings(stem: str) -> Iterable[str]:
-    """The names that a file's may have begun with, the longest first."""
+    """The possible beginnings of a file's name, the longest first."""
     yield stem
     for end in range(len(stem) - 1, 0, -1):
         if not stem[end].isalnum() or FACTOR.match(stem, end):

@@ -1,8 +1,8 @@
-"""A model's results in its card, which only the evaluator writes.
+"""A model's results in its card; only the evaluator writes them.
 
-They stand twice in README.md, made from the same values: as the ``model-index`` of its YAML
-metadata, which the Hub reads, and as a table between two markers. The rest of the file stays
-as it is, byte for byte.
+README.md contains them twice, made from the same values: as the ``model-index`` of its YAML
+metadata, which the Hub reads, and as a table between two markers. The rest of the file is kept
+byte for byte.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 TABLE = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
 INDEX = "model-index"
 METRIC = "metric"
-"""The argument of a result that says how its metric is built, where its type does not."""
+"""The argument of a result that states how its metric is built, if its type does not."""
 DIGITS = 4
 
 
 def check_writable(folder: ModelFolder) -> None:
-    """Refuse a folder whose card cannot be written, before anything is measured for it.
+    """Refuse a folder whose card cannot be written, before anything is measured.
 
     Raises:
-        ModelError: an installed package's folder, for instance, that belongs to the system.
+        ModelError: the folder is not writable, for example that of an installed package.
     """
     if not os.access(folder.path, os.W_OK):
         raise ModelError(
             f"cannot write {folder.path / README}: the folder is not writable",
-            "Copy the model folder to a place of yours, and measure the copy",
+            "Copy the model folder, and measure the copy",
         )
 
 
 def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
-    """Write results into a model's card, whole or not at all.
+    """Write results into a model's card, in one atomic replacement.
 
-    A result takes the place of one of the same set of pictures and the same metric; others
-    stay. A card is made where there is none.
+    A result replaces an earlier one for the same pictures and metric; others are kept. A missing
+    card is created.
 
     Raises:
         ModelError: the card cannot be read or written, or its metadata is broken.
@@ -86,7 +86,7 @@ def write(folder: ModelFolder, rows: Sequence[Result]) -> Path:
 
 
 def read(folder: ModelFolder) -> list[EvalResult]:
-    """The results in a card's metadata; none where it has no metadata.
+    """The results in a card's metadata; empty if it has no metadata.
 
     Raises:
         ModelError: the card cannot be read, or its metadata is broken.
@@ -95,14 +95,14 @@ def read(folder: ModelFolder) -> list[EvalResult]:
 
 
 def shown(value: object) -> str:
-    """A value as tables have it: 28.43, 0.8111."""
+    """A value as in tables: 28.43, 0.8111."""
     if not isinstance(value, float | int):
         return str(value)
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.{DIGITS}f}"
 
 
 def label(result: EvalResult) -> tuple[str, str]:
-    """What was measured on, and by which metric, as tables have it."""
+    """The set of pictures and the metric of a result, as in tables."""
     data = " ".join(filter(None, (result.dataset_name, result.dataset_config)))
     return data, result.metric_name or result.metric_type
 
@@ -116,7 +116,7 @@ def metric_of(result: EvalResult) -> str:
 
 
 def _with_short_type(result: EvalResult) -> EvalResult:
-    """A result as it is written today: before, the whole JSON of a metric was its type."""
+    """A result with today's short type; earlier versions wrote the metric's whole JSON as type."""
     if not result.metric_type.startswith("{"):
         return result
     use = use_of(result.metric_type)
@@ -125,20 +125,20 @@ def _with_short_type(result: EvalResult) -> EvalResult:
 
 
 def check_metric(name: str) -> None:
-    """Find out before any work whether a metric's results can stand in a card.
+    """Check before any work that a metric's results can be written into a card.
 
     Raises:
-        SrzooError: an argument names a place on this machine.
+        SrzooError: an argument is a path of this machine.
     """
     if place := local_path_in(name):
         raise SrzooError(
-            f"{place} means nothing on another machine, and would be in the card",
+            f"{place} is a path of this machine, which a card must not contain",
             "Give the metric a path below {data}, the folder that SRZOO_DATA names",
         )
 
 
 def _config(row: Result) -> str:
-    """What tells results on one set apart: the scale, and where the LR pictures are from."""
+    """The configuration of a result: the scale, and the source of the LR pictures."""
     return f"x{row.scale}" + (f" {row.degradation}, seed {row.seed}" if row.degradation else "")
 
 
@@ -195,7 +195,7 @@ def _index(name: str, results: list[EvalResult]) -> str:
 
 
 def _with_index(card: Readme, index: str) -> str:
-    """The card's text with another ``model-index``, at its place or at the metadata's end."""
+    """The card's text with a new ``model-index``, in its place or at the end of the metadata."""
     assert card.block
     place = readme.entry(card, INDEX) or slice(card.block.stop, card.block.stop)
     return f"{card.text[: place.start]}{index}{card.text[place.stop :]}"
@@ -205,14 +205,14 @@ def _with_table(text: str, table: str, path: Path) -> str:
     if TABLE.search(text):
         return TABLE.sub(lambda _: table, text, count=1)
     if BEGIN in text or END in text:
-        raise ModelError(f"{path} has one of the markers {BEGIN} {END} alone", "Add the other")
+        raise ModelError(f"{path} has only one of the markers {BEGIN} {END}", "Add the other")
     line_break = "\r\n" if "\r\n" in text else "\n"
     gap = "" if text.endswith(line_break) else line_break
     return f"{text}{gap}{line_break}## Measured{line_break}{line_break}{table}{line_break}"
 
 
 def _table(results: list[EvalResult]) -> str:
-    """The Markdown between the markers, and the markers."""
+    """The Markdown table with its markers."""
     rows: dict[str, dict[str, str]] = {}
     protocols: dict[str, None] = {}
     for result in results:
@@ -230,12 +230,12 @@ def _table(results: list[EvalResult]) -> str:
 def _expect_only_results_changed(
     before: ModelCardData, after: ModelCardData, results: list[EvalResult], path: Path
 ) -> None:
-    """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
+    """Check the changed metadata, as cutting a YAML block by lines may damage it."""
     names = ("eval_results", "model_name")
     old, new = ({k: v for k, v in vars(d).items() if k not in names} for d in (before, after))
     found = {_key(result): result for result in after.eval_results or []}
     if old != new or found != {_key(result): result for result in results}:
         raise ModelError(
-            f"the metadata of {path} is laid out in a way that results cannot be written into",
+            f"the metadata of {path} has a layout into which results cannot be written",
             f"Write {INDEX}: as a block of its own, or remove it, and write the results again",
         )

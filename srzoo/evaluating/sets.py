@@ -1,4 +1,4 @@
-"""Sets of pictures to measure on: HR and LR files that belong together, HR alone, or LR alone."""
+"""Sets of pictures for evaluation: pairs of HR and LR files, HR only, or LR only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FailedPicture:
-    """A picture that could not be measured, and why, in a sentence that names it."""
+    """A picture that could not be measured, and the reason, in a sentence with its name."""
 
     picture: str
     what: str
@@ -31,14 +31,14 @@ class FailedPicture:
 
 @dataclass(frozen=True)
 class PictureSet:
-    """The files of a set; those at one place belong to one picture.
+    """The files of a set; files at the same index belong to the same picture.
 
     Attributes:
-        name: of the set.
-        hr: HR files; None where there are none.
-        lr: LR files; None where they are made of HR.
-        missing: pictures that have no file, or no certain one, and are left out of both.
-        root: the set's own folder, from which messages name files.
+        name: the set's name.
+        hr: HR files; None if there are none.
+        lr: LR files; None if they are made from HR.
+        missing: pictures without a file, or with several candidates; left out of both.
+        root: the set's folder; messages name files relative to it.
     """
 
     name: str
@@ -49,28 +49,28 @@ class PictureSet:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """One file of each picture, HR where there is one: pictures go by its name."""
+        """One file of each picture, which names it: HR if there is one."""
         return self.hr or self.lr or ()
 
     @property
     def size(self) -> int:
-        """How many pictures there are, the missing ones among them."""
+        """The number of pictures, including the missing ones."""
         return len(self.files) + len(self.missing)
 
     def where_lr(self) -> str | None:
-        """The folder of the LR files; None where they are made."""
+        """The folder of the LR files; None if they are made from HR."""
         return str(self.lr[0].parent) if self.lr else None
 
 
 def find_hr(data: str | Path, scale: int) -> PictureSet:
-    """The HR files of one set of pictures, and nothing of its LR files.
+    """The HR files of a set of pictures.
 
     Args:
         data: a folder, or the short name of a set, as ``evaluate`` takes it.
-        scale: which of its parts, where it has several.
+        scale: selects a part, if the set has several.
 
     Raises:
-        SrzooError: there is no such set, or it has no such part.
+        SrzooError: the set does not exist, or has no such part.
     """
     root = _root(data)
     folder = layouts.find_hr_folder(root, scale)
@@ -78,7 +78,7 @@ def find_hr(data: str | Path, scale: int) -> PictureSet:
     if not hr:
         parts = layouts.lr_parts(root)
         raise SrzooError(
-            f"{folder} holds no pictures" + (f" for x{scale}" if parts else ""),
+            f"{folder} contains no pictures" + (f" for x{scale}" if parts else ""),
             f"It has {', '.join(parts)}" if parts else "Put them there, or into HR and LR in it",
         )
     both = layouts.split_pairs(hr, scale)
@@ -86,11 +86,11 @@ def find_hr(data: str | Path, scale: int) -> PictureSet:
 
 
 def find(data: str | Path, scale: int, lr: str | Path | None = None) -> PictureSet:
-    """The files of one set of pictures, LR with them where there are some.
+    """The files of a set of pictures, with LR files if there are any.
 
     Args:
         data, scale: as for :func:`find_hr`.
-        lr: where its LR pictures lie; None to look in the places that are usual.
+        lr: the folder of its LR pictures; None to search the known places.
 
     Raises:
         SrzooError: as for :func:`find_hr`; or no LR file belongs to any HR file.
@@ -107,32 +107,32 @@ def find(data: str | Path, scale: int, lr: str | Path | None = None) -> PictureS
 
 
 def photo_set(folder: str | Path) -> PictureSet:
-    """A folder of LR pictures that no HR is known of.
+    """A folder of LR pictures without HR.
 
     Raises:
-        SrzooError: there is no such folder, or it holds no pictures.
+        SrzooError: the folder does not exist, or contains no pictures.
     """
     folder = _folder(Path(folder))
     if found := layouts.pictures(folder):
         return PictureSet(layouts.name_of(folder), None, found, root=folder)
-    raise SrzooError(f"{folder} holds no pictures", "Name the folder that contains them")
+    raise SrzooError(f"{folder} contains no pictures", "Name the folder that contains them")
 
 
 def result_set(
     folder: str | Path, found: PictureSet | None, scale: int | None
 ) -> tuple[PictureSet, tuple[Path, ...]]:
-    """Results of a set that lie in a folder, or in one in it that has the set's name.
+    """Results of a set, in a folder, or in its subfolder with the set's name.
 
     Args:
         folder: of finished SR files.
-        found: the set, as :func:`find_hr` gives it; None for results that no HR is known of.
+        found: the set, as :func:`find_hr` returns it; None for results without HR.
         scale: the factor.
 
     Returns:
-        The set without pictures that have no result, or no certain one, and the others' results.
+        The set without pictures that have no result or several candidates, and the results.
 
     Raises:
-        SrzooError: there is no such folder, or no result belongs to any picture.
+        SrzooError: the folder does not exist, or no result belongs to any picture.
     """
     folder = _folder(Path(folder))
     if found is None:
@@ -145,20 +145,20 @@ def result_set(
 
 
 def set_folder(name: str, root: Path | None = None) -> Path:
-    """The folder of a set that has a short name.
+    """The folder of a set with a short name.
 
     Args:
-        name: "Set5", for instance; "DIV2K_valid" also stands for a folder DIV2K_valid_HR.
-        root: where sets lie, in ``benchmarks`` or directly; None for ``$SRZOO_DATA``.
+        name: for example "Set5"; "DIV2K_valid" also finds a folder DIV2K_valid_HR.
+        root: contains sets in ``benchmarks`` or directly; None for ``$SRZOO_DATA``.
 
     Raises:
-        SrzooError: it is not there, or nothing says where sets lie.
+        SrzooError: the folder does not exist, or ``root`` is not known.
     """
     if root is None:
         if not os.environ.get(DATA_VARIABLE):
             raise SrzooError(
                 f"the folder {name} does not exist",
-                f"Name one, or set {DATA_VARIABLE} to the folder whose benchmarks hold it",
+                f"Name one, or set {DATA_VARIABLE} to the folder whose benchmarks contain it",
             )
         root = Path(os.environ[DATA_VARIABLE])
     homes = [home for home in (root / "benchmarks", root) if home.is_dir()]
@@ -188,17 +188,17 @@ def pairs(
 def pair(
     found: PictureSet, at: int, scale: int, maker: Degradation | None, seed: int
 ) -> tuple[U8, U8 | None]:
-    """The LR picture at a place, and the HR one; uint8 H x W x 3.
+    """The LR picture at an index, and its HR picture; uint8 H x W x 3.
 
     HR is cropped at its right and bottom to exactly ``scale`` times the size of LR. Gray
-    becomes R = G = B; transparency is laid on white.
+    becomes R = G = B; transparent pictures are put on white.
 
     Args:
         found: the files.
-        at: which.
+        at: the index.
         scale: the factor.
-        maker: makes LR pictures where the set has none; may be None where it has.
-        seed: each picture's chance depends on it and on the HR file's name alone.
+        maker: makes LR pictures if the set has no LR files; else it may be None.
+        seed: with the HR file's name, it determines the random numbers of each picture.
 
     Raises:
         PictureError: a file cannot be read, or its size does not fit.
@@ -227,11 +227,11 @@ def pair(
 
 
 def result_pair(found: PictureSet, at: int, file: Path, scale: int | None) -> tuple[U8, U8 | None]:
-    """A finished SR picture, and the HR one cropped as for :func:`pair`; uint8 H x W x 3.
+    """A finished SR picture, and the HR picture cropped as for :func:`pair`; uint8 H x W x 3.
 
     Raises:
-        PictureError: a file cannot be read, or SR has neither the size of HR nor of what is
-            left of it.
+        PictureError: a file cannot be read, or the size of SR is neither that of HR nor that of the
+            cropped HR.
     """
     sr = _rgb(file)
     if found.hr is None or scale is None:
@@ -255,7 +255,7 @@ def _root(data: str | Path) -> Path:
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise SrzooError(
-            f"the folder {path} does not exist", "Name the one that holds the pictures"
+            f"the folder {path} does not exist", "Name the one that contains the pictures"
         )
     return path
 
@@ -272,7 +272,7 @@ def _with_lr(found: PictureSet, lr: tuple[Path, ...], scale: int, place: Path) -
 def _matched(
     found: PictureSet, files: Mapping[str, Path], scale: int | None, place: Path, what: str
 ) -> tuple[PictureSet, tuple[Path, ...]]:
-    """A set without the pictures that have not exactly one file, and the others' files."""
+    """A set without the pictures that do not have exactly one file, and the files of the others."""
     hr = found.files
     matched = partners.find([path.name for path in hr], files, scale)
     if not matched.certain:
@@ -281,14 +281,14 @@ def _matched(
         raise SrzooError(
             f"{place} has no certain {what} for any of the {len(hr)} pictures of {first.parent}:"
             f" {first.name} has {' or '.join(several) or f'no {what}'}",
-            f"Names begin alike: {first.name}, {first.stem}_x{scale or 4}.png, one for each",
+            f"Begin names alike: {first.name}, {first.stem}_x{scale or 4}.png, one for each",
         )
     missing = tuple(
         FailedPicture(
             path.name,
             f"{path} has no {what} in {place}"
             if not (several := matched.ambiguous[path.name])
-            else f"{path}: which {what} it has in {place} is not certain: {', '.join(several)}",
+            else f"{path}: several files in {place} may be its {what}: {', '.join(several)}",
         )
         for path in hr
         if path.name in matched.ambiguous
@@ -303,7 +303,7 @@ def _rgb(path: Path) -> U8:
 
 
 def _cropped(hr: U8, path: Path, scale: int) -> U8:
-    """HR without what no LR pixel belongs to."""
+    """HR without the pixels that belong to no LR pixel."""
     height, width = hr.shape[0] // scale * scale, hr.shape[1] // scale * scale
     if not height or not width:
         raise PictureError(f"{path} is smaller than {scale}x{scale} pixels", "Leave it out")

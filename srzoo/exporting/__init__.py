@@ -1,1 +1,1 @@
-"""Models in other programs' formats: written, checked against torch, kept, and run."""
+"""Exports of models in other programs' formats: written, compared with torch, cached, and run."""

@@ -9,7 +9,7 @@ from ..common import strict
 from ..errors import ModelError, SrzooError
 
 INPUT, OUTPUT = "picture", "enlarged"
-"""Names of the tensors: float32 RGB, 1 x 3 x H x W and 1 x 3 x sH x sW."""
+"""Names of the input and output: float32 RGB, 1 x 3 x H x W and 1 x 3 x sH x sW."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class About:
     Attributes:
         model: its name.
         scale: the factor.
-        range: the values of black and white, in and out; the output is not clamped.
+        range: the values of black and white in input and output; the output is not clamped.
         reach: LR pixels on each side that an output pixel depends on, or None.
         smallest: the least side of an input, in LR pixels.
         folded: whether a linear tail is folded into convolutions.

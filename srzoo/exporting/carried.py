@@ -1,8 +1,8 @@
 """Exports in a model's folder, which engines run without torch.
 
 One ONNX file for each scale, in half the bytes: weights in float16, arithmetic in float32, a linear
-tail folded. :mod:`srzoo.exporting.carrying` writes them. An engine has the file written in its own
-format at the first use, without torch, and what comes out is kept like any export.
+tail folded. :mod:`srzoo.exporting.carrying` writes them. At the first use, an engine's format
+converts the file to its own, without torch, and the result is cached like any export.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..models.folder import CarriedExport, ModelFolder
     from .exports import Export
 
-GET_AGAIN = "Get the model again, or make what it carries anew: srzoo model add-exports"
+GET_AGAIN = "Download the model again, or make its exports again: srzoo model add-exports"
 
 
 def make_kept(
@@ -66,7 +66,7 @@ def make_kept(
 
 
 def check_file(model: ModelFolder, carried: CarriedExport) -> Path:
-    """The file of an export that a model carries, if it is the one that config.json names.
+    """The file of an export in the model folder, if it is the one that config.json names.
 
     Raises:
         UnfinishedError: it is missing, or has other bytes.
@@ -87,7 +87,7 @@ def check_file(model: ModelFolder, carried: CarriedExport) -> Path:
 
 
 def about_of(model: ModelFolder, carried: CarriedExport) -> About:
-    """What is written into the file of an engine's format."""
+    """The metadata for the file in an engine's format."""
     return About(
         model.name, carried.scale, (0.0, 1.0), carried.reach, carried.smallest, True, __version__,
         carried.multiple,

@@ -15,18 +15,18 @@ from ..plugins import importing, kinds
 from . import about, convert, exports, measure
 
 TRIES = 3
-"""The memory is measured so often, and the most counts: a peak while loading hides what follows."""
+"""How often the memory is measured; the maximum counts, as a peak while loading may hide it."""
 FOLDER = "onnx"
-"""Where the Hub's other models keep theirs."""
+"""The folder in which other models on the Hub have theirs."""
 THREADS = 16
-"""With which the memory is measured: most machines have no more, and it grows but little."""
+"""The number of threads for measuring memory: few machines have more, and it grows little."""
 
 
 def add_exports(model: ModelFolder) -> ModelFolder:
     """Write an export for each scale into a model's folder, and list them in its config.json.
 
-    Each is checked against torch (within one level of 8 bits), and its working memory is measured
-    in each export format that is installed. Those that were there before are replaced.
+    Each is compared with torch (within one 8-bit level), and its working memory is measured in each
+    installed export format. Earlier exports are replaced.
 
     Args:
         model: the model; its folder is written to.
@@ -35,8 +35,8 @@ def add_exports(model: ModelFolder) -> ModelFolder:
         The model, read again.
 
     Raises:
-        DeviceError: what an export needs is not installed.
-        ModelError: the network cannot be exported, an export does not do the same, or the folder
+        DeviceError: a package that an export needs is not installed.
+        ModelError: the network cannot be exported, an export gives other values, or the folder
             cannot be written.
     """
     try:
@@ -44,7 +44,7 @@ def add_exports(model: ModelFolder) -> ModelFolder:
     except OSError as error:
         raise ModelError(
             f"cannot write to {model.path}: {error.strerror or error}",
-            "Name a folder that can be written",
+            "Name a writable folder",
         ) from error
 
 
@@ -82,7 +82,7 @@ def _entry(model: ModelFolder, scale: int, path: Path, place: Path) -> CarriedEx
 
 
 def _memory(onnx: Path, told: str, place: Path) -> dict[str, list[int]]:
-    """What the file takes in each format that is installed; nothing where one cannot take it."""
+    """The memory in each installed format, without those that cannot represent the network."""
     found: dict[str, list[int]] = {}
     for plugin in kinds.export_formats:
         name = plugin.full_name

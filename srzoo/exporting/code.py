@@ -1,8 +1,8 @@
 """A digest of a network's code: an export of edited code is out of date.
 
-Versions alone do not tell: who writes a plugin edits it a hundred times in one version. So the
-source files of the packages are read, found without importing any of them; what is registered in
-this process alone, as in a notebook, is known by its compiled functions.
+Versions are not enough, as an author edits a plugin often without changing its version. So the
+source files of the packages are read; they are found without an import. Plugins registered in this
+process only, as in a notebook, are identified by their compiled functions.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 SOURCES = ".py"
 COMPILED = ".so", ".pyd", ".dll", ".dylib"
-"""Too large to be read each time: size and time of change stand for them."""
+"""Larger files are not read each time; their size and modification time are used instead."""
 CORE = "building/networks.py", "networks", "exporting/convert.py"
-"""What of srzoo itself has a part in every export."""
+"""The parts of srzoo that affect every export."""
 OTHERS = {*sys.stdlib_module_names, "numpy", "srzoo", "torch", "torchvision"} - {"__main__"}
-"""Modules whose versions are enough, when the functions of a local plugin are followed."""
+"""Modules whose versions are enough for the functions of a local plugin."""
 FOLLOWED = 3000
-"""So many functions and classes of a local plugin are looked at."""
+"""The largest number of functions and classes of a local plugin that are followed."""
 
 
 def digest(config: Config, export_format: str) -> str:
-    """Of the code that a model's export comes from: its network's, and that of the format."""
+    """The digest of the code behind a model's export: its network's, and the format's."""
     generator = kinds.generators.find(config.generator)
     made_of = [generator, *_named(kinds.blocks, config.args)]
     dists = {packages.normal(dist) for dist in config.owners} | {
         packages.normal(plugin.dist) for plugin in made_of if plugin.dist != LOCAL_DIST
     }
-    # A block that no argument names may be a default: all blocks of these distributions count.
+    # A block that no argument names may be a default, so all blocks of these distributions count.
     known = [p for registry in (kinds.generators, kinds.blocks) for p in registry]
     used = [p for p in known if packages.normal(p.dist) in dists] + [
         kinds.export_formats.find(export_format)
@@ -59,21 +59,21 @@ def digest(config: Config, export_format: str) -> str:
         for line in _files(place):
             hashed.update(line)
     for plugin in sorted((p for p in made_of if p.dist == LOCAL_DIST), key=str):
-        with contextlib.suppress(RecursionError):  # a list that holds itself
+        with contextlib.suppress(RecursionError):  # a list that contains itself
             for line in _compiled(_factory(plugin), set()):
                 hashed.update(line)
     return hashed.hexdigest()
 
 
 def of_use(registry: Registry[Any], use: Use) -> str:
-    """A digest of the code behind what a plugin makes, so that what is kept of it can go by that.
+    """A digest of the code behind a plugin's results, as part of the key of cached results.
 
     Args:
         registry: of the plugin's kind.
-        use: the plugin; others of its kind that its arguments name count, too.
+        use: the plugin; others of its kind that its arguments name count too.
 
     Raises:
-        PluginError: there is no such plugin.
+        PluginError: the plugin does not exist.
     """
     made_of = [registry.find(use.name), *_named(registry, use.args)]
     installed = [plugin for plugin in made_of if plugin.dist != LOCAL_DIST]
@@ -86,7 +86,7 @@ def of_use(registry: Registry[Any], use: Use) -> str:
         for line in _files(place):
             hashed.update(line)
     for plugin in sorted((p for p in made_of if p.dist == LOCAL_DIST), key=str):
-        with contextlib.suppress(RecursionError):  # a list that holds itself
+        with contextlib.suppress(RecursionError):  # a list that contains itself
             for line in _compiled(registry.get(plugin.name), set()):
                 hashed.update(line)
     return hashed.hexdigest()
@@ -100,7 +100,7 @@ def _named(registry: Registry[Any], args: Mapping[str, Any]) -> Iterator[Plugin]
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Every text in the arguments, however deep."""
+    """Every text in the arguments, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -112,15 +112,15 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _places(target: str) -> list[Path]:
-    """The file or folders of what a target, "package.module:Name", belongs to; imports nothing.
+    """The file or folders of a target, "package.module:Name"; imports nothing.
 
-    That is its whole top-level package: or, below a namespace, the part that is the plugin's.
+    That is its whole top-level package or, in a namespace, the plugin's part of it.
     """
     top, *inner = target.partition(":")[0].split(".")
     try:
         spec = util.find_spec(top)
     except (ImportError, ValueError, AttributeError):
-        return []  # __main__, or broken: whoever imports it will say so
+        return []  # __main__, or broken, which its import reports
     if spec is None:
         return []
     if spec.submodule_search_locations is None:
@@ -142,7 +142,7 @@ def _inside(folder: Path, name: str) -> list[Path]:
 
 
 def _files(place: Path) -> Iterator[bytes]:
-    """Name and content of each file with code, the same from wherever they lie."""
+    """Name and content of each code file, independent of the folder."""
     for path in [place] if place.is_file() else _walk(place):
         name = path.name if path == place else path.relative_to(place).as_posix()
         with contextlib.suppress(OSError):
@@ -170,7 +170,7 @@ def _factory(plugin: Plugin) -> object:
 
 
 def _compiled(value: object, seen: set[int]) -> Iterator[bytes]:
-    """What a class or function does: its functions, and those that they call, as bytecode."""
+    """The bytecode of a class or function, and of the functions that it calls."""
     if id(value) in seen or len(seen) > FOLLOWED:
         return
     seen.add(id(value))
@@ -208,7 +208,7 @@ def _members(members: Mapping[str, object], seen: set[int]) -> Iterator[bytes]:
 
 
 def _referenced(value: object, seen: set[int]) -> Iterator[bytes]:
-    """Something that code uses: plain values as they are, classes and functions by their code."""
+    """An object that code uses: plain values as they are, classes and functions by their code."""
     if not _is_foreign(value):
         yield _plain(value).encode()
         yield from _compiled(value, seen)
@@ -228,12 +228,12 @@ def _code(code: types.CodeType, around: Mapping[str, object], seen: set[int]) ->
 
 
 def _plain(value: object) -> str:
-    """A value whose text is the same in every process; anything else as its type."""
+    """The text of a value if it is the same in every process; otherwise its type."""
     if isinstance(value, str | int | float | bool | bytes | type(None)):
         return repr(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_plain, cast('Iterable[object]', value)))}]"
-    if isinstance(value, set | frozenset):  # in the order of hashes, which change
+    if isinstance(value, set | frozenset):  # sorted, as hashes change
         return f"{{{', '.join(sorted(map(_plain, cast('Iterable[object]', value))))}}}"
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()

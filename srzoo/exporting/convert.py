@@ -1,7 +1,7 @@
-"""Export of a model folder to another format, by ONNX, checked against the network.
+"""Export of a model folder to another format, through ONNX, compared with the network.
 
-``torch.export`` takes the network at one scale, folded, with free height and width; a format
-plugin makes its own file of that. The file is then run beside the network in torch.
+``torch.export`` exports the network at one scale, folded, with variable height and width; a format
+plugin converts the result. Then the file's output is compared with that of the network in torch.
 """
 
 from __future__ import annotations
@@ -45,28 +45,28 @@ if TYPE_CHECKING:
 
 OPSET = 18
 SMALLEST = 5
-"""Least side in LR pixels of what is exported; more where a folded tail needs more."""
+"""The least side of an export's input, in LR pixels; larger if a folded tail needs it."""
 SMALLEST_SEEN = 8
-"""The same of a network that looks at the whole picture, as its contract promises it."""
+"""The same for a network that uses the whole picture, as in its contract."""
 LARGEST = 1 << 16
 OFF, DIFFERING = 1, 0.005
-"""An export is refused if an 8-bit value is off by more levels, or more of them differ."""
+"""An export is refused if an 8-bit value differs by more levels, or if more values differ."""
 SIZES = (61, 83), (128, 100), (1, 19)
-"""Height and width of the pictures on which it is checked; at least what the file can take."""
+"""Height and width of the test pictures; at least the smallest input of the file."""
 TEMPORARY_ERRORS = (
     KeyboardInterrupt, SystemExit, MemoryError, OSError, ImportError, RecursionError,
     subprocess.SubprocessError,
 )  # fmt: skip
-"""What may go wrong once and not again: it says nothing of the network."""
+"""Errors that may be temporary, and not due to the network."""
 LEADING = "KeyboardInterrupt", "of memory", "enough memory", "allocat", "bad_alloc", "space left"
-"""Words of such errors that went through a library in another language."""
+"""Words in such errors that come from a library in another language."""
 
 _one = threading.Lock()
-"""Exporters change what belongs to the whole process, as where its stdout goes: one at a time."""
+"""Exporters change global state, such as stdout, so one runs at a time."""
 
 
 class AtScale(nn.Module):
-    """A generator at one scale, in one piece; its linear tail folded if asked for."""
+    """A generator at one scale; optionally with its linear tail folded."""
 
     def __init__(self, generator: contracts.Generator, scale: int, fold: bool) -> None:
         super().__init__()
@@ -86,22 +86,23 @@ class AtScale(nn.Module):
 def make_kept(
     model: ModelFolder, scale: int, export_format: str, place: Path | None = None
 ) -> Export:
-    """The export of a model that an engine uses: the one that is kept, or a new one.
+    """The export of a model for an engine: the cached one, or a new one.
 
-    One that is refused is kept too, so that it is not tried again and again: for good if it was
-    measured to differ, for a while if the format cannot express the network. What has another
-    cause than the network is not.
+    A refusal is cached too, so that the export is not tried each time: for good if its values
+        differ,
+    for a while if the format cannot represent the network. Failures with other causes are not
+    cached.
 
     Args:
         model: the model.
         scale: one of its scales.
         export_format: a registered export format.
-        place: the folder with the exports, if it is not the cache's.
+        place: the folder with the exports, if it is not the cache.
 
     Raises:
-        DeviceError: what the format needs is not installed.
-        UnfinishedError: it cannot be made this time, as the cache cannot be written.
-        ModelError: what building the network raises.
+        DeviceError: a package that the format needs is not installed.
+        UnfinishedError: it cannot be made now, as the cache cannot be written.
+        ModelError: the network cannot be built.
     """
     exports.require_format(export_format)
     exports.require_making(model.name)
@@ -112,7 +113,7 @@ def make_kept(
 
 
 def _record(model: ModelFolder, scale: int, export_format: str, path: Path) -> ExportRecord:
-    generator = folders.build(model)  # what this raises is not the export's fault
+    generator = folders.build(model)  # its errors are not those of the export
     try:
         off, differing = _write(model, generator, scale, export_format, path)
     except UnfinishedError:
@@ -134,7 +135,7 @@ def write(
     fold: bool = True,
     half: bool = False,
 ) -> tuple[int, float]:
-    """Write a model in a format, and check the file.
+    """Write a model in a format, and compare the file with the network.
 
     >>> write(locate.find("edsr-x4"), 4, "onnx", Path("edsr.onnx"))  # doctest: +SKIP
     (1, 2.1e-05)
@@ -143,18 +144,17 @@ def write(
         model: the model.
         scale: one of its scales.
         export_format: a registered export format.
-        path: the file, in a folder that exists; what stands there is replaced when the new one
-            is right. A format of several files puts the others beside it.
-        fold: fold a linear tail, and the border's share of it.
-        half: store the weights in float16; more of the values may differ then, by one level.
+        path: the file, in an existing folder; an existing file is replaced after the new one has
+            passed the comparison. Further files of a format are written beside it.
+        fold: whether to fold a linear tail, including its border.
+        half: store the weights in float16; then more values may differ by one level.
 
     Returns:
-        The largest difference to torch in levels of 8 bits, and the share of values that differ.
+        The largest difference from torch in 8-bit levels, and the share of values that differ.
 
     Raises:
-        DeviceError: what the format needs is not installed.
-        ModelError: the network cannot be exported, or the file does not do the same; and what
-            building the network raises.
+        DeviceError: a package that the format needs is not installed.
+        ModelError: the network cannot be built or exported, or the file gives other values.
         OSError: the files cannot be written.
     """
     exports.require_format(export_format)
@@ -183,7 +183,7 @@ def _write(
     about = About(model.name, scale, (0.0, 1.0), reach, smallest, folded, __version__, multiple)
     with kept_folders.new_folder(path.parent) as place, _one, interruptible():
         onnx, made = place / "network.onnx", place / f"model{target.suffix}"
-        strangers = importing.blamed(target, (OSError,))  # a full disk is not theirs
+        strangers = importing.blamed(target, (OSError,))  # a full disk is not their fault
         with strangers, _format_errors(model, export_format, place):
             _to_onnx(net, about, onnx)
             if half:
@@ -195,7 +195,7 @@ def _write(
             )
         if off > OFF or (differing > DIFFERING and not half):
             raise DiffersError(
-                f"{model.name} as {export_format} is off by {off} levels, and {differing:.2%} of"
+                f"{model.name} as {export_format} differs by {off} levels, and {differing:.2%} of"
                 " the values differ",
                 USE_ANOTHER,
             )
@@ -212,19 +212,19 @@ def _opened(model: ModelFolder, export_format: str, made: Path) -> Session:
             return target.open(made, threads=1)
     except (ModelError, RuntimeError) as error:
         raise ModelError(
-            f"{export_format} cannot load what it made of {model.name}", USE_ANOTHER
+            f"{export_format} cannot load its own file of {model.name}", USE_ANOTHER
         ) from error
 
 
 @contextlib.contextmanager
 def _format_errors(model: ModelFolder, export_format: str, place: Path) -> Generator[None]:
-    """Lets pass, as a refusal, only what the network is to blame for."""
+    """Turn errors into refusals, if the network is their cause."""
     try:
         yield
     except UnfinishedError:
         raise
     except (ModelError, RuntimeError) as error:
-        # Not every converter tells that the disk is full.
+        # Not every converter reports a full disk.
         if shutil.disk_usage(place).free < exports.disk_space_needed(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         what = (
@@ -243,7 +243,7 @@ def _called(export_format: str) -> str:
 
 
 def _is_temporary(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, may be of this moment alone."""
+    """Whether an error, or its cause, may be temporary."""
     while error is not None:
         text = str(error)
         if isinstance(error, TEMPORARY_ERRORS) or any(word in text for word in LEADING):
@@ -256,7 +256,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
     """Write the network as ONNX, by ``torch.export``."""
     cell = about.multiple
     x = torch.rand(1, 3, on_grid(37, cell), on_grid(43, cell))
-    with torch.inference_mode(), importing.blamed(net.generator):  # the exporter tells less
+    with torch.inference_mode(), importing.blamed(net.generator):  # the exporter reports less
         enlarged(net.generator, x, net.scale)
     sides = {side: _dynamic_size(name, about) for side, name in ((2, "height"), (3, "width"))}
     with _quiet():
@@ -277,7 +277,7 @@ def _to_onnx(net: AtScale, about: About, path: Path) -> None:
 
 
 def _dynamic_size(name: str, about: About) -> Any:
-    """A side that may have any length on the grid."""
+    """A side of any length on the grid."""
     cells = torch.export.Dim(
         name, min=about.smallest // about.multiple, max=LARGEST // about.multiple
     )
@@ -291,14 +291,14 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what torch's exporter stumbled over, of pages."""
+    """The first line of the reason in an error of torch's exporter, which has pages."""
     text = str(_root(error))
     return next((line for line in text.splitlines() if line.strip()), "").strip(" .")
 
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    """Exporters tell of what they pass over; the check is what decides."""
+    """Silence the warnings of exporters; the comparison decides."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -318,11 +318,11 @@ def _quiet() -> Generator[None]:
 def differences(
     net: AtScale, session: Session, smallest: int = SMALLEST, multiple: int = 1
 ) -> tuple[int, float]:
-    """How far a file's pictures are from a network's: levels of 8 bits, and share of values.
+    """The differences between a file's output and a network's: 8-bit levels, and share of values.
 
     Raises:
         ModelError: the file fails.
-        DiffersError: it gives another shape, or values that are not finite.
+        DiffersError: it returns another shape, or values that are not finite.
     """
     off, count, total = 0, 0, 0
     for height, width in SIZES:
@@ -335,10 +335,10 @@ def differences(
             raise ModelError(f"the exported file fails on {across}x{down}", USE_ANOTHER) from error
         if got.shape != want.shape:
             raise DiffersError(
-                f"the exported file gave {got.shape} and not {want.shape}", USE_ANOTHER
+                f"the exported file returned {got.shape}, not {want.shape}", USE_ANOTHER
             )
         if not np.isfinite(got).all():
-            raise DiffersError("the exported file gave values that are not finite", USE_ANOTHER)
+            raise DiffersError("the exported file returned values that are not finite", USE_ANOTHER)
         apart = np.abs(_levels(got) - _levels(want))
         off, total = max(off, int(apart.max())), total + apart.size
         count += int(np.count_nonzero(apart))

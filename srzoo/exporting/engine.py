@@ -1,7 +1,7 @@
 """Choice of the engine for a model: the requested one, or the fastest one installed.
 
-Engines are asked what they state (:mod:`srzoo.exporting.engine_facts`); none is imported to choose
-one.
+The decision uses the facts that engines state (:mod:`srzoo.exporting.engine_facts`); no engine is
+imported for it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from ..models.folder import ModelFolder
 
 VARIABLE = "SRZOO_ENGINE"
-"""The environment variable that ``auto`` looks at first."""
+"""The environment variable that sets the engine for ``auto``."""
 PER_PARAMETER, PER_PIXEL = 0.07e-9, 6e-6
-"""Seconds of one core of a CPU, in torch, for an LR pixel: for each parameter, and besides."""
+"""Seconds of one CPU core in torch for an LR pixel: per parameter, and in addition."""
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-"""Of a parameter on the disk."""
+"""Bytes of a parameter on the disk."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, and why.
+    """An engine, and the reason for it.
 
     Attributes:
         name: of the engine plugin.
-        why: for ``--verbose``.
-        prepares: whether the first use takes some seconds more, to export the model.
-        explicit: whether it was asked for by name, not by the environment: there is no fallback.
+        why: the reason, for ``--verbose``.
+        prepares: whether the first use takes some extra seconds, to export the model.
+        explicit: whether the user named it, not the environment: then there is no fallback.
     """
 
     name: str
@@ -55,28 +55,28 @@ def choose(
     precision: str = "auto",
     work: int | None = None,
 ) -> Choice:
-    """The engine for a model: any by name; ``auto`` is the fastest that is installed and can.
+    """The engine for a model: a named one; ``auto`` is the fastest installed one that can run it.
 
     The rule: of the engines that state the device and the precision and are installed, in a build
-    that can use that device, the one with the highest ``speed`` on it, if it is more than the
-    default engine's there. On a card that is asked for, and that the default engine does not use,
-    those that nobody has measured count too. One that a
-    model cannot be exported for, or whose export was found to differ, is passed over; the default
-    engine comes last. Where no export is kept, and one cannot be, or the default engine does the
-    work before one would be made, another engine takes its place whose export is kept; or the
-    default engine.
+        that
+    supports that device, the one with the highest ``speed`` on it, if that is more than the default
+    engine's. On a requested GPU that the default engine does not support, engines without a
+    measured speed count too. An engine is skipped if the model cannot be exported for it, or its
+    export gives other values; the default engine comes last. If no export is cached, and it cannot
+    be, or the default engine would finish before it is made, the fastest engine with a cached
+    export is chosen, or the default engine.
 
     Args:
-        folder: the model's.
+        folder: the model folder.
         engine: a name, or "auto".
-        device: auto, which is the graphics card if there may be one, cpu, cuda, mps or gpu.
-        precision: auto, which is fp32, fp32, bf16 or fp16.
-        work: LR pixels that there are to enlarge, over all passes; None if that is unknown.
+        device: auto (a GPU if one is available), cpu, cuda, mps or gpu.
+        precision: auto (fp32), fp32, bf16 or fp16.
+        work: the LR pixels of all passes; None if unknown.
 
     Raises:
-        PluginError: there is no such engine.
-        DeviceError: what could run the model is not installed, or the engine that is asked for
-            does not run models of its generator.
+        PluginError: the engine does not exist.
+        DeviceError: no engine that can run the model is installed, or the requested engine does not
+            run models of its generator.
     """
     explicit = engine != "auto"
     if not explicit:
@@ -89,10 +89,10 @@ def choose(
 def instead_of(
     failed: str, folder: ModelFolder, device: str, precision: str
 ) -> tuple[str, str] | None:
-    """The engine, and the device, for a model that the chosen one cannot run after all.
+    """The engine and the device for a model that the chosen engine cannot run.
 
-    It is the default engine. Where that is not installed, and no device is asked for, it is the
-    fastest other one on the CPU. None if there is none.
+    It is the default engine. If that is not installed, and no device is requested, it is the
+    fastest other engine on the CPU. None if there is none.
     """
     if not engine_facts.missing(ENGINE):
         return None if failed == ENGINE else (ENGINE, device)
@@ -119,23 +119,21 @@ def _fastest(
     on = "" if device == "auto" else f" on {device}"
     numbers = "" if precision == "auto" else f" in {precision}"
     raise DeviceError(
-        "; ".join(
-            [f"no engine that is installed runs {folder.name}{on}{numbers}", *dict.fromkeys(passed)]
-        ),
+        "; ".join([f"no installed engine runs {folder.name}{on}{numbers}", *dict.fromkeys(passed)]),
         _to_install(asked, precision),
     )
 
 
 def reference() -> str:
-    """What models are measured by: the default engine, so that figures are of one kind.
+    """The engine for measurements: the default engine, so that figures are comparable.
 
-    Where it is not installed, the fastest that is.
+    If that is not installed, it is the fastest installed one.
     """
     return "auto" if engine_facts.missing(ENGINE) else ENGINE
 
 
 def _to_install(kind: str, precision: str) -> str:
-    """What to install for a kind of device and a precision: the default engine, if it can them."""
+    """What to install for a device and a precision: preferably the default engine."""
     others = (name for name in kinds.engines.names() if name != ENGINE)
     for name in (ENGINE, *others):
         try:
@@ -160,7 +158,7 @@ def _on(
     passed: list[str],
     without: str,
 ) -> Choice | None:
-    """The engine on a kind of device; None if none can. ``passed`` gets why engines cannot."""
+    """The engine for a kind of device; None if none can. ``passed`` gets the reasons."""
     default_is_here = _speed_of_default(kind) is not None
     able: list[tuple[Choice, Facts]] = []
     for name, stated in _by_speed(kind, precision, least, passed):
@@ -168,10 +166,10 @@ def _on(
             continue
         kept = _kept(folder, stated.export_format)
         if isinstance(kept, str):
-            passed.append(f"{name} is passed over: {kept}")
+            passed.append(f"{name} is skipped: {kept}")
         elif kept or not stated.export_format or making.can_make(folder):
             prepares = _prepares(folder, kept) if stated.export_format else stated.first_use > 0
-            able.append((Choice(name, "the fastest that is installed", prepares), stated))
+            able.append((Choice(name, "the fastest installed", prepares), stated))
     if not able:
         usual = kind == "cpu" and precision in ("auto", "fp32")
         for_what = "" if usual else f" for {kind} and {_number(precision)}"
@@ -190,7 +188,7 @@ def _on(
 
 
 def _kept(folder: ModelFolder, export_format: str) -> bool | str:
-    """Whether the exports of a model are kept; or why one was refused."""
+    """Whether the exports of a model are cached; or why one was refused."""
     if not export_format:
         return False
     found = [exports.find(folder, scale, export_format) for scale in folder.config.scales]
@@ -199,22 +197,22 @@ def _kept(folder: ModelFolder, export_format: str) -> bool | str:
 
 
 def _prepares(folder: ModelFolder, kept: bool | str) -> bool:
-    """Whether an export would be made of the network; what a model carries is ready in no time."""
+    """Whether an export would be made from the network; converting one in the folder is fast."""
     return kept is False and not folder.carries_exports
 
 
 def _not_prepared(folder: ModelFolder, work: int | None, stated: Facts) -> str | None:
-    """Why an engine is not made ready for some work, if it is so."""
+    """Why an engine should not be prepared for this work, or None."""
     if work is not None and seconds(folder, work) < stated.first_use:
         made = "an export would be made" if stated.export_format else "another one is ready"
         return f"{ENGINE} enlarges {work:,} pixels before {made}"
     if stated.export_format and (why := exports.why_unwritable(folder)):
-        return f"no export can be kept: {why}"
+        return f"no export can be cached: {why}"
     return None
 
 
 def seconds(folder: ModelFolder, work: int) -> float:
-    """About how long torch takes on this CPU for so many LR pixels; from sizes, without torch."""
+    """Estimated seconds of torch on this CPU for these LR pixels, from sizes, without torch."""
     weights = folder.config.weights
     parameters = 0
     if weights and (folder.path / weights.file).is_file():
@@ -245,7 +243,7 @@ def _by_speed(
             if name == ENGINE or not able or slow or _missing(name, stated) or stated.build(kind):
                 continue
         except PluginError as error:
-            passed.append(f"{name} is passed over: {error.what}")
+            passed.append(f"{name} is skipped: {error.what}")
             continue
         found.append((name, stated))
     return sorted(found, key=lambda pair: -pair[1].speed_on(kind))
@@ -256,7 +254,7 @@ def _number(precision: str) -> str:
 
 
 def _speed_of_default(kind: str) -> float | None:
-    """The default engine's speed; None where it is not installed, or not for that device."""
+    """The default engine's speed; None if it is not installed, or not for that device."""
     try:
         stated = engine_facts.find(ENGINE)
         here = not engine_facts.missing(ENGINE) and stated.runs_on(kind)
@@ -266,14 +264,14 @@ def _speed_of_default(kind: str) -> float | None:
 
 
 def _missing(name: str, stated: Facts) -> str | None:
-    """How to install what an engine, and the export format that it runs, needs."""
+    """The command that installs an engine and the export format that it runs, or None."""
     return engine_facts.missing(name) or (
         stated.export_format and exports.missing(stated.export_format)
     )
 
 
 def check(engine: str, device: str, precision: str) -> None:
-    """Refuse what is known not to be possible here; imports no engine that needs torch.
+    """Refuse requests that cannot be met here; imports no engine that needs torch.
 
     Args:
         engine: a registered engine, or auto.
@@ -281,8 +279,9 @@ def check(engine: str, device: str, precision: str) -> None:
         precision: one of ``devices.PRECISIONS``.
 
     Raises:
-        PluginError: there is no such engine.
-        DeviceError: there is no such device, the engine does not run on it, or is not installed.
+        PluginError: the engine does not exist.
+        DeviceError: the device does not exist, or the engine does not run on it, or is not
+            installed.
     """
     if engine == "auto":
         engine = os.environ.get(VARIABLE) or "auto"
@@ -316,5 +315,5 @@ def _check_engine(engine: str, device: str, precision: str) -> None:
         raise DeviceError(f"{engine} is not installed", f"Install it: {command}")
     if lacking := stated.build(kind):
         raise DeviceError(
-            f"the {engine} that is installed does not use {kind}", f"Install: {lacking.install}"
+            f"the installed {engine} does not support {kind}", f"Install: {lacking.install}"
         )

@@ -182,7 +182,7 @@ def in_file(plugin: Plugin) -> Facts | None:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BrokenPluginError(f"{path} cannot be read: {error}", "Correct it") from None
+        raise BrokenPluginError(f"{path} cannot be read: {error}", "Fix it") from None
     return _parse(tables[plugin.name], f"{path}: {plugin.name}") if plugin.name in tables else None
 
 
@@ -213,7 +213,7 @@ def to_install(packages: Mapping[str, str], extra: str, dist: str) -> str | None
 
 
 def _file(target: str) -> Path | None:
-    """The file that is nearest to the module of a target, "package.module:Name"."""
+    """The engines.toml nearest to the module of a target, "package.module:Name"."""
     for way in packages.folders(target):
         for folder in reversed(way):
             if (folder / FILE).is_file():

@@ -1,7 +1,7 @@
 """Cached exports: one folder for each model, scale, format and version.
 
 CACHE/exports/edsr-x4-x4-mnn-0123456789abcdef/
-  export.json       what was found when it was made: differences, memory; or why not
+  export.json       results of the comparison, memory; or the refusal
   model.mnn         the file, or files
 """
 
@@ -37,30 +37,30 @@ if TYPE_CHECKING:
     from ..models.folder import ModelFolder
 
 VERSION = 3
-"""Goes up when exports of the same model come out different."""
+"""To be increased when exports of the same model change."""
 MAKING = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript"}
-"""What it takes to make an export of a network: distributions, and the module each one brings."""
+"""The distributions that making an export needs, with their modules."""
 MAKING_EXTRA = "torch"
-"""The extra of srzoo that brings them."""
+"""The extra of srzoo that installs them."""
 USE_ANOTHER = f'Use another format, or engine="{ENGINE}"'
-"""What mends an export that cannot be made."""
+"""The fix for an export that cannot be made."""
 RECORD = "export.json"
 STEM = "model"
 NAME = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<format>.+)-[0-9a-f]{16}")
-"""Of a kept export's folder."""
+"""The name of a cached export's folder."""
 EXPORTING = 8.0
-"""Seconds that it takes, at least, to export even a small network, check it and measure it."""
+"""The least duration, in seconds, to export a small network, compare and measure it."""
 RETRY_AFTER = 7 * 24 * 3600.0
-"""Seconds after which a network that a format could not express is tried again."""
+"""Seconds after which a network that a format could not represent is tried again."""
 FACTS = {"suffix": str, "beside": tuple[str, ...], "packages": Mapping[str, str], "extra": str}
-"""What a format states."""
+"""The attributes that a format states."""
 SPARE_BYTES = 16 << 20
-"""Bytes that a disk has to have free for an export, besides several times those of the weights."""
+"""Free disk space that an export needs, in bytes, besides several times that of the weights."""
 TIMES = 6
 
 
 class UnfinishedError(ModelError):
-    """An export could not be made this time. It says nothing of the model, and is forgotten."""
+    """An export could not be made this time; not cached, as the model is not the reason."""
 
 
 class UnwritableError(UnfinishedError):
@@ -68,19 +68,19 @@ class UnwritableError(UnfinishedError):
 
 
 class DiffersError(ModelError):
-    """An export gives other values than torch: measured, and so remembered."""
+    """An export gives other values than torch; cached, as it was measured."""
 
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """What was found when an export was made.
+    """The results of making an export.
 
     Attributes:
         refused: why engines do not use it; None if they do.
-        off: largest difference to torch, in levels of 8 bits.
-        differing: share of the 8-bit values that differ at all.
-        bytes_per_pixel: working memory for each LR pixel, measured.
-        bytes_aside: and besides.
+        off: largest difference from torch, in 8-bit levels.
+        differing: share of the 8-bit values that differ.
+        bytes_per_pixel: measured working memory for each LR pixel.
+        bytes_aside: and for a call of any size.
         until: when a refusal that was not measured is tried again, in seconds since 1970; 0 for
             never.
     """
@@ -95,13 +95,13 @@ class ExportRecord:
 
 @dataclass(frozen=True)
 class Export:
-    """One that is kept: where its file is, and what was found.
+    """A cached export: its files, and its record.
 
     Attributes:
-        path: of its file, or of the one that names the others.
-        record: what was found.
-        model: the folder of the model that it was made of.
-        parts: the files, as they were written.
+        path: its file, or the one that names the others.
+        record: the results of making it.
+        model: the folder of its model.
+        parts: the records of its files.
     """
 
     path: Path
@@ -114,7 +114,7 @@ def format_called(export_format: str) -> ExportFormat:
     """A format, whether its packages are installed or not.
 
     Raises:
-        PluginError: there is none of that name, or what it states is of a wrong type.
+        PluginError: the format does not exist, or states facts of a wrong type.
     """
     found = kinds.export_formats.create(export_format)
     for name, kind in FACTS.items():
@@ -123,14 +123,14 @@ def format_called(export_format: str) -> ExportFormat:
 
 
 def missing(export_format: str) -> str | None:
-    """How to install what running a format's files needs, or None if it is all there."""
+    """The command that installs what a format needs to run files, or None."""
     found = format_called(export_format)
     dist = kinds.export_formats.find(export_format).dist
     return engine_facts.to_install(found.packages, found.extra, dist)
 
 
 def missing_to_make() -> str | None:
-    """How to install what turns a network into an export, or None if it is all there."""
+    """The command that installs what making an export needs, or None."""
     return engine_facts.to_install(MAKING, MAKING_EXTRA, OWN_DIST)
 
 
@@ -138,7 +138,7 @@ def require_format(export_format: str) -> ExportFormat:
     """A format whose packages are installed.
 
     Raises:
-        DeviceError: one is missing; says how to install it.
+        DeviceError: a package is missing; the message says how to install it.
     """
     if command := missing(export_format):
         raise DeviceError(f"{export_format} is not installed", f"Install it: {command}")
@@ -146,34 +146,34 @@ def require_format(export_format: str) -> ExportFormat:
 
 
 def require_making(model: str) -> None:
-    """Refuse to make an export where that cannot be done.
+    """Refuse to make an export if a package is missing.
 
     Args:
         model: its name, for the message.
 
     Raises:
-        DeviceError: a package is missing; says how to install it.
+        DeviceError: a package is missing; the message says how to install it.
     """
     if command := missing_to_make():
         raise DeviceError(
-            f"{model} has to be exported, and what does that is not installed",
+            f"{model} must be exported, but a package for that is not installed",
             f"Install it: {command}",
         )
 
 
 def root() -> Path:
-    """The folder with all exports that are kept."""
+    """The folder with all cached exports."""
     return files.cache() / "exports"
 
 
 def folder_of(
     model: ModelFolder, scale: int, export_format: str, place: Path | None = None
 ) -> Path:
-    """Where the export is kept: the name changes with whatever could change the file.
+    """The folder of an export; its name changes with everything that could change the file.
 
     Raises:
         PluginError: the model's generator is not installed.
-        ModelError: a package that the model was made with is not.
+        ModelError: a package that the model needs is not.
     """
     requirements.check_models(model)
     config, packages = model.config, format_called(export_format).packages
@@ -200,20 +200,20 @@ def find(
     sure: bool = False,
     place: Path | None = None,
 ) -> Export | None:
-    """The export that is kept, if there is one; no torch is needed for it.
+    """The cached export, if there is one; needs no torch.
 
     Args:
         model: the model.
         scale: one of its scales.
         export_format: a registered export format.
-        sure: compare every byte with what was written, and not the sizes alone.
-        place: the folder with the exports, if it is not the cache's.
+        sure: compare every byte with the records, not only the sizes.
+        place: the folder with the exports, if it is not the cache.
     """
     return read(folder_of(model, scale, export_format, place), export_format, sure=sure)
 
 
 def read(folder: Path, export_format: str, *, sure: bool = False) -> Export | None:
-    """The export in a folder; None if it is not there, damaged or out of date: it is made anew."""
+    """The export in a folder; None if it is missing, damaged or out of date, to be made again."""
     facts = kept_folders.check_seal(folder / RECORD) or {}
     parts = kept_folders.records_from_json(facts.pop("parts", None))
     model = facts.pop("model", None)
@@ -240,16 +240,16 @@ def keep(
     make: Callable[[Path], ExportRecord],
     place: Path | None = None,
 ) -> Export:
-    """Make an export and keep it, whole or not at all; several processes may try.
+    """Make an export and cache it, atomically; several processes may try.
 
-    Those of the same model, scale and format that nothing needs any more go.
+    Exports of the same model, scale and format that are no longer needed are deleted.
 
     Args:
         model: the model.
         scale: one of its scales.
         export_format: a registered export format.
-        make: writes the file it is given, and says what it found.
-        place: the folder with the exports, if it is not the cache's.
+        make: writes the file at the given path, and returns the record.
+        place: the folder with the exports, if it is not the cache.
 
     Raises:
         UnwritableError: the cache cannot be written, or is full.
@@ -271,25 +271,25 @@ def keep(
     except OSError as error:
         another = engine_facts.use_another().removeprefix("Use ")
         raise UnwritableError(
-            f"cannot keep an export in {folder.parent}: {error.strerror or error}",
-            f"Set SRZOO_CACHE to a folder that can be written, or use {another}",
+            f"cannot write an export to {folder.parent}: {error.strerror or error}",
+            f"Set SRZOO_CACHE to a writable folder, or use {another}",
         ) from error
     _remove_unneeded(folder)
     return found
 
 
 def _move_into_place(new: Path, folder: Path, export_format: str) -> Export:
-    """Give a complete folder its name, or give back what a faster process has put there."""
+    """Rename a complete folder, or return the one that a faster process has put there."""
     if found := read(folder, export_format, sure=True):
         return found
     kept_folders.sync(new)
     try:
-        new.rename(folder)  # which takes no name that somebody else has
+        new.rename(folder)  # fails if the name is taken
     except OSError:
         if found := read(folder, export_format, sure=True):
             return found
-        kept_folders.move_into_place(new, folder)  # in the place of a damaged one
-    for wait in (0, 0.1, 1):  # others may be about to replace the damaged one, too
+        kept_folders.move_into_place(new, folder)  # replaces a damaged one
+    for wait in (0, 0.1, 1):  # other processes may replace the damaged one too
         time.sleep(wait)
         if found := read(folder, export_format):
             return found
@@ -297,7 +297,7 @@ def _move_into_place(new: Path, folder: Path, export_format: str) -> Export:
 
 
 def disk_space_needed(model: ModelFolder) -> int:
-    """Bytes that making an export of a model may take on the disk, files between included."""
+    """Bytes on the disk that making an export may need, including intermediate files."""
     weights = model.config.weights
     with contextlib.suppress(OSError):
         if weights:
@@ -306,7 +306,7 @@ def disk_space_needed(model: ModelFolder) -> int:
 
 
 def why_unwritable(model: ModelFolder) -> str | None:
-    """Why no export can be kept, or None; asked before seconds are spent on one."""
+    """Why no export can be cached, or None; checked before seconds are spent on one."""
     place = root()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -320,7 +320,7 @@ def why_unwritable(model: ModelFolder) -> str | None:
 
 
 def needed(folder: Path) -> bool:
-    """Whether a kept export would be used: its model is there, and would find it."""
+    """Whether a cached export would be used: its model exists, and leads to this folder."""
     named = NAME.fullmatch(folder.name)
     try:
         made = read(folder, named["format"]) if named else None
@@ -333,7 +333,7 @@ def needed(folder: Path) -> bool:
 
 
 def _remove_unneeded(folder: Path) -> None:
-    """Take away other exports of the same model, scale and format that nothing needs."""
+    """Delete other exports of the same model, scale and format that are no longer needed."""
     mine = NAME.fullmatch(folder.name)
     for other in list(folder.parent.glob("*")) if mine else []:
         theirs = NAME.fullmatch(other.name)
@@ -343,6 +343,6 @@ def _remove_unneeded(folder: Path) -> None:
 
 
 def mark_used(made: Export) -> None:
-    """Note that an export is used, for whoever asks which ones still are."""
+    """Record that an export is used, for the list of cached exports."""
     with contextlib.suppress(OSError):
         os.utime(made.path.with_name(RECORD))

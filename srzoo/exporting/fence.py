@@ -1,6 +1,6 @@
-"""A wrapper for engines of other packages: their faults are reported as theirs.
+"""A wrapper for third-party engines: their faults are reported as theirs.
 
-The core asks engines in many places; here it is done once.
+The core calls engines in many places; the checks are made once, here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 SIDE = 24
-"""Least side of the picture that an engine is tried on, in LR pixels."""
+"""The least side of the test picture, in LR pixels."""
 
 
 class Fenced:
-    """A runner, each of whose members is asked with care.
+    """A runner whose members are checked at each use.
 
     Args:
-        runner: what a registry built.
+        runner: built by a registry.
 
     Raises:
-        BrokenPluginError: (of every member) it fails, or gives what the contract does not allow.
+        BrokenPluginError: (of every member) it fails, or violates the contract.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -51,20 +51,20 @@ class Fenced:
         return self._asked(lambda: self._runner(x, scale))
 
     def bytes_per_pixel(self, scale: int) -> int:
-        """As the runner has it."""
+        """The runner's value, checked."""
         found = self._number("bytes_per_pixel", lambda: self._runner.bytes_per_pixel(scale))
         return found or 0
 
     def bytes_aside(self, scale: int) -> int:
-        """As the runner has it."""
+        """The runner's value, checked."""
         return self._number("bytes_aside", lambda: self._runner.bytes_aside(scale)) or 0
 
     def free_memory(self) -> int | None:
-        """As the runner has it."""
+        """The runner's value, checked."""
         return self._number("free_memory", lambda: self._runner.free_memory(), or_none=True)
 
     def tried(self, scale: int) -> Fenced:
-        """Itself, once it has enlarged a small picture and said what memory it takes."""
+        """Test it on a small picture, check its memory facts, and return itself."""
         side = on_grid(SIDE, self.multiple)
         y = self(trial_picture(side, side), scale)
         if getattr(y, "shape", None) != (1, 3, side * scale, side * scale):

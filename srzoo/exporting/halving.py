@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALL = 16
-"""Tensors of fewer values, such as shapes and limits, stay as they are."""
+"""Tensors with fewer values, such as shapes and limits, are not changed."""
 
 
 def _halved(values: NDArray[Any]) -> NDArray[np.float16] | None:
-    """The values in float16, each right to a rounding of the largest one; None if it cannot be."""
+    """The values in float16, accurate relative to the largest one; None if not possible."""
     if values.dtype != np.float32 or values.size < SMALL:
         return None
     with np.errstate(over="ignore"):
@@ -28,8 +28,8 @@ def _halved(values: NDArray[Any]) -> NDArray[np.float16] | None:
 def halve(path: Path) -> None:
     """Store an ONNX file's weights in float16; the network computes in float32 as before.
 
-    Each becomes an initialiser in float16 and a ``Cast``, which runners fold when they load it.
-    Those that float16 has no numbers for, as they are too large or all tiny, stay as they are.
+    Each becomes a float16 initialiser and a ``Cast``, which runners fold when they load the file.
+    Tensors outside the range of float16, too large or all tiny, are not changed.
     """
     onnx: Any = import_module("onnx")
     model = onnx.load(str(path))

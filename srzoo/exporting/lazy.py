@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LazyRunner:
-    """Stands for a runner that is made when something is asked of it; threads may share it.
+    """A stand-in for a runner that is made at the first use; threads may share it.
 
     Args:
-        make: builds the runner; what it raises comes at the first use, and again at each other.
+        make: builds the runner; its error is raised at the first use, and at each later one.
     """
 
     def __init__(self, make: Callable[[], Runner]) -> None:
@@ -27,10 +27,10 @@ class LazyRunner:
         self._lock = threading.RLock()
 
     def open(self) -> Runner:
-        """The runner itself, made now if it is not yet.
+        """The runner, made now if it does not exist yet.
 
         Raises:
-            SrzooError: what making it raises; it is tried once.
+            SrzooError: making it failed; it is tried once.
         """
         with self._lock:
             if self._failed:
@@ -45,32 +45,32 @@ class LazyRunner:
 
     @property
     def reach(self) -> int | None:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().reach
 
     @property
     def multiple(self) -> int:
-        """As the runner has it."""
+        """The runner's value."""
         return multiple_of(self.open())
 
     @property
     def model(self) -> Any:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().model
 
     @property
     def parameters(self) -> int | None:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().parameters
 
     @property
     def batches(self) -> bool:
-        """As the runner has it; False where it says nothing."""
+        """The runner's value; False by default."""
         return getattr(self.open(), "batches", False) is True
 
     @property
     def device(self) -> str | None:
-        """Where the runner runs, once it is made and if it says so; asking makes none."""
+        """The runner's device if it exists and states one; does not make it."""
         return getattr(self._runner, "device", None)
 
     def __call__(self, x: F32, scale: int) -> F32:
@@ -78,13 +78,13 @@ class LazyRunner:
         return self.open()(x, scale)
 
     def bytes_per_pixel(self, scale: int) -> int:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().bytes_per_pixel(scale)
 
     def bytes_aside(self, scale: int) -> int:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().bytes_aside(scale)
 
     def free_memory(self) -> int | None:
-        """As the runner has it."""
+        """The runner's value."""
         return self.open().free_memory()

@@ -1,6 +1,6 @@
-"""Making an engine's export: from one in the model's folder, or from its network.
+"""Makes an engine's export: from one in the model's folder, or from its network.
 
-The first takes no torch.
+The first way needs no torch.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def make_kept(
     model: ModelFolder, scale: int, export_format: str, place: Path | None = None
 ) -> Export:
-    """The export that is kept, or a new one.
+    """The cached export, or a new one.
 
     Args:
         model: the model.
         scale: one of its scales.
         export_format: a registered export format.
-        place: the folder with the exports, if it is not the cache's.
+        place: the folder with the exports, if it is not the cache.
 
     Raises:
-        DeviceError: a package is missing that running or making it takes.
-        UnfinishedError: it cannot be made this time: the cache cannot be written, or what the
-            model carries is missing or damaged.
-        ModelError: what building the network raises.
+        DeviceError: a package for running or making it is missing.
+        UnfinishedError: it cannot be made now: the cache cannot be written, or the export in the
+            model's folder is missing or damaged.
+        ModelError: the network cannot be built.
     """
     exports.require_format(export_format)
     if found := exports.find(model, scale, export_format, sure=True, place=place):

@@ -1,6 +1,6 @@
 """Memory use of an exported file: ``python -m srzoo.exporting.measure FORMAT FILE``.
 
-Prints two numbers as JSON: bytes for each LR pixel, and bytes besides. Without torch.
+Prints two numbers as JSON: bytes for each LR pixel, and bytes for a call. Runs without torch.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MARGIN = 1.1
 
 
 def in_own_process(export_format: str, path: Path, threads: int | None = None) -> tuple[int, int]:
-    """Working memory of a file in its format: bytes for each LR pixel, and besides.
+    """Working memory of a file in its format: bytes for each LR pixel, and for a call.
 
-    In a process of its own, whose peak nothing else has raised.
+    It is measured in a new process, as other work would raise the peak.
 
     Args:
         export_format: a registered export format.
         path: the file.
-        threads: that compute; None for those that compute here.
+        threads: the number of threads; None for that of this process.
 
     Raises:
         UnfinishedError: that process failed, or was killed.
@@ -48,15 +48,15 @@ def in_own_process(export_format: str, path: Path, threads: int | None = None) -
         if process.returncode == 0:
             return int(per_pixel), int(aside)
     except (ValueError, IndexError, TypeError):
-        pass  # it died before, or after, it had something to say
+        pass  # it ended without a result
     last = process.stderr.strip()[-300:] or f"exit code {process.returncode}"
     raise UnfinishedError(f"{path.name} cannot be run: {last}", "Report this")
 
 
 def main() -> None:
-    """Run the file on larger and larger pictures, and look at the peak after each."""
+    """Run the file on larger and larger pictures, and read the peak after each."""
     export_format, path = sys.argv[1:]
-    own = descriptors.take_stdout_as_text()  # formats print to stdout, some of them at the very end
+    own = descriptors.take_stdout_as_text()  # formats print to stdout, some at exit
     kind = kinds.export_formats.create(export_format)
     multiple = about.parse(kind.about(Path(path)), path).multiple
     run = kind.open(Path(path), memory.cores())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class _Opened:
-    """The sessions of one process, by scale, and the lock that calls take turns by."""
+    """The sessions of one process by scale, and the lock for calls."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     sessions: dict[int, tuple[Session, About, ExportRecord]] = field(
@@ -57,8 +57,8 @@ class ExportRunner:
         precision: the requested one; "auto" is the first that it states.
 
     Args:
-        folder: the model's.
-        device: auto, or of a kind that it states.
+        folder: the model folder.
+        device: auto, or a kind that it states.
         precision: auto, or one that it states.
 
     Raises:
@@ -91,7 +91,7 @@ class ExportRunner:
         session, facts, _ = self._at(scale)
         if min(x.shape[2:]) < facts.smallest:
             raise ModelError(
-                f"the picture has a side of {min(x.shape[2:])} pixels, the export needs"
+                f"the picture has a side of {min(x.shape[2:])} pixels, but the export needs"
                 f" {facts.smallest} or more",
                 engine_facts.use_another(),
             )
@@ -120,7 +120,7 @@ class ExportRunner:
         return exports.require_format(self.export_format).open(path, memory.cores())
 
     def _opened_here(self) -> _Opened:
-        """What this process has opened."""
+        """The sessions of this process."""
         return self._processes.setdefault(os.getpid(), _Opened())
 
     def _at(self, scale: int) -> tuple[Session, About, ExportRecord]:
@@ -148,23 +148,23 @@ class ExportRunner:
         return session, facts, made.record
 
     def _kept_export(self, scale: int) -> Export:
-        """The export of a scale: kept, or made now; in a temporary folder if need be."""
+        """The export of a scale: cached, or made now, if needed in a temporary folder."""
         try:
             return making.make_kept(self._folder, scale, self.export_format)
         except UnwritableError as error:
-            warnings.warn(f"{error.what}: it is made for this time", FallbackWarning, stacklevel=2)
+            warnings.warn(f"{error.what}: a temporary one is made", FallbackWarning, stacklevel=2)
         try:
             place = self._aside = self._aside or kept_folders.temporary_folder(self)
-        except OSError as error:  # a machine without any place for files
+        except OSError as error:  # no folder is writable
             raise UnfinishedError(
-                f"no folder can hold an export: {error.strerror or error}",
+                f"no folder is writable for an export: {error.strerror or error}",
                 engine_facts.use_another(),
             ) from error
         return making.make_kept(self._folder, scale, self.export_format, place)
 
 
 def _own_copy(y: F32) -> F32:
-    """A result that is the caller's: a copy, if it lies in memory that is not an array's own."""
+    """A result that the caller owns: a copy, if its memory belongs to the engine."""
     base: object = y
     while isinstance(base, np.ndarray):
         if base.flags.owndata:

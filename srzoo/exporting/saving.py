@@ -1,4 +1,4 @@
-"""Networks saved as model folders: completely or not at all, and checked to load again."""
+"""Saves networks as model folders: atomically, and checked to load again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def save(
             again.
 
     Returns:
-        The folder. It is written completely, or left as it was.
+        The folder. It is written completely or not at all.
 
     Raises:
         ModelError: the folder exists or cannot be written, the module's generator is not known, or
@@ -99,11 +99,11 @@ def save(
 
 
 def _use(module: object, generator: str | None, args: Mapping[str, Any] | None) -> Use:
-    """What builds a module: as somebody says, or as it remembers."""
+    """The generator and arguments of a module: the given ones, or those recorded in it."""
     if isinstance(module, InferenceNetwork):
         raise ModelError(
-            "this network was made ready for inference, and is no longer what was trained",
-            "Use the one that srzoo.network gives",
+            "this network was prepared for inference, and differs from the trained one",
+            "Use the network that srzoo.network returns",
         )
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"a {type(module).__name__} is not an nn.Module", "Give a network")
@@ -138,10 +138,10 @@ def _unwritable(path: Path, error: OSError) -> ModelError:
 
 
 def _kept(path: Path, overwrite: bool) -> list[Path]:
-    """The files of a model that is replaced which stay.
+    """The files to keep of a model that is replaced.
 
     Raises:
-        ModelError: there is something, and it is not to be replaced, or holds more than a model.
+        ModelError: the folder exists and must not be replaced, or contains more than a model.
     """
     if not path.exists() and not path.is_symlink():
         return []
@@ -155,7 +155,7 @@ def _kept(path: Path, overwrite: bool) -> list[Path]:
     old = read_folder(path)
     if more := [file.name for file in there if file.name not in _model_files(old)]:
         raise ModelError(
-            f"{path} holds more than a model, such as {more[0]}, which would be lost",
+            f"{path} contains more than a model, such as {more[0]}, which would be lost",
             "Choose another folder",
         )
     return [file for file in there if file.name in OTHER_FILES]
@@ -169,16 +169,16 @@ def _model_files(folder: ModelFolder) -> set[str]:
 
 @torch.inference_mode(False)
 def _check_fit(module: Generator, use: Use) -> None:
-    """Refuse a module that is not what its generator builds: nobody could load it."""
-    state = torch.get_rng_state()  # whoever trains draws on as if nothing had been built
+    """Refuse a module that differs from what its generator builds, as it could not be loaded."""
+    state = torch.get_rng_state()  # building must not change the random numbers of training
     try:
         twin = kinds.generators.build(use)
     finally:
         torch.set_rng_state(state)
-    fix = "Give generator= and args= of what it is"
+    fix = "Give its generator= and args="
     if tuple(twin.scales) != tuple(module.scales):
         raise ModelError(
-            f"the network enlarges by {list(module.scales)}, and {use.name!r} with these arguments"
+            f"the network enlarges by {list(module.scales)}, but {use.name!r} with these arguments"
             f" by {list(twin.scales)}",
             fix,
         )
@@ -188,7 +188,7 @@ def _check_fit(module: Generator, use: Use) -> None:
         if shapes[0] != shapes[1]:
             raise ModelError(
                 f"the network is not what {use.name!r} builds with these arguments: its {name!r}"
-                f" has the shape {shapes[0]}, that of the generator {shapes[1]}",
+                f" has the shape {shapes[0]}, but that of the generator {shapes[1]}",
                 fix,
             )
 
@@ -197,14 +197,14 @@ def _check_finite(module: Generator, dtype: DType) -> None:
     for name, tensor in module.state_dict().items():
         if tensor.is_meta:
             raise WeightsError(
-                f"{name!r} is on meta, and holds no values", "Load its weights first"
+                f"{name!r} is on the meta device, without values", "Load its weights first"
             )
         if not tensor.is_floating_point():
             continue
         if not torch.isfinite(tensor).all():
             raise WeightsError(
-                f"{name!r} holds values that are not finite",
+                f"{name!r} contains values that are not finite",
                 "Use weights from before the training diverged",
             )
         if not torch.isfinite(tensor.to(weights.DTYPES[dtype])).all():
-            raise WeightsError(f"{name!r} holds values too large for {dtype}", "Save as float32")
+            raise WeightsError(f"{name!r} contains values too large for {dtype}", "Save as float32")

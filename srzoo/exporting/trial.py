@@ -1,4 +1,4 @@
-"""The picture for trying exports and devices."""
+"""The test picture for exports and devices."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Cards and publishing: what a card says of a model, checked and pushed."""
+"""Model cards: writing, checking, and publishing."""

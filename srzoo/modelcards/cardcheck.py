@@ -1,7 +1,7 @@
 """Checks of a model's card before it is published.
 
-Looked for are keys of the metadata, headings, and a picture: what a program can tell. Whether the
-words below a heading are true and enough, only a person can.
+A program can check keys of the metadata, headings, and a picture. Only a person can check whether
+the text below a heading is true and sufficient.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ HEADINGS = {
     "Training": "how it was trained",
     "Limits": "its limits",
 }
-"""The headings of a card, and what stands below each; a model without weights needs but one."""
+"""The headings of a card, and their contents; a model without weights needs only one."""
 
 
 def tags(folder: ModelFolder) -> list[str]:
-    """What a search on the Hub finds a model by."""
+    """The tags by which a search on the Hub finds a model."""
     generator = folder.config.generator.rpartition(":")[2]
     return ["super-resolution", hub.TAG, generator, *(f"x{s}" for s in folder.config.scales)]
 
@@ -42,19 +42,19 @@ def prose(folder: ModelFolder) -> str:
     """The card without metadata and comments.
 
     Raises:
-        ModelError: there is no card, or it cannot be read.
+        ModelError: the card is missing, or cannot be read.
     """
     return _prose(readme.read(folder.path))
 
 
 def _prose(card: Readme) -> str:
     text = card.prose.replace("\r\n", "\n")
-    # A card may come from anyone: nothing in it may steer the terminal.
+    # A card may come from anyone, so remove control sequences of the terminal.
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", COMMENT.sub("", text)).strip() + "\n"
 
 
 def problems(folder: ModelFolder) -> list[str]:
-    """What a card lacks before it may be published, one sentence each; [] if it is complete."""
+    """What a card lacks before publication, one sentence each; [] if it is complete."""
     if not (folder.path / README).is_file():
         return [f"{README} is missing."]
     try:
@@ -63,7 +63,7 @@ def problems(folder: ModelFolder) -> list[str]:
         return [str(error)]
     words = FENCE.sub("", _prose(card))
     found = [*_in_metadata(folder, card), *_in_prose(folder, words)]
-    # What a line asks for is not missed a second time.
+    # Do not report again what a line with TO_DO asks for.
     lines = [line for line in words.splitlines() if TO_DO in line]
     left = [line.partition(TO_DO)[2].strip(":-* ") or line for line in lines]
     # The card calls the model by its name, which is a command's argument only beside its folder.
@@ -77,7 +77,7 @@ def problems(folder: ModelFolder) -> list[str]:
 
 
 def _in_metadata(folder: ModelFolder, card: Readme) -> list[tuple[str, str]]:
-    """What is wrong, each with the words that a line with ``TO_DO`` has for it."""
+    """The faults, each with the words that a line with ``TO_DO`` has for it."""
     data = card.data
     found: list[tuple[str, str]] = []
     if data.library_name != "srzoo":
@@ -102,7 +102,7 @@ def _in_metadata(folder: ModelFolder, card: Readme) -> list[tuple[str, str]]:
 def _in_prose(folder: ModelFolder, text: str) -> list[tuple[str, str]]:
     there = {heading.casefold() for heading in HEADING.findall(text)}
     found = [
-        ("", f"It has no heading {heading!r}, below which it states {what}.")
+        ("", f"It has no heading {heading!r}, for {what}.")
         for heading, what in HEADINGS.items()
         if heading.casefold() not in there and (folder.config.weights or heading == MEASURED)
     ]

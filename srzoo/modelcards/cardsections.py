@@ -16,15 +16,14 @@ from .provenance import Log
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What nothing in a model folder can tell.
+    """The facts that a model folder does not contain.
 
     Attributes:
-        license: of the weights, as the Hub calls it: "apache-2.0".
-        datasets: the names of what it was trained on; on the Hub, "org/name".
-        data_license: of these pictures, in words.
+        license: of the weights, by its name on the Hub: "apache-2.0".
+        datasets: the names of the training sets; on the Hub, "org/name".
+        data_license: of these pictures, as text.
         author: who made the model.
-        picture, picture_credit: a photo to show what the model does, and its title, author
-            and licence.
+        picture, picture_credit: a photo for the sample picture, and its title, author and licence.
         papers: links; the generator's own if there are none.
     """
 
@@ -40,7 +39,7 @@ class CardFacts:
 def values(
     folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, log: Log | None
 ) -> dict[str, Any]:
-    """What ``card.md`` has places for, besides the metadata."""
+    """The values for the places in ``card.md``, except the metadata."""
     config = folder.config
     summary = config.summary or f"{TO_DO}: one sentence on the model's purpose"
     args = ", ".join(f"{name} = {value}" for name, value in config.args.items())
@@ -71,7 +70,7 @@ def values(
 
 
 def set_names(recipe: Recipe | None) -> tuple[str, ...]:
-    """What a recipe's sets of pictures are called, where they have a name of their own."""
+    """The names of a recipe's sets of pictures, if they have names of their own."""
     parts = recipe.each() if recipe else []
     described = [pictures.describe(source.use) for part in parts for source in part.data.train.each]
     return tuple(dict.fromkeys(facts.name for facts in described if facts and facts.name))

@@ -1,7 +1,7 @@
 """The text of a model's card: written from the model folder, and checked.
 
-A card is README.md: metadata for the Hub, and prose. What lies between the markers in ``KEPT``
-survives being written anew, byte for byte.
+A card is README.md: metadata for the Hub, and prose. Text between the markers in ``KEPT`` is kept
+byte for byte when the card is written again.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ __all__ = ["CardFacts", "draw_sample", "new", "problems", "prose"]
 
 TEMPLATE = Path(__file__).with_name("card.md")
 KEPT = ("results", "sample", "own words")
-"""What stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+"""The names of the blocks between ``<!-- NAME -->`` and ``<!-- /NAME -->`` that are kept."""
 ORDER = ["license", "library_name", "pipeline_tag", "tags", "datasets", "base_model"]
 
 
 def new(folder: ModelFolder, facts: CardFacts, *, force: bool = False) -> Path:
-    """Write a model's card, whole or not at all.
+    """Write a model's card atomically.
 
     Args:
-        folder: the model; its recipe.toml and log.jsonl are read if they are there.
-        facts: the rest. What is not given stands in the card as ``TO BE FILLED IN``.
-        force: write a card that exists anew; its results, its sample picture and the own
-            words in it stay.
+        folder: the model; its recipe.toml and log.jsonl are read if they exist.
+        facts: the other facts. Missing ones appear in the card as ``TO BE FILLED IN``.
+        force: replace an existing card; its results, its sample picture and the user's own text in
+            it are kept.
 
     Raises:
-        ModelError: there is a card, or it cannot be written, or its results cannot be kept.
+        ModelError: the card exists, or cannot be written, or its results cannot be kept.
         SrzooError: the recipe or the picture is wrong, or the picture's credit is missing.
     """
     requirements.check_models(folder)
     results.check_writable(folder)
     path = folder.path / README
     if path.exists() and not force:
-        raise ModelError(f"{path} exists", "Give --overwrite to write it anew; its results stay")
+        raise ModelError(f"{path} exists", "Give --overwrite to replace it; its results are kept")
     if (facts.picture is None) != (facts.picture_credit is None):
         raise SrzooError(
             "a picture needs a credit, and a credit a picture",
@@ -74,11 +74,11 @@ def new(folder: ModelFolder, facts: CardFacts, *, force: bool = False) -> Path:
     try:
         with files.atomic_write(path) as file:
             file.write(text.encode())
-            if facts.picture:  # an error here leaves the old card as well
+            if facts.picture:  # before the card, so that an error keeps the old one
                 draw_sample(folder, facts.picture)
     except OSError as error:
         raise ModelError(
-            f"cannot write {path}: {error.strerror or error}", "Choose a folder of yours"
+            f"cannot write {path}: {error.strerror or error}", "Choose a writable folder"
         ) from error
     return path
 
@@ -93,9 +93,9 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
     hr = images.rgb(images.read(picture))
     if min(hr.shape[:2]) < sheet.SIDE:
         raise SrzooError(
-            f"{picture} has {hr.shape[1]}x{hr.shape[0]} pixels", f"Take {sheet.SIDE} or more a side"
+            f"{picture} has {hr.shape[1]}x{hr.shape[0]} pixels", f"Use {sheet.SIDE} or more a side"
         )
-    # More than is shown, so that no edge has a part in it; less than all, which may take long.
+    # More than is shown, so that borders have no influence; less than all, which may take long.
     height, width = (min(side, 2 * sheet.SIDE) // scale * scale for side in hr.shape[:2])
     top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
     hr = np.ascontiguousarray(hr[top : top + height, left : left + width])
@@ -106,7 +106,7 @@ def draw_sample(folder: ModelFolder, picture: Path) -> Path:
 
 
 def _text(folder: ModelFolder, facts: CardFacts, recipe: Recipe | None, card: Readme | None) -> str:
-    """The whole card, in the line breaks of the old one."""
+    """The whole card, with the line breaks of the old one."""
     from huggingface_hub import ModelCard
 
     old = card.text if card else ""
@@ -151,15 +151,15 @@ def _metadata(folder: ModelFolder, facts: CardFacts, recipe: Recipe | None) -> M
 
 
 def _block(text: str, name: str) -> str:
-    """What stands between two markers, with them; "" if they are not there."""
+    """The text between two markers, with the markers; "" if they are missing."""
     found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
     return found[0] if found else ""
 
 
 def _expect_results(text: str, before: list[EvalResult], path: Path) -> None:
-    """A YAML block can be laid out in ways that cutting it by lines would spoil: look."""
+    """Check the changed metadata, as cutting a YAML block by lines may damage it."""
     if readme.parse(text, path).results != before:
         raise ModelError(
-            f"the results in {path} are laid out in a way that they cannot be kept",
+            f"the results in {path} have a layout in which they cannot be kept",
             f"Write {INDEX}: as a block of its own, or remove it and measure again",
         )

@@ -1,4 +1,4 @@
-"""Networks from and to the Hub, with the method names of huggingface_hub's mixin.
+"""Networks from the Hub and to it, with the method names of huggingface_hub's mixin.
 
 Models there are model folders of srzoo, with weights as safetensors: no code, no pickles. Token,
 cache and offline mode are the Hub client's: ``HF_TOKEN``, ``HF_HOME``, ``HF_HUB_OFFLINE``.
@@ -47,14 +47,14 @@ class Network:
         Args:
             pretrained_model_name_or_path: "org/name" on the Hub, a folder, or a released name.
             revision: a branch, tag or full commit, for a model on the Hub.
-            force_download: fetch files again that the cache has.
+            force_download: download files again that are in the cache.
 
         Raises:
             ModelError: the model does not exist, or is not of this class.
             NotInstalledError: torch is missing.
             HubError: the Hub has no such model, or cannot be reached.
         """
-        from .. import network  # without torch it says what to install
+        from .. import network  # without torch it reports what to install
 
         ref = pretrained_model_name_or_path
         arguments.check_path("pretrained_model_name_or_path", ref)
@@ -63,13 +63,13 @@ class Network:
         if revision is not None:
             ref = f"{ref}@{revision}"
             if hub.parse(ref) is None:
-                raise HubError(f"{ref!r} names no model on the Hub", "Write it like org/name")
+                raise HubError(f"{ref!r} is not a model on the Hub", "Write it like org/name")
         if force_download:
             hub.pull(str(ref), force=True)
         found = network(ref)
         if not isinstance(found, cls) and cls is not Network:
             raise ModelError(
-                f"{ref} is a {type(found).__name__}, and no {cls.__name__}",
+                f"{ref} is a {type(found).__name__}, not a {cls.__name__}",
                 "Use srzoo.network, which accepts any",
             )
         return found

@@ -1,7 +1,6 @@
 """The training of a model, in sentences for its card: from its recipe and its training log.
 
-No plugin is known by name here: what a plugin does is the first line of its docstring, and what
-else a card tells of it is what it states of itself.
+A plugin is described by the first line of its docstring, and by the facts that it states.
 """
 
 from __future__ import annotations
@@ -28,18 +27,19 @@ DRAWN = {
     "area": ", drawn by area",
     "detail": f", drawn by area and the one of {CHOICE} with the most detail",
 }
-"""How crops are drawn, in words."""
+"""The drawing of crops, in words."""
 
 
 @dataclass(frozen=True)
 class Log:
-    """What a training log tells.
+    """The contents of a training log.
 
     Attributes:
         steps: of its last line.
-        hours: of training steps; validation is not counted.
-        validation: what was measured, by step.
-        mean_of_stages: over how many stages' weights the last of it was averaged; 1 for none.
+        hours: of training, without validation.
+        validation: metric values, by step.
+        mean_of_stages: the number of stages whose weights were averaged at the end; 1 for no
+            average.
     """
 
     steps: int
@@ -49,7 +49,7 @@ class Log:
 
 
 def read_log(path: Path) -> Log | None:
-    """Read a run's log.jsonl; None where there is none, or nothing in it."""
+    """Read a run's log.jsonl; None if it is missing or empty."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -60,7 +60,7 @@ def read_log(path: Path) -> Log | None:
         try:
             line: dict[str, Any] = json.loads(text)
         except json.JSONDecodeError:
-            break  # a line that a kill cut off
+            break  # a line cut off by a kill
         if speed := line.get("steps_per_second"):
             seconds += (line["step"] - steps) / speed
             steps = line["step"]
@@ -71,11 +71,11 @@ def read_log(path: Path) -> Log | None:
 
 
 def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
-    """When to use what such a recipe trains, and when not.
+    """When to use a model with this recipe, and when not.
 
     Args:
-        recipe: what trained it.
-        purpose: what the model says of itself, who saw the pictures.
+        recipe: that trained it.
+        purpose: of the model, which also depends on the pictures.
     """
     made = pictures.lr_origin(recipe.each()[-1])
     clean = made.clean if made.clean is not None or not purpose else purpose != REAL_PHOTOS
@@ -108,7 +108,7 @@ def uses(recipe: Recipe, purpose: Purpose | None = None) -> list[str]:
 
 
 def training(recipe: Recipe, log: Log | None) -> list[str]:
-    """How a recipe trains, and what the log says of it, one point each."""
+    """How a recipe trains, and the results in the log, one sentence each."""
     found: list[str] = []
     if recipe.init:
         found.append(f"Starts from the weights of `{shown(recipe.init)}`.")
@@ -173,7 +173,7 @@ def _run(recipe: Recipe) -> str:
 
 
 def _validation(recipe: Recipe, log: Log) -> list[str]:
-    """The best value of the metric that tells the best checkpoint, in the last stage."""
+    """The best value of the metric that decides which checkpoint is best, in the last stage."""
     last = recipe.each()[-1]
     start = recipe.steps - last.train.steps
     own = [line for line in log.validation if line[0] > start]
@@ -191,7 +191,7 @@ def _validation(recipe: Recipe, log: Log) -> list[str]:
     try:
         higher = kinds.metrics.build(last.train.metrics[0]).higher_is_better
     except PluginError:
-        return [f"Validation: {metric} {now:.4g} at step {at:,}."]  # no telling which is best
+        return [f"Validation: {metric} {now:.4g} at step {at:,}."]  # it is unknown which is best
     best, step = max(values) if higher else min(values)
     within = " of the last stage" if own and recipe.stages else ""
     return [
@@ -219,7 +219,7 @@ def _loss(loss: Weighted) -> str:
 
 
 def _card_args(use: Use) -> tuple[str, ...]:
-    """Arguments that a card has even where they are the defaults."""
+    """Arguments that a card shows even if they are the defaults."""
     try:
         return tuple(stated(kinds.losses.get(use.name), LossFacts).card_args)
     except PluginError:
@@ -262,7 +262,7 @@ def _list(values: tuple[float, ...]) -> str:
 
 
 def _sets(sets: DataSources) -> str:
-    """Data sets, with the weights that they have."""
+    """Datasets, with their weights."""
     return " and ".join(
         shown_use(source.use) + (f" with weight {source.weight:g}" if source.weight else "")
         for source in sets.each
@@ -276,7 +276,7 @@ def _span(hours: float) -> str:
 
 
 def printed(config: Config, adversarial: bool) -> list[Printed]:
-    """What papers print for the very network of a model, and for the baseline at its scales."""
+    """Published figures for exactly this network, and for the baseline at its scales."""
     own = pictures.effective(kinds.generators, Use(config.generator, config.args))
     found = [
         each
@@ -291,9 +291,9 @@ def printed(config: Config, adversarial: bool) -> list[Printed]:
 
 
 def _differs_in_scales_alone(config: Config, own: dict[str, Any], of: Printed) -> bool:
-    """Whether the arguments are those of a paper's network, but for those that set the scales."""
+    """Whether the arguments are those of a paper's network, except those for the scales."""
     theirs = pictures.effective(kinds.generators, Use(config.generator, of.args))
-    mine, other = strict.plain(own), strict.plain(theirs)  # a tuple is the same as JSON's list
+    mine, other = strict.plain(own), strict.plain(theirs)  # tuples become lists, as in JSON
     if not mine.keys() >= other.keys():
         return False
     differing = [key for key in mine if key not in other or mine[key] != other[key]]
@@ -303,11 +303,11 @@ def _differs_in_scales_alone(config: Config, own: dict[str, Any], of: Printed) -
 def _only_sets_scales(
     config: Config, key: str, own: dict[str, Any], other: dict[str, Any], scale: int
 ) -> bool:
-    """Whether an argument sets the scales: with another value the network has others."""
+    """Whether an argument sets the scales: another value of it gives other scales."""
     from ..networks import folders
 
     made = folders.scales_of(config.generator, own | {key: other[key]}) if key in other else None
-    if made is None:  # it has no other value, or none that goes with the rest
+    if made is None:  # no other value is valid
         return own[key] in (scale, list(config.scales))
     return made != config.scales
 

@@ -1,4 +1,4 @@
-"""Model folders published on the Hub: checked first, then uploaded in one commit."""
+"""Publishes model folders on the Hub: checked first, then uploaded in one commit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PushResult:
         files: names and sizes in bytes.
         commit: the current commit of the branch; None for a dry run.
         url: the model's page.
-        changed: False if the Hub had all of it already.
+        changed: False if the Hub already had all files.
     """
 
     repo: str
@@ -93,7 +93,7 @@ def push(
     if with_exports:
         folder = _with_exports(folder)
     names = _names(folder)
-    folders.build(folder)  # the weights are whole, and the network can be built
+    folders.build(folder)  # check that the weights are valid and the network builds
     _check_files(folder, names)
     if check:
         _measure(folder, None if data is None else Path(data), progress)
@@ -107,7 +107,7 @@ def push(
 
 
 def _names(folder: ModelFolder) -> list[str]:
-    """The files of a model folder that go up; checkpoints and the like stay."""
+    """The files of a model folder to upload; checkpoints and other files are left out."""
     weights = folder.config.weights
     wanted = [CONFIG, *([weights.file] if weights else []), *hub.OTHER_FILES]
     carries = [one.file for one in folder.usable_exports]
@@ -115,7 +115,7 @@ def _names(folder: ModelFolder) -> list[str]:
 
 
 def _with_exports(folder: ModelFolder) -> ModelFolder:
-    """The folder, with exports of its weights; those that are there and right stay."""
+    """The folder, with exports of its weights; valid existing ones are kept."""
     if folder.carries_exports and not _damaged_exports(folder):
         return folder
     exports.require_making(folder.name)
@@ -125,18 +125,18 @@ def _with_exports(folder: ModelFolder) -> ModelFolder:
 
 
 def _damaged_exports(folder: ModelFolder) -> list[str]:
-    """What is wrong with the exports that config.json names."""
+    """The faults of the exports in config.json."""
     wrong: list[str] = []
     for one in folder.usable_exports:
         try:
             carried.check_file(folder, one)
         except ModelError as error:
-            wrong.append(f"{error.what}: with_exports=True makes it anew")
+            wrong.append(f"{error.what}: with_exports=True makes it again")
     return wrong
 
 
 def _check_files(folder: ModelFolder, names: list[str]) -> None:
-    """Everything that is wrong, at once."""
+    """Raise all faults in one error."""
     wrong = [*cardcheck.problems(folder), *_damaged_exports(folder)]
     wrong += [
         f"{path.name} is a pickle, which runs code when it is loaded: remove it"
@@ -147,7 +147,7 @@ def _check_files(folder: ModelFolder, names: list[str]) -> None:
         if not name.endswith((".safetensors", ".png", ".onnx")):
             text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
             if SECRET.search(text):
-                wrong.append(f"{name} holds a token of the Hub: remove it, and revoke it")
+                wrong.append(f"{name} contains a token of the Hub: remove it, and revoke it")
     if wrong:
         raise HubError(
             f"{folder.path} is not ready to be published: {'; '.join(wrong)}",
@@ -168,7 +168,7 @@ def _measure(folder: ModelFolder, data: Path | None, progress: Progress | None) 
 
 @contextmanager
 def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[Path]:
-    """A copy of what goes up, its card saying whether its results were checked."""
+    """A copy of the files to upload, with a card that states whether its results were checked."""
     with tempfile.TemporaryDirectory() as root:
         stage = Path(root)
         for name in names:
@@ -182,10 +182,10 @@ def _staged(folder: ModelFolder, names: list[str], checked: bool) -> Generator[P
 
 
 def _complete(folder: ModelFolder, config: Path) -> None:
-    """Have config.json say name and purpose, which a folder made before it did does not.
+    """Add name and purpose to config.json, which folders of earlier versions lack.
 
-    On the Hub's side and in its cache a folder has no name to tell them by. Exports of other
-    weights are not sent, and not named.
+    On the Hub and in its cache a folder has no name from which they could be derived. Exports of
+    other weights are not uploaded, and are removed from config.json.
     """
     own = folder.config
     usable = tuple(folder.usable_exports)
@@ -198,7 +198,7 @@ def _complete(folder: ModelFolder, config: Path) -> None:
 def _send(
     stage: Path, ref: hub.Reference, private: bool, tag: str | None, message: str
 ) -> tuple[str, bool]:
-    """One commit on top of the branch as it was, then the tag; the commit, and if it is new."""
+    """One commit on top of the branch, then the tag; return the commit, and whether it is new."""
     api = hub.api()
     api.create_repo(ref.repo, private=private, exist_ok=True)
     before = api.model_info(ref.repo, timeout=hub.TIMEOUT)
@@ -208,7 +208,7 @@ def _send(
         )
     tags = {each.name: each.target_commit for each in api.list_repo_refs(ref.repo).tags}
     if tag in tags and tags[tag] != before.sha:
-        raise HubError(f"{ref.repo} has a tag {tag} already", "Choose another tag")
+        raise HubError(f"{ref.repo} already has a tag {tag}", "Choose another tag")
     if _has_all_files(api, ref, stage):
         commit = before.sha
     else:
@@ -216,7 +216,7 @@ def _send(
     assert commit
     if tag in tags and tags[tag] != commit:
         raise HubError(
-            f"{ref.repo} is pushed, and its tag {tag} stays on the commit before",
+            f"{ref.repo} is pushed, but its tag {tag} remains on the earlier commit",
             "Push again with another tag",
         )
     if tag and tag not in tags:
@@ -232,7 +232,7 @@ def _commit(api: Any, ref: hub.Reference, stage: Path, parent: str | None, messa
             repo_id=ref.repo, folder_path=stage, commit_message=message, parent_commit=parent
         ).oid
     except HfHubHTTPError as error:
-        # The client may have sent it twice, since the first answer was lost on the way.
+        # The client may have sent it twice, if the first answer was lost.
         if error.response.status_code == 412 and _has_all_files(api, ref, stage):
             return api.model_info(ref.repo, timeout=hub.TIMEOUT).sha
         raise

@@ -1,7 +1,6 @@
-"""What a model is, and where models are found.
+"""Models: their folders, and how they are found.
 
-``srzoo.models("edsr")`` lists models: this module can be called, which Python allows of modules
-whose class says so.
+``srzoo.models("edsr")`` lists models: this module can be called, as its class has ``__call__``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 class _Models(ModuleType):
     def __call__(self, pattern: str = "*") -> list[ModelRecord]:
-        """As :func:`srzoo.models.records.models`."""
+        """See :func:`srzoo.models.records.models`."""
         from . import records
 
         return records.models(pattern)

@@ -1,14 +1,14 @@
 """The model folder: config.json, model.safetensors, README.md, recipe.toml.
 
-``config.json`` is the only truth for how a model is built::
+``config.json`` alone determines how a model is built::
 
     {"srzoo": 1, "name": "edsr-x4", "purpose": "faithful", "summary": "...",
      "generator": "edsr", "args": {"scale": 4}, "scales": [4], "requires": [],
      "weights": {"file": "model.safetensors", "sha256": "...", "dtype": "float16"}}
 
-``weights`` is null for a generator without parameters. In folders made before there was a
-``purpose``, what else lies there tells it. A model may carry exports, which engines run where there
-is no torch; ``exports`` lists them.
+``weights`` is null for a generator without parameters. Folders of earlier versions have no
+``purpose``; the card or the recipe decides it. A model may carry exports, which engines run
+without torch; ``exports`` lists them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..errors import ModelError, SrzooError
 from ..plugins import packages, references
 
 Purpose = Literal["faithful", "perceptual", "real photos"]
-"""What a model is for: clean pictures, with nothing invented; clean pictures, lifelike and partly
+"""A model's purpose: clean pictures, with nothing invented; clean pictures, lifelike and partly
 invented; pictures with noise, blur or JPEG blocks."""
 FAITHFUL: Final = "faithful"
 PERCEPTUAL: Final = "perceptual"
@@ -39,12 +39,12 @@ CONFIG_VERSION = 1
 NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
 RECIPE = "recipe.toml"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""Tensors in a weights file that are no parameters."""
+"""Tensors in a weights file that are not parameters."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The file that holds a model's tensors, its sha256 in hex and its dtype on disk."""
+    """The file with a model's tensors, its sha256 in hex and its dtype."""
 
     file: str
     sha256: str
@@ -53,19 +53,19 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class CarriedExport:
-    """An export that lies in a model's folder: the network at one scale, as ONNX.
+    """An export in a model's folder: the network at one scale, as ONNX.
 
     Attributes:
-        file: its place in the folder, such as ``onnx/model.onnx``.
+        file: its path in the folder, such as ``onnx/model.onnx``.
         scale: the factor.
         sha256: of the file, in hex.
-        weights: the sha256 of the weights that it was made of; "" for a network without any. Of
-            others it is out of date.
+        weights: the sha256 of the weights that it was made from; "" for a network without weights.
+            If they differ from the model's, it is out of date.
         reach: LR pixels on each side that an output pixel depends on, or None.
-        smallest: the least side, in LR pixels, that it can take.
+        smallest: the least side, in LR pixels, that it accepts.
         multiple: the grid, in LR pixels.
-        memory: by export format, the working memory that was measured: bytes for each LR pixel, and
-            bytes besides.
+        memory: by export format, the measured working memory: bytes for each LR pixel, and bytes
+            for a call of any size.
     """
 
     file: str
@@ -80,18 +80,18 @@ class CarriedExport:
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json says.
+    """The contents of config.json.
 
     Attributes:
         generator: the plugin that builds the network, and ``args`` its arguments.
         scales: the factors the model can enlarge by.
         weights: None for a generator without parameters.
         summary: what the model is for, in one line.
-        requires: distributions, besides srzoo, whose plugins the model is made of, as
-            ``package==version``, the one that it was made with. Older models have no version.
-        name: the model's own, as it was made or published; empty if that is not known.
-        purpose: what the model is for; None if that is not known.
-        exports: what the model carries for engines.
+        requires: distributions, besides srzoo, whose plugins the model contains, as
+            ``package==version`` at its creation. Older models have no version.
+        name: the model's own name, from its creation or publication; empty if unknown.
+        purpose: what the model is for; None if unknown.
+        exports: exports in the folder, for engines.
     """
 
     generator: str
@@ -111,31 +111,31 @@ class Config:
 
     def to_json(self) -> str:
         """The text of config.json."""
-        found = references.anchored(asdict(self), Path.cwd())  # a part in a file is found again
+        found = references.anchored(asdict(self), Path.cwd())  # full paths of classes in files
         if not self.exports:
-            del found["exports"]  # which older versions do not know
+            del found["exports"]  # older versions do not know the key
         return json.dumps({"srzoo": CONFIG_VERSION, **found}, indent=2) + "\n"
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder whose config.json has been read and found right."""
+    """A folder with a valid config.json."""
 
     path: Path
     config: Config
 
     @property
     def name(self) -> str:
-        """What the model is called here, as in ``photo-NAME.jpg``.
+        """The model's name here, as in ``photo-NAME.jpg``.
 
-        That is what its folder is called, as whoever has it chose; its own name where that is a
-        commit, as in the Hub's cache.
+        It is the folder's name, which the user chose; or the model's own name if the folder's name
+        is a commit, as in the Hub's cache.
         """
         folder = self.path.resolve().name
         return self.config.name or folder if COMMIT.fullmatch(folder) else folder
 
     def carried(self, scale: int) -> CarriedExport | None:
-        """What it carries for a scale; None without an export, or with one of other weights."""
+        """The export for a scale; None if it is missing, or was made from other weights."""
         weights = self.config.weights.sha256 if self.config.weights else ""
         for one in self.config.exports:
             if one.scale == scale and one.weights == weights:
@@ -144,13 +144,13 @@ class ModelFolder:
 
     @property
     def usable_exports(self) -> list[CarriedExport]:
-        """What it carries for its scales, those of other weights left out."""
+        """The exports for its scales, without those of other weights."""
         found = [self.carried(scale) for scale in self.config.scales]
         return [one for one in found if one]
 
     @property
     def carries_exports(self) -> bool:
-        """Whether it carries an export for each of its scales."""
+        """Whether it has an export for each of its scales."""
         return all(self.carried(scale) for scale in self.config.scales)
 
 
@@ -158,8 +158,7 @@ def read_folder(path: Path) -> ModelFolder:
     """Read a model folder's config.json; the weights are not opened.
 
     Raises:
-        ModelError: it is missing, no JSON, of a newer version, or has a key or a value
-            that does not belong.
+        ModelError: it is missing, not JSON, of a newer version, or has an invalid key or value.
     """
     file = path / CONFIG
     try:
@@ -175,12 +174,12 @@ def read_folder(path: Path) -> ModelFolder:
 
 def _config(data: object, file: Path) -> Config:
     if not isinstance(data, dict):
-        raise ModelError(f"{file} holds no JSON object", "Restore the file")
+        raise ModelError(f"{file} contains no JSON object", "Restore the file")
     values = cast("dict[str, Any]", data)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > CONFIG_VERSION:
         raise ModelError(
-            f"{file} is of version {version}, this srzoo reads {CONFIG_VERSION}",
+            f"{file} is of version {version}, but this srzoo reads {CONFIG_VERSION}",
             "Upgrade srzoo: pip install --upgrade srzoo",
         )
     if version != CONFIG_VERSION:
@@ -192,18 +191,18 @@ def _config(data: object, file: Path) -> Config:
     if name := references.strange([config.generator, config.args], file.parent):
         raise ModelError(
             f"{file} names code in a file: {name}",
-            "A model is made of installed plugins, or of files of this machine that its maker has"
-            " named in full. Ask for the package that has the part",
+            "A model consists of installed plugins, or of files of this machine with full paths."
+            " Ask for the package that provides the class",
         )
     if config.weights and Path(config.weights.file).name != config.weights.file:
         raise ModelError(
             f"{file} names weights outside its folder: {config.weights.file!r}",
-            "Put them beside it and give the bare file name",
+            "Put them beside it and write only the file name",
         )
     for one in config.exports:
         _check_export(one, config, file)
     if config.name and not fit_name(config.name):
-        raise ModelError(f"{file}: name is {config.name!r}", "Give what a file may be called")
+        raise ModelError(f"{file}: name is {config.name!r}", "Write a valid file name")
     if (odd := packages.unusual(config.requires)) is not None:
         raise ModelError(
             f"{file}: requires names {odd!r}, which is not a package",
@@ -215,12 +214,12 @@ def _config(data: object, file: Path) -> Config:
 
 
 def _check_export(one: CarriedExport, config: Config, file: Path) -> None:
-    """Refuse an export that cannot be one: what lies outside the folder, or an unknown scale."""
+    """Refuse an invalid export: outside the folder, or for an unknown scale."""
     place = PurePosixPath(one.file)
     if not place.name or place.is_absolute() or {"..", "."} & set(place.parts) or "\\" in one.file:
         raise ModelError(
             f"{file} names an export outside its folder: {one.file!r}",
-            "Put it into the folder, and give its place there",
+            "Move it into the folder, and write its path there",
         )
     if place.suffix != ".onnx":
         raise ModelError(
@@ -233,7 +232,7 @@ def _check_export(one: CarriedExport, config: Config, file: Path) -> None:
     counts = [one.smallest, one.multiple, *(n for pair in one.memory.values() for n in pair)]
     pairs = all(_is_pair(pair) for pair in one.memory.values())
     if not pairs or min(counts) < 0 or one.multiple < 1 or (one.reach or 0) < 0:
-        raise ModelError(f"{file}: an export has numbers that cannot be", "Make it again")
+        raise ModelError(f"{file}: an export has impossible numbers", "Make it again")
 
 
 def _is_pair(value: object) -> bool:
@@ -242,37 +241,37 @@ def _is_pair(value: object) -> bool:
 
 
 def local_parts(folder: ModelFolder) -> list[str]:
-    """The files of this machine that a model is made of, or that its recipe names.
+    """The files of this machine that a model contains, or that its recipe names.
 
-    What has such a part is of no use elsewhere, and is not published.
+    Such a model cannot be used elsewhere, and is not published.
     """
     found = list(references.within([folder.config.generator, folder.config.args]))
-    with contextlib.suppress(OSError, ValueError):  # none, or none that can be read
+    with contextlib.suppress(OSError, ValueError):  # missing or unreadable
         text = (folder.path / RECIPE).read_text(encoding="utf-8")
         found += references.within(tomllib.loads(text))
     return list(dict.fromkeys(found))
 
 
 def refuse_local_parts(folder: ModelFolder) -> None:
-    """Refuse a model that has a part in a file of this machine.
+    """Refuse a model that contains a class in a file of this machine.
 
     Raises:
-        ModelError: it has one.
+        ModelError: it does.
     """
     if found := local_parts(folder):
         raise ModelError(
             f"{folder.path} is made with {' and '.join(found)}, which other people do not have",
-            f"{references.PACKAGE}, and name the part by its name there",
+            f"{references.PACKAGE}, and use its name there",
         )
 
 
 def fit_name(name: str) -> str:
-    """The name if a model may be called so, on any system and on the Hub; else an empty one."""
+    """The name if it is valid for a model on any system and on the Hub; else an empty text."""
     return "" if NOT_IN_NAMES.search(name) or name in (".", "..") else name
 
 
 def count_parameters(folder: ModelFolder) -> int | None:
-    """How many parameters the weights file holds, from its header; None if it cannot be read."""
+    """The number of parameters, from the header of the weights file; None if unreadable."""
     from safetensors import SafetensorError, safe_open
 
     entry = folder.config.weights

@@ -1,7 +1,7 @@
-"""Models on the Hugging Face Hub: fetch and search, with every failure as one line.
+"""Models on the Hugging Face Hub: download and search, with one-line errors.
 
-A thin layer over huggingface_hub, which is imported when it is needed. Only the files of a
-model folder are fetched, each by its exact name; code never comes from a repo.
+A thin layer over huggingface_hub, which is imported on demand. Only the files of a model folder are
+downloaded, each by its exact name; code is never downloaded.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 OTHER_FILES = (README, RECIPE, "log.jsonl", "curves.png", "sample.png")
-"""What a model folder may hold besides config.json, the weights and the exports."""
+"""Optional files of a model folder, besides config.json, the weights and the exports."""
 HUB_PREFIX = "hf://"
 REFERENCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 TAG = "srzoo"
-"""The tag that our cards set, and that a search asks for."""
+"""The tag of srzoo's cards, which a search uses."""
 TIMEOUT = 10.0
-"""Seconds to wait for the Hub's answer to a question; files may take longer."""
+"""Seconds to wait for an answer of the Hub; downloads may take longer."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ _commits: ContextVar[Commits | None] = ContextVar("_commits", default=None)
 
 @contextmanager
 def same_commits() -> Generator[Commits]:
-    """A context in which a reference means one commit, even if another is pushed meanwhile.
+    """A context in which a reference keeps its commit, even if another is pushed meanwhile.
 
     The Hub is asked once. It yields the known commits, and the caller may add to them. Nested
     contexts share them.
@@ -85,14 +85,14 @@ def api() -> HfApi:
 
 
 def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path:
-    """Fetch a model folder from the Hub, or find it in the cache.
+    """Download a model folder from the Hub, or find it in the cache.
 
     Without a network the cache is used; a full commit in the cache makes no request at all.
 
     Args:
         ref: ``org/repo`` or ``org/repo@revision`` (a branch, a tag, a full commit).
         to: a new folder for it; None to leave it in the client's cache.
-        force: fetch files again that the cache has.
+        force: download files again that are in the cache.
 
     Returns:
         The model folder; the sha256 of its weights is checked against config.json.
@@ -105,7 +105,7 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
     found = parse(ref)
     if found is None:
         raise HubError(
-            f"{ref!r} names no model on the Hub", "Write it like org/name or org/name@v1"
+            f"{ref!r} is not a model on the Hub", "Write it like org/name or org/name@v1"
         )
     if to is not None:
         arguments.check_path("to", to)
@@ -118,12 +118,12 @@ def pull(ref: str, to: str | Path | None = None, *, force: bool = False) -> Path
 
 
 def _fetch(ref: Reference, force: bool) -> Path:
-    """The snapshot in the cache, whole."""
+    """The complete snapshot in the cache."""
     known = _commits.get()
     revision = (known or {}).get(ref, ref.revision)
     config = _file(ref.repo, CONFIG, revision, force)
     assert config is not None
-    commit = config.parent.name  # the rest comes from the same commit, whatever is pushed now
+    commit = config.parent.name  # download the rest from the same commit
     if known is not None:
         known[ref] = commit
     found = read_folder(config.parent)
@@ -138,11 +138,11 @@ def _fetch(ref: Reference, force: bool) -> Path:
 
 
 def _no_files(folder: ModelFolder, ref: Reference) -> None:
-    """Refuse what names code in files: it would be found on this machine, by a stranger's word."""
+    """Refuse a config that names code in files: it would run a file of this machine."""
     if found := local_parts(folder):
         raise HubError(
             f"{ref} names code in a file: {found[0]}",
-            "A published model is made of plugins that can be installed: ask its author for them",
+            "A published model must consist of installable plugins: ask its author for them",
         )
 
 
@@ -178,7 +178,7 @@ def _file(
         )
     except EntryNotFoundError as error:
         missing_here = isinstance(error, LocalEntryNotFoundError)
-        # Offline, nothing depends on these; with a network gone bad, a part would pass for all.
+        # Offline, these files are optional; after a network error, a folder must not look complete.
         if optional and (not missing_here or constants.is_offline_mode()):
             return None
         if missing_here:
@@ -187,7 +187,7 @@ def _file(
             f"{repo} has no {name}: it is not a srzoo model", "Check the name"
         ) from error
     except HTTPError as error:
-        # A connection that breaks; where none can be made the client itself takes its cache.
+        # A connection broke; if none can be made, the client itself uses its cache.
         cached = try_to_load_from_cache(repo, name, revision=revision)
         if isinstance(error, HfHubHTTPError) or not isinstance(cached, str) or force:
             raise
@@ -196,25 +196,25 @@ def _file(
 
 
 def _check(folder: Path, ref: Reference) -> None:
-    """Compare weights and exports with config.json: the client takes what has the right length."""
+    """Compare weights and exports with config.json, as the client checks only their length."""
     model = read_folder(folder)
     weights = model.config.weights
     named = [(folder / weights.file, weights.sha256, "weights")] if weights else []
     for export in model.usable_exports:
-        if (file := folder / export.file).is_file():  # the repo may lack it: torch needs none
+        if (file := folder / export.file).is_file():  # it may be missing, as torch does not need it
             named.append((file, export.sha256, "exports"))
     for file, wanted, what in named:
         found = kept_folders.sha256(file)
         if found != wanted:
             raise HubError(
                 f"the {what} of {ref} are damaged: the sha256 of {file.name} is {found[:12]}...,"
-                f" config.json states {wanted[:12]}...",
-                f"Fetch them again: srzoo pull {ref} --overwrite",
+                f" but config.json states {wanted[:12]}...",
+                f"Download them again: srzoo pull {ref} --overwrite",
             )
 
 
 def _copied(folder: Path, to: Path) -> Path:
-    """The files of a snapshot (links into the cache) as a folder of their own."""
+    """Copy the files of a snapshot (links into the cache) to a folder."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=files.TEMPORARY) as name:
@@ -287,7 +287,7 @@ def translate_errors(ref: Reference | None) -> Generator[None]:
         yield
     except (
         # The client raises all of these: OSError for the disk, the network and the cache,
-        # RuntimeError for its transfers, ValueError for answers that make no sense.
+        # RuntimeError for its transfers, ValueError for invalid answers.
         hf.HfHubHTTPError,
         hf.HTTPError,  # pyright: ignore[reportPrivateImportUsage]
         hf.RevisionResolutionError,
@@ -331,7 +331,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     if _is_disk_full(error):
         return f"the disk is full: {said}", "Make room, or set HF_HOME to a place with more"
     if isinstance(error, hf.OfflineModeIsEnabled) or constants.is_offline_mode():
-        name = f"{ref} is not whole in the cache" if ref else "this needs the Hub"
+        name = f"{ref} is not complete in the cache" if ref else "this needs the Hub"
         return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
     if status == 401:
         return f"the Hub rejects the token: {said}", LOG_IN
@@ -340,7 +340,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     if status == 412:
         return (
             f"{repo} has changed meanwhile; nothing was written",
-            "Look at what changed, then give the same command again",
+            "Look at what changed, then run the same command again",
         )
     if status == 429:
         return f"the Hub limits the rate of requests: {said}", "Wait some minutes, then try again"
@@ -349,11 +349,11 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     about = f" of {ref}" if ref else ""
     return (
         f"the Hub failed to answer{about}: {said}",
-        "Check the network and try again; what was fetched is kept",
+        "Check the network and try again; downloaded files are kept",
     )
 
 
 def _is_disk_full(error: Exception) -> bool:
-    """Whether the disk is full; the xet transfers say so in words alone."""
+    """Whether the disk is full; xet transfers report it only in the message."""
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     return full or "No space left on device" in str(error)

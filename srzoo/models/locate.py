@@ -1,4 +1,4 @@
-"""Find models: in folders, among the released ones, and on the Hub."""
+"""Finds models: in folders, among the released ones, and on the Hub."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .folder import CONFIG, RECIPE, ModelFolder, read_folder
 
 @dataclass(frozen=True)
 class Packaged:
-    """A model folder that an installed distribution brings, or a package of this process."""
+    """A model folder of an installed distribution, or of a package of this process."""
 
     dist: str
     path: Path
 
     @property
     def full_name(self) -> str:
-        """What finds it even if others have its name: ``distribution:name``."""
+        """The name that finds it even if others have the same name: ``distribution:name``."""
         return f"{self.dist}:{self.path.name}"
 
 
 def packaged(file: str) -> list[Packaged]:
-    """The folders of all installed card packages that hold a file of a name; srzoo's own first.
+    """The folders of all installed card packages that contain a file; srzoo's own first.
 
-    No package is imported. One that is none is passed over, with a warning.
+    No package is imported. Anything else is skipped with a warning.
     """
     found = [
         Packaged(plugin.name if plugin.dist == LOCAL_DIST else plugin.dist, path.parent)
@@ -58,7 +58,7 @@ def roots(plugin: Plugin) -> list[Path]:
 
 
 def by_name(file: str) -> dict[str, Path]:
-    """The same folders by the shortest name that finds each one."""
+    """The same folders by their shortest unambiguous names."""
     found = packaged(file)
     count = Counter(one.path.name for one in found)
     return {
@@ -69,10 +69,10 @@ def by_name(file: str) -> dict[str, Path]:
 
 
 def in_packages(ref: str, file: str) -> Path | None:
-    """The folder called ``name`` or ``distribution:name`` that holds a file; None if there is none.
+    """The folder called ``name`` or ``distribution:name`` with a file; None if there is none.
 
     Raises:
-        PluginConflictError: several distributions, srzoo not among them, bring one of that name.
+        PluginConflictError: several distributions other than srzoo have a model of that name.
     """
     dist, _, name = ref.rpartition(":")
     wanted = packages.normal(dist)
@@ -91,7 +91,7 @@ def in_packages(ref: str, file: str) -> Path | None:
 
 
 def released() -> dict[str, Path]:
-    """The model folders that installed card packages bring, by the shortest name of each."""
+    """The model folders of installed card packages, by their shortest unambiguous names."""
     return by_name(CONFIG)
 
 
@@ -109,8 +109,8 @@ def find(ref: str | Path) -> ModelFolder:
     """The model folder for a reference: a folder, a released name, or a model on the Hub.
 
     An existing folder has priority; one with the name of a released model counts only if
-    it has a config.json. ``org/repo`` and ``org/repo@revision`` come from
-    the Hub's cache, or are fetched; ``hf://org/repo`` does so even if such a folder exists.
+    it has a config.json. ``org/repo`` and ``org/repo@revision`` come from the Hub's cache, or are
+    downloaded; ``hf://org/repo`` does so even if such a folder exists.
 
     Raises:
         ModelError: no model has that name, or the folder is wrong.
@@ -125,12 +125,12 @@ def find(ref: str | Path) -> ModelFolder:
     if folder := in_packages(ref, CONFIG):
         return read_folder(folder)
     if path.is_dir():
-        return read_folder(path)  # says what is missing in it
+        return read_folder(path)  # raises the error for what is missing
     if hub.parse(ref):
         try:
             return read_folder(hub.pull(ref))
         except HubError as error:
-            # What was meant may well have been a folder.
+            # The user may have meant a folder.
             raise HubError(
                 f"the folder {ref} does not exist, and {error.what}", error.fix
             ) from error

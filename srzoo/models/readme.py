@@ -1,6 +1,6 @@
-"""A model's README.md: the metadata at its beginning, and the prose.
+"""A model's README.md: its metadata and its prose.
 
-The metadata are read by huggingface_hub, which is imported when it is needed.
+huggingface_hub reads the metadata; it is imported on demand.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ MARK = "\ufeff"
 
 @dataclass(frozen=True)
 class Readme:
-    """A card, read.
+    """A card.
 
     Attributes:
-        path: of the file.
-        text: the whole of it.
-        block: where the YAML lies in the text; None for a card without metadata.
+        path: the file.
+        text: its whole text.
+        block: the place of the YAML in the text; None for a card without metadata.
         data: a ``ModelCardData``, empty for such a card.
-        prose: what comes after the metadata.
+        prose: the text after the metadata.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Readme:
 
     @property
     def results(self) -> list[EvalResult]:
-        """What was measured, by the metadata."""
+        """The results in the metadata."""
         return self.data.eval_results or []
 
 
@@ -48,7 +48,7 @@ def read(folder: Path) -> Readme:
     """Read the card of a model folder.
 
     Raises:
-        ModelError: there is none, it cannot be read, or its metadata are broken.
+        ModelError: it is missing, it cannot be read, or its metadata are broken.
     """
     path = folder / README
     try:
@@ -63,7 +63,7 @@ def read(folder: Path) -> Readme:
 
 
 def parse(text: str, path: Path) -> Readme:
-    """The card that a text is; ``path`` is for errors.
+    """Parse a text as a card; ``path`` is for errors.
 
     Raises:
         ModelError: its metadata are broken.
@@ -78,7 +78,7 @@ def parse(text: str, path: Path) -> Readme:
         card: Any = ModelCard(text.removeprefix(MARK))
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise ModelError(
-            f"the metadata of {path} cannot be read: {error}", "Correct the block between the ---"
+            f"the metadata of {path} cannot be read: {error}", "Fix the block between the ---"
         ) from error
     if not card.data.to_dict():
         raise ModelError(
@@ -89,10 +89,10 @@ def parse(text: str, path: Path) -> Readme:
 
 
 def _block(text: str, path: Path) -> slice | None:
-    """Where the YAML lies, as the Hub finds it: up to the line of the second ``---``.
+    """The place of the YAML, as the Hub finds it: up to the line of the second ``---``.
 
     Raises:
-        ModelError: there are two such lines, and the Hub would take them for prose.
+        ModelError: there are two such lines, but the Hub would read them as prose.
     """
     from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
@@ -102,7 +102,7 @@ def _block(text: str, path: Path) -> slice | None:
         first, *others = [line.rstrip() for line in card.strip().splitlines()] or [""]
         if first == FENCE and FENCE in others:
             raise ModelError(
-                f"the metadata of {path} cannot be read: blanks follow a {FENCE}, or nothing does",
+                f"the metadata of {path} cannot be read: blanks or nothing after a {FENCE}",
                 f"Write {FENCE} alone in the line above the metadata and in the line below them",
             )
         return None
@@ -111,9 +111,9 @@ def _block(text: str, path: Path) -> slice | None:
 
 
 def entry(card: Readme, key: str) -> slice | None:
-    """Where an entry of the metadata lies in the text, with its last line break.
+    """The place of an entry of the metadata in the text, with its last line break.
 
-    None where there is none of that key, or not in a block of its own lines.
+    None if the key is missing, or not in a block of its own lines.
     """
     import yaml
 

@@ -80,7 +80,7 @@ def models(pattern: str = "*") -> list[ModelRecord]:
             continue
         try:
             found.append(_record(name, read_folder(path)))
-        except SrzooError as error:  # of another package: the others are listed all the same
+        except SrzooError as error:  # of another package: list the others nevertheless
             importing.warn(str(error))
     return found
 

@@ -10,14 +10,14 @@ from .folder import Config, ModelFolder
 
 
 def check(requires: Iterable[str], who: str) -> None:
-    """Refuse to go on without packages that are not installed; no plugin is imported.
+    """Raise an error if a required package is not installed; no plugin is imported.
 
     Args:
         requires: each as ``package==version``, or without a version.
-        who: needs them.
+        who: what needs them, for the message.
 
     Raises:
-        ModelError: some are missing; it names all of them, and how to install them.
+        ModelError: some are missing; the message names all of them, and how to install them.
     """
     if missing := [one for one in requires if packages.version(packages.unpinned(one)) is None]:
         named = " and ".join(one.replace("==", " ") for one in missing)
@@ -28,7 +28,7 @@ def check(requires: Iterable[str], who: str) -> None:
 
 
 def check_models(*folders: ModelFolder) -> None:
-    """The same for models, all that is missing for any of them at once.
+    """The same for models, with all missing packages in one error.
 
     Raises:
         ModelError: some are missing.
@@ -39,11 +39,11 @@ def check_models(*folders: ModelFolder) -> None:
 
 
 def describe_others(config: Config) -> str:
-    """Which of a model's packages are here in another version, in words; empty if none is."""
+    """The model's packages that are installed in another version, as a sentence; else empty."""
     others: list[str] = []
     for requirement in config.requires:
         name, _, then = requirement.partition("==")
         now = packages.version(name)
         if then and now and then != now:
-            others.append(f"it was made with {name} {then}, here is {now}")
+            others.append(f"it was made with {name} {then}, and {now} is installed")
     return " and ".join(others)

@@ -9,16 +9,16 @@ from ..errors import PictureError
 
 
 def choose(name: str, scales: Sequence[int], scale: int | None) -> int:
-    """The scale that is asked for, or the only one there is.
+    """The requested scale, or the model's only one.
 
     Args:
         name: of the model, for messages.
-        scales: the factors it enlarges by.
-        scale: what is asked for; None leaves it to a model that has but one.
+        scales: the model's scales.
+        scale: the requested one; None for a model with a single scale.
 
     Raises:
-        PictureError: it does not enlarge by that, or by several and none is asked for; or what is
-            asked for is not a whole number.
+        PictureError: the model does not have that scale, or has several and none is requested; or
+            the request is not a whole number.
     """
     choices = ", ".join(map(str, scales))
     number = whole(scale)

@@ -12,7 +12,7 @@ from ..errors import DeviceError
 
 
 def list_devices() -> list[Device]:
-    """All there are, the one that ``auto`` takes first."""
+    """All devices, first the one that ``auto`` chooses."""
     listed: list[Device] = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         free, whole = torch.cuda.mem_get_info(index)
@@ -27,10 +27,10 @@ def list_devices() -> list[Device]:
 
 
 def find_device(device: object) -> torch.device:
-    """The device of a name; ``auto`` is the first card, else mps, else the CPU.
+    """The device of a name; ``auto`` is the first GPU, else mps, else the CPU.
 
     Raises:
-        DeviceError: there is none of that name here.
+        DeviceError: no device has that name.
     """
     name = devices.parse_name(device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

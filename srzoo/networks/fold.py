@@ -1,10 +1,10 @@
 """A linear tail as one convolution: cheaper, and exact away from the picture's border.
 
-EDSR's tail (convolution, shuffle, convolution, shuffle, convolution) has no activation between,
+EDSR's tail (convolution, shuffle, convolution, shuffle, convolution) has no activation in between,
 so it is one linear map from features to pixels: a convolution with a kernel of
 ``2 * tail_reach + 1`` and a pixel shuffle. Zero padding at the inner levels gives the
-``tail_reach`` outermost LR pixels weights of their own: those can be folded too. Training leaves
-them out.
+``tail_reach`` outermost LR pixels other weights. Inference folds those too; training leaves these
+pixels out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..contracts import Generator, SplitGenerator, nn_module, splits
 
 LOW, INSIDE, HIGH = range(3)
-"""Where a window lies along a side of the picture: at its beginning, inside, at its end."""
+"""The position of a window along a side of the picture: at its beginning, inside, at its end."""
 
 
 def fold_tail(
@@ -30,14 +30,14 @@ def fold_tail(
 ) -> tuple[Tensor, Tensor]:
     """The kernel and bias of a generator's tail, differentiable in its parameters.
 
-    Each row of the kernel is the tail's adjoint on an impulse at one output value of the LR
-    pixels that the window gives: of one inside, of the ``tail_reach`` outermost at an edge.
+    Each row of the kernel is the tail's adjoint on an impulse at one output value of the window's
+    LR pixels: one pixel inside, the ``tail_reach`` outermost ones at an edge.
 
     Args:
         generator: has ``linear_tail``, ``tail_reach`` and ``reconstruct``.
         channels: of its features.
         scale: one of its scales.
-        at: where the window lies, vertically and horizontally: LOW, INSIDE or HIGH.
+        at: the position of the window, vertically and horizontally: LOW, INSIDE or HIGH.
 
     Returns:
         Kernel n x channels x h x w and bias n. Inside, h = w = 2 tail_reach + 1 and n = 3s^2, in
@@ -49,7 +49,7 @@ def fold_tail(
     count = 3 * scale**2 * down.gives * across.gives
     some = next(generator.parameters())
     trained = any(p.requires_grad for p in generator.parameters())
-    # Inference mode, in which somebody may load a model, records no gradients whatever is enabled.
+    # Inference mode, which the caller may have set, records no gradients whatever is enabled.
     with torch.inference_mode(False), torch.enable_grad():
         f = torch.zeros(
             count, channels, down.side, across.side, dtype=some.dtype, device=some.device
@@ -63,7 +63,7 @@ def fold_tail(
 
 @dataclass(frozen=True)
 class _Window:
-    """Along one side: how many LR pixels it sees, and which of them it gives."""
+    """Along one side: the number of LR pixels of its input, and which of them it outputs."""
 
     side: int
     first: int
@@ -71,7 +71,7 @@ class _Window:
 
 
 def _window(where: int, reach: int) -> _Window:
-    # Every border that a window must not see is ``reach`` away from what comes out.
+    # Every border that must not influence a window is ``reach`` away from its output.
     if where == LOW:
         return _Window(2 * reach, 0, reach)
     if where == HIGH:
@@ -80,7 +80,7 @@ def _window(where: int, reach: int) -> _Window:
 
 
 class Foldable(nn.Module):
-    """A generator as training runs it: as it is, or through its folded tail, if it has one.
+    """A generator as training runs it: unchanged, or through its folded tail.
 
     The wrapper's own ``forward`` folds, so that under several processes gradients are
     synchronised as for any module.
@@ -96,7 +96,7 @@ class Foldable(nn.Module):
         self.generator: Generator = generator
         self.folded = folded
         features = generator.features if splits(generator) else None
-        self._calls: list[Any] = [generator, features]  # in a list, so that they are no children
+        self._calls: list[Any] = [generator, features]  # in a list, so that they are not submodules
         if mode != "off":
             calls = (nn_module(generator).forward, features)
             self._calls = [call and torch.compile(call, mode=mode) for call in calls]

@@ -1,4 +1,4 @@
-"""A network from a model folder, and a model folder from a network."""
+"""Builds a network from a model folder, and writes a model folder from a network."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ WEIGHTS = "model.safetensors"
 def build(folder: ModelFolder) -> Generator:
     """The network of a model folder, with its weights, in float32 and eval mode.
 
-    Built in somebody's inference mode too, it can be trained and folded.
+    Even if it is built in the caller's inference mode, it can be trained and folded.
 
     Raises:
         PluginError: the generator is not installed, broken, or takes other arguments.
-        ModelError: a package that the model was made with is not installed, or the network does
+        ModelError: a package that the model needs is not installed, or the network does
             not have the scales that config.json claims.
         WeightsError: the weights are missing, damaged, or do not fit.
     """
@@ -52,7 +52,7 @@ def build(folder: ModelFolder) -> Generator:
 
 
 def scales_of(generator: str, args: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """The scales of a network, built without its weights; None where it cannot be built so."""
+    """The scales of a network, built without its weights; None if it cannot be built so."""
     try:
         with torch.device("meta"):
             return tuple(kinds.generators.build({"name": generator, **args}).scales)
@@ -70,15 +70,15 @@ def save(
     purpose: Purpose | None = None,
     dtype: str = "float32",
 ) -> ModelFolder:
-    """Write a network as a new model folder, whole or not at all.
+    """Write a network as a new model folder, atomically.
 
     Args:
         module: the network that ``generator`` and ``args`` build.
         path: the folder; it must not exist.
         generator: the plugin's name.
-        args: its arguments, as JSON can hold them.
+        args: its arguments, as JSON values.
         summary: what the model is for, in one line.
-        purpose: the same in a word; None if it is not known.
+        purpose: the same in a word; None if unknown.
         dtype: float32, float16 or bfloat16, on disk.
 
     Raises:
@@ -108,7 +108,7 @@ def config_of(
 ) -> Config:
     """The config.json of a network that ``generator`` has built.
 
-    Parts of other packages are called ``distribution:name``, whatever name found them.
+    Foreign plugins are named ``distribution:name``, whatever name was used.
     """
     generator = spelling.spelled(kinds.generators, generator)
     return Config(
@@ -124,15 +124,15 @@ def config_of(
 
 
 def owners(module: Generator) -> tuple[str, ...]:
-    """The distributions, besides srzoo, whose plugins and classes a network is made of."""
+    """The distributions, besides srzoo, of the plugins and classes in a network."""
     parts = list(module.modules())
     homes = {type(part).__module__ for part in parts}
     tops = {home.partition(".")[0] for home in homes}
     plugins = {plugin for part in parts for plugin in origin.made_of(part)}
     for plugin in sorted(plugins, key=str):
-        if plugin.dist == LOCAL_DIST and ":" not in plugin.name:  # with one it is a file
+        if plugin.dist == LOCAL_DIST and ":" not in plugin.name:  # a name with a colon is a file
             importing.warn(
-                f"{plugin} exists in this process alone, so nobody else can load the model: make"
+                f"{plugin} exists only in this process, so others cannot load the model: make"
                 f" it a package (srzoo plugin new {plugin.kind} {plugin.name})"
             )
     plugins |= {

@@ -1,4 +1,4 @@
-"""Pictures of any size for a network on a grid: padded by reflection, and cropped after."""
+"""Pictures of any size for a network on a grid: padded by reflection, and cropped afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..contracts import Generator, multiple_of, on_grid
 
 
 def run_on_grid(run: Callable[[Tensor], Tensor], x: Tensor, multiple: int, scale: int) -> Tensor:
-    """What a network makes of a picture whose sides need be no multiples of its grid.
+    """Run a network on a picture whose sides need not be multiples of its grid.
 
     Args:
         run: B x 3 x H x W to B x 3 x sH x sW, for sides on the grid.
@@ -28,7 +28,7 @@ def run_on_grid(run: Callable[[Tensor], Tensor], x: Tensor, multiple: int, scale
 
 
 def _mirrored(length: int, padded: int, device: torch.device) -> Tensor:
-    """Which pixels a side consists of, continued by its mirror image, edge pixels repeated."""
+    """The pixel indices of a side that is extended by reflection, with edge pixels repeated."""
     at = torch.arange(padded, device=device) % (2 * length)
     return torch.minimum(at, 2 * length - 1 - at)
 
@@ -54,5 +54,5 @@ class AnySize(nn.Module):
 
 
 def any_size(generator: Generator) -> Generator:
-    """The network itself, or, if it works on a grid, as one that takes pictures of any size."""
+    """The network itself or, if it works on a grid, a wrapper for pictures of any size."""
     return generator if multiple_of(generator) == 1 else AnySize(generator)

@@ -1,9 +1,9 @@
-"""A generator prepared for inference: the same picture with less work.
+"""Generators prepared for inference: the same values with less work.
 
-Weight normalisation is computed once, batch normalisation goes into the convolution before it,
-a linear tail becomes one convolution, and any tail runs in blocks, so that it takes little memory
-beside the features. What training needs is lost; :func:`srzoo.networks.folders.build` gives the
-network as it was trained.
+Weight normalisation is computed once, batch normalisation is merged into the convolution before
+it, a linear tail becomes one convolution, and any tail runs in blocks, so that it needs little
+memory in addition to the features. The result cannot be trained;
+:func:`srzoo.networks.folders.build` returns the trained network.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from .fold import HIGH, INSIDE, LOW, fold_tail
 from .grid import any_size, run_on_grid
 
 BLOCK = 128
-"""Side of the LR blocks that a tail runs on: their halo costs little, and they fit into caches."""
+"""Side of the LR blocks on which a tail runs: large compared with their halo, small in caches."""
 SMALLEST = 8
-"""Side of the picture that tells how many channels the features have."""
+"""Side of the test picture that shows the number of feature channels."""
 
 
 def for_inference(generator: Generator) -> Generator:
-    """A generator, made ready for inference; it is used up.
+    """Prepare a generator for inference; the original must not be used afterwards.
 
     Args:
         generator: with its weights, on the CPU in float32.
 
     Returns:
         A module with the same ``forward``, ``scales``, ``reach`` and ``multiple``, in eval mode.
-        Values differ from the generator's by rounding alone, at the border too. It takes
+        Values differ from the generator's only by rounding, including at the border. It takes
         pictures of any size, whatever the grid.
     """
     generator = generator.eval().requires_grad_(False)
@@ -51,9 +51,9 @@ def for_inference(generator: Generator) -> Generator:
 
 
 def fold_norms(generator: Module) -> None:
-    """Weight norm computed once, batch norm folded into the convolution it follows; in place.
+    """Compute weight norm once, and merge batch norm into the convolution before it; in place.
 
-    Batch norm is found where it stands behind a convolution in an ``nn.Sequential``.
+    Batch norm is found after a convolution in an ``nn.Sequential``.
     """
     for module in generator.modules():
         for name in list(getattr(module, "parametrizations", {})):
@@ -67,11 +67,11 @@ def fold_norms(generator: Module) -> None:
 
 
 class Folded(nn.Module):
-    """A linear tail as nine convolutions: one inside, eight where it meets the picture's border.
+    """A linear tail as nine convolutions: one for the interior, eight for the picture's border.
 
-    The tail pads its inner levels with zeros, so the ``tail_reach`` outermost LR pixels follow
-    other weights. These are linear too: an edge's window is ``2 * tail_reach`` LR pixels wide and
-    gives ``tail_reach`` of them, a window inside is one wider and gives one.
+    The tail pads its inner levels with zeros, so the ``tail_reach`` outermost LR pixels have other
+    weights. These are linear too: the window at an edge is ``2 * tail_reach`` LR pixels wide and
+    outputs ``tail_reach`` of them; a window inside is one wider and outputs one.
 
     Args:
         generator: has ``linear_tail``, ``tail_reach``, ``features`` and ``reconstruct``.
@@ -98,7 +98,7 @@ class Folded(nn.Module):
 
         Args:
             f: features, B x C x h' x W: the ``2 * tail_reach`` topmost or lowest rows, of which
-                the outer half comes out; or any others, and ``tail_reach`` more above and below.
+                the outer half is output; or any others, with ``tail_reach`` more above and below.
             vertical: LOW (the top), INSIDE or HIGH (the bottom).
         """
         reach, values = self.reach, 3 * self.scale**2
@@ -107,7 +107,7 @@ class Folded(nn.Module):
         middle = inside(f)
         right = high(f[..., -2 * reach :])
         batch = f.shape[0]
-        if vertical == INSIDE:  # each window gave a row of ``reach`` pixels, as channels
+        if vertical == INSIDE:  # each window outputs a row of ``reach`` pixels, as channels
             left = left.reshape(batch, values, reach, -1).transpose(2, 3)
             right = right.reshape(batch, values, reach, -1).transpose(2, 3)
         else:
@@ -136,7 +136,7 @@ def _window(generator: SplitGenerator, scale: int, at: tuple[int, int]) -> nn.Co
 
 @torch.no_grad()
 def _probed(generator: SplitGenerator, scale: int) -> tuple[int, int]:
-    """Channels of the features, and how many LR pixels a side one of them stands for."""
+    """Channels of the features, and the LR pixels per feature along a side."""
     side = on_grid(SMALLEST, multiple_of(generator))
     some = next(generator.parameters(), torch.zeros(1))
     f = generator.features(some.new_zeros(1, 3, side, side), scale)
@@ -159,7 +159,7 @@ class InferenceNetwork(nn.Module):
         self.linear_tail = has_linear_tail(generator)
         on_a_grid = self.multiple > 1 and not self.linear_tail
         self.cell = _probed(generator, self.scales[0])[1] if on_a_grid else 1
-        # Folding the border too takes seconds: the tail itself does it, on strips.
+        # Folding the border too takes seconds, so the tail itself computes it, on strips.
         inside = self.scales if self.linear_tail else ()
         self.inside = nn.ModuleDict(
             {str(s): _window(generator, s, (INSIDE, INSIDE)) for s in inside}
@@ -170,13 +170,13 @@ class InferenceNetwork(nn.Module):
         return self.generator.features(x, scale)
 
     def reconstruct(self, f: Tensor, scale: int | None = None) -> Tensor:
-        """B x C x H x W to B x 3 x sH x sW; on a grid a feature may stand for several pixels."""
+        """B x C x H x W to B x 3 x sH x sW; on a grid a feature may cover several pixels."""
         factor = self.scales[0] if scale is None else scale
         tail = self.generator.reconstruct
         (batch, _, height, width), reach = f.shape, self.tail_reach
         if self.linear_tail and min(height, width) > 2 * reach:
             return self._folded(f, factor)
-        # In features from here on; blocks begin on the grid.
+        # Units are features from here on; blocks begin on the grid.
         grid, times = self.multiple // self.cell, factor * self.cell
         block, reach = on_grid(-(-BLOCK // self.cell), grid), on_grid(-(-reach // self.cell), grid)
         if max(height, width) <= block:

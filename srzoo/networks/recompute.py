@@ -19,16 +19,16 @@ from ..errors import SrzooError
 
 
 def recompute(generator: Module) -> None:
-    """Let each block of the longest sequence in a network keep its input alone.
+    """Make each block of the longest sequence in a network keep only its input.
 
     Raises:
-        SrzooError: there is no sequence, or BatchNorm in it would count every batch twice.
+        SrzooError: it has no sequence, or BatchNorm in it would count every batch twice.
     """
     sequences = [m for m in generator.modules() if isinstance(m, nn.Sequential | nn.ModuleList)]
     body = max(sequences, key=len, default=None)
     if body is None or len(body) < 2:
         raise SrzooError(
-            "the generator has no sequence of blocks to compute again",
+            "the generator has no sequence of blocks to recompute",
             "Set train.gradient_checkpointing = false",
         )
     if any(isinstance(m, _BatchNorm) and m.training for m in body.modules()):

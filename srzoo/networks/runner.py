@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ..contracts import F32
 
 PROBE = 32
-"""Side of the picture on which the working memory is measured; at least one cell of the grid."""
+"""Side of the picture for measuring the working memory; at least one cell of the grid."""
 _MEASURING = threading.Lock()
-"""One measures at a time: the profiler is told by an environment variable to be quiet."""
+"""One measurement at a time, as an environment variable silences the profiler."""
 
 
 class ModuleRunner:
@@ -39,7 +39,7 @@ class ModuleRunner:
     Args:
         model: the network, or the result of :func:`srzoo.networks.inference.for_inference`.
         device: its device; None for the CPU.
-        dtype: its type of numbers.
+        dtype: its number type.
     """
 
     def __init__(
@@ -69,11 +69,9 @@ class ModuleRunner:
             return enlarged(self.model, picture, scale).float().cpu().numpy()
 
     def compile(self) -> None:
-        """Put the network through ``torch.compile``, which compiles at the first calls."""
-        self.batches = False  # for each other number of pictures it might compile again
-        if isinstance(
-            self.model, InferenceNetwork
-        ):  # its tail runs in blocks, whose shapes are too many
+        """Wrap the network in ``torch.compile``, which compiles at the first calls."""
+        self.batches = False  # each new batch size might compile again
+        if isinstance(self.model, InferenceNetwork):  # its tail runs in blocks of too many shapes
             inner = self.model.generator
             inner.features = _compiled(inner.features)
         else:
@@ -98,7 +96,7 @@ class ModuleRunner:
             return self._needs[scale]
 
     def free_memory(self) -> int | None:
-        """Bytes free on a CUDA card; None elsewhere, where memory is shared with the host."""
+        """Free bytes of a CUDA GPU; None for other devices, which share the host's memory."""
         return torch.cuda.mem_get_info(self._device)[0] if self._device.type == "cuda" else None
 
 
@@ -107,7 +105,7 @@ def _compiled(function: Any) -> Any:
 
 
 def count(model: contracts.Module) -> int:
-    """How many parameters a network has."""
+    """The number of parameters of a network."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -136,7 +134,7 @@ def measure_memory(
     model: contracts.Generator, scale: int, device: torch.device, dtype: torch.dtype
 ) -> MemoryNeeds:
     """The peak memory of a network, with its result, measured on a small picture."""
-    if device.type not in ("cpu", "cuda"):  # others do not tell; the CPU does the same work
+    if device.type not in ("cpu", "cuda"):  # others cannot be measured; the CPU does the same work
         model, device = copy.deepcopy(model).to("cpu"), torch.device("cpu")
     side = on_grid(PROBE, multiple_of(model))
     x = torch.zeros(1, 3, side, side, device=device, dtype=dtype)
@@ -147,25 +145,25 @@ def measure_memory(
             (measured(lambda: enlarged(model, x, scale).float(), device) + x.nbytes) // side**2
         )
     f = model.features(x, scale)
-    result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # in float32 too, at the end
+    result = 3 * scale**2 * 4 * (1 if dtype == torch.float32 else 2)  # also in float32, at the end
     body = measured(lambda: model.features(x, scale), device) + x.nbytes
     tail = measured(lambda: model.reconstruct(f, scale), device)
-    # When the tail runs there are features and the result, and one block of the tail.
+    # While the tail runs, memory contains the features, the result, and one block of the tail.
     standing = f.nbytes + x.nbytes + result * side**2
     return MemoryNeeds(max(body, standing) // side**2, tail * BLOCK**2 // side**2)
 
 
 def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:
-    """Peak bytes, those inside an operation too, which Python never sees.
+    """Peak bytes, including those inside operations, which Python cannot measure.
 
-    Bicubic's convolutions take three times what their results do.
+    The convolutions of ``bicubic`` need three times the memory of their results.
     """
-    run()  # what is made once, at the first call, is no working memory
+    run()  # allocations of the first call are not working memory
     profiler = profile(profile_memory=True)
     with _quiet(), profiler:
         result = run()
     found = profiler.kineto_results
-    told: list[Any] = found.events() if found else []  # torch's types leave ``nbytes`` out
+    told: list[Any] = found.events() if found else []  # torch's types lack ``nbytes``
     events = [event for event in told if event.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: int(e.start_ns())):
@@ -184,7 +182,7 @@ def _on_cuda(run: Callable[[], Tensor], device: torch.device) -> int:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """The profiler tells on stderr that it starts, unless it is asked not to."""
+    """Silence the profiler, which prints its start to stderr."""
     before = os.environ.get("KINETO_LOG_LEVEL")
     os.environ["KINETO_LOG_LEVEL"] = before or "99"
     try:

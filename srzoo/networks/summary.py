@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: where it lies in the network, its class, its output's shape, its numbers.
+    """One layer: its place in the network, its class, its output's shape, its numbers.
 
     Attributes:
         parameters: trainable and frozen parameters of the layer itself.
@@ -29,7 +29,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network's layers in the order they run, and the totals over the whole of it."""
+    """A network's layers in the order they run, and its totals."""
 
     layers: list[Layer]
     trainable: int
@@ -46,8 +46,8 @@ class Summary:
 def summarise(module: nn.Module, *inputs: object) -> Summary:
     """Run inputs through a network in eval mode and list the layers it passes.
 
-    Layers are the modules without parts of their own, and those that hold parameters beside
-    their parts. One that runs several times is listed once.
+    Layers are the modules without submodules, and those with parameters of their own besides their
+    submodules. One that runs several times is listed once.
     """
     layers: list[Layer] = []
     handles: list[Any] = []
@@ -90,7 +90,7 @@ def _is_norm(part: nn.Module) -> bool:
 
 
 def _numbers(part: nn.Module) -> tuple[int, int]:
-    """A layer's own parameters, those of a weight or spectral norm included, and statistics."""
+    """A layer's own parameters, including those of a weight or spectral norm, and statistics."""
     parameters = sum(p.numel() for p in part.parameters(recurse=False))
     for name, child in part.named_children():
         if name == "parametrizations":

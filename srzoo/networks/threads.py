@@ -1,4 +1,4 @@
-"""torch's threads in a process that was forked."""
+"""torch's threads in a forked process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..common import forks
 
 
 def prepare() -> None:
-    """Have torch compute in one thread where a fork has lost its threads: it would wait for them.
+    """Make torch use one thread if a fork has lost its threads, as it would wait for them.
 
-    Is called before a network is filled, measured and run. Training forks no process.
+    Called before a network is loaded, measured and run. Training forks no process.
     """
     if forks.threads_lost():
         torch.set_num_threads(1)

@@ -20,10 +20,10 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def load_into(model: Module, folder: ModelFolder) -> None:
-    """Fill a network with a model folder's tensors, in place, in the network's own dtype.
+    """Load a model folder's tensors into a network, in place, in the network's own dtype.
 
     Raises:
-        WeightsError: the file is missing, has another sha256, is damaged, holds other
+        WeightsError: the file is missing, has another sha256, is damaged, contains other
             names or shapes than the network, or values that are not finite. The network
             is then unchanged.
     """
@@ -53,32 +53,32 @@ def read(path: Path, weights: WeightsFile) -> dict[str, Tensor]:
     """The tensors of a safetensors file whose sha256 is known.
 
     Raises:
-        WeightsError: missing, another sha256, or no safetensors.
+        WeightsError: it is missing, has another sha256, or is not a safetensors file.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(
-            f"cannot read the weights {path}: {error.strerror}", "Fetch the model again"
+            f"cannot read the weights {path}: {error.strerror}", "Download the model again"
         ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != weights.sha256:
         raise WeightsError(
             f"{path} has the sha256 {found[:12]}..., config.json states {weights.sha256[:12]}...",
-            "The file is damaged or was changed: fetch the model again",
+            "The file is damaged or was changed: download the model again",
         )
     try:
         return safetensors.torch.load(data)
     except SafetensorError as error:
         raise WeightsError(
-            f"{path} is no intact safetensors file: {error}", "Fetch the model again"
+            f"{path} is not an intact safetensors file: {error}", "Download the model again"
         ) from error
 
 
 def save(model: Module, path: Path, dtype: str = "float32") -> WeightsFile:
-    """Write a network's tensors and give back their entry for config.json.
+    """Write a network's tensors and return their entry for config.json.
 
-    Whole numbers (BatchNorm's step counts) keep their type.
+    Integers (BatchNorm's step counts) keep their type.
     """
     tensors = {
         name: tensor.detach()
@@ -104,18 +104,18 @@ def _check_fit(
     for name, tensor in tensors.items():
         if name not in expected:
             raise WeightsError(
-                f"{path} holds {name!r}, which {generator!r} does not have",
+                f"{path} contains {name!r}, which {generator!r} does not have",
                 f"Check generator and args in config.json. {did_you_mean(name, expected)}",
             )
         if tensor.shape != expected[name].shape:
             raise WeightsError(
-                f"{path}: {name!r} has the shape {tuple(tensor.shape)}, {generator!r} needs"
+                f"{path}: {name!r} has the shape {tuple(tensor.shape)}, but {generator!r} needs"
                 f" {tuple(expected[name].shape)}",
                 "Check args in config.json",
             )
         if tensor.is_floating_point() != expected[name].is_floating_point():
             raise WeightsError(
-                f"{path}: {name!r} is of type {tensor.dtype}, {generator!r} needs"
+                f"{path}: {name!r} is of type {tensor.dtype}, but {generator!r} needs"
                 f" {expected[name].dtype}",
                 "Export the weights again",
             )
@@ -125,6 +125,6 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(
-                f"{path}: {name!r} holds values that are not finite",
+                f"{path}: {name!r} contains values that are not finite",
                 "Use weights from before the training diverged",
             )

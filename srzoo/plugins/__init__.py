@@ -1,1 +1,1 @@
-"""Finding plugins: the registry, and one for each kind."""
+"""Finds plugins: the registry class, and a registry for each kind."""

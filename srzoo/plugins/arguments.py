@@ -15,9 +15,9 @@ from . import schema
 
 TYPES = (str, int, float, bool, Path)
 GIVEN = ("to", "verify", "progress")
-"""What the program gives to every ``fetch``."""
+"""Arguments that the program passes to every ``fetch``."""
 RESERVED = frozenset({"dataset", "output", "no_verify", "help"})
-"""What names an option of ``srzoo data get`` already."""
+"""Names that ``srzoo data get`` uses for its own options."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Argument:
     """One keyword argument.
 
     Attributes:
-        name: as the function has it.
-        type: of a value, one of :data:`TYPES`; None where it is of no type that can be an option.
-        choices: the values that it takes; empty where it takes any of its type.
-        default: ``inspect.Parameter.empty`` where there is none.
-        help: what the docstring's ``Args:`` say; empty where they say nothing.
+        name: in the function.
+        type: of a value, one of :data:`TYPES`; None if its type cannot be an option.
+        choices: the allowed values; empty if all values of the type are allowed.
+        default: ``inspect.Parameter.empty`` if there is none.
+        help: the text in the docstring's ``Args:``; empty if missing.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Argument:
 
     @property
     def needed(self) -> bool:
-        """Whether it has to be given."""
+        """Whether it is required."""
         return self.default is inspect.Parameter.empty
 
 
 def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
-    """What a dataset's ``fetch`` takes besides what every one takes."""
+    """The arguments of a dataset's ``fetch``, without the common ones."""
     told = documented(fetch)
     return [
         _argument(parameter, told.get(name, ""))
@@ -55,7 +55,7 @@ def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
 
 
 def faults(fetch: Callable[..., object]) -> list[str]:
-    """What a ``fetch`` has that :class:`srzoo.contracts.Downloadable` does not allow."""
+    """Faults of a ``fetch``: what :class:`srzoo.contracts.Downloadable` does not allow."""
     parameters, told = schema.signature(fetch).parameters, documented(fetch)
     found = [f"takes no {name}" for name in GIVEN if name not in parameters]
     found += [] if inspect.getdoc(fetch) else ["has no docstring"]
@@ -80,7 +80,7 @@ def faults(fetch: Callable[..., object]) -> list[str]:
 
 
 def documented(function: Callable[..., object]) -> dict[str, str]:
-    """What a docstring's ``Args:`` say of each argument, each in one line."""
+    """The text on each argument in a docstring's ``Args:``, in one line each."""
     _, _, section = (inspect.getdoc(function) or "").partition("Args:\n")
     found: dict[str, str] = {}
     name = ""
@@ -105,7 +105,7 @@ def _argument(parameter: inspect.Parameter, told: str) -> Argument:
 
 
 def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
-    """The type of a value, and the choices that there are."""
+    """The type of a value, and its choices."""
     if get_origin(annotation) is Annotated:
         return _type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -119,5 +119,5 @@ def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:
 
 
 def fetch_of(dataset: object) -> Callable[..., list[str]] | None:
-    """How a dataset's class downloads it; None where it does not."""
+    """The method by which a dataset's class downloads it; None if it has none."""
     return dataset.fetch if isinstance(dataset, Downloadable) and callable(dataset.fetch) else None

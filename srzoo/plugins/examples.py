@@ -1,4 +1,4 @@
-"""Arguments that a plugin can be built with: its defaults, or one of the examples it states."""
+"""Arguments to build a plugin with: its defaults, or one of its stated examples."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from . import kinds, schema
 from .plugin import Plugin
 
 CHANNELS = 16
-"""Of a block that states no ``examples``."""
+"""For a block without ``examples``."""
 
 
 def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] | None:
-    """None, or the first of a plugin's ``examples`` that has all that it needs.
+    """The first of a plugin's ``examples`` that has all required arguments, or ``{}``.
 
     Args:
-        plugin: which.
-        stated_first: an example before the defaults: it is the smaller of both.
+        plugin: the plugin.
+        stated_first: prefer an example to the defaults, as it is smaller.
 
     Returns:
+        None if arguments are required, but no example has them.
         None where it needs some, and has no example with them.
 
     Raises:
@@ -30,6 +31,6 @@ def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] |
     needed = {one.name for one in parameters if one.default is one.empty}
     sets = [*stated(registry.get(plugin.full_name), PluginFacts).examples]
     sets.insert(len(sets) if stated_first else 0, {})
-    if plugin.kind == "block":  # a generator gives them to it
+    if plugin.kind == "block":  # a generator passes them to it
         sets.append({"channels": CHANNELS})
     return next((dict(each) for each in sets if needed <= each.keys()), None)

@@ -1,4 +1,4 @@
-"""Imports other people's code: errors are reported as that plugin's, and the program continues."""
+"""Imports other people's code: errors are reported as the plugin's, and the program continues."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from .plugin import Plugin
 from .references import Reference
 
 SLOW = 5.0
-"""Seconds of an import that are worth a word."""
+"""Duration of an import that is reported, in seconds."""
 
 
 def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
-    """Import what an entry point names, or a file.
+    """Import the object of an entry point, or of a file.
 
-    It may raise anything, ``SystemExit`` and ``KeyboardInterrupt`` too; only an interrupt that
-    somebody sent ends more than the plugin. What it prints goes to standard error, and what it
-    changes of the process (:mod:`.keeping`) is put back.
+    It may raise anything, including ``SystemExit`` and ``KeyboardInterrupt``; only an interrupt
+    that the user sent ends more than the plugin. Its output goes to standard error, and its changes
+    to the process (:mod:`.keeping`) are undone.
 
     Args:
         entry: the entry point, or the class in a file.
-        plugin: what the metadata says of it.
+        plugin: the plugin, as the metadata describe it.
 
     Raises:
         BrokenPluginError: it cannot be imported.
@@ -51,7 +51,7 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
                 f"{plugin} cannot be imported from {entry.value}: {described(error)}",
                 f"Upgrade or uninstall {plugin.dist}"
                 if isinstance(entry, EntryPoint)
-                else "Correct the file; it can import installed packages, not files beside it",
+                else "Fix the file; it can import installed packages, not files beside it",
             ) from error
     seconds = time.perf_counter() - start
     if plugin.is_foreign and seconds > SLOW:
@@ -60,18 +60,18 @@ def load(entry: EntryPoint | Reference, plugin: Plugin) -> Any:
 
 
 def _is_new(entry: EntryPoint | Reference, plugin: Plugin) -> bool:
-    """Whether it is code of somebody else that has not run yet."""
+    """Whether it is third-party code that has not run yet."""
     home = entry.module if isinstance(entry, Reference) else entry.value.partition(":")[0].strip()
     return plugin.dist != OWN and home not in sys.modules
 
 
 def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledError | None:
-    """What to say of a module that an import did not find, where a distribution asks for it.
+    """The error for a module that an import did not find, if a distribution requires it.
 
     Args:
-        error: what the import raised.
+        error: of the import.
         dist: the distribution.
-        who: needs it, for the message.
+        who: what needs the module, for the message.
     """
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     command = packages.to_install(dist, name) if name else None
@@ -83,14 +83,14 @@ def lacking(error: BaseException, dist: str, who: str = "this") -> NotInstalledE
 
 
 def need_torch(who: str, extra: str = "torch") -> None:
-    """Refuse to begin without torch.
+    """Raise an error if torch is not installed.
 
     Args:
-        who: needs it, for the message.
-        extra: of ours, brings all that is needed.
+        who: what needs torch, for the message.
+        extra: srzoo's extra that installs everything needed.
 
     Raises:
-        NotInstalledError: it is not installed.
+        NotInstalledError: torch is not installed.
     """
     if util.find_spec("torch") is None:
         raise NotInstalledError(
@@ -100,16 +100,16 @@ def need_torch(who: str, extra: str = "torch") -> None:
 
 
 class blamed:  # noqa: N801 - it is used like a function
-    """What fails in this ``with`` block is told as a plugin's, with the place in its code.
+    """Turn an error in this ``with`` block into that of a plugin, with the place in its code.
 
-    The innermost part of another package that the traceback goes through is to blame: the block
-    rather than its generator. Errors of srzoo pass, and those of memory, which are nobody's, and
-    interrupts; a ``SystemExit`` ends no more than the plugin, unless a signal's handler raised it.
+    The innermost third-party plugin in the traceback is reported: a block rather than its
+    generator. Errors of srzoo pass, as do those of memory, which are no plugin's fault, and
+    interrupts. A ``SystemExit`` ends only the plugin, unless a signal handler raised it.
 
     Args:
-        part: what is asked: a plugin, or what a registry has built of one. Of anything else the
-            parts that the traceback goes through are to blame, or nobody.
-        let: errors that pass, too.
+        part: the object in use: a plugin, or an object that a registry built. For any other object
+            the plugins in the traceback are reported, if there are any.
+        let: further errors that pass.
     """
 
     __slots__ = ("_let", "_part")
@@ -137,13 +137,13 @@ def _is_nobodys(error: BaseException) -> bool:
 
 
 def _is_of_a_signal(error: BaseException) -> bool:
-    """Whether a handler raised it, which a frame is given to."""
+    """Whether a signal handler raised it, recognised by its argument, a frame."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return any(isinstance(each, FrameType) for one in frames[1:] for each in one.f_locals.values())
 
 
 def _to_blame(part: object, error: BaseException) -> Plugin | None:
-    """The innermost part of another package in a traceback; else what was asked, or ours."""
+    """The innermost third-party plugin in a traceback; else the plugin in use, or srzoo's own."""
     asked = part if isinstance(part, Plugin) else origin.origin(part)
     selves = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     found = [plugin for one in selves if (plugin := origin.origin(one))]
@@ -154,7 +154,7 @@ def _to_blame(part: object, error: BaseException) -> Plugin | None:
 
 
 def failed(plugin: Plugin, error: BaseException) -> BrokenPluginError:
-    """An error that a plugin raised while it worked, as one that says whose it is and where."""
+    """The error of a plugin at work, with the plugin and the place in its code."""
     found = BrokenPluginError(
         f"{plugin} failed{_where(plugin, error)}: {described(error)}",
         f"{_whose(plugin)}; srzoo --debug shows the traceback",
@@ -164,23 +164,23 @@ def failed(plugin: Plugin, error: BaseException) -> BrokenPluginError:
 
 
 def gave(part: object, name: str, value: object, wanted: str) -> BrokenPluginError:
-    """What is to be said of a result that the contract of its kind does not allow.
+    """The error for a result that the contract does not allow.
 
     Args:
-        part: gave it: a plugin, or what a registry has built of one.
-        name: what the part is called, if no registry has built it.
+        part: the object that returned it: a plugin, or an object that a registry built.
+        name: the object's name, if no registry built it.
         value: the result.
-        wanted: what belongs in its place, such as "a number".
+        wanted: the required result, such as "a number".
     """
     plugin = part if isinstance(part, Plugin) else origin.origin(part)
     return BrokenPluginError(
-        f"{plugin or name} gave {_briefly(value)}, where {wanted} belongs",
+        f"{plugin or name} returned {_briefly(value)}, not {wanted}",
         _whose(plugin) if plugin else "Correct it",
     )
 
 
 def _briefly(value: object) -> str:
-    """A result in words: a number as it is, an array by type and shape, else its type."""
+    """A result in brief: a number as it is, an array by type and shape, else its type."""
     if value is None or isinstance(value, int | float | str):
         return repr(value)[:60]
     shape = getattr(value, "shape", None)
@@ -190,7 +190,7 @@ def _briefly(value: object) -> str:
 
 def _whose(plugin: Plugin) -> str:
     own = plugin.is_foreign or plugin.dist == OWN
-    return f"Report it to the author of {plugin.dist}" if own else "Correct it"
+    return f"Report it to the author of {plugin.dist}" if own else "Fix it"
 
 
 def _where(plugin: Plugin, error: BaseException) -> str:

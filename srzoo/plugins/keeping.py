@@ -1,7 +1,7 @@
-"""Process state that an import must not change: it is restored.
+"""Process state that an import must not change, and that is restored.
 
-Settings that libraries may well have a say in stay as they leave them: new variables of the
-environment, new folders on ``sys.path``, warnings that are to be ignored.
+Changes that libraries may need are kept: new environment variables, new folders on ``sys.path``,
+new filters for warnings.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from typing import Any, TextIO
 
 
 class Unclosable(io.TextIOBase):
-    """Stands for a stream: what is written goes there, and closing it does nothing."""
+    """A stand-in for a stream that passes writes on, and ignores close."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str, /) -> int:
-        """As the stream does it."""
+        """Write to the stream."""
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """As the stream does it."""
+        """Flush the stream."""
         self._stream.flush()
 
     def fileno(self) -> int:
-        """As the stream has it."""
+        """The stream's descriptor."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """As the stream says it."""
+        """Whether the stream is a terminal."""
         return self._stream.isatty()
 
     def close(self) -> None:
-        """Leave the stream open: it is not the plugin's."""
+        """Do nothing: the stream is not the plugin's."""
 
 
 @contextlib.contextmanager
 def kept() -> Generator[None]:
-    """Put back what belongs to the whole process; a child that comes back from it ends here."""
+    """Restore the state of the process; a forked child that returns from the block is ended."""
     process, folder = os.getpid(), _working_folder()
     variables, path, arguments = dict(os.environ), list(sys.path), list(sys.argv)
     hooks = {name: getattr(sys, name) for name in ("stderr", "excepthook", "displayhook")}
@@ -60,7 +60,7 @@ def kept() -> Generator[None]:
         yield
     finally:
         if os.getpid() != process:
-            os._exit(0)  # a fork; whatever it was for, the program is not for it to go on with
+            os._exit(0)  # a fork must not continue the program
         for name, value in hooks.items():
             setattr(sys, name, value)
         sys.setrecursionlimit(limit)
@@ -97,18 +97,18 @@ def _locale() -> str:
 
 
 def _mask() -> int:
-    mask = os.umask(0o022)  # there is no other way to ask; what other threads write has the usual
+    mask = os.umask(0o022)  # the only way to read it; meanwhile other threads get the usual mask
     os.umask(mask)
     return mask
 
 
 def _alarm() -> float:
-    """Seconds until an alarm that is set; 0 without one."""
+    """Seconds until a pending alarm; 0 without one."""
     return signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
 
 def _of_torch() -> tuple[Any, ...] | None:
-    """What torch computes with, and how; None where nobody has imported it."""
+    """Global settings of torch; None if torch is not imported."""
     torch: Any = sys.modules.get("torch")
     if not hasattr(torch, "get_default_dtype"):
         return None

@@ -64,5 +64,5 @@ def plugins() -> list[Plugin]:
 
 
 def problems() -> list[Problem]:
-    """Import every plugin of every kind, and say what is wrong with each."""
+    """Import every plugin of every kind, and list the faults of each."""
     return [problem for registry in KINDS.values() for problem in registry.check()]

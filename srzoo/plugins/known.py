@@ -1,4 +1,4 @@
-"""Known plugins of others, from a list that ships with srzoo: which package has a name."""
+"""Known third-party plugins, from a list in srzoo: which package provides a name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RUNS = "installing runs its author's code"
 
 @dataclass(frozen=True)
 class Known:
-    """A part of a package that need not be installed.
+    """A plugin or model of a package that need not be installed.
 
     Attributes:
-        kind, name: of the part; the kind of a model that a card has is "model".
-        package: the distribution that has it.
-        source: its folder in srzoo's repository, for one that is not on PyPI; else empty.
+        kind, name: of the plugin; "model" is the kind of a model of its cards.
+        package: the distribution that provides it.
+        source: its folder in srzoo's repository if it is not on PyPI; else empty.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Known:
 
     @property
     def command(self) -> str:
-        """What installs the package."""
+        """The command that installs the package."""
         if self.source:
             return f"srzoo plugin install -e {self.source}, in a clone of srzoo"
         return f"srzoo plugin install {self.package}"
@@ -37,8 +37,8 @@ class Known:
 
 @cache
 def listed() -> tuple[Known, ...]:
-    """All of them, by kind and name."""
-    import tomllib  # every command comes by here
+    """All known plugins, by kind and name."""
+    import tomllib  # every command imports this module
 
     found = [
         Known(kind, name, package["name"], package.get("source", ""))
@@ -50,11 +50,11 @@ def listed() -> tuple[Known, ...]:
 
 
 def advice(kind: str, name: str) -> str:
-    """How to get a part, or a model, if a known package has one; else an empty text.
+    """How to install a plugin or model, if a known package provides it; else an empty text.
 
     Args:
-        kind: of the part; empty for any, and then the name may be the package's.
-        name: of the part, or ``distribution:name``.
+        kind: of the plugin; empty for any kind, and then the name may be a package's.
+        name: of the plugin, or ``distribution:name``.
     """
     dist, _, short = name.rpartition(":")
     hits = {
@@ -63,7 +63,7 @@ def advice(kind: str, name: str) -> str:
         if (part.name == short and kind in ("", part.kind) and _same(dist or part.package, part))
         or (not kind and _same(name, part))
     }
-    has = [f"{package} has one: {command}" for package, command in hits.items()]
+    has = [f"{package} provides one: {command}" for package, command in hits.items()]
     return f"{', or '.join(has)} ({RUNS})" if has else ""
 
 

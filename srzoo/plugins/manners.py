@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from .plugin import Plugin
 
 PLUGIN_API = 1
-"""The version of the contracts. A plugin that sets ``plugin_api`` to more is refused."""
+"""The version of the contracts. A plugin with a larger ``plugin_api`` is refused."""
 OLDEST_API = 1
-"""The oldest that is still taken. A plugin that states none was made for the first."""
+"""The oldest version that is accepted. A plugin that states none counts as made for version 1."""
 DEPRECATED: dict[str, dict[str, str]] = {}
-"""What was renamed in the contracts: by the kind, the old member and what to write instead."""
+"""Renamed members of the contracts: by kind, the old and the new name."""
 
 
 def check_api(target: object, plugin: Plugin) -> None:
-    """Refuse what was made for contracts of another version.
+    """Refuse a plugin for another version of the contracts.
 
     Raises:
-        BrokenPluginError: it needs a newer one, or one that is no longer taken, or does not say it
-            with a number.
+        BrokenPluginError: it needs a newer version, or one that is no longer accepted, or its
+            version is not a number.
     """
     try:
         needs: object = getattr(target, "plugin_api", 1)
         text = repr(needs)
     except strangers.ERRORS as error:
         raise BrokenPluginError(
-            f"{plugin} does not give its plugin_api: {importing.described(error)}",
+            f"{plugin} does not state its plugin_api: {importing.described(error)}",
             f"Upgrade or uninstall {plugin.dist}",
         ) from error
     if type(needs) is not int:
@@ -43,12 +43,12 @@ def check_api(target: object, plugin: Plugin) -> None:
         )
     if needs > PLUGIN_API:
         raise BrokenPluginError(
-            f"{plugin} needs plugin API {needs}, this srzoo has {PLUGIN_API}",
+            f"{plugin} needs plugin API {needs}, but this srzoo has {PLUGIN_API}",
             "Upgrade srzoo: pip install --upgrade srzoo",
         )
     if needs < OLDEST_API:
         raise BrokenPluginError(
-            f"{plugin} was made for plugin API {needs}, the oldest that this srzoo accepts is"
+            f"{plugin} was made for plugin API {needs}, but the oldest that this srzoo accepts is"
             f" {OLDEST_API}",
             f"Upgrade or uninstall {plugin.dist}",
         )
@@ -58,12 +58,12 @@ def check_api(target: object, plugin: Plugin) -> None:
 
 
 def deprecated(plugin: Plugin, old: str, instead: str) -> None:
-    """Say once that a plugin has or calls what the next plugin API will not know.
+    """Warn once that a plugin uses something that the next plugin API removes.
 
     Args:
-        plugin: whose it is.
-        old: what it has, as its author wrote it.
-        instead: what its author writes instead.
+        plugin: the plugin.
+        old: what it uses, in its author's spelling.
+        instead: the replacement.
     """
     importing.warn(
         f"{plugin} has {old}, which works until plugin API {PLUGIN_API + 1}: write {instead}"
@@ -71,7 +71,7 @@ def deprecated(plugin: Plugin, old: str, instead: str) -> None:
 
 
 def broken_rules(target: object) -> list[str]:
-    """What the rules for every plugin find wrong with a class or function."""
+    """Violations of the rules for every plugin by a class or function."""
     faults: list[str] = []
     try:
         if not (inspect.isclass(target) or inspect.isfunction(target)):
@@ -79,8 +79,8 @@ def broken_rules(target: object) -> list[str]:
         if not _docstring(target):
             faults.append("has no docstring: describe it and its source")
         found = schema.signature(target)
-    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
-        return [*faults, f"does not give its arguments: {importing.described(error)}"]
+    except strangers.ERRORS as error:  # raised by a metaclass or a lazy attribute
+        return [*faults, f"does not reveal its arguments: {importing.described(error)}"]
     for name, parameter in found.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             faults.append(f"takes **{name}: name every argument")
@@ -92,7 +92,7 @@ def broken_rules(target: object) -> list[str]:
 
 
 def _wrong_defaults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    """Defaults that their own annotations refuse: whoever writes them out would be told."""
+    """Defaults that contradict their own annotations: writing them out would be an error."""
     faults: list[str] = []
     for name, one in parameters.items():
         if one.default is not one.empty:
@@ -100,12 +100,12 @@ def _wrong_defaults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
                 schema.fitted("default", parameters, {name: one.default})
             except ArgumentError as error:
                 what = error.what.removeprefix("default: ")
-                faults.append(f"argument {what} by default. {error.fix}: change one of both")
+                faults.append(f"argument {what} by default. {error.fix}: change one of them")
     return faults
 
 
 def unannotated(target: Callable[..., object]) -> list[str]:
-    """Arguments that recipes and configs may give, and that say nothing of their types."""
+    """Arguments for recipes and configs that have no annotation."""
     return [
         f"argument {name} has no annotation: write `{name}: {_type(parameter)}`"
         for name, parameter in schema.signature(target).parameters.items()
@@ -115,7 +115,7 @@ def unannotated(target: Callable[..., object]) -> list[str]:
 
 
 def _docstring(target: object) -> str:
-    """Its own, or that of a base which is somebody's plugin: not of ``nn.Module`` or a contract."""
+    """Its own docstring, or that of a base that is a plugin; not of ``nn.Module`` or a contract."""
     if not inspect.isclass(target):
         return inspect.getdoc(target) or ""
     others = ("builtins", "torch.", "typing", "srzoo.")
@@ -124,7 +124,7 @@ def _docstring(target: object) -> str:
 
 
 def _type(parameter: inspect.Parameter) -> str:
-    """What an annotation might say, by the default."""
+    """An annotation that fits the default."""
     default: object = parameter.default
     plain = isinstance(default, bool | int | float | str)
     return type(default).__name__ if plain else "int" if parameter.name == "channels" else "..."

@@ -1,7 +1,7 @@
-"""The origin of a part: objects built by a registry record their plugin and arguments.
+"""The origin of plugin objects: objects built by a registry record their plugin and arguments.
 
-The mark lies in the part's own ``__dict__``, so that copies have it too, such as the averaged
-weights. What cannot be marked (a class with slots, a built-in function) has no origin.
+The record is in the object's ``__dict__``, so that copies have it too, such as averaged weights. An
+object without one (a class with slots, a built-in function) has no origin.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ T = TypeVar("T")
 MARK = "_srzoo_origin"
 USE = "_srzoo_use"
 _BUILDING: ContextVar[list[Plugin] | None] = ContextVar("_BUILDING", default=None)
-"""The plugins of the part that is being built, and of those that it is made of."""
+"""The plugin that is being built, and those that it contains."""
 
 
 @contextmanager
 def recorded(plugin: Plugin) -> Generator[list[Plugin]]:
-    """A plugin and all others that are built in here, for those around it, too."""
+    """Record a plugin and all others built inside; outer blocks record them too."""
     around, used = _BUILDING.get(), [plugin]
     token = _BUILDING.set(used)
     try:
@@ -39,12 +39,12 @@ def recorded(plugin: Plugin) -> Generator[list[Plugin]]:
 
 
 def mark(part: T, used: Iterable[Plugin], use: Use | None = None) -> T:
-    """Have a part remember the plugin that built it, and those that it was made of then.
+    """Record in an object the plugin that built it, and those that it contains.
 
     Args:
-        part: what was built.
+        part: the object.
         used: the plugins.
-        use: what it was built by. Kept if JSON can hold it; parts that were given are not.
+        use: its name and arguments. Recorded if JSON can represent them; objects passed in are not.
     """
     facts = _facts(part)
     if facts is not None:
@@ -54,7 +54,7 @@ def mark(part: T, used: Iterable[Plugin], use: Use | None = None) -> T:
 
 
 def _plain(use: Use) -> Use | None:
-    """A copy that nobody else changes; None where an argument is not a value of JSON."""
+    """An independent copy; None if an argument is not a JSON value."""
     try:
         return Use(use.name, json.loads(json.dumps(dict(use.args), default=_table)))
     except (TypeError, ValueError, RecursionError):
@@ -68,18 +68,18 @@ def _table(value: object) -> object:
 
 
 def use_of(part: object) -> Use | None:
-    """The name and the arguments that a registry built a part by; None where they are not known."""
+    """The name and the arguments by which a registry built an object; None if unknown."""
     found: object = (_facts(part) or {}).get(USE)
     return found if isinstance(found, Use) else None
 
 
 def origin(part: object) -> Plugin | None:
-    """The plugin that built a part; None where no registry did."""
+    """The plugin that built an object; None if no registry did."""
     return next(iter(made_of(part)), None)
 
 
 def made_of(part: object) -> tuple[Plugin, ...]:
-    """The same, and the plugins of what was built for it, such as a generator's blocks."""
+    """The same plugin, and those built for it, such as a generator's blocks."""
     found: object = (_facts(part) or {}).get(MARK)
     return cast("tuple[Plugin, ...]", found) if isinstance(found, tuple) else ()
 
@@ -89,16 +89,16 @@ def _facts(part: object) -> dict[str, Any] | None:
         facts: object = object.__getattribute__(part, "__dict__")
     except (AttributeError, TypeError):
         return None
-    # A class has another kind.
+    # A class has a mappingproxy instead.
     return cast("dict[str, Any]", facts) if type(facts) is dict else None
 
 
 def requirements(plugins: Iterable[Plugin], modules: Iterable[str] = ()) -> tuple[str, ...]:
-    """The packages, besides srzoo and what it needs, of plugins and of classes.
+    """The packages, besides srzoo and its dependencies, of plugins and classes.
 
     Args:
-        plugins: that something is made of.
-        modules: where the classes were defined that it is made of.
+        plugins: the plugins in an object.
+        modules: the modules that define the classes in the object.
 
     Returns:
         Each as ``package==version``, sorted.

@@ -16,15 +16,15 @@ UNNAMED = "unnamed"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """A distribution's name (PEP 508)."""
 VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_-]*[A-Za-z0-9])?")
-"""A version, but for epochs, which a shell would read as its own."""
+"""A version without an epoch, as a shell would interpret its exclamation mark."""
 EXTRA = re.compile(r"extra\s*==\s*[\"']([\w.-]+)[\"']")
 """The extra in a requirement's marker."""
 BROKEN = ImportError, OSError, KeyError, ValueError, TypeError, AttributeError
-"""What metadata raises that is missing in part or as a whole, or that is not text."""
+"""Errors of metadata that are incomplete, missing, or not text."""
 
 
 def version(package: str) -> str | None:
-    """The version of a distribution, or None where it is not installed."""
+    """The version of a distribution, or None if it is not installed."""
     try:
         found: str | None = metadata.version(package)
     except BROKEN:
@@ -33,19 +33,19 @@ def version(package: str) -> str | None:
 
 
 def version_of(module: str, package: str) -> str | None:
-    """The version of what brings a module: a distribution, or another build of another name."""
+    """The version of a module's distribution, which may be a build with another name."""
     others = sorted(_modules().get(module.partition(".")[0], ())) if not version(package) else ()
     return next(filter(None, map(version, (package, *others))), None)
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those of the distributions that are installed."""
+    """The versions of the given distributions that are installed."""
     found = {name: version(name) for name in packages}
     return {name: known for name, known in found.items() if known}
 
 
 def named(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version of a distribution; "unnamed" where its metadata does not tell."""
+    """Name and version of a distribution; "unnamed" if its metadata lack a name."""
     try:
         name: str | None = distribution.name
         found: str | None = distribution.version
@@ -55,10 +55,10 @@ def named(distribution: metadata.Distribution) -> tuple[str, str]:
 
 
 def entry_points() -> Iterator[metadata.EntryPoint]:
-    """All entry points of what is installed.
+    """All entry points of installed distributions.
 
-    Of two versions of a distribution the first one on the path counts. One whose list cannot be
-    read is passed over with a warning.
+    Of two versions of a distribution the first one on the path counts. A distribution with an
+    unreadable list is skipped with a warning.
     """
     seen: set[str] = set()
     for distribution in metadata.distributions():
@@ -85,13 +85,13 @@ def _entries_of(distribution: metadata.Distribution) -> list[metadata.EntryPoint
 
 
 def entries(groups: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """What there is in some groups now, also since the start of the process.
+    """The current entry points of some groups, including those added since the process started.
 
     Args:
-        groups: what each group is called.
+        groups: the title of each group.
 
     Returns:
-        That, the entry's name, and its distribution with the version, for each.
+        For each, the title, the entry's name, and its distribution with the version.
     """
     invalidate_caches()
     return [
@@ -103,7 +103,7 @@ def entries(groups: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def needs(package: str, *, extras: bool = True) -> list[str]:
-    """The names of what a distribution needs, its extras' too but for the extra "dev"."""
+    """The names of a distribution's dependencies, including its extras except "dev"."""
     try:
         found = metadata.requires(package) or []
     except BROKEN:
@@ -114,19 +114,19 @@ def needs(package: str, *, extras: bool = True) -> list[str]:
 
 
 def _name_in(requirement: str) -> str:
-    """The distribution that a requirement is for."""
+    """The distribution that a requirement names."""
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
 
 
 def to_install(package: str, module: str) -> str | None:
-    """How to install a module that a distribution asks for; None if it asks for none of that name.
+    """The command to install a module that a distribution requires; None if it does not require it.
 
     Args:
         package: the distribution.
-        module: what cannot be imported. Its distribution is taken to have the same name.
+        module: the missing module. Its distribution is assumed to have the same name.
 
     Returns:
-        ``pip install`` with the extra that brings it, the one of its own name before others.
+        ``pip install`` with the extra that contains it, preferably the one of the same name.
     """
     try:
         found = metadata.requires(package) or []
@@ -143,7 +143,7 @@ def to_install(package: str, module: str) -> str | None:
 
 
 def top_level(package: str) -> list[str]:
-    """The modules that a distribution says it brings; entry points tell of others."""
+    """The modules in a distribution's metadata; entry points show others."""
     try:
         return (metadata.distribution(package).read_text("top_level.txt") or "").split()
     except BROKEN:
@@ -151,22 +151,22 @@ def top_level(package: str) -> list[str]:
 
 
 def normal(name: str) -> str:
-    """A distribution's name as such are compared (PEP 503): ``My_Pkg`` is ``my-pkg``."""
+    """A distribution's name, normalised for comparison (PEP 503): ``My_Pkg`` is ``my-pkg``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def folders(target: str) -> list[list[Path]]:
-    """Where the module of a target ``package.module:Name`` lies; nothing is imported.
+    """The folders of the module of a target ``package.module:Name``; nothing is imported.
 
     Returns:
-        For each place that its package has (a namespace has several), the folder of the package and
-        of each part below it, whether there is such a folder or not. Empty where nothing is found.
+        For each place of its package (a namespace has several), the folder of the package and of
+        each part below it, whether it exists or not. Empty if nothing is found.
     """
     top, *inner = target.partition(":")[0].split(".")
     try:
         spec = util.find_spec(top)
     except (ImportError, ValueError, AttributeError):
-        return []  # broken: whoever imports it will say so
+        return []  # broken, which its import reports
     places = (spec and spec.submodule_search_locations) or ()
     return [
         [Path(place).joinpath(*inner[:depth]) for depth in range(len(inner) + 1)]
@@ -176,9 +176,9 @@ def folders(target: str) -> list[list[Path]]:
 
 @cache
 def bringing(module: str) -> tuple[str, ...]:
-    """The distributions that bring a top-level module, but for srzoo and what it needs.
+    """The distributions that provide a top-level module, except srzoo and its dependencies.
 
-    Empty for a module that is of none: of Python, of a notebook, of a file that lies somewhere.
+    Empty for a module of Python itself, of a notebook, or in a single file.
     """
     if module in sys.stdlib_module_names:
         return ()
@@ -188,13 +188,13 @@ def bringing(module: str) -> tuple[str, ...]:
 
 @cache
 def _modules() -> dict[str, set[str]]:
-    """The distributions of every top-level module; those that are editable by entry points."""
+    """The distributions of every top-level module; editable ones by their entry points."""
     found: dict[str, set[str]] = {}
     try:
         for module, names in metadata.packages_distributions().items():
             found[module] = {name for name in names if isinstance(name, str)}  # pyright: ignore[reportUnnecessaryIsInstance]
     except BROKEN:
-        found.clear()  # one is installed by half
+        found.clear()  # a distribution is partly installed
     for distribution in metadata.distributions():
         for entry in _entries_of(distribution):
             if entry.group.startswith(f"{OWN}."):
@@ -205,20 +205,20 @@ def _modules() -> dict[str, set[str]]:
 
 @cache
 def _needed_by_us() -> frozenset[str]:
-    """srzoo and all that may be installed with it, as names are compared."""
+    """srzoo and all its dependencies, normalised for comparison."""
     found, open_ = set[str](), [OWN]
     while open_:
         name = normal(open_.pop())
         if name not in found:
             found.add(name)
-            open_ += needs(name, extras=name == OWN)  # torch comes by an extra
+            open_ += needs(name, extras=name == OWN)  # torch is in an extra
     return frozenset(found)
 
 
 def pinned(package: str, version: str) -> str:
-    """What a record of what was built calls a distribution: ``package==version``.
+    """A distribution in the records of a built object: ``package==version``.
 
-    Without a version that is none; empty for a name that is none.
+    Only the name if the version is unknown; empty for an invalid name.
     """
     if not NAME.fullmatch(package):
         return ""
@@ -226,14 +226,14 @@ def pinned(package: str, version: str) -> str:
 
 
 def unpinned(requirement: str) -> str:
-    """The distribution that a record names; older records have no version."""
+    """The distribution in such a record; older records have no version."""
     return requirement.partition("==")[0]
 
 
 def unusual(requirements: Iterable[str]) -> str | None:
-    """The first of some records that is not a name, or no ``name==version``; None if all are.
+    """The first record that is neither a name nor ``name==version``; None if all are valid.
 
-    What is printed as a command is a package's name, and nothing else.
+    Only package names may be printed as part of a command.
     """
     for requirement in requirements:
         name, pin, version = requirement.partition("==")
@@ -243,7 +243,7 @@ def unusual(requirements: Iterable[str]) -> str | None:
 
 
 def install(requirements: Iterable[str]) -> str:
-    """How to install some packages, as a sentence, and what that means."""
+    """A sentence on how to install some packages, with a warning."""
     return (
         f"Install what you trust: pip install {' '.join(requirements)}; installing runs code of"
         " its author"

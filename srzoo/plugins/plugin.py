@@ -15,7 +15,7 @@ LOCAL_DIST = "(this process)"
 
 @dataclass(frozen=True)
 class Plugin:
-    """What the metadata of its distribution says about a plugin."""
+    """A plugin, as the metadata of its distribution describe it."""
 
     kind: str
     name: str
@@ -35,25 +35,25 @@ class Plugin:
 
     @property
     def full_name(self) -> str:
-        """What finds it even if others have its name: ``distribution:name``."""
+        """The name that finds it even if others have the same name: ``distribution:name``."""
         return self.name if self.dist == LOCAL_DIST else f"{self.dist}:{self.name}"
 
     @property
     def is_foreign(self) -> bool:
-        """Whether another package than srzoo brings it."""
+        """Whether a package other than srzoo provides it."""
         return self.dist not in (OWN_DIST, LOCAL_DIST)
 
 
 class IncompleteError(BrokenPluginError):
-    """A plugin was built, and lacks what every one of its kind has.
+    """A plugin was built, but lacks an attribute that its kind requires.
 
     Attributes:
-        made: what was built.
+        made: the object that was built.
     """
 
     def __init__(self, plugin: Plugin, name: str, made: object) -> None:
         super().__init__(
-            f"{plugin} has no {name}, and every {plugin.kind} needs one",
+            f"{plugin} has no {name}, but every {plugin.kind} needs one",
             f"Upgrade or uninstall {plugin.dist}" if plugin.is_foreign else "Add it",
         )
         self.made = made
@@ -61,7 +61,7 @@ class IncompleteError(BrokenPluginError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that ``Registry.check`` found wrong with one plugin."""
+    """A fault of one plugin that ``Registry.check`` found."""
 
     plugin: Plugin
     what: str
@@ -69,9 +69,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Use:
-    """A plugin's name and the arguments to build it with, as config.json and recipes say it.
+    """A plugin's name and the arguments to build it with, as in config.json and recipes.
 
-    ``"rcab"`` and ``{"name": "rcab", "reduction": 8}`` are both read by :meth:`of`.
+    Both ``"rcab"`` and ``{"name": "rcab", "reduction": 8}`` are read by :meth:`of`.
     """
 
     name: str

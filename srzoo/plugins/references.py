@@ -1,7 +1,7 @@
 """Plugins in files: ``./silu.py:SiLU`` is the class of a file, without a package.
 
-Such a name finds its file on this machine alone. A folder that holds a model holds no code, so a
-config that was fetched, or that names a file beside itself, is refused.
+Such a name finds its file only on this machine. A model folder contains no code, so a downloaded
+config, or one that names a file in its own folder, is refused.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..errors import MissingPluginError, did_you_mean
 
 V = TypeVar("V")
 FORM = re.compile(r"(?P<path>[^\n\0]*[/\\][^\n\0]*\.py):(?P<name>[A-Za-z_]\w*)")
-"""With a slash at least: ``chess.py:knight`` is a part of the distribution ``chess.py``."""
+"""It has at least one slash: ``chess.py:knight`` is a plugin of the distribution ``chess.py``."""
 ELSEWHERE = re.compile(r"[/\\]{2}")
-"""What begins like this lies on another machine."""
+"""The prefixes of paths on another machine."""
 PREFIX = "srzoo_file"
 STAMP = "__srzoo_stamp__"
 PACKAGE = "Make a package of it: srzoo plugin new KIND NAME"
@@ -39,19 +39,19 @@ class Reference:
 
     @property
     def value(self) -> str:
-        """As an entry point has it."""
+        """The reference in the form of an entry point."""
         return str(self)
 
     @property
     def module(self) -> str:
-        """The name that the file has as a module; no other has it."""
-        import hashlib  # every command comes by here
+        """The file's name as a module, which is unique."""
+        import hashlib  # every command imports this module
 
         digest = hashlib.sha256(str(self.path).encode(errors="surrogateescape")).hexdigest()
         return f"{PREFIX}_{re.sub(r'[^A-Za-z0-9_]', '_', self.path.stem)}_{digest[:12]}"
 
     def load(self) -> Any:
-        """Run the file, unless it has been run as it is now, and give the class back."""
+        """Run the file, unless it has run in its current state, and return the class."""
         module = self._imported()
         if not hasattr(module, self.name):
             own = [
@@ -71,9 +71,9 @@ class Reference:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[self.module] = module  # dataclasses and pickle look there
+        sys.modules[self.module] = module  # dataclasses and pickle need it
         try:
-            # No .pyc is read: it goes by whole seconds, and who writes a plugin saves often.
+            # No .pyc is read: its time stamps in whole seconds are too coarse during editing.
             code = compile(self.path.read_bytes(), self.path, "exec", dont_inherit=True)
             exec(code, vars(module))
         except BaseException:
@@ -84,28 +84,26 @@ class Reference:
 
 
 def is_reference(name: object) -> bool:
-    """Whether a name is one of a class in a file."""
+    """Whether a name refers to a class in a file."""
     return isinstance(name, str) and FORM.fullmatch(name) is not None
 
 
 def of(name: str) -> Reference:
-    """The reference that a name is, seen from the working directory.
+    """The reference for a name, relative to the working directory.
 
     Raises:
-        MissingPluginError: there is no such file.
+        MissingPluginError: the file does not exist.
     """
     found = FORM.fullmatch(name)
     assert found is not None
     path = Path(found["path"]).expanduser()
     if not path.is_file():
-        raise MissingPluginError(
-            f"the file {path} does not exist, which {name} names", "Check the path"
-        )
+        raise MissingPluginError(f"the file {path} of {name} does not exist", "Check the path")
     return Reference(path.resolve(), found["name"])
 
 
 def anchored(value: V, folder: Path) -> V:
-    """Values with every reference to a file in full; relative ones are seen from ``folder``."""
+    """Values with full paths in every reference; relative ones are relative to ``folder``."""
     if isinstance(value, str):
         found = FORM.fullmatch(value)
         if found is None:
@@ -122,7 +120,7 @@ def anchored(value: V, folder: Path) -> V:
 
 
 def within(value: object) -> Iterator[str]:
-    """Every reference to a file in some values, however deep."""
+    """Every reference to a file in some values, at any depth."""
     if isinstance(value, str):
         if is_reference(value):
             yield value
@@ -135,7 +133,7 @@ def within(value: object) -> Iterator[str]:
 
 
 def strange(value: object, folder: Path) -> str | None:
-    """A reference in a model folder that does not count: relative, in it, or on another machine."""
+    """A reference that a model folder must not have: relative, inside it, or of another machine."""
     home = folder.resolve()
     for name in within(value):
         path = Path(name.rpartition(":")[0])
@@ -145,5 +143,5 @@ def strange(value: object, folder: Path) -> str | None:
 
 
 def modules() -> list[ModuleType]:
-    """The files that were run."""
+    """The files that have run."""
     return [each for name, each in list(sys.modules.items()) if name.startswith(f"{PREFIX}_")]

@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 @cache
 def _scan() -> dict[str, list[EntryPoint]]:
-    # Reads the metadata of every distribution: once is enough.
+    # Reads the metadata of every distribution, so do it once.
     found: dict[str, list[EntryPoint]] = {}
     for entry in packages.entry_points():
         found.setdefault(entry.group, []).append(entry)
@@ -49,17 +49,17 @@ def installed(group: str) -> Iterable[EntryPoint]:
 
 @cache
 def _name_and_version(dist: Distribution) -> tuple[str, str]:
-    return packages.named(dist)  # which parses the metadata anew
+    return packages.named(dist)  # parses the metadata again
 
 
 class Registry(Generic[T]):
     """All plugins of one kind, by name.
 
     Args:
-        kind: what one plugin is called, as in "generator".
+        kind: the kind's name, such as "generator".
         group: the entry point group.
-        found: gives the group's entry points; tests pass their own.
-        needs: attributes that everything built has to have.
+        found: returns the group's entry points; tests pass their own.
+        needs: attributes that every built object must have.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Registry(Generic[T]):
         return f"<Registry of {self.kind} plugins, group {self.group}>"
 
     def __iter__(self) -> Iterator[Plugin]:
-        """Every plugin that may be used, by name and distribution. Imports nothing.
+        """Every permitted plugin, by name and distribution. Imports nothing.
 
-        A name that holds a colon cannot be asked for; :meth:`check` names it.
+        Names with a colon are left out, as they cannot be requested; :meth:`check` reports them.
         """
         plugins = [p for p, _ in self._entries() if _is_allowed(p) and ":" not in p.name]
         plugins += [plugin for plugin, _ in self._local.values()]
@@ -92,17 +92,17 @@ class Registry(Generic[T]):
         return isinstance(name, str) and bool(self._called(name))
 
     def names(self) -> list[str]:
-        """The names of all plugins, sorted, each once."""
+        """The names of all plugins, sorted, without duplicates."""
         return sorted({plugin.name for plugin in self})
 
     def find(self, name: str) -> Plugin:
         """The plugin called ``name`` or ``distribution:name``, or of a file. Imports nothing.
 
-        srzoo's own come first: whoever installs another of that name has it by its full name, and
-        what srzoo brings goes on as before.
+        srzoo's own plugins have priority; another package's plugin of the same name has its full
+        name. So installing a package does not change what a name of srzoo means.
 
         Raises:
-            MissingPluginError: nothing is called that.
+            MissingPluginError: no plugin has that name.
             PluginConflictError: several distributions, srzoo not among them, claim the name.
         """
         if references.is_reference(name):
@@ -114,7 +114,7 @@ class Registry(Generic[T]):
         if len(hits) > 1:
             owners = " and ".join(f"{p.dist} {p.version} ({p.target})" for p in hits)
             names = {packages.normal(plugin.dist): plugin.full_name for plugin in hits}
-            alone = f"Upgrade or uninstall {hits[0].dist}, which has two of one name"
+            alone = f"Upgrade or uninstall {hits[0].dist}, which has two with the same name"
             raise PluginConflictError(
                 f"{self.kind} {short!r} is claimed by {owners}",
                 f"Choose one: {' or '.join(names.values())}, or uninstall one of them"
@@ -126,7 +126,7 @@ class Registry(Generic[T]):
         return hits[0]
 
     def name_of(self, plugin: Plugin) -> str:
-        """The shortest name that finds a plugin, whoever else has its name."""
+        """The shortest unambiguous name of a plugin."""
         others = [one for one in self._called(plugin.name) if one != plugin]
         alone = not others or plugin.dist == OWN_DIST
         return plugin.name if alone else plugin.full_name
@@ -139,10 +139,10 @@ class Registry(Generic[T]):
         ]
 
     def get(self, name: str) -> Callable[..., T]:
-        """Import one plugin and give its class or function back.
+        """Import one plugin and return its class or function.
 
         Raises:
-            MissingPluginError: nothing is called that.
+            MissingPluginError: no plugin has that name.
             PluginConflictError: several distributions claim the name.
             BrokenPluginError: its import fails, or it needs a newer srzoo.
         """
@@ -160,7 +160,7 @@ class Registry(Generic[T]):
         return cast("Callable[..., T]", target)
 
     def loaded(self) -> Iterator[tuple[Plugin, Callable[..., T] | PluginError]]:
-        """Import one plugin after the other; of one that cannot be had, its error."""
+        """Import one plugin after the other; yield the error of a broken one."""
         for plugin in self:
             try:
                 yield plugin, self.get(plugin.full_name)
@@ -168,10 +168,11 @@ class Registry(Generic[T]):
                 yield plugin, error
 
     def each(self, read: Callable[[Plugin], R]) -> Iterator[tuple[Plugin, R]]:
-        """What a function reads of each plugin.
+        """Yield the result of a function for each plugin.
 
-        This is the way to go over plugins, any of which may be broken: one that fails is passed
-        over with a :class:`~srzoo.errors.PluginWarning`, once.
+        Use this to iterate over plugins, any of which may be broken: one that fails is skipped with
+            a
+        :class:`~srzoo.errors.PluginWarning`, once.
         """
         for plugin in self:
             try:
@@ -179,15 +180,15 @@ class Registry(Generic[T]):
             except SrzooError as error:
                 importing.warn(str(error))
             except strangers.ERRORS as error:
-                importing.warn(f"{plugin} is passed over: {importing.described(error)}")
+                importing.warn(f"{plugin} is skipped: {importing.described(error)}")
             else:
                 yield plugin, found
 
     def signature(self, name: str) -> inspect.Signature:
-        """The arguments of one plugin, with what their annotations stand for: its schema.
+        """The arguments of one plugin with resolved annotations: its schema.
 
         Raises:
-            PluginError: it cannot be had, or does not tell its arguments.
+            PluginError: it is missing or broken, or does not reveal its arguments.
         """
         plugin = self.find(name)
         return _signature(plugin, self._got(plugin))
@@ -201,14 +202,14 @@ class Registry(Generic[T]):
         return self.build(Use(name, arguments))
 
     def build(self, use: str | Mapping[str, Any] | Use, **context: Any) -> T:
-        """Build what ``use`` says, with arguments from the program beside its own.
+        """Build a ``use``, with further arguments from the program.
 
         The signature is bound before anything is called, so a wrong argument is
-        reported as such and never as a TypeError from inside the plugin.
+        reported as such, never as a TypeError from inside the plugin.
 
         Raises:
             ArgumentError: an argument is unknown, missing, or given twice.
-            BrokenPluginError: it fails while it is built, or lacks what its kind needs.
+            BrokenPluginError: it fails during construction, or lacks what its kind needs.
         """
         use = Use.of(use)
         if twice := set(use.args) & set(context):
@@ -229,14 +230,14 @@ class Registry(Generic[T]):
             return origin.mark(cast("T", made), used, whole)
 
     def check_use(self, use: Use, *, whole: bool = True) -> dict[str, Any]:
-        """Hold a use against the plugin's signature, without building anything.
+        """Check a use against the plugin's signature, without building anything.
 
         Args:
-            use: which plugin, and arguments.
-            whole: whether arguments may not be missing, as nothing else gives any.
+            use: the plugin and its arguments.
+            whole: whether all required arguments must be given.
 
         Returns:
-            The arguments as the annotations want them: :func:`.schema.fitted`.
+            The arguments in the types of the annotations: :func:`.schema.fitted`.
 
         Raises:
             PluginError: the plugin is missing or broken, or an argument unknown, missing or wrong.
@@ -246,7 +247,7 @@ class Registry(Generic[T]):
     def _fitted(
         self, use: Use, *, whole: bool = True
     ) -> tuple[Plugin, Callable[..., T], dict[str, Any]]:
-        """What a use names, and its arguments: what is imported is imported once."""
+        """The plugin of a use, and its arguments; each module is imported once."""
         title = f"{self.kind} {use.name!r}"
         plugin = self.find(use.name)
         for other in self._called(use.name):
@@ -269,42 +270,42 @@ class Registry(Generic[T]):
             raise ArgumentError(f"{title} needs {', '.join(missing)}", f"Give {wanted}")
         if unnamed := [one.name for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]:
             raise BrokenPluginError(
-                f"{plugin} takes {', '.join(unnamed)} by position only, and srzoo passes names",
-                "Its author writes * before the first argument, and no /",
+                f"{plugin} takes {', '.join(unnamed)} by position only, but srzoo passes names",
+                "Its author must write * before the first argument, and no /",
             )
         return plugin, target, schema.fitted(title, parameters, use.args)
 
     def register(self, name: str, factory: Callable[..., T] | T) -> None:
-        """Add a plugin to this process alone, for notebooks and tests.
+        """Add a plugin to this process only, for notebooks and tests.
 
-        The same name may be registered again (a notebook cell run twice); the
-        name of an installed plugin may not.
+        The same name may be registered again, for example by a notebook cell that runs twice; the
+        name of an installed plugin is refused.
 
         Raises:
-            PluginError: the name holds a colon, or an installed plugin has it.
+            PluginError: the name contains a colon, or an installed plugin has it.
         """
         if ":" in name:
-            raise PluginError(f"the name {name!r} holds a colon", "Choose one without")
+            raise PluginError(f"the name {name!r} contains a colon", "Choose one without")
         if any(plugin.name == name for plugin, _ in self._entries()):
             raise PluginError(
-                f"an installed {self.kind} is called {name!r} already", "Choose another name"
+                f"an installed {self.kind} is already called {name!r}", "Choose another name"
             )
         home: str = getattr(factory, "__module__", None) or getattr(factory, "__name__", "?")
         target = f"{home}:{getattr(factory, '__qualname__', '')}".rstrip(":")
         self._local[name] = (Plugin(self.kind, name, target, LOCAL_DIST, ""), factory)
 
     def unregister(self, name: str) -> None:
-        """Take back a :meth:`register`; a name that is not registered is no error."""
+        """Undo :meth:`register`; a name that is not registered is ignored."""
         self._local.pop(name, None)
 
     def check(self) -> list[Problem]:
-        """Import every plugin, and say what is wrong with each."""
+        """Import every plugin, and list the faults of each."""
         return self.misnamed() + [
             Problem(plugin, what) for plugin in self for what in self.faults(plugin)
         ]
 
     def misnamed(self) -> list[Problem]:
-        """Those that nothing finds, for the name that their package gives them."""
+        """Plugins that cannot be found because of their names."""
         return [
             Problem(plugin, f"its name contains a colon: {plugin.name!r} cannot be found")
             for plugin, _ in self._entries()
@@ -312,7 +313,7 @@ class Registry(Generic[T]):
         ]
 
     def faults(self, plugin: Plugin) -> list[str]:
-        """Import one plugin, and say what is wrong with its name, its import and its manners."""
+        """Import one plugin, and list the faults of its name, its import, and the rules."""
         others = [one for one in self._called(plugin.name) if one != plugin]
         found: list[str] = []
         if any(other.dist == OWN_DIST for other in others):
@@ -322,14 +323,14 @@ class Registry(Generic[T]):
         try:
             return found + manners.broken_rules(self.get(plugin.full_name))
         except NotInstalledError:
-            return found  # nobody has asked for it
+            return found  # not requested
         except PluginError as error:
             return [*found, str(error)]
 
     def _entries(self) -> list[tuple[Plugin, EntryPoint]]:
         if self._metadata is None:
             found = {self._describe(entry): entry for entry in self._found(self.group)}
-            self._metadata = list(found.items())  # a line that stands there twice is one
+            self._metadata = list(found.items())  # duplicate lines count once
         return self._metadata
 
     def _describe(self, entry: EntryPoint) -> Plugin:
@@ -341,13 +342,13 @@ class Registry(Generic[T]):
         hidden = [p for p, _ in self._entries() if p.name == short and not _is_allowed(p)]
         if hidden:
             return what, (
-                f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins leaves it out"
+                f"{hidden[0].dist} has it, but {ALLOW_VARIABLE} or --no-plugins excludes it"
             )
         dist = name.rpartition(":")[0]
         if references.is_reference(f"./{name}"):
-            return what, f"A file is named with its folder: ./{name}"
+            return what, f"Write a file with its folder: ./{name}"
         if name.endswith(".py"):
-            return what, f"A class of a file is named so: ./{name.removeprefix('./')}:CLASS"
+            return what, f"Write a class of a file as: ./{name.removeprefix('./')}:CLASS"
         if advice := known.advice(self.kind, name):
             return what, advice
         if packages.NAME.fullmatch(dist) and packages.version(dist) is None:
@@ -358,15 +359,15 @@ class Registry(Generic[T]):
 def _signature(plugin: Plugin, target: Callable[..., Any]) -> inspect.Signature:
     try:
         return schema.signature(target)
-    except strangers.ERRORS as error:  # of a metaclass, of a lazy attribute
+    except strangers.ERRORS as error:  # raised by a metaclass or a lazy attribute
         raise BrokenPluginError(
-            f"{plugin} does not give its arguments: {importing.described(error)}",
-            "Make it a class or a function of Python",
+            f"{plugin} does not reveal its arguments: {importing.described(error)}",
+            "Make it a Python class or function",
         ) from error
 
 
 def _has(made: object, name: str) -> bool:
-    """Whether a part has an attribute; a property, which may take its time, is not asked."""
+    """Whether an object has an attribute; a property is not evaluated, as it may be slow."""
     try:
         inspect.getattr_static(made, name)
     except AttributeError:
@@ -379,7 +380,7 @@ def _hidden(plugin: Plugin) -> str:
 
 
 def _is_allowed(plugin: Plugin) -> bool:
-    """Whether the allow-list (comma-separated distributions; unset: all) lets a plugin in."""
+    """Whether the allow-list (comma-separated distributions; unset: all) permits a plugin."""
     allow = os.environ.get(ALLOW_VARIABLE)
     if allow is None or plugin.dist == OWN_DIST:
         return True

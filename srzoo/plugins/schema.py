@@ -1,8 +1,8 @@
 """Arguments of plugins, checked against their annotations: the signature is the schema.
 
-pydantic does it, strictly: plain types, ``Literal``, unions, lists and tables, and ``Annotated``
-with ranges of annotated-types, such as ``n_feats: Annotated[int, Ge(1)] = 64``. No number may be
-infinite. An annotation that cannot be had claims nothing.
+pydantic checks strictly: plain types, ``Literal``, unions, lists and tables, and ``Annotated`` with
+ranges of annotated-types, such as ``n_feats: Annotated[int, Ge(1)] = 64``. Numbers must be finite.
+An annotation that cannot be resolved is not checked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 NAMES: dict[str, Any] = {**vars(collections.abc), **vars(typing), "Path": Path}
-"""What annotations may name that was imported for type checkers alone."""
+"""Names in annotations that are usually imported for type checkers only."""
 CONTAINERS: tuple[Any, ...] = (
     list, dict, tuple, set, frozenset,
     collections.abc.Sequence, collections.abc.Collection, collections.abc.Mapping,
@@ -38,18 +38,18 @@ CONTAINERS: tuple[Any, ...] = (
 def fitted(
     title: str, parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments as a class or function takes them.
+    """The arguments in the types that a class or function takes.
 
-    Where a tuple, a set, a ``Path``, an enum or a dataclass is asked, the list, text or table that
-    JSON has for it becomes one.
+    For a tuple, a set, a ``Path``, an enum or a dataclass, the list, text or table that represents
+    it in JSON is converted.
 
     Args:
-        title: what errors call the plugin.
+        title: the plugin's name in errors.
         parameters: of its :func:`signature`.
-        given: arguments by name; those without an annotation are not looked at.
+        given: arguments by name; those without an annotation are not checked.
 
     Raises:
-        ArgumentError: one is of another type, not a finite number, or out of its range.
+        ArgumentError: a value has another type, is not finite, or is out of range.
     """
     found = dict(given)
     for name in given.keys() & parameters.keys():
@@ -62,12 +62,13 @@ def fitted(
 
 
 def signature(target: Callable[..., Any]) -> inspect.Signature:
-    """The arguments of a class or function, with what their annotations stand for.
+    """The arguments of a class or function, with resolved annotations.
 
-    One that cannot be had, as its name is there for type checkers alone, stays a text. A network
-    without an ``__init__`` of its own has none: torch's takes anything.
+    An annotation whose name exists only for type checkers stays a text. A network without its own
+    ``__init__`` has no arguments, as torch's accepts anything.
 
     Raises:
+        Exception: any error of a third-party metaclass; builtins have no signature.
         Exception: whatever somebody else's metaclass raises; builtins have no signature.
     """
     names = NAMES | _names(target)
@@ -93,7 +94,7 @@ def named(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
 
 
 def _names(target: Any) -> dict[str, Any]:
-    """What annotations of a class's or function's arguments may name."""
+    """The names that annotations of a class or function may use."""
     while isinstance(target, functools.partial):
         target = cast("functools.partial[Any]", target).func
     makers = ("__init__", "__new__") if inspect.isclass(target) else ("__call__",)
@@ -109,12 +110,12 @@ def _read(annotation: Any, names: dict[str, Any]) -> Any:
     try:
         one = types.SimpleNamespace(__annotations__={"it": annotation})
         return typing.get_type_hints(one, names, include_extras=True)["it"]
-    except Exception:  # noqa: BLE001 - its name is there for type checkers alone
+    except Exception:  # noqa: BLE001 - its name exists only for type checkers
         return annotation
 
 
 def _plainly(kind: Any, value: Any) -> bool:
-    """Whether a value fits at once; pydantic, whose import takes a moment, need not be asked."""
+    """Whether a value fits without pydantic, which is slow to import."""
     if kind is inspect.Parameter.empty:
         return True
     if kind is float and type(value) in (int, float):
@@ -125,13 +126,13 @@ def _plainly(kind: Any, value: Any) -> bool:
 
 
 def _checked(place: str, kind: Any, value: Any) -> Any:
-    """A value that fits, or what JSON and TOML have for one that does, as what is asked."""
+    """A valid value, or the conversion of its form in JSON or TOML."""
     from pydantic import ValidationError
 
     try:
         try:
             adapter = _adapter(kind)
-        except TypeError:  # what is said of it has no hash
+        except TypeError:  # its metadata have no hash
             adapter = _adapter.__wrapped__(kind)
         try:
             (made,) = adapter.validate_python([value])
@@ -144,24 +145,24 @@ def _checked(place: str, kind: Any, value: Any) -> Any:
             except ValidationError as error:
                 found = {one["type"] for one in error.errors()}
                 fault = fault if found & {"needs_python_object", "json_invalid"} else error
-    except Exception:  # noqa: BLE001 - a type of somebody's own that says nothing
+    except Exception:  # noqa: BLE001 - a type that pydantic does not know
         return value
     what, fix = _in_words(fault, value)
     raise ArgumentError(f"{place}{what}", fix)
 
 
 def _became_another(made: object, value: object) -> bool:
-    """Whether a table became an object, or a list a named tuple."""
+    """Whether a table was converted to an object, or a list to a named tuple."""
     if isinstance(value, Mapping):
         return not isinstance(made, Mapping)
     return isinstance(value, list) and isinstance(made, tuple)
 
 
 def _json(value: object) -> str:
-    """A list of one, as JSON has it; empty for what JSON has not."""
+    """A list of the value as JSON; empty if JSON cannot represent it."""
     try:
         return json.dumps([value]) if _is_json(value) else ""
-    except (RecursionError, ValueError):  # it holds itself; an endless number
+    except (RecursionError, ValueError):  # it contains itself; an infinite number
         return ""
 
 
@@ -177,7 +178,7 @@ def _is_json(value: object) -> bool:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[list[Any]]:
-    """Of a list of one: a dataclass alone would refuse to be told how strict it is."""
+    """For a list of one item, as pydantic takes no strictness for a dataclass itself."""
     from pydantic import ConfigDict, TypeAdapter
 
     one: Any = types.GenericAlias(list, (_exact(kind),))
@@ -188,7 +189,7 @@ def _adapter(kind: Any) -> TypeAdapter[list[Any]]:
 
 
 def _exact(kind: Any) -> Any:
-    """A type in which ``Literal[1]`` takes neither True nor 1.0, which Python calls equal."""
+    """The type with a ``Literal[1]`` that rejects True and 1.0, which Python considers equal."""
     from pydantic import WrapValidator
     from pydantic_core import PydanticKnownError
 
@@ -216,7 +217,7 @@ def _exact(kind: Any) -> Any:
 
 
 def _in_words(error: ValidationError, value: Any) -> tuple[str, str]:
-    """Where in a value it is wrong, and what would be right."""
+    """The key of a fault in a value, and the valid values."""
     found = error.errors(include_url=False)
     places = [_place(one, value) for one in found]
     deepest = max(places, key=lambda place: place.count("["))
@@ -233,7 +234,7 @@ def _in_words(error: ValidationError, value: Any) -> tuple[str, str]:
 
 
 def _place(fault: ErrorDetails, value: Any) -> str:
-    """Keys and numbers on the way to a fault; what else is there names the branch of a union."""
+    """The keys and indices of a fault; other items name a branch of a union."""
     found = ""
     for key in fault["loc"][1 : -1 if fault["type"] == "missing" else None]:
         if isinstance(value, Mapping) and key in value:
@@ -247,7 +248,7 @@ def _place(fault: ErrorDetails, value: Any) -> str:
 
 
 def _wanted(fault: ErrorDetails) -> str:
-    """What pydantic's sentence says that a value should be or have."""
+    """The requirement in pydantic's message, after "should"."""
     kind, key = fault["type"], fault["loc"][-1]
     if kind == "missing":
         return f"have {key!r}" if isinstance(key, str) else "have more items"

@@ -1,6 +1,6 @@
-"""Full names of other packages' plugins in files that srzoo writes: ``distribution:name``.
+"""Full names of foreign plugins in files that srzoo writes: ``distribution:name``.
 
-A name alone would come to mean another part as soon as srzoo, or a third package, has one of it.
+A short name would change its meaning as soon as srzoo, or a third package, adds the same name.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from .plugin import OWN_DIST, Plugin, Use
 from .registry import Registry
 
 ASIDE = "optimizer", "schedule"
-"""Keys of tables whose names are no plugins'."""
+"""Keys of tables whose names are not plugins."""
 NOT_IN_ARGUMENTS = "card", "command", "engine", "export-format", "importer"
-"""Kinds that no arguments name."""
+"""Kinds that arguments never name."""
 
 
 def spelled(registry: Registry[Any], use: Use, found: list[Plugin] | None = None) -> Use:
-    """A use in which parts of other packages have full names, those in its arguments too.
+    """A use with full names of foreign plugins, including those in its arguments.
 
-    What is not installed, or claimed twice, is left as it is, and so is what may be something else
-    than a plugin's name.
+    A plugin that is not installed or claimed twice is not changed, nor is a value that may be
+    something other than a plugin's name.
 
     Args:
         registry: of its kind.
-        use: what is written.
-        found: gets every plugin that is named.
+        use: the use.
+        found: every named plugin is appended to it.
     """
     plugin = _find(registry, use.name)
     if plugin is None:
@@ -40,7 +40,7 @@ def spelled(registry: Registry[Any], use: Use, found: list[Plugin] | None = None
 
 
 def alike(name: str) -> str:
-    """A name as such are compared: that of a part of ours without its distribution."""
+    """A name normalised for comparison: srzoo's own plugins without the distribution."""
     return name.removeprefix(f"{OWN_DIST}:")
 
 
@@ -54,7 +54,7 @@ def _find(registry: Registry[Any], name: str) -> Plugin | None:
 def _value(
     registry: Registry[Any], owner: str, key: str, value: Any, found: list[Plugin] | None
 ) -> Any:
-    """An argument; where it names a plugin, with that one's full name."""
+    """An argument; if it names a plugin, with the full name."""
     if isinstance(value, list | tuple):
         return [_value(registry, owner, key, item, found) for item in cast("list[Any]", value)]
     hit = _named(key, value)
@@ -68,19 +68,19 @@ def _value(
 
 
 def check(registry: Registry[Any], use: Use) -> None:
-    """Hold the uses in a use's arguments, such as a generator's block, against their signatures.
+    """Check the uses in a use's arguments, such as a generator's block, against their signatures.
 
-    What they need besides, the plugin that builds them may give.
+    Arguments may be missing, as the plugin that builds them may add them.
 
     Raises:
-        PluginError: an argument is unknown or wrong, or names a plugin that there is not.
+        PluginError: an argument is unknown or wrong, or the plugin does not exist.
     """
     for key, value in use.args.items():
         items = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
         for item in items:
             if hit := _named(key, item):
                 inner, _, found = hit
-                if inner.kind == "loss":  # the table of a recipe's has its weight beside
+                if inner.kind == "loss":  # the table in a recipe also has its weight
                     rest = {name: each for name, each in found.args.items() if name != "weight"}
                     found = Use(found.name, rest)
                 inner.check_use(found, whole=False)
@@ -91,7 +91,7 @@ def check(registry: Registry[Any], use: Use) -> None:
 
 
 def _named(key: str, value: Any) -> tuple[Registry[Any], Plugin, Use] | None:
-    """What an argument names, if that is one plugin."""
+    """The plugin that an argument names, if it names exactly one."""
     if key in ASIDE or not isinstance(value, str | Mapping):
         return None
     value = cast("str | Mapping[str, Any]", value)
@@ -112,13 +112,13 @@ def _able() -> list[Registry[Any]]:
 
 
 def _meant(key: str) -> list[Registry[Any]]:
-    """The kinds that an argument is called by: its last word is theirs."""
+    """The kinds that an argument's name ends in."""
     last = key.rpartition("_")[2]
     return [r for r in _able() if r.kind.rpartition("-")[2] in (last, last.removesuffix("s"))]
 
 
 def _takes_uses(registry: Registry[Any], owner: str, key: str) -> bool:
-    """Whether an argument takes a plugin's name: or a table, or it is called like a kind."""
+    """Whether an argument takes a use, by its annotation or its name."""
     try:
         parameter = registry.signature(owner).parameters.get(key)
     except PluginError:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 BOUNDS = {
     "ge": "at least", "gt": "above", "le": "at most", "lt": "below", "multiple_of": "a multiple of",
 }  # fmt: skip
-"""What annotated-types calls them; an ``Interval`` has several."""
+"""Names in annotated-types; an ``Interval`` has several."""
 LISTS: dict[Any, str] = {
     list: "list", tuple: "tuple", set: "set", frozenset: "set", collections.abc.Sequence: "list",
     collections.abc.Collection: "list", collections.abc.Iterable: "list",
@@ -30,7 +30,7 @@ def of(parameter: inspect.Parameter) -> str:
 
 
 def _kind(kind: Any, stated: Iterable[object] = ()) -> str:
-    """A type, with what is ``stated`` of its values: ``tuple of 2 float, each at least 0``."""
+    """A type with the limits of its values: ``tuple of 2 float, each at least 0``."""
     origin: Any = typing.get_origin(kind)
     inner = typing.get_args(kind)
     if origin is Annotated:

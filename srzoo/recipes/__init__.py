@@ -1,1 +1,1 @@
-"""What trains a model: recipes, their checks, and the data folder."""
+"""Recipes: what trains a model, their checks, and the data folder."""

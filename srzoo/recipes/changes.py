@@ -1,8 +1,8 @@
 """Changes to the plain values of a recipe by a stage's tables and ``--set a.b=value``.
 
-A ``--set`` reaches every stage: where a stage repeats the key, the stage's own value goes. What is
-said of one stage, ``--set stages.2.a.b=value``, counts for that one. ``train.steps`` is the length
-of the whole run: the stages share it as they share what the recipe says.
+A ``--set`` changes every stage: where a stage repeats the key, it replaces the stage's own value. A
+change of one stage, ``--set stages.2.a.b=value``, changes only that stage. ``train.steps`` is the
+length of the whole run: the stages share it in the proportion of their steps in the recipe.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ..errors import SrzooError
 
 STAGES = "stages"
 OPTIONAL = ("adversarial", "task")
-"""Tables that mean something by being there: a change of one reaches the stages that have it."""
+"""Tables whose presence has a meaning: a change of one affects the stages that have it."""
 MAY_LACK = ("losses", "train")
-"""What has lists in which a stage may lack a thing: a loss or a metric that it does without."""
+"""Keys of lists whose items a stage may leave out: losses and metrics."""
 SHARED = ("lr", "weight", "weight_decay")
-"""Keys that every optimizer, or every loss, has, whatever its name."""
+"""Keys that every optimizer, or every loss, has, whatever its name is."""
 
 
 def merge(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with ``changes``; tables without a name are merged, all else is replaced."""
+    """``values`` with ``changes``; tables without a name are merged, other values are replaced."""
     merged = dict(values)
     for key, new in changes.items():
         old = values.get(key)
@@ -39,7 +39,7 @@ def merge(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Override:
-    """One ``--set``: its text, where it leads, and the value."""
+    """One ``--set``: its text, its path, and the value."""
 
     text: str
     path: list[str]
@@ -47,12 +47,12 @@ class _Override:
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Set values in place, each from ``a.b=value``; a number in a path is a place in a list.
+    """Set values in place, each from ``a.b=value``; a number in a path is an index of a list.
 
-    What names no stage is set for all of them, and what names one after that, whatever the order.
+    Changes without a stage are applied to all stages first, then those with a stage, in any order.
 
     Raises:
-        SrzooError: there is no such place or no value, or it is not clear what a stage takes.
+        SrzooError: the path or the value is missing, or it is ambiguous what a stage takes.
     """
     sets = [_read(text) for text in overrides]
     if any(each.path == [STAGES] for each in sets):
@@ -76,7 +76,7 @@ def _read(text: str) -> _Override:
 
 
 def _apply(values: dict[str, Any], change: _Override) -> None:
-    """Change the recipe's own value, and that of each stage that repeats it."""
+    """Change the recipe's own value, and the value of each stage that repeats it."""
     top, path = change.path[0], change.path
     stages = _stages(values)
     before = {key: copy.deepcopy(value) for key, value in values.items() if key != STAGES}
@@ -105,7 +105,7 @@ def _apply(values: dict[str, Any], change: _Override) -> None:
 
 
 def _stages(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """The stages as tables; none if they are not yet what they have to be."""
+    """The stages as tables; empty if they do not have that form yet."""
     found = values.get(STAGES)
     if not isinstance(found, list):
         return []
@@ -114,7 +114,7 @@ def _stages(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _decoded_value(value: Any) -> Any:
-    """The table that a bare name of a plugin stands for."""
+    """The table that the bare name of a plugin abbreviates."""
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -132,10 +132,10 @@ def _apply_in_stage(
     stage: _Stage,
     own: bool,
 ) -> bool:
-    """Make a change in what a stage says itself; whether the stage has the new value then.
+    """Change a value in a stage's own table; return whether the stage has the new value afterwards.
 
-    ``base``: what the recipe said in this place. ``own``: whether the stage's table has taken the
-    place of the recipe's, so that what it leaves out does not come from there.
+    ``base``: the recipe's value in this place. ``own``: whether the stage's table replaces the
+    recipe's, so that keys that it leaves out do not come from the recipe.
     """
     key, *rest = path
     if isinstance(table, list):
@@ -162,11 +162,11 @@ def _apply_in_stage(
         if own:
             table[key] = copy.deepcopy(change.value)
         else:
-            del table[key]  # the recipe's counts
+            del table[key]  # the recipe's value applies
         return True
     inner = table[key] = _decoded_value(table[key])
     if not isinstance(inner, dict | list):
-        return True  # wrong in itself, as the check will say
+        return True  # invalid; the check reports it
     inner = cast("dict[str, Any] | list[Any]", inner)
     under = (
         _decoded_value(cast("dict[str, Any]", base).get(key)) if isinstance(base, dict) else None
@@ -179,9 +179,9 @@ def _apply_in_stage(
 
 
 def _index_in_base(base: Any, items: list[Any], key: str) -> int | None:
-    """The place in a stage's list that a place in the recipe's list means: by name if it has one.
+    """The index in a stage's list of the item at ``key`` of the recipe's list, found by its name.
 
-    Of several with one name the first goes with the first.
+    Items of the same name are matched in order. Items without a name are matched by index.
     """
     if not isinstance(base, list) or not key.isdecimal():
         return None
@@ -202,7 +202,7 @@ def _name(item: Any) -> str | None:
 
 
 def _same_plugin(base: Any, table: dict[str, Any]) -> bool:
-    """Whether a stage's table takes the same keys as the recipe's in its place."""
+    """Whether a stage's table takes the same keys as the recipe's table in its place."""
     if "name" not in table:
         return True
     return isinstance(base, dict) and cast("dict[str, Any]", base).get("name") == table["name"]
@@ -215,13 +215,13 @@ def _unknown_key(
     what = "a list" if isinstance(table, list) else repr(table.get("name"))
     return SrzooError(
         f"--set {change.text}: stage {stage.name!r} has another {place}, {what}",
-        f"Set the whole, --set '{place}={{name=...}}', or each stage's: "
+        f"Set the whole table, --set '{place}={{name=...}}', or each stage's: "
         f"--set {STAGES}.{stage.number}.{place}...",
     )
 
 
 def _steps(change: _Override) -> int | None:
-    """How long a change wants the run to be, if it says so."""
+    """The length of the run that a change sets, if it does."""
     table: Any = {"steps": change.value} if change.path == ["train", "steps"] else change.value
     if change.path not in (["train"], ["train", "steps"]) or not isinstance(table, dict):
         return None
@@ -230,7 +230,7 @@ def _steps(change: _Override) -> int | None:
 
 
 def _lengths(base: dict[str, Any], stages: list[dict[str, Any]]) -> list[int]:
-    """The steps of each stage; none if one of them is not a number of steps."""
+    """The steps of each stage; empty if one of them is not a number of steps."""
     tables: list[Any] = [merge(base, stage).get("train") for stage in stages]
     found: list[Any] = [
         cast("dict[str, Any]", table).get("steps") if isinstance(table, dict) else None
@@ -241,24 +241,24 @@ def _lengths(base: dict[str, Any], stages: list[dict[str, Any]]) -> list[int]:
 
 
 def _shares(steps: int, lengths: list[int], text: str) -> list[int]:
-    """Steps in the proportion of the lengths, at least one each, and ``steps`` together."""
+    """Divide steps in the proportion of the lengths, at least one each; the sum is ``steps``."""
     if steps < len(lengths):
         raise SrzooError(
             f"--set {text}: {len(lengths)} stages cannot share {steps} steps",
             f"Give more, or leave the stages out: --set '{STAGES}=[]'",
         )
-    # Rounding the running sums, so that the parts add up.
+    # Round the running sums, so that the parts add up.
     total = sum(lengths)
     ends = [steps * sum(lengths[:place]) // total for place in range(len(lengths) + 1)]
     shares = [end - start for start, end in pairwise(ends)]
-    while not all(shares):  # the longest stage gives what the shortest lacks
+    while not all(shares):  # move a step from the longest stage to the shortest
         shares[shares.index(0)] += 1
         shares[shares.index(max(shares))] -= 1
     return shares
 
 
 def _put(values: dict[str, Any] | list[Any], change: _Override, path: list[str]) -> None:
-    """Set one value in place, making the tables on the way."""
+    """Set one value in place; missing tables are created."""
     *inner, last = path
     place: Any = values
     for part in inner:
@@ -271,7 +271,7 @@ def _put(values: dict[str, Any] | list[Any], change: _Override, path: list[str])
             place = table[part] = _decoded_value(table.get(part) if part in table else {})
         if not isinstance(place, list | dict):
             raise SrzooError(
-                f"--set {change.text}: {part} is {place!r}, no table", "Check the name"
+                f"--set {change.text}: {part} is {place!r}, not a table", "Check the name"
             )
     value = copy.deepcopy(change.value)
     if isinstance(place, list):

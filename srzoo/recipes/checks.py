@@ -1,7 +1,7 @@
-"""Checks of a recipe beyond types: names of plugins, their arguments, impossible numbers.
+"""Checks of a recipe beyond types: names of plugins, their arguments, invalid numbers.
 
-Each rule is a row of a table, or a function of one stage that gives back what it finds; every
-fault is one line with its place, written as ``--set`` takes it, and what mends it.
+Each rule is a row of a table, or a function that yields the faults of one stage. Every fault is one
+line with its key, written as for ``--set``, and the fix.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that makes no sense: where it is, what it is there, and what mends it.
+    """An invalid value: its key, what is wrong with it, and the fix.
 
-    ``place`` is empty for what the whole recipe lacks.
+    ``place`` is empty for something that the whole recipe lacks.
     """
 
     place: str
@@ -38,18 +38,18 @@ class Fault:
 
 
 MOST = 10**12
-"""Of steps."""
+"""The largest number of steps."""
 LARGE = 65_536
-"""Of what memory holds."""
+"""The largest value of settings that determine the memory."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers that make sense in one place.
+    """The valid numbers for one key.
 
     Attributes:
-        least, most: the ends.
-        open: whether the ends themselves are outside: "", "low", "high" or "both".
+        least, most: the bounds.
+        open: which bounds are excluded: "", "low", "high" or "both".
     """
 
     place: str
@@ -58,14 +58,14 @@ class Range:
     open: str = ""
 
     def takes(self, value: float) -> bool:
-        """Whether a number is in it."""
+        """Whether a number is valid."""
         low = value > self.least if self.open in ("low", "both") else value >= self.least
         high = value < self.most if self.open in ("high", "both") else value <= self.most
         return low and high
 
     @property
     def words(self) -> str:
-        """Which value to use."""
+        """The sentence that states the valid range."""
         low = f"{'above' if self.open in ('low', 'both') else 'of at least'} {self.least:g}"
         if self.most == math.inf:
             return f"Use a value {low}"
@@ -75,13 +75,13 @@ class Range:
 
 
 SEEDS = 2**63 - 1
-"""What torch and numpy both take as a seed ends here."""
+"""The end of the seeds that both torch and numpy accept."""
 
 RANGES = (
     Range("train.steps", 1, MOST),
     Range("train.seed", 0, SEEDS),
     Range("train.accumulate", 1, MOST),
-    Range("train.clip", 0),  # 0 is none
+    Range("train.clip", 0),  # 0 means no clipping
     Range("train.ema", 0, 1),
     Range("train.unfolded_share", 0, 1),
     Range("train.checkpoint_every", 1, MOST),
@@ -99,26 +99,26 @@ RANGES = (
 )
 
 OPTIMIZER_RANGES = (
-    Range("lr", 0),  # 0 holds a network still
+    Range("lr", 0),  # 0 does not change the network
     Range("eps", 0, open="low"),
     Range("weight_decay", 0),
     Range("momentum", 0, 1, "high"),
 )
-"""Of each optimizer, below its place."""
+"""Ranges for each optimizer, below its key."""
 
 SCHEDULE_RANGES = (
     Range("warmup", 0),
     Range("gamma", 0, 1),
     Range("floor", 0, 1),
 )
-"""Of each schedule, below its place."""
+"""Ranges for each schedule, below its key."""
 
 UNUSED_OPTIMIZER_KEYS = {
     "adam": ("momentum",),
     "adamw": ("momentum",),
     "sgd": ("betas", "eps"),
 }
-"""Keys that an optimizer does not look at: to give one is a mistake."""
+"""Keys that an optimizer ignores: giving one is a mistake."""
 
 SCHEDULE_KEYS = {
     "constant": ("warmup",),
@@ -127,16 +127,16 @@ SCHEDULE_KEYS = {
     "cosine": ("warmup", "floor"),
     "cosine_restarts": ("warmup", "floor", "periods", "restart_weights"),
 }
-"""Keys that a schedule looks at: to give another is a mistake."""
+"""Keys that a schedule uses: giving another is a mistake."""
 
 
 def check(recipe: Recipe, where: str) -> None:
-    """Hold a recipe without stages, or that of one stage, against every rule.
+    """Check a recipe without stages, or that of one stage, against every rule.
 
     Raises:
-        SrzooError: a plugin is missing, an argument is unknown, or a number makes no sense.
+        SrzooError: a plugin is missing, an argument is unknown, or a number is invalid.
     """
-    _refuse(faults(recipe, NUMBERS), where)  # they name the table, and a plugin only itself
+    _refuse(faults(recipe, NUMBERS), where)  # before plugins, as these errors name the table
     for registry, use in plugins(recipe):
         try:
             registry.check_use(use)
@@ -171,7 +171,7 @@ def plugins(recipe: Recipe) -> list[tuple[Registry[Any], Use]]:
 
 
 def faults(recipe: Recipe, rules: Sequence[Callable[[Recipe], Iterator[Fault]]]) -> Iterator[Fault]:
-    """What makes no sense by some rules, in one stage."""
+    """The faults that some rules find in one stage."""
     for rule in rules:
         for fault in rule(recipe):
             table, dot, key = fault.place.partition(".")
@@ -186,7 +186,7 @@ def _finite(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _numbers(value: object, place: str) -> Iterator[tuple[str, float]]:
-    """Every float with its place, the arguments of plugins among them."""
+    """Every float with its key, including arguments of plugins."""
     if isinstance(value, float):
         yield place, value
     elif isinstance(value, Mapping):
@@ -205,7 +205,7 @@ def _in_range(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _at(recipe: Recipe, place: str) -> float | None:
-    """The number in a place; None where something on the way is left out."""
+    """The number at a key; None if the recipe leaves out a table on the way."""
     value: Any = recipe
     for name in place.split("."):
         value = getattr(value, name, None)
@@ -242,20 +242,20 @@ def _optimizer(settings: Optimizer, place: str) -> Iterator[Fault]:
                 fix = "Use a value of at least 0 and below 1"
                 yield Fault(f"{place}.betas.{number}", f"is {beta}", fix)
     if name == "muon" and not settings.momentum:
-        yield Fault(f"{place}.momentum", "is 0, and muon needs momentum", "Set it to 0.95")
+        yield Fault(f"{place}.momentum", "is 0, but muon needs momentum", "Set it to 0.95")
 
 
 def _unused(
     settings: Any, keys: Sequence[str], place: str, why: str, left_out: Mapping[str, Any] = {}
 ) -> Iterator[Fault]:
-    """Keys that are given, as they differ from the default, and that nothing looks at."""
+    """Keys that are given, as they differ from the default, but have no effect."""
     defaults = {field.name: field.default for field in fields(settings)} | dict(left_out)
     for key in keys:
         value = strict.plain(getattr(settings, key))
         default = strict.plain(defaults[key])
         if value != default:
             fix = f"Remove it: --set '{place}.{key}={default}'"
-            yield Fault(f"{place}.{key}", f"is {value}, and {why}", fix)
+            yield Fault(f"{place}.{key}", f"is {value}, but {why}", fix)
 
 
 def _schedules(recipe: Recipe) -> Iterator[Fault]:
@@ -273,7 +273,7 @@ def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
     if schedule.warmup > steps:
         yield Fault(
             f"{place}.warmup",
-            f"is {schedule.warmup}, and there are {steps} steps",
+            f"is {schedule.warmup}, but there are only {steps} steps",
             f"Give less than train.steps = {steps}, or more steps",
         )
     has = SCHEDULE_KEYS[schedule.name]
@@ -285,7 +285,7 @@ def _schedule(schedule: Schedule, place: str, steps: int) -> Iterator[Fault]:
         yield from _marks(schedule.at, f"{place}.at", steps)
         if not schedule.at and not schedule.restart_weights:
             fix = f'Give steps, such as --set {place}.at=[1000], or name = "constant"'
-            yield Fault(f"{place}.at", "is empty: the rate never steps", fix)
+            yield Fault(f"{place}.at", "is empty: the rate never changes", fix)
     if schedule.name == "cosine_restarts":
         yield from _periods(list(schedule.periods), f"{place}.periods", steps)
         yield from _restart_weights(schedule, place, len(schedule.periods), "periods")
@@ -296,21 +296,21 @@ def _marks(at: Sequence[int], place: str, steps: int) -> Iterator[Fault]:
         yield Fault(place, f"is {list(at)}", "Give each step once, in rising order")
     if any(not 1 <= step < steps for step in at):
         fix = f"Give steps from 1 to {steps - 1}, or more train.steps"
-        yield Fault(place, f"is {list(at)}, and there are {steps} steps", fix)
+        yield Fault(place, f"is {list(at)}, but there are only {steps} steps", fix)
 
 
 def _periods(periods: list[int], place: str, steps: int) -> Iterator[Fault]:
     if any(period < 1 for period in periods):
         yield Fault(place, f"is {periods}", "Each has at least 1 step")
     if sum(periods) < steps:
-        fix = "Make them as many as train.steps together"
-        yield Fault(place, f"is {periods}, which are {sum(periods)} steps of {steps}", fix)
+        fix = "Make their sum equal to train.steps, or larger"
+        yield Fault(place, f"is {periods}, {sum(periods)} steps in total of {steps}", fix)
 
 
 def _restart_weights(schedule: Schedule, place: str, count: int, of: str) -> Iterator[Fault]:
     weights, place = list(schedule.restart_weights), f"{place}.restart_weights"
     if weights and len(weights) != count:
-        yield Fault(place, f"is {weights}, and there are {count} {of}", "Give one for each")
+        yield Fault(place, f"is {weights}, but there are {count} {of}", "Give one for each")
     if any(weight < 0 for weight in weights):
         yield Fault(place, f"is {weights}", "They are 0 or more")
 
@@ -320,7 +320,7 @@ def _turns(recipe: Recipe) -> Iterator[Fault]:
     if game and game.start + game.d_steps > steps:
         yield Fault(
             "adversarial",
-            f"leaves the generator none of {steps} steps, with start {game.start} and d_steps"
+            f"leaves no step of {steps} to the generator, with start {game.start} and d_steps"
             f" {game.d_steps}",
             "Lower them, or raise train.steps",
         )
@@ -334,7 +334,7 @@ def _losses(recipe: Recipe) -> Iterator[Fault]:
                 place, f"is {loss.weight}", "Use a value of at least 0: a loss is minimised"
             )
     if recipe.beside:
-        return  # it has terms of its own
+        return  # the task has losses of its own
     if not recipe.losses:
         yield Fault(
             "", "has no losses", "Add [[losses]] with the name of one: srzoo plugin list loss"

@@ -11,23 +11,23 @@ from ..errors import SrzooError
 from ..plugins.plugin import Use
 
 DATA_VARIABLE = "SRZOO_DATA"
-"""Names the folder; its ``benchmarks`` hold the sets that have a short name."""
+"""Names the folder; its subfolder ``benchmarks`` contains the sets with a short name."""
 
 
 def fill_in_data_folder(use: Use, root: Path | None) -> Use:
-    """A plugin's use with ``{data}`` filled in.
+    """Replace ``{data}`` in the arguments of a plugin's use.
 
     Args:
-        use: whose arguments may hold it.
-        root: what it stands for; None for ``$SRZOO_DATA``.
+        use: the plugin and its arguments.
+        root: the data folder; None for ``$SRZOO_DATA``.
 
     Raises:
-        SrzooError: it is there, and nothing says what it stands for.
+        SrzooError: an argument contains ``{data}``, but the folder is not set.
     """
     place = str(root) if root else os.environ.get(DATA_VARIABLE)
 
     def fill(value: Any, who: str) -> Any:
-        if isinstance(value, Mapping):  # another plugin, which this one is made of
+        if isinstance(value, Mapping):  # the table of a nested plugin
             table = cast("Mapping[str, Any]", value)
             return {key: fill(item, str(table.get("name", who))) for key, item in table.items()}
         if isinstance(value, list | tuple):
@@ -37,7 +37,7 @@ def fill_in_data_folder(use: Use, root: Path | None) -> Use:
             return value
         if place is None:
             raise SrzooError(
-                f"{who} needs files from {value}, and that folder is not set",
+                f"{who} needs files from {value}, but that folder is not set",
                 f'Give data="DIR", or set {DATA_VARIABLE}',
             )
         return value.replace("{data}", place)

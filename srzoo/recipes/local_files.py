@@ -1,4 +1,4 @@
-"""Parts of a recipe that are classes in files: written with their full paths."""
+"""Plugins of a recipe that are classes in files: written with their full paths."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .changes import apply_overrides
 
 
 def found_from(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The values of a recipe's file, changed by ``--set``, with every class in a file in full.
+    """The values of a recipe's file, changed by ``--set``, with full paths of classes in files.
 
-    Relative names are seen from the recipe's folder, those of a change from the working directory.
-    In a model folder they are in full already.
+    Relative names in the file are relative to its folder, those in a change to the working
+    directory. In a model folder they are full paths already.
 
     Raises:
-        SrzooError: the recipe lies in a model folder, and names code there or elsewhere; or a
-            change leads nowhere.
+        SrzooError: the recipe is in a model folder and names code there or elsewhere; or the path
+            of a change does not exist.
     """
     folder = path.parent
     if (folder / CONFIG).is_file() and (name := references.strange(values, folder)):
         raise SrzooError(
             f"{path} names code in a file: {name}",
-            "A model folder holds no code: put the recipe and the file elsewhere",
+            "A model folder contains no code: put the recipe and the file elsewhere",
         )
     values = references.anchored(values, folder)
     apply_overrides(values, overrides)
@@ -34,5 +34,5 @@ def found_from(path: Path, values: dict[str, Any], overrides: Sequence[str]) -> 
 
 
 def found_here(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with every class in a file in full, seen from the working directory."""
+    """The values with full paths of classes in files, relative to the working directory."""
     return references.anchored(values, Path.cwd())

@@ -13,7 +13,7 @@ from ..plugins.plugin import Use
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters with a learning rate or a weight decay of their own.
+    """Parameters with their own learning rate or weight decay.
 
     Attributes:
         match: a shell pattern on parameter names: ``tail.*`` is everything below ``tail``. The
@@ -31,14 +31,14 @@ OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
     name: {"betas": (0.9, 0.999), "eps": 1e-8, "momentum": 0.0}
     for name in ("adam", "adamw", "muon", "sgd")
 }
-"""What these leave to a recipe, where it says nothing of it; all others have defaults of theirs."""
+"""Keys whose default the recipe decides; all others have their own defaults."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How gradients move the weights.
+    """How the weights are updated from gradients.
 
-    Muon is timm's: it treats kernels as matrices, and moves all other parameters by AdamW.
+    Muon is timm's: it treats kernels as matrices, and updates all other parameters by AdamW.
 
     Attributes:
         name: ``adam``, ``adamw``, ``sgd``, ``muon``, or any of ``timm.optim.list_optimizers`` that
@@ -47,7 +47,7 @@ class Optimizer:
         betas: for Adam, AdamW and the AdamW part of Muon: (0.9, 0.999) by default. Other
             optimizers use timm's default.
         eps: likewise; 1e-8 by default.
-        weight_decay: decay of all parameters, but for those of a group with its own.
+        weight_decay: decay of all parameters, except in a group that sets its own.
         momentum: for SGD and Muon: 0 by default. Other optimizers use timm's default.
         args: further arguments of the optimizer, such as ``{amsgrad = true}``.
         groups: parameters with another learning rate or weight decay; see below.
@@ -65,7 +65,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         for name, value in OPTIMIZERS.get(self.name, {}).items():
             if getattr(self, name) is None:
-                object.__setattr__(self, name, value)  # frozen, but for its own making
+                object.__setattr__(self, name, value)  # frozen, except in its own constructor
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ ADVERSARIAL, TASK = "adversarial", "task"
 
 @dataclass(frozen=True)
 class Adversarial:
-    """Training against a discriminator: the task "gan", in a table of its own.
+    """Adversarial training against a discriminator: the task "gan", in its own table.
 
     Attributes:
         discriminator: a discriminator plugin, by name or as a table with its arguments.
@@ -236,7 +236,7 @@ class Adversarial:
 
     @property
     def task(self) -> Task:
-        """The same as a task."""
+        """The same settings as a task."""
         own = {field.name: strict.plain(getattr(self, field.name)) for field in fields(self)}
         del own["optimizer"], own["schedule"]
         return Task(Use(defaults.GAME, own), self.optimizer, self.schedule)

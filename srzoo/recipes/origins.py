@@ -1,4 +1,4 @@
-"""The origin of a recipe's plugins: their full names, and their packages."""
+"""Origins of a recipe's plugins: their full names, and their packages."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PLACES: tuple[tuple[str, Registry[Any]], ...] = (
     ("adversarial.loss", kinds.adversarial_losses),
     ("task", kinds.tasks),
 )
-"""Where a recipe, or a stage of one, names plugins."""
+"""The keys at which a recipe, or a stage, names plugins."""
 
 
 def full_names(plain: Mapping[str, Any], found: list[Plugin] | None = None) -> dict[str, Any]:
-    """A recipe's plain values in which parts of other packages are ``distribution:name``.
+    """A recipe's plain values, with plugins of other packages as ``distribution:name``.
 
     Args:
-        plain: of a recipe, or of what a stage changes.
-        found: gets every plugin that is named.
+        plain: the values of a recipe, or of a stage's changes.
+        found: every named plugin is appended to it.
     """
     written = dict(plain)
     for place, registry in PLACES:
@@ -50,14 +50,14 @@ def full_names(plain: Mapping[str, Any], found: list[Plugin] | None = None) -> d
 
 
 def plugins(recipe: Recipe) -> list[Plugin]:
-    """Every plugin that a recipe names, in all of its stages and in arguments of others."""
+    """Every plugin that a recipe names, in all stages and in arguments of other plugins."""
     found: list[Plugin] = []
     full_names(strict.plain(recipe), found)
     return found
 
 
 def comparable(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's plain values, alike for names that find the same plugins."""
+    """A recipe's plain values, equal for different names of the same plugins."""
     return cast("dict[str, Any]", _alike(full_names(strict.plain(recipe))))
 
 
@@ -88,7 +88,7 @@ def _uses(value: Any, registry: Registry[Any], found: list[Plugin] | None) -> An
 
 
 def _alike(value: Any) -> Any:
-    """All texts as names are compared; ours begin like no other text."""
+    """All texts as they are compared: names of srzoo's plugins get a prefix no other text has."""
     if isinstance(value, str):
         return alike(value)
     if isinstance(value, Mapping):

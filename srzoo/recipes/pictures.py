@@ -1,4 +1,4 @@
-"""The LR pictures of a recipe, and so the purpose of its model, as its plugins state them."""
+"""The origin of a recipe's LR pictures, and so the purpose of its model, as its plugins state."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where LR pictures come from.
+    """The origin of LR pictures.
 
     Attributes:
         text: what made them, in words.
-        clean: whether they are HR made smaller, and nothing else; None if nobody says.
-        phrase: how they came about, as after "pictures", where that is known.
+        clean: whether they are HR downscaled without other flaws; None if unknown.
+        phrase: how they were made, which follows the word "pictures"; empty if unknown.
     """
 
     text: str
@@ -37,11 +37,11 @@ class Origin:
 
 
 def lr_origin(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
-    """What made the LR pictures of a recipe without stages, of all its sets.
+    """The origin of the LR pictures of all sets of a recipe without stages.
 
     Args:
-        recipe: whose.
-        own_lr: for each set, whether LR pictures of its own were seen, if they were looked at.
+        recipe: the recipe.
+        own_lr: for each set, whether it has LR pictures of its own, if they were examined.
     """
     sets = zip_longest(recipe.data.train.each, own_lr)
     found = [
@@ -55,18 +55,18 @@ def lr_origin(recipe: Recipe, own_lr: Sequence[bool] = ()) -> Origin:
 
 
 def is_adversarial(recipe: Recipe | None) -> bool:
-    """Whether any stage plays against a discriminator."""
+    """Whether any stage trains against a discriminator."""
     return recipe is not None and any(part.adversarial for part in recipe.each())
 
 
 def purpose(
     recipe: Recipe, stage: int | None = None, own_lr: Sequence[bool] = ()
 ) -> Purpose | None:
-    """What a model is for that a recipe trains; None where its plugins do not tell.
+    """The purpose of the model that a recipe trains; None if its plugins do not state enough.
 
     Args:
         recipe: of the whole run.
-        stage: the last of its stages that counts, from 0; None for all.
+        stage: the last stage that counts, from 0; None for all.
         own_lr: as for :func:`lr_origin`, of that stage.
     """
     stages = recipe.each()[: None if stage is None else stage + 1]
@@ -79,7 +79,7 @@ def purpose(
 
 
 def describe(use: Use) -> Described | None:
-    """What a dataset tells of itself; None if it tells nothing, or is not installed."""
+    """A dataset's description; None if it has none, or is not installed."""
     try:
         dataset = kinds.datasets.get(use.name)
         return _describe_guarded(use.name, dataset, effective(kinds.datasets, use))
@@ -90,7 +90,7 @@ def describe(use: Use) -> Described | None:
 def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> Described | None:
     try:
         found = cast("object", described(dataset, args))
-    except Exception as error:  # a third party's class may raise anything at all
+    except Exception as error:  # plugins may raise anything
         raise BrokenPluginError(f"dataset {name!r}: {error}", "Upgrade it") from error
     if found is None or isinstance(found, Described):
         return found
@@ -100,14 +100,14 @@ def _describe_guarded(name: str, dataset: object, args: Mapping[str, Any]) -> De
 def _origin_of_set(use: Use, degradation: Use, seen: bool | None) -> Origin:
     facts = describe(use)
     if facts is None and seen:
-        return Origin(f"the data set's own (`{use.name}`)", None)  # nobody says of which kind
+        return Origin(f"the data set's own (`{use.name}`)", None)  # of unknown kind
     if facts and facts.own_lr:
         which = f" ({facts.lr})" if facts.lr else f" (`{use.name}`)"
         return Origin(f"the data set's own{which}", facts.clean, facts.phrase)
     made = _origin_of_degradation(degradation)
     if facts or seen is False:
         return made
-    # Nobody says whether the set has LR pictures of its own, which nothing is known of.
+    # The set does not state whether it has LR pictures of its own.
     text = f"{made.text}, where the data set `{use.name}` has none of its own"
     return Origin(text, None if made.clean else made.clean, made.phrase)
 
@@ -118,13 +118,13 @@ def _origin_of_degradation(use: Use) -> Origin:
     text = f"made by {shown_use(given)}{_phrase(use.name)}"
     try:
         degradation = kinds.degradations.build(use)
-    except Exception:  # noqa: BLE001 - not installed, a file that is elsewhere, or anything at all
+    except Exception:  # noqa: BLE001 - not installed, a missing file, or any error
         return Origin(text, None)
     return Origin(text, clean_of(degradation), phrase_of(degradation))
 
 
 def _phrase(degradation: str) -> str:
-    """The first line of a plugin's docstring, after a colon."""
+    """The first line of a degradation's docstring, after a colon."""
     try:
         doc = inspect.getdoc(kinds.degradations.get(degradation))
     except PluginError:
@@ -133,7 +133,7 @@ def _phrase(degradation: str) -> str:
 
 
 def effective(registry: Registry[Any], use: Use) -> dict[str, Any]:
-    """A use's arguments and the defaults of the others; without these if it is not installed."""
+    """A use's arguments with defaults; without defaults if the plugin is not installed."""
     try:
         parameters = registry.signature(use.name).parameters.values()
     except PluginError:
@@ -149,7 +149,7 @@ def shown_use(use: Use) -> str:
 
 
 def shown(value: object) -> str:
-    """An argument's value; of a path on somebody's machine only its end."""
+    """An argument's value; of a path only its end, as the rest is local to a machine."""
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, cast("list[object]", value)))
     text = str(value)

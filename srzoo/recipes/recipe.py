@@ -34,7 +34,7 @@ from .sources import Weighted as Weighted
 
 RECIPE_VERSION = 1
 CHOICE = 3
-"""Crops that are looked at for each one that is drawn by detail."""
+"""Candidates for each crop with ``draw = "detail"``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Data:
     def __post_init__(self) -> None:
         for name in ("train", "validation"):
             value: object = getattr(self, name)
-            if isinstance(value, Use):  # one set, by whoever builds a recipe in Python
+            if isinstance(value, Use):  # one set, from a recipe built in Python
                 object.__setattr__(self, name, DataSources.of(value))
         weights = [s.weight for s in self.train.each if s.weight is not None]
         if weights and len(weights) < len(self.train.each) and sum(weights) >= 1:
@@ -84,7 +84,7 @@ class Data:
             )
         if any(source.weight is not None for source in self.validation.each):
             raise SrzooError(
-                "data.validation has a weight, and every picture of it counts the same",
+                "data.validation has a weight, but all of its pictures count the same",
                 "Remove the weight",
             )
 
@@ -114,7 +114,7 @@ class Stage:
         for key in ("generator", "init", "stages", "average_stages", "requires"):
             if key in value:
                 raise SrzooError(
-                    f"stage {value['name']!r} changes {key!r}, which is one for all stages",
+                    f"stage {value['name']!r} changes {key!r}, which is common to all stages",
                     f"Remove {key} from the stage",
                 )
         return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
@@ -179,7 +179,7 @@ class Recipe:
                 "Remove one of them: a run has one task",
             )
         if self.task and self.task.use.name == defaults.GAME:
-            # Frozen, but in its own constructor, so that the adversarial settings are in one place.
+            # Frozen, except in its own constructor, which stores "gan" as ``adversarial``.
             object.__setattr__(self, "adversarial", Adversarial.read(self.task))
             object.__setattr__(self, "task", None)
         elif self.adversarial:
@@ -189,7 +189,7 @@ class Recipe:
         """A recipe without stages for each stage; the recipe itself if it has none.
 
         Raises:
-            SrzooError: a stage changes something into what no recipe may hold.
+            SrzooError: a stage's change makes the recipe invalid.
         """
         if not self.stages:
             return [self]
@@ -199,7 +199,7 @@ class Recipe:
         ]
 
     def _for(self, stage: Stage) -> dict[str, Any]:
-        """A stage's changes, with the adversarial table as the stage or the recipe writes it."""
+        """A stage's changes, with the adversarial table where the stage or the recipe has it."""
         common = strict.plain(self)
         del common["stages"], common["average_stages"]
         tables = [name for name in (ADVERSARIAL, TASK) if name in stage.changes]
@@ -231,7 +231,7 @@ class Recipe:
         return sum(recipe.train.steps for recipe in self.each())
 
     def to_toml(self, requires: Sequence[str] | None = None) -> str:
-        """The recipe as TOML that reads as the same recipe; plugins of others have full names.
+        """The recipe as TOML that reads as the same recipe; foreign plugins have full names.
 
         Args:
             requires: replaces its ``requires``; None keeps it.
@@ -247,7 +247,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Located:
-    """A recipe's file, already found, so that it is not looked up again."""
+    """A recipe's file that was found, so that it is not looked up again."""
 
     path: Path
 
@@ -302,21 +302,21 @@ def load(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
-    """The same without :func:`check`: imports none of the recipe's plugins.
+    """Read a recipe without :func:`check`, so that none of its plugins is imported.
 
     Raises:
-        SrzooError: no such file, no TOML, or a key or type in it is wrong.
+        SrzooError: the file is missing or not TOML, or a key or a type in it is wrong.
     """
     path = find(ref).path
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SrzooError(f"cannot read {path}: {error}", "Correct the file") from error
+        raise SrzooError(f"cannot read {path}: {error}", "Fix the file") from error
     values = local_files.found_from(path, values, overrides)
     version = values.pop("srzoo", None)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise SrzooError(
-            f"{path} is of version {version}, this srzoo reads {RECIPE_VERSION}",
+            f"{path} is of version {version}, but this srzoo reads {RECIPE_VERSION}",
             "Upgrade srzoo: pip install --upgrade srzoo",
         )
     if version != RECIPE_VERSION:
@@ -325,7 +325,7 @@ def read(ref: str | Path | Located, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:
-    """Check what types do not: packages, names of plugins, their arguments, ranges.
+    """Check what types cannot: packages, names of plugins, their arguments, ranges.
 
     Args:
         recipe: the recipe.
@@ -334,8 +334,8 @@ def check(recipe: Recipe, where: str, *, changed: bool = False) -> None:
             they are required only if a part is missing.
 
     Raises:
-        SrzooError: a package or a plugin is missing, an argument is unknown, or a number makes no
-            sense.
+        SrzooError: a package or a plugin is missing, an argument is unknown, or a number is
+            invalid.
     """
     if not changed:
         requirements.check(recipe.requires, where)

@@ -1,4 +1,4 @@
-"""Weighted parts of a recipe: losses, and datasets with a share of the crops each."""
+"""Weighted parts of a recipe: losses, and datasets with shares of the crops."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Weighted:
 
 @dataclass(frozen=True)
 class DataSource:
-    """A data set of several, and its share of the crops, or None for that of its pictures."""
+    """One dataset, and its share of the crops, or None to share by numbers of pictures."""
 
     use: Use
     weight: float | None = None
@@ -42,10 +42,10 @@ class DataSource:
 
 @dataclass(frozen=True)
 class DataSources:
-    """Where pictures come from: one dataset plugin, or several with a share of the crops each.
+    """The source of pictures: one dataset plugin, or several with a share of the crops each.
 
-    Shares are relative to each other. Sets without one share what the others leave of 1, by
-    their numbers of pictures.
+    If every set has a share, shares are relative to each other. Otherwise the sets without one
+    divide what is left of 1 by their numbers of pictures.
     """
 
     each: tuple[DataSource, ...]

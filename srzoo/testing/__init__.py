@@ -1,4 +1,4 @@
-"""The contracts as checks, for registered plugins and their authors.
+"""Contract checks, for registered plugins and their authors.
 
 In the tests of a plugin package::
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .parts import CHECKS, Check, check_part, checks_of
     from .task import check_task
 
-# Each imports torch: the pytest plugin, which every run of pytest imports, does not.
+# Each imports torch. The pytest plugin, which every run of pytest imports, does not.
 _HOMES = {
     "Case": "_case",
     "cases": "_case",

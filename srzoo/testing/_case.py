@@ -32,17 +32,17 @@ class Case:
 
 
 def cases(kind: str) -> list[Case]:
-    """Every registered plugin of a kind with each of its ``examples`` (none: its defaults)."""
+    """Every registered plugin of a kind with each of its ``examples``, or with its defaults."""
     registry = kinds.kind(kind)
     return [case for plugin in registry for case in cases_of(kind, plugin.full_name)]
 
 
 def cases_of(kind: str, name: str) -> list[Case]:
-    """One plugin with each of its ``examples``; a block that has none is given ``channels``.
+    """One plugin with each of its ``examples``; a block without any gets ``channels``.
 
     Raises:
         PluginError: it cannot be imported.
-        AssertionError: the examples are no tuple of arguments.
+        AssertionError: ``examples`` is not a tuple of arguments.
     """
     target: object = kinds.kind(kind).get(name)
     if kind in ("card", "command"):
@@ -58,7 +58,7 @@ def cases_of(kind: str, name: str) -> list[Case]:
 
 
 def seeded(registry: Registry[N], case: Case, seed: int = 0) -> N:
-    """The network of a case in eval mode, its random weights drawn from ``seed``."""
+    """The network of a case in eval mode; ``seed`` determines its random weights."""
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         net = built(registry.kind, case)
@@ -70,10 +70,10 @@ def seeded(registry: Registry[N], case: Case, seed: int = 0) -> N:
 
 
 def sets_no_seed(registry: Registry[N], case: Case) -> None:
-    """Weights come from torch's chance as it is, which the seed of a run sets.
+    """Building it takes random weights from torch's global state, which the run seeds.
 
     Raises:
-        AssertionError: building it leaves the same chance behind, whatever was there before.
+        AssertionError: the state after building does not depend on the state before.
     """
     after: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
@@ -82,7 +82,7 @@ def sets_no_seed(registry: Registry[N], case: Case) -> None:
             built(registry.kind, case)
             after.append(torch.get_rng_state())
     same = torch.equal(*after)
-    assert not same, f"{case} sets torch's seed: leave out manual_seed, the run has one"
+    assert not same, f"{case} sets torch's seed: leave out manual_seed, as the run seeds torch"
 
 
 def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tensor:
@@ -92,9 +92,9 @@ def picture(height: int, width: int, batch: int = 1, channels: int = 3) -> Tenso
 
 
 def go_back(case: Case, y: Tensor) -> None:
-    """A backward pass from the mean square of what a network gave."""
+    """Run a backward pass from the mean square of a network's output."""
     mend = "leave out detach, no_grad and what has no gradient"
-    what = f"{case} in training mode gave {a_kind(y)}: it gives a tensor, as in eval mode"
+    what = f"{case} returned {a_kind(y)} in training mode: return a tensor, as in eval mode"
     assert isinstance(cast("object", y), Tensor), what
     assert y.requires_grad, f"{case} gives its weights no gradient: {mend}"
     torch.autograd.backward(y.square().mean())

@@ -1,4 +1,4 @@
-"""A small network of the suite, for engines and export formats."""
+"""A small network for the suites of engines and export formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCALE = 2
 
 
 class Network(nn.Module):
-    """Three convolutions beside an enlargement by repetition, in layers that any format has."""
+    """Three convolutions beside nearest-neighbour upscaling, in layers of every format."""
 
     scales: tuple[int, ...] = (SCALE,)
     reach: int | None = 3
@@ -44,7 +44,7 @@ class Network(nn.Module):
 
 
 class _Place:
-    """Owns the folders, which go when the process does."""
+    """Owns temporary folders, which are removed when the process ends."""
 
 
 _owner = _Place()
@@ -62,10 +62,10 @@ def _saved(generator: str) -> Path:
 
 @contextlib.contextmanager
 def registered(generator: str = "") -> Generator[ModelFolder]:
-    """A model folder that can be loaded for a time: of the network, or of a generator.
+    """Yield a loadable model folder of the small network, or of a generator.
 
     Args:
-        generator: a registered generator that can be made without arguments.
+        generator: a registered generator that needs no arguments.
     """
     if generator:
         yield read_folder(_saved(generator))

@@ -15,10 +15,10 @@ from ._promise import a_kind
 
 @contextlib.contextmanager
 def left_alone(case: Case, pair: Pair) -> Generator[None]:
-    """Whether a pair is afterwards as it was.
+    """Check that the code inside does not change a pair.
 
     Raises:
-        AssertionError: it is not.
+        AssertionError: it changes the pair.
     """
     before = [each.detach().clone() for each in (pair.lr, pair.hr, pair.sr)]
     yield
@@ -28,24 +28,24 @@ def left_alone(case: Case, pair: Pair) -> Generator[None]:
 
 
 def scalar(case: Case, value: object, of: str = "", *, typed: bool = True) -> Tensor:
-    """A finite number in a tensor without dimensions.
+    """Check that a value is a finite number in a tensor without dimensions.
 
     Args:
-        case: what is tried.
-        value: what it gave.
-        of: which value that is, in a sentence.
-        typed: whether it has to be float32.
+        case: the case that is checked.
+        value: what it returned.
+        of: the name of the value, for the message.
+        typed: whether it must be float32.
 
     Raises:
-        AssertionError: it is something else.
+        AssertionError: it is anything else.
     """
     whose = f"{case}{of}"
-    what = f"{whose} gave {a_kind(value)}: return a tensor without dimensions"
+    what = f"{whose} returned {a_kind(value)}: return a tensor without dimensions"
     assert isinstance(value, Tensor), what
     mend = "return the mean: `.mean()`"
-    assert value.shape == (), f"{whose} gave the shape {tuple(value.shape)}: {mend}"
+    assert value.shape == (), f"{whose} returned the shape {tuple(value.shape)}: {mend}"
     mend = "return it in the type of pair.sr"
     fine = value.dtype == torch.float32
-    assert fine or not typed, f"{whose} gave {value.dtype}, not torch.float32: {mend}"
-    assert value.isfinite(), f"{whose} gave {float(value)}, and no finite number"
+    assert fine or not typed, f"{whose} returned {value.dtype}, not torch.float32: {mend}"
+    assert value.isfinite(), f"{whose} returned {float(value)}, not a finite number"
     return value

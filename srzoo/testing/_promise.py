@@ -30,31 +30,31 @@ IMPORT = "cannot be imported"
 CONTRACTS = "srzoo.contracts"
 HERE = Path(__file__).parent
 UNSET = ("engine", "export-format", "importer")
-"""Kinds that no recipe gives arguments to."""
+"""Kinds whose plugins take no arguments from recipes."""
 MENDS = (
     (r"Unsupported dtype|not implemented for '(BFloat16|Half)'",
      "Compute that part in float32: `f(x.float()).to(x.dtype)`"),
     (r"numpy\(\)|ScalarType", "Compute it with torch, not with numpy"),
     (r"before Module.__init__", "Write `super().__init__()` as its first line"),
     (r"same dtype|should be the same|expected scalar type|BFloat16|must match.*dtype",
-     "Make constants in the type of what is given: `x.new_tensor(...)`, or `register_buffer`"),
+     "Make constants in the type of the input: `x.new_tensor(...)`, or `register_buffer`"),
     (r"leaf Variable|used in an in-?place|modified by an inplace",
-     "Work on a copy: no `inplace=True`, and no method that ends in _, on what is given"),
-    (r"view size is not compatible", "Write `reshape` for `view`: what is given may be turned"),
-    (r"'NoneType' object is not callable", "What it has to return is None: write `return`"),
+     "Work on a copy: no `inplace=True`, and no method that ends in _, on the input"),
+    (r"view size is not compatible", "Write `reshape` for `view`: it may be transposed"),
+    (r"'NoneType' object is not callable", "It returned None: write `return`"),
     (r"same device",
      "Make constants where the input is: `x.new_tensor(...)`, or `register_buffer`"),
 )  # fmt: skip
-"""What mends an error of torch, by its text."""
+"""The fix for an error of torch, by its text."""
 
 
 class ContractError(AssertionError):
-    """A promise of a contract is broken.
+    """A plugin breaks a rule of its contract.
 
     Attributes:
         what: the sentence.
-        file: of the author's code; empty where it is not known.
-        line: in it, from 1; 0 where it is not known.
+        file: the author's file; empty if unknown.
+        line: the line in it, from 1; 0 if unknown.
     """
 
     def __init__(self, what: str, file: str = "", line: int = 0) -> None:
@@ -65,7 +65,7 @@ class ContractError(AssertionError):
 
     @property
     def place(self) -> str:
-        """``FILE:LINE``, or nothing."""
+        """``FILE:LINE``, or an empty text."""
         return f"{self.file}:{self.line}" if self.file else ""
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class ContractError(AssertionError):
 
 
 def suite(kind: str, *checks: Callable[[Case], None]) -> tuple[Callable[[Case], None], ...]:
-    """The checks of a kind, the rules for every plugin first; each raises a ContractError."""
+    """The checks of a kind, first the rules for every plugin; each raises a ContractError."""
 
     @basic
     def follows_the_rules(case: Case) -> None:
@@ -84,46 +84,46 @@ def suite(kind: str, *checks: Callable[[Case], None]) -> tuple[Callable[[Case], 
 
 
 def basic(check: C) -> C:
-    """Mark a check without which the others say nothing."""
+    """Mark a check whose failure makes the other checks meaningless."""
     check.__dict__["basic"] = True
     return check
 
 
 def is_basic(check: Callable[..., None]) -> bool:
-    """Whether its failure makes all others of its part say nothing."""
+    """Whether its failure makes the other checks of its plugin meaningless."""
     return getattr(check, "basic", False)
 
 
 def run_all(checks: Iterable[Callable[[Case], None]], case: Case) -> None:
-    """One check after the other.
+    """Run one check after the other.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: the first broken rule.
     """
     for check in checks:
         check(case)
 
 
 def title(check: Callable[..., object]) -> str:
-    """What a check looks at: "reach bounds the receptive field"."""
+    """The title of a check: "reach bounds the receptive field"."""
     return check.__name__.replace("_", " ")
 
 
 def _told(kind: str, check: Callable[[Case], None]) -> Callable[[Case], None]:
     @functools.wraps(check)
-    def told(case: Case) -> None:
+    def wrapped(case: Case) -> None:
         with telling(kind, case, title(check)):
             check(case)
 
-    return told
+    return wrapped
 
 
 @contextlib.contextmanager
 def telling(kind: str, case: Case, what: str) -> Generator[None]:
-    """Whatever is raised inside becomes a ContractError, with the author's line.
+    """Turn any error raised inside into a ContractError with the author's line.
 
-    ``SystemExit`` and a ``KeyboardInterrupt`` that nobody sent, too. What says that it is skipped
-    passes: a ``DeviceError``, and what pytest raises.
+    This includes ``SystemExit`` and a ``KeyboardInterrupt`` that the user did not send. Errors that
+    mark a check as skipped pass through: ``DeviceError``, and those of pytest.
     """
     with interruptible() as noted:
         try:
@@ -133,26 +133,26 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
         except BaseException as error:
             if noted or type(error).__module__.startswith("_pytest."):
                 raise
-            said = _sentence(case, what, error)
-            raise ContractError(said, *_place(kind, case, said, error)) from error
+            sentence = _sentence(case, what, error)
+            raise ContractError(sentence, *_place(kind, case, sentence, error)) from error
 
 
 def _sentence(case: Case, what: str, error: BaseException) -> str:
-    """What a suite says stays; what somebody else's code raises is told with what was looked at."""
+    """The message of a suite's own check as it is; other errors get the title of the check."""
     if isinstance(error, AssertionError) and _raised_in(error).parent == HERE:
-        return str(error).partition("\nassert ")[0]  # pytest adds what was compared
+        return str(error).partition("\nassert ")[0]  # pytest appends the compared values
     if isinstance(error, BrokenPluginError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, SrzooError):
         return f"{case}: {error}"
-    said = importing.described(error)
-    if said == type(error).__name__ and (frames := traceback.extract_tb(error.__traceback__)):
-        said += f" in `{frames[-1].line}`"
-    return f"{case} fails at {what!r}: {said}{mend_of(error)}"
+    sentence = importing.described(error)
+    if sentence == type(error).__name__ and (frames := traceback.extract_tb(error.__traceback__)):
+        sentence += f" in `{frames[-1].line}`"
+    return f"{case} fails at {what!r}: {sentence}{mend_of(error)}"
 
 
 def mend_of(error: BaseException) -> str:
-    """What mends an error of torch, after a full stop; empty if nobody knows."""
+    """The fix for an error of torch, after a full stop; empty if none is known."""
     known = (mend for text, mend in MENDS if re.search(text, str(error)))
     return next((f". {mend}" for mend in known), "")
 
@@ -162,21 +162,21 @@ def _raised_in(error: BaseException) -> Path:
     return Path(frames[-1].filename) if frames else Path()
 
 
-def _place(kind: str, case: Case, said: str, error: BaseException) -> tuple[str, int]:
-    """The author's line: where it failed, or that of the attribute, or of the class."""
-    if IMPORT in said and (lines := _of_an_import(error)):
+def _place(kind: str, case: Case, sentence: str, error: BaseException) -> tuple[str, int]:
+    """The author's line: where the code failed, or the line of the attribute or the class."""
+    if IMPORT in sentence and (lines := _of_an_import(error)):
         return lines[-1].filename, lines[-1].lineno or 0
-    with contextlib.suppress(Exception):  # a class of somebody else may answer with anything
+    with contextlib.suppress(Exception):  # a plugin's class may raise anything here
         target: Any = kinds.kind(kind).get(case.name)
-        target = getattr(target, "callback", None) or target  # of a command
+        target = getattr(target, "callback", None) or target  # the function of a command
         if frame := _own_frame(target, error):
             return frame.filename, frame.lineno or 0
-        return line_of(target, _attribute(said))
+        return line_of(target, _attribute(sentence))
     return "", 0
 
 
 def _of_an_import(error: BaseException) -> list[traceback.FrameSummary]:
-    """The author's lines of an import that failed: what follows srzoo's own and importlib's."""
+    """The author's lines of a failed import: those after srzoo's and importlib's own."""
     while not isinstance(error, PluginError):
         if error.__cause__ is None:
             return []
@@ -187,7 +187,7 @@ def _of_an_import(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _own_frame(target: Any, error: BaseException) -> traceback.FrameSummary | None:
-    """The last line of the plugin's own package in a traceback and in what caused it."""
+    """The last line of the plugin's own package in a traceback, or in that of its cause."""
     module = sys.modules[target.__module__.partition(".")[0]]
     top = Path(getattr(module, "__file__", None) or "")
     home = f"{top.parent}{os.sep}" if top.stem == "__init__" else str(top)
@@ -200,15 +200,15 @@ def _own_frame(target: Any, error: BaseException) -> traceback.FrameSummary | No
     return found[-1] if found else None
 
 
-def _attribute(said: str) -> str:
-    """The attribute that a sentence is about: what it says to write, or the one behind a dot."""
-    written = re.search(r"write `?(?:def |self\.)?(\w+)(?: =|\()", said)
-    hit = written or re.search(r"\)\.(\w+) ", said)
+def _attribute(sentence: str) -> str:
+    """The attribute in a message: the one after "write", or the one after a dot."""
+    written = re.search(r"write `?(?:def |self\.)?(\w+)(?: =|\()", sentence)
+    hit = written or re.search(r"\)\.(\w+) ", sentence)
     return hit[1] if hit else ""
 
 
 def line_of(target: Any, attribute: str = "") -> tuple[str, int]:
-    """File and line of a class or function, or of what it sets or defines by a name."""
+    """File and line of a class or function, or of an attribute that it defines."""
     plain = inspect.unwrap(target)
     written = re.compile(rf"\s+(?:self\.)?(?:\w+, )*{attribute}\b[^=(]*=[^=]|\s+def {attribute}\b")
     bases: list[Any] = list(plain.__mro__) if inspect.isclass(plain) else [plain]
@@ -229,11 +229,11 @@ def _rules(kind: str, case: Case) -> None:
     except PluginError as error:
         if error.__cause__ is None:
             raise AssertionError(f"{case}: {error}") from error
-        mend = "correct it, or its entry point in pyproject.toml"
+        mend = "fix it, or its entry point in pyproject.toml"
         reason = importing.described(error.__cause__)
         raise AssertionError(f"{case} {IMPORT}: {reason}: {mend}") from error
     if kind in ("card", "command"):
-        return  # a package, and an object of click
+        return  # a package, or a click object
     broken = manners.broken_rules(target)
     if kind not in UNSET:
         broken += manners.unannotated(registry.get(case.name))
@@ -241,16 +241,17 @@ def _rules(kind: str, case: Case) -> None:
 
 
 def built(kind: str, case: Case, **more: Any) -> Any:
-    """What a case builds.
+    """Build a case.
 
     Raises:
-        AssertionError: an argument is missing or refused, or it fails; the sentence says which.
+        AssertionError: an argument is missing or unknown, or the plugin raises; the message names
+            it.
     """
     registry = kinds.kind(kind)
     try:
         return registry.build({"name": case.name, **case.args}, **more)
     except IncompleteError as error:
-        return error.made  # the checks say what it lacks, and what to write
+        return error.made  # the checks report what is missing, and the fix
     except BrokenPluginError as error:
         reason = importing.described(error.__cause__) if error.__cause__ else str(error)
         mend = mend_of(error.__cause__ or error)
@@ -258,27 +259,27 @@ def built(kind: str, case: Case, **more: Any) -> Any:
     except DeviceError:
         raise
     except SrzooError as error:
-        mend = "Name arguments that it can be built with: write `examples = ({...},)`"
+        mend = "Give it arguments for the tests: write `examples = ({...},)`"
         raise AssertionError(f"{case} cannot be built: {error} {mend}") from error
 
 
 def a_kind(thing: object) -> str:
-    """What something is, in a sentence."""
+    """The type of a value, for a message."""
     name = type(thing).__name__
     return "None" if thing is None else f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def has(case: Case, thing: object, name: str, mend: str) -> Any:
-    """An attribute that a contract asks for.
+    """Get an attribute that a contract requires.
 
     Args:
-        case: what is tried.
-        thing: what it built.
-        name: of the attribute.
-        mend: what to write, and what it means.
+        case: the case that is checked.
+        thing: the object that it built.
+        name: the attribute's name.
+        mend: the fix, with the meaning of the attribute.
 
     Raises:
-        AssertionError: there is none.
+        AssertionError: the attribute is missing.
     """
     try:
         return getattr(thing, name)
@@ -288,16 +289,16 @@ def has(case: Case, thing: object, name: str, mend: str) -> Any:
 
 
 def can(case: Case, thing: object, name: str, mend: str) -> None:
-    """Whether it has a method that a contract asks for; one that a contract itself brings is none.
+    """Check that a method that a contract requires exists, other than the contract's own.
 
     Args:
-        case: what is tried.
-        thing: what it built.
-        name: of the method.
-        mend: what to write; it is called with what stands there after ``self``.
+        case: the case that is checked.
+        thing: the object that it built.
+        name: the method's name.
+        mend: the fix; the method is called with the arguments after ``self`` in it.
 
     Raises:
-        AssertionError: there is none, or it cannot be called so.
+        AssertionError: the method is missing, or does not take these arguments.
     """
     method = getattr(thing, name, None)
     inherited = (getattr(method, "__module__", None) or "").startswith(CONTRACTS)
@@ -309,7 +310,7 @@ def can(case: Case, thing: object, name: str, mend: str) -> None:
 
 
 def takes(case: Case, method: Any, name: str, given: list[str], mend: str) -> None:
-    """Whether a method can be called with so many arguments, by place.
+    """Check that a method can be called with these positional arguments.
 
     Raises:
         AssertionError: it cannot.
@@ -317,22 +318,22 @@ def takes(case: Case, method: Any, name: str, given: list[str], mend: str) -> No
     try:
         signature = inspect.signature(method)
     except ValueError:
-        return  # made in another language
+        return  # a function without a signature, such as one in C
     try:
         signature.bind(*given)
     except TypeError:
         own = f"({', '.join(signature.parameters)})"
         raise AssertionError(
-            f"{case}.{name} takes {own}, and is called with ({', '.join(given)}): {mend}"
+            f"{case}.{name} takes {own}, but is called with ({', '.join(given)}): {mend}"
         ) from None
 
 
 @contextlib.contextmanager
 def chance_left_alone(who: object, mend: str) -> Generator[None]:
-    """Whether what is done inside neither draws from nor seeds the chance that others draw from.
+    """Check that the code inside neither uses nor seeds the global random states.
 
     Raises:
-        AssertionError: the state of ``random``, ``numpy.random`` or torch is another after it.
+        AssertionError: the state of ``random``, ``numpy.random`` or torch has changed.
     """
     import torch
 
@@ -345,11 +346,11 @@ def chance_left_alone(who: object, mend: str) -> Generator[None]:
     kept = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         for draw in (random.random, np.random.random, lambda: torch.rand(1)):
-            draw()  # now it is as no seed has left it
+            draw()  # now no seed leads to this state
         before = states()
         yield
         after = states()
     random.setstate(kept[0])
     np.random.set_state(kept[1])
     moved = [name for (name, now), (_, old) in zip(after, before, strict=True) if now != old]
-    assert not moved, f"{who} draws from {moved[0]}, or seeds it, which others draw from: {mend}"
+    assert not moved, f"{who} uses or seeds the global random state of {moved[0]}: {mend}"

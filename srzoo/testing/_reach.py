@@ -15,18 +15,18 @@ from ..plugins.importing import described
 from ._case import Case, picture
 from ._promise import a_kind, chance_left_alone, has, mend_of
 
-ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) has to state it: write {}"
-"""What mends a network whose values go by where a picture begins."""
+ON_A_GRID = "A network on a grid (pixel-unshuffle, windows, pooling) must state it: write {}"
+"""The fix for a network whose values depend on where a picture begins."""
 CELLS = 16
-"""Grids that are tried, to say which it is."""
+"""Grids that are tried, to find the network's own."""
 
 
 WHOLE = 8
-"""A network of the whole picture (``reach`` None) gets at least so many pixels a side."""
+"""The least side of pictures for networks that use the whole picture (``reach`` None)."""
 WIDE = 240, 249
-"""Sides of a picture that no grid up to 8, and none at all, fits."""
+"""Sides of a picture that are multiples of no grid up to 8."""
 FAR = 48
-"""As far as a reach is searched, in pixels."""
+"""The largest reach that is measured, in pixels."""
 
 
 def grid(case: Case, net: object) -> int:
@@ -34,12 +34,12 @@ def grid(case: Case, net: object) -> int:
     multiple: object = getattr(net, "multiple", 1)
     fine = isinstance(multiple, int) and not isinstance(multiple, bool) and multiple >= 1
     mend = "write multiple = N, its period in LR pixels, or leave it out"
-    assert fine, f"{case}.multiple is {multiple!r}, not a whole number from 1: {mend}"
+    assert fine, f"{case}.multiple is {multiple!r}, not a whole number of at least 1: {mend}"
     return multiple_of(net)
 
 
 def states_its_reach(case: Case, net: object, channels: int = 3) -> None:
-    """``reach`` is a whole number from 0, or None."""
+    """Check that ``reach`` is a whole number from 0, or None."""
     mend = "write `reach = N`, how many pixels on each side it looks; None for the whole picture"
     if not hasattr(net, "reach"):
         scales = cast("tuple[int, ...]", getattr(net, "scales", ()))
@@ -51,13 +51,13 @@ def states_its_reach(case: Case, net: object, channels: int = 3) -> None:
 
 
 def least(net: Any, height: int, width: int) -> tuple[int, int]:
-    """A size, or the next one that a network which looks at the whole picture is given."""
+    """A size, enlarged to the least one for a network that uses the whole picture."""
     low = 1 if net.reach is not None else WHOLE
     return max(height, low), max(width, low)
 
 
 def fitting(net: object, height: int, width: int, batch: int = 1, channels: int = 3) -> Tensor:
-    """Random values as of :func:`picture`, whole cells of a network's grid."""
+    """Random values as of :func:`picture`, enlarged to whole cells of a network's grid."""
     multiple = multiple_of(net)
     return picture(on_grid(height, multiple), on_grid(width, multiple), batch, channels)
 
@@ -68,27 +68,27 @@ def ran(
     x: Tensor,
     fresh: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """What a network makes of a picture; if it fails, perhaps for its size.
+    """Run a network on a picture; if it fails, find out whether the size is the reason.
 
     Args:
-        case: what is tried.
+        case: the case that is checked.
         run: the network.
         x: B x C x H x W.
         fresh: the same network, newly built.
 
     Raises:
-        AssertionError: it fails, and does so for the size, the number of pictures, how they lie in
-            memory, or what ran before; or it gives something else back.
+        AssertionError: it fails because of the size, the number of pictures, their memory layout or
+            an earlier call; or it returns something other than a tensor.
     """
     try:
         y: object = run(x)
     except Exception as error:
         if mend := _mend(run, x, error, fresh):
             size, reason = "x".join(map(str, x.shape[2:])), described(error).splitlines()[0]
-            said = f"{case} fails on {size} pixels: {reason.rstrip('.')}. {mend}"
-            raise AssertionError(said) from error
+            who = f"{case} fails on {size} pixels: {reason.rstrip('.')}. {mend}"
+            raise AssertionError(who) from error
         raise
-    assert isinstance(y, Tensor), f"{case} gave {a_kind(y)}: it gives the picture, a tensor"
+    assert isinstance(y, Tensor), f"{case} returned {a_kind(y)}: return the picture, a tensor"
     return y
 
 
@@ -98,7 +98,7 @@ def _mend(
     error: Exception,
     fresh: Callable[[Tensor], Tensor] | None,
 ) -> str:
-    """What mends a network that fails on a size; empty if it fails on all."""
+    """The fix for a network that fails on a size; empty if it fails on all sizes."""
 
     def takes(x: Tensor, run: Callable[[Tensor], Tensor] = run) -> bool:
         with contextlib.suppress(Exception), torch.no_grad():
@@ -110,11 +110,11 @@ def _mend(
         return takes(x.new_zeros(len(x), x.shape[1], height, width))
 
     if fresh and takes(x, fresh):
-        return "Newly built it does not: keep nothing of a picture for the next one"
+        return "A newly built one does not fail: keep no state from one picture to the next"
     if not x.is_contiguous() and takes(x.contiguous()):
-        return "It is a part of a picture, or turned: write `reshape` for `view`"
+        return "The input is a transposed or cropped view: write `reshape` for `view`"
     if len(x) > 1 and takes(x[:1]):
-        return "One picture alone it takes: write `x.shape[0]` in place of 1"
+        return "It works for a single picture: write `x.shape[0]` in place of 1"
 
     if runs(WIDE[1], WIDE[1]):
         if "adding" in str(error):  # torch: "Padding size should be less than ..."
@@ -128,31 +128,31 @@ def _mend(
 
 
 def same_each_time(
-    case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor, said: str
+    case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor, who: str
 ) -> None:
-    """In eval mode the same picture gives the same values, and no state changes.
+    """Check that in eval mode the same picture gives the same values, and no state changes.
 
     Raises:
-        AssertionError: it does not; ``said`` is what the sentence begins with.
+        AssertionError: it does not; ``who`` begins the message.
     """
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    with chance_left_alone(case, "in eval mode a network draws no chance"):
+    with chance_left_alone(case, "in eval mode a network uses no random numbers"):
         first, again = run(x), run(x)
-    mend = "dropout and noise are for train mode, and nothing is kept of a picture"
-    assert torch.equal(first, again), f"{said} is not deterministic in eval mode: {mend}"
+    mend = "use dropout and noise in train mode only, and keep no state from a picture"
+    assert torch.equal(first, again), f"{who} is not deterministic in eval mode: {mend}"
     for name, tensor in net.state_dict().items():
         same = torch.equal(tensor, before[name])
-        assert same, f"{said} changes {name} in eval mode: do so where `self.training` is true"
+        assert same, f"{who} changes {name} in eval mode: do so where `self.training` is true"
 
 
-def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said: str) -> None:
-    """A picture gives the same values alone, in a batch, and however it lies in memory.
+def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, who: str) -> None:
+    """Check that a picture gives the same values alone, in a batch, and in any memory layout.
 
     Args:
-        case: what is tried.
+        case: the case that is checked.
         run: the network in eval mode.
         x: at least two pictures.
-        said: what the sentence begins with.
+        who: the beginning of the message.
 
     Raises:
         AssertionError: it does not.
@@ -160,9 +160,9 @@ def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said:
     want = run(x)
     limit = 1e-4 * max(1.0, float(want.abs().max()))
     alone = run(x[:1])
-    mend = "in eval mode what it makes of one does not depend on the others (batch statistics?)"
+    mend = "in eval mode a result does not depend on the rest of the batch (batch statistics?)"
     same = float((alone - want[:1]).abs().max()) <= limit
-    assert same, f"{said} gives other values for a picture in a batch than alone: {mend}"
+    assert same, f"{who} gives other values for a picture in a batch than alone: {mend}"
     for turned in (
         x.contiguous(memory_format=torch.channels_last),
         x.transpose(2, 3).contiguous().transpose(2, 3),
@@ -170,11 +170,11 @@ def same_by_itself(case: Case, run: Callable[[Tensor], Tensor], x: Tensor, said:
         y = ran(case, run, turned)
         mend = "write `reshape` for `view`, and leave out `as_strided`"
         same = float((y - want).abs().max()) <= limit
-        assert same, f"{said} depends on the memory layout of the picture: {mend}"
+        assert same, f"{who} depends on the memory layout of the picture: {mend}"
 
 
 def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
-    """A network made float64 or bfloat16 takes and gives that; the input stays as it is.
+    """Check that a float64 or bfloat16 network takes and returns that type, and keeps its input.
 
     Raises:
         AssertionError: it does not.
@@ -187,9 +187,9 @@ def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor)
             y = run(given)
         except Exception as error:
             name, reason = str(dtype).removeprefix("torch."), described(error).splitlines()[0]
-            mend = mend_of(error) or ". It works in the type that its weights have"
-            said = f"{case} fails when it is made {name}: {reason.rstrip('.')}{mend}"
-            raise AssertionError(said) from error
+            mend = mend_of(error) or ". Compute in the type of the weights"
+            who = f"{case} fails after conversion to {name}: {reason.rstrip('.')}{mend}"
+            raise AssertionError(who) from error
         mend = "leave out `.float()`, and make constants in the input's type"
         assert y.dtype == dtype, f"{case} turned {dtype} into {y.dtype}: {mend}"
         same = torch.equal(given, before)
@@ -197,7 +197,7 @@ def keeps_type(case: Case, net: Any, run: Callable[[Tensor], Tensor], x: Tensor)
 
 
 def can_be_copied(case: Case, net: object) -> None:
-    """Averaged weights and folded networks are made of deep copies.
+    """Check that a network can be copied: averaged weights and folded networks are deep copies.
 
     Raises:
         AssertionError: it cannot be copied.
@@ -205,17 +205,20 @@ def can_be_copied(case: Case, net: object) -> None:
     try:
         copy.deepcopy(net)
     except Exception as error:
-        mend = "keep locks, files and generators out of its attributes"
+        mend = "keep no locks, files or generators in its attributes"
         raise AssertionError(f"{case} cannot be copied: {described(error)}: {mend}") from error
 
 
 def same_wherever_it_begins(
     case: Case, net: Any, run: Callable[[Tensor], Tensor], channels: int = 3, factor: int = 1
 ) -> None:
-    """A picture that begins, or ends, a cell further inside has the same values there.
+    """Check that a picture has the same values when it begins, or ends, one cell further inside.
 
-    In one picture all values are numbers; in another one is none, and what it spoils has to move
-    with the picture too: weights that are zero to begin with hide nothing then.
+    One picture has finite values everywhere. A second one contains a NaN, and what the NaN reaches
+    must move with the picture too: this finds dependencies that weights of zero would hide.
+
+    Args:
+        case: the case that is checked.
 
     Args:
         case: what is tried.
@@ -226,8 +229,8 @@ def same_wherever_it_begins(
     """
     cell, reach = grid(case, net), int(net.reach)
 
-    def told_apart(spare: int) -> Callable[[int, int], bool]:
-        """By a picture that has so many cells more than are spoilt by its edges."""
+    def compared(spare: int) -> Callable[[int, int], bool]:
+        """Compare pictures that are this many cells larger than what their edges influence."""
         side = on_grid(2 * reach + 8, cell) + spare * cell
         x = picture(side, side, 2, channels)
         x[1, :, side // 2, side // 2] = float("nan")
@@ -244,11 +247,11 @@ def same_wherever_it_begins(
 
         return differs
 
-    differs = told_apart(2)
+    differs = compared(2)
     if not differs(cell, 0) and not differs(0, cell):
         return
-    differs = told_apart(CELLS)
-    # Also counted from the other end, where what is padded inside may be.
+    differs = compared(CELLS)
+    # Counted from the other end too, where the network may pad.
     found = [k for k in range(2, CELLS) if not differs(k * cell, 0) and not differs(0, k * cell)]
     mend = f"multiple = {found[0] * cell}" if found else "multiple = N, its period in LR pixels"
     raise AssertionError(
@@ -264,18 +267,18 @@ def spread(
     factor: int = 1,
     bound: int | None = None,
 ) -> int | None:
-    """How many pixels away a value that is not a number spoils others, wherever in a cell it lies.
+    """How many pixels away a NaN spreads, from any place in a cell.
 
     Args:
         net: a network or block.
         run: B x C x H x W to B x C' x sH x sW.
         channels: C.
         factor: s.
-        bound: up to which distance is looked; None for its ``reach``. More than that says that it
-            is more.
+        bound: the largest distance that is measured; None for ``reach``. A result beyond it means
+            "more".
 
     Returns:
-        The largest distance; None if nothing is spoilt.
+        The largest distance; None if the NaN does not reach the output.
     """
     cell = multiple_of(net)
     side = on_grid(2 * (net.reach if bound is None else bound) + 5, cell) + 2 * (cell - 1)
@@ -296,7 +299,7 @@ Runs = Sequence[tuple[Callable[[Tensor], Tensor], int]]
 
 
 def runs_of(net: Any, scales: Sequence[int]) -> Runs:
-    """A generator at each scale; a block, which has none, as it is."""
+    """A generator at each scale; a block, which has no scales, once."""
 
     def at(scale: int) -> Callable[[Tensor], Tensor]:
         return lambda x: net(x, scale)
@@ -305,10 +308,11 @@ def runs_of(net: Any, scales: Sequence[int]) -> Runs:
 
 
 def reach_is_not_too_small(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
-    """A value that is not a number spoils nothing further away than ``reach``.
+    """Check that a NaN spreads no further than ``reach``.
 
     Raises:
-        AssertionError: it does; the sentence has the reach. Or ``reach`` is far too large to try.
+        AssertionError: it does; the message has the measured reach. Or ``reach`` is too large to
+            measure.
     """
     stated: int | None = net.reach
     if stated is None:
@@ -324,7 +328,7 @@ def reach_is_not_too_small(case: Case, net: Any, runs: Runs, channels: int = 3) 
 
 
 def reach_is_not_too_large(case: Case, net: Any, runs: Runs, channels: int = 3) -> None:
-    """A value that is not a number spoils others as far away as ``reach``; on a grid, nearly.
+    """Check that a NaN spreads as far as ``reach``; on a grid, nearly.
 
     Raises:
         AssertionError: it does not.
@@ -334,24 +338,24 @@ def reach_is_not_too_large(case: Case, net: Any, runs: Runs, channels: int = 3) 
         return
     away = _spread_at(net, runs, channels, stated)
     if away < 0:
-        return  # the output does not depend on the input, which is told elsewhere
+        return  # another check reports that the output does not depend on the input
     if stated > away + multiple_of(net) - 1:
         raise AssertionError(_write(case, stated, away))
 
 
 def _write(case: Case, stated: int, found: int | None) -> str:
     what = "the whole picture" if found is None else found
-    return f"{case}: reach is {what}, and it states {stated}: write `reach = {found}`"
+    return f"{case}: reach is {what}, but it states {stated}: write `reach = {found}`"
 
 
 def _spread_at(net: Any, runs: Runs, channels: int, bound: int) -> int:
-    """The farthest at any scale; -1 if nothing is spoilt."""
+    """The largest distance at any scale; -1 if the NaN does not reach the output."""
     found = [spread(net, run, channels, scale, bound) for run, scale in runs]
     return max((each for each in found if each is not None), default=-1)
 
 
 def _farthest(net: Any, runs: Runs, channels: int) -> int | None:
-    """The reach that is measured; None where it is the whole picture, or further than looked."""
+    """The measured reach; None if it is the whole picture, or more than is measured."""
     for bound in (4, 12, FAR):
         if 0 <= (found := _spread_at(net, runs, channels, bound)) <= bound:
             return found

@@ -17,16 +17,16 @@ from ._reach import fitting, least, spread
 
 
 def takes_a_scale(case: Case, net: Any, name: str, first: str) -> None:
-    """The core calls each method with a scale, by place."""
+    """Check that a method takes a scale as a positional argument, as the core passes it."""
     parameters = [*inspect.signature(getattr(net, name)).parameters.values()]
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     write = f"write `def {name}(self, {first}, scale=None)`"
-    told = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
+    shown = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
     if len(places) < 2 and any(p.name == "scale" for p in parameters):
-        raise AssertionError(f"{case}.{name} takes no scale by place: {write}")
-    assert len(places) >= 2, f"{case}.{name} takes ({told}), and no scale: {write}"
+        raise AssertionError(f"{case}.{name} takes no positional scale: {write}")
+    assert len(places) >= 2, f"{case}.{name} takes ({shown}), but no scale: {write}"
     needed = [p.name for p in parameters if p.default is p.empty and p not in places[:2]]
     assert not needed, f"{case}.{name} needs {', '.join(needed)} besides a scale: {write}"
     fine = len(net.scales) > 1 or places[1].default is not places[1].empty
@@ -35,9 +35,9 @@ def takes_a_scale(case: Case, net: Any, name: str, first: str) -> None:
 
 @basic
 def is_split_or_whole(case: Case) -> None:
-    """Of ``features`` and ``reconstruct`` both are there or none; ``tail_reach`` asks for both.
+    """``features`` and ``reconstruct`` are both defined or both missing; ``tail_reach`` needs both.
 
-    Without ``tail_reach`` it is run as a whole, whatever its methods are called.
+    A generator without ``tail_reach`` runs as a whole, whatever methods it has.
     """
     net: Any = seeded(kinds.generators, case)
     called = {
@@ -51,7 +51,7 @@ def is_split_or_whole(case: Case) -> None:
         assert not linear, f"{case} has a linear_tail {without}: write `tail_reach = N`"
         return
     for name, what in (("features", "x"), ("reconstruct", "f")):
-        mend = "a generator that is split has features, reconstruct and tail_reach; else none"
+        mend = "define features, reconstruct and tail_reach, or none of them"
         can(case, net, name, mend)
         takes_a_scale(case, net, name, what)
     mend = "write `tail_reach = N`, how many LR pixels on each side reconstruct looks; from 1"
@@ -62,7 +62,7 @@ def is_split_or_whole(case: Case) -> None:
 
 @torch.no_grad()
 def the_tail_looks_no_further(case: Case) -> None:
-    """What ``reconstruct`` gives of a pixel depends on features as far away as ``tail_reach``."""
+    """An output pixel of ``reconstruct`` depends on features up to ``tail_reach`` away."""
     net: Any = seeded(kinds.generators, case)
     if not splits(net):
         return
@@ -71,7 +71,7 @@ def the_tail_looks_no_further(case: Case) -> None:
         x = fitting(net, *least(net, 9, 8))
         f = net.features(x, scale)
         if f.shape[2:] != x.shape[2:]:
-            continue  # on a grid, of which a tail is not asked
+            continue  # on a grid; the contract asks no grid of a tail
 
         def run(f: torch.Tensor, net: Any = net, scale: int = scale) -> torch.Tensor:
             return net.reconstruct(f, scale)
@@ -79,18 +79,18 @@ def the_tail_looks_no_further(case: Case) -> None:
         away = spread(net, run, f.shape[1], scale, net.tail_reach) or 0
         looked.append(away)
         write = f"write `tail_reach = {away}`"
-        say = f"{case} x{scale}: tail_reach is {away}, and it states {net.tail_reach}: {write}"
+        say = f"{case} x{scale}: tail_reach is {away}, but it states {net.tail_reach}: {write}"
         assert away <= net.tail_reach, say
     away = max(1, *looked) if looked else net.tail_reach
     write = f"write `tail_reach = {away}`"
     assert away == net.tail_reach, (
-        f"{case}: tail_reach is {away}, and it states {net.tail_reach}: {write}"
+        f"{case}: tail_reach is {away}, but it states {net.tail_reach}: {write}"
     )
 
 
 @torch.no_grad()
 def features_then_reconstruct(case: Case) -> None:
-    """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` says so."""
+    """``reconstruct(features(x))`` is ``forward(x)``, and affine if ``linear_tail`` is True."""
     net: Any = seeded(kinds.generators, case)
     if not splits(net):
         return
@@ -116,4 +116,4 @@ def features_then_reconstruct(case: Case) -> None:
             inside = net(x, scale)[..., border:-border, border:-border]
             error = float((folded - inside).abs().max())
             why = f"reconstruct is not the same at every pixel: {no}"
-            assert error < 1e-5, f"{case} x{scale}: the folded tail is off by {error:g}, for {why}"
+            assert error < 1e-5, f"{case} x{scale}: the folded tail is off by {error:g}: {why}"

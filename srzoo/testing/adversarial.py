@@ -15,7 +15,7 @@ from ._promise import basic, built, can, run_all, suite
 
 
 class Brightness(nn.Module):
-    """A discriminator that takes bright pictures for real: logits B x 1 x 1 x 1."""
+    """A discriminator that rates bright pictures as real: logits B x 1 x 1 x 1."""
 
     min_size = 1
 
@@ -24,12 +24,12 @@ class Brightness(nn.Module):
         self.slope = nn.Parameter(torch.tensor(slope))
 
     def forward(self, y: Tensor) -> Tensor:
-        """The mean over colours and places, less a half, times the slope."""
+        """The mean over channels and pixels, less 0.5, times the slope."""
         return self.slope * (y.mean((1, 2, 3), keepdim=True) - 0.5)
 
 
 SLIGHT = 1e-5
-"""A slope at which a penalty on the gradient is the same however many logits are added up."""
+"""A slope at which a gradient penalty does not depend on the number of logits."""
 
 
 def _loss(case: Case) -> Any:
@@ -44,7 +44,7 @@ def _pair(made: float, real: float = 0.7) -> Pair:
 
 @basic
 def two_scalars(case: Case) -> None:
-    """Both players get a finite number; the pair stays as it was."""
+    """Both losses are finite numbers, and the pair is not changed."""
     for name in ("for_generator", "for_discriminator"):
         can(case, _loss(case), name, f"write `def {name}(self, discriminator, pair)`")
     for name in ("for_generator", "for_discriminator"):
@@ -56,43 +56,45 @@ def two_scalars(case: Case) -> None:
 
 
 def the_generator_wants_to_look_real(case: Case) -> None:
-    """Its loss falls as SR looks more real, and its gradient leads there."""
+    """The generator's loss falls as SR looks more real, and its gradient points there."""
     loss = _loss(case)
     values = [float(loss.for_generator(Brightness(), _pair(x)).detach()) for x in (0.3, 0.5, 0.7)]
-    told = ", ".join(f"{value:g}" for value in values)
-    mend = "it falls as the discriminator takes pair.sr for real: is its sign the other one?"
+    shown = ", ".join(f"{value:g}" for value in values)
+    mend = "it should fall as pair.sr is rated more real: is its sign wrong?"
     falls = values[0] > values[1] > values[2]
-    assert falls, f"{case}.for_generator gave {told} as SR looks more real: {mend}"
+    assert falls, f"{case}.for_generator returned {shown} as SR looks more real: {mend}"
     pair = _pair(0.3)
     value = loss.for_generator(Brightness(), pair)
     mend = "compute it from pair.sr, without detach"
     assert value.requires_grad, f"{case} gives the generator no gradient: {mend}"
     value.backward()
     assert pair.sr.grad is not None, f"{case} gives the generator no gradient: {mend}"
-    assert pair.sr.grad.mean() < 0, f"{case}: the generator's gradient leads away from real"
+    assert pair.sr.grad.mean() < 0, f"{case}: the generator's gradient points away from real"
 
 
 def the_discriminator_wants_to_tell(case: Case) -> None:
-    """Its loss is lower where its logits are right, and its gradient makes them more so."""
+    """The discriminator's loss is lower where its logits are right; its gradient points there."""
     loss = _loss(case)
     right, wrong = (
         float(loss.for_discriminator(Brightness(), _pair(made, real)).detach())
         for made, real in ((0.3, 0.7), (0.7, 0.3))
     )
-    mend = "it falls as logits of pair.hr rise, and those of pair.sr sink: are signs the other way?"
-    said = f"{case}.for_discriminator gave {right:g} if it is right, {wrong:g} if it is wrong"
-    assert right < wrong, f"{said}: {mend}"
+    mend = "it should fall as logits of pair.hr rise and those of pair.sr fall: are signs wrong?"
+    message = (
+        f"{case}.for_discriminator returned {right:g} for right logits, {wrong:g} for wrong ones"
+    )
+    assert right < wrong, f"{message}: {mend}"
     unsure = Brightness(slope=0.1)
     value = loss.for_discriminator(unsure, _pair(0.3).detach())
-    mend = "compute it from what the discriminator gives, without detach"
+    mend = "compute it from the discriminator's output, without detach"
     assert value.requires_grad, f"{case} gives the discriminator no gradient: {mend}"
     value.backward()
     assert unsure.slope.grad is not None, f"{case} gives the discriminator no gradient"
-    assert unsure.slope.grad < 0, f"{case}: the discriminator's gradient leads away from telling"
+    assert unsure.slope.grad < 0, f"{case}: the discriminator's gradient points the wrong way"
 
 
 def a_frozen_discriminator_stays(case: Case) -> None:
-    """In the generator's turn the gradient passes through a frozen D and stops nowhere else."""
+    """In the generator's turn the gradient passes through the frozen discriminator to SR alone."""
     frozen = Brightness().requires_grad_(False)
     pair = _pair(0.3)
     _loss(case).for_generator(frozen, pair).backward()
@@ -101,7 +103,7 @@ def a_frozen_discriminator_stays(case: Case) -> None:
 
 
 def maps_and_vectors_alike(case: Case) -> None:
-    """Logits B x 1 and B x 1 x h x w of one value count the same, whatever chance it draws."""
+    """Logits B x 1 and B x 1 x h x w of one value give the same loss, with any random numbers."""
 
     class Map(Brightness):
         def forward(self, y: Tensor) -> Tensor:
@@ -116,11 +118,11 @@ def maps_and_vectors_alike(case: Case) -> None:
             torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
             return getattr(_loss(case), player)(kind(SLIGHT), _pair(0.4)).detach()
 
-    mend = "average over batch and places: `.mean()`"
+    mend = "average over batch and positions: `.mean()`"
     for player in ("for_generator", "for_discriminator"):
         a, b = of(player, Map), of(player, Vector)
-        said = f"{case}.{player} gives {float(a):g} for maps, {float(b):g} for one logit"
-        assert torch.allclose(a, b, rtol=1e-4), f"{said}: {mend}"
+        message = f"{case}.{player} gives {float(a):g} for maps, {float(b):g} for one logit"
+        assert torch.allclose(a, b, rtol=1e-4), f"{message}: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
@@ -137,6 +139,6 @@ def check_adversarial_loss(case: Case) -> None:
     """Run every check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -1,4 +1,4 @@
-"""Suites in a process of their own: one that hangs, or ends it, does not end the others."""
+"""Suites in a separate process, so that a plugin that hangs or crashes does not end the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..plugins.plugin import Plugin
 
 PATIENCE = 600.0
-"""Seconds that one part may take; some engines compile."""
+"""Seconds that one plugin may take; some engines compile."""
 
 START = 600.0
 """Seconds until the process has imported what it needs."""
@@ -24,7 +24,7 @@ START = 600.0
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, and in which line of the author's file; ("", 0) where nobody knows."""
+    """A fault, and its line in the author's file; ("", 0) if unknown."""
 
     what: str
     file: str = ""
@@ -36,7 +36,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one part: what is wrong, and what could not be looked at."""
+    """The result for one plugin: its faults, and the checks that were skipped."""
 
     plugin: Plugin
     faults: tuple[Fault, ...] = ()
@@ -44,7 +44,7 @@ class Outcome:
     seconds: float = 0.0
 
     def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The same as JSON values."""
         return {
             "kind": self.plugin.kind,
             "name": self.plugin.name,
@@ -58,11 +58,11 @@ class Outcome:
 
 
 def look_apart(plugins: Sequence[Plugin], patience: float = PATIENCE) -> Generator[Outcome]:
-    """Run the suites of installed plugins, one after the other, in a process beside this one.
+    """Run the suites of installed plugins, one after the other, in another process.
 
     Args:
-        plugins: which; those of this process alone are not known there.
-        patience: seconds that one of them may take.
+        plugins: the plugins; the other process does not know those registered in this process only.
+        patience: seconds that each may take.
     """
     waiting = list(plugins)
     while waiting:
@@ -72,7 +72,7 @@ def look_apart(plugins: Sequence[Plugin], patience: float = PATIENCE) -> Generat
 
 
 def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Outcome]:
-    """At least one outcome; the last one may say that the process ended, or had to be ended."""
+    """Yield at least one outcome; the last may report that the process ended, or was ended."""
     names = json.dumps([(plugin.kind, plugin.full_name) for plugin in plugins])
     usual = {key: value for key, value in os.environ.items() if key != "PYTHONOPTIMIZE"}
     with subprocess.Popen(
@@ -93,7 +93,7 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
             for plugin in plugins:
                 try:
                     line = lines.get(timeout=patience) if ready else b""
-                    if line == b"\n":  # it imports the suites, and says when it has
+                    if line == b"\n":  # written before and after the import of the suites
                         line = lines.get(timeout=START) and lines.get(timeout=patience)
                 except queue.Empty:
                     yield Outcome(plugin, (Fault(f"{plugin} does not end in {patience:.0f} s"),))
@@ -102,9 +102,9 @@ def _in_one_process(plugins: Sequence[Plugin], patience: float) -> Generator[Out
                     what = f"{plugin} ended its process, with exit code {process.wait()}"
                     yield Outcome(plugin, (Fault(what),))
                     return
-                told = json.loads(line)
-                faults = tuple(Fault(**each) for each in told["faults"])
-                yield Outcome(plugin, faults, tuple(told["skipped"]), told["seconds"])
+                answer = json.loads(line)
+                faults = tuple(Fault(**each) for each in answer["faults"])
+                yield Outcome(plugin, faults, tuple(answer["skipped"]), answer["seconds"])
         finally:
             process.kill()
-            reader.join(START)  # it ends with the process, before its pipe is closed
+            reader.join(START)  # it ends with the process; then the pipe can be closed

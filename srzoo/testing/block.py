@@ -42,7 +42,7 @@ def is_a_block(case: Case) -> None:
     write = "write `def __init__(self, *, channels: int)`"
     assert "channels" in parameters, f"{case} is not built with channels: {write}"
     fine = isinstance(case.args.get("channels"), int)
-    assert fine, f"{case}: arguments have no channels: write `examples = ({{'channels': 8}},)`"
+    assert fine, f"{case}: its examples have no channels: write `examples = ({{'channels': 8}},)`"
     net = _module(case)
     grid(case, net)
     write = "write `def forward(self, x)`"
@@ -54,7 +54,7 @@ def is_a_block(case: Case) -> None:
 @basic
 @torch.no_grad()
 def keeps_the_shape(case: Case) -> None:
-    """Any size on the grid, down to one cell, comes out as it went in, in both modes."""
+    """Any size on the grid, down to one cell, gives the same size, in both modes."""
     net, again = _module(case), _module(case)
     for training in (False, True):
         net.train(training)
@@ -63,25 +63,25 @@ def keeps_the_shape(case: Case) -> None:
             before = x.clone()
             y = ran(case, net, x, again)
             shapes = f"{tuple(y.shape)} of {tuple(x.shape)}"
-            assert y.shape == x.shape, f"{case} made {shapes}: a block keeps the shape"
+            assert y.shape == x.shape, f"{case} returned {shapes}: a block keeps the shape"
             assert y.dtype == x.dtype, f"{case} turned {x.dtype} into {y.dtype}"
             same = torch.equal(x, before)
             assert same, f"{case} changed its input in place: work on a copy, no `inplace=True`"
             fine = y.isfinite().all() and net(0 * x).isfinite().all()
-            mend = "what it divides by may be zero"
-            assert fine, f"{case} gave values that are not finite: {mend}"
+            mend = "it may divide by zero"
+            assert fine, f"{case} returned values that are not finite: {mend}"
 
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A value that is not a number spoils nothing further away than ``reach``."""
+    """A NaN spreads no further than ``reach``."""
     net = _module(case)
     reach_is_not_too_small(case, net, [(net, 1)], case.args["channels"])
 
 
 @torch.no_grad()
 def same_wherever_a_picture_begins(case: Case) -> None:
-    """What is stated of the grid is true: tiles may begin at all its multiples."""
+    """The stated grid is true: tiles may begin at all multiples of it."""
     net = _module(case)
     if net.reach is not None:
         same_wherever_it_begins(case, net, net, case.args["channels"])
@@ -89,7 +89,7 @@ def same_wherever_a_picture_begins(case: Case) -> None:
 
 @torch.no_grad()
 def reach_is_no_larger(case: Case) -> None:
-    """Some pixel is spoilt as far away as ``reach`` says: a larger one makes tiles overlap more."""
+    """A NaN spreads as far as ``reach``: a larger value would make tiles overlap more."""
     net = _module(case)
     reach_is_not_too_large(case, net, [(net, 1)], case.args["channels"])
 
@@ -106,13 +106,13 @@ def deterministic_in_eval(case: Case) -> None:
 
 @torch.no_grad()
 def keeps_dtype(case: Case) -> None:
-    """Made float64 or bfloat16, it gives what it is given."""
+    """A float64 or bfloat16 block returns its type."""
     net = _module(case)
     keeps_type(case, net, net, _features(case, net, *least(net, 6, 5)))
 
 
 def built_of_the_runs_chance(case: Case) -> None:
-    """Building it sets no seed; what is built can be copied."""
+    """Building it sets no seed, and the block can be copied."""
     sets_no_seed(kinds.blocks, case)
     can_be_copied(case, _module(case))
 
@@ -130,13 +130,13 @@ def gradients_reach_every_parameter(case: Case) -> None:
 
 @torch.no_grad()
 def survives_its_state_dict(case: Case) -> None:
-    """BatchNorm's statistics included, a loaded copy gives the same values."""
+    """A loaded copy gives the same values, the statistics of BatchNorm included."""
     net = _module(case).train()
     x = _features(case, net, *least(net, 6, 5))
     net(x)
     copy = seeded(kinds.blocks, case, seed=1)
     copy.load_state_dict(net.state_dict(), strict=True)
-    mend = "constants that are drawn or learned belong into `register_buffer`"
+    mend = "constants that are drawn or learned belong in `register_buffer`"
     assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading: {mend}"
 
 
@@ -159,6 +159,6 @@ def check_block(case: Case) -> None:
     """Run every block check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -27,18 +27,18 @@ def _files(case: Case, name: str) -> list[Path]:
 def has_model_folders(case: Case) -> None:
     """It is a package, and a folder in it has a config.json or a recipe.toml."""
     found = _models(case) + _files(case, RECIPE)
-    mend = "put model folders into it, and into the wheel: `package-data`"
+    mend = "add model folders to it, and to the wheel by `package-data`"
     assert found, f"{case} has no folder with a {CONFIG} or a {RECIPE}: {mend}"
 
 
 def each_model_reads(case: Case) -> None:
-    """config.json is whole, its weights are there and fit, and it builds."""
+    """config.json is complete, its weights exist and fit, and the network builds."""
     for path in _models(case):
         _of(path, case, lambda path: folders.build(read_folder(path)))
 
 
 def each_card_reads(case: Case) -> None:
-    """README.md is there, and its metadata parse."""
+    """README.md exists, and its metadata parse."""
     for path in _models(case):
         _of(path, case, readme.read)
 
@@ -51,7 +51,7 @@ def _of(path: Path, case: Case, look: Callable[[Path], object]) -> None:
 
 
 def names_are_free(case: Case) -> None:
-    """None is called like a model of srzoo's own, which would be found in its place."""
+    """No model has the name of one of srzoo's own, which would be found first."""
     if kinds.cards.find(case.name).dist == OWN_DIST:
         return
     own = {one.path.name for one in locate.packaged(CONFIG) if one.dist == OWN_DIST}
@@ -66,9 +66,9 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
 
 
 def check_card(case: Case) -> None:
-    """Run every check on one package of model folders; the name is all that counts.
+    """Run every check on one package of model folders; only the name of the case is used.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -28,7 +28,7 @@ def is_a_command(case: Case) -> None:
 
 
 def has_help(case: Case) -> None:
-    """Its docstring says what it does, and ``--help`` can be printed; of its commands, too."""
+    """It and its subcommands have a help text, and ``--help`` can be printed."""
     mend = "write a docstring, which becomes its help"
     for name, command in _all(case, _command(case), case.name):
         assert (command.help or "").strip(), f"{case}: {name} has no help: {mend}"
@@ -37,28 +37,28 @@ def has_help(case: Case) -> None:
 
 
 def takes_its_options(case: Case) -> None:
-    """Its function takes what its options and arguments give."""
+    """Its function takes the values of its options and arguments."""
     for name, command in _all(case, _command(case), case.name):
         function = command.callback
         assert function or type(command) is not click.Command, f"{case}: {name} does nothing"
         if not function or hasattr(function, "__wrapped__"):
-            continue  # what is wrapped around it may take some, and give others
+            continue  # a decorator may take some and pass others
         parameters = inspect.signature(function).parameters
         if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
             continue
         given = {each.name for each in command.params if each.expose_value and each.name}
         if unknown := sorted(given - parameters.keys()):
             mend = f"write `def {function.__name__}({', '.join([*parameters, *unknown])})`"
-            raise AssertionError(f"{case}: {name} has {unknown[0]}, which is not taken: {mend}")
+            raise AssertionError(f"{case}: {name} has {unknown[0]}, not taken by it: {mend}")
         needed = {n for n, each in parameters.items() if each.default is each.empty} - given
         if needed:
             missing = sorted(needed)[0]
             mend = f"write `@click.option('--{missing}')`, or give it a default"
-            raise AssertionError(f"{case}: {name} gets no {missing}, and needs it: {mend}")
+            raise AssertionError(f"{case}: {name} gets no {missing}, but needs it: {mend}")
 
 
 def _all(case: Case, command: Any, name: str) -> Iterator[tuple[str, click.Command]]:
-    """A command, and those of a group."""
+    """A command, and the commands of a group."""
     yield name, command
     if isinstance(command, click.Group):
         with click.Context(command, info_name=name) as context:
@@ -67,12 +67,12 @@ def _all(case: Case, command: Any, name: str) -> Iterator[tuple[str, click.Comma
             }
         assert found, f"{case}: {name} is a group without commands: write `@{name}.command()`"
         for each, inner in found.items():
-            assert inner, f"{case}: {name} lists {each}, and has no such command"
+            assert inner, f"{case}: {name} lists {each}, but has no such command"
             yield from _all(case, inner, f"{name} {each}")
 
 
 def its_name_is_free(case: Case) -> None:
-    """No command of srzoo's own is called so."""
+    """No command of srzoo has its name."""
     found = kinds.commands.find(case.name)
     own = {plugin.name for plugin in kinds.commands if plugin.dist == OWN_DIST}
     fine = found.dist == OWN_DIST or found.name not in own
@@ -85,9 +85,9 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
 
 
 def check_command(case: Case) -> None:
-    """Run every check on one command; its name is all that counts.
+    """Run every check on one command; only the name of the case is used.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -1,4 +1,4 @@
-"""The contract tests of datasets; they take a built one, as datasets need files."""
+"""The contract tests of datasets; they take a dataset that is built, as datasets need files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ._promise import a_kind, basic, built, chance_left_alone, suite
 
 ABILITIES = {
     "name": "the name of a picture",
-    "key": "what changes when a picture does",
+    "key": "a text that changes when a picture does",
     "size": "height and width of a picture",
     "describe": "its description for cards",
     "fetch": "to download it",
 }
-"""Names that a dataset has for what srzoo asks, or not at all."""
+"""Optional methods of a dataset; their names are reserved."""
 LOOKED_AT = 12
-"""At how many samples a check looks, spread over the dataset."""
+"""The number of samples that a check reads, spread over the dataset."""
 
 
 def _some(dataset: Dataset) -> list[int]:
@@ -48,31 +48,31 @@ def has_pictures(dataset: Dataset) -> None:
         write = f"write `def {name}({given})`"
         assert hasattr(dataset, name), f"{type(dataset).__name__} has no {name}: {write}"
     length = len(dataset)
-    assert length > 0, "the dataset is empty: give its pictures' place as arguments"
+    assert length > 0, "the dataset is empty: give the place of its pictures as arguments"
     mend = "raise an IndexError, on which `for` ends"
     try:
         dataset[length]
     except IndexError:
         pass
     except Exception as error:
-        said = f"dataset[{length}] of {length} pictures is {importing.described(error)}"
-        raise AssertionError(f"{said}: {mend}") from error
+        message = f"dataset[{length}] of {length} pictures is {importing.described(error)}"
+        raise AssertionError(f"{message}: {mend}") from error
     else:
-        raise AssertionError(f"dataset[{length}] of {length} pictures is no IndexError: {mend}")
+        raise AssertionError(f"dataset[{length}] of {length} pictures raises no IndexError: {mend}")
     dataset[0]
     lengths = {length, *(len(dataset) for _ in range(3))}
-    assert len(lengths) == 1, f"len(dataset) changes: it was {sorted(lengths)}"
+    assert len(lengths) == 1, f"len(dataset) changes between calls: {sorted(lengths)}"
 
 
 @basic
 def gives_samples(dataset: Dataset) -> None:
     """Each item is a Sample with uint8 H x W x 3 pictures, LR a whole part of HR."""
     for index in _some(dataset):
-        with chance_left_alone(f"dataset[{index}]", "an item is one picture, whole"):
+        with chance_left_alone(f"dataset[{index}]", "return the whole picture"):
             sample = dataset[index]
         mend = "return `Sample(name, hr, lr)` of srzoo.contracts"
         assert isinstance(sample, Sample), f"dataset[{index}] is {a_kind(sample)}: {mend}"
-        mend = "a name is a text, and each picture has its own"
+        mend = "a name is a text, unique to its picture"
         assert isinstance(sample.name, str), f"dataset[{index}].name is {sample.name!r}: {mend}"
         assert sample.name, f"dataset[{index}] has no name: {mend}"
         for title, picture in (("hr", sample.hr), ("lr", sample.lr)):
@@ -80,23 +80,23 @@ def gives_samples(dataset: Dataset) -> None:
                 continue
             is_one = isinstance(picture, np.ndarray)
             kind = a_kind(picture)
-            assert is_one, f"{sample.name}: {title} is {kind}: give an array of numpy, H x W x 3"
+            assert is_one, f"{sample.name}: {title} is {kind}: give a numpy array, H x W x 3"
             facts = f"{sample.name}: {title} is {picture.dtype} {picture.shape}"
-            assert picture.dtype == np.uint8, f"{facts}, not uint8: give levels of 0..255"
+            assert picture.dtype == np.uint8, f"{facts}, not uint8: give levels 0..255"
             assert picture.ndim == 3, f"{facts}, not H x W x 3"
             assert picture.shape[2] == 3, f"{facts}, not H x W x 3"
             assert picture.size, f"{facts}, which is empty"
         if sample.lr is not None:
             high, low = sample.hr.shape[:2], sample.lr.shape[:2]
             scale = high[0] // low[0]
-            what = f"{sample.name}: hr is {high[0]}x{high[1]}, and lr {low[0]}x{low[1]}"
-            mend = "hr is so many times lr, a whole number, the same both ways: cut it"
+            what = f"{sample.name}: hr is {high[0]}x{high[1]}, lr is {low[0]}x{low[1]}"
+            mend = "hr is a whole multiple of lr, the same in both directions: crop it"
             fine = high == (scale * low[0], scale * low[1])
             assert fine, f"{what}: {mend}"
 
 
 def names_are_unique(dataset: Dataset) -> None:
-    """No two of the samples that are looked at share a name."""
+    """No two of the samples read have the same name."""
     names = [dataset[index].name for index in _some(dataset)]
     twice = {name for name in names if names.count(name) > 1}
     mend = "put the folder into the name"
@@ -104,7 +104,7 @@ def names_are_unique(dataset: Dataset) -> None:
 
 
 def same_every_time(dataset: Dataset) -> None:
-    """The same index gives the same sample, also when the first was painted over."""
+    """The same index gives the same sample, even after a caller changed the first in place."""
     places = _some(dataset)
     kept: list[Sample] = []
     for index in places:
@@ -113,7 +113,7 @@ def same_every_time(dataset: Dataset) -> None:
         kept.append(Sample(first.name, first.hr.copy(), lr))
         if first.hr.flags.writeable:
             first.hr[...] = 0
-    mend = "an item is one picture, whole; crops and chance are the trainer's business"
+    mend = "return the whole picture; the trainer crops at random"
     for _ in range(2):
         for index, want in reversed([*zip(places, kept, strict=True)]):
             same = _same(want, dataset[index])
@@ -132,19 +132,19 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
     assert isinstance(before, str), f"the fingerprint is {before!r}: {mend}"
     assert before, f"the fingerprint is empty: {mend}"
     dataset[0]
-    mend = "make it of names, sizes and times of change; not of clocks, chance or `hash`"
+    mend = "make it of names, sizes and modification times; not of clocks, random numbers or `hash`"
     same = dataset.fingerprint == before
     assert same, f"the fingerprint changes although no picture does: {mend}"
 
 
 def tells_the_truth(dataset: Dataset) -> None:
-    """What it tells without decoding, if it does, is what comes out."""
+    """Facts that it states without decoding are true."""
     for name, what in ABILITIES.items():
         ability: object = getattr(dataset, name, None)
         kind = a_kind(ability)
         fine = ability is None or callable(ability)
-        mend = f"srzoo asks `{name}(...)`, {what}: call it otherwise"
-        assert fine, f"{type(dataset).__name__}.{name} is {kind}, and no method: {mend}"
+        mend = f"srzoo asks `{name}(...)`, {what}: rename yours"
+        assert fine, f"{type(dataset).__name__}.{name} is {kind}, not a method: {mend}"
     keys: list[object] = []
     for index in _some(dataset):
         sample = dataset[index]
@@ -157,28 +157,28 @@ def tells_the_truth(dataset: Dataset) -> None:
         if isinstance(dataset, KeyedPictures):
             keys.append(dataset.key(index))
             assert dataset.key(index) == keys[-1], f"key({index}) changes although no picture does"
-    assert len({*keys}) == len(keys), "two pictures have one key"
+    assert len({*keys}) == len(keys), "two pictures have the same key"
 
 
 def several_threads_may_read_it(dataset: Dataset) -> None:
-    """Threads that read at the same time get what one gets."""
+    """Threads that read at the same time get what a single thread gets."""
     places = _some(dataset)
     alone = [dataset[index] for index in places]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(dataset.__getitem__, places))
     for first, second in zip(alone, together, strict=True):
         same = _same(first, second)
-        mend = "keep nothing of an item in `self`, and open files in `__getitem__`"
-        assert same, f"{first.name} is another when several threads read: {mend}"
+        mend = "keep no state of an item in `self`, and open files in `__getitem__`"
+        assert same, f"{first.name} differs when several threads read: {mend}"
 
 
 def goes_to_another_process(dataset: Dataset) -> None:
-    """A pickled copy, as a loader's worker gets it, gives the same."""
+    """A pickled copy, as the worker process of a loader gets it, gives the same."""
     mend = "open files in `__getitem__`, and keep no locks or lambdas in `self`"
     try:
         copy: Dataset = pickle.loads(pickle.dumps(dataset))
     except Exception as error:
-        what = f"the dataset cannot go to another process: {importing.described(error)}"
+        what = f"the dataset cannot be pickled: {importing.described(error)}"
         raise AssertionError(f"{what}: {mend}") from error
     assert len(copy) == len(dataset), "a pickled copy has another length"
     assert copy.fingerprint == dataset.fingerprint, "a pickled copy has another fingerprint"
@@ -186,18 +186,18 @@ def goes_to_another_process(dataset: Dataset) -> None:
 
 
 def is_downloaded_by_options(dataset: Dataset) -> None:
-    """If its class downloads it, each argument of that can be an option of a command."""
+    """If its class can download it, each argument of ``fetch`` can be an option of a command."""
     fetch = arguments.fetch_of(type(dataset))
     found = arguments.faults(fetch) if fetch else []
     assert not found, f"{type(dataset).__name__}.fetch {found[0]}"
 
 
 def describes_itself(dataset: Dataset, args: Mapping[str, Any]) -> None:
-    """What its class tells of these arguments, if it tells anything, is what is in it."""
+    """The description that its class gives for these arguments is true."""
     facts: object = described(type(dataset), args)
     if facts is None:
         return
-    assert isinstance(facts, Described), f"describe gave {facts!r}, which is no Described"
+    assert isinstance(facts, Described), f"describe returned {facts!r}, not a Described"
     for index in _some(dataset):
         own = dataset[index].lr is not None
         what = "has LR pictures of its own" if facts.own_lr else "has none of its own"
@@ -222,11 +222,11 @@ def check_dataset(dataset: Dataset, args: Mapping[str, Any] | None = None) -> No
 
     Args:
         dataset: a small one.
-        args: what it was built with, its defaults among them; None leaves out what it tells of
-            itself.
+        args: the arguments it was built with, including defaults; None skips the check of its
+            description.
 
-    Raises:
-        AssertionError: the first promise that is broken.
+        Raises:
+            AssertionError: the first broken rule.
     """
     for check in DATASET_CHECKS:
         check(dataset)
@@ -246,7 +246,7 @@ def _of_a_case(check: Callable[[Dataset], None]) -> Callable[[Case], None]:
 
 
 def describes_what_is_in_it(case: Case) -> None:
-    """What its class tells of its arguments, if it tells anything, is what is in it."""
+    """The description that its class gives for its arguments is true."""
     stated = kinds.datasets.signature(case.name).parameters
     defaults = {name: each.default for name, each in stated.items()}
     describes_itself(built("dataset", case), {**defaults, **case.args})
@@ -255,13 +255,13 @@ def describes_what_is_in_it(case: Case) -> None:
 def same_when_it_is_built_again(case: Case) -> None:
     """The same arguments give the same pictures, in the same order, with the same fingerprint."""
     one, other = (built("dataset", case) for _ in range(2))
-    mend = "sort what is listed, and draw from a seed of its own"
+    mend = "sort the files, and use a seed of its own"
     for index in _some(one):
         same = len(one) == len(other) and _same(one[index], other[index])
-        assert same, f"{case}: newly built, dataset[{index}] is another picture: {mend}"
-    mend = "make the fingerprint of names, sizes and times of change; not of chance or `hash`"
+        assert same, f"{case}: dataset[{index}] is another picture when it is built again: {mend}"
+    mend = "make the fingerprint of names, sizes and times of change; not of `hash`"
     same = one.fingerprint == other.fingerprint
-    assert same, f"{case}: newly built, it has another fingerprint: {mend}"
+    assert same, f"{case}: it has another fingerprint when it is built again: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
@@ -270,4 +270,4 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     same_when_it_is_built_again,
     describes_what_is_in_it,
 )
-"""The same of one that is installed, and can be built with its ``examples``."""
+"""The same checks for an installed dataset that can be built with its ``examples``."""

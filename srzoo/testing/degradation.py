@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 SCALES = (2, 3, 4)
 FILTERS = tuple(filter_ for filter_ in Image.Resampling if filter_ != Image.Resampling.NEAREST)
 WRAPPED = 60.0
-"""Levels by which black or white may change, as by strong noise that is clipped."""
+"""Levels by which black or white may change, for example by strong noise that is clipped."""
 CLEAN = 2.0
-"""Levels, on average, by which a clean LR picture may differ from those of all these filters."""
+"""Mean levels by which a clean LR picture may differ from the results of all these filters."""
 
 
 def _degradation(case: Case) -> Degradation:
@@ -33,7 +33,7 @@ def _degradation(case: Case) -> Degradation:
 
 
 def _photo(height: int, width: int) -> U8:
-    """Smooth areas, edges and detail in three colours, the same ones for the same size."""
+    """Smooth areas, edges and detail in three channels, the same for the same size."""
     y, x = np.mgrid[0:height, 0:width]
     wave = 127 + 90 * np.sin(x * y / 90.0)
     planes = np.stack([40 + x * 170 / width, wave, 220 - y * 180 / height], axis=2)
@@ -49,9 +49,9 @@ def _result(degradation: Degradation, hr: U8, scale: int, seed: int = 0) -> U8:
 
 @basic
 def is_a_degradation(case: Case) -> None:
-    """It says whether it draws chance, and is called with HR, a scale and where chance is from."""
+    """It states ``deterministic``, and is called with HR, a scale and a random generator."""
     degradation = _degradation(case)
-    mend = "write `deterministic = True`; False for one that draws from rng"
+    mend = "write `deterministic = True`; or False if it draws from rng"
     value: object = has(case, degradation, "deterministic", mend)
     assert isinstance(value, bool), f"{case}.deterministic is {value!r}: {mend}"
     can(case, degradation, "__call__", "write `def __call__(self, hr, scale, rng)`")
@@ -75,16 +75,16 @@ def size_and_type(case: Case) -> None:
                 raise AssertionError(f"{what}: {described(error)}: {mend}") from error
             kind = a_kind(found)
             fine = isinstance(cast("object", found), np.ndarray)
-            assert fine, f"{case} gave {kind}: return an array of numpy"
+            assert fine, f"{case} returned {kind}: return a numpy array"
             assert np.array_equal(hr, before), f"{case} changed hr in place: work on a copy"
-            mend = "return `np.clip(lr, 0, 255).round().astype(np.uint8)`, of levels 0..255"
-            assert found.dtype == np.uint8, f"{case} gave {found.dtype}, not uint8: {mend}"
+            mend = "return `np.clip(lr, 0, 255).round().astype(np.uint8)`, with levels 0..255"
+            assert found.dtype == np.uint8, f"{case} returned {found.dtype}, not uint8: {mend}"
             want = (height, width, 3)
-            assert found.shape == want, f"{case} x{scale} gave {found.shape}, not {want}"
+            assert found.shape == want, f"{case} x{scale} returned {found.shape}, not {want}"
 
 
 def refuses_other_sizes(case: Case) -> None:
-    """A size that is not a multiple of the scale is a ValueError, not a guess."""
+    """A size that is not a multiple of the scale raises a ValueError."""
     degradation = _degradation(case)
     mend = "raise a ValueError where a side is not a multiple of the scale"
     for height, width in ((16, 17), (17, 16)):
@@ -99,7 +99,7 @@ def refuses_other_sizes(case: Case) -> None:
 
 
 def leaves_the_picture_alone(case: Case) -> None:
-    """A read-only, turned view gives the same as its copy, and stays as it was."""
+    """A read-only, transposed view gives the same as its copy, and is not changed."""
     degradation = _degradation(case)
     view = _photo(32, 48)[::-1, 8:40].swapaxes(0, 1)
     view.flags.writeable = False
@@ -107,16 +107,16 @@ def leaves_the_picture_alone(case: Case) -> None:
     try:
         found = _result(degradation, view, 4)
     except ValueError as error:
-        what = f"{case} fails on a turned picture that may not be written: {described(error)}"
+        what = f"{case} fails on a read-only, transposed picture: {described(error)}"
         raise AssertionError(f"{what}: work on a copy") from error
     same = np.array_equal(found, _result(degradation, before.copy(), 4))
-    assert same, f"{case} gives something else for a view than for a copy"
+    assert same, f"{case} gives different results for a view and its copy"
     assert np.array_equal(view, before), f"{case} changed its input in place"
 
 
 @basic
 def all_chance_comes_from_rng(case: Case) -> None:
-    """Equal seeds give equal pictures, and the program's own chance is left alone."""
+    """Equal seeds give equal pictures, and global random states are not used."""
     degradation = _degradation(case)
     hr = _photo(64, 48)
     mend = "draw from rng alone, not from random, numpy.random or torch"
@@ -125,29 +125,29 @@ def all_chance_comes_from_rng(case: Case) -> None:
             first = _result(degradation, hr, 4, seed)
         again, twice = _result(_degradation(case), hr, 4, seed), _result(degradation, hr, 4, seed)
         same = np.array_equal(first, again) and np.array_equal(first, twice)
-        assert same, f"{case} uses chance that is not rng's: {mend}"
+        assert same, f"{case} uses random numbers that are not from rng: {mend}"
 
 
 def says_whether_it_is_deterministic(case: Case) -> None:
-    """``deterministic`` means that seeds change nothing; without it, they do."""
+    """With ``deterministic``, all seeds give the same; without it, they do not."""
     degradation = _degradation(case)
     hr = _photo(64, 48)
     results = {_result(degradation, hr, 4, seed).tobytes() for seed in range(8)}
     if degradation.deterministic:
         mend = "write `deterministic = False`"
-        assert len(results) == 1, f"{case} states that it is deterministic, and it is not: {mend}"
+        assert len(results) == 1, f"{case} states that it is deterministic, but it is not: {mend}"
     else:
         mend = "write `deterministic = True`, or draw from rng"
-        assert len(results) > 1, f"{case} gives the same for every seed: {mend}"
+        assert len(results) > 1, f"{case} gives the same result for every seed: {mend}"
 
 
 def says_whether_it_is_clean(case: Case) -> None:
-    """``clean`` means HR made smaller: near the usual filters, and the same for every seed."""
+    """``clean`` means downscaled HR: near the usual filters, and the same for every seed."""
     degradation = _degradation(case)
     phrase: object = getattr(degradation, "phrase", "")
-    assert isinstance(phrase, str), f"{case}.phrase is {phrase!r}, and no text"
+    assert isinstance(phrase, str), f"{case}.phrase is {phrase!r}, not a text"
     clean: object = getattr(degradation, "clean", False)
-    assert isinstance(clean, bool), f"{case}.clean is {clean!r}, and no bool"
+    assert isinstance(clean, bool), f"{case}.clean is {clean!r}, not a bool"
     if not clean:
         return
     hr = _photo(96, 128)
@@ -160,13 +160,13 @@ def says_whether_it_is_clean(case: Case) -> None:
             lr = _result(degradation, hr, scale, seed).astype(np.float64)
             away = min(float(np.abs(lr - each).mean()) for each in usual)
             assert away < CLEAN, (
-                f"{case} states to be clean, but x{scale} is {away:.1f} levels off an LR picture"
-                " that was merely made smaller"
+                f"{case} states that it is clean, but x{scale} is {away:.1f} levels off a picture"
+                " that was only downscaled"
             )
 
 
 def keeps_the_brightness(case: Case) -> None:
-    """A flat colour stays that colour, on the average over seeds; nothing wraps around."""
+    """A flat colour keeps its value, averaged over seeds; no values wrap around."""
     degradation = _degradation(case)
     colour = np.array([140, 90, 180])
 
@@ -177,7 +177,7 @@ def keeps_the_brightness(case: Case) -> None:
     found = mean(colour)
     away = float(np.abs(found - colour).max())
     swapped = float(np.abs(found - colour[::-1]).max()) < 6
-    mend = "pictures are RGB, and it swaps red and blue" if swapped else "levels are 0..255"
+    mend = "pictures are RGB, but it swaps red and blue" if swapped else "levels are 0..255"
     assert away < 6, f"{case} changes a flat colour by {away:.1f} levels: {mend}"
     for level in (0, 255):
         away = float(np.abs(mean(np.full(3, level)) - level).max())
@@ -186,10 +186,10 @@ def keeps_the_brightness(case: Case) -> None:
 
 
 def goes_to_another_process(case: Case) -> None:
-    """A copy, as a loader's worker gets it, gives the same."""
+    """A copy, as the worker process of a loader gets it, gives the same."""
     degradation = _degradation(case)
     hr = _photo(32, 48)
-    mend = "keep open files and locks out of its attributes"
+    mend = "keep no open files or locks in its attributes"
     try:
         import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
@@ -197,24 +197,24 @@ def goes_to_another_process(case: Case) -> None:
     except ImportError:
         return  # no worker can be started then
     except Exception as error:
-        what = f"{case} cannot go to another process: {described(error)}"
+        what = f"{case} cannot be pickled: {described(error)}"
         raise AssertionError(f"{what}: {mend}") from error
     same = np.array_equal(_result(made, hr, 4), _result(degradation, hr, 4))
-    assert same, f"{case} gives something else in another process: {mend}"
+    assert same, f"{case} gives different results in another process: {mend}"
 
 
 def lies_over_the_picture(case: Case) -> None:
-    """Enlarged again, it fits the HR picture best without a shift."""
+    """LR, enlarged again, fits HR best without a shift."""
     degradation = _degradation(case)
     for scale in SCALES:
         away = shift(degradation, scale)
-        mend = "an LR pixel lies in the middle of its HR pixels: no `hr[::scale, ::scale]`"
+        mend = "centre an LR pixel on its HR pixels: no `hr[::scale, ::scale]`"
         fine = away == (0, 0)
         assert fine, f"{case} x{scale} shifts pictures by {away} HR pixels (down, right): {mend}"
 
 
 def shift(degradation: Degradation, scale: int, seeds: int = 8) -> tuple[int, int]:
-    """By how many HR pixels (down, right) results lie off, at ``scale``; it looks at -2 to 2."""
+    """The shift of results in HR pixels (down, right) at ``scale``, measured from -2 to 2."""
     rim = 4
     hr = _photo(36 * scale, 40 * scale)
     inner = _normal(hr[rim:-rim, rim:-rim])
@@ -254,6 +254,6 @@ def check_degradation(case: Case) -> None:
     """Run every degradation check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -46,7 +46,7 @@ def any_size_above_the_minimum(case: Case) -> None:
             try:
                 logits: object = net(y)
             except (RuntimeError, ValueError) as error:
-                mend = f"min_size is {least}: it works on all pictures from there, or is more"
+                mend = f"min_size is {least}: it must work from this size, or state a larger one"
                 reason = importing.described(error).splitlines()[0].rstrip(".")
                 raise AssertionError(
                     f"{case} fails on {height}x{width} pixels: {reason}. {mend}"
@@ -54,20 +54,20 @@ def any_size_above_the_minimum(case: Case) -> None:
             same = torch.equal(y, before)
             assert same, f"{case} changed its picture in place: work on a copy"
             kind = a_kind(logits)
-            assert isinstance(logits, torch.Tensor), f"{case} gave {kind}: return logits, a tensor"
+            assert isinstance(logits, torch.Tensor), f"{case} returned {kind}: return a tensor"
             shape = tuple(logits.shape)
             right = shape == (2, 1) or (len(shape) == 4 and shape[:2] == (2, 1) and min(shape) > 0)
             want = "logits are B x 1 or B x 1 x h x w"
-            assert right, f"{case} gave {shape} for {height}x{width}: {want}"
+            assert right, f"{case} returned {shape} for {height}x{width}: {want}"
             for one, what in ((logits, "a picture"), (net(0 * y), "a black picture")):
-                mend = "what it divides by may be zero"
+                mend = "it may divide by zero"
                 fine = one.isfinite().all()
-                assert fine, f"{case} gave values that are not finite of {what}: {mend}"
+                assert fine, f"{case} returned values that are not finite for {what}: {mend}"
 
 
 @torch.no_grad()
 def gives_logits(case: Case) -> None:
-    """Large values of both signs are possible, whatever its weights are: no sigmoid at the end."""
+    """Large values of both signs are possible with any weights: no sigmoid at the end."""
     net = _module(case)
     x = picture(net.min_size, net.min_size, 4)
     trained = [weight for weight in net.parameters() if weight.requires_grad]
@@ -80,7 +80,7 @@ def gives_logits(case: Case) -> None:
         below, above = below or bool((y < 0).any()), above or bool((y > 0).any())
         if below and above:
             break
-    mend = "leave out its sigmoid (or ReLU): losses want logits"
+    mend = "leave out its sigmoid (or ReLU): losses take logits"
     assert below, f"{case} gives no value below zero: {mend}"
     assert above, f"{case} gives no value above zero: {mend}"
     for weight in trained:
@@ -88,7 +88,7 @@ def gives_logits(case: Case) -> None:
     y = net(x).abs()
     bounded = bool((y <= 1).all() and (y > 0.9999).any())
     assert not bounded, (
-        f"{case} gives values of -1 to 1 alone: leave out its tanh, losses want logits"
+        f"{case} gives values from -1 to 1 only: leave out its tanh, losses take logits"
     )
 
 
@@ -101,7 +101,7 @@ def deterministic_in_eval(case: Case) -> None:
 
 
 def built_of_the_runs_chance(case: Case) -> None:
-    """Building it sets no seed; what is built can be copied."""
+    """Building it sets no seed, and the discriminator can be copied."""
     sets_no_seed(kinds.discriminators, case)
     can_be_copied(case, _module(case))
 
@@ -120,13 +120,13 @@ def gradients_reach_every_parameter(case: Case) -> None:
 
 @torch.no_grad()
 def survives_its_state_dict(case: Case) -> None:
-    """Statistics and spectral norms included, a loaded copy gives the same logits."""
+    """A loaded copy gives the same logits, statistics and spectral norms included."""
     net = _module(case).train()
     x = picture(net.min_size, net.min_size + 2, 2)
-    net(x)  # moves the statistics off their first values
+    net(x)  # changes the statistics from their initial values
     copy = seeded(kinds.discriminators, case, seed=1)
     copy.load_state_dict(net.state_dict(), strict=True)
-    mend = "constants that are drawn or learned belong into `register_buffer`"
+    mend = "constants that are drawn or learned belong in `register_buffer`"
     assert torch.equal(copy.eval()(x), net.eval()(x)), f"{case} differs after loading: {mend}"
 
 
@@ -146,6 +146,6 @@ def check_discriminator(case: Case) -> None:
     """Run every discriminator check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from ..contracts import F32, Runner
 
 ATTRIBUTES = {
-    "reach": "as the network has it",
-    "multiple": "as the network has it; 1 for most",
+    "reach": "as the network states",
+    "multiple": "as the network states; mostly 1",
     "model": "the nn.Module that runs, or None",
-    "parameters": "how many the network has, or None",
+    "parameters": "the number of parameters of the network, or None",
 }
 METHODS = {
     "__call__": "self, x, scale",
@@ -46,7 +46,7 @@ METHODS = {
 THREADS, PICTURES = 4, 24
 CALLS = 12
 OFF = {"fp32": 1, "fp16": 2, "bf16": 8}
-"""Levels of 8 bits that a value may be off, in the precision that "auto" means."""
+"""8-bit levels that a value may differ from torch, in the precision that "auto" means."""
 SIZES = (SMALLEST, SMALLEST), (SMALLEST, 61), (47, 33), (85, 70)
 ODD = (1, 1), (1, 9), (7, 5), (SMALLEST + 1, 3), (97, 41)
 
@@ -57,7 +57,7 @@ def _runner(name: str) -> Runner:
 
 @cache
 def _made_once(name: str, _target: object) -> Runner:
-    """An export takes seconds, and torch.compile more; a name may be registered again."""
+    """Cached, as an export takes seconds and torch.compile more; by target, as names are reused."""
     with registered(_generator(name)) as folder:
         runner: Runner = built(
             "engine", Case(name), folder=folder.path, device="auto", precision="auto"
@@ -66,16 +66,16 @@ def _made_once(name: str, _target: object) -> Runner:
 
 
 def _generator(name: str) -> str:
-    """The first generator that an engine runs, of those there are; "" if it runs any."""
+    """The first registered generator that an engine states; "" if it runs any."""
     try:
         stated = _stated(name)
-    except BrokenPluginError:  # states_its_facts says so
+    except BrokenPluginError:  # states_its_facts reports it
         return ""
     return next((own for own in stated.generators if own in kinds.generators), "")
 
 
 def _scale(name: str) -> int:
-    """By how much an engine enlarges what it is tried with."""
+    """The factor at which an engine is tested."""
     with registered(_generator(name)) as folder:
         return folder.config.scales[0]
 
@@ -104,7 +104,7 @@ def _off(name: str) -> int:
 
 @basic
 def states_its_facts(case: Case) -> None:
-    """They are of the right kinds, and the file beside an installed engine has the same."""
+    """They have the right types, and the engines.toml of an installed engine states the same."""
     plugin = kinds.engines.find(case.name)
     try:
         stated = _stated(case.name)
@@ -119,16 +119,16 @@ def states_its_facts(case: Case) -> None:
     if plugin.dist == LOCAL_DIST:
         return
     assert found or not stated.has_speed, (
-        f"{case} states a speed, and its package has no {engine_facts.FILE} with [{plugin.name}]:"
-        " auto never takes it"
+        f"{case} states a speed, but its package has no {engine_facts.FILE} with [{plugin.name}]:"
+        " auto never chooses it"
     )
     for each in fields(engine_facts.Facts) if found else ():
         one, other = (getattr(each_of, each.name) for each_of in (stated, found))
-        assert one == other, f"{case}.{each.name} is {one!r}, and in {engine_facts.FILE} {other!r}"
+        assert one == other, f"{case}.{each.name} is {one!r}, but in {engine_facts.FILE} {other!r}"
 
 
 def _of_torch() -> dict[str, object]:
-    """What holds for all that compute with torch in this process."""
+    """Global settings of torch in this process."""
     return {
         "torch.is_grad_enabled()": torch.is_grad_enabled(),
         "torch.get_default_dtype()": torch.get_default_dtype(),
@@ -137,14 +137,14 @@ def _of_torch() -> dict[str, object]:
 
 
 def _made_of(*, folder: object, device: str, precision: str) -> None:
-    """The arguments that the core gives."""
+    """The arguments that the core passes."""
 
 
 @basic
 def has_what_a_runner_has(case: Case) -> None:
-    """It is built with a folder, a device and a precision; all methods and attributes are there.
+    """It is built with a folder, a device and a precision, and has all methods and attributes.
 
-    Nothing is written into the folder, and torch computes as before.
+    It writes nothing to the folder, and does not change global settings of torch.
     """
     parameters = kinds.engines.signature(case.name).parameters
     write = "write `def __init__(self, *, folder, device='auto', precision='auto')`"
@@ -154,11 +154,11 @@ def has_what_a_runner_has(case: Case) -> None:
     with registered(_generator(case.name)) as folder:
         before, torchs = record_files(folder.path), _of_torch()
         runner = _runner(case.name)
-        mend = "keep what you make elsewhere: it may be installed, and read-only"
+        mend = "write elsewhere: the folder may be read-only"
         same = record_files(folder.path) == before
-        assert same, f"{case} writes into the model's folder: {mend}"
+        assert same, f"{case} writes to the model's folder: {mend}"
     now = _of_torch()
-    mend = "others compute with torch in this process, too: put it back, or use `with`"
+    mend = "other code uses torch in this process too: restore it, or use `with`"
     changed = next((name for name in now if now[name] != torchs[name]), "")
     assert not changed, f"{case} changes {changed} for the whole process: {mend}"
     for name, what in ATTRIBUTES.items():
@@ -168,7 +168,7 @@ def has_what_a_runner_has(case: Case) -> None:
 
 
 def refuses_what_it_does_not_state(case: Case) -> None:
-    """A device or a precision that it does not state is a DeviceError."""
+    """A device or a precision that it does not state raises a DeviceError."""
     stated = _stated(case.name)
     asked = [(kind, "auto") for kind in devices.KINDS[1:]]
     asked += [("auto", precision) for precision in devices.PRECISIONS[1:]]
@@ -184,10 +184,10 @@ def refuses_what_it_does_not_state(case: Case) -> None:
             except DeviceError:
                 continue
             except BrokenPluginError as error:
-                what = f"{case} states no {device} in {precision}, and is asked for it"
+                what = f"{case} states no {device} in {precision}, but is asked for it"
                 reason = importing.described(error.__cause__ or error)
                 raise AssertionError(f"{what}: {reason}: {mend} instead") from error
-        raise AssertionError(f"{case} states no {device} in {precision}, and takes it: {mend}")
+        raise AssertionError(f"{case} states no {device} in {precision}, but accepts it: {mend}")
 
 
 def tells_what_it_is(case: Case) -> None:
@@ -199,38 +199,38 @@ def tells_what_it_is(case: Case) -> None:
         assert fine, f"{case}.{name} is {value!r}: write `self.{name} = ...`, a number or None"
     want = _reference(case.name).reach
     mend = f"write `self.reach = {want}`, as the network states"
-    assert runner.reach == want, f"{case}.reach is {runner.reach}, the network's is {want}: {mend}"
+    assert runner.reach == want, f"{case}.reach is {runner.reach}, not the network's {want}: {mend}"
 
 
 @basic
 def gives_what_torch_gives(case: Case) -> None:
-    """Float32, s times as large, unclamped, within a level of 8 bits of the network in torch."""
+    """Float32, s times as large, unclamped, within one 8-bit level of the network in torch."""
     scale = _scale(case.name)
     for height, width in SIZES:
         x = trial_picture(height, width)
         got: object = _runner(case.name)(x, scale)
         same = np.array_equal(x, trial_picture(height, width))
         assert same, f"{case} changed its picture in place: work on a copy"
-        assert isinstance(got, np.ndarray), f"{case} gave {a_kind(got)}: return an array of numpy"
+        assert isinstance(got, np.ndarray), f"{case} returned {a_kind(got)}: return a numpy array"
         y: F32 = got
         want = 1, 3, scale * height, scale * width
-        assert y.shape == want, f"{case} gave {y.shape}, not {want}"
+        assert y.shape == want, f"{case} returned {y.shape}, not {want}"
         mend = "return `y.astype(np.float32)`"
-        assert y.dtype == np.float32, f"{case} gave {y.dtype}, not float32: {mend}"
+        assert y.dtype == np.float32, f"{case} returned {y.dtype}, not float32: {mend}"
         mend = "return an array of its own: `y.copy()`"
-        assert y.flags.writeable, f"{case} gave a result that cannot be written: {mend}"
+        assert y.flags.writeable, f"{case} returned a read-only result: {mend}"
         right = _reference(case.name)(x, scale)
         off = int(np.abs(_levels(y) - _levels(right)).max())
         swapped = int(np.abs(_levels(y[:, ::-1]) - _levels(right)).max()) <= _off(case.name)
         mend = "it swaps red and blue" if swapped else "values are 0..1, RGB, 1 x 3 x H x W"
         fine = off <= _off(case.name) or (not swapped and _is_clamped(case))
         assert fine, f"{case} is {off} levels off torch at {width}x{height}: {mend}"
-    mend = "leave out the clamp: srzoo bounds values when it writes pictures"
-    assert not _is_clamped(case), f"{case} cuts values beyond 0..1 off: {mend}"
+    mend = "leave out the clamp: srzoo clips values when it writes pictures"
+    assert not _is_clamped(case), f"{case} clips values outside 0..1: {mend}"
 
 
 def _is_clamped(case: Case) -> bool:
-    """Whether values that torch has beyond 0..1 are exactly 0 or 1."""
+    """Whether values that torch has outside 0..1 are exactly 0 or 1."""
     scale = _scale(case.name)
     x: F32 = (trial_picture(40, 40) > 0.5).astype(np.float32)
     y, want = _runner(case.name)(x, scale), _reference(case.name)(x, scale)
@@ -239,7 +239,7 @@ def _is_clamped(case: Case) -> bool:
 
 
 def odd_sizes(case: Case) -> None:
-    """Pictures of any size, from one pixel on, are within a level of torch's."""
+    """Pictures of any size, from one pixel, are within one level of torch."""
     runners = _runner(case.name), _reference(case.name)
     mine, torchs = (Upscaler(runner, (_scale(case.name),), NAME) for runner in runners)
     for height, width in ODD:
@@ -253,25 +253,25 @@ def odd_sizes(case: Case) -> None:
             raise AssertionError(f"{what}: {reason}: {mend}") from error
         want = torchs.array(picture.astype(np.uint8)).astype(np.int16)
         off = int(np.abs(y - want).max())
-        mend = "pad nothing, and keep the network as it is"
+        mend = "do not pad, and do not change the network"
         fine = off <= _off(case.name)
         assert fine, f"{case} is {off} levels off torch at {width}x{height}: {mend}"
 
 
 def deterministic(case: Case) -> None:
-    """The same picture gives the same values, whatever ran between; it stays as it was."""
+    """The same picture gives the same values, whatever ran between, and is not changed."""
     scale = _scale(case.name)
     runner = _runner(case.name)
     x = trial_picture(47, 33)
     first = runner(x, scale).copy()
     runner(trial_picture(61, 18), scale)
-    mend = "a picture gives the same whatever ran before"
+    mend = "a picture gives the same values whatever ran before"
     assert np.array_equal(runner(x, scale), first), f"{case} is not deterministic: {mend}"
     assert np.array_equal(x, trial_picture(47, 33)), f"{case} changed its picture in place"
 
 
 def a_result_is_its_owners(case: Case) -> None:
-    """It stays as it is while others are made, and may be written over."""
+    """A result does not change with later calls, and may be overwritten."""
     scale = _scale(case.name)
     runner = _runner(case.name)
     pictures = [trial_picture(side, 40) for side in (40, 25, 60)]
@@ -281,17 +281,17 @@ def a_result_is_its_owners(case: Case) -> None:
     results = [runner(x, scale) for x in pictures]
     for y, right in zip(results, want, strict=True):
         same = np.array_equal(y, right)
-        assert same, f"{case} wrote over a result that it had given out: {mend}"
+        assert same, f"{case} overwrote a result that it had returned: {mend}"
     for y in results:
         y[:] = 9
     again = [runner(x, scale) for x in pictures]
     for y, right in zip(again, want, strict=True):
         same = np.array_equal(y, right)
-        assert same, f"{case} gives what was written over an earlier result: {mend}"
+        assert same, f"{case} returns what was written into an earlier result: {mend}"
 
 
 def leaves_no_threads(case: Case) -> None:
-    """A call more does not leave a thread more behind."""
+    """More calls do not leave more threads."""
     scale = _scale(case.name)
     runner, process, x = _runner(case.name), psutil.Process(), trial_picture(20, 20)
     for _ in range(2):
@@ -300,12 +300,12 @@ def leaves_no_threads(case: Case) -> None:
     for _ in range(CALLS):
         runner(x, scale)
     more = process.num_threads() - before
-    mend = "make threads once, and end them"
+    mend = "start threads once, and end them"
     assert more < CALLS // 2, f"{case} leaves {more} threads behind after {CALLS} calls: {mend}"
 
 
 def threads_share_it(case: Case) -> None:
-    """Many pictures of different sizes, from several threads at once, are as from one."""
+    """Pictures of different sizes from several threads at once give the values of one thread."""
     scale = _scale(case.name)
     runner = _runner(case.name)
     pictures = [trial_picture(SMALLEST + 5 * n, SMALLEST + n * 37 % 90) for n in range(PICTURES)]
@@ -320,32 +320,32 @@ def threads_share_it(case: Case) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(run, pictures))
     wrong = sum(not np.array_equal(y, right) for y, right in zip(found, want, strict=True))
-    mend = "keep nothing of a picture in `self`, or hold a lock meanwhile"
-    said = f"{case}: {wrong} of {PICTURES} pictures are wrong from {THREADS} threads"
-    assert not wrong, f"{said}: {mend}"
+    mend = "keep no state of a picture in `self`, or hold a lock during a call"
+    message = f"{case}: {wrong} of {PICTURES} pictures are wrong from {THREADS} threads"
+    assert not wrong, f"{message}: {mend}"
 
 
 def memory_is_plausible(case: Case) -> None:
-    """Working memory: at least the result and at most 100 kB a pixel; besides, at most 4 GB."""
+    """Memory per pixel is at least the result and at most 100 kB; in addition, at most 4 GB."""
     scale = _scale(case.name)
     runner = _runner(case.name)
-    with ThreadPoolExecutor(THREADS) as pool:  # measured once, whoever asks
+    with ThreadPoolExecutor(THREADS) as pool:  # it must be measured once for all threads
         found = set(pool.map(runner.bytes_per_pixel, [scale] * THREADS))
     each, aside, free = found.pop(), runner.bytes_aside(scale), runner.free_memory()
-    assert not found, f"{case} states {each} bytes a pixel, and {found}: measure it once"
+    assert not found, f"{case} states {each} bytes per pixel, and also {found}: measure it once"
     for name, value, none in (
         ("bytes_per_pixel", each, False), ("bytes_aside", aside, False), ("free_memory", free, True)
     ):  # fmt: skip
-        told: object = value
-        fine = isinstance(told, int | float | np.integer) or (none and told is None)
-        assert fine, f"{case}.{name} gave {a_kind(told)}: return a number of bytes"
+        shown: object = value
+        fine = isinstance(shown, int | float | np.integer) or (none and shown is None)
+        assert fine, f"{case}.{name} returned {a_kind(shown)}: return a number of bytes"
     mend = "return the bytes that a call needs for each LR pixel, at its peak"
     fine = 3 * scale**2 <= each <= 100_000
-    assert fine, f"{case}.bytes_per_pixel gave {each}: {mend}"
-    mend = "return the bytes that a call needs whatever its size, often 0"
-    assert 0 <= aside <= 4e9, f"{case}.bytes_aside gave {aside}: {mend}"
-    mend = "return the bytes that are free on the card, or None in the host's memory"
-    assert free is None or free > 0, f"{case}.free_memory gave {free}: {mend}"
+    assert fine, f"{case}.bytes_per_pixel returned {each}: {mend}"
+    mend = "return the bytes that a call needs for any size, often 0"
+    assert 0 <= aside <= 4e9, f"{case}.bytes_aside returned {aside}: {mend}"
+    mend = "return the bytes that are free on the GPU, or None for the host"
+    assert free is None or free > 0, f"{case}.free_memory returned {free}: {mend}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
@@ -365,10 +365,10 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
 
 
 def check_engine(case: Case) -> None:
-    """Run every engine check on one case; its name is all that counts.
+    """Run every engine check on one case; only the name of the case is used.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
         DeviceError: the engine cannot run here.
     """
     run_all(CHECKS, case)

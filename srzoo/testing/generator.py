@@ -54,7 +54,7 @@ def _module(case: Case) -> Generator:
 
 @basic
 def is_a_generator(case: Case) -> None:
-    """It is an ``nn.Module`` with ``scales``, ``reach``, and perhaps ``multiple``."""
+    """It is an ``nn.Module`` with ``scales``, ``reach``, and optionally ``multiple``."""
     net = _module(case)
     write = "write `scales = (2,)`, the factors that it enlarges by"
     scales: object = has(case, net, "scales", write)
@@ -64,7 +64,7 @@ def is_a_generator(case: Case) -> None:
         isinstance(each, int) and not isinstance(each, bool) and each >= 1
         for each in cast("tuple[object, ...]", scales)
     )
-    assert whole, f"{case}.scales is {scales!r}, not of whole numbers from 1: {write}"
+    assert whole, f"{case}.scales is {scales!r}, not whole numbers of at least 1: {write}"
     grid(case, net)
     own = type(nn_module(net)).forward is not nn.Module.forward
     assert own, f"{case} has no forward: write `def forward(self, x, scale=None)`"
@@ -73,17 +73,17 @@ def is_a_generator(case: Case) -> None:
 
 
 def states_papers(case: Case) -> None:
-    """``paper`` is an address; each of ``printed`` is of a network that it can build."""
+    """``paper`` is an address; each of ``printed`` matches a network that it can build."""
     kind: Any = kinds.generators.get(case.name)
     paper: object = getattr(kind, "paper", "")
     fine = isinstance(paper, str) and (not paper or paper.startswith(("https://", "http://")))
-    assert fine, f"{case}.paper is {paper!r}, and no address: write `paper = 'https://...'`"
+    assert fine, f"{case}.paper is {paper!r}, not an address: write `paper = 'https://...'`"
     printed: object = getattr(kind, "printed", ())
     mend = "write `printed = (Printed(...),)`"
-    assert isinstance(printed, tuple), f"{case}.printed is {printed!r}, and no tuple: {mend}"
+    assert isinstance(printed, tuple), f"{case}.printed is {printed!r}, not a tuple: {mend}"
     for each in cast("tuple[object, ...]", printed):
         fine = isinstance(each, Printed)
-        assert fine, f"{case}.printed has {each!r}, which is no Printed: {mend}"
+        assert fine, f"{case}.printed has {each!r}, which is not a Printed: {mend}"
         assert isinstance(each, Printed)
         kinds.generators.check_use(Use(case.name, each.args))
 
@@ -97,24 +97,24 @@ def _sized(case: Case, net: Generator, sizes: Sequence[tuple[int, int]], batch: 
             want = (batch, 3, scale * x.shape[2], scale * x.shape[3])
             if tuple(y.shape) == want:
                 for given, what in ((y, "a picture"), (run(0 * x), "a black picture")):
-                    mend = "what it divides by may be zero"
+                    mend = "it may divide by zero"
                     fine = given.isfinite().all()
                     assert fine, (
-                        f"{case} x{scale} gave values that are not finite of {what}: {mend}"
+                        f"{case} x{scale} returned values that are not finite for {what}: {mend}"
                     )
                 continue
             size = tuple(y.shape[2:])
             others = [s for s in net.scales if size == (s * x.shape[2], s * x.shape[3])]
-            hint = f": that is x{others[0]}; does it look at `scale`?" if others else ""
+            hint = f": that is x{others[0]}; does it use `scale`?" if others else ""
             if not hint and size < want[2:]:
-                hint = ": pad its convolutions, by half their kernel"
+                hint = ": pad its convolutions by half their kernel"
             elif not hint and (cell := _period(run, scale)) > 1:
                 hint = f". {ON_A_GRID.format(f'multiple = {cell}, its period in LR pixels')}"
-            raise AssertionError(f"{case} x{scale} gave {tuple(y.shape)}, not {want}{hint}")
+            raise AssertionError(f"{case} x{scale} returned {tuple(y.shape)}, not {want}{hint}")
 
 
 def _period(run: Callable[[torch.Tensor], torch.Tensor], scale: int) -> int:
-    """The least side of which all multiples come out right; 0 where there is none."""
+    """The least side whose multiples all give the right shape; 0 if none does."""
     for cell in range(1, CELLS + 1):
         with contextlib.suppress(Exception):
             sides = [run(picture(cell * n, cell * n)).shape[2:] for n in (1, 2, 3)]
@@ -132,16 +132,16 @@ def shape_at_each_scale(case: Case) -> None:
 
 @torch.no_grad()
 def one_pixel(case: Case) -> None:
-    """A picture of one pixel is a picture; on a grid, one of one cell."""
+    """It accepts a picture of one pixel; on a grid, of one cell."""
     _sized(case, _module(case), [(1, 1)], 1)
 
 
 @torch.no_grad()
 def values_are_unclamped(case: Case) -> None:
-    """Values beyond 0..1 come out as they are; a tanh that never gives any is no clamp."""
+    """Values outside 0..1 are returned as they are; a tanh inside the network is allowed."""
     net = _module(case)
     draw = torch.Generator().manual_seed(1)
-    for weight in net.parameters():  # some begin with zeros
+    for weight in net.parameters():  # some are initialised with zeros
         noise = 0.1 / max(1, weight[:1].numel()) ** 0.5 if weight.dim() else 0.1
         weight.add_(noise * torch.randn(weight.shape, generator=draw))
     x = 2 * (fitting(net, 16, 16, 2) > 0.5).float() - 0.5
@@ -149,24 +149,24 @@ def values_are_unclamped(case: Case) -> None:
         y = run(x)
         cut = float(((y == 0) | (y == 1)).float().mean())
         clamped = cut > 0.02 and y.min() >= 0 and y.std() > 0
-        mend = "leave out the clamp: srzoo bounds values when it writes pictures"
-        assert not clamped, f"{case} x{scale} cuts {100 * cut:.0f} % of its values off: {mend}"
+        mend = "leave out the clamp: srzoo clips values when it writes pictures"
+        assert not clamped, f"{case} x{scale} clips {100 * cut:.0f} % of its values: {mend}"
 
 
 @torch.no_grad()
 def scale_may_be_left_out(case: Case) -> None:
-    """Where there is one scale, ``forward(x)`` is ``forward(x, scale)``."""
+    """With a single scale, ``forward(x)`` is ``forward(x, scale)``."""
     net = _module(case)
     if len(net.scales) == 1:
         x = fitting(net, *least(net, 6, 5))
         same = torch.equal(net(x), net(x, net.scales[0]))
-        mend = f"without a scale it enlarges by {net.scales[0]}"
+        mend = f"without a scale it should enlarge by {net.scales[0]}"
         assert same, f"{case}: forward(x) is not forward(x, {net.scales[0]}): {mend}"
 
 
 @torch.no_grad()
 def keeps_dtype(case: Case) -> None:
-    """float64 and bfloat16 networks give what they are given, and the input stays as it is."""
+    """float64 and bfloat16 networks return their type, and the input is not changed."""
     net = _module(case)
     x = fitting(net, *least(net, 6, 5))
     for run, _ in runs_of(net, net.scales):
@@ -175,14 +175,14 @@ def keeps_dtype(case: Case) -> None:
 
 @torch.no_grad()
 def reach_bounds_the_receptive_field(case: Case) -> None:
-    """A pixel that is not a number spoils nothing further away than ``reach``."""
+    """A NaN spreads no further than ``reach``."""
     net = _module(case)
     reach_is_not_too_small(case, net, runs_of(net, net.scales))
 
 
 @torch.no_grad()
 def same_wherever_a_picture_begins(case: Case) -> None:
-    """What is stated of the grid is true: tiles may begin at all its multiples."""
+    """The stated grid is true: tiles may begin at all multiples of it."""
     net = _module(case)
     if net.reach is None:
         return
@@ -192,7 +192,7 @@ def same_wherever_a_picture_begins(case: Case) -> None:
 
 @torch.no_grad()
 def reach_is_no_larger(case: Case) -> None:
-    """Some pixel is spoilt as far away as ``reach`` says: a larger one makes tiles overlap more."""
+    """A NaN spreads as far as ``reach``: a larger value would make tiles overlap more."""
     net = _module(case)
     reach_is_not_too_large(case, net, runs_of(net, net.scales))
 
@@ -209,20 +209,20 @@ def deterministic(case: Case) -> None:
 @basic
 @torch.no_grad()
 def each_picture_by_itself(case: Case) -> None:
-    """A picture gives the same values alone and in a batch, and however it lies in memory."""
+    """A picture gives the same values alone, in a batch, and in any memory layout."""
     net = _module(case)
     for run, scale in runs_of(net, net.scales):
         same_by_itself(case, run, fitting(net, *least(net, 6, 9), 3), f"{case} x{scale}")
 
 
 def built_of_the_runs_chance(case: Case) -> None:
-    """Building it sets no seed; what is built can be copied."""
+    """Building it sets no seed, and the generator can be copied."""
     sets_no_seed(kinds.generators, case)
     can_be_copied(case, _module(case))
 
 
 def gradients_reach_every_parameter(case: Case) -> None:
-    """Each trainable parameter gets a gradient from some scale."""
+    """Each trainable parameter gets a gradient from at least one scale."""
     net = _module(case).train()
     if not list(net.parameters()):
         return
@@ -244,12 +244,12 @@ def survives_a_model_folder(case: Case) -> None:
         for scale in net.scales:
             x = fitting(net, 9, 8)
             same = torch.equal(net(x, scale), again(x, scale))
-            mend = "constants that are drawn or learned belong into `register_buffer`"
+            mend = "constants that are drawn or learned belong in `register_buffer`"
             assert same, f"{case} x{scale} differs after saving and loading: {mend}"
 
 
 def tiled_equals_whole(case: Case) -> None:
-    """Where the reach is bounded, odd tiles too give the whole picture; else they blend."""
+    """With a bounded reach, tiles of any size give the whole picture's values; others blend."""
     net = _module(case)
     runner = ModuleRunner(net)
     side = max(SMALLEST, net.reach or 0) // 2 * 2 + 1
@@ -261,9 +261,9 @@ def tiled_equals_whole(case: Case) -> None:
         wanted = net.reach is not None or plan.tiles == 1
         assert plan.exact == wanted, f"{case}: planned {plan}"
         apart = np.abs(tiled(values, scale) - whole)
-        assert np.isfinite(apart).all(), f"{case} x{scale} gave values that are not finite in tiles"
-        error = float(apart.max()) if plan.exact else 0.0  # those that blend may be anything
-        assert error <= 1e-5, f"{case} x{scale}: tiles are off the whole picture by {error:g}"
+        assert np.isfinite(apart).all(), f"{case} x{scale} gives non-finite values in tiles"
+        error = float(apart.max()) if plan.exact else 0.0  # blended tiles may differ by any amount
+        assert error <= 1e-5, f"{case} x{scale}: tiles differ from the whole picture by {error:g}"
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
@@ -294,6 +294,6 @@ def check_generator(case: Case) -> None:
     """Run every generator check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

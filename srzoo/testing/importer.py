@@ -24,7 +24,7 @@ FOREIGN: dict[str, Sequence[int]] = {
     "of.nobody.bias": (5,),
     "of.nobody.counter": (),
 }
-"""Names and shapes of a checkpoint that no importer knows."""
+"""Names and shapes of a checkpoint that importers must not recognise."""
 
 
 @basic
@@ -37,7 +37,7 @@ def is_an_importer(case: Case) -> None:
 
 @basic
 def leaves_others_alone(case: Case) -> None:
-    """A checkpoint that it does not know is None, not an error; what it looks at stays."""
+    """An unknown checkpoint gives None, not an error, and the shapes are not changed."""
     made: Importer = built("importer", case)
     for shapes in ({}, FOREIGN, {name: [*shape] for name, shape in FOREIGN.items()}):
         given = dict(shapes)
@@ -45,15 +45,15 @@ def leaves_others_alone(case: Case) -> None:
         try:
             found = made.recognise(given)
         except Exception as error:
-            said = f"{case}.recognise fails on {what}: {described(error)}"
-            mend = "it gets names and shapes, and returns None for those that it does not know"
-            raise AssertionError(f"{said}: {mend}") from error
+            message = f"{case}.recognise fails on {what}: {described(error)}"
+            mend = "return None for names and shapes that it does not know"
+            raise AssertionError(f"{message}: {mend}") from error
         assert found is None, f"{case} recognises {what} as {found!r}: return None"
-        assert given == shapes, f"{case}.recognise changed what it looks at: work on a copy"
+        assert given == shapes, f"{case}.recognise changed the shapes in place: work on a copy"
 
 
 def converts_what_it_recognises(case: Case) -> None:
-    """What it states in ``knows``, and what it recognises of installed generators, it converts."""
+    """It converts the checkpoint of ``knows``, and those of installed generators that it knows."""
     made: Importer = built("importer", case)
     knows = stated(made, ImporterFacts).knows
     mend = "write `knows = {'head.weight': (8, 3, 3, 3)}`, names and shapes of a checkpoint"
@@ -74,7 +74,7 @@ def _random(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
 
 @cache
 def _shapes(generator: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of what a generator has; nothing where it cannot be built without values."""
+    """Names and shapes of a generator's tensors; empty if it needs arguments."""
     with contextlib.suppress(Exception), torch.device("meta"):
         args = arguments(kinds.generators.find(generator), stated_first=True)
         network = kinds.generators.build(Use(generator, args or {}))
@@ -92,10 +92,10 @@ def check_importer(case: Case, tensors: Mapping[str, Tensor] | None = None) -> N
 
     Args:
         case: one importer.
-        tensors: of a foreign checkpoint that it knows, beside the one that it states in ``knows``.
+        tensors: a foreign checkpoint that it knows, in addition to the one in ``knows``.
 
-    Raises:
-        ContractError: the first promise that is broken.
+        Raises:
+            ContractError: the first broken rule.
     """
     run_all(CHECKS, case)
     if tensors is not None:
@@ -104,38 +104,38 @@ def check_importer(case: Case, tensors: Mapping[str, Tensor] | None = None) -> N
 
 
 def _converts(case: Case, tensors: Mapping[str, Tensor]) -> None:
-    """What comes out builds a generator that takes the tensors, and what goes in stays."""
+    """The result builds a generator that takes the tensors, and the inputs are not changed."""
     made: Importer = built("importer", case)
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     match = made.recognise(shapes)
-    assert match is not None, f"{case} does not recognise a checkpoint that its examples contain"
+    assert match is not None, f"{case} does not recognise a checkpoint of its own"
     given = dict(tensors)
     found = cast("object", made.convert(given, match))
     pair = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
-    assert pair, f"{case}.convert gave {a_kind(cast('object', found))}: return config, tensors"
+    assert pair, f"{case}.convert returned {a_kind(cast('object', found))}: return config, tensors"
     config, made_of = cast("tuple[dict[str, Any], dict[str, Tensor]]", found)
     for each, what in ((config, "config"), (made_of, "tensors")):
         fine = isinstance(cast("object", each), Mapping)
-        assert fine, f"{case}.convert gave {a_kind(each)} for its {what}: return config, tensors"
+        assert fine, f"{case}.convert returned {a_kind(each)} as its {what}: return config, tensors"
     for key in ("generator", "args"):
         mend = "write `{'generator': NAME, 'args': {...}}`"
-        assert key in config, f"{case}.convert gave a config without {key!r}: {mend}"
+        assert key in config, f"{case}.convert returned a config without {key!r}: {mend}"
     try:
         network = kinds.generators.build(Use(config["generator"], config["args"]))
     except SrzooError as error:
-        raise AssertionError(f"{case}.convert gave a config that is wrong: {error}") from error
+        raise AssertionError(f"{case}.convert returned a wrong config: {error}") from error
     want = network.state_dict()
     theirs = config["generator"]
     missing, more = sorted(want.keys() - made_of.keys()), sorted(made_of.keys() - want.keys())
-    assert not missing, f"{case}.convert gave no {missing[0]}, which {theirs} has"
-    assert not more, f"{case}.convert gave {more[0]}, which {theirs} has not: leave it out"
+    assert not missing, f"{case}.convert returned no {missing[0]}, which {theirs} has"
+    assert not more, f"{case}.convert returned {more[0]}, which {theirs} lacks: leave it out"
     for name, value in made_of.items():
         kind = a_kind(value)
         assert isinstance(cast("object", value), Tensor), f"{case}.convert gave {kind} for {name}"
-        sizes = f"{tuple(value.shape)}, and {theirs} has {tuple(want[name].shape)}"
-        assert want[name].shape == value.shape, f"{case}.convert gave {name} of {sizes}"
+        sizes = f"{tuple(value.shape)}, but {theirs} has {tuple(want[name].shape)}"
+        assert want[name].shape == value.shape, f"{case}.convert returned {name} of {sizes}"
     network.load_state_dict(made_of)
     same = given.keys() == before.keys()
     same = same and all(torch.equal(tensors[name], before[name]) for name in before)
-    assert same, f"{case}.convert changed the checkpoint that it was given: work on a copy"
+    assert same, f"{case}.convert changed its checkpoint in place: work on a copy"

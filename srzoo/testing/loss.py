@@ -28,9 +28,9 @@ def _pair(noise: float = 0.1, batch: int = 2) -> Pair:
 
 @basic
 def is_a_loss(case: Case) -> None:
-    """It is called, and ``reference`` says if it looks at HR."""
+    """It can be called, and ``reference`` states whether it uses HR."""
     loss = _loss(case)
-    mend = "write `reference = True`; False for a loss that does not look at `pair.hr`"
+    mend = "write `reference = True`; or False if it does not use `pair.hr`"
     reference: object = has(case, loss, "reference", mend)
     assert isinstance(reference, bool), f"{case}.reference is {reference!r}: {mend}"
     can(case, loss, "__call__", "write `def __call__(self, pair)`, or forward in an nn.Module")
@@ -38,9 +38,10 @@ def is_a_loss(case: Case) -> None:
 
 @basic
 def a_scalar(case: Case) -> None:
-    """A finite number in a tensor of the pair's type; what it looks at stays as it was.
+    """It returns a finite scalar of the pair's type, and does not change the pair.
 
-    It draws no chance, keeps nothing of a pair for the next one, and is the same newly built.
+    It uses no random numbers, keeps no state from one pair to the next, and is the same newly
+    built.
     """
     loss = _loss(case)
     pair = _pair()
@@ -49,18 +50,18 @@ def a_scalar(case: Case) -> None:
     found = scalar(case, value)
     first = float(found.detach())
     for made, why in (
-        (loss, "it draws chance, or keeps something of a pair"),
-        (_loss(case), "newly built it has other weights: load them, or draw them from a seed"),
+        (loss, "it uses random numbers, or keeps state from a pair"),
+        (_loss(case), "a new one has other weights: load them, or seed them"),
     ):
         again = float(made(_pair()).detach())
         same = abs(again - first) <= 1e-5 * max(1e-3, abs(first))
-        assert same, f"{case} gave {first:g}, and {again:g} for the same pair: {why}"
+        assert same, f"{case} returned {first:g}, and {again:g} for the same pair: {why}"
 
 
 @basic
 @torch.no_grad()
 def a_mean(case: Case) -> None:
-    """A batch twice as large, or pictures four times as large, do not give twice the number."""
+    """Larger batches and larger pictures do not give larger values."""
     loss, pair = _loss(case), _pair()
     one = abs(float(loss(pair)))
     if one < 1e-9:
@@ -69,18 +70,18 @@ def a_mean(case: Case) -> None:
         more = Pair(*(each.repeat(*repeats) for each in (pair.lr, pair.hr, pair.sr)))
         times = abs(float(loss(more))) / one
         mend = "average over batch and pixels: `.mean()`, not `.sum()`"
-        assert times < 1.8, f"{case} is {times:.1f} times as much for {what}: {mend}"
+        assert times < 1.8, f"{case} is {times:.1f} times as large for {what}: {mend}"
 
 
 def card_args_are_arguments(case: Case) -> None:
     """``card_args``, if it states them, are a tuple of its arguments' names."""
     names: object = getattr(kinds.losses.get(case.name), "card_args", ())
     mend = "write `card_args = ('name',)`, with names of arguments"
-    assert isinstance(names, tuple), f"{case}.card_args is {names!r}, and no tuple: {mend}"
+    assert isinstance(names, tuple), f"{case}.card_args is {names!r}, not a tuple: {mend}"
     unknown = set(cast("tuple[object, ...]", names)) - {
         *kinds.losses.signature(case.name).parameters
     }
-    assert not unknown, f"{case}.card_args has {unknown}, and it has no such argument"
+    assert not unknown, f"{case}.card_args has {unknown}, but has no such argument"
 
 
 def _backward(case: Case, value: Tensor) -> None:
@@ -90,11 +91,11 @@ def _backward(case: Case, value: Tensor) -> None:
 
 
 def _gradient(case: Case, loss: Any, pair: Pair) -> Tensor:
-    """Of a loss at the output; nothing that the loss is made of gets any."""
+    """The gradient at SR; parameters of the loss get none."""
     _backward(case, loss(pair))
     mend = "compute it from pair.sr, without detach, item, round or numpy"
     assert pair.sr.grad is not None, f"{case} gives no gradient: {mend}"
-    mend = "no square root of zero, and nothing divided by it: add 1e-8"
+    mend = "avoid a square root of zero, or a division by it: add 1e-8"
     assert pair.sr.grad.isfinite().all(), f"{case} gives a gradient that is not finite: {mend}"
     mend = "they are not trained: write `requires_grad_(False)`"
     own = loss.named_parameters() if isinstance(loss, nn.Module) else ()
@@ -104,29 +105,29 @@ def _gradient(case: Case, loss: Any, pair: Pair) -> Tensor:
 
 
 def gradient_reaches_sr(case: Case) -> None:
-    """The output gets a gradient that is finite and not zero, beyond 0..1 too."""
+    """The gradient at SR is finite and not zero, also outside 0..1."""
     loss = _loss(case)
     mend = "compute it from pair.sr, without detach, item, round or numpy"
     assert _gradient(case, loss, _pair()).abs().sum() > 0, f"{case} gives no gradient: {mend}"
     for away in (2.0, -2.0):
         pair = _pair()
         far = Pair(pair.lr, pair.hr, (pair.sr.detach() + away).requires_grad_())
-        mend = "leave out the clamp: sr is not bounded, and has to find back"
+        mend = "leave out the clamp: sr is not bounded, and must get back"
         some = _gradient(case, loss, far).abs().sum() > 0
-        assert some, f"{case} gives no gradient where sr is beyond 0..1: {mend}"
+        assert some, f"{case} gives no gradient where sr is outside 0..1: {mend}"
 
 
 def lowest_for_a_perfect_output(case: Case) -> None:
-    """Lowest for a perfect output, if it looks at HR; indifferent to HR if it does not."""
+    """Lowest where SR equals HR if it uses HR; independent of HR if it does not."""
     loss = _loss(case)
     if loss.reference:
         values = [float(loss(_pair(noise)).detach()) for noise in (0.0, 0.1, 0.4)]
         finite = all(math.isfinite(value) for value in values)
-        mend = "nothing is divided by zero where sr is hr"
-        assert finite, f"{case} gave {values[0]:g} for a perfect output: {mend}"
-        told = ", ".join(f"{value:g}" for value in values)
-        mend = "it falls as sr comes near hr: is its sign the other one?"
-        assert values == sorted(values), f"{case} gave {told} for growing noise: {mend}"
+        mend = "it may divide by zero where sr is hr"
+        assert finite, f"{case} returned {values[0]:g} for a perfect output: {mend}"
+        shown = ", ".join(f"{value:g}" for value in values)
+        mend = "it should fall as sr approaches hr: is its sign wrong?"
+        assert values == sorted(values), f"{case} returned {shown} for growing noise: {mend}"
         assert values[0] < values[1], f"{case} does not recognise a perfect output: {mend}"
         pair = _pair()
         other = Pair(pair.lr, pair.hr.flip(3), pair.sr)
@@ -143,7 +144,7 @@ def lowest_for_a_perfect_output(case: Case) -> None:
 
 
 def gradient_at_a_perfect_output_is_finite(case: Case) -> None:
-    """No square root of zero: training may get there."""
+    """No square root of zero: training may reach that point."""
     _gradient(case, _loss(case), _pair(0.0))
 
 
@@ -163,6 +164,6 @@ def check_loss(case: Case) -> None:
     """Run every loss check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -1,4 +1,4 @@
-"""The suite of any installed plugin, of all kinds."""
+"""The suite of any installed plugin, for every kind."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ CHECKS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "card": card.CHECKS,
     "command": command.CHECKS,
 }
-"""All checks of a kind, in the order in which they are to be read: what is basic comes first."""
+"""All checks of a kind, in their order: basic checks first."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one part with one set of arguments."""
+    """One check of one plugin with one set of arguments."""
 
     kind: str
     case: Case
@@ -61,24 +61,25 @@ class Check:
 
     @property
     def title(self) -> str:
-        """What it looks at: "reach bounds the receptive field"."""
+        """Its title, such as "reach bounds the receptive field"."""
         return title(self.look)
 
     def run(self) -> None:
-        """Look.
+        """Run the check.
 
         Raises:
-            ContractError: the promise is broken.
-            DeviceError: it cannot be looked at on this machine.
+            ContractError: the rule is broken.
+            DeviceError: the check cannot run on this machine.
         """
         self.look(self.case)
 
 
 def checks_of(kind: str, name: str) -> list[Check]:
-    """The checks of a part: the rules, and those of its kind for each of its ``examples``.
+    """The checks of a plugin: the rules, and those of its kind for each of its ``examples``.
 
-    A part that cannot be imported, or states that it cannot be built without files (``examples =
-    ()``), has the rules alone. So has a dataset that needs arguments and states no examples.
+    For a plugin that cannot be imported, or states that it cannot be built without files
+    (``examples = ()``), only the rules are checked. The same holds for a dataset that needs
+    arguments and states no examples.
     """
     rules, *others = CHECKS[kind]
     found = [Check(kind, Case(name), rules)]
@@ -89,7 +90,7 @@ def checks_of(kind: str, name: str) -> list[Check]:
             bare = any(each.default is each.empty for each in needed)
             cases = [case for case in cases if case.args or not bare]
     except PluginError:
-        return found  # which the rules tell
+        return found  # the rules report why
     except AssertionError as error:
         return [*found, Check(kind, Case(name), _failing(kind, str(error)))]
     return found + [Check(kind, case, look) for case in cases for look in others]
@@ -104,12 +105,12 @@ def _failing(kind: str, what: str) -> Callable[[Case], None]:
 
 
 def check_part(kind: str, name: str) -> None:
-    """Run the suite of a part that is installed or registered.
+    """Run the suite of a plugin that is installed or registered.
 
     >>> check_part("block", "residual")
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: the first broken rule.
         DeviceError: it cannot run on this machine.
     """
     for check in checks_of(kind, name):
@@ -117,7 +118,7 @@ def check_part(kind: str, name: str) -> None:
 
 
 def look_at(plugin: Plugin) -> Outcome:
-    """What is wrong with a plugin: its name, its import and its manners first, then its suite."""
+    """Check a plugin: first its name, its import and the rules, then its suite."""
     began = time.perf_counter()
     quick = kinds.kind(plugin.kind).faults(plugin)
     found, skipped = ([Fault(what) for what in quick], []) if quick else _broken(plugin)
@@ -129,7 +130,7 @@ def _broken(plugin: Plugin) -> tuple[list[Fault], list[str]]:
     found: list[Fault] = []
     skipped: list[str] = []
     if len(checks) == 1:
-        skipped.append("it is not built: it states no `examples` that do without files")
+        skipped.append("it is not built: it has no `examples` that need no files")
     for check in checks:
         try:
             check.run()

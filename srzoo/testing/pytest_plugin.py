@@ -5,8 +5,8 @@ In the project's pyproject.toml, for every run that names no files::
     [tool.pytest.ini_options]
     srzoo = true
 
-Every run of pytest imports this module, wherever srzoo is installed: it does nothing until it is
-asked to, and imports no torch before.
+Every run of pytest imports this module, wherever srzoo is installed. It does nothing and does not
+import torch unless the option is given.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option, and the line in the configuration."""
-    what = "test the parts that this project gives srzoo"
+    """Add the option, and the configuration setting."""
+    what = "test the plugins that this project adds to srzoo"
     parser.getgroup("srzoo").addoption("--srzoo", action="store_true", help=what)
     parser.addini("srzoo", f"{what}, in runs that name no files", type="bool", default=False)
 
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add a test for each check of each part."""
+    """Add a test for each check of each plugin."""
     asked = config.getoption("--srzoo")
     if not asked:
         named = config.args_source is pytest.Config.ArgsSource.ARGS
@@ -49,10 +49,10 @@ def pytest_collection_modifyitems(
 
 
 def parts_of(root: Path) -> list[Plugin]:
-    """The installed parts of the project in a folder; of srzoo itself, none.
+    """The installed plugins of the project in a folder; none for srzoo itself.
 
     Raises:
-        UsageError: the folder is not a project, or its parts are not installed as it lists them.
+        UsageError: the folder is not a project, or its plugins are not installed as it lists them.
     """
     file = root / "pyproject.toml"
     try:
@@ -76,9 +76,7 @@ def parts_of(root: Path) -> list[Plugin]:
             f"--srzoo: {kind} {part} of {file} is not installed: pip install -e {root}"
         )
     if not found:
-        raise pytest.UsageError(
-            f"--srzoo: {name} brings no parts that are installed: pip install -e {root}"
-        )
+        raise pytest.UsageError(f"--srzoo: {name} has no installed plugins: pip install -e {root}")
     return found
 
 
@@ -95,7 +93,7 @@ def _parts(session: pytest.Session, plugin: Plugin) -> Iterator[Part]:
 
 
 class Part(pytest.Collector):
-    """One part with one set of arguments."""
+    """One plugin with one set of arguments."""
 
     plugin: Plugin
     checks: list[Check]
@@ -103,7 +101,7 @@ class Part(pytest.Collector):
 
     @classmethod
     def of(cls, session: pytest.Session, name: str, plugin: Plugin, checks: list[Check]) -> Part:
-        """Below the session: no file of the project stands for it."""
+        """Create it below the session, as it belongs to no file of the project."""
         made: Part = cls.from_parent(  # pyright: ignore[reportUnknownMemberType]
             session, name=name, nodeid=name
         )
@@ -111,7 +109,7 @@ class Part(pytest.Collector):
         return made
 
     def collect(self) -> list[pytest.Item]:
-        """An item for each check."""
+        """Yield an item for each check."""
         return [Promise.of(self, check) for check in self.checks]
 
 
@@ -123,13 +121,13 @@ class Promise(pytest.Item):
 
     @classmethod
     def of(cls, part: Part, check: Check) -> Promise:
-        """An item below its part."""
+        """Create it below its plugin."""
         made: Promise = cls.from_parent(part, name=check.title)  # pyright: ignore[reportUnknownMemberType]
         made.check, made.part = check, part
         return made
 
     def runtest(self) -> None:
-        """Look; after a failure of a basic check the others of its part say nothing."""
+        """Run the check; skip it if a basic check of its plugin failed."""
         from ._promise import is_basic
 
         if self.part.failed:
@@ -143,7 +141,7 @@ class Promise(pytest.Item):
             raise
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The sentence, and the author's line: not the suite's own code."""
+        """The message and the author's line, without the suite's own code."""
         from ._promise import ContractError
 
         error = excinfo.value
@@ -152,5 +150,5 @@ class Promise(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the class lies, and what the line of the report says."""
+        """The file of the class, and the title for the report."""
         return self.path, None, f"{self.part.name}: {self.name}"

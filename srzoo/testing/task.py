@@ -15,7 +15,7 @@ from ._promise import a_kind, basic, built, can, has, run_all, suite
 
 GENERATOR = "generator"
 STEPS = 1000
-"""Over which the generator has to move once."""
+"""Steps within which the generator must be updated."""
 
 
 def _has_its_parts(case: Case, task: object) -> None:
@@ -25,8 +25,8 @@ def _has_its_parts(case: Case, task: object) -> None:
         assert isinstance(found, Mapping), f"{case}.{name} is {a_kind(found)}: {mend}"
         for each, module in cast("Mapping[str, object]", found).items():
             fine = isinstance(module, nn.Module)
-            assert fine, f"{case}: {each!r} of {name} is {a_kind(module)}, and no nn.Module: {mend}"
-    mend = "write `scales = None`, which is any, or a tuple of those that it can work at"
+            assert fine, f"{case}: {each!r} of {name} is {a_kind(module)}, not an nn.Module: {mend}"
+    mend = "write `scales = None` for any, or a tuple of the scales it supports"
     scales: object = has(case, task, "scales", mend)
     assert scales is None or isinstance(scales, tuple), f"{case}.scales is {scales!r}: {mend}"
     for name, given in (("turns", "step"), ("terms", "pair, networks"),
@@ -36,7 +36,7 @@ def _has_its_parts(case: Case, task: object) -> None:
 
 
 def _lists_all(case: Case, task: Any) -> None:
-    """Modules that it has, with weights or statistics, stand in ``networks`` or ``helpers``."""
+    """Each of its modules with weights or statistics is in ``networks`` or ``helpers``."""
     listed = [*task.networks.values(), *task.helpers.values()]
     known = {id(module) for each in listed for module in each.modules()}
     attributes: dict[str, object] = getattr(task, "__dict__", {})
@@ -47,7 +47,7 @@ def _lists_all(case: Case, task: Any) -> None:
 
 
 def _task(case: Case) -> Task:
-    """A task as the trainer has it."""
+    """A task, as the trainer builds it."""
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         task: Task = built("task", case)
@@ -71,61 +71,59 @@ def _pair(task: Task) -> Pair:
 
 
 def _scalars(case: Case, what: str, values: object) -> None:
-    told = a_kind(values)
+    shown = a_kind(values)
     mend = "a table of scalars by name: `{'name': value}`"
-    assert isinstance(values, Mapping), f"{case} gave {told} for its {what}s, and not {mend}"
+    assert isinstance(values, Mapping), f"{case} returned {shown} for its {what}s, not {mend}"
     for name, value in cast("Mapping[str, object]", values).items():
         scalar(case, value, f": {what} {name!r}", typed=what != "fact")
 
 
 @basic
 def modules_by_name(case: Case) -> None:
-    """Networks and helpers are modules of its own, and each network has something to train."""
+    """Networks and helpers are modules of its own, and each network has trainable parameters."""
     task, other = _task(case), _task(case)
     for name, network in task.networks.items():
         own = network is not other.networks.get(name)
         mend = "build it in `__init__`, not in the class"
-        assert own, f"{case}: two tasks have one network {name}: {mend}"
+        assert own, f"{case}: two tasks share the network {name}: {mend}"
     for name, network in task.networks.items():
         fine = name.replace("_", "a").isalnum() and name != GENERATOR
         assert fine, f"{case}: a network is called {name!r}: use letters, digits and _"
         moved = [p for p in network.parameters() if p.requires_grad]
-        assert moved, f"{case}: {name} has nothing to train: put it into `self.helpers`"
+        assert moved, f"{case}: {name} has nothing to train: add it to `self.helpers`"
 
 
 def _movers(case: Case, task: Task, step: int) -> set[str]:
     found = cast("object", task.turns(step))
     mend = f"return names, as in `return ({GENERATOR!r},)`"
     fine = isinstance(found, Collection) and not isinstance(found, str | bytes)
-    told = repr(found) if isinstance(found, str) else a_kind(cast("object", found))
-    assert fine, f"{case}.turns({step}) gave {told}: {mend}"
+    shown = repr(found) if isinstance(found, str) else a_kind(cast("object", found))
+    assert fine, f"{case}.turns({step}) returned {shown}: {mend}"
     return set(cast("Collection[str]", found))
 
 
 @basic
 def turns_follow_from_the_step(case: Case) -> None:
-    """Somebody moves at each step, the same ones each time, and in the end the generator does."""
+    """Each step updates a network, the same each time, and some steps the generator."""
     task, other = _task(case), _task(case)
     known = {GENERATOR, *task.networks}
     moved: set[str] = set()
     again = {step: _movers(case, other, step) for step in reversed(range(STEPS))}
     for step in range(STEPS):
         now = _movers(case, task, step)
-        mend = "turns are a function of the step alone, so that a run goes on as it was"
-        assert now == again[step], f"{case}: one step has other turns the second time: {mend}"
+        mend = "turns must depend only on the step, so that a run resumes exactly"
+        assert now == again[step], f"{case}: a step has different turns the second time: {mend}"
         mend = f"return `({GENERATOR!r},)` if no other network does"
         assert now, f"{case}: no network is updated at step {step}: {mend}"
         mend = f"name {', '.join(sorted(known))}"
-        assert now <= known, (
-            f"{case}: {sorted(now - known)} move, and are no networks of it: {mend}"
-        )
+        assert now <= known, f"{case}: {sorted(now - known)} are not networks of it: {mend}"
         moved |= now
     mend = f"return {GENERATOR!r} among the names"
-    assert GENERATOR in moved, f"{case}: the generator never moves in {STEPS} steps: {mend}"
+    assert GENERATOR in moved, f"{case}: the generator is not updated in {STEPS} steps: {mend}"
 
 
 def terms_lead_the_generator(case: Case) -> None:
-    """They are finite scalars with a gradient to SR, and train nothing else."""
+    """They are finite scalars with a gradient at SR only."""
     task = _task(case)
     pair = _pair(task)
     for network in task.networks.values():
@@ -134,7 +132,7 @@ def terms_lead_the_generator(case: Case) -> None:
         terms = task.terms(pair, task.networks)
     _scalars(case, "term", terms)
     if not terms:
-        return  # networks beside a generator that does not hear of them
+        return  # its networks do not influence the generator
     total = sum(terms.values(), start=torch.zeros(()))
     mend = "compute terms from pair.sr, without detach"
     assert total.requires_grad, f"{case} gives the generator no gradient: {mend}"
@@ -148,7 +146,7 @@ def terms_lead_the_generator(case: Case) -> None:
 
 
 class _Wrapper(nn.Module):
-    """Stands for what several devices put around a network; counts its calls."""
+    """Takes the place of a wrapper for several devices; counts its calls."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -161,7 +159,7 @@ class _Wrapper(nn.Module):
 
 
 def each_network_follows_its_loss(case: Case) -> None:
-    """Its turn gives it a gradient, through the wrapper, and no other network; facts are light."""
+    """Its turn gives a gradient to it alone, through the wrapper; facts hold no graph."""
     task = _task(case)
     for name, network in task.networks.items():
         for other in task.networks.values():
@@ -170,18 +168,18 @@ def each_network_follows_its_loss(case: Case) -> None:
         pair = _pair(task).detach()
         with left_alone(case, pair):
             found = cast("object", task.loss_of(name, wrapper, pair))
-        mend = "return two tables, of losses and of facts to log: `return {name: loss}, {}`"
+        mend = "return two tables, losses, and facts to log: `return {name: loss}, {}`"
         two = isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
-        assert two, f"{case}.loss_of gave {a_kind(cast('object', found))}: {mend}"
+        assert two, f"{case}.loss_of returned {a_kind(cast('object', found))}: {mend}"
         losses, facts = cast("tuple[dict[str, Tensor], dict[str, Tensor]]", found)
         _scalars(case, "loss", losses)
         _scalars(case, "fact", facts)
         heavy = [fact for fact, value in facts.items() if value.requires_grad]
-        assert not heavy, f"{case}: {heavy} of {name} hold on to the graph of a step: detach them"
+        assert not heavy, f"{case}: {heavy} of {name} keep the graph of a step: detach them"
         assert wrapper.calls, f"{case}: the turn of {name} does not call the wrapper it is given"
         total = sum(losses.values(), start=torch.zeros(()))
-        mend = "compute its loss from what the network that is given makes, without detach"
-        assert total.requires_grad, f"{case}: {name} follows nothing: {mend}"
+        mend = "compute its loss from the output of the given network, without detach"
+        assert total.requires_grad, f"{case}: {name} gets no gradient: {mend}"
         torch.autograd.backward(total)
         for who, module in task.networks.items():
             has = any(p.grad is not None for p in module.parameters())
@@ -201,6 +199,6 @@ def check_task(case: Case) -> None:
     """Run every check on one case.
 
     Raises:
-        AssertionError: the first promise that is broken.
+        AssertionError: the first broken rule.
     """
     run_all(CHECKS, case)

@@ -1,7 +1,7 @@
 """The worker process: ``python -m srzoo.testing.worker '[["block", "package:name"]]'``.
 
-It writes an empty line when it is ready, one before and one after it imports the suites, and a line
-of JSON for each part. What parts print goes to standard error.
+It writes an empty line when it starts, one before and one after it imports the suites, and a line
+of JSON for each plugin. Output of plugins goes to standard error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .apart import Fault, Outcome
 
 
 def main() -> None:
-    """Look at the parts that the first argument lists."""
+    """Check the plugins that the first argument lists."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -26,7 +26,7 @@ def main() -> None:
     say("")
     for kind, name in json.loads(sys.argv[1]):
         plugin = kinds.kind(kind).find(name)
-        if quick := kinds.kind(kind).faults(plugin):  # needs no torch
+        if quick := kinds.kind(kind).faults(plugin):  # without torch
             outcome = Outcome(plugin, tuple(map(Fault, quick)))
         else:
             first = f"{__package__}.parts" not in sys.modules

@@ -1,8 +1,8 @@
-"""Training: a recipe to a model folder that stops and resumes at any step.
+"""Training: from a recipe to a model folder; a run can stop and resume at any step.
 
-``assemble`` builds every part, ``fit`` runs the loop, and the folder it writes is a model
-folder from the first checkpoint on. Imported when they are asked for: a process that only cuts
-crops needs no torch.
+``assemble`` builds every part, ``fit`` runs the loop, and the run's folder is a model folder from
+the first checkpoint. Names are imported when they are first used: a process that only cuts crops
+needs no torch.
 """
 
 from __future__ import annotations

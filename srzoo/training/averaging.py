@@ -1,6 +1,7 @@
 """The mean of the weights that the last stages released, for a recipe's ``average_stages``.
 
-A run keeps what a stage released in ``stages/03/``, a model folder, until the mean is made.
+A run keeps the weights that a stage released in ``stages/03/``, a model folder, until the mean is
+computed.
 """
 
 from __future__ import annotations
@@ -20,41 +21,41 @@ FOLDER = "stages"
 
 
 def is_needed(recipe: Recipe, stage: int) -> bool:
-    """Whether the weights of a stage, from 0, belong to the mean."""
+    """Whether the mean includes the weights of a stage, counted from 0."""
     return recipe.average_stages > 1 and stage >= len(recipe.stages) - recipe.average_stages
 
 
 def folder_of(run: Path, stage: int) -> Path:
-    """Where a run keeps the weights that a stage, from 0, released."""
+    """The folder in which a run keeps the weights that a stage, counted from 0, released."""
     return run / FOLDER / f"{stage + 1:02d}"
 
 
 def check_kept(recipe: Recipe, run: Path, stage: int) -> None:
-    """Refuse to go on in a stage whose forerunners left nothing to average.
+    """Refuse to resume in a stage if weights of earlier stages are missing for the mean.
 
     Raises:
-        SrzooError: the weights of a stage before it are not there.
+        SrzooError: the weights of an earlier stage are missing.
     """
     for before in range(stage):
         if is_needed(recipe, before) and not folder_of(run, before).is_dir():
             raise SrzooError(
                 f"{folder_of(run, before)} is missing: the weights at the end of stage"
                 f" {recipe.stages[before].name!r}, which average_stages ="
-                f" {recipe.average_stages} asks for",
-                "Go on in the folder of the run that made them, or set average_stages=1",
+                f" {recipe.average_stages} needs",
+                "Resume in the folder of the run that made them, or set average_stages=1",
             )
 
 
 def keep_stage(run: Path, stage: int) -> None:
-    """Copy the model that a run has released so far: it is what a stage came to."""
+    """Copy the model that the run has released so far, which is the stage's result."""
     released = read_folder(run)
     _save(folders.build(released), released.config, folder_of(run, stage))
 
 
 def average(recipe: Recipe, run: Path, into: Generator) -> Path:
-    """Fill a generator with the mean over the stages, and write it as a model folder.
+    """Load the mean over the stages into a generator, and write it as a model folder.
 
-    BatchNorm's statistics are averaged too, and its step counts are the last stage's.
+    The statistics of BatchNorm are averaged too; its step counts are those of the last stage.
     """
     stages = [stage for stage in range(len(recipe.stages)) if is_needed(recipe, stage)]
     kept = [folders.build(read_folder(folder_of(run, stage))).state_dict() for stage in stages]
@@ -66,7 +67,7 @@ def average(recipe: Recipe, run: Path, into: Generator) -> Path:
 
 
 def _save(module: Generator, config: Config, path: Path) -> None:
-    if path.exists():  # the same end again, after resuming from before it
+    if path.exists():  # the run resumed from before its end
         shutil.rmtree(path)
     args = dict(config.args)
     folders.save(

@@ -20,10 +20,10 @@ class Callbacks:
 
     Attributes:
         on_step: (step, averaged losses, steps per second, share of time waiting for data).
-        on_log: the line that is written to the log at that step: "step", "losses", "facts", "lr",
+        on_log: the line of the log for that step: "step", "losses", "facts", "lr",
             "steps_per_second", "waiting", and with a discriminator "discriminator_lr".
-        on_evaluation: (step, metric values), after they and the sheet are written.
-        on_word: a sentence about the run.
+        on_evaluation: (step, metric values), after the values and the sheet are written.
+        on_word: a message about the run.
         on_decoding: (pictures decoded, pictures in all), the first time a dataset is used.
     """
 

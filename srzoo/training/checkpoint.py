@@ -1,8 +1,8 @@
-"""Checkpoints: complete model folders with a run's state, published by one rename.
+"""Checkpoints: complete model folders with the run's state, published by a rename.
 
-``checkpoints/000001000/`` holds config.json, model.safetensors (the averaged weights),
-recipe.toml, and ``state.safetensors`` with all that the next step depends on. No pickle.
-``parts.json`` says what each of them has to be, so that a damaged one is found.
+``checkpoints/000001000/`` contains config.json, model.safetensors (the averaged weights),
+recipe.toml, and ``state.safetensors`` with everything that the next step depends on. It contains
+no pickle. ``parts.json`` records the size and checksum of each file, to detect damage.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ STATE = "state.safetensors"
 PROGRESS = "progress.json"
 PARTS = "parts.json"
 DAMAGED = "damaged-"
-"""What the names of checkpoints begin with that are none any more."""
+"""The prefix of folders that are no longer checkpoints."""
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         step: optimiser steps done.
         best: step and first metric of the stage's best checkpoint, or None before the first.
-        stage: which one is under way, from 0.
-        skipped: crops that are not used, each by its batch and its place there.
-        rolled_back: the steps at which the run went back to a checkpoint, within the window
-            that its watchdog looks at.
-        evaluated: the last step that was evaluated; its checkpoint is written before that.
+        stage: the current stage, from 0.
+        skipped: crops that are not used, each by its batch and its index there.
+        rolled_back: the steps at which the run went back to a checkpoint, within the watchdog's
+            window.
+        evaluated: the last step that was evaluated; its checkpoint is written before.
     """
 
     step: int = 0
@@ -64,21 +64,21 @@ class RunState:
 
     @property
     def rollbacks(self) -> int:
-        """How often the run went back to a checkpoint, within the watchdog's window."""
+        """How often the run went back to a checkpoint within the watchdog's window."""
         return len(self.rolled_back)
 
     @classmethod
     def read(cls, checkpoint: Path) -> RunState:
-        """What a checkpoint says of itself.
+        """Read the progress from a checkpoint.
 
         Raises:
-            OSError, ValueError, KeyError, TypeError: it is damaged.
+            OSError, ValueError, KeyError, TypeError: the checkpoint is damaged.
         """
         facts: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
         if kept_folders.SEAL in facts and kept_folders.check_seal(checkpoint / PROGRESS) is None:
             raise ValueError(f"{PROGRESS} is damaged")
         best, step = facts["best"], int(facts["step"])
-        before = [step] * int(facts.get("rollbacks", 0))  # of earlier versions: a number
+        before = [step] * int(facts.get("rollbacks", 0))  # earlier versions wrote a number
         return cls(
             step=step,
             best=(int(best[0]), float(best[1])) if best else None,
@@ -89,28 +89,28 @@ class RunState:
         )
 
     def write(self, checkpoint: Path) -> None:
-        """Put it into a checkpoint's folder."""
+        """Write the progress to a checkpoint's folder."""
         with files.atomic_write(checkpoint / PROGRESS) as file:
             file.write(kept_folders.seal(asdict(self)))
 
 
 def folder_of(run: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
+    """The folder of a step's checkpoint."""
     return run / FOLDER / f"{step:09d}"
 
 
 Scalers = Mapping[str, torch.amp.GradScaler]
-"""Of the losses, by the network, with fp16."""
+"""Loss scalers with fp16, by the network's name."""
 
 
 def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = None) -> Path:
-    """Write a checkpoint whole, and give back its folder.
+    """Write a checkpoint atomically, and return its folder.
 
     Args:
-        parts: whose state to keep.
+        parts: whose state is saved.
         run: the folder of the run.
-        progress: how far it is.
-        scalers: of mixed precision with fp16, if any.
+        progress: the progress of the run.
+        scalers: loss scalers of mixed precision with fp16, if any.
     """
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
@@ -128,18 +128,16 @@ def save(parts: Parts, run: Path, progress: RunState, scalers: Scalers | None = 
         (new / STATE).write_bytes(safetensors.torch.save(_state(parts, scalers or {})))
         parts_ = kept_folders.records_to_json(kept_folders.record_files(new))
         (new / PARTS).write_bytes(kept_folders.seal({"parts": parts_}))
-        progress.write(new)  # the one that changes later, when a run goes back
-        kept_folders.move_into_place(
-            new, final
-        )  # the same step again, after resuming from before it
+        progress.write(new)  # not in parts.json, as a rollback changes it later
+        kept_folders.move_into_place(new, final)  # the run resumed from before this step
     return final
 
 
 def publish(checkpoint: Path, run: Path) -> None:
-    """Make a checkpoint's weights those of the run's own model folder.
+    """Copy a checkpoint's weights to the run's own model folder.
 
-    The new weights get a name of their own and config.json is replaced last, so the folder
-    is whole at every moment.
+    The new weights get a new name and config.json is replaced last, so the folder is complete at
+    every moment.
     """
     config = read_folder(checkpoint).config
     assert config.weights
@@ -154,7 +152,7 @@ def publish(checkpoint: Path, run: Path) -> None:
 
 
 def rename_weights(run: Path) -> None:
-    """Give the weights of a finished run the usual name, model.safetensors."""
+    """Rename the weights of a finished run to model.safetensors."""
     config = read_folder(run).config
     if config.weights and config.weights.file != WEIGHTS:
         with files.atomic_write(run / WEIGHTS) as file:
@@ -163,7 +161,7 @@ def rename_weights(run: Path) -> None:
 
 
 def _point_config(run: Path, config: Config, name: str) -> None:
-    """Let config.json name other weights; those that it named before go, and their exports."""
+    """Write other weights into config.json; delete the previous weights and their exports."""
     assert config.weights
     before, carried = _weights_file(run), _carried_files(run)
     entry = WeightsFile(name, config.weights.sha256, config.weights.dtype)
@@ -172,23 +170,23 @@ def _point_config(run: Path, config: Config, name: str) -> None:
         file.write(model.to_json().encode())
     if before and before.file != name:
         (run / before.file).unlink(missing_ok=True)
-    for file in carried - {one.file for one in model.exports}:  # of the weights before
+    for file in carried - {one.file for one in model.exports}:  # of the previous weights
         (run / file).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # somebody else's files are there
+        with contextlib.suppress(OSError):  # the folder contains other files
             (run / file).parent.rmdir()
 
 
 def _weights_file(run: Path) -> WeightsFile | None:
-    """The weights that a folder's config.json names; None if that is damaged or no file there."""
+    """The weights that a folder's config.json names; None if it is damaged or has no file."""
     with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
-        named = read_folder(run).config.weights  # refuses what lies outside the folder
+        named = read_folder(run).config.weights  # refuses files outside the folder
         if named and Path(named.file).suffix == Path(WEIGHTS).suffix:
             return named if (run / named.file).is_file() else None
     return None
 
 
 def _carried_files(run: Path) -> set[str]:
-    """The exports that a folder's config.json names; none if that is damaged."""
+    """The exports that a folder's config.json names; none if it is damaged."""
     with contextlib.suppress(SrzooError, OSError, ValueError, RecursionError):
         return {one.file for one in read_folder(run).config.exports}
     return set()
@@ -200,16 +198,16 @@ def list_checkpoints(run: Path) -> list[Path]:
 
 
 def with_existing_best(run: Path, progress: RunState) -> RunState:
-    """Forget a best checkpoint that is not there: it was another run's, or is set aside."""
+    """Drop a best checkpoint that is missing: it was another run's, or was set aside."""
     if progress.best is None or progress.best[0] == progress.step:
         return progress
     return progress if folder_of(run, progress.best[0]).is_dir() else replace(progress, best=None)
 
 
 def intact_checkpoints(run: Path) -> Iterator[Path]:
-    """The checkpoints of a run that are as they were written, newest first.
+    """The undamaged checkpoints of a run, newest first.
 
-    One that is damaged gets another name, and a FallbackWarning tells of it.
+    A damaged checkpoint is renamed, with a FallbackWarning.
     """
     for there in reversed(list_checkpoints(run)):
         if _is_whole(there):
@@ -217,17 +215,17 @@ def intact_checkpoints(run: Path) -> Iterator[Path]:
             continue
         aside = there.with_name(f"{DAMAGED}{there.name}")
         warnings.warn(
-            f"{there} is damaged, and is {aside.name} now: the previous checkpoint is used",
+            f"{there} is damaged, and was renamed to {aside.name}: the previous checkpoint is used",
             FallbackWarning,
             stacklevel=2,
         )
-        with contextlib.suppress(OSError):  # another process of this run was faster
+        with contextlib.suppress(OSError):  # another process of this run renamed it
             shutil.rmtree(aside, ignore_errors=True)
             there.rename(aside)
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint is what was written; those of earlier versions cannot tell."""
+    """Whether a checkpoint is complete; True for earlier versions, which recorded nothing."""
     sealed = kept_folders.check_seal(checkpoint / PROGRESS) is not None
     facts = kept_folders.check_seal(checkpoint / PARTS)
     if facts is None:
@@ -246,17 +244,17 @@ def _is_old(checkpoint: Path) -> bool:
 
 
 def prune(run: Path, keep: int, best: int | None) -> None:
-    """Take away all but the last ``keep`` checkpoints and the best."""
+    """Delete all but the last ``keep`` checkpoints and the best."""
     for old in list_checkpoints(run)[:-keep]:
         if int(old.name) != best:
-            # Renamed first: what a kill leaves of it is not a checkpoint.
+            # Rename it first, so that a half-deleted folder is not a checkpoint.
             with kept_folders.new_folder(old.parent) as gone:
                 old.rename(gone / old.name)
     kept_folders.sweep(run / FOLDER)
 
 
 def read_progress(checkpoint: Path) -> RunState:
-    """How far a run was at a checkpoint.
+    """The progress of a run at a checkpoint.
 
     Raises:
         SrzooError: the checkpoint is damaged.
@@ -275,12 +273,12 @@ def _no_resuming(checkpoint: Path, error: Exception) -> SrzooError:
 
 
 def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> RunState:
-    """Bring all parts to the state they had at a checkpoint, in place.
+    """Restore the state of all parts from a checkpoint, in place.
 
     Args:
-        parts: of the stage that the checkpoint belongs to.
+        parts: of the checkpoint's stage.
         checkpoint: its folder.
-        scalers: of mixed precision with fp16, if any.
+        scalers: loss scalers of mixed precision with fp16, if any.
 
     Raises:
         SrzooError: the state is damaged, or belongs to another network or optimiser.
@@ -303,7 +301,7 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> RunS
         torch.set_rng_state(tensors["rng"])
         _set_cuda_state(_with_prefix(tensors, "cuda"), parts.device)
         for name, scaler in (scalers or {}).items():
-            # One for all networks, before each had its own.
+            # Earlier versions had one for all networks.
             found = tensors.get(f"scaler.{name}", tensors.get("scaler"))
             if found is not None:
                 numbers = (float(number) for number in found)
@@ -314,7 +312,7 @@ def load(parts: Parts, checkpoint: Path, scalers: Scalers | None = None) -> RunS
 
 
 def _optimizers_named(before: Recipe, now: Recipe) -> list[tuple[str, str, str]]:
-    """Each optimiser, and what it is called in two recipes."""
+    """Each optimiser, with its names in two recipes."""
     names = [("optimiser", before.optimizer.name, now.optimizer.name)]
     if before.beside and now.beside:
         names.append(("task's optimiser", before.opponent.name, now.opponent.name))
@@ -346,9 +344,9 @@ def _state(parts: Parts, scalers: Scalers) -> dict[str, Tensor]:
 
 
 def _set_cuda_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Restore the state of a GPU's generator, where there is one: this GPU's, or the first kept.
+    """Restore the state of a GPU's random generator, if there is a GPU: this one's, or the first.
 
-    Checkpoints of earlier versions hold the states of all GPUs of their machine.
+    Checkpoints of earlier versions contain the states of all GPUs of a machine.
     """
     if device.type == "cuda" and states:
         mine = str(device.index or 0)

@@ -1,8 +1,9 @@
-"""Builds and tries all parts of all stages before the first step, and reports anomalies.
+"""Builds and tests all parts of all stages before the first step, and reports anomalies.
 
-A recipe whose third stage cannot be built would otherwise end after hours. First come the sizes of
-pictures by their headers, where a dataset tells them; then every part of every stage is built as
-the run will build it; then losses and metrics are tried on the smallest that they will meet.
+Without it, a recipe whose third stage cannot be built would fail after hours. First the sizes of
+pictures are checked by their headers, if a dataset provides them. Then every part of every stage
+is built as the run will build it, and losses and metrics are tested on the smallest inputs that
+they will get.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ from .processes import main_process_first
 from .sets import GuardedDataset
 
 NUMBERS = "steps", "seed", "accumulate", "clip", "checkpoint_every", "evaluate_every", "keep"
-"""Settings of ``train`` with which nothing else is built: stages that differ in these are alike."""
+"""Settings of ``train`` that do not affect building: stages that differ only in these are equal."""
 
 
 @dataclass(frozen=True)
 class CheckedStage:
-    """What was built for a stage: parameters of its networks, and how many pictures.
+    """A stage that was built: parameters of its networks, and numbers of pictures.
 
-    Those of the task's are by name.
+    ``opponents`` has the parameters of the task's networks by name.
     """
 
     generator: int
@@ -55,13 +56,13 @@ class CheckedStage:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a look at all stages found.
+    """The result of a check of all stages.
 
     Attributes:
-        stages: those that were looked at, in order.
-        init_report: what came from the recipe's ``init``, in words.
-        words: what is odd, and no error.
-        data: the state of each data set, for :mod:`.data_changes`.
+        stages: the stages that were checked, in order.
+        init_report: which tensors came from the recipe's ``init``, as a sentence.
+        words: warnings.
+        data: the state of each dataset, for :mod:`.data_changes`.
     """
 
     stages: list[CheckedStage] = field(default_factory=list["CheckedStage"])
@@ -80,23 +81,23 @@ def check_all_stages(
     callbacks: Callbacks,
     commits: hub.Commits,
 ) -> list[str]:
-    """Check all stages that a run has before it, and say what is odd.
+    """Check all remaining stages of a run, and report anomalies.
 
     Args:
-        accelerator: the first process goes first, so that the others find pictures decoded.
+        accelerator: its first process runs first, so that the others find pictures decoded.
         recipe: the whole recipe.
-        out: the run's folder; it remembers the state of the data.
-        data: stands for ``{data}`` in the recipe.
-        start_from: the checkpoint that the run goes on from, if any.
-        first: the stage that it goes on in.
-        callbacks: get what is odd.
-        commits: of the models on the Hub that the recipe names; the first process asks.
+        out: the run's folder; the state of the data is recorded in it.
+        data: replaces ``{data}`` in the recipe.
+        start_from: the checkpoint from which the run resumes, if any.
+        first: the stage in which it resumes.
+        callbacks: ``on_word`` gets the anomalies.
+        commits: of the models on the Hub that the recipe names; the first process asks the Hub.
 
     Returns:
-        What was said of the pictures.
+        The anomalies of the pictures.
 
     Raises:
-        SrzooError: a part of a stage cannot be built, or cannot work with the pictures.
+        SrzooError: a part of a stage cannot be built, or does not work with the pictures.
     """
     with main_process_first(accelerator, commits):
         checked = check(recipe, data, callbacks.on_decoding, first, callbacks.on_word)
@@ -117,18 +118,18 @@ def check(
     first: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Checked:
-    """Build every stage from ``first`` on, and try what it is made of.
+    """Build every stage from ``first`` on, and test its parts.
 
     Args:
         recipe: the whole recipe.
-        data: stands for ``{data}`` in the recipe.
-        progress: is called with (pictures done, pictures in all) while pictures are decoded.
+        data: replaces ``{data}`` in the recipe.
+        progress: called with (pictures done, pictures in all) while pictures are decoded.
         first: the stage to begin with.
-        say: is called with each of the words as soon as it is found.
+        say: called with each warning as soon as it is found.
 
     Raises:
-        SrzooError: a part of a stage cannot be built, or cannot work with the pictures; it says
-            which stage.
+        SrzooError: a part of a stage cannot be built, or does not work with the pictures; the
+            message names the stage.
     """
     with hub.same_commits():
         return _check(recipe, data, progress, first, say)
@@ -182,7 +183,7 @@ def _check(
 
 @contextmanager
 def _in_stage(recipe: Recipe, number: int) -> Generator[None]:
-    """Errors in here say in which stage they are."""
+    """Add the stage to errors raised inside."""
     try:
         yield
     except SrzooError as error:
@@ -192,7 +193,7 @@ def _in_stage(recipe: Recipe, number: int) -> Generator[None]:
 
 
 def _key(recipe: Recipe) -> str:
-    """The same for stages that are built of the same parts."""
+    """A key that is equal for stages built of the same parts."""
     plain = strict.plain(recipe)
     for name in ("schedule", "watchdog", "summary"):
         plain.pop(name, None)
@@ -202,7 +203,7 @@ def _key(recipe: Recipe) -> str:
 
 
 def _attempts(recipe: Recipe) -> Iterator[tuple[Callable[[Parts], None], str]]:
-    """What is tried of a stage, and the same words for stages where it is the same."""
+    """The tests of a stage, each with a text that is equal for stages with the same test."""
     crop = recipe.data.lr_crop, recipe.train.fold
     pictures = recipe.data.validation, recipe.data.degradation, recipe.data.skip_bad
     for attempt, about in (
@@ -228,7 +229,7 @@ def _facts(parts: Parts) -> CheckedStage:
 def _headers(
     recipe: Recipe, recipes: list[Recipe], data: Path | None, first: int, checked: Checked
 ) -> None:
-    """Look at the data sets of all stages before any picture is decoded."""
+    """Check the datasets of all stages before any picture is decoded."""
     generator: Any = kinds.generators.build(recipe.generator)
     largest = max(generator.scales)
     built: dict[str, Any] = {}
@@ -252,7 +253,7 @@ def _headers(
 
 
 def _sizes(dataset: Dataset) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Name, and height and width, of each picture by its header, where a dataset tells them."""
+    """Name, and height and width, of each picture by its header, if a dataset provides them."""
     if not isinstance(dataset, SizedPictures) or not callable(dataset.size):
         return
     guarded = GuardedDataset(dataset)
@@ -260,16 +261,16 @@ def _sizes(dataset: Dataset) -> Iterator[tuple[str, tuple[int, int]]]:
         try:
             found = guarded.size(index)
         except SrzooError:
-            continue  # whoever decodes it names it, or leaves it out
+            continue  # decoding it reports it or leaves it out
         if found:
             yield guarded.name(index), found
 
 
 def try_losses(parts: Parts) -> None:
-    """Ask each loss about a crop of the size that it will see.
+    """Test each loss on a crop of the size that it will get.
 
     Raises:
-        SrzooError: one cannot judge it, or gives no single number.
+        SrzooError: a loss fails, or does not return a single number.
     """
     pair = _random_pair(parts, 1)
     for number, term in enumerate(parts.terms):
@@ -279,20 +280,20 @@ def try_losses(parts: Parts) -> None:
 
 
 def try_task(parts: Parts) -> None:
-    """Ask the task about crops of the size that it will see.
+    """Test the task on crops of the size that it will get.
 
     Raises:
-        SrzooError: it cannot judge them, or gives something else than single numbers.
+        SrzooError: it fails, or returns something other than single numbers.
     """
     task = parts.recipe.beside
-    pair = _random_pair(parts, min(2, parts.recipe.data.batch))  # statistics may want two
+    pair = _random_pair(parts, min(2, parts.recipe.data.batch))  # BatchNorm may need two
     who = f"the task {task.use.name!r} cannot judge {_crops(pair)}" if task else ""
     with _trying(who, "Raise data.lr_crop, or change the task"):
         tasks.check_terms(parts.task, pair, (term.name for term in parts.terms))
 
 
 def _random_pair(parts: Parts, batch: int) -> Pair:
-    """Noise of the size of a crop, as losses and tasks will see it."""
+    """Noise of the size of a crop, as losses and tasks will get it."""
     scale, side = min(parts.scales), tasks.lr_side(parts.recipe, parts.generator)
     chance = torch.Generator().manual_seed(0)
     lr, hr, sr = (
@@ -307,10 +308,10 @@ def _crops(pair: Pair) -> str:
 
 
 def try_metrics(parts: Parts) -> None:
-    """Enlarge the smallest validation picture, and ask each metric about it.
+    """Upscale the smallest validation picture, and test each metric on it.
 
     Raises:
-        SrzooError: it cannot be made smaller, enlarged or measured.
+        SrzooError: it cannot be degraded, upscaled or measured.
     """
     pictures = parts.validation
     number = min(range(len(pictures)), key=lambda n: np.prod(pictures.size(n)))
@@ -321,7 +322,7 @@ def try_metrics(parts: Parts) -> None:
     upscaler = Upscaler(ModuleRunner(parts.ema), parts.scales, "the model")
     for scale in parts.scales:
         hr = whole[: height // scale * scale, : width // scale * scale]
-        with _trying(f"scale {scale} has no use for {called}", "Exclude the picture"):
+        with _trying(f"scale {scale} cannot use {called}", "Exclude the picture"):
             if not hr.size:
                 raise ValueError("it is smaller than one LR pixel")
             by, chance = parts.recipe.data.degradation.name, np.random.default_rng(0)
@@ -335,12 +336,12 @@ def try_metrics(parts: Parts) -> None:
 
 @contextmanager
 def _trying(what: str, fix: str) -> Generator[None]:
-    """Whatever goes wrong in here is an error that says what was tried."""
+    """Turn any error raised inside into a SrzooError that names the test."""
     try:
         yield
     except MemoryError:
         raise
     except SrzooError as error:
         raise SrzooError(f"{what}: {error.what}", f"{error.fix or fix}") from error
-    except Exception as error:  # a third party's plugin may raise anything at all
+    except Exception as error:  # plugins may raise anything
         raise SrzooError(f"{what}: {error or type(error).__name__}", fix) from error

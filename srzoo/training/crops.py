@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .pixels import Pixels
 
 CropPosition = tuple[int, int, int]
-"""Where a crop lies: the number of its picture, and its top and left in LR pixels."""
+"""The place of a crop: the number of its picture, and its top and left in LR pixels."""
 MARGIN = 4
-"""LR pixels around a crop that a random degradation may blur into it."""
+"""LR pixels around a crop from which a random degradation may blur."""
 ATTEMPTS = 10
-"""Pictures that are tried for a crop, where bad ones are left out."""
+"""Pictures that are tried for a crop if bad ones are left out."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Batch:
 
 
 class Crops:
-    """Draws crops; endless, and without state.
+    """Draws crops without end and without state.
 
     Args:
         pixels: the pictures.
         data: crop side, batch, how pictures are drawn.
-        scales: of the generator; one is drawn for each step where there are several.
-        degradation: makes LR crops where no LR pictures are kept.
-        seed: of everything.
+        scales: of the generator; if several, one is drawn for each step.
+        degradation: makes LR crops if no LR pictures are stored.
+        seed: of all random numbers.
 
     Raises:
         SrzooError: pictures are smaller than a crop; the first few are named.
@@ -75,7 +75,7 @@ class Crops:
         return self._pixels
 
     def skip(self, crops: Iterable[tuple[int, int]]) -> None:
-        """From now on draw others in place of these, each named by its step and its index."""
+        """Replace these crops by others from now on, each given by its step and its index."""
         self._skipped = frozenset(crops)
 
     def source(self, step: int, index: int) -> str:
@@ -93,8 +93,8 @@ class Crops:
         """The crops of a step, or one of several equal parts of them.
 
         Args:
-            step: of the run, from 0 (each accumulated batch counts).
-            part: which part, of ``parts``; several processes take one each.
+            step: of the run, from 0, counting each accumulated batch.
+            part: the index of the part; each process takes one.
         """
         scale = self.scale(step)
         share = self._data.batch // parts
@@ -125,7 +125,7 @@ class Crops:
     def _find_position(
         self, step: int, index: int, scale: int
     ) -> tuple[np.random.Generator, CropPosition]:
-        """The same as :meth:`_position`, but of another picture where one turns out to be bad."""
+        """Like :meth:`_position`, but replaces a picture that turns out to be bad."""
         if self._pixels.kept or not self._data.skip_bad:
             return self._position(step, index, scale)
         for turn in range(ATTEMPTS):
@@ -145,7 +145,7 @@ class Crops:
     def _position(
         self, step: int, index: int, scale: int, turn: int = 0
     ) -> tuple[np.random.Generator, CropPosition]:
-        """The chance that makes a crop, and where the crop lies."""
+        """The random generator of a crop, and the crop's place."""
         rng, number = self._draw_picture(step, index, turn)
         found = [self._random_position(rng, number, scale)]
         if self._data.draw == "detail":
@@ -160,14 +160,14 @@ class Crops:
         return number, int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
 
     def _detail(self, place: CropPosition, scale: int) -> float:
-        """The mean difference between neighbours in green, of an HR crop."""
+        """The mean difference between neighbours in the green channel of an HR crop."""
         number, top, left = place
         rows, columns = (slice(at * scale, (at + self._data.lr_crop) * scale) for at in (top, left))
         green = self._pixels.hr(number)[rows, columns, 1].astype(np.int16)
         return float(sum(np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1)))
 
     def _draw_picture(self, step: int, index: int, turn: int) -> tuple[np.random.Generator, int]:
-        """The chance that makes a crop, and its picture."""
+        """The random generator of a crop, and its picture."""
         again = turn + ((step, index) in self._skipped)
         if again:
             rng = np.random.default_rng([self._seed, step, index, again])

@@ -1,4 +1,4 @@
-"""Data that changed since a run stopped: its state is kept in the run's folder."""
+"""Changes of the data since a run stopped; the run's folder records the state of the data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 FILE = "data.json"
 
 State = dict[str, Any]
-"""Of each data set, by its plugin and arguments: what :func:`snapshot` gives."""
+"""The state of each dataset, by its plugin and arguments, from :func:`snapshot`."""
 
 
 def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
-    """What tells whether a data set is as it was.
+    """The facts that show whether a dataset has changed.
 
     Args:
-        dataset: which one.
-        place: what the recipe calls it, such as "data.train".
+        dataset: the dataset.
+        place: its key in the recipe, such as "data.train".
         name: of its plugin.
 
     Raises:
@@ -37,20 +37,20 @@ def snapshot(dataset: Dataset, place: str, name: str) -> dict[str, Any]:
 
 
 def write(run: Path, now: State) -> None:
-    """Keep the state of a run's data, over that of the same sets before."""
+    """Record the state of a run's data, replacing the earlier state of the same datasets."""
     run.mkdir(parents=True, exist_ok=True)
     with files.atomic_write(run / FILE) as file:
         file.write(kept_folders.seal({"sets": {**read(run), **now}}))
 
 
 def read(run: Path) -> State:
-    """The state that was kept; empty if there is none, or it is damaged."""
+    """The recorded state; empty if it is missing or damaged."""
     found = (kept_folders.check_seal(run / FILE) or {}).get("sets")
     return cast("State", found) if isinstance(found, dict) else {}
 
 
 def describe_changes(before: State, now: State) -> list[str]:
-    """A sentence for each data set that is not what it was."""
+    """A sentence for each dataset that has changed."""
     return [
         _changed_settings(before[key], facts)
         for key, facts in now.items()
@@ -62,7 +62,7 @@ def describe_changes(before: State, now: State) -> list[str]:
 def _changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     then, count = before.get("pictures"), now["pictures"]
     how = (
-        f"it had {then} pictures, and has {count}"
+        f"it had {then} pictures, and now has {count}"
         if then != count
         else "names, sizes or modification times of its files differ"
     )

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 OWN = "-lr"
-"""What the key of an LR picture ends in that the data set itself brings."""
+"""The end of the key of an LR picture that the dataset provides."""
 SHARE = 2
-"""``cache = "auto"`` keeps what takes no more than the free disk over this."""
+"""``cache = "auto"`` caches up to the free disk space divided by this."""
 LOWER = "Lower data.lr_crop, exclude them, or set data.skip_bad = true"
-"""What mends many pictures that are smaller than a crop."""
+"""The fix for many pictures that are smaller than a crop."""
 TRIAL = 32
-"""LR pixels a side of the noise that shows whether a degradation is what it was."""
+"""Side, in LR pixels, of the noise that shows whether a degradation has changed."""
 
 
 def file_marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int, str]:
-    """What the keys of LR pictures end in that a deterministic degradation makes, by scale.
+    """The end of the keys of LR pictures made by a deterministic degradation, by scale.
 
-    It changes with the degradation's arguments, with its code where that is not srzoo's own, and
-    with what it makes of some noise.
+    It changes with the degradation's arguments, with its code if that is not srzoo's own, and with
+    its result for some noise.
     """
     found: dict[int, str] = {}
     for scale in scales if shrink.deterministic else ():
@@ -57,17 +57,17 @@ def file_marks(shrink: Degradation, use: Use, scales: Sequence[int]) -> dict[int
 
 
 def kept_keys(keys: Iterable[str], marked: Mapping[int, str]) -> Iterator[str]:
-    """All keys that something of these pictures may be kept by."""
+    """All keys under which something of these pictures may be cached."""
     for key in keys:
         yield from (key + ending for ending in ("", OWN, *marked.values()))
 
 
 class Decoder:
-    """Brings the pictures of one data set into packs, or notes that they are not kept.
+    """Decodes the pictures of one dataset into packs, or notes that they are not cached.
 
     Attributes:
-        missing: places in the set that are not kept yet, or not all of it.
-        faults: pictures' names, and what is wrong with them.
+        missing: indices of pictures that are not fully cached.
+        faults: names of pictures, and their errors.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class Decoder:
         self._bad.add(index)
 
     def check_pictures(self, lr_crop: int, skip_bad: bool) -> None:
-        """What can be told before anything is decoded.
+        """Check what the headers show, before anything is decoded.
 
         Raises:
-            SrzooError: pictures are smaller than a crop, or the whole set is of another scale.
+            SrzooError: pictures are smaller than a crop, or the whole set has another scale.
         """
         self._side = lr_crop * max(self._scales)
         small: list[SrzooError] = []
@@ -136,10 +136,10 @@ class Decoder:
         return kept or self._names.get(index) or self._source.name(index)
 
     def _probe(self) -> None:
-        """Refuse a set of pairs at once whose scale is not the generator's.
+        """Refuse a set of pairs whose scale differs from the generator's, before decoding.
 
         Raises:
-            PairError: two pictures, or the only one, belong together at another scale.
+            PairError: two pictures, or the only one, match at another scale.
         """
         places, bad = self._found.places, self._bad
         fresh = [i for i in self.missing if self._keys[i] not in places and i not in bad]
@@ -154,7 +154,7 @@ class Decoder:
                     raise first from None
                 first = first or error
             except SrzooError:
-                return  # it is named with the others
+                return  # reported with the others
             else:
                 self._own = dict.fromkeys(range(len(self._source)), sample.lr is not None)
                 self._probed[index] = sample
@@ -169,15 +169,15 @@ class Decoder:
         report: Callable[[int], None],
         say: Callable[[str], None],
     ) -> None:
-        """Decode what is missing, and keep it if there is room.
+        """Decode missing pictures, and cache them if there is room.
 
         Raises:
-            SrzooError: it has to be kept, and cannot be.
+            SrzooError: the recipe requires the cache, but it cannot be written.
         """
         todo = [i for i in self.missing if i not in self._bad and not self._complete(i)]
         if todo:
             self._fetch(todo, cache, report, say)
-        for index in todo:  # of a set that could not tell before
+        for index in todo:  # of a set without sizes in advance
             place = self._found.places.get(self._keys[index])
             if index not in self._bad and (place or index in self._sizes):
                 size = place.size if place else self._sizes[index]
@@ -197,23 +197,22 @@ class Decoder:
             return
         if edited := self._count_edited(indices):
             say(
-                f"{self._degradation} makes other pictures than before: the LR of {edited} kept"
-                " ones is made again"
+                f"{self._degradation} has changed: the LR of {edited} cached pictures is made again"
             )
         try:
             self._keep(indices, report)
         except OSError as error:
-            what = f"decoded pictures cannot be kept in {packs.root()}: {error.strerror or error}"
+            what = f"decoded pictures cannot be cached in {packs.root()}: {error.strerror or error}"
             if cache == "always":
                 raise SrzooError(
-                    what, 'Make room, name another place with SRZOO_CACHE, or set data.cache="auto"'
+                    what, 'Make room, change SRZOO_CACHE, or set data.cache="auto"'
                 ) from error
             say(f"{what}; they are decoded as they are needed")
             left = [i for i in indices if i not in self._bad and not self._complete(i)]
             self._read_facts(left, report)
 
     def _count_edited(self, todo: Sequence[int]) -> int:
-        """How many kept pictures have LR by this degradation, as it was before it was edited."""
+        """The number of cached pictures whose LR the degradation made before it was edited."""
         kept = self._kept(todo)
         before = tuple(
             self._keys[index] + mark.rpartition("-")[0] + "-"
@@ -225,15 +224,15 @@ class Decoder:
         )
 
     def _has_room(self, todo: Sequence[int], say: Callable[[str], None]) -> bool:
-        """Whether there is room for what is missing; says so if there is none."""
+        """Whether there is room for the missing pictures; reports if there is not."""
         each = 1 + sum(1 / scale**2 for scale in self._scales)
         sizes = [self._sizes[index] for index in todo if index in self._sizes]
-        if not sizes:  # a set that cannot tell: some of it stands for all
+        if not sizes:  # a set without sizes: estimate from some pictures
             for index in todo[:: max(1, len(todo) // 8)]:
                 try:
                     sizes.append(self._source.sample(index, self._scales).hr.shape[:2])
                 except SrzooError:
-                    continue  # it is named with the others
+                    continue  # reported with the others
         if not sizes:
             return True
         mean = sum(height * width * 3 for height, width in sizes) / len(sizes)
@@ -248,7 +247,7 @@ class Decoder:
 
     def _keep(self, indices: Sequence[int], report: Callable[[int], None]) -> None:
         with contextlib.ExitStack() as stack:
-            stack.callback(lambda: self._found.add(writer))  # also what came before an error
+            stack.callback(lambda: self._found.add(writer))  # also pictures decoded before an error
             writer = stack.enter_context(packs.writing(self._source.about))
             for done, (index, found) in enumerate(in_threads(self._work, indices)):
                 if isinstance(found, SrzooError):
@@ -258,7 +257,7 @@ class Decoder:
                 report(done + 1)
 
     def _work(self, index: int) -> tuple[str, dict[str, U8]]:
-        """The name of a picture, and what of it is not kept yet, by key; in any thread."""
+        """The name of a picture, and its uncached parts by key; called in any thread."""
         key = self._keys[index]
         pictures: dict[str, U8] = {}
         if place := self._found.places.get(key):
@@ -279,7 +278,7 @@ class Decoder:
         return name, pictures
 
     def _read_facts(self, indices: Sequence[int], report: Callable[[int], None]) -> None:
-        """Of pictures that are not kept: sizes, names, and whether they have an LR picture."""
+        """Sizes, names and presence of LR of pictures that are not cached."""
         known = self._sizes.keys() & (self._own.keys() | self._kept(indices))
         unknown = [index for index in indices if index not in known]
 
@@ -299,7 +298,7 @@ class Decoder:
         return {index for index in indices if self._keys[index] in self._found.places}
 
     def rows(self) -> Iterator[PackedPicture]:
-        """All pictures that are not bad."""
+        """All pictures except bad ones."""
         places = self._found.places
         for index, key in enumerate(self._keys):
             if index in self._bad:
@@ -316,7 +315,7 @@ class Decoder:
 
 
 def too_small(size: tuple[int, int], side: int, name: str) -> PictureError | None:
-    """What is to be said of a picture that is smaller than a crop.
+    """The error for a picture that is smaller than a crop, or None.
 
     Args:
         size: height and width.
@@ -326,27 +325,27 @@ def too_small(size: tuple[int, int], side: int, name: str) -> PictureError | Non
     if min(size) >= side:
         return None
     return PictureError(
-        f"{name} has {size[1]}x{size[0]} pixels, a crop needs {side}",
+        f"{name} has {size[1]}x{size[0]} pixels, but a crop needs {side}",
         "Lower data.lr_crop, or exclude the picture",
     )
 
 
 def large_enough(pictures: Sequence[tuple[str, tuple[int, int]]], side: int) -> None:
-    """Refuse pictures that are smaller than a crop, all at once.
+    """Refuse pictures that are smaller than a crop, in one error.
 
     Args:
         pictures: name, and height and width, of each.
         side: of a crop, in HR pixels.
 
     Raises:
-        PictureError: some are; the first few are named.
+        PictureError: some are smaller; the message names the first few.
     """
     if small := [error for name, size in pictures if (error := too_small(size, side, name))]:
         raise summarize_faults(small, len(pictures), LOWER)
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free on the disk where a folder is, or is to be."""
+    """Free bytes on the disk of a folder, which may not exist yet."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -355,10 +354,9 @@ def free_bytes(folder: Path) -> int:
 def in_threads(
     work: Callable[[int], T], items: Sequence[int]
 ) -> Iterator[tuple[int, T | SrzooError]]:
-    """Each item with what ``work`` makes of it, or its error, in order, by all cores.
+    """Yield each item with the result of ``work``, or its error, in order, using all cores.
 
-    Threads, since most of the time decoders let others run, and data sets of anyone's need not
-    be sent anywhere.
+    It uses threads: decoders mostly release the interpreter lock, and datasets need not be pickled.
     """
     cores = memory.processors()
     waiting = iter(items)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class GuardedMetric:
-    """A metric whose failure is kept, and is the value NaN.
+    """A metric whose error is stored, and replaced by the value NaN.
 
     Args:
-        metric: what is asked; its attributes are this one's.
+        metric: the metric; this object has its attributes.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -25,12 +25,12 @@ class GuardedMetric:
         self.error: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("metric", "error"):  # not there yet: it is being unpickled
+        if name in ("metric", "error"):  # not set yet while it is unpickled
             raise AttributeError(name)
         return getattr(self.metric, name)
 
     def __call__(self, sr: U8, hr: U8 | None, scale: int) -> float:
-        """What the metric says; after it failed, NaN without asking again."""
+        """The metric's value; after an error, NaN without calling the metric."""
         if self.error is None:
             try:
                 return judge(self.metric, sr, hr, scale)
@@ -40,10 +40,10 @@ class GuardedMetric:
 
 
 def ask(metric: Metric, sr: U8, hr: U8 | None, scale: int) -> float:
-    """What a metric says of a picture; NaN of one that is guarded and fails."""
+    """A metric's value for a picture; NaN if a guarded metric fails."""
     return (metric if isinstance(metric, GuardedMetric) else partial(judge, metric))(sr, hr, scale)
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """Those that are one."""
+    """The values that are not NaN."""
     return {name: value for name, value in values.items() if not math.isnan(value)}

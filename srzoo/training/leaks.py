@@ -1,4 +1,4 @@
-"""Validation pictures that are trained on, found by their contents, not by their names."""
+"""Finds validation pictures that are also training pictures, by contents instead of names."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from .pixels import Pixels
 
 ROWS, COLUMNS = 4, 64
-"""So much of a picture is looked at: few rows, as each one is a read from the disk."""
+"""Size of the examined part of a picture; few rows, as each is a read from the disk."""
 ALIKE = 2.0
-"""Mean difference in levels up to which two are one picture, such as a file saved once more."""
+"""Mean difference in levels up to which two pictures count as equal, such as a re-saved file."""
 
 
 def describe_leaks(trained: Sequence[Pixels], held_out: Sequence[Pixels]) -> list[str]:
-    """A sentence for each validation set that shares pictures with what any stage trains on."""
+    """A sentence for each validation set that shares pictures with the training sets of a stage."""
     words: list[str] = []
     for validation in held_out:
         found = {name for training in trained for name in pictures_in_both(training, validation)}
         if found:
             words.append(
-                f"{len(found)} of {len(validation)} validation pictures are trained on, such as"
-                f" {min(found)}: values measured on them say nothing about other pictures"
+                f"{len(found)} of {len(validation)} validation pictures are trained on too, such as"
+                f" {min(found)}: values measured on them do not hold for other pictures"
             )
     return words
 
 
 def pictures_in_both(training: Pixels, validation: Pixels) -> Iterator[str]:
-    """The names of validation pictures that are among the training pictures."""
+    """The names of validation pictures that are also among the training pictures."""
     by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number in range(len(training)):
         by_size[training.size(number)].append(number)
@@ -55,7 +55,7 @@ def pictures_in_both(training: Pixels, validation: Pixels) -> Iterator[str]:
 
 
 def _is_cheap(pixels: Any) -> bool:
-    """Whether its pictures lie decoded; otherwise only those of the same name are compared."""
+    """Whether its pictures are stored decoded; otherwise only equal names are compared."""
     return bool(getattr(pixels, "kept", True))
 
 
@@ -64,7 +64,7 @@ def _stem(name: str) -> str:
 
 
 def _thumbnail(pixels: Pixels, number: int) -> NDArray[np.int16]:
-    """Some pixels of a picture, the same places in each of its size."""
+    """Some pixels of a picture, at the same places for pictures of the same size."""
     hr = pixels.hr(number)
     height, width = hr.shape[:2]
     rows = [height * (2 * row + 1) // (2 * ROWS) for row in range(ROWS)]

@@ -1,4 +1,4 @@
-"""The loop of one stage. It knows no plugin by name."""
+"""The training loop of one stage."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from .watchdog import NotFinite, PendingChecks, Watchdog
 
 LOG_EVERY = 50
 REJECTED = "rejected"
-"""The folder of batches whose loss or gradient was not finite."""
+"""The folder for batches whose loss or gradient was not finite."""
 
 
 def fit(
     run: Run, out: Path, progress: RunState, callbacks: Callbacks, *, more: bool = False
 ) -> tuple[Outcome, RunState]:
-    """Run the steps that are left of a stage; save, evaluate and report on the way.
+    """Run the remaining steps of a stage; save, evaluate and report on the way.
 
-    A checkpoint is written before it is evaluated. A metric, a sheet or a curve that fails is
-    reported, and the run goes on.
+    A checkpoint is written before it is evaluated. If a metric, a sheet or a curve fails, the error
+    is reported, and the run continues.
 
-    A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step that is an end before
-    time only if ``more`` stages follow. A loss or gradient that is not finite sends the run back
-    to its last checkpoint, and other crops are drawn in place of those that gave it.
+    A SIGTERM or Ctrl-C saves a checkpoint and returns; at the last step this counts as stopped
+    early only if ``more`` stages follow. If a loss or gradient is not finite, the run goes back to
+    its last checkpoint, and replaces the crops that caused it.
 
     Raises:
-        SrzooError: that happened more often than the recipe's watchdog allows, or nothing can
-            be saved any more.
+        SrzooError: that happened more often than the recipe's watchdog allows, or the disk cannot
+            be written.
     """
     parts, accelerator = run.parts, run.accelerator
 
     def begin() -> None:
         there = checkpoint.folder_of(out, progress.step)
-        if progress.step == parts.start or not there.is_dir():  # the first one to fall back on
+        if progress.step == parts.start or not there.is_dir():  # the first one, for rollbacks
             save_checkpoint(run, out, progress, "nothing is trained yet")
-        release(parts, out, progress)  # a kill may have come between checkpoint and release
+        release(parts, out, progress)  # in case of a kill between checkpoint and release
 
     on_main_process(accelerator, begin)
     with _settings(run):
@@ -69,7 +69,7 @@ def fit(
 
 @contextmanager
 def _settings(run: Run) -> Generator[None]:
-    """What the recipe asks of cuDNN; as before afterwards."""
+    """Apply the recipe's cuDNN settings, and restore them afterwards."""
     settings, now = run.parts.recipe.train, torch.backends.cudnn
     if run.device.type != "cuda":
         yield
@@ -95,7 +95,7 @@ def _steps(
     stop = parts.start + settings.steps
     pending = PendingChecks(parts.terms, run.device)
     if _is_due(parts, progress.step) and progress.evaluated != progress.step:
-        # A kill came between the checkpoint and its evaluation.
+        # The process was killed between the checkpoint and its evaluation.
         report.pause_clock()
         progress, values = _evaluate(run, out, progress, report, callbacks)
         report.resume_clock()
@@ -135,7 +135,7 @@ def _steps(
                     callbacks.on_word(f"step {done}: {word}")
             due = _is_due(parts, done)
             saved = due or done % settings.checkpoint_every == 0
-            # Of several processes the others hear of it with the next batch.
+            # Other processes get the request to stop with the next batch.
             stopped = pending.stop if accelerator.num_processes > 1 else stop_requested()
             if saved or stopped:
                 pending.settle()
@@ -146,19 +146,19 @@ def _steps(
             if due:
                 progress, values = _evaluate(run, out, progress, report, callbacks)
             if accelerator.num_processes == 1:
-                stopped = stop_requested()  # also while it was evaluated
+                stopped = stop_requested()  # also set during the evaluation
             if stopped and not saved:
                 pending.settle()
                 progress = _save(run, out, done, progress)
             report.resume_clock()
             if stopped and (more or not last):
-                callbacks.on_word(f"stopped at step {done}, which is saved")
+                callbacks.on_word(f"stopped at step {done}, with a checkpoint")
                 return Outcome(done, complete=False), progress
     return Outcome(stop, complete=True, values=values), progress
 
 
 def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> RunState:
-    """Keep the batch to look at, and go back to the last checkpoint without its culprits."""
+    """Save the batch for inspection, and go back to the last checkpoint without its bad crops."""
     parts, accelerator = run.parts, run.accelerator
     first = accelerator.process_index * len(found.pair.sr)
     mine = [(found.batch, first + place) for place in found.culprits]
@@ -167,7 +167,7 @@ def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> R
         try:
             _keep_rejected(out / REJECTED, found, first, names)
         except OSError as trouble:
-            callbacks.on_word(f"the batch is not kept: {troubles.describe(trouble)}")
+            callbacks.on_word(f"the batch could not be saved: {troubles.describe(trouble)}")
     terms, crops = gather(accelerator, [found.term]), gather(accelerator, mine)
     term = next(name for name in terms if name)
     plugin = tasks.owner_of(parts.task, parts.terms, term)
@@ -178,30 +178,30 @@ def _roll_back(run: Run, out: Path, found: NotFinite, callbacks: Callbacks) -> R
     lately = tuple(at for at in before.rolled_back if now - at < window)
     if len(lately) >= parts.recipe.watchdog.rollbacks:
         raise SrzooError(
-            f"{what}, after {len(lately)} rollbacks within {window:,} steps; the batch is kept"
+            f"{what}, after {len(lately)} rollbacks within {window:,} steps; the batch is saved"
             f" in {out / REJECTED}",
             "Lower optimizer.lr or a loss's weight, or set train.clip",
         )
     for optimizer in run.parts.optimizers.values():
         optimizer.zero_grad()
-    accelerator.step = 0  # of the batches that are accumulated: the first comes next
-    accelerator.wait_for_everyone()  # all have read it
+    accelerator.step = 0  # restart the accumulation of batches
+    accelerator.wait_for_everyone()  # until all have read the checkpoint
     skipped = tuple(sorted({*before.skipped, *crops}))
     progress = replace(
         checkpoint.with_existing_best(out, before), skipped=skipped, rolled_back=(*lately, now)
     )
 
     def keep() -> None:
-        with explain_failures(f"step {progress.step}", "all that was saved before stays"):
+        with explain_failures(f"step {progress.step}", "earlier checkpoints are kept"):
             progress.write(there)
 
     on_main_process(accelerator, keep)
-    callbacks.on_word(f"{what}: back to step {progress.step}, without them")
+    callbacks.on_word(f"{what}: back to step {progress.step}, without these crops")
     return progress
 
 
 def _keep_rejected(folder: Path, found: NotFinite, first: int, names: list[str]) -> None:
-    """Keep a process's share of a batch to look at; ``first`` is its first place in the batch."""
+    """Save a process's share of a batch for inspection; ``first`` is its first index there."""
     folder.mkdir(exist_ok=True)
     tensors = {"lr": found.pair.lr, "hr": found.pair.hr, "sr": found.pair.sr}
     facts = {"term": str(found.term), "crops": str(found.culprits), "pictures": str(names)}
@@ -211,7 +211,7 @@ def _keep_rejected(folder: Path, found: NotFinite, first: int, names: list[str])
 
 
 def _last_intact(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
-    """Load the newest checkpoint of this stage, up to a step, whose weights are finite."""
+    """Load the newest checkpoint of this stage, up to a step, with finite weights."""
     parts = run.parts
     for there in checkpoint.intact_checkpoints(out):
         if int(there.name) > step or checkpoint.read_progress(there).stage != parts.stage:
@@ -219,9 +219,7 @@ def _last_intact(run: Run, out: Path, step: int) -> tuple[Path, RunState]:
         progress = checkpoint.load(parts, there, run.scalers)
         if all(bool(tensor.isfinite().all()) for tensor in parts.generator.state_dict().values()):
             return there, progress
-    raise SrzooError(
-        f"no checkpoint in {out} has weights that are finite", "Start again in another folder"
-    )
+    raise SrzooError(f"no checkpoint in {out} has finite weights", "Start again in another folder")
 
 
 def _average(run: Run, step: int) -> None:
@@ -238,24 +236,24 @@ def _set_rates(run: Run, step: int) -> None:
 
 
 def _rates(run: Run) -> dict[str, float]:
-    """The learning rates, as the log names them."""
+    """The learning rates, by their names in the log."""
     rates = {"lr": float(run.parts.optimizer.param_groups[0]["lr"])}
     opponents = run.parts.opponents.items()
     return rates | {f"{name}_lr": float(one.param_groups[0]["lr"]) for name, one in opponents}
 
 
 def _is_due(parts: Parts, step: int) -> bool:
-    """Whether the state after a step of this stage is to be evaluated."""
+    """Whether to evaluate after a step of this stage."""
     stop = parts.start + parts.recipe.train.steps
     return step > parts.start and (step == stop or step % parts.recipe.train.evaluate_every == 0)
 
 
 def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
-    """Write a checkpoint; what follows from it waits for its evaluation, if that is due."""
+    """Write a checkpoint; its release waits for its evaluation, if that is due."""
     now = replace(progress, step=step)
 
     def save() -> None:
-        save_checkpoint(run, out, now, f"all up to step {progress.step} is saved, and stays")
+        save_checkpoint(run, out, now, f"the checkpoint of step {progress.step} is kept")
         if not _is_due(run.parts, step):
             finish_checkpoint(run, out, now)
 
@@ -266,7 +264,7 @@ def _save(run: Run, out: Path, step: int, progress: RunState) -> RunState:
 def _evaluate(
     run: Run, out: Path, progress: RunState, report: RunLog, callbacks: Callbacks
 ) -> tuple[RunState, dict[str, float]]:
-    """Judge what was saved last by the first process, while the others wait."""
+    """Evaluate the last checkpoint in the first process, while the others wait."""
 
     def evaluate() -> tuple[RunState, dict[str, float]]:
         step, best = progress.step, progress.best
@@ -275,7 +273,7 @@ def _evaluate(
         if first in values and is_better(run.parts, {first: values[first]}, best):
             best = (step, values[first])
         now = replace(progress, evaluated=step, best=best)
-        with explain_failures("the evaluation", f"step {step} is saved, and stays"):
+        with explain_failures("the evaluation", f"the checkpoint of step {step} is kept"):
             now.write(checkpoint.folder_of(out, step))
         finish_checkpoint(run, out, now)
         return now, values
@@ -284,7 +282,7 @@ def _evaluate(
 
 
 def _main_metric(parts: Parts) -> str:
-    """What validation calls the value that tells the best checkpoint."""
+    """The name of the validation value that decides which checkpoint is best."""
     name = next(iter(parts.metrics))
     return f"{name}_x{parts.scales[0]}" if len(parts.scales) > 1 else name
 
@@ -292,9 +290,9 @@ def _main_metric(parts: Parts) -> str:
 def evaluate_guarded(
     run: Run, out: Path, step: int, report: RunLog, callbacks: Callbacks, stages: int = 1
 ) -> dict[str, float]:
-    """Validate, report and draw the values; a part that fails is reported, and left out.
+    """Validate, report and draw the values; a step that fails is reported and skipped.
 
-    It neither draws from the random numbers of the run nor changes the mode of a network.
+    It neither uses the random numbers of the run nor changes the mode of a network.
     """
     parts, device = run.parts, run.accelerator.device
     careful = {name: GuardedMetric(metric) for name, metric in parts.metrics.items()}
@@ -319,7 +317,7 @@ def evaluate_guarded(
     values: dict[str, float] = {}
     try:
         values = values_and(out / SHEET)
-    except Exception as error:  # noqa: BLE001 - it is reported, and the run goes on
+    except Exception as error:  # noqa: BLE001 - it is reported, and the run continues
         what = "validate"
         with contextlib.suppress(Exception):
             values = values_and(None)
@@ -330,7 +328,7 @@ def evaluate_guarded(
         failed(f"measure {name}", error)
     for name in values.keys() - numbers(values).keys():
         if not name.startswith(tuple(broken)):
-            say(f"step {step}: {name} is not a number, and does not count")
+            say(f"step {step}: {name} is not a number, and is ignored")
     values = numbers(values)
     report.log_evaluation(step, values, stages)
     try:

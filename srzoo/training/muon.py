@@ -1,4 +1,4 @@
-"""timm's Muon with kernels of one shape batched, for GPUs that are limited by launches."""
+"""timm's Muon with kernels of one shape batched, for GPUs limited by kernel launches."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class BatchedMuon(Muon):
     """Muon, whose Newton-Schulz iteration runs once for all kernels of a shape.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-    https://kellerjordan.github.io/posts/muon/. What it does is timm's own function, which takes a
-    stack of matrices too: so the weights are those of timm's Muon but for the rounding of a
-    product of matrices, which a GPU does in another order for a stack. The state is timm's.
+    It calls timm's own function, which also takes a stack of matrices: so the weights are those of
+    timm's Muon, except for rounding, as a GPU multiplies a stack of matrices in another order. The
+    state is timm's.
     """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step; the first of a parameter is timm's, which sorts out what is a matrix."""
+        """One step; timm does the first step of each parameter, as it decides what is a matrix."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -38,14 +38,14 @@ class BatchedMuon(Muon):
                 self._move(group, alike, gradients)
                 done += zip(alike, gradients, strict=True)
         for parameter, _ in done:
-            parameter.grad = None  # timm's step passes over it
+            parameter.grad = None  # so that timm's step ignores it
         super().step()  # pyright: ignore[reportUnknownMemberType]
         for parameter, gradient in done:
             parameter.grad = gradient
         return loss
 
     def _alike(self, group: dict[str, Any]) -> list[list[nn.Parameter]]:
-        """The matrices and kernels of a group that are of one shape, by two and more."""
+        """The matrices and kernels of a group with the same shape, in lists of at least two."""
         found: dict[object, list[nn.Parameter]] = {}
         for parameter in group["params"]:
             state = self.state.get(parameter, {})
@@ -59,7 +59,7 @@ class BatchedMuon(Muon):
         buffers = [self.state[parameter]["momentum_buffer"] for parameter in alike]
         weights, means = _stacked(alike), _stacked(buffers)
         settings = {key: group[key] for key in _TAKES if key in group and key != "params"}
-        # As if they were the places of one large kernel, for each of which timm takes a matrix.
+        # timm takes one matrix for each position of a kernel, so treat them as one large kernel.
         settings |= {"conv_mode": "batched", "normalize_spatial": False}
         muon([weights], [_stacked(gradients)], [means], **settings)
         for stack, tensors in ((weights, alike), (means, buffers)):
@@ -68,5 +68,5 @@ class BatchedMuon(Muon):
 
 
 def _stacked(tensors: Sequence[Any]) -> Tensor:
-    """N x C x ... each, to N x (C x ...) x count, in memory matrix after matrix."""
+    """N x C x ... each, to N x (C x ...) x count, stored matrix after matrix."""
     return torch.stack([one.flatten(1) for one in tensors]).permute(1, 2, 0)

@@ -1,6 +1,6 @@
-"""Optimisers by name, of torch and timm; groups of parameters, and frozen parameters.
+"""Optimisers of torch and timm by name; groups of parameters, and frozen parameters.
 
-The parameters have to be on their device before: what is fast depends on it.
+Parameters must be on their device first, as it decides which implementation is fast.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ OWN: Mapping[str, Any] = {
     "muon": Muon,
     "sgd": torch.optim.SGD,
 }
-"""Built without timm's defaults for them; the sgd of timm has Nesterov momentum."""
+"""Built without timm's defaults; timm's sgd would use Nesterov momentum."""
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-"""On a CUDA device one kernel of these updates all parameters."""
+"""On a CUDA device these update all parameters in one kernel."""
 KEYS = ("lr", "betas", "eps", "weight_decay", "momentum")
-"""What a recipe says of an optimiser outside of its ``args``."""
+"""An optimiser's settings in a recipe outside ``args``."""
 LOOKAHEAD = "lookahead_"
 REST = "rest"
-"""The name, in a saved state, of all that is not a tensor."""
+"""The name, in a saved state, of everything that is not a tensor."""
 GROUP = "group"
-"""What begins the names of tensors that a group has."""
+"""The prefix of the names of a group's tensors."""
 
 
 def names() -> list[str]:
-    """Every optimiser that a recipe may name; before each, ``lookahead_`` may stand.
+    """Every optimiser that a recipe may name; ``lookahead_`` may precede each.
 
-    Those of timm, but for what needs second derivatives, and what keeps more than the numbers
-    and tensors of a state, which a checkpoint could not bring back.
+    These are timm's, except those that need second derivatives, and those whose state is more than
+    numbers and tensors, which a checkpoint could not restore.
     """
     listed = cast("list[str]", _TIMM.list_optimizers())
     infos = [(name, _TIMM.get_optimizer_info(name)) for name in listed]
@@ -60,15 +60,15 @@ def names() -> list[str]:
 
 
 def check(settings: Optimizer, where: str = "optimizer", network: Module | None = None) -> None:
-    """Hold settings against the optimiser that they name, by building it for a small parameter.
+    """Check settings by building their optimiser for a small parameter.
 
     Args:
         settings: of a recipe.
-        where: what errors call them.
-        network: what it is to move, for its groups to be looked at too.
+        where: their name in errors.
+        network: the network to train; if given, its groups are checked too.
 
     Raises:
-        SrzooError: there is no such optimiser, it takes no such argument or refuses a value, or a
+        SrzooError: the optimiser does not exist, has no such argument or refuses a value, or a
             group matches no parameter.
     """
     takes = inspect.signature(_class(settings.name, where)).parameters
@@ -107,18 +107,18 @@ def check(settings: Optimizer, where: str = "optimizer", network: Module | None 
 
 
 def build(network: Module, settings: Optimizer, who: str) -> torch.optim.Optimizer:
-    """An optimiser of a network's parameters, which are on their device by now.
+    """Build an optimiser for a network's parameters, which must be on their device.
 
-    On a CUDA device Adam, AdamW and SGD are fused, and Muon takes kernels of a shape together.
-    Elsewhere they are torch's and timm's as they are.
+    On a CUDA device Adam, AdamW and SGD are fused, and Muon batches kernels of one shape. Elsewhere
+    torch's and timm's optimisers are used unchanged.
 
     Args:
-        network: its parameters that need a gradient are moved.
+        network: the network; its parameters that need a gradient are trained.
         settings: of a recipe.
-        who: what errors call the network, such as "generator".
+        who: the network's name in errors, such as "generator".
 
     Raises:
-        SrzooError: there is nothing to train, or :func:`check` finds a fault.
+        SrzooError: no parameter needs a gradient, or :func:`check` finds a fault.
     """
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise SrzooError(f"the {who} has nothing to train", f"Choose another {who}")
@@ -133,7 +133,7 @@ def build(network: Module, settings: Optimizer, who: str) -> torch.optim.Optimiz
 
 
 def _groups(network: Module, settings: Optimizer, where: str) -> list[dict[str, Any]]:
-    """What an optimiser is built of; first the parameters that no group has."""
+    """The groups for an optimiser; first the parameters that are in no group of the recipe."""
     named = {name: p for name, p in network.named_parameters() if p.requires_grad}
     left, groups = dict(named), list[dict[str, Any]]()
     for group in settings.groups:
@@ -145,23 +145,23 @@ def _groups(network: Module, settings: Optimizer, where: str) -> list[dict[str, 
                 _nearest(group.match, left),
             )
         groups.append({"params": [(name, left.pop(name)) for name in mine], **_own_args(group)})
-    # Their rate is the one that is logged.
+    # The first group's rate is the one in the log.
     return [{"params": list(left.items())}, *groups] if left else groups
 
 
 def set_rates(optimizer: Any, share: float) -> None:
-    """Every group's learning rate to a share of what the recipe says."""
+    """Set every group's learning rate to a share of the recipe's value."""
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * share
 
 
 def trained_parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """The parameters that an optimiser moves."""
+    """The parameters that an optimiser trains."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def freeze(network: Module, patterns: Iterable[str]) -> None:
-    """Let parameters stay as they are, and BatchNorm among them keep its statistics.
+    """Freeze parameters, and the statistics of BatchNorm layers among them.
 
     Raises:
         SrzooError: a pattern matches no parameter.
@@ -187,7 +187,7 @@ def freeze(network: Module, patterns: Iterable[str]) -> None:
 
 
 def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """All that the next step depends on: ``0.exp_avg`` and so on, and ``rest``."""
+    """Everything that the next step depends on: ``0.exp_avg`` and so on, and ``rest``."""
     whole = optimizer.state_dict()
     takes = inspect.signature(type(optimizer)).parameters
     tensors: dict[str, Tensor] = {}
@@ -215,10 +215,10 @@ def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Bring an optimiser to a state that :func:`state_of` gave, also one of an earlier version.
+    """Restore an optimiser's state from :func:`state_of`, also that of an earlier version.
 
     Raises:
-        ValueError: the state is of other parameters.
+        ValueError: the state belongs to other parameters.
     """
     whole = optimizer.state_dict()
     names = [name for group in whole["param_groups"] for name in group["param_names"]]
@@ -238,7 +238,7 @@ def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> 
         elif dot:
             to = place[int(number)]
             like = parameters[to]
-            # In the parameter's own order in memory, which fused kernels ask for.
+            # In the parameter's own memory layout, which fused kernels need.
             same = tensor.shape == like.shape and tensor.dtype == like.dtype
             state.setdefault(to, {})[key] = torch.empty_like(like).copy_(tensor) if same else tensor
     for number, values in kept["state"].items():
@@ -250,7 +250,7 @@ def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> 
 
 
 def _is_counter(key: str, value: object, takes: Mapping[str, Any]) -> bool:
-    """Whether an entry of a group is a count that the optimiser keeps, and no setting."""
+    """Whether an entry of a group is a counter of the optimiser, not a setting."""
     fixed = ("params", "param_names", "initial_lr")
     return key not in takes and key not in fixed and isinstance(value, int | float | Tensor)
 
@@ -259,7 +259,7 @@ def _class(name: str, where: str) -> Any:
     """The class of an optimiser.
 
     Raises:
-        SrzooError: there is none, or its package is not here.
+        SrzooError: it does not exist, or its package is not installed.
     """
     if name in OWN:
         return OWN[name]
@@ -268,7 +268,7 @@ def _class(name: str, where: str) -> Any:
         raise SrzooError(f"{where}: no optimiser is called {name!r}", _did_you_mean(name, known))
     try:
         return _TIMM.get_optimizer_class(short, bind_defaults=False)
-    except (ImportError, AssertionError) as error:  # timm asserts that there is a GPU
+    except (ImportError, AssertionError) as error:  # timm asserts that a GPU exists
         raise SrzooError(
             f"{where}: {name} is not available here: {error}", "Choose another optimizer.name"
         ) from error
@@ -298,12 +298,12 @@ def _make(
     except (ValueError, TypeError, AssertionError, RuntimeError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise SrzooError(
-            f"{where}: {settings.name} refuses its arguments: {said}", "Correct them"
+            f"{where}: {settings.name} refuses its arguments: {said}", "Fix them"
         ) from error
 
 
 def _own_args(group: Any) -> dict[str, float]:
-    """What a group says for itself."""
+    """The settings that a group states itself."""
     said = {"lr": group.lr, "weight_decay": group.weight_decay}
     return {key: value for key, value in said.items() if value is not None}
 
@@ -313,7 +313,7 @@ def _matching(found: Iterable[str], pattern: str) -> Iterable[str]:
 
 
 def _nearest(pattern: str, found: Iterable[str]) -> str:
-    """A hint for a pattern that matches nothing: parameters and what they lie below."""
+    """A hint for a pattern without a match: parameters, and the modules that contain them."""
     found = list(found)
     parts = {
         ".".join(n.split(".")[:deep]) + ".*" for n in found for deep in range(1, n.count(".") + 1)

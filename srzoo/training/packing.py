@@ -1,4 +1,4 @@
-"""A run as a model folder to publish: smaller weights, a thinner log, no checkpoints."""
+"""A run as a model folder for publication: smaller weights, a shorter log, no checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..recipes.recipe import RECIPE
 from . import checkpoint, run_log
 
 LOG_BYTES = 200_000
-"""What a published log may take."""
+"""The largest size of a published log, in bytes."""
 
 
 def pack(
@@ -25,19 +25,19 @@ def pack(
 ) -> ModelFolder:
     """Write a model's config, weights, recipe, log and curves to a folder.
 
-    What else is in that folder stays, its card too. Weights and config.json belong together at
-    every moment.
+    Other files in that folder, including its card, are kept. Weights and config.json match at every
+    moment.
 
     Args:
         source: a run's folder, or any model with weights.
-        path: is made if need be; a model that is there is replaced.
-        dtype: of the weights on disk: float16, bfloat16 or float32.
-        with_exports: make what engines run without torch, too.
+        path: the folder; it is created if needed, and a model in it is replaced.
+        dtype: of the weights in the file: float16, bfloat16 or float32.
+        with_exports: also make exports for engines without torch.
 
     Raises:
-        ModelError: there are no weights, or ``path`` is the source or no folder.
+        ModelError: the source has no weights, or ``path`` is the source or not a folder.
         WeightsError: the weights are damaged.
-        DeviceError: what an export needs is not installed.
+        DeviceError: a package that an export needs is not installed.
     """
     if with_exports:
         exports.require_making(source.name)
@@ -64,16 +64,16 @@ def pack(
         _write(path / run_log.LOG, _text(lines))
         run_log.draw_curves(lines, path / run_log.CURVES)
     if with_exports:
-        from ..exporting import carrying  # which takes onnx
+        from ..exporting import carrying  # imports onnx
 
         carrying.add_exports(read_folder(path))
     return read_folder(path)
 
 
 def thin_log(lines: list[dict[str, Any]], most: int = LOG_BYTES) -> list[dict[str, Any]]:
-    """A log's lines in at most so many bytes: means of neighbours in place of single lines.
+    """Shorten a log's lines to at most this many bytes, by replacing neighbours by their means.
 
-    Metrics and warnings stay as they are. The hours that the log comes to stay the same.
+    Metrics and warnings are kept. The total time in the log does not change.
     """
     found, together = lines, 1
     while len(_text(found)) > most and together < len(lines):
@@ -98,7 +98,7 @@ def _merged(lines: list[dict[str, Any]], together: int) -> Iterator[dict[str, An
 
 
 def _mean(group: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The group as one line, at its last step."""
+    """The mean of a group as one line, at its last step."""
     if not group:
         return
     merged = dict(group[-1])

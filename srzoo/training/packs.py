@@ -1,4 +1,4 @@
-"""Decoded pictures on the disk: packs of many, each picture found by its own key."""
+"""Decoded pictures on the disk: packs of many pictures, each found by its own key."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 VERSION = 3
 INDEX, DATA = "index.json", "pixels.bin"
 PACK_BYTES = 1 << 30
-"""Bytes from which a pack is closed and the next one begun: what a kill can lose at most."""
+"""Size in bytes at which a new pack is begun: the most that a kill can lose."""
 
 
 @dataclass(frozen=True)
 class PackedArray:
-    """Where a picture H x W x 3 is kept: a pack, the first of its bytes, height and width."""
+    """The place of a picture H x W x 3: its pack, its first byte, height and width."""
 
     pack: Path
     offset: int
@@ -41,7 +41,7 @@ class PackedArray:
         return self.height, self.width
 
     def view(self, pixels: U8) -> U8:
-        """The picture, of the bytes of its pack."""
+        """The picture, as a view of the bytes of its pack."""
         count = self.height * self.width * 3
         return pixels[self.offset : self.offset + count].reshape(self.height, self.width, 3)
 
@@ -51,13 +51,13 @@ class PackedPicture:
     """One picture of a run.
 
     Attributes:
-        source, index: its data set, and its place there.
+        source, index: its dataset, and its index there.
         key: changes when the picture does.
         name: unique in the run.
         size: height and width of HR.
-        hr: where it is kept, or None: it is decoded when it is asked for.
-        lr: likewise for each scale that it has a whole LR picture for.
-        own: whether LR is the data set's own, and not made by a degradation.
+        hr: its place, or None if it is decoded on demand.
+        lr: the places of its whole LR pictures, by scale.
+        own: whether LR comes from the dataset, not from a degradation.
     """
 
     source: int
@@ -71,25 +71,25 @@ class PackedPicture:
 
 
 def root() -> Path:
-    """The folder with all that is kept of datasets."""
+    """The folder of everything that is cached of datasets."""
     return files.cache() / "pixels"
 
 
 def mapped(pack: Path) -> U8:
-    """The bytes of a pack, on a memory map.
+    """The bytes of a pack, as a memory map.
 
     Raises:
-        OSError: it has gone.
+        OSError: the pack no longer exists.
     """
     return np.memmap(pack / DATA, np.uint8, "r")
 
 
 class Packs:
-    """All pictures that are kept in a folder, by key; without one, none.
+    """All pictures that are cached in a folder, by key; empty without a folder.
 
     Attributes:
-        places: where each picture is.
-        names: what each HR picture is called in its data set.
+        places: the place of each picture.
+        names: the name of each HR picture in its dataset.
     """
 
     def __init__(self, kept: Path | None = None) -> None:
@@ -112,12 +112,12 @@ class Packs:
         self.names |= facts["names"]
 
     def add(self, writer: PackWriter) -> None:
-        """Take in what has just been written."""
+        """Add the pictures that a writer has just written."""
         self.places |= writer.places
         self.names |= writer.names
 
     def remove_damaged(self, keys: Iterable[str]) -> None:
-        """Check the packs that hold these pictures, and take away those that are damaged."""
+        """Check the packs that contain these pictures, and delete damaged ones."""
         used = sorted({self.places[key].pack for key in keys if key in self.places})
         with ThreadPoolExecutor(memory.processors()) as pool:
             sound = list(pool.map(intact, used, [self._parts[pack] for pack in used]))
@@ -132,7 +132,7 @@ class Packs:
 
 
 def intact(pack: Path, parts: tuple[kept_folders.FileRecord, ...]) -> bool:
-    """Whether a pack's bytes are those that were written; they are read once in a process."""
+    """Whether a pack has the bytes that were written; each process reads it once for this."""
     try:
         state = (pack / DATA).stat()
     except OSError:
@@ -149,7 +149,7 @@ def _intact(
 
 
 class PackWriter:
-    """Puts pictures into packs, which take their places whole."""
+    """Writes pictures into packs, which are published by a rename."""
 
     def __init__(self, folder: Path, about: str) -> None:
         self._folder, self._about = folder, about
@@ -173,7 +173,7 @@ class PackWriter:
         """
         if self._file is None:
             self._new.mkdir()
-            # Without a buffer: what does not fit on the disk is said here, and not at the end.
+            # Unbuffered, so that a full disk raises the error here, and not at the end.
             self._file = (self._new / DATA).open("wb", buffering=0)
         rows: dict[str, tuple[int, int, int]] = {}
         start = self._size
@@ -181,7 +181,7 @@ class PackWriter:
             rows[key] = (start, picture.shape[0], picture.shape[1])
             write_all(self._file, np.ascontiguousarray(picture).data.cast("B"))
             start += picture.size
-        for picture in pictures.values():  # all of them are written
+        for picture in pictures.values():  # all are written now
             self._hash.update(np.ascontiguousarray(picture).data)
         self._size = start
         self._rows |= rows
@@ -190,7 +190,7 @@ class PackWriter:
             self.finish()
 
     def finish(self) -> None:
-        """Give the pack that is being written its place.
+        """Publish the pack that is being written.
 
         Raises:
             OSError: the disk is full, or cannot be written.
@@ -199,7 +199,7 @@ class PackWriter:
             return
         self._file.close()
         self._file = None
-        os.truncate(self._new / DATA, self._size)  # a picture that did not fit
+        os.truncate(self._new / DATA, self._size)  # remove a picture that did not fit
         if not self._rows:
             return
         parts = kept_folders.records_to_json(
@@ -212,7 +212,7 @@ class PackWriter:
         final = root() / name
         try:
             kept_folders.move_into_place(self._new, final)
-        except OSError:  # another process may have been faster
+        except OSError:  # another process may have published it
             if not (final / INDEX).is_file():
                 raise
         self.places |= {key: PackedArray(final, *row) for key, row in self._rows.items()}
@@ -222,7 +222,7 @@ class PackWriter:
 
 @contextlib.contextmanager
 def writing(about: str) -> Generator[PackWriter]:
-    """Packs for the pictures of a data set; what was written stays when something fails.
+    """Write packs for the pictures of a dataset; after an error, finished packs are kept.
 
     Raises:
         OSError: the disk is full, or cannot be written.

@@ -1,4 +1,4 @@
-"""Builds all parts of a run from a recipe, so that mistakes appear before any data is read."""
+"""Builds all parts of a run from a recipe, so that mistakes are found before any data is read."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Term:
     loss: Loss
 
     def of(self, pair: Pair) -> Tensor:
-        """What the loss says of pictures, without its weight.
+        """The loss of a pair of pictures, without its weight.
 
         Raises:
-            BrokenPluginError: it fails, or gives something else than a single number.
+            BrokenPluginError: the loss fails, or returns something other than a single number.
         """
         with importing.blamed(self.loss):
             value = cast("object", self.loss(pair))
@@ -55,23 +55,22 @@ class Term:
 
 @dataclass(frozen=True)
 class Parts:
-    """What one stage of a run works with.
+    """The parts of one stage of a run.
 
     Attributes:
         run: the whole recipe.
-        stage: which stage of it this is, from 0.
-        start: steps of the stages before.
+        stage: the index of this stage, from 0.
+        start: the number of steps of earlier stages.
         recipe: of this stage.
-        generator: in train mode (but frozen BatchNorm), its weights drawn from the seed or taken
-            over.
-        ema: its averaged copy, in eval mode; the generator itself where there is none.
+        generator: in train mode (except frozen BatchNorm), with weights from the seed or from
+            ``init``.
+        ema: its averaged copy, in eval mode; the generator itself if there is no average.
         foldable: the generator as training runs it.
-        task: what is trained beside it, the weights drawn from the seed, and what a step does
-            with it.
-        opponents: the optimisers of the task's networks, by their names.
-        metrics: what validation measures, by name; the first tells the best checkpoint.
-        init_report: what came from the recipe's ``init``, in words.
-        own_lr: for each data set, whether it has LR pictures of its own.
+        task: the networks trained beside it, with weights from the seed, and their part in a step.
+        opponents: the optimisers of the task's networks, by name.
+        metrics: of the validation, by name; the first decides which checkpoint is best.
+        init_report: which tensors came from the recipe's ``init``, as a sentence.
+        own_lr: for each dataset, whether it has LR pictures of its own.
     """
 
     run: Recipe
@@ -93,12 +92,12 @@ class Parts:
 
     @property
     def trained(self) -> list[nn.Parameter]:
-        """The parameters of the generator that the optimiser moves."""
+        """The parameters of the generator that the optimiser trains."""
         return optimizers.trained_parameters(self.optimizer)
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The packages, besides srzoo, of all that the run is made of, as ``package==version``."""
+        """The packages, besides srzoo, of all plugins of the run, as ``package==version``."""
         built = [*(term.loss for term in self.terms), *self.metrics.values(), self.task]
         named = origins.plugins(self.run)
         plugins = [*named, *(plugin for one in built for plugin in origin.made_of(one))]
@@ -106,18 +105,18 @@ class Parts:
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """All there are, as a checkpoint calls them: "optimizer" is the generator's."""
+        """All optimisers, by their names in a checkpoint; "optimizer" is the generator's."""
         others = {tasks.state_name(self.task, name): one for name, one in self.opponents.items()}
         return {"optimizer": self.optimizer} | others
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device of the networks."""
         return next(self.generator.parameters()).device
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """The generator's."""
+        """The generator's scales."""
         return self.generator.scales
 
 
@@ -133,13 +132,14 @@ def assemble(
     """Build every part of a run, or of one of its stages.
 
     Args:
-        run: what to build.
-        data: stands for ``{data}`` in the recipe; None for the variable SRZOO_DATA.
-        progress: is called with (pictures done, pictures in all) while pictures are decoded.
-        stage: which one, from 0.
+        run: the recipe.
+        data: replaces ``{data}`` in the recipe; None for the variable SRZOO_DATA.
+        progress: called with (pictures done, pictures in all) while pictures are decoded.
+        stage: the index of the stage, from 0.
         init: the model to start from; None for the recipe's own, in the first stage.
-        device: where everything is placed, before anything is made of it; None for the CPU.
-        say: is called with a sentence about pictures that are left out, or not kept decoded.
+        device: the device of all parts; they are moved before optimisers are built. None for the
+            CPU.
+        say: called with a sentence about pictures that are left out, or not cached.
 
     Raises:
         SrzooError: a part cannot be built.
@@ -208,13 +208,13 @@ def assemble(
 
 
 def _on_grid(generator: Generator, recipe: Recipe) -> None:
-    """Refuse crops that are no whole cells of the network's grid."""
+    """Refuse crops that are not whole cells of the network's grid."""
     multiple, side = multiple_of(generator), recipe.data.lr_crop
     if over := side % multiple:
         lower = f"{side - over} or " if side > multiple else ""
         raise SrzooError(
             f"generator {recipe.generator.name!r} works on a grid of {multiple} pixels,"
-            f" and data.lr_crop is {side}",
+            f" but data.lr_crop is {side}",
             f"Set data.lr_crop = {lower}{side - over + multiple}",
         )
 
@@ -245,13 +245,13 @@ def _terms(
 
 
 def _there(loss: T, device: torch.device | None) -> T:
-    """A loss that is a module, on the device; others look where their pictures are."""
+    """Move a loss that is a module to the device; other losses follow their inputs."""
     return cast("T", loss.to(device)) if isinstance(loss, nn.Module) else loss
 
 
 def _distinct_names(uses: Sequence[Use]) -> list[str]:
-    """A name for each: two of a kind get their position as a suffix."""
-    names = [use.name.rpartition(":")[2] for use in uses]  # however a distribution's is found
+    """A unique name for each: equal names get their position as a suffix."""
+    names = [use.name.rpartition(":")[2] for use in uses]  # without the distribution
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
         for place, name in enumerate(names)
@@ -259,7 +259,7 @@ def _distinct_names(uses: Sequence[Use]) -> list[str]:
 
 
 def _init(generator: Generator, ref: str | Path) -> str:
-    """Take over the tensors of a model that have the same name and shape."""
+    """Copy the tensors of a model that have the same name and shape."""
     source = folders.build(locate.find(ref)).state_dict()
     target: dict[str, Tensor] = generator.state_dict()
     fits = {k: v for k, v in source.items() if k in target and v.shape == target[k].shape}
@@ -273,7 +273,7 @@ def _init(generator: Generator, ref: str | Path) -> str:
     left = f"; new: {', '.join(fresh[:NAMED_AT_MOST])}{more}" if fresh else ""
     if 2 * len(fits) < len(target):
         return (
-            f"WARNING: only {len(fits)} of {len(target)} tensors fit and were taken over from"
+            f"WARNING: only {len(fits)} of {len(target)} tensors fit and were copied from"
             f" {ref}, so that most of the network starts from random weights{left}"
         )
-    return f"{len(fits)} of {len(target)} tensors taken over from {ref}{left}"
+    return f"{len(fits)} of {len(target)} tensors copied from {ref}{left}"

@@ -1,4 +1,4 @@
-"""Pictures as arrays: memory maps of cached ones, or decoded on request."""
+"""Pictures as arrays: memory maps of cached ones, or decoded on demand."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from ..contracts import U8
 
 RECENT = 2 * CHOICE
-"""Pictures that stay decoded where none are kept: HR and LR of all that a crop may look at."""
+"""Pictures that stay decoded if none are cached: HR and LR for the candidates of a crop."""
 
 
 @dataclass(frozen=True)
 class DatasetGroup:
-    """The pictures of one data set among those of a run.
+    """The pictures of one dataset within those of a run.
 
     Attributes:
-        count: how many there are.
-        weight: the set's share of the crops, or None for that of its pictures.
+        count: the number of pictures.
+        weight: the set's share of the crops, or None to share by numbers of pictures.
         own_lr: whether any of them has an LR picture of its own.
     """
 
@@ -44,11 +44,11 @@ class DatasetGroup:
 
 
 class Pixels:
-    """Pictures of one or several data sets as arrays; it can be sent to other processes.
+    """Pictures of one or several data sets as arrays; it can be pickled.
 
     Attributes:
         names: of the pictures, in the sets' order; unique.
-        keys: for each picture what changes when it does.
+        keys: for each picture, a text that changes when it does.
         groups: the data sets, in order.
     """
 
@@ -61,7 +61,7 @@ class Pixels:
     ) -> None:
         self._rows = list(rows)
         self._degradation, self._scales = degradation, tuple(scales)
-        # Whole sets go to other processes only where they are needed.
+        # Whole datasets are pickled only if they are needed.
         flying = {row.source for row in rows if row.hr is None or None in row.lr.values()}
         self._sets = {number: sets[number] for number in flying}
         self.names = [row.name for row in rows]
@@ -74,7 +74,7 @@ class Pixels:
         self.__setstate__(self.__dict__)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Where the pictures are, and not their bytes."""
+        """The places of the pictures, without their bytes."""
         return {key: value for key, value in self.__dict__.items() if key not in OPEN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -87,12 +87,12 @@ class Pixels:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with every picture, and with their order."""
+        """A text that changes with every picture, and with their order."""
         return hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
 
     @property
     def kept(self) -> bool:
-        """Whether all pictures are kept decoded, so that none can turn out to be bad."""
+        """Whether all pictures are cached, so that none can turn out to be bad."""
         return not self._sets
 
     def size(self, number: int) -> tuple[int, int]:
@@ -100,20 +100,20 @@ class Pixels:
         return self._rows[number].size
 
     def has_lr(self, number: int, scale: int) -> bool:
-        """Whether :meth:`lr` gives an LR picture; otherwise a random degradation makes it."""
+        """Whether :meth:`lr` returns an LR picture; otherwise a random degradation makes it."""
         return scale in self._rows[number].lr
 
     def hr(self, number: int) -> U8:
-        """H x W x 3, not to be written into.
+        """H x W x 3, read-only.
 
         Raises:
-            SrzooError: what was kept has gone, or a picture that is not kept cannot be read.
+            SrzooError: the cached picture no longer exists, or an uncached one cannot be read.
         """
         place = self._rows[number].hr
         return self._view(place) if place else self._degrade(number, 0)
 
     def lr(self, number: int, scale: int) -> U8:
-        """H/scale x W/scale x 3, not to be written into; only where :meth:`has_lr` says so.
+        """H/scale x W/scale x 3, read-only; only if :meth:`has_lr` is true.
 
         Raises:
             SrzooError: as for :meth:`hr`.
@@ -133,7 +133,7 @@ class Pixels:
         return place.view(found)
 
     def _degrade(self, number: int, scale: int) -> U8:
-        """A picture that is not kept, HR for scale 0; the last few are remembered."""
+        """Decode a picture that is not cached, HR for scale 0; the last few are kept."""
         recent = self._recent
         for what, picture in recent:
             if what == (number, scale):
@@ -149,19 +149,19 @@ class Pixels:
             sample = self._sets[row.source].sample(row.index, self._scales)
             if sample.hr.shape[:2] != row.size or (sample.lr is not None) != row.own:
                 raise PictureError(
-                    f"{row.name}: HR or LR is not of the size that was found at first",
+                    f"{row.name}: HR or LR has changed its size",
                     "Start the run again",
                 )
             new = {(number, 0): sample.hr}
             if sample.lr is not None:
                 new[number, self._scales[0]] = sample.lr
-        # One assignment, since threads may be here at the same time.
+        # A single assignment, as several threads may run this.
         self._recent = (*self._recent, *new.items())[-RECENT:]
         return new[number, scale]
 
 
 OPEN = "_maps", "_recent"
-"""What of :class:`Pixels` stays in its process."""
+"""Attributes of :class:`Pixels` that are not pickled."""
 
 
 def open_pixels(
@@ -175,30 +175,30 @@ def open_pixels(
     skip_bad: bool = False,
     lr_crop: int = 0,
 ) -> Pixels:
-    """The pixels of data sets: decoded now, found from an earlier time, or decoded as needed.
+    """The pixels of datasets: decoded now, cached earlier, or decoded on demand.
 
-    LR pictures are kept too where a set brings them, or where the degradation is deterministic.
-    Every picture is kept by itself: one that is new, changed or bad costs no second decode of
-    the others.
+    LR pictures are cached too if a set provides them, or if the degradation is deterministic. Each
+    picture is cached separately: a new, changed or bad one does not cost a second decode of the
+    others.
 
     Args:
-        sets: of HR pictures, or pairs; they may be mixed.
-        degradation: makes LR pictures where a set has none.
-        scales: of the generator. Pairs have to be of its only scale.
-        progress: is called with (pictures done, pictures in all) while decoding.
-        say: is called with what was left out, and what is not kept.
+        sets: of HR pictures, or pairs, or both.
+        degradation: makes LR pictures if a set has none.
+        scales: of the generator. Pairs must have its only scale.
+        progress: called with (pictures done, pictures in all) while decoding.
+        say: called with a sentence about pictures that are left out, or not cached.
         cache: as in a recipe's ``data.cache``.
-        skip_bad: leave out what cannot be read, breaks the contract or is too small, with a
-            word; otherwise all of it is named when the others have been decoded.
-        lr_crop: how many LR pixels a picture needs along each side.
+        skip_bad: leave out and report pictures that cannot be read, break the contract or are too
+            small; otherwise one error names them all after the others have been decoded.
+        lr_crop: the least side of an LR picture, in pixels.
 
     Raises:
-        SrzooError: a set is empty, or not of the generator's scale; a picture is bad.
+        SrzooError: a set is empty, or does not have the generator's scale; a picture is bad.
     """
     speak = say or Callbacks().on_word
     for source in sets:
         if len(source) == 0:
-            raise SrzooError(f"{source.label} holds no pictures", "Check its path and lists")
+            raise SrzooError(f"{source.label} contains no pictures", "Check its path and lists")
     shrink = kinds.degradations.build(degradation)
     marked = file_marks(shrink, degradation, scales)
     found = Packs(packs.root() if cache != "never" else None)
@@ -229,7 +229,7 @@ def open_pixels(
     rows = [row for decoder in decoders for row in decoder.rows()]
     for number, source in enumerate(sets):
         if not any(row.source == number for row in rows):
-            raise SrzooError(f"no picture of {source.label} is left", "Correct its pictures")
+            raise SrzooError(f"no picture of {source.label} is left", "Fix its pictures")
     return Pixels(_distinct_names(rows, sets), sets, degradation, scales)
 
 
@@ -242,7 +242,7 @@ def _describe_faults(faults: Sequence[tuple[str, SrzooError]], total: int) -> st
 def _distinct_names(
     rows: list[PackedPicture], sets: Sequence[GuardedDataset]
 ) -> list[PackedPicture]:
-    """The rows with unique names: with those of their sets before them, if need be."""
+    """The rows with unique names: prefixed with their sets if needed."""
     if len(sets) == 1 or len({row.name for row in rows}) == len(rows):
         return rows
     places = [f"{source.label.partition(' ')[0]}/" for source in sets]

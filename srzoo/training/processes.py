@@ -1,4 +1,4 @@
-"""One process or many: accelerate, values that all processes share, and stopping."""
+"""One or several processes: accelerate, values that all processes share, and stopping."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ..recipes.recipe import Recipe
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=2)
-"""How long processes wait for one of them: it decodes a data set, or validates. A process that
-has gone is seen at once all the same, by its connections and by whoever launched it."""
+"""How long processes wait for one that decodes a dataset, or validates. A process that has ended is
+noticed at once by its closed connections, and by the launcher."""
 
 
 def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
     """Accelerate, for one stage of a run.
 
     Raises:
-        SrzooError: accelerate is not installed, the device has no such precision, or the
+        SrzooError: accelerate is not installed, the device does not support the precision, or the
             processes cannot share a batch.
     """
     try:
@@ -38,13 +38,13 @@ def accelerator_for(recipe: Recipe) -> Any:  # accelerate has no types
         ) from error
     if recipe.train.precision == "fp16" and not torch.cuda.is_available():
         raise SrzooError(
-            "mixed precision with fp16 needs a CUDA card", 'Set train.precision = "bf16" or "fp32"'
+            "mixed precision with fp16 needs a CUDA GPU", 'Set train.precision = "bf16" or "fp32"'
         )
     precision = {"fp32": "no"}.get(recipe.train.precision, recipe.train.precision)
-    # accelerate keeps the first precision of a process for ever; the process group stays.
+    # accelerate keeps the first precision of a process; the process group is kept too.
     accelerate.state.AcceleratorState._reset_state()
-    # Statistics of BatchNorm stay those of each process: sending them round at every forward
-    # pass would change what the discriminator's first pass needs for its gradient.
+    # Each process keeps its own BatchNorm statistics: broadcasting them at every forward pass would
+    # change values that the gradient of the discriminator's first pass needs.
     ddp = accelerate.DistributedDataParallelKwargs(broadcast_buffers=False)
     group = accelerate.InitProcessGroupKwargs(timeout=PATIENCE)
     accelerator = accelerate.Accelerator(
@@ -79,7 +79,7 @@ def gather(accelerator: Any, items: list[T]) -> list[T]:
 
 
 def on_main_process(accelerator: Any, do: Callable[[], T]) -> T:
-    """Have the first process do something; all wait for it, and get what it returns or raises.
+    """Call a function in the first process; all wait, and get its result or its error.
 
     Raises:
         SrzooError: the first process failed; it raises its own error.
@@ -103,11 +103,11 @@ def on_main_process(accelerator: Any, do: Callable[[], T]) -> T:
 
 @contextmanager
 def main_process_first(accelerator: Any, commits: hub.Commits) -> Generator[None]:
-    """The first process goes first: the others find what it has decoded, and take the same commits.
+    """The first process runs first; the others then find decoded pictures and the same commits.
 
     Args:
         accelerator: of these processes.
-        commits: what :func:`srzoo.models.hub.same_commits` gave.
+        commits: the result of :func:`srzoo.models.hub.same_commits`.
     """
     if accelerator.is_main_process:
         yield
@@ -118,7 +118,7 @@ def main_process_first(accelerator: Any, commits: hub.Commits) -> Generator[None
 
 @contextmanager
 def stop_signal() -> Generator[Callable[[], bool]]:
-    """Whether SIGTERM or Ctrl-C has come; a second Ctrl-C stops at once."""
+    """A function that is true after SIGTERM or Ctrl-C; a second Ctrl-C stops at once."""
     asked = False
 
     def ask(number: int, _frame: object) -> None:

@@ -1,7 +1,7 @@
-"""One run in a folder at a time, for the life of its process.
+"""Allows one run at a time in a folder, until its process ends.
 
-The lock is the system's own, so whatever ends a process ends its lock. What is written into the
-file says who holds it, and decides where a file system knows no locks.
+The lock is the operating system's, so it ends with the process. The contents of the file identify
+the holder, and decide on file systems without locks.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..errors import SrzooError
 NAME = f"{files.TEMPORARY}run"
 TRIES = 20
 LONGEST = 4096
-"""Bytes of a mark; a longer one is none of ours."""
+"""The largest size of a mark in bytes; a larger file is not a mark."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Who trains in a folder.
+    """The process that trains in a folder.
 
     Attributes:
         process: its number.
-        here: the machine or container in which that number means something.
-        host: the machine's name, for people.
-        since: when it began, for people.
+        here: the machine or container in which that number is valid.
+        host: the machine's name, for messages.
+        since: its start, for messages.
     """
 
     process: int
@@ -43,14 +43,14 @@ class Mark:
 
 @contextlib.contextmanager
 def lock_run_folder(out: Path) -> Generator[None]:
-    """Have a run's folder for this process alone; folders that were made go if they stay empty.
+    """Reserve a run's folder for this process; created folders are removed if they stay empty.
 
     Raises:
-        SrzooError: another process trains in it, or it is not a folder and can be none.
+        SrzooError: another process trains in it, or it is not a folder and cannot be one.
         OSError: it cannot be written.
     """
     if out.exists() and not out.is_dir():
-        raise SrzooError(f"{out} is a file, and a run needs a folder", "Choose another name")
+        raise SrzooError(f"{out} is a file, but a run needs a folder", "Choose another name")
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -62,7 +62,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
                 if _is_at(handle, out / NAME):
                     (out / NAME).unlink()
             os.close(handle)
-            if os.name == "nt":  # an open file stays there, and so does one that another opened
+            if os.name == "nt":  # open files cannot be deleted
                 with contextlib.suppress(OSError):
                     (out / NAME).unlink()
     finally:
@@ -72,7 +72,7 @@ def lock_run_folder(out: Path) -> Generator[None]:
 
 
 def _open_locked(out: Path) -> int:
-    """The open and locked file."""
+    """Open and lock the file; return its handle."""
     path = out / NAME
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     for _ in range(TRIES):
@@ -85,12 +85,12 @@ def _open_locked(out: Path) -> int:
                 mark.process, mark.here, os.fstat(handle).st_mtime
             )
             if locked is False and left and mark and mark.here == files.machine_id():
-                # Processes that it had started are there still, and have its files open.
+                # Its child processes still run, and have its files open.
                 if _is_at(handle, path):
                     path.unlink()
             elif locked is False or (locked is None and mark and not left):
                 raise _in_use(out, mark)
-            elif _is_at(handle, path):  # whoever had it may have taken it away meanwhile
+            elif _is_at(handle, path):  # the previous holder may have deleted it
                 _write(handle)
                 stack.pop_all()
                 return handle
@@ -102,7 +102,7 @@ def _read(handle: int) -> Mark | None:
         os.lseek(handle, 0, os.SEEK_SET)
         return strict.parse(Mark, json.loads(os.read(handle, LONGEST)), NAME)
     except (OSError, ValueError, RecursionError, SrzooError):
-        return None  # of a moment ago, and not written yet
+        return None  # just created, and not written yet
 
 
 def _write(handle: int) -> None:
@@ -114,7 +114,7 @@ def _write(handle: int) -> None:
 
 
 def _is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Whether an open file is still the one with that name."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except OSError:

@@ -21,7 +21,7 @@ LOG = "log.jsonl"
 CURVES = "curves.png"
 SHEET = "sheet.png"
 STAGES = "mean_of_stages"
-"""Marks the metrics of a mean over stages."""
+"""Marks metrics of a mean over stages."""
 
 
 class RunLog:
@@ -29,9 +29,9 @@ class RunLog:
 
     Args:
         out: the run's folder; None in a process that does not write.
-        step: where the run goes on; lines of the log beyond it are taken away, since
-            those steps are done again, and so is what was measured of a mean over stages.
-        tell: is called once, with a sentence, when no line can be written any more.
+        step: the step at which the run resumes; later lines are deleted, as their steps run again,
+            and so are the metrics of a mean over stages.
+        tell: called once, with a sentence, if a line cannot be written.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class RunLog:
                 file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
 
     def timed_wait(self, get: Callable[[], T]) -> T:
-        """Call ``get``, and count the time as waiting."""
+        """Call ``get``, and count its time as waiting."""
         start = time.perf_counter()
         item = get()
         self._waiting += time.perf_counter() - start
         return item
 
     def add(self, losses: dict[str, Tensor], facts: dict[str, Tensor]) -> None:
-        """The loss terms of a batch, and what else is known of it."""
+        """Add the loss terms of a batch, and its other values."""
         self._losses.append({name: value.detach() for name, value in losses.items()})
         self._facts.append(facts)
 
@@ -75,7 +75,7 @@ class RunLog:
         facts: dict[str, float],
         rates: dict[str, float],
     ) -> dict[str, Any]:
-        """Write a line and begin anew; give the line back."""
+        """Write a line, return it, and start the next."""
         seconds = time.perf_counter() - self._since
         speed, wait = (step - self._step) / seconds, self._waiting / seconds
         times = {**rates, "steps_per_second": round(speed, 4), "waiting": round(wait, 5)}
@@ -87,24 +87,24 @@ class RunLog:
         return line
 
     def warn(self, step: int, word: str) -> None:
-        """Write down what is to be looked at."""
+        """Write a warning to the log."""
         self._write({"step": step, "warning": word})
 
     def pause_clock(self) -> None:
-        """What follows, up to :meth:`resume_clock`, is not training: its time is not counted."""
+        """Stop counting time until :meth:`resume_clock`."""
         self._left = time.perf_counter()
 
     def resume_clock(self) -> None:
-        """Training goes on."""
+        """Count time again."""
         self._since += time.perf_counter() - self._left
 
     def log_evaluation(self, step: int, values: dict[str, float], stages: int = 1) -> None:
-        """Write a line of metrics, of the mean over ``stages`` if several."""
+        """Write a line of metrics; of the mean over ``stages`` if more than one."""
         of = {STAGES: stages} if stages > 1 else {}
         self._write({"step": step, "validation": values, **of})
 
     def draw(self) -> None:
-        """Draw the curves anew.
+        """Draw the curves again.
 
         Raises:
             SrzooError: matplotlib is not installed.
@@ -114,7 +114,7 @@ class RunLog:
             draw_curves(read(self._path), self._path.with_name(CURVES))
 
     def _write(self, line: dict[str, Any]) -> None:
-        """Add a line, whole or not at all; a run does not end for a line that is missing."""
+        """Append a line atomically; a missing line does not end a run."""
         if self._path is None:
             return
         end = None
@@ -133,10 +133,10 @@ class RunLog:
 
 
 def read(log: Path) -> list[dict[str, Any]]:
-    """All whole lines of a log."""
+    """All complete lines of a log."""
     found: list[dict[str, Any]] = []
     for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(ValueError, RecursionError):  # a line that a kill cut off
+        with contextlib.suppress(ValueError, RecursionError):  # a line cut off by a kill
             line: object = json.loads(text)
             if isinstance(line, dict) and isinstance(line.get("step"), int):  # pyright: ignore[reportUnknownMemberType]
                 found.append(cast("dict[str, Any]", line))
@@ -144,7 +144,7 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
-    """The mean of each name over the items that have it; fetched from the device together."""
+    """The mean of each name over the items that have it; fetched from the device in one copy."""
     every = [value.detach().float() for item in items for value in item.values()]
     stacked: Any = torch.stack(every) if every else torch.zeros(0)
     numbers = iter(cast("list[float]", stacked.tolist()))
@@ -162,16 +162,16 @@ PANELS = {
     "SR outside 0..1": ("outside",),
     "colour drift": ("red_drift", "green_drift", "blue_drift"),
 }
-"""What of the facts is drawn in one panel."""
+"""Values that share a panel."""
 
 LOGARITHMIC = ("gradients",)
 COLUMNS = 4
 
 
 def draw_curves(lines: list[dict[str, Any]], path: Path) -> None:
-    """Losses, facts and metrics over the steps, as a PNG."""
+    """Draw losses, facts and metrics over the steps, as a PNG."""
     try:
-        from matplotlib.figure import Figure  # the object, not pyplot: no global state
+        from matplotlib.figure import Figure  # not pyplot, which has global state
     except ImportError as error:
         raise SrzooError(
             "curves need the package matplotlib", 'Install it: pip install "srzoo[train]"'

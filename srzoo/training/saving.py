@@ -1,4 +1,4 @@
-"""The files of a run in its folder; errors of the disk become errors with a fix."""
+"""Writes the files of a run to its folder; disk errors become errors with a fix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .step import Run
 
 @contextmanager
 def explain_failures(what: str, left: str) -> Generator[None]:
-    """Turn errors of the disk into a ``SrzooError``; ``left`` says what is saved all the same."""
+    """Turn disk errors into a ``SrzooError``; ``left`` states what is saved nevertheless."""
     try:
         yield
     except OSError as error:
@@ -26,26 +26,26 @@ def explain_failures(what: str, left: str) -> Generator[None]:
 
 
 def save_checkpoint(run: Run, out: Path, progress: RunState, left: str) -> None:
-    """Write a checkpoint; ``left`` says what is saved if that fails."""
+    """Write a checkpoint; ``left`` states what is saved if that fails."""
     with explain_failures(f"step {progress.step}", left):
         checkpoint.save(run.parts, out, progress, run.scalers)
 
 
 def finish_checkpoint(run: Run, out: Path, now: RunState) -> None:
-    """Publish the weights that are the ones to release, and let old checkpoints go."""
+    """Publish the weights to release, and delete old checkpoints."""
     release(run.parts, out, now)
-    with explain_failures("room", f"step {now.step} is saved, and stays"):
+    with explain_failures("room", f"the checkpoint of step {now.step} is kept"):
         checkpoint.prune(out, run.parts.recipe.train.keep, now.best[0] if now.best else None)
 
 
 def release(parts: Parts, out: Path, progress: RunState) -> None:
-    """Make the stage's best checkpoint, or its last, the run's own model folder."""
+    """Copy the stage's best checkpoint, or its last, to the run's own model folder."""
     best = progress.best if parts.recipe.train.release == "best" else None
     step = best[0] if best else progress.step
     folder = checkpoint.folder_of(out, step)
-    # Not there if the run goes on from another run's checkpoint.
+    # It is missing if the run resumes from another run's checkpoint.
     if step > parts.start and folder.is_dir():
         with explain_failures(
-            f"the model of step {step}", f"step {progress.step} is saved, and stays"
+            f"the model of step {step}", f"the checkpoint of step {progress.step} is kept"
         ):
             checkpoint.publish(folder, out)

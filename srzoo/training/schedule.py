@@ -8,7 +8,7 @@ from ..recipes.recipe import Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at a step (from 0) of a run of ``steps``."""
+    """The factor on the learning rate at a step (from 0) of a run of ``steps``."""
     if step < schedule.warmup:
         return (step + 1) / schedule.warmup
     if schedule.name == "step":

@@ -1,4 +1,4 @@
-"""Transfer of crops to the device as bytes, a quarter of the size of floats."""
+"""Sends crops to the device as bytes, a quarter of the size of floats."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from ..contracts import U8
 
 BUFFERS = 3
-"""Of each shape: one that is filled, one that is sent, one whose step is computed."""
+"""Buffers of each shape: one is filled, one is sent, one is used by a running step."""
 
 
 class Sender:
-    """Sends crops to a device, and waits for nothing there.
+    """Sends crops to a device without waiting for it.
 
-    A GPU fetches by itself what lies in pinned memory, while the next step is prepared. Such
-    memory takes milliseconds to get, so that a few buffers are used again and again.
+    A GPU fetches pinned memory asynchronously, while the next step is prepared. Allocating such
+    memory takes milliseconds, so a few buffers are reused.
 
     Args:
-        device: where to; the CPU, if nobody says.
+        device: the device; the CPU by default.
     """
 
     def __init__(self, device: torch.device | None = None) -> None:
@@ -30,7 +30,7 @@ class Sender:
         self._buffers: dict[tuple[int, ...], deque[tuple[Tensor, torch.cuda.Event]]] = {}
 
     def __call__(self, crops: U8) -> Tensor:
-        """uint8 B x H x W x 3 to float 0..1, B x 3 x H x W, channels-last in memory."""
+        """uint8 B x H x W x 3 to float B x 3 x H x W in 0..1, channels-last in memory."""
         bytes_ = torch.as_tensor(crops)
         sent = self._fetched(bytes_) if self._device.type == "cuda" else bytes_.to(self._device)
         return sent.permute(0, 3, 1, 2).float() / 255

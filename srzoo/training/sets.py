@@ -1,4 +1,4 @@
-"""Datasets of any plugin, whose pictures are checked against the contract."""
+"""Datasets of any plugin, with their pictures checked against the contract."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ NAMED_AT_MOST = 3
 
 
 def fingerprint_of(dataset: Dataset, called: str) -> str:
-    """What changes when any picture of a set does.
+    """A text that changes when any picture of a dataset does.
 
     Raises:
-        SrzooError: the set has none.
+        SrzooError: the dataset has no fingerprint.
     """
     with importing.blamed(dataset):
         found: object = getattr(dataset, "fingerprint", None)
     if not isinstance(found, str) or not found:
         raise SrzooError(
-            f"the dataset {called} has no fingerprint, by which a change of its pictures is seen",
+            f"the dataset {called} has no fingerprint, which shows changes of its pictures",
             "Give it the property; srzoo.building.fingerprint makes one of files",
         )
     return found
@@ -44,13 +44,13 @@ def fingerprint_of(dataset: Dataset, called: str) -> str:
 
 @dataclass(frozen=True)
 class GuardedDataset:
-    """One data set of a run.
+    """One dataset of a run.
 
     Attributes:
-        dataset: what the plugin gave.
-        label: what messages call it, such as "data.train[1] (paired)".
+        dataset: the plugin's object.
+        label: its name in messages, such as "data.train[1] (paired)".
         weight: its share of the crops, or None.
-        about: its plugin and arguments in words, for lists of what is kept.
+        about: its plugin and arguments, for lists of cached data.
     """
 
     dataset: Dataset
@@ -63,14 +63,14 @@ class GuardedDataset:
             return len(self.dataset)
 
     def name(self, index: int) -> str:
-        """The name of a picture, without decoding it; its place if the set cannot tell."""
-        with contextlib.suppress(Exception):  # it is asked where something went wrong already
+        """The name of a picture without decoding it; its index if the set has no names."""
+        with contextlib.suppress(Exception):  # called while another error is reported
             if isinstance(self.dataset, NamedPictures):
                 return str(self.dataset.name(index))
         return f"picture {index}"
 
     def keys(self) -> list[str]:
-        """For each picture what changes when it does, so that its pixels can be kept.
+        """For each picture a text that changes when it does, as the key of its cached pixels.
 
         Raises:
             SrzooError: the set has no fingerprint.
@@ -83,15 +83,15 @@ class GuardedDataset:
         for index in range(len(self)):
             try:
                 parts.append(self._ask(index, ask) if ask else f"{whole} {index}")
-            except SrzooError as error:  # its file is gone: it is named when it is to be read
+            except SrzooError as error:  # a missing file is reported when it is read
                 parts.append(f"{index} {error.what}")
         return [hashlib.sha256(f"{own} {part}".encode()).hexdigest()[:32] for part in parts]
 
     def size(self, index: int) -> tuple[int, int] | None:
-        """Height and width of an HR picture by its file's header; None if the set cannot tell.
+        """Height and width of an HR picture from its file's header; None if not provided.
 
         Raises:
-            SrzooError: the header cannot be read, or tells what no picture has.
+            SrzooError: the header cannot be read, or the size is invalid.
         """
         if not isinstance(self.dataset, SizedPictures):
             return None
@@ -104,21 +104,21 @@ class GuardedDataset:
         return int(height), int(width)
 
     def sample(self, index: int, scales: Sequence[int]) -> Sample:
-        """A picture that keeps the contract.
+        """A picture, checked against the contract.
 
         Args:
-            index: which one.
-            scales: of the generator; a picture with LR has it for the only one.
+            index: of the picture.
+            scales: of the generator; if a picture has LR, it must be for the only scale.
 
         Raises:
-            SrzooError: it cannot be read, or breaks the contract; the picture, the set and the
-                sizes are named.
+            SrzooError: it cannot be read, or breaks the contract; the message names the picture,
+                the dataset and the sizes.
         """
         found = self._ask(index, self.dataset.__getitem__)
         if not isinstance(found, Sample):
             kind, whose = type(found).__name__, origin.origin(self.dataset)
             of = f" ({whose})" if whose else ""
-            raise PictureError(f"{self._label_of(index)} is a {kind}, and no Sample{of}", CHECK)
+            raise PictureError(f"{self._label_of(index)} is a {kind}, not a Sample{of}", CHECK)
         name = cast("object", found.name)
         if not isinstance(name, str) or not name:
             raise PictureError(f"{self._label_of(index)} has the name {name!r}", CHECK)
@@ -130,7 +130,7 @@ class GuardedDataset:
         stated = self.size(index)
         if stated is not None and stated != found.hr.shape[:2]:
             raise PictureError(
-                f"{called}: HR is {_size_text(found.hr.shape)}, and its header"
+                f"{called}: HR is {_size_text(found.hr.shape)}, but its header"
                 f" states {_size_text(stated)}",
                 CHECK,
             )
@@ -143,7 +143,7 @@ class GuardedDataset:
         try:
             with importing.blamed(self.dataset):
                 return ask(index)
-        except BrokenPluginError as error:  # a picture's fault, perhaps: it may be left out
+        except BrokenPluginError as error:  # the picture may be the reason, and can be left out
             raise PictureError(f"{self._label_of(index)}: {error.what}", error.fix) from error
         except SrzooError as error:
             if self.label in error.what:
@@ -151,7 +151,7 @@ class GuardedDataset:
             raise PictureError(f"{self._label_of(index)}: {error.what}", error.fix) from error
         except MemoryError:
             raise
-        except Exception as error:  # a third party's plugin may raise anything at all
+        except Exception as error:  # plugins may raise anything
             raise PictureError(
                 f"{self._label_of(index)}: {type(error).__name__}: {error}", CHECK
             ) from error
@@ -163,10 +163,10 @@ def check_pair(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], 
     Args:
         hr, lr: height and width of each.
         scales: of the generator.
-        called: what errors call the pair.
+        called: the pair's name in errors.
 
     Raises:
-        PairError: HR is not LR times the generator's scale, along both sides.
+        PairError: HR is not LR times the generator's scale, on both sides.
     """
     found = ratio_of(hr, lr)
     sizes = f"{called}: HR is {_size_text(hr)} and LR {_size_text(lr)}"
@@ -181,17 +181,16 @@ def check_pair(hr: tuple[int, ...], lr: tuple[int, ...], scales: Sequence[int], 
         return found
     height, width = (side * scales[0] for side in lr)
     raise PairError(
-        f"{sizes}, which belong together at scale {found}, and the generator enlarges by"
-        f" {scales[0]}"
+        f"{sizes}, which match at scale {found}, but the generator enlarges by {scales[0]}"
         if found
-        else f"{sizes}: at scale {scales[0]}, HR has to be {width}x{height}",
+        else f"{sizes}: at scale {scales[0]}, HR must be {width}x{height}",
         f"Use LR pictures of scale {scales[0]}",
         found,
     )
 
 
 class PairError(PictureError):
-    """HR and LR do not belong together at the generator's scale, but maybe at ``ratio``."""
+    """HR and LR do not match at the generator's scale, but maybe at ``ratio``."""
 
     def __init__(self, what: str, fix: str = "", ratio: int = 0) -> None:
         super().__init__(what, fix)
@@ -199,7 +198,7 @@ class PairError(PictureError):
 
 
 def ratio_of(hr: tuple[int, ...], lr: tuple[int, ...]) -> int:
-    """By which whole factor HR is larger than LR along both sides; 0 if by none."""
+    """The integer factor between HR and LR on both sides; 0 if there is none."""
     factor = hr[0] // lr[0]
     return factor if (factor * lr[0], factor * lr[1]) == tuple(hr[:2]) else 0
 
@@ -220,15 +219,15 @@ def crop_to_scale(hr: U8, scale: int, called: str) -> U8:
 
 
 def guarded_datasets(sets: DataSources, data: Path | None, place: str) -> list[GuardedDataset]:
-    """Build the data sets of a recipe.
+    """Build the datasets of a recipe.
 
     Args:
-        sets: as the recipe says them.
-        data: stands for ``{data}`` in their arguments.
-        place: what the recipe calls them: "data.train" or "data.validation".
+        sets: as in the recipe.
+        data: replaces ``{data}`` in their arguments.
+        place: their key in the recipe: "data.train" or "data.validation".
 
     Raises:
-        SrzooError: one cannot be built.
+        SrzooError: a dataset cannot be built.
     """
     found: list[GuardedDataset] = []
     for number, source in enumerate(sets.each):
@@ -241,11 +240,11 @@ def guarded_datasets(sets: DataSources, data: Path | None, place: str) -> list[G
     return found
 
 
-CORRECT = "Correct or exclude them, or set data.skip_bad = true"
+CORRECT = "Fix or exclude them, or set data.skip_bad = true"
 
 
 def summarize_faults(faults: Sequence[SrzooError], total: int, fix: str = CORRECT) -> SrzooError:
-    """One error for all that is wrong with pictures: the first few, and how many there are."""
+    """One error for all bad pictures: it names the first few, and their number."""
     first = faults[0]
     if len(faults) == 1:
         return first

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Shares:
-    """Draws pictures; the same ones every time.
+    """Draws pictures, the same ones every time.
 
     Args:
         pixels: the pictures, in groups.
-        seed: of their order.
+        seed: of the order.
     """
 
     def __init__(self, pixels: Pixels, seed: int) -> None:
@@ -40,30 +40,30 @@ class Shares:
                 [part * (float(f) / part.sum()) for part, f in zip(parts, shares, strict=True)]
             )
         self._up_to = np.cumsum(areas) / areas.sum()
-        self._up_to[-1] = 1  # not a little less, by rounding
+        self._up_to[-1] = 1  # exactly, in spite of rounding
 
     def in_turn(self, place: int) -> int:
-        """The picture of a crop, by its place among all: within a set each as often as any other.
+        """The picture of a crop by the crop's index; pictures of a set are drawn equally often.
 
-        Sets take turns as often as their shares say.
+        Sets take turns in proportion to their shares.
         """
         for group, (numbers, share) in enumerate(self._groups):
             before = math.floor(place * share)
             if math.floor((place + 1) * share) > before:
                 epoch, at = divmod(before, len(numbers))
                 return numbers[int(_order(self._seed, epoch, len(numbers), group)[at])]
-            place -= before  # among those that are left to the sets after this one
+            place -= before  # the index among crops of the following sets
         raise AssertionError("the last set gets all the rest")
 
     def by_area(self, chance: float) -> int:
-        """The picture at a place from 0 to 1, in proportion to areas within each set."""
+        """The picture at a position from 0 to 1, in proportion to areas within each set."""
         return int(np.searchsorted(self._up_to, chance, side="right"))
 
 
 def of_groups(groups: Sequence[DatasetGroup]) -> list[Fraction]:
-    """The share of each set, which add up to 1.
+    """The share of each set; the shares add up to 1.
 
-    Those without a weight share what the others leave of 1, by pictures.
+    Sets without a weight divide what the others leave of 1, by their numbers of pictures.
     """
     weights = [None if g.weight is None else Fraction(str(g.weight)) for g in groups]
     given = sum((weight for weight in weights if weight is not None), Fraction(0))

@@ -1,4 +1,4 @@
-"""``train``: from a recipe to a model folder, stage after stage."""
+"""``train``: trains a recipe into a model folder, stage after stage."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def train(
             with checkpoints; a checkpoint's folder starts from its state, and later checkpoints
             in ``out`` are set aside.
         watch: functions to call during the run.
-        track: trackers that get numbers and pictures, such as "tensorboard" and "wandb".
+        track: trackers that receive values and pictures, such as "tensorboard" and "wandb".
 
     Raises:
         SrzooError: a part cannot be built, another process trains in ``out``, it holds another
@@ -85,7 +85,7 @@ def _begun(
     try:
         with ExitStack() as held:
             on_main_process(group, lambda: held.enter_context(lock_run_folder(out)))
-            # Each read it for itself: on the Hub another one may have been pushed between.
+            # Each process read it itself; on the Hub it may have changed in between.
             recipe = on_main_process(group, lambda: own)
             begun = on_main_process(group, lambda: find_start(recipe, out, resume))
             step = begun.progress.step
@@ -114,20 +114,20 @@ def _train(
     said_before: list[str] = []
 
     def say(word: str) -> None:
-        if word not in said_before:  # when all stages were checked
+        if word not in said_before:  # by the check of all stages
             callbacks.on_word(word)
 
     for stage, part in enumerate(recipe.each()):
         if stage < progress.stage:
-            continue  # done before
+            continue  # already done
         accelerator = accelerator_for(part)
-        if stage == progress.stage:  # the first that is left: all of them, before any step
+        if stage == progress.stage:  # check all remaining stages before the first step
             said_before = checks.check_all_stages(
                 accelerator, recipe, out, data, there, stage, callbacks, commits
             )
         init: Path | None = None
         if stage > progress.stage:
-            # From what the stage before released; its checkpoints are of other networks.
+            # Start from the previous stage's result; its checkpoints belong to other networks.
             there, init, progress = None, out, replace(progress, stage=stage, best=None)
         with main_process_first(accelerator, commits):
             parts = assemble(
@@ -136,7 +136,7 @@ def _train(
         if recipe.stages:
             callbacks.on_word(f"stage {recipe.stages[stage].name}: {part.train.steps} steps")
         if there and progress.step:
-            callbacks.on_word(f"going on from step {progress.step}")
+            callbacks.on_word(f"resuming from step {progress.step}")
         elif parts.init_report:
             callbacks.on_word(parts.init_report)
         run = prepare(parts, accelerator)
@@ -155,13 +155,13 @@ def _train(
 def set_aside_what_follows(
     accelerator: Any, out: Path, there: Path, progress: RunState, start: Start, callbacks: Callbacks
 ) -> RunState:
-    """Set later checkpoints aside, and drop a best one among them."""
+    """Set later checkpoints aside, and forget the best one if it is among them."""
     if start.was_chosen:
         for word in on_main_process(accelerator, lambda: set_aside(out, there, progress)):
             callbacks.on_word(word)
     if progress.best and not start.same_validation:
         progress = replace(progress, best=None)
-        callbacks.on_word("the best checkpoint so far was judged in another way: it does not count")
+        callbacks.on_word("the validation has changed: the best checkpoint so far is ignored")
     return checkpoint.with_existing_best(out, progress)
 
 
@@ -171,7 +171,7 @@ def _keep_recipe(recipe: Recipe, out: Path, requires: tuple[str, ...]) -> None:
 
 
 def _finish_stage(run: Run, out: Path, outcome: Outcome, callbacks: Callbacks) -> Outcome:
-    """What is left to do when a stage is complete, and after the last one."""
+    """The work after a stage is complete, and after the last one."""
     recipe, stage = run.parts.run, run.parts.stage
     if averaging.is_needed(recipe, stage):
         averaging.keep_stage(out, stage)
@@ -183,7 +183,7 @@ def _finish_stage(run: Run, out: Path, outcome: Outcome, callbacks: Callbacks) -
 
 
 def _release_average(run: Run, out: Path, step: int, callbacks: Callbacks) -> dict[str, float]:
-    """Release the mean over the last stages, and give back what validation says of it."""
+    """Release the mean over the last stages, and return its validation values."""
     parts = run.parts
     checkpoint.publish(averaging.average(parts.run, out, parts.ema), out)
     count = parts.run.average_stages

@@ -1,4 +1,4 @@
-"""The start of a run: its checkpoint, changes since then, and files that are set aside."""
+"""The start of a run: its checkpoint, changes of its recipe, and files that are set aside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .checkpoint import RunState
 from .run_log import CURVES, LOG, SHEET
 
 BRANCHES = "branches"
-"""The folder of what was set aside; each branch is called STEP-N, after where it leaves the run."""
+"""The folder of files that were set aside; each branch is called STEP-N after its first step."""
 FREE_KEYS = {
     "average_stages",
     "adversarial.optimizer.lr",
@@ -40,20 +40,20 @@ FREE_KEYS = {
     "train.steps",
     "watchdog",
 }
-"""Keys, and tables of them, that may be changed between a stop and going on."""
+"""Keys and tables that may be changed before a run resumes."""
 NOTED_KEYS = 12
-"""Changes that are listed one by one."""
+"""The number of changes that are listed individually."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One key of a recipe that differs from that of a checkpoint.
+    """One key of a recipe that differs from a checkpoint's recipe.
 
     Attributes:
         key: such as "optimizer.lr".
-        before, now: its values; None where it is not set.
-        stage: the stage, from 0, if not all of them have it.
-        where: that stage in words.
+        before, now: its values; None if not set.
+        stage: the stage, from 0, if not all stages have the change.
+        where: that stage, for messages.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Change:
 
     @property
     def is_free(self) -> bool:
-        """Whether what a checkpoint holds means the same after it."""
+        """Whether a checkpoint's state stays valid after the change."""
         parts = self.key.split(".")
         return any(".".join(parts[:count]) in FREE_KEYS for count in range(1, len(parts) + 1))
 
@@ -73,19 +73,19 @@ class Change:
             "not set" if value is None else str(value) if isinstance(value, float) else repr(value)
             for value in (self.now, self.before)
         )
-        return f"{self.where}{self.key} is {now} now, was {before}"
+        return f"{self.where}{self.key} is now {now}, was {before}"
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with.
+    """The start of a run.
 
     Attributes:
-        checkpoint: the checkpoint to go on from, if any.
-        progress: how far the run was.
-        words: what is to be said about it.
-        was_chosen: whether somebody named the checkpoint, so that others have to make way.
-        same_validation: whether the value of the best checkpoint can still be compared with.
+        checkpoint: the checkpoint to resume from, if any.
+        progress: of that checkpoint.
+        words: messages about it.
+        was_chosen: whether the user named the checkpoint, so that later ones are set aside.
+        same_validation: whether the best checkpoint's value is still comparable.
     """
 
     checkpoint: Path | None = None
@@ -96,17 +96,17 @@ class Start:
 
 
 def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
-    """Say where a run begins; nothing is moved yet.
+    """Decide where a run begins, without moving files.
 
     Raises:
-        SrzooError: there is a run that shall not go on, or none of that name; or the recipe
-            differs in what a checkpoint depends on.
+        SrzooError: ``out`` has a run that must not be resumed, the named checkpoint does not exist,
+            or the recipe differs in something that a checkpoint depends on.
     """
     if resume == "never":
         if there := checkpoint.list_checkpoints(out):
             raise SrzooError(
-                f"{out} holds a run already, at step {int(there[-1].name)}",
-                'Choose another folder, or give resume="auto" to go on with it',
+                f"{out} already contains a run, at step {int(there[-1].name)}",
+                'Choose another folder, or give resume="auto" to resume it',
             )
         return Start()
     chosen = resume != "auto"
@@ -121,7 +121,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     progress = checkpoint.read_progress(there)
     if progress.stage >= len(recipe.each()):
         raise SrzooError(
-            f"{there} was made in stage {progress.stage + 1}, and the recipe has"
+            f"{there} was made in stage {progress.stage + 1}, but the recipe has"
             f" {len(recipe.each())}",
             "Choose another folder, or the recipe that made it",
         )
@@ -131,7 +131,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
     if refused and not chosen:
         raise SrzooError(
             f"the run in {out} was made with another recipe: {_list_changes(refused)}",
-            f'Choose another folder, or give resume="{there}" to go on all the same',
+            f'Choose another folder, or give resume="{there}" to resume it nevertheless',
         )
     _check_steps(recipe, progress)
     return Start(
@@ -145,7 +145,7 @@ def find_start(recipe: Recipe, out: Path, resume: str | Path) -> Start:
 
 
 def _recipe_of(there: Path) -> Recipe | None:
-    """What a checkpoint was made with; None if that is damaged: loading it raises."""
+    """A checkpoint's recipe; None if it is damaged, which loading reports."""
     try:
         return recipes.read(there / RECIPE)
     except SrzooError:
@@ -153,7 +153,7 @@ def _recipe_of(there: Path) -> Recipe | None:
 
 
 def _is_allowed(change: Change, progress: RunState) -> bool:
-    # Steps of a stage that is over say at which step the next one began.
+    # The steps of a finished stage determine at which step the next one began.
     over = change.key == "train.steps" and progress.stage > (change.stage or 0)
     return change.is_free and not over
 
@@ -164,7 +164,7 @@ def _list_changes(changes: list[Change]) -> str:
 
 
 def _validation_of(recipe: Recipe, progress: RunState) -> object:
-    """What decides the value of a checkpoint."""
+    """The settings that determine a checkpoint's validation value."""
     stages = recipe.each()
     part = origins.comparable(stages[min(progress.stage, len(stages) - 1)])
     data = part["data"]
@@ -178,13 +178,13 @@ def _check_steps(recipe: Recipe, progress: RunState) -> None:
     if done > steps:
         of = f" of stage {recipe.stages[progress.stage].name!r}" if recipe.stages else ""
         raise SrzooError(
-            f"train.steps{of} is {steps}, and {done} are done",
+            f"train.steps{of} is {steps}, but {done} are done",
             f"Set train.steps to {done} or more, or resume an earlier checkpoint",
         )
 
 
 def differences(before: Recipe, now: Recipe) -> Iterator[Change]:
-    """What differs between two recipes, key by key, as their stages use them."""
+    """The differences between two recipes, key by key, in the form that their stages use."""
     stages = before.each(), now.each()
     if len(stages[0]) != len(stages[1]):
         yield Change("stages", len(before.stages), len(now.stages))
@@ -220,7 +220,7 @@ def _flat(recipe: Recipe) -> dict[str, object]:
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, object]]:
-    """The values of nested tables; of a list of tables, each by its place."""
+    """The values of nested tables; items of a list of tables are counted."""
     if isinstance(value, Mapping):
         inner = cast("Mapping[str, Any]", value).items()
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):  # pyright: ignore[reportUnknownVariableType]
@@ -233,20 +233,20 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, object]]:
 
 
 def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
-    """Keep what the run made after a checkpoint as a branch, out of the way of what follows.
+    """Move the run's files after a checkpoint to a branch.
 
-    Of a checkpoint that is none of the run's own, all that the run has made makes way.
+    If the checkpoint is not the run's own, all files of the run are moved.
 
     Args:
         out: the run's folder.
-        there: the checkpoint that it goes on from.
+        there: the checkpoint from which the run resumes.
         progress: of that checkpoint.
 
     Returns:
-        Words about it; none if there was nothing.
+        Messages about it; empty if nothing was moved.
 
     Raises:
-        OSError: it cannot be written; nothing is lost.
+        OSError: a file cannot be moved; nothing is lost.
     """
     own = there.resolve().parent == (out / checkpoint.FOLDER).resolve()
     later = [
@@ -262,10 +262,10 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
         if folder.is_dir():
             (branch / averaging.FOLDER).mkdir(exist_ok=True)
             folder.rename(branch / averaging.FOLDER / folder.name)
-    with contextlib.suppress(FileNotFoundError):  # what follows is another run to a tracker
+    with contextlib.suppress(FileNotFoundError):  # trackers treat the rest as another run
         (out / trackers.RUN).rename(branch / trackers.RUN)
     (branch / checkpoint.FOLDER).mkdir()
-    for path in reversed(later):  # so that what a kill leaves has no gap
+    for path in reversed(later):  # so that a kill leaves no gap
         path.rename(branch / checkpoint.FOLDER / path.name)
     if not own:
         _restore_log(out, there)
@@ -275,7 +275,7 @@ def set_aside(out: Path, there: Path, progress: RunState) -> tuple[str, ...]:
 
 
 def _branch(out: Path, step: int) -> Path:
-    """A new folder for a branch, with what is rewritten from now on."""
+    """A new folder for a branch, with copies of the files that the run rewrites."""
     root = out / BRANCHES
     number = 1
     while (branch := root / f"{step:09d}-{number}").exists():
@@ -291,7 +291,7 @@ def _branch(out: Path, step: int) -> Path:
 
 
 def _restore_log(out: Path, there: Path) -> None:
-    """Let the log be that of the run's own branch which a checkpoint is of, or begin anew."""
+    """Restore the log of the branch that contains a checkpoint, or begin a new one."""
     log = there.resolve().parent.parent / LOG
     known = out.resolve() in log.parents and log.is_file()
     with files.atomic_write(out / LOG) as file:

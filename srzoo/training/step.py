@@ -1,4 +1,4 @@
-"""One step: the generator's turn, then that of each other network, without synchronisation."""
+"""One step: the turn of the generator, then of each other network, without synchronisation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Values = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Run:
-    """The parts as accelerate made them ready: wrapped where there are several processes.
+    """The parts, prepared by accelerate: wrapped if there are several processes.
 
     Attributes:
         generator: its wrapper.
         beside: the wrappers of the task's networks, by name.
-        scalers: of the losses, with fp16: one for each network, since each overflows alone.
-        averages: moves the averaged tensors, where there are any.
-        send: brings crops to the device.
+        scalers: loss scalers with fp16: one for each network, as each overflows independently.
+        averages: updates the averaged tensors, if any.
+        send: moves crops to the device.
     """
 
     parts: Parts
@@ -44,22 +44,22 @@ class Run:
 
     @property
     def models(self) -> list[Any]:
-        """What is trained."""
+        """The networks that are trained."""
         return [self.generator, *self.beside.values()]
 
     @property
     def device(self) -> torch.device:
-        """Where the step is computed."""
+        """The device of the step."""
         return self.accelerator.device
 
 
 def prepare(parts: Parts, accelerator: Any) -> Run:
-    """Hand the networks to accelerate.
+    """Pass the networks to accelerate.
 
-    The optimisers stay torch's own: accelerate's scale all networks' gradients by one factor,
-    and clipping one network's would take it out of all.
+    The optimisers stay torch's own: accelerate would scale all networks' gradients by one factor,
+    and clipping one network's gradient would unscale them all.
     """
-    # A network of several scales leaves some of its heads out of every step.
+    # Networks with several scales use only some of their heads in each step.
     accelerator.ddp_handler.find_unused_parameters = len(parts.scales) > 1
     generator = accelerator.prepare(parts.foldable)
     beside: dict[str, Any] = {}
@@ -79,10 +79,10 @@ def prepare(parts: Parts, accelerator: Any) -> Run:
 
 
 class Averages:
-    """Moves the averaged tensors of a network after those of the one that is trained.
+    """Updates the averaged tensors of a network from those of the trained network.
 
     Args:
-        mean, now: two networks of one kind, which keep their tensors.
+        mean, now: two networks of one class, which must keep their tensor objects.
     """
 
     def __init__(self, mean: Module, now: Module) -> None:
@@ -94,7 +94,7 @@ class Averages:
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:
-        """``mean = decay * mean + (1 - decay) * now``; whole numbers are copied."""
+        """``mean = decay * mean + (1 - decay) * now``; integers are copied."""
         torch._foreach_lerp_(*self._moving, 1 - decay)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         if self._whole[0]:
             torch._foreach_copy_(*self._whole)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
@@ -106,13 +106,13 @@ def _tensors(module: Module) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came out of a batch.
+    """The result of a batch.
 
     Attributes:
         losses: the weighted terms of the generator's loss, then those of each further network.
-        facts: other numbers to log and to watch.
-        finite: whether all of it was.
-        pair: the pictures it was about.
+        facts: other values to log and to watch.
+        finite: whether all of them were finite.
+        pair: the pictures of the batch.
     """
 
     losses: Values
@@ -124,13 +124,13 @@ class StepResult:
 def train_step(
     run: Run, batch: Batch, turns: Collection[str] | None = None, stop: bool = False
 ) -> StepResult:
-    """All turns on one batch; the optimisers step once enough batches are accumulated.
+    """All turns on one batch; the optimisers step when enough batches are accumulated.
 
     Args:
-        run: what is trained.
-        batch: on which crops.
-        turns: names of the networks that move; None for all of them.
-        stop: whether this process was asked to stop: told to the others by the way.
+        run: the parts.
+        batch: the crops.
+        turns: names of the networks to update; None for all of them.
+        stop: whether this process was asked to stop; it is sent to the others with the batch.
     """
     with run.accelerator.accumulate(*run.models):
         moves = turns is None or GENERATOR in turns
@@ -157,8 +157,8 @@ def _forward(run: Run, batch: Batch) -> Pair:
     with run.accelerator.autocast(), importing.blamed(run.parts.generator):
         sr: Tensor = run.generator(lr, batch.scale)
     if settings.compile != "off":
-        sr = sr.clone()  # the next step writes into the same memory
-    border = (hr.shape[-1] - sr.shape[-1]) // 2  # a folded tail gives the interior alone
+        sr = sr.clone()  # the next step overwrites this memory
+    border = (hr.shape[-1] - sr.shape[-1]) // 2  # a folded tail computes only the interior
     if border:
         hr = hr[..., border:-border, border:-border]
         inner = border // batch.scale
@@ -169,7 +169,7 @@ def _forward(run: Run, batch: Batch) -> Pair:
 def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
     task, others = run.parts.task, run.parts.opponents.values()
     losses = {term.name: term.weight * term.of(pair) for term in run.parts.terms}
-    # The bare networks: no wrapper has to synchronise gradients that it does not get.
+    # The networks without wrappers, which would synchronise gradients that do not exist.
     still = (parameter for one in others for parameter in optimizers.trained_parameters(one))
     with frozen(still), run.accelerator.autocast():
         losses |= tasks.terms_of(task, pair)
@@ -196,7 +196,7 @@ def _backward_and_step(
     trained: list[nn.Parameter],
     losses: Values,
 ) -> tuple[Values, Values]:
-    """Follow the gradient of the sum of losses.
+    """Backpropagate the sum of losses, and step.
 
     Returns:
         The gradient's norm, and whether each loss and that norm is finite.
@@ -212,7 +212,7 @@ def _backward_and_step(
         norm = _clip(trained, settings.clip)
         facts[f"{who}_gradient"] = norm
         if scaler:
-            # With a loss scale an overflow is part of the plan, and such a step is left out.
+            # With a loss scale overflows are expected, and such a step is skipped.
             scaler.step(optimizer)
             scaler.update()
         else:
@@ -223,7 +223,7 @@ def _backward_and_step(
 
 
 def _clip(trained: list[nn.Parameter], most: float | None) -> Tensor:
-    """Shorten the gradient to at most this norm; give back the norm that it had."""
+    """Clip the gradient to this norm; return its norm before."""
     if most:
         return nn.utils.clip_grad_norm_(trained, most).detach()
     return nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None]).detach()
@@ -231,7 +231,7 @@ def _clip(trained: list[nn.Parameter], most: float | None) -> Tensor:
 
 @contextmanager
 def frozen(parameters: Iterable[nn.Parameter]) -> Generator[None]:
-    """No gradient to these; it still passes through."""
+    """Freeze parameters; gradients still pass through them."""
     held = list(parameters)
     for parameter in held:
         parameter.requires_grad_(False)

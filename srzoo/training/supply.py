@@ -1,7 +1,7 @@
 """Batches made in advance, in a thread or by worker processes.
 
-A crop is a pure function of (seed, step, index), so who makes it does not matter: the batches
-are the same bytes in the same order.
+A crop is a pure function of (seed, step, index), so threads and workers make the same batches, byte
+for byte, in the same order.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from .crops import Batch, Crops
 
 T = TypeVar("T")
 AHEAD = 4
-"""Batches that one thread makes while others train."""
+"""Batches that a thread makes ahead while others are used."""
 AHEAD_OF_WORKERS = 3
-"""Batches for each worker process: one in the making, others in the pipes."""
+"""Batches per worker process: one in the making, the others in pipes."""
 MOST_WORKERS = 8
 _crops: Crops | None = None
-"""What a worker process draws from; None in any other."""
+"""The source of crops in a worker process; None elsewhere."""
 
 
 def workers_for(asked: int | None, processes: int = 1) -> int:
-    """How many worker processes: as asked, or half of the cores less one for what trains.
+    """The number of worker processes: as requested, or half of the cores less one for training.
 
     Args:
         asked: ``data.workers`` of the recipe; None for the default.
@@ -51,17 +51,17 @@ def workers_for(asked: int | None, processes: int = 1) -> int:
 def ready_batches(
     crops: Crops, start: int, stop: int, part: int = 0, parts: int = 1, workers: int = 0
 ) -> Generator[Generator[Batch]]:
-    """The batches from ``start`` to before ``stop``, made ahead.
+    """The batches from ``start`` up to, but not including, ``stop``, made ahead.
 
     Args:
-        crops: where they are drawn.
+        crops: the source of crops.
         start, stop: numbers of batches.
-        part, parts: which part of each, where several processes share them.
-        workers: processes that make them; 0 for a thread of this one.
+        part, parts: the part of each batch, if several processes share it.
+        workers: the number of worker processes; 0 for a thread of this process.
 
     Raises:
-        SrzooError: the crops cannot be sent to another process. An error in making a batch is
-            raised in its place.
+        SrzooError: the crops cannot be pickled. An error in making a batch is raised when it is
+            due.
     """
     pool, make, depth = _pool(crops, part, parts, workers)
     with closing(prefetch(make, start, stop, pool, depth)) as batches:
@@ -83,9 +83,9 @@ def _pool(
     import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
     if os.name == "posix":
-        # Started among the workers, it would let signals through to those that follow.
+        # If it were started among the workers, signals would reach those that follow.
         resource_tracker.ensure_running()
-    for module in references.modules():  # workers cannot import these: their code is sent
+    for module in references.modules():  # workers cannot import these, so their code is sent
         cloudpickle.register_pickle_by_value(module)  # pyright: ignore[reportUnknownMemberType]
     try:
         sent: bytes = cloudpickle.dumps(crops)  # pyright: ignore[reportUnknownMemberType]
@@ -94,8 +94,8 @@ def _pool(
             f"the crops cannot be sent to worker processes: {error}",
             "Set data.workers = 0, or keep open files out of the degradation's attributes",
         ) from error
-    # Not multiprocessing's own: its workers run the caller's script once more unless it is
-    # guarded, and forks of a process with threads and a CUDA context can hang.
+    # multiprocessing's own pool would run the caller's script again unless it is guarded, and
+    # forks of a process with threads and a CUDA context can hang.
     pool: Any = loky.ProcessPoolExecutor(
         workers, initializer=_begin, initargs=(sent, os.getpid()), env={"OMP_NUM_THREADS": "1"}
     )
@@ -103,7 +103,7 @@ def _pool(
 
 
 class _Part:
-    """Makes one process's part of a batch, in a worker."""
+    """Makes one process's part of a batch, in a worker process."""
 
     def __init__(self, part: int, parts: int) -> None:
         self._part = part
@@ -115,11 +115,11 @@ class _Part:
 
 
 def _begin(sent: bytes, parent: int) -> None:
-    """Make a process a worker."""
+    """Initialise a worker process."""
     global _crops
     _crops = pickle.loads(sent)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # they go to all; the one that trains decides
+        signal.signal(number, signal.SIG_IGN)  # the training process handles them
 
     def leave_with_parent() -> None:
         while psutil.pid_exists(parent) and os.getppid() == started_by:
@@ -134,10 +134,11 @@ def _begin(sent: bytes, parent: int) -> None:
 def prefetch(
     make: Callable[[int], T], start: int, stop: int, pool: Executor, depth: int = AHEAD
 ) -> Generator[T]:
-    """``make(start)``, ``make(start + 1)``, ... made in a pool, a few before they are used.
+    """``make(start)``, ``make(start + 1)``, ... made in a pool, a few ahead of their use.
 
     Raises:
-        SrzooError: a worker process is gone. An error in ``make`` is raised in its place.
+        SrzooError: a worker process has ended. An error in ``make`` is raised when its result is
+            due.
     """
     made: deque[Future[T]] = deque()
     try:
@@ -158,7 +159,7 @@ def prefetch(
 
 @contextmanager
 def _explained() -> Generator[None]:
-    """Turn the error of a pool that has lost a process into one of ours."""
+    """Turn the error of a pool that lost a process into a SrzooError."""
     try:
         yield
     except BrokenExecutor as error:
@@ -171,7 +172,7 @@ def _explained() -> Generator[None]:
 
 @contextmanager
 def _ignore_signals() -> Generator[None]:
-    """Block Ctrl-C and SIGTERM while workers are started; this process gets them afterwards.
+    """Block Ctrl-C and SIGTERM while workers start; this process receives them afterwards.
 
     A terminal sends them to workers too, which would end before they can ignore them.
     """

@@ -1,4 +1,4 @@
-"""A run's task: built, placed, checked against the generator and the crops, and tried."""
+"""A run's task: built, placed, and checked against the generator and the crops."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Module)
 
 GENERATOR = "generator"
-"""What a generator is called beside the networks of a task."""
+"""The generator's name among the networks of a task."""
 OTHERS = {GENERATOR, "ema", "optimizer", "rng", "cuda", "scaler"}
-"""What a checkpoint calls other things."""
+"""Names that a checkpoint uses for other things."""
 OPPONENT = "opponent"
-"""What it calls the optimiser of the first network, as when there was one; then with its name."""
+"""The name in a checkpoint of the first network's optimiser; others get a suffix."""
 
 
 class LossesOnly:
-    """The task of a recipe that has none: the generator follows the recipe's losses."""
+    """The task of a recipe that has none: the generator is trained by the recipe's losses."""
 
     networks: Mapping[str, Any] = {}
     helpers: Mapping[str, Any] = {}
@@ -51,21 +51,21 @@ class LossesOnly:
         return (GENERATOR,)
 
     def terms(self, pair: Pair, networks: Mapping[str, Any]) -> dict[str, Tensor]:
-        """None."""
+        """No further terms."""
         return {}
 
     def loss_of(
         self, name: str, network: Any, pair: Pair
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Nobody has one."""
+        """Never called, as it has no networks."""
         raise KeyError(name)
 
 
 def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Task:
-    """The task of a stage, its networks in train mode and its helpers fixed, all in their place.
+    """The task of a stage on its device, its networks in train mode and its helpers frozen.
 
     Raises:
-        SrzooError: it cannot be built, or has a network of a name that is taken.
+        SrzooError: it cannot be built, or a network has a reserved name.
     """
     if not recipe.beside:
         return LossesOnly()
@@ -74,8 +74,8 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
     for name in task.networks:
         if name in OTHERS or name.startswith(OPPONENT) or "." in name:
             raise SrzooError(
-                f"task {use.name!r} calls a network {name!r}, which a checkpoint has no room for",
-                "Name it in another way",
+                f"task {use.name!r} has a network {name!r}, a name that checkpoints reserve",
+                "Rename it",
             )
     for network in task.networks.values():
         place_network(nn_module(network), recipe, device).train()
@@ -85,34 +85,34 @@ def build(recipe: Recipe, data: Path | None, device: torch.device | None) -> Tas
 
 
 def place_network(network: M, recipe: Recipe, device: torch.device | None) -> M:
-    """A network on the device, channels-last if the recipe says so."""
+    """Move a network to the device, channels-last if the recipe states so."""
     network = network.to(device or torch.device("cpu"))
     return network.to(memory_format=torch.channels_last) if recipe.train.channels_last else network
 
 
 def state_name(task: Task, network: str) -> str:
-    """What a checkpoint calls the optimiser of a network."""
+    """The name in a checkpoint of the optimiser of a network."""
     return OPPONENT if network == next(iter(task.networks)) else f"{OPPONENT}-{network}"
 
 
 def check_fit(task: Task, recipe: Recipe, generator: Generator) -> None:
-    """Hold a task against the scales of a generator, and the crops that it will see.
+    """Check a task against the scales of a generator, and the crops that it will get.
 
     Raises:
-        SrzooError: they do not go together.
+        SrzooError: they do not match.
     """
     scales = generator.scales
     side = lr_side(recipe, generator)
     name = recipe.beside.use.name if recipe.beside else ""
     if task.scales is not None and (other := sorted({*scales} - {*task.scales})):
         raise SrzooError(
-            f"the generator enlarges by {_listed(other)}, and the task {name!r} works at"
+            f"the generator enlarges by {_listed(other)}, but the task {name!r} works at"
             f" {_listed(task.scales)}",
-            "Choose a task, or what it is made of, for the generator's scale",
+            "Choose a task, or networks in it, for the generator's scale",
         )
     if over := side % multiple_of(task):
         raise SrzooError(
-            f"the task {name!r} works on a grid of {multiple_of(task)} pixels, and sees"
+            f"the task {name!r} works on a grid of {multiple_of(task)} pixels, but gets"
             f" {side}x{side} LR pixels of a crop",
             f"Lower data.lr_crop by {over}",
         )
@@ -120,22 +120,22 @@ def check_fit(task: Task, recipe: Recipe, generator: Generator) -> None:
         least, seen = int(stated(network, NetworkFacts).min_size), side * min(scales)
         if seen < least:
             raise SrzooError(
-                f"the {who} sees {seen}x{seen} pixels of a crop, and needs {least}",
+                f"the {who} gets {seen}x{seen} pixels of a crop, but needs {least}",
                 "Raise data.lr_crop",
             )
 
 
 def lr_side(recipe: Recipe, generator: Generator) -> int:
-    """The least LR pixels on a side of what losses see: a folded tail gives the interior alone."""
+    """The least side of a loss's input, in LR pixels: a folded tail computes only the interior."""
     border = generator.tail_reach if recipe.train.fold and splits(generator) else 0
     return recipe.data.lr_crop - 2 * border
 
 
 def turns_of(task: Task, step: int) -> Collection[str]:
-    """The networks that move in a step, as a task says.
+    """The networks that a step updates, as the task states.
 
     Raises:
-        BrokenPluginError: it fails, or gives no names.
+        BrokenPluginError: it fails, or does not return names.
     """
     with importing.blamed(task):
         found = cast("object", task.turns(step))
@@ -147,10 +147,10 @@ def turns_of(task: Task, step: int) -> Collection[str]:
 
 
 def terms_of(task: Task, pair: Pair) -> dict[str, Tensor]:
-    """What a task adds to the generator's losses.
+    """The terms that a task adds to the generator's loss.
 
     Raises:
-        BrokenPluginError: it fails, or gives something else than single numbers by name.
+        BrokenPluginError: it fails, or returns something other than single numbers by name.
     """
     with importing.blamed(task):
         found = cast("object", task.terms(pair, task.networks))
@@ -160,10 +160,10 @@ def terms_of(task: Task, pair: Pair) -> dict[str, Tensor]:
 def loss_of(
     task: Task, name: str, network: Any, pair: Pair
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The losses of a network, and facts about it.
+    """The losses of a network, and further values.
 
     Raises:
-        BrokenPluginError: the task fails, or gives something else than single numbers by name.
+        BrokenPluginError: the task fails, or returns something other than single numbers by name.
     """
     with importing.blamed(task):
         found = cast("object", task.loss_of(name, network, pair))
@@ -186,7 +186,7 @@ def _numbers(task: Task, found: object, what: str) -> dict[str, Tensor]:
 
 
 def owner_of(task: Task, terms: Iterable[Term], name: str) -> Plugin | None:
-    """Whose a loss is that the log calls so; None for a gradient, and where nobody knows."""
+    """The plugin of a loss with that name in the log; None if unknown, or for a gradient."""
     losses = {term.name: term.loss for term in terms}
     if name in losses:
         return origin.origin(losses[name])
@@ -195,16 +195,16 @@ def owner_of(task: Task, terms: Iterable[Term], name: str) -> Plugin | None:
 
 @torch.no_grad()
 def check_terms(task: Task, pair: Pair, taken: Iterator[str]) -> None:
-    """Have a task judge a batch, and see that it gives what it promises.
+    """Run a task on a batch, and check its results.
 
     Args:
-        task: is tried; statistics in its networks move.
-        pair: what it judges.
+        task: the task; statistics of its networks change.
+        pair: the batch.
         taken: names of the recipe's own losses.
 
     Raises:
-        BrokenPluginError: it fails, or gives no single numbers.
-        ValueError: it calls them as others are called.
+        BrokenPluginError: it fails, or does not return single numbers.
+        ValueError: a name is taken.
     """
     turns_of(task, 0)
     found = [terms_of(task, pair)]

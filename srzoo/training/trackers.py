@@ -1,7 +1,7 @@
-"""A run's numbers and pictures for TensorBoard, W&B and other trackers of accelerate.
+"""Sends a run's values and pictures to TensorBoard, W&B and other trackers of accelerate.
 
-Nothing is sent anywhere unless a tracker is named. If one fails later, a message says
-so, and the run goes on.
+Nothing is sent unless the user names a tracker. If one fails later, a message reports it, and the
+run continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .callbacks import Callbacks
 from .run_log import SHEET
 
 RUN = "trackers.json"
-"""Beside the log: by which name a tracker knows the run, so that it goes on with it."""
+"""Stores, beside the log, the name of the run in a tracker, so that it can resume it."""
 PROJECT = "srzoo"
 TENSORBOARD, WANDB = "tensorboard", "wandb"
 INSTALL = {TENSORBOARD: 'pip install "srzoo[tensorboard]"', WANDB: "pip install wandb"}
@@ -44,10 +44,10 @@ NAMES = (
 
 
 def check(names: Sequence[str]) -> None:
-    """Refuse trackers that are not to be had here, before anything else is done.
+    """Refuse trackers that are not available, before anything else is done.
 
     Raises:
-        SrzooError: there is none of that name, or its package is not installed.
+        SrzooError: no tracker has that name, or its package is not installed.
     """
     for name in names:
         if name not in NAMES:
@@ -66,14 +66,14 @@ def check(names: Sequence[str]) -> None:
 def with_trackers(
     callbacks: Callbacks, names: Sequence[str], out: Path, recipe: Recipe, step: int
 ) -> Generator[Callbacks]:
-    """The same callbacks, which send to trackers too; for the first process only.
+    """The same callbacks, which also send to trackers; for the first process only.
 
     Args:
-        callbacks: what is called besides.
+        callbacks: the other callbacks.
         names: of trackers.
-        out: the run's folder; what trackers write lies in it.
-        recipe: what they keep as the run's settings.
-        step: where the run goes on.
+        out: the run's folder, in which trackers write files.
+        recipe: stored as the run's settings.
+        step: the step at which the run resumes.
     """
     active = [_Tracker(name, out, recipe, step, callbacks.on_word) for name in dict.fromkeys(names)]
 
@@ -97,7 +97,7 @@ def with_trackers(
 
 
 def _grouped(line: Mapping[str, Any]) -> dict[str, float]:
-    """A line of the log as trackers group values: by what stands before the slash."""
+    """A line of the log with names grouped by a prefix and a slash, as trackers show them."""
     found: dict[str, float] = {}
     for name, value in line.items():
         if isinstance(value, dict):
@@ -110,7 +110,7 @@ def _grouped(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 class _Tracker:
-    """One of accelerate's trackers; of its errors in a row only the first is reported."""
+    """One of accelerate's trackers; only the first of consecutive errors is reported."""
 
     def __init__(
         self, name: str, out: Path, recipe: Recipe, step: int, tell: Callable[[str], None]
@@ -133,7 +133,7 @@ class _Tracker:
             tracker = kind(out.resolve().name, logging_dir=out)
         else:
             tracker = kind(PROJECT)
-        if hasattr(tracker, "start"):  # older ones of accelerate's have started then
+        if hasattr(tracker, "start"):  # older versions of accelerate have started it already
             tracker.start()
         self._tracker = tracker
         if self.name == TENSORBOARD:
@@ -142,12 +142,12 @@ class _Tracker:
             tracker.store_init_configuration({"recipe": recipe.to_toml(), **_settings(recipe)})
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Numbers by name."""
+        """Send values by name."""
         if self._tracker is not None:
             self._try(lambda: self._tracker.log(dict(values), step=step))
 
     def picture(self, path: Path, step: int) -> None:
-        """The sheet of an evaluation, where the tracker takes pictures."""
+        """Send the sheet of an evaluation, if the tracker takes pictures."""
         if self._tracker is None or not hasattr(self._tracker, "log_images"):
             return
 
@@ -165,7 +165,7 @@ class _Tracker:
         self._try(send)
 
     def finish(self) -> None:
-        """Write and send what is left."""
+        """Send the remaining data, and close the tracker."""
         if self._tracker is not None:
             self._try(self._tracker.finish)
 
@@ -186,7 +186,7 @@ class _Tracker:
 
 
 def _id(out: Path) -> str:
-    """By which name W&B knows this run: a new one for each branch."""
+    """The name of this run for W&B; each branch has a new one."""
     path = out / RUN
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads(path.read_text(encoding="utf-8"))["id"])
@@ -197,7 +197,7 @@ def _id(out: Path) -> str:
 
 
 def _settings(recipe: Recipe) -> dict[str, str | int | float | bool]:
-    """The recipe's values by their keys, as trackers show them in tables."""
+    """The recipe's values by key, as trackers show them in tables."""
     found: dict[str, str | int | float | bool] = {}
 
     def walk(key: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Validation: held-out pictures through the averaged weights, as numbers and a sheet."""
+"""Validation: runs held-out pictures through the averaged weights; values and a sheet."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ SHOWN = 4
 
 
 def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
-    """Mean metrics over the validation pictures; several scales get a value each.
+    """Mean metrics over the validation pictures; with several scales, one value for each.
 
     Args:
-        parts: of the run; the averaged weights are judged.
-        sheet: where to draw LR | bicubic | SR | HR, or None.
+        parts: of the run; its averaged weights are evaluated.
+        sheet: the file for a sheet LR | bicubic | SR | HR, or None.
     """
     modes = [(module, module.training) for module in parts.ema.modules()]
     upscaler = Upscaler(ModuleRunner(parts.ema, parts.device), parts.scales, "the model")
     metrics = parts.metrics
-    judging = MetricQueue(
-        metrics, ask=ask
-    )  # in threads, which end with it, while the next picture is made
+    judging = MetricQueue(metrics, ask=ask)  # in threads while the next picture is upscaled
     values: dict[str, float] = {}
     rows: list[tuple[str, list[np.ndarray]]] = []
     shrink = kinds.degradations.build(parts.recipe.data.degradation)
@@ -60,7 +58,7 @@ def validate(parts: Parts, sheet: Path | None) -> dict[str, float]:
         values |= {f"{key}{end}": float(np.mean([each[key] for each in found])) for key in metrics}
     if sheet:
         draw(sheet, rows)
-    for module, training in modes:  # frozen ones stay so
+    for module, training in modes:  # frozen modules stay in eval mode
         module.training = training
     return values
 

@@ -13,24 +13,24 @@ from ..contracts import Pair
 from .parts import Term
 
 OUTSIDE = 0.01
-"""How far the values of SR may lie outside 0..1, on average (2.5 levels of 255)."""
+"""The mean distance of SR from 0..1 that is reported (2.5 levels of 255)."""
 DRIFT = 2 / 255
-"""How far the mean colour of SR may lie from LR's."""
+"""The difference between the mean colours of SR and LR that is reported."""
 WON = 0.99
-"""From this share of right answers on the discriminator wins outright."""
+"""From this share of right answers the discriminator is too strong."""
 LOST = 0.52
-"""Up to this share it does no better than guessing."""
+"""Up to this share the discriminator does no better than guessing."""
 
 
-class NotFinite(Exception):  # noqa: N818 - it is caught where the run is rolled back
+class NotFinite(Exception):  # noqa: N818 - the loop catches it, and rolls back
     """A loss or a gradient was not finite.
 
     Attributes:
         step: of the run, from 0.
         batch: of the run, from 0.
-        term: what was not finite; None in a process where all was well.
-        pair: the batch it came from.
-        culprits: places in the batch that do it alone; all of them if none does.
+        term: the name of the value; None in a process in which all values were finite.
+        pair: the batch.
+        culprits: indices in the batch that cause it alone; all of them if none does.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class NotFinite(Exception):  # noqa: N818 - it is caught where the run is rolled
 
 
 class FiniteFlags:
-    """Whether some values of a batch are finite, here and in all processes; read later.
+    """Whether the values of a batch are finite in all processes; the result is read later.
 
     Args:
-        flags: a truth on the device for each name, in the order in which they came about.
-        accelerator: knows the other processes.
+        flags: a boolean on the device for each name, in the order of their computation.
+        accelerator: connects the processes.
         stop: whether this process was asked to stop.
     """
 
     def __init__(self, flags: dict[str, Tensor], accelerator: Any, stop: bool = False) -> None:
         self._names = list(flags)
         mine = torch.stack(list(flags.values())) if flags else torch.ones(0, dtype=torch.bool)
-        # Made there: a copy from ordinary memory waits for all that was queued on a GPU.
+        # Created on the device: a copy from pageable memory would wait for the GPU's queue.
         asked = torch.full((), stop, dtype=torch.bool, device=mine.device)
         bad = torch.stack([~mine.all(), asked])
         if accelerator.num_processes > 1:
@@ -70,9 +70,9 @@ class FiniteFlags:
         self._flags = flat
 
     def read(self) -> tuple[str | None, bool, bool]:
-        """The first value here that is not finite, if any is anywhere, and if any is to stop.
+        """The first value here that is not finite, if any process has one, and whether to stop.
 
-        Waits for the device to have come this far.
+        It waits until the device has computed them.
         """
         if self._event:
             self._event.synchronize()
@@ -83,14 +83,14 @@ class FiniteFlags:
 
 
 class PendingChecks:
-    """The batches of which nobody has looked yet whether they were finite.
+    """Batches whose values have not been checked yet.
 
-    On a CUDA device one batch is left in doubt while the next is on its way, so that the GPU
-    never runs out of work; elsewhere each is looked at at once.
+    On a CUDA device one batch stays unchecked while the next is computed, so that the GPU always
+    has work. Elsewhere each batch is checked at once.
 
     Args:
-        terms: of the loss, to find the pictures that are to blame.
-        device: where they are computed.
+        terms: of the loss, to find the pictures that cause it.
+        device: of the computation.
 
     Attributes:
         stop: whether a process was asked to stop.
@@ -103,19 +103,19 @@ class PendingChecks:
         self._open: deque[tuple[int, int, FiniteFlags, Pair]] = deque()
 
     def add(self, step: int, batch: int, finite: FiniteFlags, pair: Pair) -> None:
-        """One more; looks at the oldest if there are too many.
+        """Add a batch, and check the oldest if too many are waiting.
 
         Raises:
-            NotFinite: in all processes at the same place.
+            NotFinite: a value is not finite; in all processes at the same batch.
         """
         self._open.append((step, batch, finite, pair))
         self.settle(self._most)
 
     def settle(self, left: int = 0) -> None:
-        """Look at all but the last few.
+        """Check all but the last ``left`` batches.
 
         Raises:
-            NotFinite: in all processes at the same place.
+            NotFinite: a value is not finite; in all processes at the same batch.
         """
         while len(self._open) > left:
             step, batch, finite, pair = self._open.popleft()
@@ -128,7 +128,7 @@ class PendingChecks:
 
 @torch.no_grad()
 def find_culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
-    """The places in a batch whose picture, or whose loss alone, is not finite."""
+    """The indices in a batch whose picture, or whose own loss, is not finite."""
 
     def odd(place: int) -> bool:
         lr, hr, sr = (x[place : place + 1] for x in (pair.lr, pair.hr, pair.sr))
@@ -142,7 +142,7 @@ def find_culprits(terms: Sequence[Term], pair: Pair) -> list[int]:
 
 @torch.no_grad()
 def picture_facts(pair: Pair) -> dict[str, Tensor]:
-    """How far SR lies outside 0..1 on average, and its mean colour less LR's."""
+    """The mean distance of SR from 0..1, and its mean colour minus LR's."""
     sr = pair.sr.detach()
     drift = sr.mean((0, 2, 3)) - pair.lr.mean((0, 2, 3))
     names = ("red_drift", "green_drift", "blue_drift")
@@ -151,10 +151,10 @@ def picture_facts(pair: Pair) -> dict[str, Tensor]:
 
 
 class Watchdog:
-    """Says in words what has gone on for long and should not.
+    """Reports anomalies that last.
 
     Args:
-        patience: steps that it may go on before it is said, and said again.
+        patience: steps that an anomaly lasts before it is reported, and reported again.
     """
 
     def __init__(self, patience: int) -> None:
@@ -162,7 +162,7 @@ class Watchdog:
         self._since: dict[str, int] = {}
 
     def check(self, before: int, step: int, facts: dict[str, float]) -> list[str]:
-        """Judge the mean facts of the steps from ``before`` to ``step``; sentences to say."""
+        """Check the mean facts of the steps from ``before`` to ``step``; return sentences."""
         said: list[str] = []
         found = _find_oddities(facts)
         self._since = {name: self._since.get(name, before) for name in found}
@@ -174,28 +174,28 @@ class Watchdog:
 
 
 def _find_oddities(facts: dict[str, float]) -> dict[str, str]:
-    """What is wrong with some mean facts: a name and the rest of a sentence each."""
+    """The anomalies in mean facts: for each a name, and the rest of a sentence."""
     found: dict[str, str] = {}
     right = facts.get("d_right")
     if right is not None and right >= WON:
         found["won"] = (
-            f"the discriminator wins outright ({right:.1%} right): the generator learns little"
+            f"the discriminator is too strong ({right:.1%} right): the generator learns little"
             " from it; lower adversarial.optimizer.lr, or use a weaker discriminator"
         )
     if right is not None and right <= LOST:
         found["lost"] = (
-            f"the discriminator could only guess ({right:.1%} right): the generator learns"
+            f"the discriminator only guesses ({right:.1%} right): the generator learns"
             " nothing from it; raise adversarial.optimizer.lr, or use a stronger discriminator"
         )
     if facts["outside"] > OUTSIDE:
         found["outside"] = (
-            f"SR has left 0..1, by {255 * facts['outside']:.1f} levels of 255 on average: lower"
+            f"SR has left 0..1 by {255 * facts['outside']:.1f} levels of 255 on average: lower"
             " the learning rate or adversarial.weight, or give a pixel loss more weight"
         )
     drift = max((facts[f"{name}_drift"] for name in ("red", "green", "blue")), key=abs)
     if abs(drift) > DRIFT:
         found["drift"] = (
-            f"the mean colour of SR has been off LR's, by {255 * drift:+.1f} levels: add"
+            f"the mean colour of SR has differed from LR's by {255 * drift:+.1f} levels: add"
             " a pixel loss, or lower adversarial.weight"
         )
     return found

@@ -1,1 +1,1 @@
-"""An install kept well: its caches, and what a bug report needs."""
+"""Maintenance: caches, and facts for bug reports."""

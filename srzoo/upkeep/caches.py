@@ -1,4 +1,4 @@
-"""The caches of srzoo on this machine, which can be made or fetched again."""
+"""The caches of srzoo on this machine, which can be made or downloaded again."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 EXPORTS, PIXELS, HUB, LITTER = "exports", "pixels", "hub", "litter"
 KINDS = EXPORTS, PIXELS, HUB, LITTER
-"""Exports for engines, decoded training pictures, models from the Hub, and what killed processes
-left."""
+"""Exports for engines, decoded training pictures, models from the Hub, and leftovers of killed
+processes."""
 HERE = EXPORTS, PIXELS, LITTER
-"""What lies in srzoo's own cache; models of the Hub lie in its client's."""
+"""The kinds in srzoo's own cache; models of the Hub are in its client's cache."""
 KEY = 24
-"""Letters of the name of decoded pixels."""
+"""The length of the names of decoded pixels."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One thing that is kept.
+    """One item in a cache.
 
     Attributes:
         kind: one of KINDS.
-        name: what it is.
+        name: its description.
         path: its file or folder.
         bytes: on the disk.
         used: when it was last made or used, in seconds since 1970.
-        needed: whether it would be used again as it is; None where that cannot be told.
+        needed: whether it would be used again; None if unknown.
     """
 
     kind: str
@@ -49,11 +49,11 @@ class CacheEntry:
 
 @dataclass(frozen=True)
 class DatasetCache:
-    """A data set whose pictures are kept decoded, in one folder or several.
+    """A dataset with cached decoded pictures, in one folder or several.
 
     Attributes:
         name: the dataset plugin and its arguments.
-        count: pictures that are kept of it; one that has changed counts twice.
+        count: cached pictures; one that has changed counts twice.
         bytes: on the disk.
         used: when they were last made or used, in seconds since 1970.
         kept: the folders.
@@ -67,7 +67,7 @@ class DatasetCache:
 
 
 def pictures() -> list[DatasetCache]:
-    """Decoded pictures by data set, the largest first."""
+    """Decoded pictures by dataset, the largest first."""
     sets: dict[str, list[tuple[CacheEntry, int]]] = {}
     for entry in _pixels():
         facts = kept_folders.check_seal(entry.path / "index.json") or {}
@@ -87,7 +87,7 @@ def pictures() -> list[DatasetCache]:
 
 
 def places() -> dict[str, Path]:
-    """Where things are kept, by kind."""
+    """The cache folders, by kind."""
     from huggingface_hub import constants
 
     return {
@@ -98,7 +98,7 @@ def places() -> dict[str, Path]:
 
 
 def entries(kinds: Iterable[str] = KINDS) -> list[CacheEntry]:
-    """All that is kept, the largest of each kind first."""
+    """All cached items, the largest of each kind first."""
     read: dict[str, Callable[[], Iterator[CacheEntry]]] = {
         EXPORTS: _exports, PIXELS: _pixels, HUB: _hub, LITTER: _litter,
     }  # fmt: skip
@@ -108,10 +108,10 @@ def entries(kinds: Iterable[str] = KINDS) -> list[CacheEntry]:
 
 
 def clear(kept: Iterable[CacheEntry]) -> int:
-    """Take things away, and give back how many bytes that freed.
+    """Delete items, and return the number of freed bytes.
 
     Raises:
-        SrzooError: something cannot be taken away.
+        SrzooError: an item cannot be deleted.
     """
     freed = 0
     for entry in kept:
@@ -119,7 +119,7 @@ def clear(kept: Iterable[CacheEntry]) -> int:
             _remove(entry.path)
         except OSError as error:
             raise SrzooError(
-                f"cannot remove {entry.path}: {error.strerror or error}", "Fix that, or leave it"
+                f"cannot remove {entry.path}: {error.strerror or error}", "Fix that, or keep it"
             ) from error
         freed += entry.bytes
     return freed
@@ -163,7 +163,7 @@ def _hub() -> Iterator[CacheEntry]:
 
 
 def _repos() -> list[CachedRepoInfo]:
-    """The repositories in the client's cache that hold srzoo's models."""
+    """The repositories in the client's cache that contain models for srzoo."""
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -199,7 +199,7 @@ def _size(path: Path) -> int:
     try:
         return sum(file.lstat().st_size for file in inner if file.is_file())
     except OSError:
-        return 0  # it goes at this moment
+        return 0  # it was just deleted
 
 
 def _time(path: Path) -> float:

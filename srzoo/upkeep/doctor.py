@@ -1,8 +1,8 @@
 """Facts for a bug report: versions, machine, devices, engines tried, and faults.
 
-Nothing in it is private: the home folder, tokens and passwords are masked.
+It contains no private data: the home folder, tokens and passwords are masked.
 
-``python -m srzoo.upkeep.doctor ENGINE`` tries one engine, in a process that may crash.
+``python -m srzoo.upkeep.doctor ENGINE`` tests one engine, in a process that may crash.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ VARIABLES = re.compile(
     r"(SRZOO|HF|HUGGING_?FACE|OMP|MKL|OPENBLAS|CUDA|NVIDIA|HIP|ROCR|PYTORCH|TORCH|VIPS|MALLOC|"
     r"XDG_CACHE|PYTHON)(_\w+|UNBUFFERED|PATH|HOME|IOENCODING|UTF8)|TMPDIR|LANG|LC_ALL|LD_PRELOAD"
 )
-"""Those of the environment that change what srzoo does."""
+"""The environment variables that affect srzoo."""
 SECRET = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL", re.IGNORECASE)
 HIDDEN = "(set, not shown)"
 LONG = 30.0
-"""Seconds: an engine whose first use takes more, as it compiles, is not tried."""
+"""The largest first use, in seconds, of an engine that is tested; longer ones compile."""
 PATIENCE = 120.0
-"""Seconds for one engine."""
+"""Seconds for the test of one engine."""
 OFF = 0.1
-"""How far the mean of a result may be from the picture's, of 1, before something is wrong."""
+"""The largest accepted difference between the means of result and picture, as a share."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class EngineStatus:
 
     Attributes:
         name: of the plugin.
-        devices, precisions: what it can be asked for.
-        version: of what it runs on.
-        missing: the command that installs it, or the device that is not here; "" for nothing.
-        seconds: that a small picture took, the start of Python counted; None if it was not tried.
+        devices, precisions: the ones it states.
+        version: of the package it uses.
+        missing: the command that installs it, or the device that is not available; "" if none.
+        seconds: for a small picture, including the start of Python; None if it was not tested.
         problem: why it does not work.
-        first_use: seconds that it states for its first use.
+        first_use: the seconds that it states for its first use.
     """
 
     name: str
@@ -73,21 +73,21 @@ class EngineStatus:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found; nothing private is in it.
+    """The result of :func:`diagnose`, without private data.
 
     Attributes:
         versions: of srzoo, Python, and the distributions that srzoo and its plugins need.
-        libraries: those that read and write pictures.
-        system: in words.
+        libraries: versions of those that read and write pictures.
+        system: its name and version.
         cpu: its name, and the widest instructions.
-        cores: that compute, and that are there.
-        memory: bytes that the machine has, that are free for this process, and that it takes.
-        limits: what the system lets a process have, where it is less than everything.
-        devices: what models can run on.
-        engines: tried, where they are installed.
-        folders: caches, and what is wrong with each ("" for nothing).
-        environment: variables that matter.
-        problems: all that is broken, one sentence each.
+        cores: the number used, and the number available.
+        memory: bytes of the machine, bytes available to this process, and bytes used by it.
+        limits: the system's limits for this process, if any.
+        devices: the devices for models.
+        engines: the installed ones are tested.
+        folders: caches, each with its problem ("" if none).
+        environment: relevant variables.
+        problems: all faults, one sentence each.
     """
 
     versions: dict[str, str]
@@ -105,7 +105,7 @@ class Diagnosis:
 
 
 def diagnose(*, try_engines: bool = True) -> Diagnosis:
-    """Look at everything; engines are tried on a small picture, each in its own process."""
+    """Check everything; engines are tested on a small picture, each in its own process."""
     there = machine.this_machine()
     found = [try_engine(one) if try_engines else one for one in engines()]
     folders = {masked(path): _writable(path) for path in (files.cache(), _temporary())}
@@ -131,10 +131,10 @@ def diagnose(*, try_engines: bool = True) -> Diagnosis:
 
 
 def all_devices() -> list[Device]:
-    """What models can run on; torch is imported where it may find more than a processor.
+    """The devices for models; torch is imported if it may find a GPU.
 
-    Of what only other engines can use there is no more than the kind, and on Linux the names of
-    NVIDIA's cards.
+    For devices that only other engines can use, only the kind is listed, and on Linux the names of
+    NVIDIA GPUs.
     """
     kinds_here = devices.gpu_kinds()
     if any(map(_torch_runs_on, kinds_here)):
@@ -154,7 +154,7 @@ def _torch_runs_on(kind: str) -> bool:
 
 
 def _engine_runs_on(kind: str) -> bool:
-    """Whether an engine that is installed may use a kind of GPU, but for the default one."""
+    """Whether an installed engine other than the default one may use a kind of GPU."""
     for name in kinds.engines.names():
         try:
             here = name != ENGINE and engine_facts.find(name).runs_on(kind)
@@ -166,7 +166,7 @@ def _engine_runs_on(kind: str) -> bool:
 
 
 def engines() -> list[EngineStatus]:
-    """Every engine that is registered, installed or not; none is tried."""
+    """Every registered engine, installed or not; none is tested."""
     found: list[EngineStatus] = []
     here = list(dict.fromkeys(one.name.partition(":")[0] for one in all_devices()))
     for plugin in kinds.engines:
@@ -178,7 +178,7 @@ def engines() -> list[EngineStatus]:
 
 
 def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
-    """What an engine states, held against the kinds of device that are here."""
+    """An engine's facts, compared with the available kinds of device."""
     stated = engine_facts.of(plugin)
     able = tuple(kind for kind in here if stated.runs_on(kind))
     brought = (packages.version_of(module, name) for name, module in stated.packages.items())
@@ -187,7 +187,7 @@ def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
     if not missing and stated.export_format:
         missing = exports.missing(stated.export_format)
     if not missing and stated.devices and not able:
-        missing = f"no {' or '.join(stated.devices)} here"
+        missing = f"no {' or '.join(stated.devices)} device is available here"
     return EngineStatus(
         plugin.name, able, stated.precisions, "" if missing else version, missing or "",
         first_use=stated.first_use,
@@ -195,7 +195,7 @@ def _engine(plugin: Plugin, here: list[str]) -> EngineStatus:
 
 
 def try_engine(engine: EngineStatus) -> EngineStatus:
-    """The same, after it has enlarged a small picture in a process of its own."""
+    """The same, after it has upscaled a small picture in a separate process."""
     from dataclasses import replace
 
     if engine.missing or engine.problem or engine.first_use > LONG:
@@ -207,7 +207,7 @@ def try_engine(engine: EngineStatus) -> EngineStatus:
             command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return replace(engine, problem=f"it gave no answer: {error}")
+        return replace(engine, problem=f"it returned no answer: {error}")
     seconds = time.perf_counter() - start
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines and lines[-1] == "right":
@@ -217,7 +217,7 @@ def try_engine(engine: EngineStatus) -> EngineStatus:
 
 
 def versions() -> dict[str, str]:
-    """Those of what srzoo and the plugins of other packages need, where it is installed."""
+    """The versions of packages that srzoo and third-party plugins need, if installed."""
     owners = {plugin.dist for plugin in kinds.plugins()}
     names: dict[str, None] = {}
     for owner in sorted(owners):
@@ -227,7 +227,7 @@ def versions() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """Variables that change what srzoo does, masked."""
+    """Variables that affect srzoo, masked."""
     found = {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
     return {
         name: HIDDEN if SECRET.search(name) and value else masked(value)
@@ -258,7 +258,7 @@ def _homes() -> list[str]:
 
 
 def _writable(folder: Path) -> str:
-    """Why a folder cannot be written into, or nothing."""
+    """Why a folder cannot be written, or an empty text."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=files.TEMPORARY) as file:
@@ -310,7 +310,7 @@ def _models() -> list[str]:
 
 
 def _libraries() -> dict[str, str]:
-    """What reads and writes pictures."""
+    """The libraries that read and write pictures."""
     from PIL import features
 
     from ..images import vips
@@ -325,7 +325,7 @@ def _libraries() -> dict[str, str]:
 
 
 def _smallest(engine: str) -> str:
-    """The released model with the fewest bytes of weights, of those that an engine can run here."""
+    """The released model with the smallest weights that an engine can run here."""
     stated = engine_facts.find(engine)
 
     def can_run(name: str) -> bool:
@@ -343,7 +343,7 @@ def _smallest(engine: str) -> str:
 
 
 def main() -> None:
-    """Try one engine, and say that it is right, or what is wrong."""
+    """Test one engine, and report that it works, or its fault."""
     try:
         model = loading.load(_smallest(sys.argv[1]), engine=sys.argv[1])
         across, down = np.meshgrid(np.linspace(0, 255, 40), np.linspace(255, 0, 32))
@@ -354,7 +354,7 @@ def main() -> None:
         sys.exit(2)
     off = np.abs(made.mean((0, 1)) - picture.mean((0, 1))).max() / 255
     if made.shape[0] != 32 * model.scales[0] or off > OFF:
-        sys.stderr.write(f"the picture it gives is wrong: its mean is off by {off:.0%}\n")
+        sys.stderr.write(f"its result is wrong: its mean is off by {off:.0%}\n")
         sys.exit(3)
     sys.stdout.write("\nright\n")
 

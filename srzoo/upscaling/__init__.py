@@ -1,1 +1,1 @@
-"""Enlarging: sizes, memory, tiles, and the Upscaler that puts them together."""
+"""Upscaling: sizes, memory, tiles, and the Upscaler that combines them."""

@@ -1,6 +1,6 @@
-"""Decoded pictures through a model: tiles through an engine, stitched, exact, bounded in memory.
+"""Upscales decoded pictures: cuts tiles, runs the engine, stitches; exact, with bounded memory.
 
-Inputs and outputs are numpy arrays, so an engine that needs no torch runs without it. ``planner``
+Inputs and outputs are numpy arrays, so an engine without torch does not import torch. ``planner``
 cuts a picture into tiles, ``sizing`` finds the passes to a size, ``tiles`` does the arithmetic.
 """
 
@@ -41,7 +41,7 @@ class PictureUpscaler:
             rounded up to the network's grid.
         memory: limit for the whole process in bytes, or a text like "2GB"; None for 60 % of the
             free memory.
-        strength: the model's share of the result, 0 to 1; the rest is bicubic enlargement.
+        strength: the model's share of the result, 0 to 1; the rest is bicubic interpolation.
 
     Raises:
         SrzooError: ``tile``, ``memory`` or ``strength`` is invalid.
@@ -63,14 +63,14 @@ class PictureUpscaler:
         self.tile: Tile = settings.check_tile(tile)
         self.memory = settings.check_memory(memory)
         self.strength = settings.check_strength(strength)
-        # With no share at all the network need not run.
+        # With strength 0 the network need not run.
         self._engine: Runner = runner if self.strength else Interpolation()
         self._stitcher = Stitcher(self._engine, name, self.strength or 1.0)
 
     def upscale(
         self, picture: Picture, scale: int | None = None, progress: Progress | None = None
     ) -> Picture:
-        """Enlarge a decoded picture; gray stays gray, 16 bits stay 16, alpha stays alpha."""
+        """Upscale a decoded picture; gray, 16 bits and alpha are kept."""
         factor = self.factor(scale)
         return self.to_size(picture, single_pass(picture.size, factor), progress)
 
@@ -82,17 +82,16 @@ class PictureUpscaler:
         *,
         plans: tuple[TilePlan, ...] = (),
     ) -> Picture:
-        """Bring a decoded picture to another size.
+        """Upscale a decoded picture to another size.
 
         Args:
-            picture: the picture to upscale. It is returned unchanged if it has the size already.
+            picture: the picture to upscale. It is returned unchanged if it already has the size.
             route: from the picture's size to the result's.
             progress: called with (tiles done, tiles in all).
-            plans: the result of :meth:`plans` for it; computed if missing.
+            plans: the result of :meth:`plans` for it; computed if None.
 
         Returns:
-            The result. Its red, green and blue are equal everywhere if those of the picture
-            are.
+            The result. If R = G = B everywhere in the picture, so it is in the result.
 
         Raises:
             MemoryBudgetError: it does not fit into the permitted memory.
@@ -120,9 +119,9 @@ class PictureUpscaler:
         return replace(picture, pixels=pixels, alpha=alpha)
 
     def some(self, pictures: list[Picture], route: Route) -> list[Picture]:
-        """Upscale the first pictures of several of one size: as many as fit into one call.
+        """Upscale the first of several pictures of one size: as many as fit into one call.
 
-        That is one, if the engine supports no batches or a picture is cut into tiles.
+        It is one picture if the engine supports no batches or a picture is cut into tiles.
         """
         several = len(pictures) > 1 and pictures[0].alpha is None
         plain = len(route.passes) == 1 and not route.resized
@@ -143,19 +142,19 @@ class PictureUpscaler:
         *,
         plans: tuple[TilePlan, ...] = (),
     ) -> Iterator[NDArray[Any]]:
-        """The result from top to bottom, some rows at a time; they equal those of the whole.
+        """The result from top to bottom in strips of rows, equal to those of the whole result.
 
         Args:
-            picture: the picture to upscale; memory holds it and one strip.
+            picture: the picture to upscale; memory contains it and one strip.
             to: a scale, or the route to a size.
             progress: called with (tiles done, tiles in all).
-            plans: the result of :meth:`plans` for it, streamed; computed if missing.
+            plans: the result of :meth:`plans` for it, streamed; computed if None.
 
         Returns:
             Rows h x W (gray) or h x W x 3; with alpha as the last channel, h x W x 2 or 4.
 
         Raises:
-            MemoryBudgetError: at once, before any work.
+            MemoryBudgetError: it does not fit; raised before any work.
         """
         route = to if isinstance(to, Route) else single_pass(picture.size, self.factor(to))
         plans = plans or self._plans_for(picture, route, streamed=True)
@@ -197,7 +196,7 @@ class PictureUpscaler:
         return planner.still_fit(plans, self._mixed(needs), self._engine, memory=self.memory)
 
     def seconds(self, plans: tuple[TilePlan, ...]) -> float:
-        """Estimated computing time, from the tiles that ran so far or from a small one."""
+        """Estimated computing time, from the tiles that ran so far, or from a small test tile."""
         return sum(plan.area * self._stitcher.pace(plan.scale) for plan in plans)
 
     def _mixed(self, needs: PictureNeeds) -> PictureNeeds:
@@ -230,7 +229,7 @@ class PictureUpscaler:
         yield from sizing.resized(strips, route.model_size, route.size) if route.resized else strips
 
     def _pass(self, picture: Picture, plan: TilePlan, tick: Ticks, *, gray: bool) -> Picture:
-        """One pass over a picture, whole."""
+        """One whole pass over a picture."""
         made: list[NDArray[Any]] = []
         for source in _sources(picture, gray=gray):
             width, height = (side * plan.scale for side in source.size)
@@ -255,15 +254,15 @@ def single_pass(size: tuple[int, int], factor: int) -> Route:
 
 
 def _is_gray(picture: Picture) -> bool:
-    """Whether a picture in colour has none."""
+    """Whether a colour picture has R = G = B everywhere."""
     return picture.pixels.ndim == 3 and tiles.all_gray(picture.pixels)
 
 
 def _sources(picture: Picture, *, gray: bool) -> list[TileSource]:
-    """The colours; and alpha, whose values keep within those next to them.
+    """The colours, and alpha, whose values stay in the range of their neighbours.
 
-    Alpha goes through the model like a gray picture: so its edges are as sharp as those of the
-    colours. It cannot ring, and what was opaque, or clear, is so to the last level.
+    Alpha passes through the model like a gray picture, so its edges are as sharp as those of the
+    colours. It cannot ring, and opaque and fully transparent areas stay exactly so.
     """
     colours = TileSource(picture.pixels, picture.alpha, gray=gray)
     if picture.alpha is None:

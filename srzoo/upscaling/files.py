@@ -14,17 +14,17 @@ from . import inputs
 def targets(
     pictures: Sequence[Any], output: str | Path | None, *, page: int | None, several: bool
 ) -> list[Path | None]:
-    """The file for each result, None for those that are not written; all checked before any work.
+    """The output file of each result, None if it is not written; checked before any work.
 
     Args:
-        pictures: what is enlarged.
-        output: a file for one picture; a folder, which is made, for several.
-        page: what is asked for of each file.
-        several: whether a list came in, though it may have one item.
+        pictures: the inputs.
+        output: a file for one picture; a folder, which is created, for several.
+        page: the requested page of each file.
+        several: whether the caller passed a list, even of one item.
 
     Raises:
-        SrzooError: ``output`` or ``page`` for something that is not a file; srzoo writes no such
-            files; two results would be one file, or one would replace its own picture.
+        SrzooError: ``output`` or ``page`` for an input that is not a file; the format cannot be
+            written; two results would have the same file, or one would replace its own input.
     """
     for asked, what in ((output, "can be written to output"), (page, "has pages")):
         if asked is not None and not all(map(inputs.is_file, pictures)):
@@ -43,7 +43,7 @@ def targets(
     for at, (picture, target) in enumerate(zip(pictures, found, strict=True)):
         if target in found[:at]:
             raise PictureError(
-                f"two pictures would be written to {target}", "Give them outputs of their own"
+                f"two pictures would be written to {target}", "Write them to different folders"
             )
         _keep(picture, target)
     place.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def _keep(picture: Path, target: Path) -> None:
 
 
 def _named(picture: Path, folder: Path) -> Path:
-    """Called as the picture is, with the ending of a format that is written."""
+    """The picture's name in a folder, with the suffix of a format that srzoo writes."""
     format = images.FORMATS[images.result_of(picture)]
     keeps = picture.suffix.lower() in format.suffixes
     return folder / (picture.name if keeps else f"{picture.stem}{format.suffixes[0]}")

@@ -20,19 +20,18 @@ if TYPE_CHECKING:
 TAGS: dict[str, Purpose] = {name.replace(" ", "-"): name for name in get_args(Purpose)}
 """The tags of model cards that state a purpose."""
 COARSE = 25.0
-"""Mean step of a JPEG's brightness table, from which blocks can show: quality 78 and less."""
+"""The mean step of a JPEG luminance table from which blocks can be visible: quality 78 or less."""
 VISIBLE = 1.0
-"""Levels of 255 by which a step at the blocks' borders is higher than elsewhere, on average."""
+"""Levels of 255 by which steps at block borders exceed those elsewhere, on average."""
 SIDE = 2048
-"""Pixels a side that are looked at, from the middle."""
+"""Side of the area in the middle that is examined, in pixels."""
 
 
 def purpose(folder: ModelFolder) -> Purpose:
-    """What a model is for.
+    """The purpose of a model.
 
-    Its config.json says it. In folders made before it did, a tag of that name on the card tells,
-    or else the recipe. Of what nothing tells, nothing is promised: it is "faithful", or
-    "perceptual" where it was trained against a discriminator.
+    config.json states it. For older folders a tag of the card decides, or else the recipe. Without
+    either it is "faithful", or "perceptual" if the model was trained against a discriminator.
     """
     if folder.config.purpose:
         return folder.config.purpose
@@ -40,7 +39,7 @@ def purpose(folder: ModelFolder) -> Purpose:
 
 
 def _purpose_by_card_or_recipe(folder: ModelFolder) -> Purpose:
-    from ..recipes import pictures  # what most models need not wait for
+    from ..recipes import pictures  # slow to import, and most models do not need it
     from ..recipes import recipe as recipes
 
     for tag in _tags(folder):
@@ -55,21 +54,21 @@ def _purpose_by_card_or_recipe(folder: ModelFolder) -> Purpose:
             return stated
         return PERCEPTUAL if pictures.is_adversarial(made) else FAITHFUL
     except SrzooError:
-        return FAITHFUL  # a recipe of another srzoo
+        return FAITHFUL  # a recipe for another version of srzoo
 
 
 def blocking(file: Path | BinaryIO, picture: Picture) -> bool:
-    """Whether a picture comes from a JPEG whose blocks can be seen.
+    """Whether a picture comes from a JPEG with visible blocks.
 
     Args:
-        file: what it was read from.
-        picture: as ``images.read`` gave it.
+        file: the file or stream that was read.
+        picture: the result of ``images.read``.
     """
     return _mean_step(file) >= COARSE and _blockiness(picture.pixels) >= VISIBLE
 
 
 def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str | None:
-    """One sentence where a model trained on clean pictures is given JPEG blocks, else None."""
+    """A sentence if a model trained on clean pictures gets one with JPEG blocks, else None."""
     if folder.config.weights is None or purpose(folder) == REAL_PHOTOS:
         return None
     if not blocking(file, picture):
@@ -80,7 +79,7 @@ def advice(folder: ModelFolder, file: Path | BinaryIO, picture: Picture) -> str 
 
 
 def _for_real_photos(folder: ModelFolder) -> list[str]:
-    """Released models for real photos that enlarge by a factor of this one's."""
+    """Released models for real photos with one of this model's scales."""
     found: list[str] = []
     for name, path in locate.released().items():
         try:
@@ -93,7 +92,7 @@ def _for_real_photos(folder: ModelFolder) -> list[str]:
 
 
 def _tags(folder: ModelFolder) -> list[str]:
-    """The tags in a card's metadata; none where they cannot be read."""
+    """The tags in a card's metadata; empty if they cannot be read."""
     from ..models import readme
 
     try:
@@ -103,7 +102,7 @@ def _tags(folder: ModelFolder) -> list[str]:
 
 
 def _mean_step(file: Path | BinaryIO) -> float:
-    """The mean of a JPEG's table for brightness; 0 for what is not a JPEG."""
+    """The mean of a JPEG's luminance table; 0 for other files."""
     if not isinstance(file, Path):
         file.seek(0)
     try:
@@ -115,7 +114,7 @@ def _mean_step(file: Path | BinaryIO) -> float:
 
 
 def _blockiness(pixels: NDArray[Any]) -> float:
-    """By how many levels steps at every eighth pixel are higher than at the others."""
+    """By how many levels steps at every eighth pixel exceed the others."""
     height, width = pixels.shape[:2]
     top, left = (max(0, side - SIDE) // 16 * 8 for side in (height, width))
     part = pixels[top : top + SIDE, left : left + SIDE].astype(np.float32)
@@ -125,14 +124,14 @@ def _blockiness(pixels: NDArray[Any]) -> float:
         part = part @ np.array([0.299, 0.587, 0.114], np.float32)
     if min(part.shape) < 24:
         return 0.0
-    # A picture that was turned upright may count its blocks from the other end.
+    # In a picture that was rotated upright, blocks may count from the other end.
     across = max(_jump(part, 7), _jump(part, (width - 1) % 8))
     down = max(_jump(part.T, 7), _jump(part.T, (height - 1) % 8))
     return (across + down) / 2
 
 
 def _jump(gray: NDArray[np.float32], border: int) -> float:
-    """The step over a block's border minus those beside it, against the same within blocks."""
+    """The step at a block border minus its neighbours, compared with the same inside blocks."""
     step = np.abs(np.diff(gray, axis=1))
     rise = step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2
     place = np.array([(at + 1 - border) % 8 for at in range(rise.shape[1])])

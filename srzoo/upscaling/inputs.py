@@ -28,12 +28,12 @@ CHANNELS = "1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha)"
 
 @dataclass(frozen=True)
 class Given:
-    """What came in.
+    """An input as pictures.
 
     Attributes:
-        pictures: one, or the pictures of a batch, which are of one size.
-        back: makes the type that came in of the results.
-        batch: whether it was a batch.
+        pictures: one, or the pictures of a batch, which have one size.
+        back: converts results to the type of the input.
+        batch: whether the input was a batch.
     """
 
     pictures: list[Picture]
@@ -42,10 +42,10 @@ class Given:
 
 
 def take(picture: object) -> Given:
-    """A picture, or a batch, of any type that is taken.
+    """Read a picture, or a batch, of any supported type.
 
     Raises:
-        PictureError: it is of another type, or its shape, dtype or range is wrong.
+        PictureError: its type is not supported, or its shape, dtype or range is wrong.
     """
     if is_file(picture):
         arguments.check_path("the picture", picture)
@@ -64,12 +64,12 @@ def take(picture: object) -> Given:
 
 
 def is_file(picture: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether it is a path."""
+    """Whether an input is a path."""
     return isinstance(picture, str | os.PathLike)
 
 
 def read(path: str | os.PathLike[str], request: ReadRequest) -> Picture:
-    """A file's picture.
+    """Read a picture file.
 
     Raises:
         PictureError: it cannot be read.
@@ -81,10 +81,10 @@ def read(path: str | os.PathLike[str], request: ReadRequest) -> Picture:
 
 
 def pixels_of(picture: object, request: ReadRequest) -> int:
-    """How many LR pixels there are; of a file its header tells.
+    """The number of LR pixels; for a file, from its header.
 
     Raises:
-        PictureError: it is not a picture.
+        PictureError: the input is not a picture.
     """
     if is_file(picture):
         arguments.check_path("the picture", picture)
@@ -96,7 +96,7 @@ def pixels_of(picture: object, request: ReadRequest) -> int:
 
 
 def is_tensor(picture: object) -> bool:
-    """Whether it is torch's; nothing is, where torch is not imported."""
+    """Whether an object is a torch tensor; False if torch is not imported."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(picture, torch.Tensor)
 
@@ -106,12 +106,12 @@ def each(
     enlarge: Callable[[int, Any], Any],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Any]:
-    """A list of results; errors say of which picture they are.
+    """A list of results; errors name the item.
 
     Args:
-        pictures: several.
-        enlarge: is called with the index of one, and it.
-        progress: is called with (pictures done, pictures in all).
+        pictures: the inputs.
+        enlarge: called with an index, and the input.
+        progress: called with (pictures done, pictures in all).
     """
     made: list[Any] = []
     for at, picture in enumerate(pictures):
@@ -124,7 +124,7 @@ def each(
 
 @contextmanager
 def numbered(at: int, count: int) -> Generator[None]:
-    """Whatever is raised of one of several pictures says which it is."""
+    """Add the item's number to errors raised inside."""
     which = f"item {at} of {count}"
     try:
         yield
@@ -138,7 +138,7 @@ def numbered(at: int, count: int) -> Generator[None]:
 
 
 def picture_of(array: NDArray[Any]) -> Picture:
-    """An array H x W or H x W x C as a picture; its values stay where they are.
+    """An array H x W or H x W x C as a picture, without a copy.
 
     Raises:
         PictureError: its shape, dtype or range is wrong.
@@ -162,7 +162,7 @@ def picture_of(array: NDArray[Any]) -> Picture:
 
 
 def array_of(picture: Picture, like: NDArray[Any]) -> NDArray[Any]:
-    """A result in the shape and dtype that came in, never in the same memory."""
+    """A result in the input's shape and dtype, never sharing its memory."""
     pixels, alpha = picture.pixels, picture.alpha
     if alpha is not None:
         pixels = np.concatenate([np.atleast_3d(pixels), alpha[..., None]], axis=2)
@@ -178,10 +178,10 @@ def _array(array: NDArray[Any]) -> Given:
 
 
 def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
-    """Of an array or a tensor: it has pixels, of a type that is taken, in their range.
+    """Check that an array or tensor has pixels, of a supported type, in the right range.
 
     Raises:
-        PictureError: they are not.
+        PictureError: it does not.
     """
     if 0 in values.shape:
         raise PictureError(f"the {what} is empty: shape {tuple(values.shape)}", "Give it pixels")
@@ -195,14 +195,14 @@ def _check_values(values: Any, what: str, whole: bool, floats: bool) -> None:
     low, high = float(values.min()), float(values.max())
     if not (low >= -0.5 and high <= 1.5):  # NaN fails too
         raise PictureError(
-            f"the float {what} holds values from {low:g} to {high:g}", "Scale it to 0..1"
+            f"the float {what} contains values from {low:g} to {high:g}", "Scale it to 0..1"
         )
 
 
 def _tensor(tensor: Tensor) -> Given:
     torch = sys.modules["torch"]
     shape, dtype = tuple(tensor.shape), tensor.dtype
-    at = tensor.ndim - 3  # of the channels
+    at = tensor.ndim - 3  # the axis of the channels
     if not (tensor.ndim == 2 or (tensor.ndim in (3, 4) and shape[at] in (1, 2, 3, 4))):
         fix = f"Give C x H x W or B x C x H x W, where C is {CHANNELS}; or H x W"
         if tensor.ndim in (3, 4) and shape[-1] in (1, 3, 4):
@@ -213,8 +213,8 @@ def _tensor(tensor: Tensor) -> Given:
     tensor = tensor.detach()
     if tensor.layout != torch.strided or tensor.is_meta:
         kind = "on meta" if tensor.is_meta else "sparse"
-        raise PictureError(f"the tensor is {kind}", "Give a dense one that holds its values")
-    # What torch computes with; types of 8 bits and less it only stores.
+        raise PictureError(f"the tensor is {kind}", "Give a dense tensor on a real device")
+    # Types that torch computes with; types of 8 bits and less are for storage only.
     floats = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     _check_values(tensor, "tensor", whole, dtype in floats)
     exchange = dtype if whole else torch.float32

@@ -1,4 +1,4 @@
-"""From a model's name to an Upscaler."""
+"""Builds an Upscaler from a model's name."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def load(
         tile: "auto", "off", or a side in LR pixels (from 16).
         memory: limit for the whole process: bytes, or a text like "2GB"; None for 60 % of the free
             memory.
-        strength: 1 for the model's result, 0 for the bicubic enlargement, or a value between.
+        strength: 1 for the model's result, 0 for bicubic interpolation, or a value between.
         size: the size of results, unless a call requests another: (width, height),
             "3840x2160", or one side: "width=3840", "height=", "long=4096" or "short=".
         work: number of LR pixels to upscale, if known: "auto" makes no export if torch finishes
@@ -124,7 +124,7 @@ def _runner(
         runner = build(engine)
         if kinds.engines.find(engine).dist != OWN_DIST:
             runner = Fenced(runner)
-            if not explicit:  # nobody asked for it: a default run is not to fail of it
+            if not explicit:  # the user did not choose it, so its failure must not end the run
                 runner.tried(folder.config.scales[0])
         return runner, engine
     except (UnfinishedError, DeviceError, PluginError) as error:

@@ -1,8 +1,8 @@
-"""The memory for upscaling a picture, besides its tiles.
+"""The memory for upscaling a picture, in addition to its tiles.
 
-In memory are: the process as it is; the picture; the result, or one strip of it where it is
-streamed. While a picture is read, the decoder's copies come on top; while it is written, the
-encoder's copies, when the tiles are gone.
+Memory contains the process as it is, the picture, and the result, or one strip of a streamed
+result. While a picture is read, the decoder's copies are added; while it is written, when the
+tiles are gone, the encoder's copies.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from .sizing import Route
 
 UNKNOWN = Memory(thrifty=True)
-"""What the programs of a format take that is not known yet."""
+"""Decoder and encoder memory of a format that is not known yet."""
 THRIFTY = 130_000_000
-"""Bytes that pyvips takes instead, which decodes large pictures where it is installed."""
+"""Bytes that pyvips needs instead; it decodes large pictures if it is installed."""
 WRITER_ROWS = 1000
-"""Rows of the result that a streaming writer holds, all copies counted."""
+"""Rows of the result that a streaming writer holds, including copies."""
 FILL = 110
 """Bytes for each LR pixel of a tile while colour is extended under transparency."""
 ROWS_FILLED = 112
-"""Rows at a time, with those around, in which that is done where nothing is cut into tiles."""
+"""Rows per step of that, with those around, if the picture is not cut into tiles."""
 
 
 @dataclass(frozen=True)
 class PassNeeds:
-    """What one pass over one picture needs.
+    """The memory that one pass over a picture needs.
 
     Attributes:
-        size: (width, height) of what comes in.
+        size: (width, height) of the input.
         scale: the factor.
         channels: of the picture, 1 to 4, its alpha counted.
         itemsize: bytes of one value.
-        loaded: whether the picture is in memory already, counted with the process.
-        result_bytes: of the result, as far as it is in memory while it is made.
-        strips: copies of a strip, full width and one tile high, that are made beside it.
+        loaded: whether the picture is already in memory, and counted with the process.
+        result_bytes: of the part of the result that is in memory while it is made.
+        strips: copies of a strip, full width and one tile high, in addition to the result.
         row_bytes: of the rows that a resize and a writer hold.
-        decoder_bytes: of the decoder's copies, which are gone when tiles begin.
-        encoder_bytes: of the encoder's copies, which come when the tiles are gone.
-        reserved: bytes left to others in this process.
-        mixed: whether each tile is mixed with an interpolated one.
+        decoder_bytes: of the decoder's copies, which are freed before the first tile.
+        encoder_bytes: of the encoder's copies, which are made after the last tile.
+        reserved: bytes for other work in this process.
+        mixed: whether each tile is mixed with an interpolated tile.
     """
 
     size: tuple[int, int]
@@ -65,7 +65,7 @@ class PassNeeds:
 
     @property
     def constant_bytes(self) -> int:
-        """Bytes in use during the whole pass, besides the process as it is now."""
+        """Bytes in use during the whole pass, in addition to the process as it is now."""
         return (
             self.reserved
             + self.result_bytes
@@ -84,7 +84,7 @@ class PassNeeds:
 
 @dataclass(frozen=True)
 class PictureNeeds:
-    """What decides how much memory it takes to enlarge a picture.
+    """The facts that determine how much memory a picture needs.
 
     Attributes:
         route: from its size to the result's.
@@ -92,12 +92,12 @@ class PictureNeeds:
         channels: 1 to 4, alpha counted.
         streamed: whether the result is written strip by strip as it is made.
         loaded: whether the picture is in memory already.
-        format: a key of ``images.FORMATS``, if it is known what is written. Where the picture is
-            loaded and it is not, nothing is written.
-        lossless: whether it is written without loss, where the format can do both.
-        reserved: bytes left to others in this process.
-        mixed: whether each tile is mixed with an interpolated one.
-        input_format: the key of a format, if it is known what is read.
+        format: the key in ``images.FORMATS`` of the output, if known. If the picture is loaded and
+            this is None, nothing is written.
+        lossless: whether it is written without loss, if the format supports both.
+        reserved: bytes for other work in this process.
+        mixed: whether each tile is mixed with an interpolated tile.
+        input_format: the key of the input's format, if known.
     """
 
     route: Route
@@ -132,7 +132,7 @@ class PictureNeeds:
 
     @property
     def passes(self) -> list[PassNeeds]:
-        """One for each pass; one where the route has no pass."""
+        """The needs of each pass; one item if the route has no pass."""
         route, channels, itemsize = self.route, self.channels, self.itemsize
         value = channels * itemsize
         first = route.source[0] * route.source[1] * value
@@ -141,11 +141,12 @@ class PictureNeeds:
         for number, scale in enumerate(scales):
             last = number == len(scales) - 1
             width, height = route.size if last else (size[0] * scale, size[1] * scale)
-            # A picture that is left as it is is its own result.
+            # An unchanged picture is its own result.
             none = self.streamed or not (route.passes or route.resized)
             made = 0 if last and none else width * height
             writes = last and not self.streamed and (self.format is not None or not self.loaded)
-            # A strip stands once, and with alpha once more, unless the result itself takes it.
+            # One copy of a strip, and one more with alpha, unless tiles go directly into the
+            # result.
             in_strips = last and (self.streamed or route.resized)
             needs.append(
                 PassNeeds(
@@ -175,7 +176,7 @@ def _row_bytes(route: Route, channels: int, itemsize: int, streamed: bool) -> in
     if route.resized:
         rows = sizing.rows_held(route.model_size, route.size)
         needs += rows * route.model_size[0] * (2 * channels * itemsize + 8)
-        if not route.passes and channels in (2, 4):  # of a picture from which no tiles are cut
+        if not route.passes and channels in (2, 4):  # the picture is not cut into tiles
             needs += ROWS_FILLED * route.source[0] * FILL
     return needs
 
@@ -188,14 +189,14 @@ def encoder_bytes(
     *,
     lossless: bool = False,
 ) -> int:
-    """Bytes of the copies that an encoder makes of a result, gray counted as colours.
+    """Bytes of an encoder's copies of a result; gray counts as colour.
 
     Args:
         size: (width, height) of the result.
         channels: 1 to 4, alpha counted.
-        itemsize: bytes of a value.
-        format: a key of ``images.FORMATS``; None for one that is not known yet.
-        lossless: whether nothing of it is lost, where the format can do both.
+        itemsize: bytes of one value.
+        format: a key of ``images.FORMATS``; None if not known yet.
+        lossless: whether it is written without loss, if the format supports both.
     """
     clear = channels in (2, 4)
     takes = FORMATS[format].memory if format else UNKNOWN
@@ -204,12 +205,12 @@ def encoder_bytes(
 
 
 def decoder_bytes(size: tuple[int, int], value: int, format: str | None) -> int:
-    """Bytes of the copies that a decoder makes of a picture.
+    """Bytes of a decoder's copies of a picture.
 
     Args:
         size: (width, height).
         value: bytes of a pixel.
-        format: the key of any format; None for one that is not known.
+        format: the key of any format; None if not known.
     """
     pixels, takes = size[0] * size[1], named(format).memory if format else UNKNOWN
     if pixels >= decoding.LARGE and takes.thrifty and vips.library() is not None:

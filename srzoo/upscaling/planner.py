@@ -1,9 +1,9 @@
 """Memory planning: the tiles that fit into the remaining memory.
 
-The arithmetic is the same for every engine: an engine says what a pixel takes
-(``bytes_per_pixel``), what a call takes besides (``bytes_aside``), how far its network looks
-(``reach``), on which grid (``multiple``) and, where it has a memory of its own, how much of that
-is free. A route without passes asks no engine.
+The arithmetic is the same for every engine. An engine states the memory for a pixel
+(``bytes_per_pixel``) and for a call (``bytes_aside``), its network's reach (``reach``) and grid
+(``multiple``), and the free memory of its device, if that has its own. A route without passes
+needs no engine.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
     from ..contracts import Runner
 
 Tile = int | Literal["auto", "off"]
-"""How a picture is cut: as memory allows, not at all, or a side in LR pixels."""
+"""How a picture is cut: as memory allows, not at all, or into tiles with this side in LR pixels."""
 
 SMALLEST = 16
-"""No tile is planned smaller than this, in LR pixels a side."""
+"""The least side of a tile, in LR pixels."""
 BLEND = 32
 """Overlap, in LR pixels, of tiles that cannot be exact."""
 EDGE = 8
-"""LR pixels that a picture is continued by, mirrored, so that its edges have a neighbourhood."""
+"""LR pixels by which a picture is extended by reflection, so that its edges have neighbours."""
 LOOK = 2
-"""How far, in LR pixels, the neighbourhood goes by which values are bounded."""
+"""Side of the neighbourhood, in LR pixels, whose range bounds the values."""
 WORKING_MEMORY = 1_500_000_000
-"""Bytes of host memory that tiles take unless more is allowed: larger is no faster."""
+"""Bytes of host memory for tiles, unless more is allowed: larger tiles are not faster."""
 SLACK = 80_000_000
-"""Bytes for what cannot be planned: what the allocator keeps of blocks that are free again."""
+"""Bytes for what cannot be planned: freed blocks that the allocator keeps."""
 ESTIMATE_FACTOR = 1.03
-"""The same, as a factor on what tiles take."""
+"""The same, as a factor on the memory of tiles."""
 SPARE = 1.02
-"""Tiles may cost so much more computing than the best ones, if they take less memory."""
+"""Tiles that need less memory may cost this factor more computing than the best ones."""
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How one picture is cut.
+    """How a picture is cut into tiles.
 
     Attributes:
         scale: the factor.
-        tile: (height, width) of a tile's own part, in LR pixels.
-        margin: LR pixels added on each inner side: what the network sees, or the overlap.
-        edge: LR pixels that the picture is continued by at its own edges.
-        multiple: the grid: tiles begin on it, and the network sees whole cells of it alone.
-        exact: True if the tiles give exactly what the whole picture would.
-        bytes: what the process will take at its peak, estimated.
-        tile_bytes: how many of them tiles and strips take.
-        working: how many of those a tile takes, and has given back when the next one begins.
-        area: LR pixels that go through the network, margins and edges counted.
-        tiles: how many there are.
+        tile: (height, width) of a tile without its margin, in LR pixels.
+        margin: LR pixels added on each inner side: the halo, or the overlap.
+        edge: LR pixels by which the picture is extended at its own edges.
+        multiple: the grid: tiles begin on it, and the network gets only whole cells of it.
+        exact: True if the tiles give exactly the values of the whole picture.
+        bytes: estimated peak memory of the process.
+        tile_bytes: the part of it for tiles and strips.
+        working: the part of those for one tile, freed before the next one begins.
+        area: LR pixels that pass through the network, including margins and edges.
+        tiles: the number of tiles.
     """
 
     scale: int
@@ -84,12 +84,12 @@ def plan_passes(
     memory: int | None = None,
     to_file: bool = True,
 ) -> tuple[TilePlan, ...]:
-    """How each pass over a picture is cut; arguments as for :func:`plan_tiles`.
+    """The tiles of each pass over a picture; arguments as for :func:`plan_tiles`.
 
-    Whether the result goes ``to_file``, which could be another one, is for the error.
+    ``to_file`` (the result goes to a file, whose format could change) only affects the error.
 
     Raises:
-        MemoryBudgetError: it does not fit; says which settings would make it possible.
+        MemoryBudgetError: it does not fit; the message names settings that would make it fit.
     """
     found, error = _plan_each(needs, runner, tile, memory)
     if error is None:
@@ -119,11 +119,11 @@ def plan_passes(
 def still_fit(
     plans: tuple[TilePlan, ...], needs: PictureNeeds, runner: Runner, *, memory: int | None = None
 ) -> bool:
-    """Whether a picture can be made as it was planned, with the memory that there is by now.
+    """Whether an earlier plan still fits into the memory that is free now.
 
     Args:
-        plans: of the passes; none for a route without any.
-        needs: of the picture, now that it is loaded and others take memory beside it.
+        plans: of the passes; empty for a route without passes.
+        needs: of the picture, which is loaded now, while other work uses memory too.
         runner, memory: as for :func:`plan_tiles`.
     """
     if len(plans) != len(needs.route.passes):
@@ -139,24 +139,24 @@ def still_fit(
 
 
 def _budget(process: int, memory: int | None) -> int:
-    """Bytes that the whole process may take; it has ``process`` of them."""
+    """Bytes that the whole process may use, of which it uses ``process`` already."""
     return process + int(0.6 * free()) if memory is None else memory
 
 
 def _free_on_device(runner: Runner) -> int | None:
-    """Bytes that tiles may take of a device's own memory, if it has one."""
+    """Bytes for tiles in the device's own memory, if it has one."""
     device_bytes = runner.free_memory()
     return None if device_bytes is None else int(0.8 * device_bytes)
 
 
 def _constant_bytes(needs: PassNeeds, process: int) -> int:
-    """Bytes that the process has while tiles come and go."""
+    """Bytes of the process while tiles run."""
     return process + SLACK + needs.constant_bytes
 
 
 def _peak_bytes(needs: PassNeeds, tile_bytes: int, process: int) -> int:
-    """What the process will have at most, if tiles and strips take so much."""
-    # Decoders and encoders make copies when there are no tiles, and the first no result either.
+    """Peak memory of the process if tiles and strips need ``tile_bytes``."""
+    # Copies of decoders and encoders exist without tiles, those of decoders also without a result.
     aside = max(needs.encoder_bytes, needs.decoder_bytes - needs.result_bytes)
     return _constant_bytes(needs, process) + max(tile_bytes, aside)
 
@@ -164,7 +164,7 @@ def _peak_bytes(needs: PassNeeds, tile_bytes: int, process: int) -> int:
 def _plan_each(
     needs: PictureNeeds, runner: Runner, tile: Tile, memory: int | None
 ) -> tuple[list[TilePlan], TooLargeError | None]:
-    """A plan for each pass that fits, and the error of the pass that is furthest from fitting."""
+    """A plan for each pass that fits, and the error of the pass that exceeds memory the most."""
     found: list[TilePlan] = []
     refused: list[TooLargeError] = []
     for each in needs.passes:
@@ -180,22 +180,22 @@ def _plan_each(
 def plan_tiles(
     needs: PassNeeds, runner: Runner | None, *, tile: Tile = "auto", memory: int | None = None
 ) -> TilePlan:
-    """How a picture will be cut.
+    """How a picture is cut.
 
-    Exact tiles wherever the network's reach is bounded and does not outgrow the tile; else
-    tiles that overlap and blend.
+    Tiles are exact if the network's reach is bounded and no larger than the tile; else they overlap
+    and blend.
 
     Args:
         needs: of the pass.
-        runner: what does it; None where nothing has to go through a network.
+        runner: runs the network; None if no pixel passes through a network.
         tile: "auto" (as large as the memory allows), "off", or a side in LR pixels, which is
             rounded up to the network's grid.
-        memory: bytes that the whole process may take; None for 60 % of what is free.
+        memory: bytes that the whole process may use; None for 60 % of the free memory.
 
     Raises:
-        TooLargeError: not even small tiles fit into the memory it may use.
+        TooLargeError: not even small tiles fit into the permitted memory.
     """
-    # Asked first: a model may be loaded for it, and is counted then.
+    # Before measuring the process: this may load the model, which then counts.
     facts = TileFacts.of(runner, needs) if runner else None
     there = _free_on_device(runner) if runner else None
     process = used()
@@ -208,7 +208,7 @@ def plan_tiles(
     found = _choose_plan(needs, facts, tile, room) if facts else NO_TILES
     peak = _peak_bytes(needs, found.tile_bytes, process)
     if peak > budget or (there is not None and found.tile_bytes > there):
-        if facts:  # the least that there is
+        if facts:  # the least possible
             found = _choose_plan(needs, facts, tile, 0)
         least = _peak_bytes(needs, found.tile_bytes, process)
         lacking = runner.free_memory() if runner and there is not None else None
@@ -221,10 +221,10 @@ class TooLargeError(MemoryBudgetError):
     """No plan fits.
 
     Attributes:
-        needed: bytes that the best plan takes.
-        budget: bytes there are.
-        least: bytes with which there is a plan.
-        device: bytes free on the device, if it is that which has too few.
+        needed: bytes for the best plan.
+        budget: bytes that are permitted.
+        least: bytes for the smallest plan.
+        device: free bytes of the device, if it is the limit.
     """
 
     def __init__(self, needed: int, budget: int, least: int, device: int | None = None) -> None:
@@ -239,7 +239,7 @@ class TooLargeError(MemoryBudgetError):
 
 
 def format_gb(amount: int, *, above: bool = False) -> str:
-    """ "1.5GB", as ``--memory`` reads it; rounded up, and a bit more, where it is to be enough."""
+    """ "1.5GB", as ``--memory`` reads it; with ``above`` rounded up and slightly more."""
     if above:
         return f"{math.ceil(amount * 1.02 / 1e8) / 10:.1f}GB"
     return f"{amount / 1e9:.2f}GB" if amount < 10e9 else f"{amount / 1e9:.0f}GB"
@@ -247,13 +247,13 @@ def format_gb(amount: int, *, above: bool = False) -> str:
 
 @dataclass(frozen=True)
 class TileFacts:
-    """What an engine says of its network, for one pass.
+    """Facts of an engine's network for one pass.
 
     Attributes:
         reach: LR pixels on each side that an output pixel depends on, or None.
         multiple: the network's grid in LR pixels.
         per_pixel: bytes for each LR pixel of a tile.
-        aside: bytes besides.
+        aside: bytes for a call, of any size.
     """
 
     reach: int | None
@@ -263,10 +263,10 @@ class TileFacts:
 
     @classmethod
     def of(cls, runner: Runner, needs: PassNeeds) -> TileFacts:
-        """Ask the engine; the tile's own arrays are counted in."""
-        # The tile as floats, twice; then the engine's result, and once more where tiles blend.
+        """Ask the engine, and add the tile's own arrays."""
+        # The tile as floats, twice; then the engine's result, and once more if tiles blend.
         before, after = 24 + runner.bytes_per_pixel(needs.scale), (12 + 12) * needs.scale**2
-        if needs.mixed:  # the interpolated tile, and that of its rows alone
+        if needs.mixed:  # the interpolated tile, and its intermediate rows
             after += 12 * needs.scale**2 + 12 * needs.scale
         filled = FILL if needs.channels in (2, 4) else 0
         per_pixel = int(ESTIMATE_FACTOR * (max(before, after) + filled))
@@ -274,25 +274,25 @@ class TileFacts:
 
     @property
     def context(self) -> int:
-        """Margin of an exact tile, in LR pixels; on the grid."""
+        """Margin of an exact tile, in LR pixels, on the grid."""
         return on_grid(max(self.reach or 0, LOOK), self.multiple)
 
     @property
     def edge(self) -> int:
-        """LR pixels that a picture is continued by; on the grid."""
+        """LR pixels by which a picture is extended, on the grid."""
         wanted = EDGE if self.reach is None else min(max(self.reach, LOOK), EDGE)
         return on_grid(wanted, self.multiple)
 
     @property
     def smallest(self) -> int:
-        """The least side of a tile, in LR pixels; on the grid."""
+        """The least side of a tile, in LR pixels, on the grid."""
         return on_grid(SMALLEST, self.multiple)
 
 
 def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> TilePlan:
-    """The plan that computes least and takes ``room`` bytes, or the one that takes fewest.
+    """The plan that computes least within ``room`` bytes, or else the one that needs fewest bytes.
 
-    Its ``bytes`` are not known yet.
+    Its ``bytes`` are still unset.
     """
     width, height = needs.size
     whole = _plan_of(needs, facts, (height, width), margin=facts.context, exact=True)
@@ -315,16 +315,16 @@ def _choose_plan(needs: PassNeeds, facts: TileFacts, tile: Tile, room: int) -> T
 
 
 def _best(plans: list[TilePlan], room: int) -> TilePlan | None:
-    """Of those that fit the one that computes least, or None."""
+    """The plan within ``room`` that computes least, or None."""
     fitting = [found for found in plans if found.tile_bytes <= room]
     least = min((found.area for found in fitting), default=0)
-    # Of those that are hardly slower, the one that takes least memory.
+    # Among almost equally fast plans, the one with the least memory.
     near = (found for found in fitting if found.area <= SPARE * least)
     return min(near, key=lambda found: found.tile_bytes, default=None)
 
 
 def _tile_plans(needs: PassNeeds, facts: TileFacts, *, exact: bool) -> list[TilePlan]:
-    """The plans with tiles of all shapes; exact ones where the reach does not outgrow the tile."""
+    """The plans with tiles of all shapes; with ``exact`` only those whose tiles are exact."""
     width, height = needs.size
     margin = facts.context if exact else BLEND
     return [
@@ -336,7 +336,7 @@ def _tile_plans(needs: PassNeeds, facts: TileFacts, *, exact: bool) -> list[Tile
 
 
 def _tile_sides(length: int, facts: TileFacts) -> list[int]:
-    """Lengths of equal parts of a side: all of it, half, a third, then about 10 % less each."""
+    """Equal parts of a side: the whole, half, a third, then about 10 % less each."""
     counts, count = [1], 1
     while math.ceil(length / count) > facts.smallest:
         count = max(count + 1, int(count * 1.1))
@@ -348,7 +348,7 @@ def _tile_sides(length: int, facts: TileFacts) -> list[int]:
 def _plan_of(
     needs: PassNeeds, facts: TileFacts, tile: tuple[int, int], *, margin: int, exact: bool
 ) -> TilePlan:
-    """The plan with these tiles; its ``bytes`` are not known yet."""
+    """The plan with these tiles; its ``bytes`` are still unset."""
     width, height = needs.size
     rows, columns = min(tile[0], height), min(tile[1], width)
     halves = [own // 2 for own, all_ in ((rows, height), (columns, width)) if own < all_]

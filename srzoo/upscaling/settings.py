@@ -1,4 +1,4 @@
-"""Settings of a caller, checked on entry: wrong ones are refused at once."""
+"""Checks of a caller's settings: wrong ones raise an error at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_tile(tile: object) -> Tile:
 
 
 def check_memory(memory: object) -> int | None:
-    """Bytes from a number or a text like "2GB"; None where nothing is set.
+    """Bytes from a number or a text like "2GB"; None if not set.
 
     Raises:
         SrzooError: it is not an amount of memory.
@@ -52,7 +52,7 @@ def check_strength(strength: object) -> float:
     """The model's share, 0 to 1.
 
     Raises:
-        PictureError: it is none.
+        PictureError: it is not a number from 0 to 1.
     """
     if (
         isinstance(strength, bool)
@@ -66,7 +66,7 @@ def check_strength(strength: object) -> float:
 
 
 def check_precision(precision: object) -> None:
-    """Raises DeviceError where it is none of ``devices.PRECISIONS``."""
+    """Raise a DeviceError if it is none of ``devices.PRECISIONS``."""
     if precision not in devices.PRECISIONS:
         raise DeviceError(
             f"{precision!r} is not a precision", did_you_mean(str(precision), devices.PRECISIONS)
@@ -74,10 +74,10 @@ def check_precision(precision: object) -> None:
 
 
 def check_size(size: object) -> Sizing | None:
-    """The size that is asked for, if one is.
+    """The requested size, if any.
 
     Raises:
-        PictureError: it is none.
+        PictureError: it is not a size.
     """
     if size is None or isinstance(size, Sizing):
         return size
@@ -94,10 +94,10 @@ def check_size(size: object) -> Sizing | None:
 
 
 def check_asked(scale: object, size: object) -> Sizing | None:
-    """The size that a call asks for, if it does.
+    """The size that a call requests, if any.
 
     Raises:
-        PictureError: it is none, or a scale is asked for, too.
+        PictureError: it is not a size, or a scale is given too.
     """
     if scale is not None and size is not None:
         raise PictureError("a scale and a size are both given", "Give one of them")
@@ -105,7 +105,7 @@ def check_asked(scale: object, size: object) -> Sizing | None:
 
 
 def check_reading(max_pixels: object, page: object) -> None:
-    """Raises PictureError where a file's limit or its page is not a whole number."""
+    """Raise a PictureError if a file's limit or its page is not a whole number of at least 1."""
     if (found := amounts.whole(max_pixels)) is None or found < 1:
         raise PictureError(f"max_pixels is {max_pixels!r}", "It is a whole number from 1")
     if page is not None and ((number := amounts.whole(page)) is None or number < 1):
@@ -113,6 +113,6 @@ def check_reading(max_pixels: object, page: object) -> None:
 
 
 def check_progress(progress: object) -> None:
-    """Raises SrzooError where there is something, and it cannot be called."""
+    """Raise a SrzooError if it is set, but cannot be called."""
     if progress is not None and not callable(progress):
         raise SrzooError(f"progress is {progress!r}", "Give a function of (done, total)")

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 SIDES = ("width", "height", "long", "short")
 NEARLY_EXACT = 1.02
-"""A pass more is not made for an enlargement of up to 2 %; the resize does that."""
+"""The relative enlargement up to which the resize replaces a further pass."""
 STRETCHED = 0.01
-"""A change of shape by more than this share is mentioned in the notes."""
+"""A change of aspect ratio by more than this share is mentioned in the notes."""
 BAND = 64
-"""Rows that are resized at a time: the same for a picture at once and in strips."""
+"""Rows per resize step: the same for a whole picture and for strips."""
 SUPPORT = 3
-"""Lanczos' kernel reaches so many pixels of the smaller picture."""
+"""Half the width of the Lanczos kernel, in pixels of the smaller picture."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """The passes of a picture to its size.
+    """The passes from a picture's size to the result's.
 
     Attributes:
         passes: the model's factors, one after the other.
@@ -59,11 +59,11 @@ class Route:
         if self.resized:
             then = "then " if steps else ""
             steps.append(f"{then}resized to {self.size[0]}x{self.size[1]}{self._stretch()}")
-        return ", ".join(steps) or "left as it is"
+        return ", ".join(steps) or "not changed"
 
     def _stretch(self) -> str:
         across, down = self.size[0] / self.source[0], self.size[1] / self.source[1]
-        wider, half = across / down - 1, 0.6 / min(self.size)  # rounding is no stretching
+        wider, half = across / down - 1, 0.6 / min(self.size)  # ignore rounding
         if abs(wider) <= max(STRETCHED, half):
             return ""
         return f" (stretched: {abs(wider):.0%} {'wider' if wider > 0 else 'narrower'})"
@@ -157,14 +157,14 @@ def _length(text: str, size: str) -> int:
 
 
 def _scaled(length: int, factor: float) -> int:
-    # Half a pixel is rounded up; 1e-9 keeps 3 * (1 / 3) and the like on their side.
+    # Half a pixel is rounded up; 1e-9 keeps 3 * (1 / 3) and the like from rounding down.
     return max(1, math.floor(length * factor + 0.5 + 1e-9))
 
 
 def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
-    """The fewest passes of those that come to the least factor from ``needed`` on.
+    """The fewest passes whose product is the least factor that is at least ``needed``.
 
-    Small factors come first, so that the later, larger pictures are fewer.
+    Small factors come first, so that fewer pixels pass through the network.
     """
     needed /= NEARLY_EXACT
     if needed <= 1:
@@ -172,7 +172,7 @@ def _passes(needed: float, scales: Sequence[int]) -> tuple[int, ...]:
     enlarging = sorted(scale for scale in scales if scale > 1)
     if not enlarging:
         alone = ", ".join(map(str, scales))
-        raise PictureError(f"the model enlarges by {alone} alone", "Choose another model")
+        raise PictureError(f"the model enlarges only by {alone}", "Choose another model")
     most = math.ceil(math.log(needed) / math.log(enlarging[0]) - 1e-9)
     choices = [
         passes
@@ -190,7 +190,7 @@ def rows_held(source: tuple[int, int], size: tuple[int, int]) -> int:
 
 
 def _beyond(ratio: float) -> int:
-    """How many rows further the kernel reaches."""
+    """How many rows beyond its place the kernel reads."""
     return math.ceil(SUPPORT * max(ratio, 1)) + 1
 
 
@@ -225,7 +225,7 @@ def resized(
 def _lanczos(
     rows: NDArray[Any], size: tuple[int, int], box: tuple[float, float, float, float]
 ) -> NDArray[Any]:
-    """A part of a picture at another size, each channel in floats: nothing is rounded twice."""
+    """A part of a picture at another size, each channel in float to avoid intermediate rounding."""
     planes = rows[:, :, None] if rows.ndim == 2 else rows
     out = np.empty((size[1], size[0], planes.shape[2]), rows.dtype)
     for channel in range(planes.shape[2]):

@@ -1,4 +1,4 @@
-"""One pass over a picture: each tile through the engine, then put together."""
+"""One pass over a picture: runs each tile through the engine, and stitches the results."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from .planner import TilePlan
 
 TIDY_EVERY = 0.5
-"""Seconds from one giving back of memory to the next: it takes as long as a small tile."""
+"""Seconds between two releases of freed memory: one takes as long as a small tile."""
 PROBES = 4 * SMALLEST, 12 * SMALLEST
-"""Sides of the pictures on which the speed is measured: the larger for fast models, and no larger
-than what small budgets allow."""
+"""Sides of the pictures for measuring the speed: the larger for fast models, and small enough for
+small budgets."""
 
 
 class Ticks:
-    """Counts tiles for whoever wants to know; alpha is a second picture."""
+    """Counts tiles for a progress function; alpha counts as a second picture."""
 
     def __init__(self, progress: Progress | None, tiles: int, alpha: bool) -> None:
         self.progress = progress
@@ -44,21 +44,21 @@ class Ticks:
         self.done = 0
 
     def __call__(self) -> None:
-        """One tile more is done."""
+        """Count one more tile."""
         self.done += 1
         if self.progress:
             self.progress(self.done, self.total)
 
 
 class Stitcher:
-    """Runs tiles and puts them together, and notes how fast that goes.
+    """Runs tiles, stitches them, and records the speed.
 
-    Several threads may use one. The runner is not touched before there is a tile.
+    Several threads may share one. The runner is not used before the first tile.
 
     Args:
-        runner: what an engine made of the model.
-        name: the model's, for messages.
-        strength: the model's share, 0 to 1; bicubic interpolation has the rest.
+        runner: the model, prepared by an engine.
+        name: the model's name, for messages.
+        strength: the model's share, 0 to 1; the rest is bicubic interpolation.
     """
 
     def __init__(self, runner: Runner, name: str, strength: float = 1.0) -> None:
@@ -67,7 +67,7 @@ class Stitcher:
         self.strength = strength
         self._lock = threading.Lock()
         self._spent: dict[int, tuple[int, float]] = {}  # LR pixels and seconds, by scale
-        self._tidied = 0.0  # when memory was last given back
+        self._tidied = 0.0  # when freed memory was last released
 
     def bands(
         self,
@@ -94,19 +94,19 @@ class Stitcher:
                 self._tidy(plan)
                 tick()
             yield band
-            del band  # before the next one is made
+            del band  # free it before the next one
 
     def _fill(
         self, target: NDArray[Any], source: TileSource, own: Rectangle, plan: TilePlan
     ) -> None:
-        """Put an exact tile where it belongs."""
+        """Write an exact tile to its place."""
         grown = own.grown(plan.margin or plan.edge, source.size, plan.edge, plan.multiple)
         tiles.quantize_into(self._tile(source, own, grown, plan.scale), target)
 
     def _blended(
         self, source: TileSource, plan: TilePlan, tick: Ticks, out: NDArray[Any] | None
     ) -> Iterator[NDArray[Any]]:
-        """The same where tiles overlap: sums of weighted tiles, given out once complete."""
+        """Overlapping tiles: yield sums of weighted tiles when they are complete."""
         factor, margin = plan.scale, plan.margin
         width, height = source.size
         channels = 1 if source.gray or not source.channels else 3
@@ -123,7 +123,7 @@ class Stitcher:
                 y = self._tile(source, used, grown, factor)
                 sums = used.relative_to(strip, factor).cut(total)
                 sums += y * tiles.ramps(used, own, margin, factor)
-                del y  # before the next one is made
+                del y  # free it before the next one
                 self._tidy(plan)
                 tick()
             done = (low - first) * factor
@@ -137,7 +137,7 @@ class Stitcher:
             del band
 
     def together(self, sources: Sequence[TileSource], plan: TilePlan) -> list[NDArray[Any]]:
-        """Pictures of one size, each of them one exact tile, in one call of the network."""
+        """Run pictures of one size, each a single exact tile, in one call of the network."""
         width, height = sources[0].size
         own = Rectangle(0, 0, width, height)
         grown = own.grown(plan.margin or plan.edge, (width, height), plan.edge, plan.multiple)
@@ -150,7 +150,7 @@ class Stitcher:
         return made
 
     def _tile(self, source: TileSource, own: Rectangle, grown: Rectangle, factor: int) -> F32:
-        """Float32 sH x sW x C of a place, of which the network sees ``grown``."""
+        """Float32 sH x sW x C for ``own``; the network gets ``grown``."""
         value = source.constant(grown) if source.flat else None
         if value is not None:
             return np.full((own.height * factor, own.width * factor, 1), value, np.float32)
@@ -159,7 +159,7 @@ class Stitcher:
     def _tiles(
         self, sources: Sequence[TileSource], own: Rectangle, grown: Rectangle, factor: int
     ) -> list[F32]:
-        """The same place of pictures of one size."""
+        """The same for one place of several pictures of one size."""
         start = time.perf_counter()
         seen = Rectangle(own.x - LOOK, own.y - LOOK, own.width + 2 * LOOK, own.height + 2 * LOOK)
         xs = [source.cut(grown) for source in sources]
@@ -185,7 +185,7 @@ class Stitcher:
         return made
 
     def _run_network(self, xs: Sequence[F32], factor: int) -> list[F32]:
-        """Tiles of one size, h x w x 1 or 3, through the network: float32 sH x sW x 3 each."""
+        """Run tiles of one size, h x w x 1 or 3, through the network: float32 sH x sW x 3 each."""
         height, width = xs[0].shape[:2]
         planes = np.empty((len(xs), 3, height, width), np.float32)
         for plane, x in zip(planes, xs, strict=True):
@@ -196,18 +196,18 @@ class Stitcher:
         expected = (len(xs), 3, height * factor, width * factor)
         if (got := getattr(y, "shape", f"a {type(y).__name__}")) != expected:
             raise ModelError(
-                f"{self.name}{_made_by(runner)} gave {got} and not {expected}", "Report this"
+                f"{self.name}{_made_by(runner)} returned {got}, not {expected}", "Report this"
             )
         if not np.isfinite(y).all():
             raise ModelError(
-                f"{self.name}{_made_by(runner)} gave values that are not finite",
+                f"{self.name}{_made_by(runner)} returned values that are not finite",
                 'Use precision="fp32"',
             )
         return [one.transpose(1, 2, 0) for one in y]
 
     def _tidy(self, plan: TilePlan) -> None:
-        """Between two tiles: give freed memory back if it would be missing for the next."""
-        needed = memory.used() + plan.working + SLACK  # the slack is for within a tile
+        """Between two tiles, release freed memory if the next tile may need it."""
+        needed = memory.used() + plan.working + SLACK  # the slack is for use inside a tile
         if needed <= plan.bytes:
             return
         now = time.monotonic()
@@ -218,7 +218,7 @@ class Stitcher:
         memory.give_back()
 
     def pace(self, scale: int) -> float:
-        """Seconds for an LR pixel: of the tiles that ran so far, or of a few made for this."""
+        """Seconds per LR pixel, from the tiles that ran so far or from test tiles."""
         with self._lock:
             found = self._spent.get(scale)
         if found is None:
@@ -229,7 +229,7 @@ class Stitcher:
         return seconds / pixels
 
     def _timed(self, scale: int) -> tuple[int, float]:
-        """LR pixels and seconds of a tile made for this."""
+        """LR pixels and seconds of a test tile."""
         trial = Stitcher(self.runner, self.name, self.strength)
         multiple, found = multiple_of(self.runner), (1, 0.0)
         for side in (on_grid(side, multiple) for side in PROBES):
@@ -239,7 +239,7 @@ class Stitcher:
             )
             edge = on_grid(LOOK, multiple)
             tries: list[tuple[int, float]] = []
-            for _ in range(2):  # the first warms up, and the machine may be busy
+            for _ in range(2):  # the first run warms up
                 trial._spent.clear()
                 trial._tile(source, whole, whole.grown(edge, source.size, edge), scale)
                 tries.append(trial._spent[scale])
@@ -250,7 +250,7 @@ class Stitcher:
 
 
 def _made_by(runner: Runner) -> str:
-    """Other packages' plugins that a result comes from, in brackets; empty if there are none."""
+    """The third-party plugins involved in a result, in brackets; empty if there are none."""
     network: Any = runner.model
     parts = (runner, network, getattr(network, "generator", None))
     plugins = dict.fromkeys(plugin for part in parts for plugin in origin.made_of(part))

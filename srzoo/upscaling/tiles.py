@@ -1,4 +1,4 @@
-"""Tiles as arrays: cut from a picture, bounded, blended, and rounded."""
+"""Tiles as arrays: cutting, bounding, blending and rounding."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from .planner import TilePlan
 
 DEEPEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
-"""The value of white, for each type of whole numbers."""
+"""The value of white for each integer type."""
 
 
 def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Rectangle]]:
-    """The tiles of a picture (width, height), one row of them after the other."""
+    """The tiles of a picture (width, height), one row after the other."""
     rows, columns = plan.tile
     for y in range(0, size[1], rows):
         yield [
@@ -34,16 +34,16 @@ def rows_of(size: tuple[int, int], plan: TilePlan) -> Iterator[list[Rectangle]]:
 
 @dataclass(frozen=True)
 class TileSource:
-    """What tiles are cut from.
+    """A picture from which tiles are cut.
 
     Attributes:
         pixels: H x W or H x W x 3, uint8, uint16 or float 0..1.
-        alpha: H x W of the same type, or None; under it colour is extended.
-        slack: how far a value may leave its neighbourhood's range, whatever that is.
-        freedom: how many times that range it may leave it further.
-        look: how large the neighbourhood is, in pixels on each side, at most ``LOOK``.
-        flat: whether tiles of one value need no network.
-        gray: whether the three channels are equal, so that one of them is enough.
+        alpha: H x W of the same type, or None; colours are extended under it.
+        slack: how far a value may leave its neighbourhood's range in any case.
+        freedom: how far beyond that, as a multiple of that range.
+        look: size of the neighbourhood, in pixels on each side, at most ``LOOK``.
+        flat: whether tiles of a single value skip the network.
+        gray: whether the three channels are equal, so that computing one is enough.
     """
 
     pixels: NDArray[Any]
@@ -56,7 +56,7 @@ class TileSource:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """What comes after height and width in the shape of a result."""
+        """The axes after height and width in the shape of a result."""
         return self.pixels.shape[2:]
 
     @property
@@ -65,7 +65,7 @@ class TileSource:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def cut(self, place: Rectangle) -> F32:
-        """The pixels of a place, mirrored beyond the edges: float32 h x w x 1 or 3, in 0..1."""
+        """The pixels of a place, reflected beyond the edges: float32 h x w x 1 or 3, in 0..1."""
         columns = _mirrored(place.x, place.right, self.size[0])
         rows = _mirrored(place.y, place.bottom, self.size[1])
         left, top = int(columns.min()), int(rows.min())
@@ -85,14 +85,14 @@ class TileSource:
     def _extended(self, place: Rectangle, alpha: NDArray[Any]) -> F32:
         if place.cut(alpha).min() == DEEPEST.get(alpha.dtype, 1):
             return as_floats(self._some(place))
-        # Blocks lie on one grid over the whole picture: every tile sees the same ones.
+        # Blocks are on one grid over the whole picture, so that every tile uses the same ones.
         outer = place.grown(alpha_.BLOCK, self.size, multiple=alpha_.BLOCK)
         around = as_floats(outer.cut(alpha))[:, :, 0]
         filled = alpha_.extend_colours(as_floats(self._some(outer)), around)
         return place.relative_to(outer).cut(filled)
 
     def constant(self, place: Rectangle) -> float | None:
-        """The one value of a place, or None if there are several."""
+        """The single value of a place, or None if it has several."""
         part = place.grown(0, self.size).cut(self.pixels)
         if part.min() != part.max():
             return None
@@ -100,13 +100,13 @@ class TileSource:
 
 
 def _mirrored(low: int, high: int, length: int) -> NDArray[np.intp]:
-    """Which pixels of a side lie from ``low`` to ``high``, if mirror images follow each other."""
+    """The indices of pixels from ``low`` to ``high`` on a side with repeated reflection."""
     at = np.arange(low, high) % (2 * length)
     return np.minimum(at, 2 * length - 1 - at)
 
 
 def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
-    """Whether a picture H x W x 3 has R = G = B everywhere; most that do not show it at once."""
+    """Whether a picture H x W x 3 has R = G = B everywhere; colour is mostly found at once."""
     return all(
         bool((part[:, :, :1] == part[:, :, 1:]).all())
         for part in (pixels[top : top + rows] for top in range(0, len(pixels), rows))
@@ -114,7 +114,7 @@ def all_gray(pixels: NDArray[Any], rows: int = 64) -> bool:
 
 
 def whole_rows(source: TileSource, rows: int = 64) -> Iterator[NDArray[Any]]:
-    """The picture itself in strips, colour extended under transparency, for a resize alone."""
+    """The picture itself in strips, colours extended under transparency, for a resize only."""
     width, height = source.size
     for top in range(0, height, rows):
         strip = Rectangle(0, top, width, min(rows, height - top))
@@ -127,9 +127,9 @@ def whole_rows(source: TileSource, rows: int = 64) -> Iterator[NDArray[Any]]:
 
 
 def join_channels(planes: list[Iterator[NDArray[Any]]], rows: int = 64) -> Iterator[NDArray[Any]]:
-    """Strips of colours, and of alpha if there is any, as some rows at a time with all channels.
+    """Combine strips of colours, and of alpha if any, into blocks of rows with all channels.
 
-    Copies, so that whoever holds them does not hold a strip while the next one is made.
+    The rows are copies, so that they do not keep a strip in memory.
     """
     for strip in planes[0]:
         more = [next(plane) for plane in planes[1:]]
@@ -144,7 +144,7 @@ def _some_rows(parts: list[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
 
 
 def as_floats(part: NDArray[Any]) -> F32:
-    """Float32 h x w x 1 or 3, whole numbers divided by their white."""
+    """Float32 h x w x 1 or 3; integers are divided by their white."""
     x = part.astype(np.float32)
     if part.dtype in DEEPEST:
         x /= DEEPEST[part.dtype]
@@ -152,11 +152,11 @@ def as_floats(part: NDArray[Any]) -> F32:
 
 
 def quantize_into(y: F32, target: NDArray[Any]) -> None:
-    """Values in 0..1 into ``target``, as it keeps them; ``y`` is used up.
+    """Write values in 0..1 to ``target`` in its type; overwrites ``y``.
 
     Args:
         y: h x w x 1 or 3.
-        target: h x w or h x w x 3; one value goes into all three channels.
+        target: h x w or h x w x 3; a single channel is written to all three.
     """
     if target.dtype in DEEPEST:
         y *= DEEPEST[target.dtype]
@@ -165,15 +165,15 @@ def quantize_into(y: F32, target: NDArray[Any]) -> None:
 
 
 def clip_to_neighbours(y: F32, x: F32, source: TileSource, factor: int) -> F32:
-    """Values held near the range of the picture around them, and in 0..1.
+    """Keep values near the range of the picture around them, and in 0..1.
 
     A trained network misses some flat colours by several levels. Where the picture is flat the
-    answer is known; the more it varies, the more freedom there is, so detail is not touched.
+    answer is known. The more it varies, the further a value may leave the range, so detail is kept.
 
     Args:
-        y: sH x sW x C, from the network; it is written over, and given back.
+        y: sH x sW x C, from the network; it is overwritten and returned.
         x: the picture with ``LOOK`` pixels more on each side: (H + 2 LOOK) x (W + 2 LOOK) x C.
-        source: says how much freedom there is.
+        source: states the bounds.
         factor: s.
     """
     spare = LOOK - source.look
@@ -182,19 +182,19 @@ def clip_to_neighbours(y: F32, x: F32, source: TileSource, factor: int) -> F32:
     room = source.slack + source.freedom * (high - low)
     low, high = _planar(low - room), _planar(high + room)
     height, width, channels = low.shape
-    blocks = y.reshape(height, factor, width, factor, channels)  # split axes are never a copy
+    blocks = y.reshape(height, factor, width, factor, channels)  # splitting axes makes no copy
     np.clip(blocks, low[:, None, :, None], high[:, None, :, None], out=blocks)
     return y
 
 
 def _planar(bounds: NDArray[Any]) -> F32:
-    """H x W x C in 0..1, one channel after the other in memory, as engines leave theirs."""
+    """H x W x C in 0..1, stored channel after channel, as engines return it."""
     planes = np.ascontiguousarray(bounds.transpose(2, 0, 1))
     return np.clip(planes, 0, 1, out=planes).transpose(1, 2, 0)
 
 
 def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:
-    """The least or greatest value within ``look`` pixels, for the pixels that have so many."""
+    """The minimum or maximum within ``look`` pixels, for pixels with a full neighbourhood."""
     span = 2 * look + 1
     rows = x[: x.shape[0] - span + 1].copy()
     for by in range(1, span):
@@ -206,7 +206,7 @@ def _nearby(x: F32, extreme: np.ufunc, look: int) -> F32:
 
 
 def ramps(grown: Rectangle, own: Rectangle, margin: int, factor: int) -> F32:
-    """Weights for a blended tile, sH x sW x 1: with its neighbours' they add up to one."""
+    """Weights for a blended tile, sH x sW x 1; they and the neighbours' weights add up to one."""
 
     def ramp(low: int, own_low: int, own_high: int, high: int) -> F32:
         at = (np.arange(low * factor, high * factor) + 0.5) / factor

@@ -1,4 +1,4 @@
-"""Pictures of one size in one call of the network, if it supports batches and they fit."""
+"""Several pictures of one size in one call of the network, if it supports batches and they fit."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from .planner import TilePlan
 
 LARGEST = 2**18
-"""LR pixels of a call, all its pictures counted: more is no faster."""
+"""LR pixels of a call over all its pictures: more is not faster."""
 
 
 def takes_batches(runner: Runner) -> bool:
-    """Whether an engine says that it does; most do not."""
+    """Whether an engine supports batches; most do not."""
     with importing.blamed(runner):
         return getattr(runner, "batches", False) is True
 
 
 def how_many(plan: TilePlan, runner: Runner, memory: int | None) -> int:
-    """How many pictures, each of them one tile, go through the network in one call.
+    """How many pictures, each a single tile, pass through the network in one call.
 
     Args:
         plan: of one of them.
-        runner: what runs them.
-        memory: bytes that the whole process may take; None for 60 % of what is free.
+        runner: the engine's runner.
+        memory: bytes that the whole process may use; None for 60 % of the free memory.
     """
     if plan.tiles != 1:
         return 1

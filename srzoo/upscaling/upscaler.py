@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", "Image.Image", "NDArray[Any]", "Tensor")
 Way = Callable[[tuple[int, int]], Route]
-"""From a picture's (width, height) to its route."""
+"""A function from a picture's (width, height) to its route."""
 
 
 class Upscaler(PictureUpscaler):
@@ -96,7 +96,7 @@ class Upscaler(PictureUpscaler):
         return self._asked_device
 
     def to(self, device: object) -> Upscaler:
-        """The same for another device: another Upscaler, as ``Tensor.to`` gives another tensor.
+        """An equal Upscaler for another device, as ``Tensor.to`` returns another tensor.
 
         This one does not change, as threads may be using it. If "auto" chose the engine, it
         chooses again.
@@ -123,7 +123,7 @@ class Upscaler(PictureUpscaler):
 
     @property
     def model(self) -> Any:
-        """The ``nn.Module`` that runs: B x 3 x H x W float 0..1 in, B x 3 x sH x sW out, any size.
+        """The ``nn.Module`` that runs: float B x 3 x H x W in 0..1 to B x 3 x sH x sW, any size.
 
         It is folded and frozen for inference. ``srzoo.network`` returns the network as it was
         trained, which you can train further.
@@ -133,8 +133,8 @@ class Upscaler(PictureUpscaler):
         """
         if self.runner.model is None:
             raise ModelError(
-                f"{self.engine or 'this engine'} runs {self.name} and has no torch module",
-                f'Take srzoo.network("{self.name}"), or load it with engine="{ENGINE}"',
+                f"{self.engine or 'this engine'} runs {self.name} without a torch module",
+                f'Use srzoo.network("{self.name}"), or load it with engine="{ENGINE}"',
             )
         return self.runner.model
 
@@ -219,7 +219,7 @@ class Upscaler(PictureUpscaler):
     def any(
         self, picture: object, scale: int | None, size: Size | None, progress: Progress | None
     ) -> Any:
-        """The same, for an input of unknown type."""
+        """Upscale an input of unknown type, as a call does."""
         way = self._way(scale, size)
         settings.check_progress(progress)
         return self._enlarge(picture, way, progress)

@@ -225,7 +225,7 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name", "what"),
     [
-        ("block", "Silu", "not a name for a plugin"), ("block", "a b", "not a name"),
+        ("block", "Silu", "not a valid name for a plugin"), ("block", "a b", "not a name"),
         ("block", "-x", "not a name"), ("block", "a--b", "not a name"),
         ("block", "../x", "not a name"),
         ("block", "x" * 41, "not a name"), ("block", "é", "not a name"),
@@ -234,8 +234,8 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),
-        ("card", "cards", "module srzoo_cards"), ("block", "spab", "by this name: srzoo-silu"),
-        ("loss", "silu", "by this name: srzoo-silu"),
+        ("card", "cards", "module srzoo_cards"), ("block", "spab", "has this name: srzoo-silu"),
+        ("loss", "silu", "has this name: srzoo-silu"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_project_leaves_nothing(kind, name, what, tmp_path):

@@ -130,7 +130,7 @@ def test_exports_are_tried(place, monkeypatch):
     trial.exports()
     (done,) = [line for line in said if line.startswith("  ok ")]
     assert re.fullmatch(r"  ok    onnx: (as torch|off by 1 level of 255), in \d+ s", done)
-    left = [line for line in said if "not tried, for it is not installed: a package" in line]
+    left = [line for line in said if "not tried, as it is not installed: a package" in line]
     assert len(left) + 2 == len(said) >= 3
 
 

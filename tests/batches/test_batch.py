@@ -99,11 +99,11 @@ def test_two_inputs_for_one_output_are_refused(here):
 
 def test_what_cannot_work_is_said(here):
     Path("empty").mkdir()
-    with pytest.raises(PictureError, match="holds no pictures"):
+    with pytest.raises(PictureError, match="contains no pictures"):
         targets([Path("empty")])
     with pytest.raises(PictureError, match="not a format srzoo writes"):
         targets([Path("in/a.png")], "a.xyz")
-    with pytest.raises(PictureError, match="is a file, and there are several"):
+    with pytest.raises(PictureError, match="is a file, but there are several"):
         targets([Path("in")], "in/a.png")
     assert "does not exist" in str(
         batch.plan_batch([Path("no.png")], None, model="m", known=[]).jobs[0].problem
@@ -188,8 +188,8 @@ def test_a_folder_that_cannot_be_looked_into_is_told(trees, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     work = batch.plan_batch([Path("in")], "out", model="m", known=[], recursive=True)
     assert len(work.pending) == 5
-    assert "cannot look into in/sub: Permission denied" in str(work.jobs[-1].problem)
-    with pytest.raises(PictureError, match="cannot look into in/sub"):
+    assert "cannot read in/sub: Permission denied" in str(work.jobs[-1].problem)
+    with pytest.raises(PictureError, match="cannot read in/sub"):
         targets([Path("in/sub")], "out")
 
 
@@ -299,7 +299,7 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path):
     assert named.jobs[0].problem is None  # what is named is tried
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_bytes(b"")
-    with pytest.raises(PictureError, match=r"holds no pictures \(left out: 1 .txt\)"):
+    with pytest.raises(PictureError, match=r"contains no pictures \(left out: 1 .txt\)"):
         batch.plan_batch([tmp_path / "texts"], None, model="m", known=[])
 
 

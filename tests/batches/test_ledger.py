@@ -134,7 +134,7 @@ with Ledger(Path({str(out)!r})).opened():
     command = [sys.executable, "-c", code]
     with book.opened():
         other = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "another run is writing into" in other.stderr
+        assert "another run is writing to" in other.stderr
         stale = Ledger(out)
         make(book, "a.png")
     assert subprocess.run(command, check=False).returncode == 0
@@ -179,7 +179,7 @@ def test_a_ledger_that_another_has_locked_is_another_run_s(out, monkeypatch):
     with (book := Ledger(out)).opened():
         make(book, "a.png")
     monkeypatch.setattr(Ledger, "_read", lambda *_: (_ for _ in ()).throw(PermissionError(13, "")))
-    with pytest.raises(PictureError, match="another run is writing into"):
+    with pytest.raises(PictureError, match="another run is writing to"):
         Ledger(out)
 
 

@@ -243,7 +243,7 @@ def test_a_damaged_picture_does_not_stop_the_others(srzoo_cli, photos, tmp_path)
     [
         (("nope", "out"), "nope does not exist"),
         (("hr/note.txt", "out"), "note.txt is not a picture"),
-        (("empty", "out"), "empty holds no pictures"),
+        (("empty", "out"), "empty contains no pictures"),
         (("hr", "file.png"), "file.png is a file"),
         (("twins", "out"), "would both become"),
         (("hr", "out", "-d", "bicubik"), "Did you mean bicubic"),
@@ -310,7 +310,7 @@ def test_get_passes_on_what_was_said(srzoo_cli, registered, tmp_path):
     ("arguments", "message"),
     [
         (("div3k",), "Did you mean div2k"),
-        (("folder",), "the dataset 'folder' cannot be downloaded. Those that can"),
+        (("folder",), "the dataset 'folder' cannot be downloaded. Download it by hand"),
         (("fetched", "--track", "x4"), "'fetched' has no --track"),
         (("div2k", "--track", "realistic_mild"), "Did you mean realistic_mild_x4"),
         (("div2k", "--url", "file:///etc"), "is not an http address"),

@@ -152,6 +152,6 @@ def test_one_that_was_chosen_and_cannot_is_replaced(srzoo_cli, model, photo, tmp
     finally:
         srzoo.engines.unregister("fails")
     assert done.code == 0, done.err
-    assert "engine: fails (the fastest that is installed)" in done.err
+    assert "engine: fails (the fastest installed)" in done.err
     assert asked.code == 2
     assert "the driver is too old" in asked.err

@@ -209,7 +209,7 @@ def test_a_place_of_this_machine_is_refused_before_any_work(srzoo_cli, copy):
     arguments = ("evaluate", copy, "--data", "Tiny", "--metric", metric, "--write-card")
     found = srzoo_cli(*arguments)
     assert found.code == 2
-    assert "/nowhere/v.safetensors means nothing on another machine" in found.err
+    assert "/nowhere/v.safetensors is a path of this machine" in found.err
 
 
 @needs_torch
@@ -296,7 +296,7 @@ def test_photos_without_hr(srzoo_cli, tmp_path):
     assert (result.code, row["count"], row["failed"][0]["picture"]) == (1, 1, "b.png")
     result = srzoo_cli(*arguments, "--metric", "ssim_y", "--metric", "sharpness")
     assert (result.code, result.out) == (2, "")
-    assert "no HR is given to compare with, which ssim_y needs" in result.err
+    assert "no HR pictures are given, which ssim_y needs" in result.err
     assert "sharpness" in result.err
     (tmp_path / "b.png").unlink()
     result = srzoo_cli("evaluate", "--sr", tmp_path, "--metric", "sharpness")

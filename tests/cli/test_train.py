@@ -59,7 +59,7 @@ def test_train_then_upscale(srzoo_cli, files):
         assert curves.width > 900
     again = srzoo_cli("train", "mine.toml", "--data", "pictures")
     assert again.code == 0
-    assert "going on from step 12" in again.out
+    assert "resuming from step 12" in again.out
 
 
 def test_held_out_pictures_are_not_trained_on(srzoo_cli, files):
@@ -99,7 +99,7 @@ def test_dry_run_says_what_a_run_would_say(srzoo_cli, files):
     result = srzoo_cli(*command, "--dry-run")
     words = [
         "left out 1 of 4 pictures: bad.png",
-        "1 of 1 validation pictures are trained on, such as 3.png",
+        "1 of 1 validation pictures are trained on too, such as 3.png",
         "WARNING: only",
     ]
     assert [word for word in words if word not in result.err] == []
@@ -155,7 +155,7 @@ def test_a_moved_run_goes_on(srzoo_cli, files):
     result = srzoo_cli(
         "train", "elsewhere", "--out", "elsewhere", "--data", "pictures",
     )  # fmt: skip
-    assert "going on from step 12" in result.out
+    assert "resuming from step 12" in result.out
 
 
 def stopped_at(step, monkeypatch):
@@ -189,7 +189,7 @@ def test_the_command_that_goes_on_is_right(srzoo_cli, files, monkeypatch, first)
     assert program == "srzoo"
     result = srzoo_cli(*command)
     assert result.code == 0, result.err
-    assert "going on from step 6" in result.out
+    assert "resuming from step 6" in result.out
 
 
 def test_without_a_terminal_a_line_every_fifty_steps(srzoo_cli, files):
@@ -225,5 +225,5 @@ def test_an_out_that_is_a_file_is_one_line(srzoo_cli, files):
     result = srzoo_cli("train", "mine.toml", "--data", "pictures", "-o", "mine.toml")
     assert result.code == 2
     assert result.err.strip() == (
-        "srzoo: mine.toml is a file, and a run needs a folder. Choose another name."
+        "srzoo: mine.toml is a file, but a run needs a folder. Choose another name."
     )

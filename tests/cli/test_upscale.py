@@ -73,7 +73,7 @@ def test_a_model_folder_by_path(srzoo_cli, photo, tmp_path):
         (["zero.png"], "zero.png is empty"),
         (["text.png"], "text.png is not a picture"),
         (["cut.png"], "cannot read cut.png"),
-        (["empty"], "empty holds no pictures"),
+        (["empty"], "empty contains no pictures"),
         (["photo.png", "-m", "bicubik-x2"], "Did you mean bicubic-x2"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "the input itself"),
         (["photo.png", "-o", "photo.xyz"], ".xyz is not a format"),

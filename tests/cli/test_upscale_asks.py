@@ -148,7 +148,7 @@ def test_a_quality_that_some_have(srzoo_cli, photo, tmp_path):
     drawn().save(tmp_path / "b.jpg")
     result = srzoo_cli("upscale", tmp_path, "-o", tmp_path / "out", *FAST, "--quality", "50")
     assert result.code == 0
-    assert "note: --quality is not for PNG, which is lossless" in result.err
+    assert "note: --quality does not apply to PNG, which is lossless" in result.err
 
 
 # Strength

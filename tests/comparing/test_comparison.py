@@ -338,7 +338,7 @@ def test_a_sheet_says_what_was_measured():
     assert figure.note(found, found.pictures[-1]) == "PSNR / SSIM"
     assert figure.note(found, found.pictures[0]) == ""
     said = " ".join(figure.sentences(found))
-    assert "LR was made of HR by bicubic." in said
+    assert "LR was made from HR by bicubic." in said
     assert "psnr_y: PSNR in dB." in said
 
 

@@ -20,7 +20,7 @@ from srzoo.training.processes import accelerator_for
 
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
 ]
 
 RELEASED = ("edsr-x4", "srresnet-x4", "srgan-x4", "edsrgan-x4", "edsrgan-real-x4")

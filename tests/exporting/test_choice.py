@@ -92,7 +92,7 @@ def closed(request, tmp_path, monkeypatch):
 def test_auto_takes_torch_where_no_export_can_be_kept(model, pair, closed):
     chosen = engine.choose(model)
     assert chosen.name == "torch"
-    assert "no export can be kept: " in chosen.why
+    assert "no export can be cached: " in chosen.why
     made = loading.load(model.path, engine="auto")
     assert isinstance(made.runner, ModuleRunner)
     assert pair.written == 0
@@ -102,7 +102,7 @@ def test_an_engine_that_is_asked_for_has_a_temporary_folder(model, pair, tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.warns(FallbackWarning, match="cannot keep an export in .*made for this time"):
+    with pytest.warns(FallbackWarning, match="cannot write an export to .*a temporary one is made"):
         runner = loading.load(model.path, engine="pair").runner
     assert runner(np.zeros((1, 3, 9, 9), np.float32), 2).shape == (1, 3, 18, 18)
     left = [path for path in tmp_path.iterdir() if path.name.startswith(".srzoo-")]

@@ -63,7 +63,7 @@ def test_thin_pictures(height, model):
 
 def test_less_than_it_takes(model):
     runner = kinds.engines.build("mnn", folder=model.path, device="cpu", precision="fp32")
-    with pytest.raises(ModelError, match="a side of 4 pixels, the export needs 5 or more"):
+    with pytest.raises(ModelError, match="a side of 4 pixels, but the export needs 5 or more"):
         runner(np.zeros((1, 3, 4, 9), np.float32), 2)
 
 

@@ -137,12 +137,12 @@ def test_damaged_weights_are_not_held_against_the_export(model, cache, pair):
 def test_a_cache_that_cannot_be_written(tmp_path, model, pair, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SRZOO_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match=r"cannot keep an export in .*Set SRZOO_CACHE"):
+    with pytest.raises(ModelError, match=r"cannot write an export to .*Set SRZOO_CACHE"):
         convert.make_kept(model, 2, "pair")
     assert pair.written == 0
     command = 'pip install "srzoo[torch]"'
     monkeypatch.setattr(exports.engine_facts, "missing", lambda name: command)
-    with pytest.raises(ModelError, match=r"cannot keep an export in ") as error:
+    with pytest.raises(ModelError, match=r"cannot write an export to ") as error:
         convert.make_kept(model, 2, "pair")
     assert command in error.value.fix, "what it names instead is not there"
 

@@ -124,7 +124,7 @@ def test_what_runs_on_a_card_is_told(model, on, machine, asked, precision, says)
 
 def test_a_build_for_another_device_is_refused_at_once(on):
     on(Machine(["cuda"], {}))
-    with pytest.raises(DeviceError, match="onnxruntime that is installed does not use cuda"):
+    with pytest.raises(DeviceError, match="installed onnxruntime does not support cuda"):
         engine.check("onnxruntime", "cuda:0", "auto")
     on(Machine([], {}))
     with pytest.raises(DeviceError, match='no gpu device is available here: .* Use device="cpu"'):
@@ -250,7 +250,7 @@ def test_directml_is_opened(model, card, on, monkeypatch):
     ("starts", "falls_back", "says"),
     [
         (False, False, "ONNX Runtime cannot use cuda: libcublas.so.12: cannot open"),
-        (True, True, "ONNX Runtime cannot use cuda: CUDAExecutionProvider does not start"),
+        (True, True, "ONNX Runtime cannot use cuda: CUDAExecutionProvider cannot be loaded"),
     ],
 )
 def test_a_card_that_does_not_start(model, card, starts, falls_back, says):

@@ -62,7 +62,7 @@ def only(monkeypatch):
 
 def test_one_without_a_base_class_is_taken_and_used(model, cache):
     with registered(own=OwnEngine):
-        assert engine.choose(model) == engine.Choice("own", "the fastest that is installed")
+        assert engine.choose(model) == engine.Choice("own", "the fastest installed")
         made = loading.load(model.path, engine="auto")
         picture = np.asarray(drawn(20, 24))
         assert np.array_equal(made.array(picture), picture.repeat(2, 0).repeat(2, 1))
@@ -163,7 +163,7 @@ def test_one_that_takes_long_to_begin_is_for_much_work(model, cache, monkeypatch
     monkeypatch.setattr(OwnEngine, "first_use", 30.0, raising=False)
     with registered(own=OwnEngine):
         assert engine.choose(model, work=10**10) == engine.Choice(
-            "own", "the fastest that is installed", prepares=True
+            "own", "the fastest installed", prepares=True
         )
         little = engine.choose(model, work=1000)
     assert little == engine.Choice(

@@ -180,7 +180,7 @@ TAKEN_OUT = {
     "results": (r"^model-index:\n(?:(?: |- ).*\n)*", "no results"),
     "protocol": (r"^ +args:\n +protocol:.*\n", "psnr_y Set5 x2 has no protocol"),
     "data sets": (r"^datasets:\n(?:- .*\n)+", "no datasets"),
-    "use": (r"^## Use it$", "'Use it', below which it states how to use it"),
+    "use": (r"^## Use it$", "'Use it', for how to use it"),
     "when to use": (r"^## When .*$", "how and when to use it"),
     "measured": (r"^## Measured$", "what it was measured at"),
     "limits": (r"^## Limits$", "its limits"),

@@ -115,7 +115,7 @@ def test_unknown_models():
     ):
         locate.find("mdsr")
     with pytest.raises(
-        HubError, match="the folder org/edsr@v1 does not exist, and .*not whole in the cache"
+        HubError, match="the folder org/edsr@v1 does not exist, and .*not complete in the cache"
     ):
         locate.find("org/edsr@v1")  # the tests are offline
 
@@ -211,7 +211,7 @@ def test_missing_damaged_and_truncated_weights(small):
     cut = data[: len(data) // 2]
     file.write_bytes(cut)
     entry = small.config.weights
-    with pytest.raises(WeightsError, match="no intact safetensors"):
+    with pytest.raises(WeightsError, match="not an intact safetensors"):
         weights.read(file, type(entry)(entry.file, weights.hashlib.sha256(cut).hexdigest(), ""))
 
 

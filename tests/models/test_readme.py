@@ -46,8 +46,8 @@ def test_cards_without_metadata(text):
         ("---\n---\n# A model\n", "cannot be read: .*Write --- alone"),
         ("---\n\n---\n# A model\n", "are empty.*library_name: srzoo"),
         ("---\n# nothing yet\n---\n", "are empty.*library_name: srzoo"),
-        ("---\n- a\n---\n", "cannot be read: .*Correct the block"),
-        ("---\na: [\n---\n", "cannot be read: .*Correct the block"),
+        ("---\n- a\n---\n", "cannot be read: .*Fix the block"),
+        ("---\na: [\n---\n", "cannot be read: .*Fix the block"),
     ],
 )
 def test_metadata_are_not_lost_in_silence(text, message):

@@ -150,7 +150,7 @@ def test_refused_folders(tree, arguments, message):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(PictureError, match="holds no pictures"):
+    with pytest.raises(PictureError, match="contains no pictures"):
         Folder(path=tmp_path)
 
 
@@ -314,7 +314,7 @@ def test_fit_crops_by_less_than_an_lr_pixel_or_refuses(low, scale, more):
     close = all(abs(a - scale * b) < scale for a, b in zip(sides, low, strict=True))
     whole = all(side >= scale for side in sides)
     if not close:
-        with pytest.raises(PictureError, match="do not belong together"):
+        with pytest.raises(PictureError, match="do not match"):
             fit_pair(hr, lr, scale, "x")
     elif not whole:
         with pytest.raises(PictureError, match="smaller than one LR pixel"):
@@ -403,7 +403,7 @@ def test_hub_rows_are_samples(fake_hub):
     ("arguments", "message"),
     [
         ({"column": "imag"}, "no column 'imag'. Did you mean image"),
-        ({"column": "caption"}, "holds no pictures"),
+        ({"column": "caption"}, "contains no pictures"),
         ({"split": "trian"}, "Unknown split"),
         ({"split": "none"}, "is empty"),
     ],

@@ -393,7 +393,7 @@ def test_wrong_bytes(server, offer, tmp_path):
 
 def test_another_size_is_refused_before_it_is_fetched(server, offer, tmp_path):
     server.files["/DIV2K_valid_HR.zip"] += b"more"
-    with pytest.raises(SrzooError, match=r"has [\d,]+ bytes, DIV2K's own archive [\d,]+"):
+    with pytest.raises(SrzooError, match=r"has [\d,]+ bytes, but DIV2K's own archive has [\d,]+"):
         fetch(server, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -448,7 +448,7 @@ def test_only_http(offer, tmp_path, url):
 def test_a_hostile_archive_writes_nothing(server, offer, tmp_path, name):
     offer(HR, zipped([*members(HR), name]))
     to = tmp_path / "to"
-    with pytest.raises(SrzooError, match="DIV2K_valid_HR.zip is not what it should be: it holds"):
+    with pytest.raises(SrzooError, match="DIV2K_valid_HR.zip is not a valid archive: it contains"):
         fetch(server, to)
     nothing_but_parts(to)
     assert [path.name for path in tmp_path.iterdir()] == ["to"]
@@ -485,7 +485,7 @@ def test_a_damaged_archive(server, offer, tmp_path, damage):
     if damage == "crc":
         body[body.rindex(b"IDAT") + 9] ^= 255
     offer(HR, {"no zip": b"<html>", "crc": bytes(body), "cut": bytes(body[:-40])}[damage])
-    with pytest.raises(SrzooError, match="DIV2K_valid_HR.zip is not what it should be"):
+    with pytest.raises(SrzooError, match="DIV2K_valid_HR.zip is not a valid archive"):
         fetch(server, tmp_path)
     nothing_but_parts(tmp_path)
 
@@ -517,7 +517,7 @@ def test_the_disk_fills_up_while_fetching(server, offer, tmp_path, monkeypatch):
         return real(self, mode, *rest, **named)
 
     monkeypatch.setattr(Path, "open", opened)
-    with pytest.raises(SrzooError, match="cannot write into .*: No space left on device"):
+    with pytest.raises(SrzooError, match="cannot write to .*: No space left on device"):
         fetch(server, tmp_path)
     nothing_but_parts(tmp_path)
     monkeypatch.undo()
@@ -564,7 +564,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(server, offer, tmp_p
 
 def test_a_place_that_cannot_be_written(server, offer, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SrzooError, match="cannot write into .*file/x"):
+    with pytest.raises(SrzooError, match="cannot write to .*file/x"):
         fetch(server, tmp_path / "file/x")
 
 

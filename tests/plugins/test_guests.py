@@ -22,7 +22,7 @@ WORDS = {
     "engine-makes": "no such card",
     "engine-wrong-file": "speed",
     "member": "boom is not used: ",
-    "memory": "boom is not used: engine boom (guest-memory 1.2) gave '9', where bytes_per_pixel",
+    "memory": "boom is not used: engine boom (guest-memory 1.2) returned '9', not bytes_per_pixel",
     "words": "engine boom (guest-words 1.2) cannot be imported from guest_words:Engine: E",
     "lines": "the entry points of guest-lines 1.2 in ",
     "gone": "card t (guest-gone 1.2) is not a package of model folders",

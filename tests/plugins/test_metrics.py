@@ -260,7 +260,7 @@ def test_pyiqa_that_cannot_download(pyiqa, monkeypatch):
         raise URLError("Name or service not known")
 
     monkeypatch.setattr(sys.modules["pyiqa"], "create_metric", offline)
-    with pytest.raises(SrzooError, match="cannot make ready 'lpips'.*connect"):
+    with pytest.raises(SrzooError, match="cannot prepare 'lpips'.*check the network"):
         evaluate.build_metric("pyiqa/lpips")
 
 

@@ -81,7 +81,7 @@ def test_a_file_that_changed_is_run_again(place):
     [
         ("./no.py:X", MissingPluginError, "the file no.py does not exist"),
         ("./silu.py:SiLUs", BrokenPluginError, "it has no SiLUs. Did you mean SiLU"),
-        ("silu.py:SiLU", MissingPluginError, "named with its folder: ./silu.py:SiLU"),
+        ("silu.py:SiLU", MissingPluginError, "Write a file with its folder: ./silu.py:SiLU"),
         ("./exits.py:X", BrokenPluginError, "SystemExit: 3"),
         ("./wrong.py:X", BrokenPluginError, "SyntaxError"),
         ("./needs.py:X", BrokenPluginError, "it can import installed packages"),
@@ -150,7 +150,7 @@ def test_a_card_check_names_it(place, srzoo_cli):
     assert made.config.args["block"] == f"{place.resolve().as_posix()}/silu.py:SiLU"
     assert model_folder.local_parts(made) == [made.config.args["block"]]
     done = srzoo_cli("card", "check", "made")
-    assert "cannot be published as it is" in done.err
+    assert "cannot be published, as it" in done.err
     assert "srzoo plugin new" in done.err
 
 
@@ -184,7 +184,7 @@ def test_no_code_beside_a_folders_recipe_is_run(place, tiny):
     (got / "config.json").write_text("{}")
     text = tiny().read_text().replace('name = "edsr"', 'name = "./evil.py:SiLU"')
     (got / "recipe.toml").write_text(text)
-    with pytest.raises(SrzooError, match="holds no code"):
+    with pytest.raises(SrzooError, match="contains no code"):
         recipes.load(got)
     assert not list(place.rglob("RAN"))
 

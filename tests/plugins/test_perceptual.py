@@ -268,7 +268,7 @@ def test_layer_weights():
         ({"layers": ["blocks.1", "blocks.1"]}, "twice"),
         ({"layers": []}, "at least 1 item"),
         ({"layers": "blocks.1"}, "be a list"),
-        ({"layers": ["global_pool"]}, "gives no feature map"),
+        ({"layers": ["global_pool"]}, "returns no feature map"),
         ({"layers": ["blocks.1"], "layer_weights": [1, 2]}, "one weight for each"),
         ({"layers": ["blocks.1"], "layer_weights": [0]}, r"layer_weights\[0\] is 0"),
         ({"criterion": "l2"}, "criterion is 'l2'"),

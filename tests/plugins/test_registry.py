@@ -100,9 +100,9 @@ def test_going_over_plugins_stops_at_none(registry, tmp_path):
 
 def test_what_tells_no_arguments_is_broken(registry, monkeypatch):
     registry.register("word", type("Word", (), {"__signature__": "none"}))
-    with pytest.raises(BrokenPluginError, match="block word.*does not give its arguments"):
+    with pytest.raises(BrokenPluginError, match="block word.*does not reveal its arguments"):
         registry.create("word")
-    assert any("does not give" in problem.what for problem in registry.check())
+    assert any("does not reveal" in problem.what for problem in registry.check())
 
 
 def test_a_package_without_metadata_is_unknown(tmp_path):

@@ -271,7 +271,7 @@ def test_a_factory_that_makes_nothing_and_one_that_takes_no_names():
     for made, said in ((None, "None"), (int, "type")):
         registry.register("it", lambda made=made: made)
         with pytest.raises(
-            BrokenPluginError, match=rf"^engine it .* gave {said}, where an engine belongs"
+            BrokenPluginError, match=rf"^engine it .* returned {said}, not an engine"
         ):
             registry.create("it")
 
@@ -294,9 +294,9 @@ def test_defaults_are_held_to_it_too():
         """A part."""
 
     assert manners.broken_rules(odd) == [
-        "argument n is 0 by default. It should be greater than or equal to 1: change one of both",
-        "argument mode is 'c' by default. It should be 'a' or 'b': change one of both",
-        "argument size is None by default. It should be a valid integer: change one of both",
+        "argument n is 0 by default. It should be greater than or equal to 1: change one of them",
+        "argument mode is 'c' by default. It should be 'a' or 'b': change one of them",
+        "argument size is None by default. It should be a valid integer: change one of them",
     ]
 
 

@@ -51,7 +51,7 @@ def test_what_is_not_clean_may_not_say_so(local, name):
             super().__init__()
             self.clean = True
 
-    with pytest.raises(AssertionError, match="states to be clean"):
+    with pytest.raises(AssertionError, match="states that it is clean"):
         degradation.says_whether_it_is_clean(local(srzoo.degradations, Stated))
 
 
@@ -89,7 +89,7 @@ def test_a_unit_is_stated_on_the_class(local):
             super().__init__()
             self.unit = "levels"
 
-    with pytest.raises(AssertionError, match="not stated on the class"):
+    with pytest.raises(AssertionError, match="must be stated on the class"):
         metric.states_facts(local(srzoo.metrics, Stated))
 
 

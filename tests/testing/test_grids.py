@@ -60,7 +60,7 @@ def test_what_is_no_grid(case, cell):
             super().__init__()
             self.multiple = cell
 
-    with pytest.raises(AssertionError, match=r"multiple is .*, not a whole number from 1"):
+    with pytest.raises(AssertionError, match=r"multiple is .*, not a whole number of at least 1"):
         check_generator(case(Wrong, {}))
 
 

@@ -85,7 +85,7 @@ def test_each_part_is_told_by_itself(site, tmp_path):
     assert found["mild"]["ok"]
     assert not found["far"]["ok"]
     (fault,) = found["far"]["faults"]
-    assert "reach is 1, you say 3: write `reach = 1`" in fault["what"]
+    assert "reach is 1, but it states 3: write `reach = 1`" in fault["what"]
     assert fault["file"] == str(site / "tiny_far.py")
     assert fault["line"] == 5
     (fault,) = found["leaves"]["faults"]
@@ -142,7 +142,7 @@ def test_pytest_collects_the_parts_of_a_project(site, project):
     assert "block:far(channels=16)::reach is no larger FAILED" in out
     assert f"write `reach = 1`\n{site / 'tiny_far.py'}:5\n" in out
     assert "test_own.py::test_own PASSED" in out
-    assert "cannot be imported: SystemExit: 3: correct it, or its entry point" in out
+    assert "cannot be imported: SystemExit: 3: fix it, or its entry point" in out
     assert f"\n{site / 'tiny_ends.py'}:3\n" in out
     assert "2 failed, " in out
     assert "Traceback" not in out
@@ -166,7 +166,7 @@ def test_pytest_by_the_configuration(site, project):
 
 @pytest.mark.parametrize(
     ("name", "more", "what"),
-    [("elsewhere", "", "elsewhere brings no parts that are installed: pip install -e"),
+    [("elsewhere", "", "elsewhere has no installed plugins: pip install -e"),
      ("tiny-parts", '[project.entry-points."srzoo.blocks"]\nnew = "a:B"\n', "block new of")],
 )  # fmt: skip
 def test_pytest_says_what_is_not_installed(project, name, more, what):

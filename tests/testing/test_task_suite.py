@@ -87,7 +87,7 @@ class Many(Good):
 
 
 class Idle(Good):
-    """A network that follows nothing."""
+    """A network that gets no gradient."""
 
     def loss_of(self, name, network, pair):
         losses, facts = super().loss_of(name, network, pair)
@@ -142,9 +142,9 @@ def test_one_that_keeps_its_promises(case):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Still, "no network is updated"), (Unknown, "third"), (Counting, "one step"),
-        (NeverMoves, "generator never"), (Dotted, "a.b"), (Cut, "no gradient"),
-        (Many, "shape"), (Idle, "follows nothing"), (Around, "wrapper"), (Heavy, "graph"),
+        (Still, "no network is updated"), (Unknown, "third"), (Counting, "a step has"),
+        (NeverMoves, "generator is not updated"), (Dotted, "a.b"), (Cut, "no gradient"),
+        (Many, "shape"), (Idle, "gets no gradient"), (Around, "wrapper"), (Heavy, "graph"),
         (Teaches, "trains"),
     ],
 )  # fmt: skip

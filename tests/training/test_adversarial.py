@@ -161,8 +161,8 @@ def test_the_discriminator_has_a_schedule_of_its_own(tiny, tmp_path):
     [
         ("d_steps=0", "adversarial.d_steps is 0. Use a value of at least 1"),
         ("start=-1", "adversarial.start is -1"),
-        ("start=12", "leaves the generator none of 12 steps, with start 12"),
-        ("d_steps=13", "leaves the generator none of 12 steps"),
+        ("start=12", "leaves no step of 12 to the generator, with start 12"),
+        ("d_steps=13", "leaves no step of 12 to the generator"),
         (
             "schedule={name='cosine_restarts'}",
             r"adversarial.schedule.periods is \[\], which are 0 steps",
@@ -239,7 +239,7 @@ def test_two_losses_of_one_name_are_both_counted(tiny, tmp_path):
 
 def test_crops_that_the_discriminator_cannot_judge_are_refused(tiny):
     loaded = recipe.load(tiny(), [SPECTRAL, "data.lr_crop=2"])
-    with pytest.raises(SrzooError, match=r"sees 4x4 pixels of a crop, and needs .*lr_crop"):
+    with pytest.raises(SrzooError, match=r"gets 4x4 pixels of a crop, but needs .*lr_crop"):
         training.assemble(loaded)
 
 
@@ -255,7 +255,7 @@ def test_stages_begin_where_the_one_before_was_best(tiny, tmp_path, monkeypatch)
     training.train(loaded, tmp_path / "run", watch=training.Callbacks(on_word=words.append))
     assert words == [
         "stage psnr: 6 steps", "stage gan: 6 steps",
-        f"12 of 12 tensors taken over from {tmp_path / 'run'}",
+        f"12 of 12 tensors copied from {tmp_path / 'run'}",
     ]  # fmt: skip
     best, second = (
         load_file(tmp_path / f"run/checkpoints/{number:09d}/{name}.safetensors")
@@ -292,6 +292,6 @@ def test_a_stop_while_a_stage_ends(tiny, tmp_path, monkeypatch, evaluation, end)
 def test_a_checkpoint_of_another_stage_is_refused(tiny, tmp_path):
     training.train(recipe.load(tiny(), [STAGES]), tmp_path / "run")
     end = tmp_path / "run/checkpoints/000000012"
-    with pytest.raises(SrzooError, match="made in stage 2, and the recipe has 1"):
+    with pytest.raises(SrzooError, match="made in stage 2, but the recipe has 1"):
         training.train(recipe.load(tiny(), []), tmp_path / "other", resume=end)
     assert checkpoint.read_progress(end).stage == 1

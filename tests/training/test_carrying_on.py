@@ -185,7 +185,7 @@ def test_a_disk_that_takes_no_more_ends_the_run_in_words(
         with pytest.raises(SrzooError) as caught:
             training.train(loaded, tmp_path / "run")
     assert os.strerror(number) in caught.value.what
-    assert "saved, and stays" in caught.value.what
+    assert "checkpoint of step" in caught.value.what
     assert caught.value.fix
     assert steps
     assert [int(each.name) for each in checkpoint.list_checkpoints(tmp_path / "run")] == kept

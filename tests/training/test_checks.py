@@ -34,7 +34,7 @@ class Small(Drawn):
 
 
 class Held(Drawn):
-    """Other pictures than those that are trained on; one is small."""
+    """Other pictures than those that are trained on too; one is small."""
 
     fingerprint = "held"
 
@@ -205,7 +205,7 @@ def test_validation_pictures_that_are_trained_on_are_said(tiny, tmp_path, qualit
     sets = [f"data.{where}={{name='folder', path='{tmp_path / folder}'}}"
             for where, folder in (("train", "train"), ("validation", "held"))]  # fmt: skip
     words = checks.check(recipe.load(tiny(), sets)).words
-    assert [word for word in words if "are trained on" in word] == words
+    assert [word for word in words if "are trained on too" in word] == words
     assert len(words) == bool(said)
     assert all(word.startswith(f"{said} validation pictures") for word in words)
 
@@ -235,7 +235,7 @@ def test_data_that_changed_since_the_stop_is_said_once(tiny, tmp_path):
     assert not any("changed" in word for word in words_of(loaded, run))
     assert not any("changed" in word for word in words_of(loaded, run))
     Image.fromarray(255 - np.asarray(drawn(60, 50))).save(tmp_path / "train/9.png")
-    assert any("data.train (folder) has changed" in word and "had 4 pictures, and has 5" in word
+    assert any("data.train (folder) has changed" in word and "had 4 pictures, and now has 5" in word
                for word in words_of(loaded, run))  # fmt: skip
     assert not any("changed" in word for word in words_of(loaded, run))
     os.utime(tmp_path / "train/0.png", (1, 1))
@@ -256,7 +256,7 @@ def test_few_fitting_tensors_are_said_loudly(tiny, tmp_path):
     loaded = recipe.load(
         tiny(), ["generator.n_feats=9", f"init={tmp_path / 'first'}", "train.steps=1"]
     )
-    (word,) = (word for word in words_of(loaded, tmp_path / "run") if "taken over" in word)
+    (word,) = (word for word in words_of(loaded, tmp_path / "run") if "copied" in word)
     assert word.startswith("WARNING: only ")
     assert "random weights" in word
 
@@ -285,6 +285,6 @@ def test_an_edited_degradation_makes_its_pictures_anew(tiny, tmp_path):
         hr = parts.validation.hr(0)
         first = 0 if made is Shrink else 1
         assert np.array_equal(found[-1], hr[first::2, first::2])
-        anew = [word for word in words if "other pictures than before" in word]
+        anew = [word for word in words if "has changed: the LR" in word]
         assert len(anew) == (len(found) == 2), "the third time what was made first is there still"
     assert not np.array_equal(found[0], found[1])

@@ -173,7 +173,7 @@ def test_the_picture_of_a_crop_is_named_whichever_was_chosen(tiny):
 
 
 def test_small_pictures_are_named(tiny):
-    with pytest.raises(SrzooError, match=r"drawn0 has 72x60 pixels, a crop needs 80"):
+    with pytest.raises(SrzooError, match=r"drawn0 has 72x60 pixels, but a crop needs 80"):
         crops(tiny, "data.lr_crop=40")
 
 

@@ -109,7 +109,7 @@ def test_nothing_to_freeze_is_told(tiny):
 
 
 def test_muon_wants_momentum(tiny):
-    with pytest.raises(SrzooError, match=r"optimizer.momentum is 0, and muon .*Set it to 0.95"):
+    with pytest.raises(SrzooError, match=r"optimizer.momentum is 0, but muon .*Set it to 0.95"):
         training.assemble(recipe.load(tiny(), ["optimizer.name=muon"]))
 
 
@@ -217,7 +217,7 @@ def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
     other = recipe.load(tiny(), ["train.ema=0.5", "train.steps=14"])
     with pytest.raises(SrzooError, match=r"another recipe: train.ema is 0.5 now, was 0.9\. "):
         training.train(other, tmp_path / "run")
-    with pytest.raises(SrzooError, match="holds a run already, at step 12"):
+    with pytest.raises(SrzooError, match="already contains a run, at step 12"):
         training.train(other, tmp_path / "run", resume="never")
     on = tmp_path / "run/checkpoints/000000012"
     assert training.train(other, tmp_path / "run", resume=on).step == 14
@@ -335,7 +335,7 @@ def test_init_says_what_was_taken_over(tiny, tmp_path):
     loaded = replace(loaded, init=str(tmp_path / "x2"))
     words = []
     training.train(loaded, tmp_path / "x4", watch=training.Callbacks(on_word=words.append))
-    assert words == [f"12 of 14 tensors taken over from {tmp_path / 'x2'}; new: tail.0.2"]
+    assert words == [f"12 of 14 tensors copied from {tmp_path / 'x2'}; new: tail.0.2"]
     with pytest.raises(SrzooError, match="no tensor of bicubic-x2 fits"):
         training.assemble(replace(loaded, init="bicubic-x2"))
 
@@ -357,7 +357,7 @@ def test_mixed_precision(tiny, tmp_path):
         if tensor.is_floating_point():
             assert half[name].dtype == torch.float32, name
     if not torch.cuda.is_available():
-        with pytest.raises(SrzooError, match="fp16 needs a CUDA card"):
+        with pytest.raises(SrzooError, match="fp16 needs a CUDA GPU"):
             training.train(recipe.load(tiny(), ["train.precision=fp16"]), tmp_path / "fp16")
 
 

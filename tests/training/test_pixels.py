@@ -139,7 +139,7 @@ def test_small_pictures_are_all_named_before_anything_is_decoded(photos):
     with pytest.raises(SrzooError) as caught:
         opened(folder(photos), lr_crop=8)
     assert "2 of 10 pictures are bad" in caught.value.what
-    assert "a.png has 60x12 pixels, a crop needs 16" in caught.value.what
+    assert "a.png has 60x12 pixels, but a crop needs 16" in caught.value.what
     assert "b.png has 12x60 pixels" in caught.value.what
     assert SEEN == []
     assert len(opened(folder(photos), lr_crop=8, skip_bad=True)) == 8
@@ -387,7 +387,7 @@ def test_an_edited_degradation_makes_its_pictures_anew(photos, monkeypatch):
     finally:
         srzoo.degradations.unregister("edited")
     assert np.array_equal(before + np.uint8(1), after)
-    assert words == ["edited makes other pictures than before: the LR of 8 kept ones is made again"]
+    assert words == ["edited has changed: the LR of 8 cached pictures is made again"]
     assert SEEN == []
 
 

@@ -130,7 +130,7 @@ def test_stopped_in_one_and_resumed_in_two(tiny, tmp_path):
     changes = [*SGD, GAME, "optimizer.momentum=0.9"]
     training.train(recipe.load(tiny(), [*changes, "train.steps=9"]), tmp_path / "run")
     said = two(tiny(), tmp_path / "run", *changes)
-    assert "going on from step 9" in said[0]
+    assert "resuming from step 9" in said[0]
     training.train(recipe.load(tiny(), changes), tmp_path / "one")
     near(*(tmp_path / n / "checkpoints/000000012" for n in ("run", "one")))
 

@@ -144,6 +144,6 @@ def test_folders_that_stay_empty_go_again(tmp_path):
 @pytest.mark.parametrize("out", ["file", "file/run"])
 def test_a_file_in_the_way_is_told(tiny, tmp_path, out):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SrzooError, match=r"is a file, and a run needs a folder|file/run"):
+    with pytest.raises(SrzooError, match=r"is a file, but a run needs a folder|file/run"):
         training.train(recipe.load(tiny()), tmp_path / out)
     assert (tmp_path / "file").read_text() == "x"

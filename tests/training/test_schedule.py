@@ -85,11 +85,11 @@ def test_linear_goes_to_its_floor():
         ("{name='cosine_restarts', periods=[20, -2]}", r"periods is \[20, -2\]"),
         (
             "{name='cosine_restarts', periods=[12], restart_weights=[1, 1]}",
-            r"schedule.restart_weights is \[1.0, 1.0\], and there are 1 periods",
+            r"schedule.restart_weights is \[1.0, 1.0\], but there are 1 periods",
         ),
         ("{name='step', restarts=[5, 3]}", r"restarts is \[5, 3\]"),
         ("{name='step', restarts=[0]}", r"restarts is \[0\]"),
-        ("{name='step', restarts=[12]}", r"restarts is \[12\], and there are 12 steps"),
+        ("{name='step', restarts=[12]}", r"restarts is \[12\], but there are only 12 steps"),
         ("{name='step', restarts=[3], restart_weights=[1, 1]}", "there are 1 restarts"),
         ("{name='cosine', restart_weights=[1]}", "schedule 'cosine' has none"),
         ("{name='step', restarts=[3], restart_weights=[-1]}", "They are 0 or more"),

@@ -93,7 +93,7 @@ def test_what_breaks_the_contract_is_named(tiny, first, message):
         ((40.0, 48), "its size is (40.0, 48)"),
         ((40, 48, 3), "its size is (40, 48, 3)"),
         (None, "its size is None"),
-        ((48, 40), "HR is 48x40, and its header states 40x48"),
+        ((48, 40), "HR is 48x40, but its header states 40x48"),
     ],
 )
 def test_sizes_that_are_told_wrong(tiny, size, message):
@@ -127,8 +127,8 @@ def test_pairs_of_another_scale_are_refused_at_once(tiny, tmp_path, cache):
     with pytest.raises(SrzooError) as caught:
         training.assemble(loaded, progress=lambda *done: seen.append(done))
     assert caught.value.what.startswith(
-        "0.png of data.train (paired): HR is 96x96 and LR 48x48, which belong together at scale 2,"
-        " and the generator enlarges by 4"
+        "0.png of data.train (paired): HR is 96x96 and LR 48x48, which match at scale 2,"
+        " but the generator enlarges by 4"
     )
     assert seen == []
     loaded = recipe.load(tiny(), [f"data.train={pairs}", f'data.cache="{cache}"'])
@@ -196,7 +196,7 @@ def test_degradations_are_held_to_the_contract_too(tiny, fault, deterministic):
 
 def test_an_empty_data_set(tiny):
     tiny()
-    with pytest.raises(SrzooError, match=r"data.train \(mine\) holds no pictures"):
+    with pytest.raises(SrzooError, match=r"data.train \(mine\) contains no pictures"):
         opened(Mine(None, count=0))
     with pytest.raises(SrzooError, match=r"no picture of data.train \(mine\) is left"):
         opened(Mine(None, count=1), skip_bad=True)

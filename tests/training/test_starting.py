@@ -80,12 +80,12 @@ def test_later_checkpoints_become_a_branch(tiny, run, monkeypatch):
         for each in checkpoint.list_checkpoints(run)
     )
     # And what comes by itself goes on from here, not from the branch.
-    assert words_of(loaded, run)[0] == "going on from step 9"
+    assert words_of(loaded, run)[0] == "resuming from step 9"
     assert measured(run) == values
     assert steps(run)[-1] == 12
     # The branch is a place to go on from, too.
     words = words_of(loaded, run, resume=branch / "checkpoints/000000010")
-    assert words[0] == "going on from step 10"
+    assert words[0] == "resuming from step 10"
     assert steps(run) == [10, 12]
     assert measured(run) == values
     assert sum(len(steps(each)) for each in (run / "branches").iterdir()) == 3 + 8
@@ -160,7 +160,7 @@ def test_stages_of_a_branch_go_with_it(tiny, tmp_path, monkeypatch):
 )
 def test_what_may_change_is_said(tiny, run, change, word):
     words = words_of(recipe.load(tiny(), [*EVERY, change]), run)
-    assert words[:2] == [word, "going on from step 12"]
+    assert words[:2] == [word, "resuming from step 12"]
     assert recipe.load(run) == recipe.load(tiny(), [*EVERY, change])
 
 
@@ -219,7 +219,7 @@ def test_another_judge_begins_anew(tiny, run):
     loaded = recipe.load(tiny(), [*EVERY, "train.steps=14", "train.metrics=['ssim_y']"])
     words = words_of(loaded, run)
     assert "train.metrics.0.name is 'ssim_y' now, was 'psnr_y'" in words
-    assert any("judged in another way" in word for word in words)
+    assert any("validation has changed" in word for word in words)
     best = checkpoint.read_progress(run / "checkpoints/000000014").best
     assert best[0] == 14
     assert best[1] <= 1

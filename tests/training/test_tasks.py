@@ -244,7 +244,7 @@ def test_a_network_of_a_name_that_is_taken_is_refused(tiny, two, monkeypatch, na
         self.networks = {name: Scorer()}
 
     monkeypatch.setattr(Two, "__init__", named)
-    with pytest.raises(SrzooError, match="no room for"):
+    with pytest.raises(SrzooError, match="that checkpoints reserve"):
         training.assemble(recipe.load(tiny(), ["task=two"]))
 
 

@@ -139,7 +139,7 @@ def test_the_skip_list_outlives_a_stop(parts, tmp_path, monkeypatch):
         patch.setattr(loop, "_roll_back", stop)
         with pytest.raises(Stopped):
             training.train(loaded, tmp_path / "run")
-    assert words_of(loaded, tmp_path / "run") == ["going on from step 4"]
+    assert words_of(loaded, tmp_path / "run") == ["resuming from step 4"]
     states = [
         load_file(tmp_path / n / "checkpoints/000000012/state.safetensors")
         for n in ("run", "whole")
@@ -162,7 +162,7 @@ def test_a_checkpoint_that_is_not_finite_is_passed_over(parts, tmp_path):
     save_file(state, file)
     sealed_again(file.parent)
     words = words_of(loaded, tmp_path / "run")
-    assert words[0] == "going on from step 8"
+    assert words[0] == "resuming from step 8"
     assert "l1 is not finite at step 9" in words[1]
     assert "back to step 4" in words[1]
     assert len(words) == 2
@@ -234,7 +234,7 @@ def test_a_batch_that_cannot_be_kept_is_a_word(parts, tmp_path, monkeypatch):
     loaded = poisoned(parts, tmp_path)
     monkeypatch.setattr(loop, "_keep_rejected", full)
     words = words_of(loaded, tmp_path / "run")
-    assert words[0] == "the batch is not kept: rejected: No space left on device"
+    assert words[0] == "the batch could not be saved: rejected: No space left on device"
     assert "back to step 4" in words[1]
 
 
@@ -250,7 +250,7 @@ def test_a_discriminator_that_always_wins_is_reported(parts, tmp_path):
     changes = [GAME, "adversarial.discriminator={name='verdict', sure=50}", "train.steps=100"]
     quick = ["watchdog.patience=50", "train.evaluate_every=100", "optimizer.lr=0"]
     words = words_of(recipe.load(parts(), [*changes, *quick]), tmp_path / "run")
-    assert any("discriminator wins outright (100.0% right)" in word for word in words)
+    assert any("discriminator is too strong (100.0% right)" in word for word in words)
     lines = [json.loads(x) for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     said = [x["step"] for x in lines if "outright" in x.get("warning", "")]
     assert said == [50, 100]
@@ -263,7 +263,7 @@ def test_a_discriminator_that_always_wins_is_reported(parts, tmp_path):
 def test_a_discriminator_that_can_only_guess_is_reported(parts, tmp_path):
     changes = [GAME, "train.steps=50", "watchdog.patience=50", "train.evaluate_every=50"]
     words = words_of(recipe.load(parts(), changes), tmp_path / "run")
-    assert [word for word in words if "could only guess" in word], words
+    assert [word for word in words if "only guesses" in word], words
 
 
 def test_a_picture_that_leaves_its_range_or_colour_is_reported(parts, tmp_path):
@@ -282,8 +282,8 @@ def test_a_picture_that_leaves_its_range_or_colour_is_reported(parts, tmp_path):
         )
     finally:
         srzoo.losses.unregister("brighter")
-    assert any("SR has left 0..1, by" in word for word in words), words
-    assert any("mean colour of SR has been off LR's, by +" in word for word in words), words
+    assert any("SR has left 0..1 by" in word for word in words), words
+    assert any("mean colour of SR has differed from LR's by +" in word for word in words), words
 
 
 def test_a_healthy_run_says_nothing(parts, tmp_path):

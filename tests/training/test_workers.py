@@ -278,7 +278,7 @@ def test_a_signal_to_all_saves_and_leaves_nobody(tiny, tmp_path, how):
         os.killpg(process.pid, getattr(signal, how))
         said, _ = process.communicate(timeout=LIMIT)
         assert process.returncode == 0, said
-        assert "which is saved" in said, said
+        assert "with a checkpoint" in said, said
         assert "Traceback" not in said
         assert gone(children, 10)
     steps = [int(path.name) for path in (tmp_path / "run/checkpoints").iterdir()]

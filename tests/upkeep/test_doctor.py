@@ -114,7 +114,7 @@ def test_what_is_broken(srzoo_cli, monkeypatch, tmp_path):
         ("import sys; sys.exit('no good')", "no good (exit code 1)"),
         ("raise ValueError('odd')", "ValueError: odd (exit code 1)"),
         ("print('wrong')", "wrong (exit code 0)"),
-        ("import time; time.sleep(9)", "it gave no answer"),
+        ("import time; time.sleep(9)", "it returned no answer"),
     ],
 )  # fmt: skip
 def test_an_engine_that_fails_does_not_take_the_doctor_along(monkeypatch, code, says):

@@ -75,7 +75,7 @@ def test_what_cannot(scale, size, message):
         ("5", None, (10, 7), (2, 3, 4), (2, 3), (50, 35), "x2, x3, then resized to 50x35"),
         ("8", None, (10, 7), (4,), (4, 4), (80, 56), "x4, x4, then resized to 80x56"),
         ("0.5", None, (10, 7), (4,), (), (5, 4), "resized to 5x4"),
-        ("1", None, (10, 7), (4,), (), (10, 7), "left as it is"),
+        ("1", None, (10, 7), (4,), (), (10, 7), "not changed"),
         (None, "long=4096", (1024, 768), (4,), (4,), (4096, 3072), "x4"),
         (None, "long=4096", (768, 1024), (4,), (4,), (3072, 4096), "x4"),
         (None, "short=20", (10, 7), (2,), (2, 2), (29, 20), "x2, x2, then resized to 29x20"),
@@ -96,7 +96,7 @@ def test_the_way(scale, size, source, scales, passes, target, told):
 def test_a_model_with_several_scales_has_none_of_its_own():
     with pytest.raises(PictureError, match="can enlarge by 2, 3. Choose the scale"):
         Sizing().route((10, 7), (2, 3))
-    with pytest.raises(PictureError, match="enlarges by 1 alone"):
+    with pytest.raises(PictureError, match="enlarges only by 1"):
         Sizing(scale=2).route((10, 7), (1,))
 
 

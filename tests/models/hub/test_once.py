@@ -140,5 +140,5 @@ def test_processes_that_train_together_take_one_commit(there, tmp_path):
             for rank in "01"
         ]  # fmt: skip
         said = [each.result() for each in both]
-    assert "tensors taken over from org/edsr" in said[0]
+    assert "tensors copied from org/edsr" in said[0]
     expect_once(there)

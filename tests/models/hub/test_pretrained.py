@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(tmp_path):
         net.push_to_hub("me/mine", card=tmp_path)
     with pytest.raises(HubError, match="not a name for a repo"):
         net.push_to_hub("mine", card=tmp_path)
-    with pytest.raises(HubError, match="names no model on the Hub"):
+    with pytest.raises(HubError, match="is not a model on the Hub"):
         srzoo.Network.from_pretrained("mine", revision="v1")
     with pytest.raises(ModelError, match="no model is called"):
         srzoo.Network.from_pretrained("mine")

@@ -115,7 +115,7 @@ def test_by_branch_tag_and_commit(there, model, tmp_path, xet):
         assert off["@v1"] == said["@v1"]
         assert off[f"@{first}"] == said[f"@{first}"]
     cold = run(there, PULL, first, home=tmp_path / "cold", offline=True)
-    assert "org/edsr@v1 is not whole in the cache, and HF_HUB_OFFLINE is set" in cold["@v1"]
+    assert "org/edsr@v1 is not complete in the cache, and HF_HUB_OFFLINE is set" in cold["@v1"]
 
 
 def test_into_a_folder_of_its_own(there, model, tmp_path):
@@ -152,7 +152,7 @@ def test_wherever_a_model_is_taken(there, model, tmp_path, tiny):
         "the folder runs/nothing does not exist, and the Hub has no model runs/nothing"
         in said["typo"]
     )
-    assert said["init"].startswith("12 of 12 tensors taken over from org/edsr@v1")
+    assert said["init"].startswith("12 of 12 tensors copied from org/edsr@v1")
     photo = tmp_path / "photo.png"
     from helpers import drawn
 

@@ -166,7 +166,7 @@ def spoil(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("pickle", "old.pth is a pickle"),
-        ("token", "README.md holds a token of the Hub: remove it, and revoke it"),
+        ("token", "README.md contains a token of the Hub: remove it, and revoke it"),
         ("weights", "sha256"),
         ("card", "not ready to be published: .*licen.*srzoo card new"),
         ("none", "not ready to be published: .*README.md"),
@@ -201,7 +201,7 @@ def test_refusals(hub, folder):
     hub.create("other/taken")
     said = run(hub, REFUSALS, folder, token=TOKEN)
     assert said["first"] == hub.log("tester/a")[-2].sha
-    assert "stays on the commit before" in said["moved"]
+    assert "remains on the earlier commit" in said["moved"]
     assert hub.tags("tester/a")["v1"] == said["first"]
     for name in ("other", "taken"):
         assert "no permission for other/" in said[name], said[name]
