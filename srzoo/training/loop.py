@@ -299,8 +299,10 @@ def evaluate_guarded(
     modes = [(module, module.training) for module in parts.ema.modules()]
 
     def failed(what: str, error: Exception) -> None:
-        told = troubles.explain(error, f"step {step}: cannot {what}")
-        say(str(told) if told is not error else f"step {step}: cannot {what}: {told}")
+        explained = troubles.explain(error, f"step {step}: cannot {what}")
+        say(
+            str(explained) if explained is not error else f"step {step}: cannot {what}: {explained}"
+        )
 
     def say(word: str) -> None:
         report.warn(step, word)

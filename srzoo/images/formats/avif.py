@@ -143,8 +143,8 @@ class AVIF(HEIF):
         options: dict[str, Any] = {"quality": quality}
         if picture.pixels.ndim == 3:
             # From RGB, and from RGBA to 4:2:0, libavif uses libyuv, which rounds chroma down: a
-            # shift to green. From RGBA to 4:4:4, and to multiply by alpha, it converts itself. An opaque
-            # alpha changes nothing and is not written.
+            # shift to green. From RGBA to 4:4:4, and to multiply by alpha, it converts itself. An
+            # opaque alpha changes nothing and is not written.
             fine = quality >= DEEP or picture.alpha is not None
             options["subsampling"] = "4:4:4" if fine else "4:2:0"
             if picture.alpha is None:

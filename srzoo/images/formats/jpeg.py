@@ -97,7 +97,7 @@ class JPEG(PillowFormat):
         found.lost += lost
         if beside.left <= 0:
             found.lost.append(f"more than {jpegfile.MOST_KEPT // 10**6} MB of metadata: dropped")
-        found.lost += [said for sign, said in SIGNS.items() if sign in beside.signs]
+        found.lost += [sentence for sign, sentence in SIGNS.items() if sign in beside.signs]
         found.iptc, paths = _resources(b"".join(beside.photoshop))
         if paths:
             found.lost.append("the clipping paths are gone")
@@ -125,8 +125,8 @@ class JPEG(PillowFormat):
             found.lost.append("the file lacks its end marker (EOI); the picture is whole")
         behind = _trailing_data(file, layout)
         if known := {*TRAILERS.values()} & {*found.lost}:  # already known from the XMP data
-            behind = [said for said in behind if said in TRAILERS.values()]
-        found.lost += [said for said in behind if said not in known]
+            behind = [sentence for sentence in behind if sentence in TRAILERS.values()]
+        found.lost += [sentence for sentence in behind if sentence not in known]
         if len(layout.components) == 4 and not layout.metadata.adobe:
             found.lost.append("the CMYK has no Adobe marker and was read as Adobe's")
         whole = OpenedJPEG(layout.stream(file))
@@ -228,7 +228,7 @@ def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:
     while data := file.read(jpegfile.CHUNK):
         if not count:
             others = data.lstrip(b"\0\xff\r\n ")[:1] == b"\xd8"
-        notes |= {said: None for sign, said in TRAILERS.items() if sign in tail + data}
+        notes |= {sentence: None for sign, sentence in TRAILERS.items() if sign in tail + data}
         count += len(data.rstrip(b"\0\xff\r\n ") if not notes else data)
         tail = data[-64:]
     if others and not notes:
