@@ -69,7 +69,6 @@ def signature(target: Callable[..., Any]) -> inspect.Signature:
 
     Raises:
         Exception: any error of a third-party metaclass; builtins have no signature.
-        Exception: whatever somebody else's metaclass raises; builtins have no signature.
     """
     names = NAMES | _names(target)
     found = inspect.signature(target)

@@ -159,7 +159,7 @@ def broken(data: bytes) -> bytes:
         (chunk(b"tRNS", b"\0\1"), "the tRNS chunk is out of place or of a wrong length"),
         (chunk(b"PLTE", b"\0\1"), "the PLTE chunk is out of place or of a wrong length"),
         (chunk(b"eXIf", b"no exif"), "the EXIF data is damaged"),
-        (chunk(b"eXIf", exif_bytes()) + chunk(b"eXIf", b"2"), "the eXIf chunk is there twice"),
+        (chunk(b"eXIf", exif_bytes()) + chunk(b"eXIf", b"2"), "the eXIf chunk appears twice"),
         (chunk(b"iCCP", b"p"), "the colour profile is damaged"),
         (chunk(b"iCCP", b"p\0\0" + zlib.compress(P3)[:-9]), "the colour profile is damaged"),
         (chunk(b"iCCP", b"p\0\0" + zlib.compress(b"no profile")), "the colour profile is damaged"),
