@@ -152,7 +152,7 @@ def test_what_is_too_old_or_too_new_is_refused(registry, monkeypatch):
         (4, "needs plugin API 4, but this srzoo has 3. Upgrade srzoo"),
         (
             1,
-            "was made for plugin API 1, but the oldest that this srzoo accepts is 2. Upgrade or unin",
+            "for plugin API 1, but the oldest that this srzoo accepts is 2. Upgrade or unin",
         ),
         (None, "was made for plugin API 1,"),
         (0, "was made for plugin API 0,"),
