@@ -42,6 +42,6 @@ class BMP(PillowFormat):
                 if len(icc) == length:
                     found.info = found.info | {"icc_profile": icc}
             elif head[56:60] == LINKED:
-                found.lost.append("the profile lies in another file and was dropped")
+                found.lost.append("the profile is in another file and was dropped")
         file.seek(place)
         return found

@@ -102,7 +102,7 @@ class TIFFFile:
             raise ValueError(f"no directory exists at {at}")
         self.looked += count
         if self.looked > ENTRIES:
-            raise PictureError("its directories have no end", "Write it anew with another program")
+            raise PictureError("its directories have no end", "Write it again with another program")
         data = self.read(at + wide, count * line + (8 if self.big else 4))
         fields: dict[int, Field] = {}
         layout = f"{self.order}HHQQ" if self.big else f"{self.order}HHII"

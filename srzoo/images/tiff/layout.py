@@ -41,7 +41,7 @@ STRIP = 2**20
 MOST = 64
 """The largest number of channels; channels beside the colours are dropped anyway."""
 CONVERT = "Convert it to 8 or 16 bits a channel with another program"
-OTHERWISE = "Save it anew with another program, uncompressed or with LZW"
+OTHERWISE = "Save it again with another program, uncompressed or with LZW"
 INTERNALS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 

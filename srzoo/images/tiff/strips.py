@@ -303,7 +303,8 @@ class StripReader:
         data = directory.file.read(at, length or directory.file.length)
         if not data.startswith(b"\xff\xd8"):
             raise PictureError(
-                "its compression (JPEG as of 1992) is not read", "Save it anew with another program"
+                "its compression (JPEG as of 1992) is not read",
+                "Save it again with another program",
             )
         if END_OF_JPEG not in data[-(2**16) :]:
             self._damage(True)
