@@ -7,7 +7,7 @@
 >>> net = srzoo.generators.create("edsr", n_resblocks=8)     # doctest: +SKIP
 >>> srzoo.save(net, "models/mine")                           # doctest: +SKIP
 
-Everything here is imported when it is first used; ``import srzoo`` costs no torch.
+Each name is imported when it is first used; ``import srzoo`` does not import torch.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ __all__ = [
 
 
 _MODULES = {"engines", "models"}
-"""Names that are modules; ``models`` is called."""
+"""Names of modules; ``models`` can also be called."""
 _WITH_TORCH = {"network": "torch", "save": "torch", "train": "train"}
-"""Functions that do nothing without torch, and the extras that bring what they need."""
+"""Functions that need torch, with the extras that install what they need."""
 
 
 def __getattr__(name: str) -> object:
@@ -138,6 +138,6 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """What can be had here: ``help(srzoo)`` asks for each."""
+    """The available names, all of which ``help(srzoo)`` imports."""
     missing = _WITH_TORCH if find_spec("torch") is None else ()
     return [name for name in __all__ if name not in missing]

@@ -209,5 +209,5 @@ def _verify(part: Path, archive: Archive) -> None:
         _tag(part).unlink(missing_ok=True)
         raise SrzooError(
             f"{archive.name}.zip arrived damaged: its sha256 is {found}, not {archive.sha256}",
-            "Run the same command again (it starts anew), or choose another place with --url",
+            "Run the same command again (it starts from 0), or choose another place with --url",
         )

@@ -66,7 +66,7 @@ def unpack(file: Path, to: Path, archive: Archive) -> None:
         file.unlink(missing_ok=True)
         raise SrzooError(
             f"{archive.name}.zip is not a valid archive: {error}",
-            "Run the same command again (it starts anew), or choose another place with --url",
+            "Run the same command again (it starts from 0), or choose another place with --url",
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

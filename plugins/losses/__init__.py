@@ -119,7 +119,6 @@ class Checkerboard:
 
     Args:
         period: s, the scale of the model.
-        period: s, the scale of the model.
         window: side of the window, in cells; natural texture averages out in them.
     """
 

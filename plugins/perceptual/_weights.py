@@ -75,9 +75,9 @@ def _download(repo: str, commit: str) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repo, FILE, revision=commit))
     except (OSError, HTTPError, EntryNotFoundError, HFValidationError) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SrzooError(
-            f"cannot get {FILE} of {repo} at {commit[:7]} from the Hub: {said}",
+            f"cannot get {FILE} of {repo} at {commit[:7]} from the Hub: {reason}",
             'Check the network, or fetch the file elsewhere and give weights="FILE.safetensors"',
         ) from error
 

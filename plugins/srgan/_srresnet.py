@@ -55,7 +55,7 @@ PRINTED = (
 
 
 class SRResNet(nn.Module, Network):
-    """SRGAN's generator (Ledig et al. 2017, figure 4), with BN and PReLU; 1.55 M parameters.
+    """SRGAN's generator (Ledig et al. 2017, figure 4): 9x9 end kernels, BN, PReLU; 1.55 M.
 
     Args:
         n_resblocks: number of blocks in the body.

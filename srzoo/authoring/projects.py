@@ -126,17 +126,17 @@ def _check_taken(kind: str, name: str) -> None:
 
 def _facts(kind: str, module: str, package: str) -> dict[str, Any]:
     """The facts of a kind in its kind.toml."""
-    told = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text(encoding="utf-8"))
     words = "".join(word.capitalize() for word in module.split("_"))
-    ending = told.get("class", "")
+    ending = table.get("class", "")
     cls = words if words.endswith(ending) else words + ending
-    object_ = told.get("object") or (cls if ending else "")
+    object_ = table.get("object") or (cls if ending else "")
     return {
-        "summary": told["summary"],
+        "summary": table["summary"],
         "cls": cls,
         "target": f"{package}:{object_}".rstrip(":"),
-        "requires": ["srzoo", *told.get("requires", ())],
-        "data": told.get("data", []),
+        "requires": ["srzoo", *table.get("requires", ())],
+        "data": table.get("data", []),
     }
 
 

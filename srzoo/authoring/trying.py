@@ -123,9 +123,9 @@ class Trial:
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
-            told = isinstance(error, SrzooError | testing.ContractError)
-            text = str(error) if told else importing.described(error)
-            same = next((other for other, said in self.failed.items() if said == text), "")
+            explained = isinstance(error, SrzooError | testing.ContractError)
+            text = str(error) if explained else importing.described(error)
+            same = next((other for other, reason in self.failed.items() if reason == text), "")
             self.failed[title] = text
             self.say(f"  FAILS {title}: {f'as {same}' if same else text}")
 

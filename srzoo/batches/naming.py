@@ -1,7 +1,7 @@
 """Names of results: by default the model and its settings, or by a pattern.
 
 ``photo-edsr-x4.jpg`` is what the model makes of ``photo.jpg``; ``photo-edsr-x4-scale-2.jpg`` and
-``photo-edsr-x4-long-4096-strength-0.5.jpg`` lie beside it.
+``photo-edsr-x4-long-4096-strength-0.5.jpg`` are beside it.
 """
 
 from __future__ import annotations

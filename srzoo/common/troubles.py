@@ -78,8 +78,8 @@ def explain(error: BaseException, what: str, folder: Path | None = None) -> Srzo
 def describe(error: OSError) -> str:
     """The system's reason, and the file."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    said = str(error.strerror or error)
-    return f"{' to '.join(names)}: {said}" if names else said
+    cause = str(error.strerror or error)
+    return f"{' to '.join(names)}: {cause}" if names else cause
 
 
 def fix_for(error: OSError) -> str:

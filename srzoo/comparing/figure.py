@@ -46,7 +46,7 @@ def _value(name: str, value: float) -> str:
 def sentences(comparison: Comparison) -> list[str]:
     """The sentences that explain the pictures and values."""
     width, height = comparison.result_size
-    said = [
+    lines = [
         f"Enlarged {comparison.scale} times to {width} x {height} pixels;"
         f" the crop is {comparison.crop.width} x {comparison.crop.height} of them."
     ]
@@ -54,18 +54,18 @@ def sentences(comparison: Comparison) -> list[str]:
         comparison.part.width,
         comparison.part.height,
     ) != comparison.result_size and not comparison.protocols:
-        said.append(
+        lines.append(
             f"Only {comparison.part.width} x {comparison.part.height} pixels around it were made."
         )
     if comparison.strength != 1:
-        said.append(f"Of each model {comparison.strength:.0%}, the rest is bicubic interpolation.")
-    if said_by := _run_by(comparison):
-        said.append(said_by)
+        lines.append(f"Of each model {comparison.strength:.0%}, the rest is bicubic interpolation.")
+    if run_by_line := _run_by(comparison):
+        lines.append(run_by_line)
     if comparison.degradation:
-        said.append(f"LR was made from HR by {comparison.degradation}.")
-    said += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in
+        lines.append(f"LR was made from HR by {comparison.degradation}.")
+    lines += [f"{name}: {text.removesuffix(', mean over pictures')}." for name, text in
              comparison.protocols.items()]  # fmt: skip
-    return said
+    return lines
 
 
 def _run_by(comparison: Comparison) -> str | None:

@@ -66,8 +66,8 @@ def _add(model: ModelFolder, scales: tuple[int, ...]) -> ModelFolder:
 
 
 def _entry(model: ModelFolder, scale: int, path: Path, place: Path) -> CarriedExport:
-    told = exports.require_format(CARRIED).about(path)
-    facts = about.parse(told, str(path))
+    metadata = exports.require_format(CARRIED).about(path)
+    facts = about.parse(metadata, str(path))
     weights = model.config.weights
     return CarriedExport(
         file=f"{FOLDER}/{path.name}",
@@ -77,11 +77,11 @@ def _entry(model: ModelFolder, scale: int, path: Path, place: Path) -> CarriedEx
         reach=facts.reach,
         smallest=facts.smallest,
         multiple=facts.multiple,
-        memory=_memory(path, told, place),
+        memory=_memory(path, metadata, place),
     )
 
 
-def _memory(onnx: Path, told: str, place: Path) -> dict[str, list[int]]:
+def _memory(onnx: Path, metadata: str, place: Path) -> dict[str, list[int]]:
     """The memory in each installed format, without those that cannot represent the network."""
     found: dict[str, list[int]] = {}
     for plugin in kinds.export_formats:
@@ -93,7 +93,7 @@ def _memory(onnx: Path, told: str, place: Path) -> dict[str, list[int]]:
                 target = kinds.export_formats.create(name)
                 path = Path(folder) / f"model{target.suffix}"
                 with importing.blamed(target, (OSError, RuntimeError)):
-                    target.write(onnx, path, told)
+                    target.write(onnx, path, metadata)
                 tries = [measure.in_own_process(name, path, THREADS) for _ in range(TRIES)]
                 found[plugin.name] = [max(each) for each in zip(*tries, strict=True)]
             except (SrzooError, OSError, RuntimeError):

@@ -110,8 +110,8 @@ class DeviceRunner(ExportRunner):
 
     def _fault(self, path: Path, session: Session, on_cpu: Session) -> str | None:
         """The error of a session's values on one tile, or None."""
-        told = exports.require_format(self.export_format).about(path)
-        facts = about.parse(told, str(path))
+        metadata = exports.require_format(self.export_format).about(path)
+        facts = about.parse(metadata, str(path))
         side = on_grid(max(TILE, facts.smallest), facts.multiple)
         x = trial_picture(side, side)
         right = np.array(on_cpu(x.copy()))

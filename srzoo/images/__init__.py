@@ -1,11 +1,11 @@
-"""A picture file to arrays and back, keeping what the format can hold.
+"""Reads and writes picture files as arrays, keeping what the format can represent.
 
-Reading applies the EXIF orientation and keeps the ICC profile, EXIF, XMP, IPTC, texts and
-DPI, and 16 bits a channel where the file has them. What cannot be kept is said in
-``Picture.lost``, never dropped in silence.
+Reading applies the EXIF orientation and keeps the ICC profile, EXIF, XMP, IPTC, texts and DPI, and
+16 bits per channel if the file has them. Everything that cannot be kept is listed in
+``Picture.lost``.
 
-A format is one class in ``formats/``. Pillow reads most of them; pyvips takes its place, where it
-is installed (the extra ``photo``), for 16 bits in colour and for large pictures in little memory.
+A format is one class in ``formats/``. Pillow reads most of them. If pyvips is installed (the extra
+``photo``), it reads 16 bits in colour, and large pictures in little memory.
 """
 
 from .format import MAX_PIXELS as MAX_PIXELS

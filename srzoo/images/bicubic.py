@@ -1,7 +1,7 @@
-"""Bicubic enlargement by a whole factor in numpy, to mix with a model's result.
+"""Bicubic interpolation by an integer factor in numpy, to mix with a model's result.
 
 Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981, with
-a = -0.5, as in MATLAB's ``imresize``. Every value is computed the same way wherever it lies in a
+a = -0.5, as in MATLAB's ``imresize``. Every value is computed in the same way at any place of a
 tile, so tiles give the whole picture's values to the last bit.
 """
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 A = -0.5
 REACH = 2
-"""How far, in pixels of the smaller picture, the kernel looks."""
+"""Half the width of the kernel, in pixels of the smaller picture."""
 TAPS = 2 * REACH + 1
 
 
 def enlarge(x: F32, factor: int) -> F32:
-    """The inner part of a picture, enlarged.
+    """Enlarge the inner part of a picture.
 
     Args:
         x: with ``REACH`` pixels more on each side: (H + 4) x (W + 4) x C, float32.
@@ -35,7 +35,7 @@ def enlarge(x: F32, factor: int) -> F32:
 
 
 def _along(x: F32, factor: int, axis: int) -> F32:
-    """One axis enlarged; it loses the pixels at its ends."""
+    """Enlarge along one axis, which loses the pixels at its ends."""
     x = np.moveaxis(x, axis, 0)
     length = len(x) - 2 * REACH
     out = np.empty((length, factor, *x.shape[1:]), np.float32)
@@ -49,7 +49,7 @@ def _along(x: F32, factor: int, axis: int) -> F32:
 
 @cache
 def _weights(factor: int) -> F32:
-    """A row of taps for each of the ``factor`` values that a pixel becomes."""
+    """A row of filter taps for each of the ``factor`` outputs of a pixel."""
     offset = (np.arange(factor) + 0.5) / factor - 0.5
     t = np.abs(offset[:, None] - np.arange(-REACH, REACH + 1)[None, :])
     near = (A + 2) * t**3 - (A + 3) * t**2 + 1
@@ -58,7 +58,7 @@ def _weights(factor: int) -> F32:
 
 
 class Interpolation:
-    """Bicubic enlargement as something an Upscaler can run, in place of a network."""
+    """Bicubic interpolation as a runner, in place of a network."""
 
     reach = REACH
     multiple = 1
@@ -73,11 +73,11 @@ class Interpolation:
         return enlarge(planes, scale).transpose(2, 0, 1)[None]
 
     def bytes_per_pixel(self, scale: int) -> int:
-        """The picture with what is padded, rows, and the result."""
+        """Memory for the padded picture, rows, and the result."""
         return 12 * (2 + 2 * scale + scale**2)
 
     def bytes_aside(self, scale: int) -> int:
-        """None."""
+        """0."""
         return 0
 
     def free_memory(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Decoded images and planes to arrays: colours, alpha, and upright."""
+"""Converts decoded images and planes to arrays: colours, alpha, and upright."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .picture import Pixels
 
 LARGE = 2**26
-"""Pixels from which pyvips decodes, where it is: Pillow needs twice the memory and more."""
+"""Pixels from which pyvips decodes, if installed: Pillow needs more than twice the memory."""
 NO_PROFILE = "the CMYK had no profile and was read as ordinary print"
 NO_PROFILE_HERE = "the CMYK had no profile and was converted by a coarse formula; for a better one"
 MODES = {(True, False): "L", (True, True): "LA", (False, False): "RGB", (False, True): "RGBA"}
-"""By whether it is gray, and whether it has alpha."""
+"""The mode, by whether it is gray, and whether it has alpha."""
 WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 GRAYS = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -33,8 +33,8 @@ def split_alpha(planes: NDArray[Any], clear: bool) -> tuple[Any, Any]:
     """Colours H x W or H x W x 3, and alpha H x W or None, from planes H x W x C.
 
     Args:
-        planes: gray or RGB, and what more there is.
-        clear: whether the next plane is alpha.
+        planes: gray or RGB, and further channels.
+        clear: whether the first further channel is alpha.
     """
     colours = 1 if planes.shape[2] < 3 else 3
     pixels = planes[:, :, 0] if colours == 1 else planes[:, :, :3]
@@ -67,7 +67,7 @@ def decode_with_pillow(image: Image.Image, icc: bytes | None, lost: list[str]) -
 
 
 def gray_palette(image: Image.Image) -> bool:
-    """Whether an image has a palette of grays alone."""
+    """Whether an image has a palette of only grays."""
     if image.mode not in ("P", "PA"):
         return False
     colours = np.reshape(image.getpalette("RGB") or [0, 0, 1], (-1, 3))
@@ -75,7 +75,7 @@ def gray_palette(image: Image.Image) -> bool:
 
 
 def to_array(image: Image.Image) -> NDArray[Any]:
-    """An image's pixels; band by band, since Pillow copies them several times over."""
+    """An image's pixels, band by band, as Pillow would make several copies."""
     first = np.asarray(image.crop((0, 0, image.width, 1)))
     out = np.empty((image.height, *first.shape[1:]), first.dtype)
     step = max(1, 2**24 // image.width)
@@ -98,7 +98,7 @@ def _from_cmyk(image: Image.Image, icc: bytes | None, lost: list[str]) -> Image.
 
 
 def turn_upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turned and mirrored as EXIF's orientation asks for."""
+    """Rotate and mirror pixels by EXIF's orientation."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

@@ -1,7 +1,7 @@
-"""EXIF: tags that are kept, and tags that are changed to fit the new picture.
+"""EXIF: tags that are kept, and tags that are adapted to the new picture.
 
-Fields are taken and written as the bytes that they are, whatever they mean, so that none can fail
-when a picture is written. Where Pillow alone knows them (TIFF, images in memory), it writes them.
+Fields are read and written as raw bytes, so that none can fail when a picture is written. If only
+Pillow has access to them (TIFF, images in memory), Pillow writes them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .xmp import orientation as told_by_xmp
 
 ORIENTATION = 0x0112
 XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
-"""Where Pillow keeps XMP."""
+"""The key under which Pillow stores XMP."""
 DPI_X, DPI_Y, DPI_UNIT = 0x011A, 0x011B, 0x0128
 CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 MAKER_NOTE = 0x927C
@@ -32,22 +32,22 @@ DESCRIPTIVE = {
     0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0x4746, 0x4749,  # Windows' title to rating
 }  # fmt: skip
 WRITTEN = DESCRIPTIVE | {CAMERA, GPS, DPI_X, DPI_Y, DPI_UNIT}
-"""Of the main directory; all else is about the layout of the old file."""
+"""Tags of the main directory to keep; the others describe the layout of the old file."""
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
-"""Bytes of what a field type counts; of rationals, half of it, for the order of bytes."""
+"""Bytes per value of a field type; for rationals per half, as byte order applies to halves."""
 RATIONALS = (5, 10)
 SHORT, LONG, RATIONAL, LONG8 = 3, 4, 5, 16
 BELOW = {0: (CAMERA, GPS), CAMERA: (INTEROP,)}
-"""Which directories stand in which; no others are followed, so there are no loops."""
+"""The tags of nested directories; no others are followed, so there are no loops."""
 MOST = 1000
-"""Tags of a directory; cameras write a hundred."""
+"""The largest number of tags in a directory; cameras write about a hundred."""
 UNFORESEEN = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, OSError,
     RuntimeError, SyntaxError, TypeError, ValueError, Warning, struct.error,
 )  # fmt: skip
-"""How Pillow fails at what stands in EXIF data: by whatever the value's type does."""
+"""The errors of Pillow for EXIF data, which depend on the value's type."""
 DPI_RANGE = (0.1, 1e6)
-"""What every format but JPEG can hold, in whole pixels to the metre or 16 bits of rationals."""
+"""The range of DPI in every format but JPEG: whole pixels per metre, or 16-bit rationals."""
 
 Entry = tuple[int, int, bytes]
 """Type, count, data."""
@@ -56,13 +56,13 @@ Directory = dict[int, "Entry | Directory"]
 
 @dataclass
 class Fields:
-    """EXIF data as they lie in a file.
+    """EXIF data, as stored in a file.
 
     Attributes:
         order: of bytes, as in ``struct``.
         entries: the fields.
         bad: names of tags that are cut off.
-        broken: whether there is no directory where one ought to be.
+        broken: whether a directory is missing.
     """
 
     order: str = "<"
@@ -72,7 +72,7 @@ class Fields:
 
 
 def read_fields(exif: bytes) -> Fields:
-    """The fields of EXIF data; what does not lie within the data is left out. It never raises."""
+    """Parse the fields of EXIF data, without those outside the data. Never raises."""
     data = exif.removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0")
     found = Fields("<" if data[:2] == b"II" else ">")
     if len(data) >= 8 and data[:2] in (b"II", b"MM"):
@@ -106,13 +106,13 @@ def _directory(data: bytes, at: int, found: Fields, name: int, left: list[int]) 
         if not size or begin + size > len(data) or size > left[0]:
             found.bad.append(_tag_name(tag, name))
             continue
-        left[0] -= size if size > 4 else 0  # sound data do not overlap
+        left[0] -= size if size > 4 else 0  # valid data do not overlap
         entries[tag] = (kind, length, data[begin : begin + size])
     return entries
 
 
 def swap_byte_order(entry: Entry) -> Entry:
-    """A field in the other order of bytes."""
+    """A field in the other byte order."""
     kind, count, data = entry
     width = SIZES[kind]
     if width > 1:
@@ -121,7 +121,7 @@ def swap_byte_order(entry: Entry) -> Entry:
 
 
 def pack_fields(found: Fields) -> bytes | None:
-    """EXIF data of fields; None where there are none."""
+    """EXIF data from fields; None if there are none."""
     if not found.entries:
         return None
     head = (b"II*\0" if found.order == "<" else b"MM\0*") + struct.pack(f"{found.order}I", 8)
@@ -129,13 +129,13 @@ def pack_fields(found: Fields) -> bytes | None:
 
 
 def pack_directory(entries: Directory, order: str, at: int, *, big: bool = False) -> bytes:
-    """A TIFF's directory, with all that it points to behind it.
+    """A TIFF directory, followed by the data of its fields.
 
     Args:
         entries: by their tags.
         order: of bytes, as in ``struct``.
-        at: the offset that it is written at, an even one.
-        big: whether it is a BigTIFF's.
+        at: the offset at which it is written, an even number.
+        big: whether it is for a BigTIFF.
     """
     lines: list[bytes] = []
     behind = io.BytesIO()
@@ -158,14 +158,14 @@ def pack_directory(entries: Directory, order: str, at: int, *, big: bool = False
 
 
 def number_field(kind: int, *values: int) -> Entry:
-    """A field of whole numbers in little-endian order: SHORT, LONG or LONG8."""
+    """A field of integers in little-endian order: SHORT, LONG or LONG8."""
     width = {SHORT: 2, LONG: 4, LONG8: 8}[kind]
     return kind, len(values), np.array(values, f"<u{width}").tobytes()
 
 
 def load_exif(image: Image.Image, lost: list[str]) -> Image.Exif:
-    """An image's EXIF data as Pillow reads them; none, and said, where it cannot."""
-    # Pillow looks into XMP for an orientation by a pattern, and finds it in captions, too.
+    """An image's EXIF data from Pillow; if it cannot read them, none, with a note."""
+    # Pillow searches XMP for an orientation by a pattern, which also matches captions.
     xmp = {key: image.info.pop(key) for key in XMP_NAMES if key in image.info}
     try:
         return image.getexif()
@@ -177,7 +177,7 @@ def load_exif(image: Image.Image, lost: list[str]) -> Image.Exif:
 
 
 def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
-    """How an image has to be turned, 1 to 8 as in EXIF; where EXIF tells nothing, as in XMP."""
+    """The orientation of an image, 1 to 8 as in EXIF; if EXIF has none, from XMP."""
     try:
         value: object = exif.get(ORIENTATION)
     except UNFORESEEN:
@@ -188,15 +188,15 @@ def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
 
 
 def descriptive_exif(found: Image.Exif, lost: list[str]) -> bytes | None:
-    """The descriptive part of the EXIF data; what describes the old file's layout is left out.
+    """The descriptive part of the EXIF data, without tags on the old file's layout.
 
     Args:
         found: the file's EXIF data.
-        lost: takes what could not be read.
+        lost: gets a sentence for each unreadable part.
     """
     bad: list[str] = []
     kept = Image.Exif()
-    kept.endian = found.endian  # maker notes are in it, too
+    kept.endian = found.endian  # which maker notes use too
     for tag in sorted(DESCRIPTIVE & set(found)):
         if _is_valid(tag, found, 0, bad):
             kept[tag] = found[tag]
@@ -226,13 +226,13 @@ def descriptive_exif(found: Image.Exif, lost: list[str]) -> bytes | None:
 
 
 def _read_nested(exif: Image.Exif, camera: dict[int, Any]) -> bool:
-    """Put the directory in the place of its offset; False where there is none behind it."""
+    """Replace an offset by its directory; False if there is none."""
     camera[INTEROP] = dict(exif.get_ifd(INTEROP))
     return bool(camera[INTEROP])
 
 
 def _is_valid(tag: int, values: Any, group: int, bad: list[str]) -> bool:
-    """Whether a tag can be read and written; ``bad`` takes the name of one that cannot."""
+    """Whether a tag can be read and written; otherwise its name is added to ``bad``."""
     try:
         sound = _written(tag, values[tag], group)
     except UNFORESEEN:
@@ -311,11 +311,11 @@ def valid_dpi(dpi: object) -> tuple[float, float] | None:
 
 
 def exif_dpi(exif: Image.Exif, lost: list[str]) -> tuple[float, float] | None:
-    """The resolution that EXIF data tells."""
+    """The resolution in EXIF data."""
     try:
         unit: object = exif.get(DPI_UNIT, 2)
         if unit == 1 or DPI_X not in exif:
-            return None  # a ratio of the pixels' sides, at most
+            return None  # no unit: at most the pixels' aspect ratio
         inch = {2: 1.0, 3: 2.54}[cast("int", unit)]
         resolution = valid_dpi((float(exif[DPI_X]) * inch, float(exif[DPI_Y]) * inch))
     except UNFORESEEN:
@@ -332,9 +332,9 @@ def exif_and_dpi(
 
     Args:
         found: the file's EXIF data.
-        dpi: what the file tells besides, of any type.
-        lost: takes what could not be kept.
-        raw: the EXIF data as they lie in the file, where that is known.
+        dpi: the file's own resolution, of any type.
+        lost: gets a sentence for everything that could not be kept.
+        raw: the EXIF data as stored in the file, if known.
     """
     resolution = valid_dpi(dpi)
     if dpi and not resolution and dpi != (0, 0):
@@ -350,7 +350,7 @@ def exif_and_dpi(
 
 
 def descriptive_bytes(raw: bytes, lost: list[str]) -> bytes | None:
-    """The same as :func:`descriptive_exif` of EXIF data as stored in a file; ``lost`` likewise."""
+    """Like :func:`descriptive_exif`, for EXIF data as stored in a file."""
     found = read_fields(raw)
     if found.bad:
         lost.append(_dropped_note(found.bad))

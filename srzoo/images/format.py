@@ -1,8 +1,8 @@
 """The base class of picture formats, which are in ``formats/``.
 
-All that is particular to a format stands in its class: how a file of it is known, what its header
-tells, how it is read and written, what it can hold, how much memory its encoder takes. Adding a
-format is adding a module to ``formats/``; nothing else names one.
+A format's class contains everything specific to it: its signature, its header, reading and
+writing, its limits, and its memory needs. To add a format, add a module to ``formats/``; no other
+code names a format.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from . import metadata, profiles
 from .picture import Picture, display_name, gray_to_rgb, on_white, reduce_to_8_bits
 
 MAX_PIXELS = 500_000_000
-"""Larger pictures are refused before they are decoded (decompression bombs)."""
+"""The default limit for pixels; larger pictures are refused before decoding."""
 HEAD_BYTES = 4096
-"""Bytes of a file that formats are known by."""
+"""Bytes of a file that identify its format."""
 DEEP = 90
-"""JPEG, AVIF and HEIC quality from which colours are not halved in resolution."""
+"""Quality from which JPEG, AVIF and HEIC keep the full resolution of colours."""
 TOO_LARGE = "Give max_pixels={} if you trust it"
 FIX = "Restore the file, or give force_damaged=True"
-"""What helps where pixels are damaged."""
+"""The fix for damaged pixels."""
 
 DAMAGED = (
     OSError,
@@ -43,17 +43,17 @@ DAMAGED = (
     NotImplementedError,
     struct.error,
 )
-"""How decoders report damage: by nearly every kind of exception."""
+"""Errors of decoders for damage, of nearly every type."""
 
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """How a file is to be read.
+    """A request to read a file.
 
     Attributes:
         max_pixels: larger pictures are refused before they are decoded.
-        page: which page or frame, from 1; None where there is but one.
-        force_damaged: read what there is of a damaged file.
+        page: the page or frame, from 1; None if there is only one.
+        force_damaged: use the readable part of a damaged file.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -63,12 +63,12 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file tells before its pixels are decoded.
+    """The facts of a file that are known before its pixels are decoded.
 
     Attributes:
-        size: (width, height) as they will be after reading, upright.
-        bits: of a channel, as reading will give them: 8 or 16.
-        channels: 1 (gray) to 4 (RGB and alpha), as reading will give them.
+        size: (width, height) after reading, upright.
+        bits: per channel after reading: 8 or 16.
+        channels: 1 (gray) to 4 (RGB and alpha) after reading.
         pages: pictures of equal standing: pages, or frames.
     """
 
@@ -80,15 +80,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a format's programs take, measured by tests/bench/memory.py.
+    """The memory of a format's programs, measured by tests/bench/memory.py.
 
     Attributes:
-        encoder: copies of the result that stand beside it while it is encoded, without and
-            with alpha; gray counts as colours.
-        lossless: the same where it is encoded without loss, if that differs.
-        decoder: copies of the picture, as it is when it is read, that stand beside it while it
-            is decoded.
-        thrifty: whether pyvips, where it is, decodes large files in little memory.
+        encoder: copies of the result in addition to it while it is encoded, without and
+            with alpha; gray counts as colour.
+        lossless: the same for lossless encoding, if different.
+        decoder: copies of the decoded picture in addition to it while it is decoded.
+        thrifty: whether pyvips, if installed, decodes large files in little memory.
     """
 
     encoder: tuple[float, float] = (2.4, 2.4)
@@ -98,23 +97,23 @@ class Memory:
 
 
 class Format:
-    """A picture format. Class attributes are its facts; subclasses give what differs.
+    """A picture format. Class attributes state its facts; subclasses override what differs.
 
     Attributes:
-        key: what srzoo calls it, as in ``--format``.
-        name: what people call it.
-        suffixes: file name endings, the usual one first.
+        key: its name in srzoo, as in ``--format``.
+        name: its usual name.
+        suffixes: file name suffixes, the usual one first.
         writes: whether srzoo writes it.
-        successor: the key of the format that a result takes where this one is not written.
-        max_side: the most pixels a side may have, when written.
-        bits: the most bits a channel may have, when written.
-        alpha: whether it holds transparency.
-        gray: whether it holds gray as such.
-        cicp: whether it tells colours in numbers (ITU-T H.273).
-        quality: the default of the quality setting, or None where there is none.
-        dpi_in_exif: whether EXIF is the only place for DPI.
-        iptc: whether it has a place for IPTC records.
-        unit: what one of several pictures in a file is called: page or frame.
+        successor: the key of the format for results if srzoo does not write this one.
+        max_side: the largest side in pixels when written.
+        bits: the most bits per channel when written.
+        alpha: whether it supports transparency.
+        gray: whether it supports gray.
+        cicp: whether it stores colours as numbers (ITU-T H.273).
+        quality: the default quality, or None without such a setting.
+        dpi_in_exif: whether only EXIF can contain DPI.
+        iptc: whether it supports IPTC records.
+        unit: the name of one of several pictures in a file: page or frame.
         memory: of its programs.
         install: the command that installs what is missing, or None.
     """
@@ -137,7 +136,7 @@ class Format:
 
     @property
     def install(self) -> str | None:
-        """The command that installs what this format needs and is missing here."""
+        """The command that installs a missing package for this format, or None."""
         return None
 
     def recognises(self, head: bytes, suffix: str) -> bool:
@@ -145,16 +144,16 @@ class Format:
 
         Args:
             head: its first bytes, at most ``HEAD_BYTES``.
-            suffix: its name's ending in lower case; "" where it has none.
+            suffix: of its name, in lower case; "" if there is none.
         """
         raise NotImplementedError
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What a file tells before it is decoded.
+        """The facts of a file before it is decoded.
 
         Raises:
-            PictureError: it is not to be read: several pages and none chosen, too large, ...
-            Exception: one of ``DAMAGED`` where it is damaged.
+            PictureError: it cannot be read: several pages and none chosen, too large, ...
+            Exception: one of ``DAMAGED`` if it is damaged.
         """
         raise NotImplementedError
 
@@ -163,27 +162,27 @@ class Format:
         raise NotImplementedError
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode a picture that is :meth:`fit`.
+        """Encode a picture that :meth:`fit` has adapted.
 
         Args:
             picture: what to write.
-            file: writable, positioned at its start, able to seek; it has no descriptor.
+            file: writable, positioned at its start, seekable, without a descriptor.
             quality: 1 to 100; None for the format's own.
         """
         raise NotImplementedError
 
     def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
-        """Those of a picture's texts that the format has a place for."""
+        """The texts of a picture that the format supports."""
         return ()
 
     def fit_depth(self, picture: Picture) -> Picture:
-        """A picture of 16 bits as the format can hold it."""
+        """A picture of 16 bits, adapted to the format."""
         if self.bits == 16:
             return picture
         return reduce_to_8_bits(picture, f"16 bits a channel became 8: {self.name} holds no more")
 
     def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
-        """A picture with CICP colours, as the format can store them."""
+        """A picture with CICP colours, adapted to the format."""
         if self.cicp:
             return picture
         fit = replace(picture, cicp=None, icc=picture.profile)
@@ -197,7 +196,7 @@ class Format:
         return fit
 
     def fit(self, picture: Picture) -> Picture:
-        """The picture as the format can hold it; what it cannot is said in ``lost``."""
+        """The picture, adapted to the format; ``lost`` lists what the format does not support."""
         if picture.pixels.dtype == np.uint16:
             picture = self.fit_depth(picture)
         if picture.alpha is not None and not self.alpha:
@@ -230,7 +229,7 @@ class Format:
         """Refuse what cannot be written before any work is done for it.
 
         Raises:
-            PictureError: the format cannot hold so many pixels.
+            PictureError: the format does not support so many pixels.
         """
         if max(size) > self.max_side:
             raise PictureError(
@@ -244,7 +243,7 @@ def check_size(size: tuple[int, int], request: ReadRequest) -> None:
     """Refuse a picture that is too large.
 
     Raises:
-        PictureError: it has more pixels than are asked for.
+        PictureError: it has more pixels than the limit.
     """
     pixels = size[0] * size[1]
     if pixels > request.max_pixels:
@@ -258,12 +257,12 @@ def check_page(count: int, request: ReadRequest, what: str = "frame") -> int:
     """The index of the page or frame to read, from 0.
 
     Args:
-        count: how many there are.
-        request: which one.
+        count: the number of pages or frames.
+        request: selects one.
         what: "page" or "frame".
 
     Raises:
-        PictureError: there are several and none is chosen, or there is no such one.
+        PictureError: there are several and none is chosen, or the chosen one does not exist.
     """
     if request.page is not None:
         if 1 <= request.page <= count:

@@ -1,4 +1,4 @@
-"""Animations: the pictures that make up a frame."""
+"""Animations: composes a frame from its layers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 KEEP, CLEAR, RESTORE = range(3)
 MAX_TOTAL = 4
-"""How many times the pixels of the largest picture may be drawn for one frame."""
+"""Pixels drawn for one frame, as a multiple of the largest picture."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A frame as it is stored.
+    """A stored frame.
 
     Attributes:
         box: left, top, width and height on the canvas.
-        dispose: what is done before the next one: ``KEEP`` it, ``CLEAR`` its box, or
-            ``RESTORE`` what was there before.
-        over: laid over what is there; else it takes its place, transparency and all.
+        dispose: what happens before the next one: ``KEEP`` it, ``CLEAR`` its box, or
+            ``RESTORE`` the previous contents.
+        over: whether it is blended over the canvas; otherwise it replaces it, including alpha.
     """
 
     box: tuple[int, int, int, int]
@@ -40,19 +40,19 @@ def compose(
     draw: Callable[[int], NDArray[Any]],
     most: int,
 ) -> NDArray[Any]:
-    """What is seen when the last of ``layers`` is shown.
+    """The visible picture when the last of ``layers`` is displayed.
 
     Args:
         size: width and height of the canvas.
         layers: all up to that one.
-        draw: gives the pixels of a layer by its index: h x w x C, the last channel alpha.
-        most: pixels that the canvas may have; ``MAX_TOTAL`` times as many are drawn.
+        draw: returns the pixels of a layer by its index: h x w x C, the last channel alpha.
+        most: the limit for the canvas in pixels; ``MAX_TOTAL`` times as many may be drawn.
 
     Returns:
-        H x W x C, transparent where nothing was drawn.
+        H x W x C, transparent in undrawn areas.
 
     Raises:
-        PictureError: the layers have more pixels than that together.
+        PictureError: the layers exceed that limit together.
     """
     width, height = size
     first = _first_visible(size, layers)
@@ -80,7 +80,7 @@ def compose(
 
 
 def check_total(total: int, most: int) -> None:
-    """Refuse an animation that would have to be drawn for too long.
+    """Refuse an animation that would take too long to draw.
 
     Raises:
         PictureError: more than ``MAX_TOTAL`` times ``most`` pixels.
@@ -93,7 +93,7 @@ def check_total(total: int, most: int) -> None:
 
 
 def join_alpha(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
-    """Colours and alpha as h x w x C; opaque where there is none."""
+    """Colours and alpha as h x w x C; opaque without alpha."""
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if alpha is None:
@@ -102,7 +102,7 @@ def join_alpha(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]
 
 
 def part_alpha(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Colours and alpha again; None where all is opaque and ``clear`` is not given."""
+    """Split colours and alpha; alpha is None if all is opaque and ``clear`` is False."""
     alpha = planes[:, :, -1]
     clear = clear or alpha.min() < np.iinfo(planes.dtype).max
     pixels = planes[:, :, 0] if planes.shape[2] == 2 else planes[:, :, :3]
@@ -110,7 +110,7 @@ def part_alpha(planes: NDArray[Any], clear: bool) -> tuple[NDArray[Any], NDArray
 
 
 def _first_visible(size: tuple[int, int], layers: Sequence[Layer]) -> int:
-    """From where on layers have to be drawn: nothing of those before is seen."""
+    """The first layer that must be drawn: earlier ones are invisible."""
     last = len(layers) - 1
     for at in range(last, 0, -1):
         layer = layers[at]

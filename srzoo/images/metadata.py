@@ -1,6 +1,6 @@
-"""EXIF, XMP and IPTC: parts that are kept, and parts that are changed to fit the new picture.
+"""EXIF, XMP and IPTC: parts that are kept, and parts that are adapted to the new picture.
 
-EXIF has its module, and XMP too; here is the rest, and one name for all.
+EXIF and XMP have modules of their own, which this one re-exports.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .xmp import with_size as with_size
 from .xmp import without_pointers as without_pointers
 
 IPTC_RESOURCE = 0x0404
-"""Where Photoshop's block holds IPTC."""
+"""The key of IPTC in Photoshop's resources."""
 
 
 def find_iptc(info: dict[Any, Any]) -> bytes | None:
@@ -40,7 +40,7 @@ def find_iptc(info: dict[Any, Any]) -> bytes | None:
 
 
 def photoshop_segment(iptc: bytes) -> bytes:
-    """A JPEG's APP13 segment with IPTC records; nothing where they are too long for one."""
+    """A JPEG's APP13 segment with IPTC records; empty if they are too long."""
     body = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", IPTC_RESOURCE, 0, len(iptc))
     body += iptc + bytes(len(iptc) % 2)
     return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body if len(body) < 65_533 else b""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8 | np.uint16]
 
 PHOTO = "pip install 'srzoo[photo]'"
-"""What mends it where Pillow cannot: 16 bits a channel in colour."""
+"""The fix if Pillow is not enough: 16 bits per channel in colour."""
 STRIP = 2**20
-"""Values that are computed with at a time."""
+"""Values per step of a computation."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Picture:
 
     Attributes:
         pixels: uint8 or uint16, H x W (gray) or H x W x 3 (RGB).
-        alpha: H x W of the same type, or None; 0 is transparent, and never multiplied in.
-        format: a key of ``FORMATS``: what it was read from, or the nearest we write.
+        alpha: H x W of the same type, or None; 0 is transparent; colours are not multiplied by it.
+        format: a key of ``FORMATS``: the one it was read from, or the nearest that srzoo writes.
         icc, exif, xmp, iptc, dpi: metadata to write again; ``exif`` begins with ``Exif``.
-        texts: keyword and text, as PNG has them; a JPEG's comment is ``Comment``.
-        lossless: whether it comes from a WebP or JPEG XL file without loss.
-        cicp: colour primaries, transfer, matrix and range (ITU-T H.273), where the file tells
-            them; they go before ``icc``.
+        texts: keyword and text, as in PNG; a JPEG's comment is ``Comment``.
+        lossless: whether it comes from a lossless WebP or JPEG XL file.
+        cicp: colour primaries, transfer, matrix and range (ITU-T H.273), if the file states
+            them; they have priority over ``icc``.
         lost: what could not be kept, one sentence each.
     """
 
@@ -59,7 +59,7 @@ class Picture:
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile of its colours; made from ``cicp`` where that is set."""
+        """The ICC profile of its colours; made from ``cicp`` if that is set."""
         if self.cicp is None:
             return self.icc
         gray = self.pixels.ndim == 2
@@ -72,12 +72,12 @@ class Picture:
         return (3 if self.pixels.ndim == 3 else 1) + (self.alpha is not None)
 
     def with_loss(self, what: str, **changes: Any) -> Picture:
-        """The same with ``changes``, and one more sentence in ``lost``."""
+        """The same with ``changes``, and another sentence in ``lost``."""
         return replace(self, lost=(*self.lost, what), **changes)
 
 
 def display_name(file: Path | BinaryIO) -> str:
-    """What messages call a file."""
+    """The name of a file in messages."""
     if isinstance(file, Path):
         return str(file)
     name = getattr(file, "name", None)
@@ -85,7 +85,7 @@ def display_name(file: Path | BinaryIO) -> str:
 
 
 def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
-    """0..65535 to 0..255, rounded; 8 bits as they are."""
+    """0..65535 to 0..255, rounded; 8 bits unchanged."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     out = np.empty(pixels.shape, np.uint8)
@@ -99,7 +99,7 @@ def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _strips(pixels: Pixels) -> Iterator[slice]:
-    """Rows of a picture, some at a time, so that arithmetic needs little memory."""
+    """Slices of a picture's rows, so that arithmetic needs little memory."""
     step = max(1, STRIP // max(1, pixels[:1].size))
     for top in range(0, len(pixels), step):
         yield slice(top, top + step)
@@ -114,7 +114,7 @@ def reduce_to_8_bits(picture: Picture, why: str) -> Picture:
 
 
 def rgb(picture: Picture) -> NDArray[np.uint8]:
-    """The pixels as uint8 H x W x 3: gray is repeated, transparency laid on white."""
+    """The pixels as uint8 H x W x 3: gray as R = G = B, transparency on white."""
     flat = on_white(picture.pixels, picture.alpha)
     pixels = to_8_bits(flat)
     if pixels.ndim == 2:
@@ -123,7 +123,7 @@ def rgb(picture: Picture) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
-    """The pixels laid on white, of the same shape and type."""
+    """The pixels blended over white, in the same shape and type."""
     white = np.iinfo(pixels.dtype).max
     if alpha is None or alpha.min() == white:
         return pixels
@@ -143,12 +143,12 @@ def on_white(pixels: Pixels, alpha: Pixels | None) -> Pixels:
 
 
 def strip_metadata(picture: Picture) -> Picture:
-    """Without EXIF, XMP, IPTC and texts; colours (ICC) and DPI stay."""
+    """The picture without EXIF, XMP, IPTC and texts; ICC profile and DPI are kept."""
     return replace(picture, exif=None, xmp=None, iptc=None, texts=())
 
 
 def gray_to_rgb(picture: Picture, why: str) -> Picture:
-    """Gray as RGB; one with a profile of its own is converted to sRGB."""
+    """Gray as RGB; with a gray profile, converted to sRGB."""
     pixels, icc = picture.pixels, None if picture.cicp else picture.icc
     if icc and profiles.colour_space(icc) == "GRAY":
         picture = reduce_to_8_bits(

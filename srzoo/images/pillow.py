@@ -1,7 +1,7 @@
 """Formats that Pillow reads: the usual steps from a file to a picture.
 
-A format's class takes the steps as they are, or gives its own: which image of the file, what its
-header says of depth, what stands beside the pixels, who decodes them.
+A format's class uses these steps or overrides them: which image of the file, the depth in its
+header, its metadata, and the decoder.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ SHALLOW_HERE = "{} bits a channel became 8: no reader of {} here keeps them"
 
 @dataclass
 class FileMetadata:
-    """What stands in a file beside its pixels.
+    """The metadata of a file.
 
     Attributes:
-        info: as Pillow gives it: ``icc_profile``, ``dpi``, ``transparency``, ...
-        exif: EXIF data, to be changed by nobody.
+        info: from Pillow: ``icc_profile``, ``dpi``, ``transparency``, ...
+        exif: EXIF data; read only.
         xmp, iptc, texts: as in :class:`Picture`.
-        orientation: how the pixels have to be turned, 1 to 8 as in EXIF.
+        orientation: the orientation of the pixels, 1 to 8 as in EXIF.
         cicp: colour primaries, transfer, matrix and range as in ITU-T H.273.
-        lost: takes what cannot be kept.
+        lost: a sentence for everything that cannot be kept.
     """
 
     info: dict[Any, Any] = field(default_factory=dict[Any, Any])
@@ -57,34 +57,34 @@ class FileMetadata:
 
 
 class PillowFormat(Format):
-    """A format that Pillow reads, and others where Pillow would lose something.
+    """A format that Pillow reads, or pyvips if Pillow would lose something.
 
     Attributes:
         pillow: Pillow's name of the format.
-        loader: libvips' loader for it, where there is one.
-        row_by_row: whether Pillow keeps the rows that it had decoded when it met damage.
+        loader: libvips' loader for it, if there is one.
+        row_by_row: whether Pillow keeps the rows that were decoded before damage.
     """
 
     pillow: ClassVar[str] = ""
     loader: ClassVar[str] = ""
     row_by_row: ClassVar[bool] = False
 
-    # The steps, in their order.
+    # The steps, in order.
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
-        """The file opened, nothing decoded. No other decoder of Pillow's is asked."""
+        """The opened file, not decoded. No other decoder of Pillow is tried."""
         return Image.open(file, formats=(self.pillow,))
 
     def frame_count(self, image: Image.Image) -> int:
-        """How many pictures of equal standing it holds."""
+        """The number of pictures of equal standing."""
         return getattr(image, "n_frames", 1)
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """Bits of a channel, by the file's header."""
+        """Bits per channel, from the file's header."""
         return 8
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What stands beside the pixels."""
+        """The metadata of the file."""
         found = FileMetadata(image.info)
         found.exif = metadata.load_exif(image, found.lost)
         found.xmp = _bytes_or_none(image.info.get("xmp"))
@@ -95,7 +95,7 @@ class PillowFormat(Format):
     def decode_pixels(
         self, file: BinaryIO, image: Image.Image, found: FileMetadata
     ) -> decoding.Decoded:
-        """Colours, alpha and the profile, turned as they lie in the file."""
+        """Colours, alpha and the profile, in the orientation of the file."""
         bits = self.stored_bits(file, image)
         if self.needs_vips(image, found, bits):
             return self.decode_with_vips(file, image, found)
@@ -104,16 +104,16 @@ class PillowFormat(Format):
         image.load()
         return decoding.decode_with_pillow(image, found.info.get("icc_profile"), found.lost)
 
-    # What the steps ask.
+    # Decisions for the steps.
 
     def depth_note(self, bits: int) -> str:
-        """What is said where 8 bits are all that can be had."""
+        """The note if only 8 bits can be read."""
         if self.loader and vips.library() is None:
             return SHALLOW.format(bits, PHOTO)
         return SHALLOW_HERE.format(bits, self.name)
 
     def needs_vips(self, image: Image.Image, found: FileMetadata, bits: int) -> bool:
-        """Whether pyvips decodes: where Pillow would lose depth, or need much memory."""
+        """Whether pyvips decodes: if Pillow would lose depth, or need much memory."""
         plain = image.mode.startswith("I;16") and "transparency" not in found.info
         large = self.memory.thrifty and image.width * image.height >= decoding.LARGE
         large = large and image.mode in ("L", "LA", "RGB", "RGBA")
@@ -123,7 +123,7 @@ class PillowFormat(Format):
     def decode_with_vips(
         self, file: BinaryIO, image: Image.Image, found: FileMetadata
     ) -> decoding.Decoded:
-        """What pyvips decodes of it."""
+        """The pixels, decoded by pyvips."""
         planes, cmyk = vips.decode(file, self.loader)
         clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
         pixels, alpha = decoding.split_alpha(planes, clear)
@@ -133,10 +133,10 @@ class PillowFormat(Format):
             icc = None
         return pixels, alpha, icc
 
-    # The way of a file.
+    # Reading a file.
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What the file tells before it is decoded."""
+        """The facts of the file before it is decoded."""
         with without_pillow_limits():
             image, pages = self._select_frame(file, request)
             found = self.read_metadata(file, image)
@@ -145,17 +145,17 @@ class PillowFormat(Format):
             return Header(size, bits, self.channels(image, found), pages)
 
     def upright_size(self, image: Image.Image, found: FileMetadata) -> tuple[int, int]:
-        """Width and height when it is turned."""
+        """Width and height after rotation."""
         return (image.height, image.width) if found.orientation in SIDEWAYS else image.size
 
     def channels(self, image: Image.Image, found: FileMetadata) -> int:
-        """1 (gray) to 4 (colour and alpha), as reading will give them."""
+        """1 (gray) to 4 (colour and alpha) after reading."""
         clear = image.mode in decoding.WITH_ALPHA or "transparency" in found.info
         gray = image.mode in decoding.GRAYS or decoding.gray_palette(image)
         return (1 if gray else 3) + clear
 
     def decoded_bits(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> int:
-        """Bits of a channel as reading will give them."""
+        """Bits per channel after reading."""
         bits = self.stored_bits(file, image)
         if self.needs_vips(image, found, bits) or image.mode.startswith("I;16"):
             return bits
@@ -179,7 +179,7 @@ class PillowFormat(Format):
     def picture(
         self, found: FileMetadata, pixels: Pixels, alpha: Pixels | None, icc: bytes | None
     ) -> Picture:
-        """A picture of what was found, turned upright."""
+        """A picture from decoded parts, rotated upright."""
         lost = found.lost
         if icc and (problem := profiles.profile_problem(icc, pixels.ndim == 2)):
             lost.append(problem)
@@ -203,11 +203,11 @@ class PillowFormat(Format):
         )
 
     def lossless(self, file: BinaryIO) -> bool:
-        """Whether the file's pixels are kept without loss, where a format can do both."""
+        """Whether the file is lossless, for formats that support both."""
         return False
 
     def _select_frame(self, file: BinaryIO, request: ReadRequest) -> tuple[Image.Image, int]:
-        """The image that is asked for, and how many there are."""
+        """The requested image, and the number of images."""
         image = self.open_image(file, request)
         check_size(image.size, request)
         pages = self.frame_count(image)
@@ -222,25 +222,25 @@ class PillowFormat(Format):
 
 
 def _load(image: Image.Image, request: ReadRequest, found: FileMetadata) -> None:
-    """Have Pillow decode a picture; of a damaged one what there is, if that is asked for."""
+    """Decode a picture by Pillow; with force, the readable part of a damaged one."""
     try:
         image.load()
     except OSError as error:
         if not request.force_damaged:
             raise PictureError(str(error), FIX) from error
         try:
-            if image.im.getbbox(False) is None:  # nothing is there
+            if image.im.getbbox(False) is None:  # nothing was decoded
                 raise error
         except AttributeError:
             raise error from None
-        cast("ImageFile", image).tile = []  # what is missing stays black
+        cast("ImageFile", image).tile = []  # missing parts stay black
         found.lost.append(f"the file is damaged ({error}): what is missing is black")
 
 
 class _PillowLimits:
-    """Set aside while anything is read, in however many threads, since the process has one each:
+    """Suspended while any thread reads, as they are global to the process:
 
-    Pillow's limit of pixels, which is lower than ours, and Python's filters of warnings.
+    Pillow's limit of pixels, which is lower than srzoo's, and Python's filters of warnings.
     """
 
     lock = threading.Lock()
@@ -251,12 +251,12 @@ class _PillowLimits:
 
 @contextmanager
 def without_pillow_limits() -> Generator[None]:
-    """Pillow's limits and warnings set aside."""
+    """Suspend Pillow's limits and warnings."""
     with _PillowLimits.lock:
         if not _PillowLimits.readers:
             _PillowLimits.before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             _PillowLimits.warnings.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module="PIL")  # damaged tags: kept or said so
+            warnings.filterwarnings("ignore", module="PIL")  # damaged tags are kept or reported
         _PillowLimits.readers += 1
     try:
         yield
@@ -269,7 +269,7 @@ def without_pillow_limits() -> Generator[None]:
 
 
 def from_pil(image: Image.Image) -> Picture:
-    """Take a Pillow image apart.
+    """Convert a Pillow image to a picture.
 
     Raises:
         PictureError: its mode has no 8-bit or 16-bit form (32-bit integers or floats), it has no
@@ -291,12 +291,12 @@ def from_pil(image: Image.Image) -> Picture:
             return format.picture(found, pixels, alpha, icc)
     except PictureError:
         raise
-    except (*DAMAGED, Warning) as error:  # anything may stand in a mode or in ``info``
+    except (*DAMAGED, Warning) as error:  # ``info`` may contain anything
         raise PictureError(f"the image cannot be decoded: {error}", "Convert it") from error
 
 
 def _bytes_or_none(value: object) -> bytes | None:
-    """What ought to be bytes; None for anything else."""
+    """The value if it is bytes; else None."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     return bytes(value) if isinstance(value, bytes | bytearray) else None
@@ -313,7 +313,7 @@ def save_with_pillow(picture: Picture, file: BinaryIO, name: str, options: dict[
 def to_pil(picture: Picture) -> Image.Image:
     """A Pillow image in mode L, LA, RGB, RGBA or I;16, with its metadata in ``info``.
 
-    Pillow has no 16 bits in colour or with alpha: they become 8.
+    Pillow does not support 16 bits in colour or with alpha: they become 8.
     """
     if picture.pixels.ndim == 3 or picture.alpha is not None:
         picture = reduce_to_8_bits(picture, "")

@@ -30,12 +30,12 @@ PRIMARIES = {  # xy of red, green and blue, by their number in ITU-T H.273
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
 WHITES = {4: (0.310, 0.316), 8: (0.310, 0.316), 11: (0.314, 0.351)}
-"""Of those primaries whose white is not D65."""
+"""The white point of the primaries whose white is not D65."""
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 UNSPECIFIED = 2
-"""Number in ITU-T H.273 of primaries and transfers that are not told: sRGB."""
+"""The number in ITU-T H.273 of unknown primaries and transfers: treated as sRGB."""
 CURVES: dict[int, tuple[float, ...]] = {  # by the transfer's number in ITU-T H.273
-    # BT.709 and its like say how a camera sees; they are shown, and meant, as sRGB is.
+    # BT.709 and similar describe cameras; programs display them like sRGB.
     **dict.fromkeys((1, UNSPECIFIED, 6, 11, 12, 13, 14, 15), SRGB_CURVE),
     4: (2.2,),
     5: (2.8,),
@@ -45,9 +45,9 @@ CURVES: dict[int, tuple[float, ...]] = {  # by the transfer's number in ITU-T H.
 }
 HDR = {16: "PQ", 18: "HLG"}
 DIFFUSE = 203
-"""cd/m2 of a white sheet in HDR (ITU-R BT.2408): as bright as white is in other pictures."""
+"""cd/m2 of diffuse white in HDR (ITU-R BT.2408): as bright as white in SDR pictures."""
 KNEE = 0.75
-"""Up to here HDR is shown as it is by a program that knows nothing of it; above it rolls off."""
+"""Up to this level programs without HDR display HDR unchanged; above it is rolled off."""
 STEPS = 1024
 
 XY = tuple[float, float]
@@ -63,11 +63,11 @@ def matrix_profile(
     """An ICC profile for RGB.
 
     Args:
-        name: what programs call it.
+        name: its name in programs.
         primaries: xy of red, green and blue.
         white: xy of white.
         curve: an exponent; or that and sRGB's a, b, c, d; or a table of light, 0..1.
-        cicp: primaries and transfer as in ITU-T H.273, to be told besides (ICC.1:2022).
+        cicp: primaries and transfer as in ITU-T H.273, to store in addition (ICC.1:2022).
     """
     whole = np.array([_xyz(xy) for xy in primaries]).T
     source = np.array(_xyz(white))
@@ -91,23 +91,23 @@ def gray_profile(name: str, curve: float | tuple[float, ...] | NDArray[np.float6
 
 
 def is_like_srgb(cicp: tuple[int, int, int, int], gray: bool = False) -> bool:
-    """Whether colours told in numbers are sRGB, or what is shown like it; of gray, its curve."""
+    """Whether colours by number are sRGB, or displayed like it; for gray, only the curve."""
     usual = gray or cicp[0] in (1, UNSPECIFIED)
     return usual and CURVES.get(cicp[1]) is SRGB_CURVE
 
 
 def from_cicp(cicp: tuple[int, int, int, int], gray: bool = False) -> bytes | None:
-    """An ICC profile that means what primaries and transfer of ITU-T H.273 mean.
+    """An ICC profile with the primaries and the transfer of ITU-T H.273.
 
-    A program that knows the ``cicp`` tag reads HDR from it; others get curves that show a white
-    sheet as white.
+    Programs that support the ``cicp`` tag read HDR from it; for others the curve maps diffuse
+    white to white.
 
     Args:
         cicp: primaries, transfer, matrix and full range; the last two do not matter to RGB.
-        gray: whether it is for a gray picture.
+        gray: whether the picture is gray.
 
     Returns:
-        None for sRGB, and for numbers that are not known.
+        None for sRGB, and for unknown numbers.
     """
     primaries, transfer = 1 if cicp[0] == UNSPECIFIED else cicp[0], cicp[1]
     curve = _hdr_curve(transfer) if transfer in HDR else CURVES.get(transfer)
@@ -121,7 +121,7 @@ def from_cicp(cicp: tuple[int, int, int, int], gray: bool = False) -> bytes | No
 
 
 def _hdr_curve(transfer: int) -> NDArray[np.float64]:
-    """Light on a display, 1 for a white sheet and what is brighter, of PQ or HLG."""
+    """Light on a display for PQ or HLG, where 1 is diffuse white."""
     signal = np.linspace(0, 1, STEPS)
     if HDR[transfer] == "PQ":
         root = signal ** (1 / 78.84375)
@@ -179,12 +179,12 @@ def _profile(name: str, space: str, tags: dict[str, bytes]) -> bytes:
 
 
 def colour_space(icc: bytes) -> str:
-    """The colours that a profile is about: ``RGB``, ``GRAY``, ``CMYK``, ..."""
+    """The colours of a profile: ``RGB``, ``GRAY``, ``CMYK``, ..."""
     return icc[16:20].decode("latin-1").strip()
 
 
 def profile_problem(icc: bytes, gray: bool) -> str | None:
-    """Why a profile cannot stand for gray or RGB pixels, as a sentence; None where it can."""
+    """The reason, as a sentence, why a profile does not fit gray or RGB pixels; None if it does."""
     if len(icc) < 132 or icc[36:40] != b"acsp":
         return "the colour profile is damaged and was dropped"
     if colour_space(icc) in (("GRAY", "RGB") if gray else ("RGB",)):
@@ -193,11 +193,11 @@ def profile_problem(icc: bytes, gray: bool) -> str | None:
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """L, CMYK or LAB to RGB in sRGB; None where the profile is damaged or of other colours.
+    """L, CMYK or LAB to RGB in sRGB; None if the profile is damaged or of other colours.
 
     Relative colorimetric with black point compensation, as photo editors do by default.
     """
-    # What it precalculates by default is off by up to ten levels in the shadows.
+    # The default precalculation is wrong by up to ten levels in the shadows.
     exact = ImageCms.Flags.HIGHRESPRECALC if image.mode == "CMYK" else ImageCms.Flags.NOOPTIMIZE
     try:
         done = ImageCms.profileToProfile(
@@ -214,7 +214,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
 
 
 def lab_profile() -> bytes:
-    """A profile of CIE L*a*b*, which TIFFs may be in."""
+    """A profile of CIE L*a*b*, for TIFFs in it."""
     return _made("LAB").tobytes()
 
 

@@ -1,4 +1,4 @@
-"""Picture files to arrays: upright, with all that is known about them."""
+"""Reads picture files as arrays: upright, with all metadata."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from .picture import Picture, display_name
 
 
 def read_header(file: Path | BinaryIO, request: ReadRequest | None = None) -> Header:
-    """What a file tells before it is decoded: size, depth, channels, pages.
+    """The facts of a file before it is decoded: size, depth, channels, pages.
 
     Raises:
-        PictureError: missing, no picture, several pages and none chosen, or too large.
+        PictureError: missing, not a picture, several pages and none chosen, or too large.
     """
     with _opened(file) as (format, opened):
         return format.header(opened, request or ReadRequest())
 
 
 def read_format(file: Path | BinaryIO) -> str:
-    """The format that the result of a picture takes by itself, from the file's first bytes.
+    """The format of a picture's result, from the file's first bytes.
 
     Returns:
-        A key of ``images.FORMATS``: the picture's own, or the one that takes its place.
+        A key of ``images.FORMATS``: the picture's own, or its successor.
 
     Raises:
-        PictureError: missing, or no picture.
+        PictureError: missing, or not a picture.
     """
     with _opened(file) as (format, _):
         return format.key if format.key in FORMATS else format.successor
 
 
 def read_size(file: Path | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height as they will be after reading, from the file's header alone.
+    """Width and height after reading, from the file's header.
 
     Raises:
-        PictureError: missing, no picture, animated or of several pages, or larger than
+        PictureError: missing, not a picture, animated or of several pages, or larger than
             ``max_pixels``.
     """
     return read_header(file, ReadRequest(max_pixels)).size
@@ -58,13 +58,13 @@ def read(
     """Decode a picture file.
 
     Args:
-        file: a path, or an open binary file that can seek.
+        file: a path, or an open seekable binary file.
         max_pixels: larger ones are refused before they are decoded.
-        page: which page or frame, from 1, where there are several.
-        force_damaged: read what there is of a damaged file.
+        page: the page or frame, from 1, of a file with several.
+        force_damaged: use the readable part of a damaged file.
 
     Raises:
-        PictureError: missing, empty, damaged, no picture, animated or of several pages, or
+        PictureError: missing, empty, damaged, not a picture, animated or of several pages, or
             larger than ``max_pixels``.
     """
     with _opened(file) as (format, opened):
@@ -105,10 +105,10 @@ def _opened(file: Path | BinaryIO) -> Generator[tuple[Format, BinaryIO]]:
 
 
 def _identified(file: BinaryIO, name: str) -> Format:
-    """The format of a file; only a format that is known here is ever decoded.
+    """The format of a file; only known formats are ever decoded.
 
     Raises:
-        PictureError: it is empty, or of none.
+        PictureError: it is empty, or of an unknown format.
     """
     head = file.read(HEAD_BYTES)
     if not head:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..contracts import F32, U8
 
 GRID = 64
-"""Parts of pictures begin at multiples of this: a network on a grid does there what it does in the
-whole."""
+"""Parts of pictures begin at multiples of this, so that networks on a grid give the same values as
+for the whole."""
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -27,7 +27,7 @@ LUMA = (0.299, 0.587, 0.114)
 class Rectangle:
     """A rectangle of pixels: its left top corner, and its size.
 
-    Corners are counted from the left top one of the picture; a rectangle may lie beyond its edges.
+    Positions are relative to the left top corner of the picture; a rectangle may exceed its edges.
     """
 
     x: int
@@ -37,7 +37,7 @@ class Rectangle:
 
     @property
     def right(self) -> int:
-        """The first column behind it."""
+        """The first column after it."""
         return self.x + self.width
 
     @property
@@ -50,7 +50,7 @@ class Rectangle:
 
     @classmethod
     def parse(cls, text: str) -> Rectangle:
-        """Read "x,y,w,h".
+        """Parse "x,y,w,h".
 
         Raises:
             PictureError: it is not four whole numbers, or empty.
@@ -68,32 +68,32 @@ class Rectangle:
         return pixels[self.y : self.bottom, self.x : self.right]
 
     def moved(self, x: int, y: int) -> Rectangle:
-        """The same size, so many pixels to the right and down."""
+        """The same size, moved to the right and down."""
         return Rectangle(self.x + x, self.y + y, self.width, self.height)
 
     def relative_to(self, outer: Rectangle, by: int = 1) -> Rectangle:
-        """The same pixels in an array that holds ``outer`` alone, enlarged so many times."""
+        """The same pixels in an array that contains only ``outer``, enlarged by ``by``."""
         return self.moved(-outer.x, -outer.y).scaled(by)
 
     def scaled(self, by: int) -> Rectangle:
-        """The same pixels in a picture enlarged so many times."""
+        """The same pixels in a picture enlarged by ``by``."""
         return Rectangle(self.x * by, self.y * by, self.width * by, self.height * by)
 
     def divided(self, by: int) -> Rectangle:
-        """The pixels of a picture so many times smaller that this rectangle touches."""
+        """The pixels that overlap this rectangle in a picture smaller by ``by``."""
         x, y = self.x // by, self.y // by
         right, bottom = -(-self.right // by), -(-self.bottom // by)
         return Rectangle(x, y, right - x, bottom - y)
 
     def snapped(self, unit: int) -> Rectangle:
-        """The nearest rectangle to the left top whose corners are multiples of ``unit``."""
+        """The nearest rectangle to the left and top with corners at multiples of ``unit``."""
         width, height = max(1, self.width // unit), max(1, self.height // unit)
         return Rectangle(self.x // unit, self.y // unit, width, height).scaled(unit)
 
     def grown(self, by: int, size: tuple[int, int], edge: int = 0, multiple: int = 1) -> Rectangle:
         """With ``by`` pixels more on each side, at most ``edge`` beyond a picture (width, height).
 
-        On a grid of ``multiple`` pixels, which ``edge`` keeps to, it consists of whole cells.
+        On a grid of ``multiple`` pixels, to which ``edge`` is aligned, it is made of whole cells.
         """
         x = max(-edge, (self.x - by) // multiple * multiple)
         y = max(-edge, (self.y - by) // multiple * multiple)
@@ -102,15 +102,15 @@ class Rectangle:
         return Rectangle(x, y, right - x, bottom - y)
 
     def aligned(self, by: int) -> Rectangle:
-        """With its left top corner moved out to multiples of ``by``, the right bottom one as is."""
+        """With its left top corner moved out to multiples of ``by``; the other corner is kept."""
         left, top = self.x % by, self.y % by
         return Rectangle(self.x - left, self.y - top, self.width + left, self.height + top)
 
     def within(self, whole: Rectangle, unit: int = 1) -> Rectangle:
-        """The same, if it lies in the whole; messages count in pixels of ``unit``.
+        """The same, if it is inside the whole; messages count in pixels of ``unit``.
 
         Raises:
-            PictureError: a part of it lies outside.
+            PictureError: a part of it is outside.
         """
         if self.right > whole.width or self.bottom > whole.height:
             size = whole.divided(unit)
@@ -125,16 +125,16 @@ class Rectangle:
 def most_detailed_square(pictures: Sequence[U8], side: int) -> Rectangle:
     """A square with much detail on which the pictures differ.
 
-    Of each pixel, the gradient of the mean picture times how far the pictures lie apart; the
-    root of that, so that much texture counts for more than one hard edge. The square with
+    Each pixel counts by the gradient of the mean picture times the difference between the pictures;
+    the square root makes much texture count more than one hard edge. The result is the square with
     the largest sum, the first of equal ones. The same pictures always give the same square.
 
     Args:
-        pictures: uint8 H x W x 3, all of one size; of one picture alone, its detail counts.
+        pictures: uint8 H x W x 3, all of one size; for a single picture, its detail counts.
         side: of the square, in pixels.
 
     Returns:
-        The square; smaller where the picture is.
+        The square; smaller if the picture is.
     """
     low = high = mean = _luma(pictures[0])
     for number, picture in enumerate(pictures[1:], 2):
@@ -151,7 +151,7 @@ def most_detailed_square(pictures: Sequence[U8], side: int) -> Rectangle:
     total = np.zeros((height + 1, width + 1))
     np.cumsum(np.cumsum(score, axis=0, dtype=np.float64), axis=1, out=total[1:, 1:])
     sums = total[tall:, wide:] - total[:-tall, wide:] - total[tall:, :-wide] + total[:-tall, :-wide]
-    # Rounding differs between machines; what it alone makes different is the same.
+    # Rounding differs between machines, so values that differ only by rounding count as equal.
     y, x = np.unravel_index(int(np.argmax(np.round(sums, 3))), sums.shape)
     return Rectangle(int(x), int(y), wide, tall)
 

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ..contracts import U8
 
 SIDE = 240
-"""Of a contact sheet's crops, in pixels."""
+"""The side of a contact sheet's crops, in pixels."""
 HEADS = ("LR", "bicubic", "SR", "HR")
 WIDEST = 2_000
-"""No sheet is wider than this, in pixels."""
+"""The largest width of a sheet, in pixels."""
 INK, QUIET, FRAME, EDGE = (20, 20, 20), (96, 96, 96), (214, 38, 38), (205, 205, 205)
 LATIN = "Aaeg09"
-"""What a font for texts has."""
+"""Letters that any font for texts has."""
 SAMPLE = 20
-"""The size at which letters are looked at."""
+"""The size for comparing letters."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Panel:
 
     Attributes:
         pixels: as they are drawn, uint8 H x W x 3.
-        title: stands above it, shortened to the panel's width.
-        note: stands under it.
+        title: drawn above it, shortened to the panel's width.
+        note: drawn below it.
         best: whether the note is printed bold.
-        frame: (left, top, width, height) to be marked in it, or None.
+        frame: (left, top, width, height) to mark in it, or None.
     """
 
     pixels: U8
@@ -53,7 +53,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels: of a panel's place, of the space around, of letters and their lines."""
+    """Sizes in pixels: of a panel, of the space around it, of letters and lines."""
 
     panel: tuple[int, int]
     gap: int = 6
@@ -67,7 +67,7 @@ def draw(path: Path, rows: Sequence[tuple[str, Sequence[U8]]]) -> None:
     """Draw the middle of each picture at the size of its HR version.
 
     Args:
-        path: a PNG file, replaced whole.
+        path: a PNG file, replaced atomically.
         rows: a label, and the pictures lr, sr and hr, uint8 H x W x 3.
     """
     panels: list[list[Panel]] = []
@@ -106,12 +106,12 @@ def render(
     Args:
         rows: of panels, each no larger than ``style.panel``.
         style: the sizes.
-        heading: a line of large letters above all.
-        small: sentences under all, in as many lines as they need.
-        aside: a picture on the left of the rows, titled like them.
+        heading: a line of large letters at the top.
+        small: sentences at the bottom, wrapped into lines.
+        aside: a picture on the left of the rows, with a title like theirs.
 
     Returns:
-        An RGB image; its width follows from the panels alone.
+        An RGB image; the panels determine its width.
     """
     width, height = style.panel
     noted = [bool(any(panel.note for panel in row)) for row in rows]
@@ -144,14 +144,14 @@ def _draw_panel(
 ) -> None:
     x, y = place[0], place[1] + style.line
     height, wide = panel.pixels.shape[:2]
-    # Around the picture, so that a white one is seen to end.
+    # A border makes the edges of white pictures visible.
     ImageDraw.Draw(sheet).rectangle((x - 1, y - 1, x + wide, y + height), outline=EDGE)
     sheet.paste(Image.fromarray(panel.pixels), (x, y))
     if panel.frame:
         left, top, across, down = panel.frame
         pen = ImageDraw.Draw(sheet)
         box = (x + left, y + top, x + left + across - 1, y + top + down - 1)
-        # White on both sides of the red: it is to be seen on any picture.
+        # Red between white lines is visible on any picture.
         pen.rectangle((box[0] - 3, box[1] - 3, box[2] + 3, box[3] + 3), outline="white", width=4)
         pen.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), outline=FRAME, width=2)
     _write(sheet, place, panel.title, style.title, width)
@@ -173,16 +173,16 @@ def _write(
     pen = ImageDraw.Draw(sheet)
     text = shorten(text, size, room - bold)
     letters = font(text, size)
-    for shift in range(1 + bold):  # the font has no bold: the same again, a pixel to the right
+    for shift in range(1 + bold):  # the font has no bold: draw again, a pixel to the right
         pen.text((place[0] + shift, place[1]), printable(text), fill=ink, font=letters)
 
 
 def fit_picture(pixels: U8, room: tuple[int, int]) -> U8:
-    """A picture as large as its place allows: whole pixels repeated, or reduced.
+    """A picture as large as its place allows: by repeating whole pixels, or reduced.
 
     Args:
         pixels: uint8 H x W x 3.
-        room: the (width, height) it must not exceed.
+        room: the largest (width, height).
     """
     height, width = pixels.shape[:2]
     factor = min(room[0] / width, room[1] / height)
@@ -193,14 +193,14 @@ def fit_picture(pixels: U8, room: tuple[int, int]) -> U8:
 
 
 def shorten(text: str, size: int, room: int) -> str:
-    """A text that fits into ``room`` pixels: its middle becomes three dots.
+    """Shorten a text to ``room`` pixels by replacing its middle with three dots.
 
-    Both ends stay, since models' and pictures' names differ there.
+    Both ends are kept, as the names of models and pictures differ there.
     """
     if text_width(text, size) <= room:
         return text
     least, most, best = 1, len(text), ""
-    while least < most:  # the most letters that fit, halving the range
+    while least < most:  # binary search for the most letters that fit
         kept = (least + most) // 2
         short = f"{text[: kept - kept // 2].rstrip()}...{text[len(text) - kept // 2 :].lstrip()}"
         if text_width(short, size) <= room:
@@ -211,7 +211,7 @@ def shorten(text: str, size: int, room: int) -> str:
 
 
 def wrap(text: str, size: int, room: int) -> list[str]:
-    """A text in lines that fit into ``room`` pixels, broken between words."""
+    """Wrap a text into lines that fit into ``room`` pixels, between words."""
     lines: list[str] = []
     for word in text.split():
         if lines and text_width(f"{lines[-1]} {word}", size) <= room:
@@ -222,22 +222,22 @@ def wrap(text: str, size: int, room: int) -> list[str]:
 
 
 def text_width(text: str, size: int) -> float:
-    """How many pixels wide a line is."""
+    """The width of a line in pixels."""
     return font(text, size).getlength(printable(text))
 
 
 def font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """The font that has most letters of a text: Pillow's own, or one that matplotlib knows."""
+    """The font with the most letters of a text: Pillow's own, or one that matplotlib finds."""
     return _font(_best_font_file(_unusual_letters(text)), size)
 
 
 @lru_cache
 def _best_font_file(odd: str) -> str:
-    """The font file that has most of some letters; none for Pillow's own font."""
+    """The font file with the most of some letters; empty for Pillow's own font."""
     best, missing = "", _count_missing("", odd)
     for name in _font_files() if missing else ():
         if _count_missing(name, LATIN):
-            continue  # of signs alone
+            continue  # a font of symbols only
         if (lacking := _count_missing(name, odd)) < missing:
             best, missing = name, lacking
         if not missing:
@@ -253,7 +253,7 @@ def _font_files() -> tuple[str, ...]:
         from matplotlib.font_manager import fontManager
     except ImportError:
         return ()
-    # Its own are for formulas, but for one; what is called last resort draws boxes.
+    # matplotlib's own are for formulas, except one; "last resort" draws boxes.
     own = matplotlib.get_data_path()
     found = {
         (each.name != "DejaVu Sans", "Sans" not in each.name, each.name, each.fname)
@@ -267,7 +267,7 @@ def _font_files() -> tuple[str, ...]:
 
 
 def printable(text: str) -> str:
-    """The text as its font can print it: without the accents it lacks, and ? for the rest."""
+    """The text as its font can draw it: without missing accents, and with ? for other letters."""
     name = _best_font_file(_unusual_letters(text))
     if not _count_missing(name, text):
         return text
@@ -283,7 +283,7 @@ def printable(text: str) -> str:
 
 @lru_cache(16)  # each keeps its file open
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    # With a size, Pillow's own font is a FreeType one as well.
+    # With a size, Pillow's own font is a FreeType font too.
     found = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
     return cast("ImageFont.FreeTypeFont", found)
 
@@ -294,7 +294,7 @@ def _unusual_letters(text: str) -> str:
 
 
 def _count_missing(name: str, letters: str) -> int:
-    """How many letters are drawn as the box that stands for those a font has not, or not at all."""
+    """The number of letters that the font draws as a box for missing ones, or not at all."""
     return sum(not letter.isprintable() or _is_box(name, letter) for letter in letters)
 
 
@@ -304,7 +304,7 @@ def _is_box(name: str, letter: str) -> bool:
         return False
     try:
         letters = _font(name, SAMPLE)
-    except OSError:  # no font, or gone
+    except OSError:  # not a font, or deleted
         return True
     return _pixels(letters, letter) == _pixels(letters, "\uffff")
 

@@ -1,4 +1,4 @@
-"""Parts of a file and other bytes, one behind the other, as one file for decoders."""
+"""Joins parts of a file and other bytes to one file for decoders."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 Part = bytes | tuple[int, int]
-"""Some bytes, or from and to in the file."""
+"""Bytes, or a range of the file."""
 
 
 class _Spliced(io.RawIOBase):
-    """Parts of a file and other bytes, one behind the other, as a file without a descriptor."""
+    """Parts of a file and other bytes in sequence, as a file without a descriptor."""
 
     def __init__(self, file: BinaryIO, parts: list[Part]) -> None:
         super().__init__()
@@ -25,24 +25,24 @@ class _Spliced(io.RawIOBase):
         self.at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to a position."""
         self.at = max(0, offset + (0, self.at, int(self.starts[-1]))[whence])
         return self.at
 
     def tell(self) -> int:
-        """Where it stands."""
+        """The position."""
         return self.at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """At most to the end of a part."""
+        """Read at most to the end of a part."""
         view = memoryview(buffer).cast("B")
         index = int(np.searchsorted(self.starts, self.at, "right")) - 1
         if index >= len(self.parts):
@@ -59,10 +59,10 @@ class _Spliced(io.RawIOBase):
 
 
 def spliced(file: BinaryIO, parts: list[Part]) -> BinaryIO:
-    """A file of parts, to be read, without a descriptor.
+    """A file made of parts, to read, without a descriptor.
 
     Args:
-        file: able to seek; it is read while the result is.
-        parts: in their order.
+        file: seekable; it is read while the result is read.
+        parts: in order.
     """
     return io.BufferedReader(_Spliced(file, parts), 2**18)

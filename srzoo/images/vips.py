@@ -1,6 +1,6 @@
-"""By pyvips, the extra ``photo``: 16-bit colour, and large pictures in little memory.
+"""pyvips, the extra ``photo``: 16-bit colour, and large pictures in little memory.
 
-Nothing of it is imported before it is needed.
+Its imports are deferred until they are needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @cache
 def library() -> Any:
-    """pyvips, or None where it or its library is not installed."""
+    """pyvips, or None if it or its library is not installed."""
     try:
         return importlib.import_module("pyvips")
     except (ImportError, OSError):
@@ -34,22 +34,22 @@ def library() -> Any:
 
 
 def can_read(loader: str) -> bool:
-    """Whether pyvips is here and has a loader, such as "pngload"."""
+    """Whether pyvips is installed and has a loader, such as "pngload"."""
     pyvips = library()
     return pyvips is not None and bool(pyvips.type_find("VipsOperation", loader))
 
 
 def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
-    """A file's pixels as they are stored, H x W x C, C from 1; and whether it is CMYK.
+    """A file's stored pixels, H x W x C, C from 1; and whether it is CMYK.
 
-    The last channel may be alpha. CMYK comes back as RGB in sRGB.
+    The last channel may be alpha. CMYK is returned as RGB in sRGB.
 
     Args:
-        file: what to read; its name is for messages alone.
-        loader: which loader reads it: no other one is asked.
+        file: the file; its name is only for messages.
+        loader: the only loader that is tried.
 
     Raises:
-        PictureError: it is damaged, or of a kind that is not known.
+        PictureError: it is damaged, or of an unknown kind.
     """
     pyvips = library()
     try:
@@ -69,8 +69,8 @@ def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
         pixels: NDArray[Any] = data.reshape(image.height, image.width, image.bands)
         bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
         if dtype == np.uint16 and bits < 16:
-            pixels = pixels | pixels >> bits  # they were shifted: now white is white
-        del source, held  # not before
+            pixels = pixels | pixels >> bits  # they were shifted: this scales white to the maximum
+        del source, held  # must live until here
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(
@@ -80,7 +80,7 @@ def decode(file: BinaryIO, loader: str) -> tuple[Pixels, bool]:
 
 
 def _from_inks(image: Any) -> Any:
-    """CMYK to sRGB, of the same depth; through a profile of ordinary print where it has none."""
+    """CMYK to sRGB, of the same depth; without a profile, through one of ordinary print."""
     profile = "cmyk" if image.get_typeof("icc-profile-data") == 0 else "none"
     return image.icc_transform(
         "srgb", embedded=True, input_profile=profile, intent="relative",
@@ -89,7 +89,7 @@ def _from_inks(image: Any) -> Any:
 
 
 def from_cmyk(planes: Pixels, icc: bytes | None) -> Pixels | None:
-    """CMYK of 16 bits, H x W x 4, to sRGB; None where pyvips cannot.
+    """CMYK of 16 bits, H x W x 4, to sRGB; None if pyvips cannot convert it.
 
     Args:
         planes: the largest value is full ink.
@@ -108,15 +108,15 @@ def from_cmyk(planes: Pixels, icc: bytes | None) -> Pixels | None:
 
 
 def _source(pyvips: Any, file: BinaryIO) -> tuple[Any, bytes | None]:
-    """A file for pyvips; and the data that have to live as long."""
-    # In Python a picture's name may hold anything; a descriptor needs none.
+    """A file for pyvips; and the data that must live as long."""
+    # Opened by Python, as a name may contain anything; a descriptor needs no name.
     file.seek(0)
     if not file.seekable():
         source = pyvips.SourceCustom()
         source.on_read(_reader(file))
         return source, None
     try:
-        return pyvips.Source.new_from_descriptor(file.fileno()), None  # keeps a copy of it
+        return pyvips.Source.new_from_descriptor(file.fileno()), None  # duplicates it
     except (AttributeError, OSError):
         data = file.read()
         return pyvips.Source.new_from_memory(data), data
@@ -126,14 +126,14 @@ def _reader(file: BinaryIO) -> Callable[[int], bytes]:
     def read(size: int) -> bytes:
         try:
             return file.read(size)
-        except PictureError:  # the file remembers it; none may pass through C
+        except PictureError:  # the file stores it, as no error may pass through C
             return b""
 
     return read
 
 
 def cmyk_profile() -> bytes | None:
-    """A profile of ordinary print, for CMYK pictures that bring none."""
+    """A profile of ordinary print, for CMYK pictures without one."""
     pyvips = library()
     return pyvips.Image.profile_load("cmyk") if pyvips else None
 
@@ -142,7 +142,7 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
     """A picture of 16 bits a channel as AVIF of 12.
 
     Raises:
-        PictureError: the library could not.
+        PictureError: the library failed.
     """
     pyvips = library()
     planes = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[:, :, None]
@@ -150,11 +150,11 @@ def encode_avif(picture: Picture, quality: int) -> bytes:
         planes = np.concatenate([planes, picture.alpha[:, :, None]], axis=2)
     image = pyvips.Image.new_from_array(np.ascontiguousarray(planes))
     kind = "rgb16" if picture.pixels.ndim == 3 else "grey16"
-    # Its EXIF always tells a resolution; 72 is what EXIF means by none.
+    # Its EXIF always has a resolution; 72 means none in EXIF.
     x, y = (value / 25.4 for value in picture.dpi or (72, 72))
     image = image.copy(interpretation=kind, xres=x, yres=y)
     for name, data in (
-        # Where numbers tell the colours, they take the profile's place afterwards.
+        # If numbers state the colours, they replace the profile afterwards.
         ("icc-profile-data", profiles.matrix_profile("sRGB") if picture.cicp else picture.icc),
         ("exif-data", picture.exif),
         ("xmp-data", picture.xmp),

@@ -1,4 +1,4 @@
-"""Arrays to picture files: written completely or not at all, with notes on all that is lost."""
+"""Writes picture files atomically, with notes on everything that is lost."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .picture import Picture, display_name
 
 
 def check_writable(path: Path | BinaryIO, size: tuple[int, int], format: str) -> None:
-    """Refuse what cannot be written before any work is done for it.
+    """Refuse a picture that cannot be written, before any work is done.
 
     Raises:
-        PictureError: the format cannot hold so many pixels.
+        PictureError: the format does not support so many pixels.
     """
     FORMATS[format].check_writable(path, size)
 
@@ -23,22 +23,22 @@ def check_writable(path: Path | BinaryIO, size: tuple[int, int], format: str) ->
 def write(
     picture: Picture, file: Path | BinaryIO, format: str, quality: int | None = None
 ) -> Picture:
-    """Write a picture file whole or not at all.
+    """Write a picture file atomically.
 
     Args:
         picture: what to write.
-        file: where; a path is replaced if it exists (callers decide about that). An open
-            binary file gets all of it or nothing.
+        file: a path, which is replaced if it exists (callers decide about that), or an open
+            binary file, which gets all of it or nothing.
         format: a key of ``FORMATS``.
-        quality: 1 to 100 for JPEG, WebP, AVIF and HEIC; None for the format's own, and for
-            WebP without loss where the picture came so.
+        quality: 1 to 100 for JPEG, WebP, AVIF and HEIC; None for the format's default, or
+            lossless WebP for a lossless input.
 
     Returns:
-        The picture as it was written: what the format cannot hold is gone from it, and
-        said in ``lost``.
+        The picture as written, without what the format does not support; ``lost`` lists
+            it.
 
     Raises:
-        PictureError: the place cannot be written, or is full.
+        PictureError: the folder cannot be written, or the disk is full.
     """
     check_writable(file, picture.size, format)
     picture = FORMATS[format].fit(picture)

@@ -32,7 +32,7 @@ ENHANCED = f"{SOURCE_TYPES}algorithmicallyEnhanced"
 PARTLY_INVENTED = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
 """IPTC: edited with generative AI."""
 STRONGER = ("trainedAlgorithmicMedia", "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia")
-"""What a picture said to be must not be made harmless by us."""
+"""Sources that must not be replaced by a weaker statement."""
 EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -53,28 +53,28 @@ WHOLLY = {
     f"{GOOGLE}1.0/depthmap/": DEPTH,
     f"{GOOGLE}1.0/focus/": DEPTH, f"{GOOGLE}1.0/image/": ANOTHER, f"{GOOGLE}1.0/audio/": SOUND,
 }  # fmt: skip
-"""Namespaces that are about what lies beside the photo, and nothing else."""
+"""Namespaces that only describe data outside the photo."""
 OPPO = "http://ns.oplus.com/photos/1.0/camera/"
 CONTAINERS = (f"{GOOGLE}1.0/container/", f"{GOOGLE}dd/")
-"""Beginnings of namespaces that list what a file holds."""
+"""Prefixes of namespaces that list the contents of a file."""
 FILE_REFERENCES = (*WHOLLY, *CONTAINERS)
 SEMANTICS = {
     b"GainMap": GAIN_MAP, b"MotionPhoto": VIDEO, b"Depth": DEPTH, b"depth": DEPTH,
     b"Audio": SOUND, b"audio/": SOUND,
 }  # fmt: skip
-"""What such a list calls what."""
+"""Sentences by the names of contents in such a list."""
 
 SIDES = (b"2", b"3", b"4", b"5", b"6", b"7", b"8")
-"""Orientations that turn or mirror a picture."""
+"""Orientations that rotate or mirror a picture."""
 MOVES = ("MotionPhoto", "MicroVideo", "MicroVideoOffset", "VideoLength")
-"""What is not 0 where there is a video."""
+"""Properties that are not 0 if there is a video."""
 
 
 def without_pointers(xmp: bytes) -> tuple[bytes | None, tuple[str, ...]]:
-    """A packet without what points to other parts of the old file; and what that was, as sentences.
+    """A packet without references to other parts of the old file, and sentences on these parts.
 
-    Gain maps, motion photos, depth, lists of what a file holds, extended XMP, thumbnails. None
-    stands for a packet that cannot be read.
+    Gain maps, motion photos, depth, lists of a file's contents, extended XMP, thumbnails. None
+    for a packet that cannot be read.
     """
     packet, notes = _find_pointers(xmp)
     return packet and packet.data, notes
@@ -100,7 +100,7 @@ def _find_pointers(xmp: bytes) -> tuple[Packet | None, tuple[str, ...]]:
 
 
 def _target_of(packet: Packet, each: Property) -> tuple[str, ...] | None:
-    """What a property points at, as sentences; None where it points at nothing."""
+    """The targets of a property, as sentences; None if it refers to nothing."""
     if each.space in WHOLLY:
         return (WHOLLY[each.space],)
     if each.space.startswith(CONTAINERS):
@@ -116,7 +116,7 @@ def _target_of(packet: Packet, each: Property) -> tuple[str, ...] | None:
 
 
 def _undeclared(xmp: bytes, spaces: set[str]) -> bytes:
-    """Without declarations of namespaces that nothing uses any more."""
+    """Remove declarations of unused namespaces."""
     packet = parse(xmp)
     ours = [
         each for each in packet.declared if each[1] in spaces or each[1].startswith(FILE_REFERENCES)
@@ -127,7 +127,7 @@ def _undeclared(xmp: bytes, spaces: set[str]) -> bytes:
 
 
 def orientation(xmp: bytes) -> int:
-    """How a packet says that the picture has to be turned, 1 to 8 as in EXIF; 1 if it does not."""
+    """The orientation in a packet, 1 to 8 as in EXIF; 1 if it has none."""
     try:
         packet = parse(xmp)
     except UnreadableError:
@@ -141,9 +141,9 @@ def _orientations(packet: Packet) -> list[Property]:
 
 
 def descriptive_xmp(xmp: bytes, lost: list[str]) -> bytes | None:
-    """A packet to keep: upright like EXIF's, and without what points to what is gone.
+    """A packet to keep: upright like EXIF's, and without references to dropped parts.
 
-    ``lost`` gets what that was. None where it cannot be read.
+    ``lost`` gets sentences on these. None if the packet cannot be read.
     """
     packet, notes = _find_pointers(xmp)
     lost += [sentence for sentence in notes if sentence not in lost]
@@ -154,7 +154,7 @@ def descriptive_xmp(xmp: bytes, lost: list[str]) -> bytes | None:
 
 
 def with_size(xmp: bytes, size: tuple[int, int]) -> bytes:
-    """A packet whose sizes, if it tells any, are those of the picture; as it is if damaged."""
+    """A packet with its sizes, if any, changed to those of the picture; unchanged if damaged."""
     sides = {
         (TIFF, "ImageWidth"): size[0], (EXIF, "PixelXDimension"): size[0],
         (TIFF, "ImageLength"): size[1], (EXIF, "PixelYDimension"): size[1],
@@ -171,7 +171,7 @@ def with_size(xmp: bytes, size: tuple[int, int]) -> bytes:
 
 
 def shorten(xmp: bytes, limit: int) -> tuple[bytes | None, tuple[str, ...]]:
-    """A packet of at most ``limit`` bytes: its largest properties go first; and which went."""
+    """A packet of at most ``limit`` bytes without its largest properties; and their names."""
     try:
         packet = parse(xmp)
     except UnreadableError:
@@ -212,12 +212,12 @@ def join_extended(xmp: bytes, extension: bytes) -> bytes:
 def with_provenance(picture: Picture, model: str, *, invented: bool = False) -> Picture:
     """The picture with its provenance in XMP.
 
-    ``xmp:CreatorTool`` becomes "srzoo MODEL VERSION"; ``Iptc4xmpExt:DigitalSourceType`` says
-    that an algorithm enhanced the picture or, with ``invented``, that generative AI edited it.
-    A picture that was said to be made by generative AI stays so.
+    ``xmp:CreatorTool`` becomes "srzoo MODEL VERSION"; ``Iptc4xmpExt:DigitalSourceType`` states
+    that an algorithm enhanced the picture or, with ``invented``, that generative AI edited it. A
+    statement that generative AI made the picture is kept.
 
     Args:
-        picture: what to stamp.
+        picture: the picture.
         model: the model's name.
         invented: whether the model was trained to invent detail.
     """
@@ -235,10 +235,10 @@ def with_provenance(picture: Picture, model: str, *, invented: bool = False) -> 
         or (each.space in (IPTC, IPTC_EARLY) and each.name == "DigitalSourceType")
     ]
     before = b" ".join(packet.data[each.start : each.end] for each in old)
-    said = {term.decode() for term in re.findall(rb"digitalsourcetype/(\w+)", before)}
+    digital = {term.decode() for term in re.findall(rb"digitalsourcetype/(\w+)", before)}
     source = PARTLY_INVENTED if invented else ENHANCED
     for term in STRONGER:
-        if term in said:
+        if term in digital:
             source = SOURCE_TYPES + term
             break
     tool = "".join(c for c in f"srzoo {model} {__version__}" if c.isprintable())

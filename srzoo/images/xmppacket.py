@@ -1,6 +1,6 @@
-"""An XMP packet, read once from front to back, with the places of its properties.
+"""Parses an XMP packet in one pass, with the places of its properties.
 
-Only the picture's own properties count: attributes and children of what lies directly in rdf:RDF.
+Only the picture's own properties count: attributes and children of the descriptions in rdf:RDF.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import NoReturn
 from xml.parsers import expat
 
 LARGEST = 16_000_000
-"""Bytes of a packet; none that is meant well is larger."""
+"""The largest size of a packet in bytes."""
 MOST = 50_000
-"""Elements and attributes of a packet: more would take seconds."""
+"""The largest number of elements and attributes of a packet: more would take seconds."""
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -29,14 +29,14 @@ USUAL = {
     "GDepth": f"{GOOGLE}1.0/depthmap/", "GImage": f"{GOOGLE}1.0/image/",
     "Container": f"{GOOGLE}1.0/container/",
 }  # fmt: skip
-"""What prefixes mean that a packet uses and does not declare."""
+"""The namespaces of prefixes that a packet uses without declaring them."""
 
 DAMAGED_XMP = "the XMP data is damaged and was dropped"
 
 ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 NAME = re.compile(rb"<[^\s/>]+")
 Edit = tuple[int, int, bytes]
-"""From, to, what stands there then."""
+"""From, to, and the replacement."""
 
 
 class UnreadableError(ValueError):
@@ -45,12 +45,12 @@ class UnreadableError(ValueError):
 
 @dataclass
 class Property:
-    """One property: an attribute, or an element.
+    """One property: an attribute or an element.
 
     Attributes:
         space, name: its namespace and its name in it.
-        start, end: where it stands, with the white space before an attribute.
-        inner: where its value stands.
+        start, end: its place, including the white space before an attribute.
+        inner: the place of its value.
     """
 
     space: str
@@ -62,19 +62,19 @@ class Property:
 
 @dataclass
 class Packet:
-    """A packet, and where everything stands in it.
+    """A packet, and the places of its parts.
 
     Attributes:
         data: the packet as UTF-8.
-        properties: in their order.
-        declared: prefix, namespace, and where that stands, of all that is declared above them.
-        about: what it is about, as ``rdf:about`` has it, with quotes.
-        rdf: where rdf:RDF's start tag begins and ends, and where its end tag begins and ends; they
-            are the same where it is one tag.
-        nodes: of each description in it, where the name ends in its start tag, and the prefixes
+        properties: in order.
+        declared: prefix, namespace, and place of all declarations above them.
+        about: the value of ``rdf:about``, with quotes.
+        rdf: beginning and end of rdf:RDF's start tag, and of its end tag; the same if it is one
+            tag.
+        nodes: of each description in it, the end of the name in its start tag, and the prefixes
             that it declares.
         above: prefixes that are declared above the descriptions, and their namespaces.
-        more: whether there was another packet behind it, which is not in ``data``.
+        more: whether another packet follows, which is not in ``data``.
     """
 
     data: bytes
@@ -89,11 +89,11 @@ class Packet:
     more: bool = False
 
     def value(self, each: Property) -> bytes:
-        """A property's value as it is written."""
+        """A property's value in its encoded form."""
         return self.data[slice(*each.inner)]
 
     def edit(self, edits: Iterable[Edit]) -> bytes:
-        """The packet with something else at places that do not overlap."""
+        """The packet with replacements at places that do not overlap."""
         parts: list[bytes] = []
         at = 0
         for start, end, new in sorted(edits):
@@ -108,7 +108,7 @@ class Packet:
 
 
 class _Reader:
-    """Expat's events, as far as the level of properties."""
+    """Processes Expat's events, down to the level of properties."""
 
     def __init__(self, data: bytes) -> None:
         self.packet = Packet(data)
@@ -175,7 +175,7 @@ class _Reader:
             self.open = Property(space, local, at, end, (end, end))
 
     def tag(self, at: int) -> list[tuple[str, int, int, int]]:
-        """The attributes of a start tag: name, where it begins, where its value begins and ends."""
+        """The attributes of a start tag: name, its beginning, beginning and end of its value."""
         data = self.packet.data
         name = NAME.match(data, at)
         place = name.end() if name else at
@@ -189,7 +189,7 @@ class _Reader:
         return found
 
     def node(self, at: int, tag: list[tuple[str, int, int, int]]) -> None:
-        """A description: its attributes are properties."""
+        """A description, whose attributes are properties."""
         packet = self.packet
         name = NAME.match(packet.data, at)
         declares = {key[6:] for key, *_ in tag if key.startswith("xmlns:")}
@@ -205,7 +205,7 @@ class _Reader:
                 packet.properties.append(Property(space, local, start, end, (value + 1, end - 1)))
 
     def empty(self, end: int) -> bool:
-        """Whether the start tag that ends there is the end tag, too."""
+        """Whether the start tag that ends there is also the end tag."""
         return self.packet.data[end - 2 : end] == b"/>"
 
     def end(self, _name: str) -> None:
@@ -239,7 +239,7 @@ def to_utf8(xmp: bytes) -> bytes:
     """A packet as UTF-8 without a byte order mark; it may be UTF-16 or UTF-32.
 
     Raises:
-        UnreadableError: it is none of them.
+        UnreadableError: it has none of these encodings.
     """
     xmp = xmp.removeprefix(b"\xef\xbb\xbf")
     wide = {
@@ -258,7 +258,7 @@ def to_utf8(xmp: bytes) -> bytes:
 
 
 def parse(xmp: bytes) -> Packet:
-    """A packet's parts.
+    """Parse a packet.
 
     Raises:
         UnreadableError: it is damaged or too large.
@@ -267,17 +267,17 @@ def parse(xmp: bytes) -> Packet:
         raise UnreadableError("the XMP data is too large and was dropped")
     try:
         return _Reader(to_utf8(xmp)).read()
-    except (ValueError, KeyError) as error:  # what expat lets through and the patterns do not
+    except (ValueError, KeyError) as error:  # accepted by expat, but not by the patterns
         raise (
             error if isinstance(error, UnreadableError) else UnreadableError(DAMAGED_XMP)
         ) from error
 
 
 def append_edit(packet: Packet, inner: bytes) -> Edit:
-    """Something more at the end of rdf:RDF."""
+    """An insertion at the end of rdf:RDF."""
     start, end, closing, _ = packet.rdf
     if closing != start:
         return closing, closing, inner
     name = NAME.match(packet.data, start)
     ends = b"</" + (name[0][1:] if name else b"") + b">"
-    return end - 2, end, b">" + inner + ends  # it was one tag
+    return end - 2, end, b">" + inner + ends  # it was a single tag

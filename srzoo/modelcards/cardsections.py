@@ -97,34 +97,34 @@ def _training(
 ) -> list[str]:
     weights = facts.license or f"{TO_DO}: the licence of the weights, also in the metadata above"
     if folder.config.weights is None:
-        said = ["Nothing was trained: it has no weights.", f"Licence: {weights}."]
+        lines = ["Nothing was trained: it has no weights.", f"Licence: {weights}."]
     else:
         names = facts.datasets or set_names(recipe)
         data = ", ".join(names) or f"{TO_DO}: the names of the sets of pictures"
         terms = facts.data_license or f"{TO_DO}: the licence of the training pictures"
         terms = terms.rstrip().removesuffix(".")  # whole sentences end with one full stop
-        said = [
+        lines = [
             f"Training data: {data}.",
             f"Licence of the training pictures: {terms}.",
             f"Licence, of the weights only: {weights}.",
         ]
     if recipe:
-        said.append(f"By [{RECIPE}]({RECIPE}) in this folder: `srzoo train {RECIPE} --data DIR`.")
-        said += provenance.training(recipe, log)
+        lines.append(f"By [{RECIPE}]({RECIPE}) in this folder: `srzoo train {RECIPE} --data DIR`.")
+        lines += provenance.training(recipe, log)
     elif folder.config.weights:
-        said.append(f"{TO_DO}: how it was trained (degradation, losses, optimiser, steps)")
-    return said
+        lines.append(f"{TO_DO}: how it was trained (degradation, losses, optimiser, steps)")
+    return lines
 
 
 def _limits(folder: ModelFolder, recipe: Recipe | None) -> list[str]:
-    said = [f"It enlarges by {_scales(folder)}."]
+    lines = [f"It enlarges by {_scales(folder)}."]
     if folder.config.weights:
-        said += [
+        lines += [
             "It guesses all detail that the small picture lacks. Do not trust details of the large"
             " one that you cannot read in the small one, such as small letters or distant faces.",
             "Results are worse than the figures above for pictures that were downscaled in another"
             " way than its training pictures.",
         ]
     if pictures.is_adversarial(recipe):
-        said.append("It invents texture: do not use results as evidence, or for measurements.")
-    return said
+        lines.append("It invents texture: do not use results as evidence, or for measurements.")
+    return lines

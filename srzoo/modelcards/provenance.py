@@ -124,10 +124,10 @@ def training(recipe: Recipe, log: Log | None) -> list[str]:
         )
     before = common
     for number, (stage, own) in enumerate(zip(recipe.stages, points, strict=False)):
-        said = [point for point in own if point not in common and point not in before]
-        if number and not said:
-            said = ["As the one before."]
-        found += [f"Stage {stage.name}: {point}" for point in said]
+        listed = [point for point in own if point not in common and point not in before]
+        if number and not listed:
+            listed = ["As the one before."]
+        found += [f"Stage {stage.name}: {point}" for point in listed]
         before = own
     if log is None:
         return [*found, f"No {LOG} records how the run went."]
@@ -237,8 +237,8 @@ def _optimizer(optimizer: Optimizer) -> str:
     parts += [f"{name} {value}" for name, value in optimizer.args.items()]
     for group in optimizer.groups:
         own = {"learning rate": group.lr, "weight decay": group.weight_decay}
-        said = [f"{name} {value:g}" for name, value in own.items() if value is not None]
-        parts.append(f"{group.match} with {' and '.join(said)}")
+        listed = [f"{name} {value:g}" for name, value in own.items() if value is not None]
+        parts.append(f"{group.match} with {' and '.join(listed)}")
     return ", ".join(parts)
 
 

@@ -309,7 +309,7 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     from huggingface_hub import errors as hf
 
     repo = ref.repo if ref else "it"
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     cause: Any = getattr(error, "response", None)
     status = getattr(cause, "status_code", None)
     if isinstance(error, hf.GatedRepoError):
@@ -329,26 +329,26 @@ def _explained(error: Exception, ref: Reference | None) -> tuple[str, str]:
     if isinstance(error, hf.LocalTokenNotFoundError):
         return "this needs a login", LOG_IN
     if _is_disk_full(error):
-        return f"the disk is full: {said}", "Make room, or set HF_HOME to a place with more"
+        return f"the disk is full: {reason}", "Make room, or set HF_HOME to a place with more"
     if isinstance(error, hf.OfflineModeIsEnabled) or constants.is_offline_mode():
         name = f"{ref} is not complete in the cache" if ref else "this needs the Hub"
         return f"{name}, and HF_HUB_OFFLINE is set", "Unset it, and try again with a network"
     if status == 401:
-        return f"the Hub rejects the token: {said}", LOG_IN
+        return f"the Hub rejects the token: {reason}", LOG_IN
     if status == 403:
-        return f"no permission for {repo}: {said}", "Check the name and the token's rights"
+        return f"no permission for {repo}: {reason}", "Check the name and the token's rights"
     if status == 412:
         return (
             f"{repo} has changed meanwhile; nothing was written",
             "Look at what changed, then run the same command again",
         )
     if status == 429:
-        return f"the Hub limits the rate of requests: {said}", "Wait some minutes, then try again"
+        return f"the Hub limits the rate of requests: {reason}", "Wait some minutes, then try again"
     if isinstance(error, hf.HFValidationError):
-        return f"{repo} is not a name for a repo: {said}", "Write it like org/name"
+        return f"{repo} is not a name for a repo: {reason}", "Write it like org/name"
     about = f" of {ref}" if ref else ""
     return (
-        f"the Hub failed to answer{about}: {said}",
+        f"the Hub failed to answer{about}: {reason}",
         "Check the network and try again; downloaded files are kept",
     )
 

@@ -163,8 +163,8 @@ def _on_cpu(run: Callable[[], Tensor], _device: torch.device) -> int:
     with _quiet(), profiler:
         result = run()
     found = profiler.kineto_results
-    told: list[Any] = found.events() if found else []  # torch's types lack ``nbytes``
-    events = [event for event in told if event.name() == "[memory]"]
+    recorded: list[Any] = found.events() if found else []  # torch's types lack ``nbytes``
+    events = [event for event in recorded if event.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: int(e.start_ns())):
         live += int(event.nbytes())

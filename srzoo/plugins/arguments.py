@@ -46,9 +46,9 @@ class Argument:
 
 def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
     """The arguments of a dataset's ``fetch``, without the common ones."""
-    told = documented(fetch)
+    texts = documented(fetch)
     return [
-        _argument(parameter, told.get(name, ""))
+        _argument(parameter, texts.get(name, ""))
         for name, parameter in schema.signature(fetch).parameters.items()
         if name not in GIVEN
     ]
@@ -56,7 +56,7 @@ def own_arguments(fetch: Callable[..., object]) -> list[Argument]:
 
 def faults(fetch: Callable[..., object]) -> list[str]:
     """Faults of a ``fetch``: what :class:`srzoo.contracts.Downloadable` does not allow."""
-    parameters, told = schema.signature(fetch).parameters, documented(fetch)
+    parameters, texts = schema.signature(fetch).parameters, documented(fetch)
     found = [f"takes no {name}" for name in GIVEN if name not in parameters]
     found += [] if inspect.getdoc(fetch) else ["has no docstring"]
     for name, parameter in parameters.items():
@@ -74,7 +74,7 @@ def faults(fetch: Callable[..., object]) -> list[str]:
             elif argument.type is None:
                 known = ", ".join(kind.__name__ for kind in TYPES)
                 found.append(f"{title} is annotated with none of {known}, Literal, or one or None")
-            if name not in told:
+            if name not in texts:
                 found.append(f"{title} is not in the docstring's Args")
     return found
 
@@ -94,14 +94,14 @@ def documented(function: Callable[..., object]) -> dict[str, str]:
     return found
 
 
-def _argument(parameter: inspect.Parameter, told: str) -> Argument:
+def _argument(parameter: inspect.Parameter, texts: str) -> Argument:
     default: object = parameter.default
     if parameter.annotation is parameter.empty:
         annotation: object = str if default is None else type(default)
     else:
         annotation = parameter.annotation
     kind, choices = _type(annotation)
-    return Argument(parameter.name, kind, choices, default, told)
+    return Argument(parameter.name, kind, choices, default, texts)
 
 
 def _type(annotation: object) -> tuple[type[Any] | None, tuple[Any, ...]]:

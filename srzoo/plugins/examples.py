@@ -21,7 +21,6 @@ def arguments(plugin: Plugin, *, stated_first: bool = False) -> dict[str, Any] |
 
     Returns:
         None if arguments are required, but no example has them.
-        None where it needs some, and has no example with them.
 
     Raises:
         PluginError: it cannot be imported.

@@ -69,7 +69,6 @@ def signature(target: Callable[..., Any]) -> inspect.Signature:
 
     Raises:
         Exception: any error of a third-party metaclass; builtins have no signature.
-        Exception: whatever somebody else's metaclass raises; builtins have no signature.
     """
     names = NAMES | _names(target)
     found = inspect.signature(target)
@@ -222,11 +221,11 @@ def _in_words(error: ValidationError, value: Any) -> tuple[str, str]:
     places = [_place(one, value) for one in found]
     deepest = max(places, key=lambda place: place.count("["))
     chosen = [one for one, place in zip(found, places, strict=True) if place == deepest]
-    said = dict.fromkeys(_wanted(one) for one in chosen)
+    wishes = dict.fromkeys(_wanted(one) for one in chosen)
     given: Any = chosen[0]["input"]
-    fix = f"It should {' or '.join(said).replace(' or be ', ' or ')}"
+    fix = f"It should {' or '.join(wishes).replace(' or be ', ' or ')}"
     if isinstance(given, str):
-        names = [name for one in said for name in re.findall(r"'([^']*)'", one)]
+        names = [name for one in wishes for name in re.findall(r"'([^']*)'", one)]
         near = get_close_matches(given, names, n=1, cutoff=0.6)
         fix += "".join(f". Did you mean {name!r}?" for name in near)
     text = repr(given)

@@ -48,10 +48,10 @@ def _kind(kind: Any, stated: Iterable[object] = ()) -> str:
     return ", ".join([_named(kind), *limits])
 
 
-def _either(said: list[str], inner: tuple[Any, ...]) -> str:
-    said = [*dict.fromkeys(said), *(["None"] if type(None) in inner else [])]
-    pause = ", or " if any("," in one for one in said) else " or "
-    return pause.join(said)
+def _either(words: list[str], inner: tuple[Any, ...]) -> str:
+    words = [*dict.fromkeys(words), *(["None"] if type(None) in inner else [])]
+    pause = ", or " if any("," in one for one in words) else " or "
+    return pause.join(words)
 
 
 def _list(noun: str, inner: tuple[Any, ...], stated: Iterable[object]) -> str:

@@ -138,7 +138,7 @@ def telling(kind: str, case: Case, what: str) -> Generator[None]:
 
 
 def _sentence(case: Case, what: str, error: BaseException) -> str:
-    """The message of a suite's own check as it is; other errors get the title of the check."""
+    """The unchanged message of a suite's own check; other errors get the title of the check."""
     if isinstance(error, AssertionError) and _raised_in(error).parent == HERE:
         return str(error).partition("\nassert ")[0]  # pytest appends the compared values
     if isinstance(error, BrokenPluginError) and error.__cause__ is not None:

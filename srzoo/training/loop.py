@@ -299,8 +299,8 @@ def evaluate_guarded(
     modes = [(module, module.training) for module in parts.ema.modules()]
 
     def failed(what: str, error: Exception) -> None:
-        told = troubles.explain(error, f"step {step}: cannot {what}")
-        say(str(told) if told is not error else f"step {step}: cannot {what}: {told}")
+        problem = troubles.explain(error, f"step {step}: cannot {what}")
+        say(str(problem) if problem is not error else f"step {step}: cannot {what}: {problem}")
 
     def say(word: str) -> None:
         report.warn(step, word)

@@ -17,9 +17,9 @@ class BatchedMuon(Muon):
     """Muon, whose Newton-Schulz iteration runs once for all kernels of a shape.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-    It calls timm's own function, which also takes a stack of matrices: so the weights are those of
-    timm's Muon, except for rounding, as a GPU multiplies a stack of matrices in another order. The
-    state is timm's.
+    https://kellerjordan.github.io/posts/muon/. It calls timm's own function, which also takes a
+    stack of matrices: so the weights are those of timm's Muon, except for rounding, as a GPU
+    multiplies a stack of matrices in another order. The state is timm's.
     """
 
     @torch.no_grad()

@@ -296,16 +296,16 @@ def _make(
             return kind(groups, **args)
         return _TIMM.create_optimizer_v2(groups, settings.name, **args)
     except (ValueError, TypeError, AssertionError, RuntimeError) as error:
-        said = (str(error) or type(error).__name__).splitlines()[0]
+        stated = (str(error) or type(error).__name__).splitlines()[0]
         raise SrzooError(
-            f"{where}: {settings.name} refuses its arguments: {said}", "Fix them"
+            f"{where}: {settings.name} refuses its arguments: {stated}", "Fix them"
         ) from error
 
 
 def _own_args(group: Any) -> dict[str, float]:
     """The settings that a group states itself."""
-    said = {"lr": group.lr, "weight_decay": group.weight_decay}
-    return {key: value for key, value in said.items() if value is not None}
+    stated = {"lr": group.lr, "weight_decay": group.weight_decay}
+    return {key: value for key, value in stated.items() if value is not None}
 
 
 def _matching(found: Iterable[str], pattern: str) -> Iterable[str]:

@@ -142,8 +142,8 @@ def train_step(
             losses, facts, finite = Values(), picture_facts(pair), Values()
         for name in run.beside:
             if turns is None or name in turns:
-                more, said, sound = _network_turn(run, name, pair.detach())
-                losses, facts, finite = losses | more, facts | said, finite | sound
+                more, noted, sound = _network_turn(run, name, pair.detach())
+                losses, facts, finite = losses | more, facts | noted, finite | sound
     return StepResult(losses, facts, FiniteFlags(finite, run.accelerator, stop), pair.detach())
 
 
@@ -182,11 +182,11 @@ def _generator_turn(run: Run, pair: Pair) -> tuple[Values, Values, Values]:
 def _network_turn(run: Run, name: str, pair: Pair) -> tuple[Values, Values, Values]:
     optimizer = run.parts.opponents[name]
     with run.accelerator.autocast():
-        losses, said = tasks.loss_of(run.parts.task, name, run.beside[name], pair)
+        losses, noted = tasks.loss_of(run.parts.task, name, run.beside[name], pair)
     facts, finite = _backward_and_step(
         run, name, optimizer, optimizers.trained_parameters(optimizer), losses
     )
-    return losses, said | facts, finite
+    return losses, noted | facts, finite
 
 
 def _backward_and_step(

@@ -173,7 +173,7 @@ class _Tracker:
         try:
             do()
             self._failed = False
-        except Exception as error:  # noqa: BLE001 - of somebody else's service
+        except Exception as error:  # noqa: BLE001 - third-party services may raise anything
             if not self._failed:
                 self._failed = True
                 self._tell(

@@ -163,14 +163,14 @@ class Watchdog:
 
     def check(self, before: int, step: int, facts: dict[str, float]) -> list[str]:
         """Check the mean facts of the steps from ``before`` to ``step``; return sentences."""
-        said: list[str] = []
+        messages: list[str] = []
         found = _find_oddities(facts)
         self._since = {name: self._since.get(name, before) for name in found}
         for name, sentence in found.items():
             if step - self._since[name] >= self._patience:
-                said.append(f"for {step - self._since[name]} steps {sentence}")
+                messages.append(f"for {step - self._since[name]} steps {sentence}")
                 self._since[name] = step
-        return said
+        return messages
 
 
 def _find_oddities(facts: dict[str, float]) -> dict[str, str]:

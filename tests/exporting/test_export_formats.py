@@ -164,7 +164,7 @@ class Empty(Brighter):
     [
         (Brighter, r"off by [34] levels, and \d+\.\d\d% of the values differ"),
         (Failing, "no such thing"),
-        (Crooked, r"gave \(1, 3, 61, 83\) and not"),
+        (Crooked, r"returned \(1, 3, 61, 83\), not"),
         (Empty, "not finite"),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_folder_that_is_none(tmp_path):
         ({"args": {"n_featz": 4}}, "no argument 'n_featz'.*mean n_feats"),
         ({"scales": [3]}, r"claims scales \[3\]"),
         ({"args": {"n_resblocks": 2, "n_feats": 4, "scale": 2}}, "lacks 'body"),
-        ({"args": {"n_resblocks": 0, "n_feats": 4, "scale": 2}}, "(lacks|holds) 'body"),
+        ({"args": {"n_resblocks": 0, "n_feats": 4, "scale": 2}}, "(lacks|contains) 'body"),
         ({"args": {"n_resblocks": 1, "n_feats": 8, "scale": 2}}, "has the shape"),
         ({"weights": None}, "names no weights"),
         ({"requires": ["srzoo-not-there"]}, "pip install srzoo-not-there"),

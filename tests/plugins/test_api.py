@@ -149,8 +149,11 @@ def test_what_is_too_old_or_too_new_is_refused(registry, monkeypatch):
         registry.register("part", part(api))
         registry.get("part")
     for api, said in (
-        (4, "needs plugin API 4, this srzoo has 3. Upgrade srzoo"),
-        (1, "was made for plugin API 1, the oldest that this srzoo accepts is 2. Upgrade or unin"),
+        (4, "needs plugin API 4, but this srzoo has 3. Upgrade srzoo"),
+        (
+            1,
+            "for plugin API 1, but the oldest that this srzoo accepts is 2. Upgrade or unin",
+        ),
         (None, "was made for plugin API 1,"),
         (0, "was made for plugin API 0,"),
     ):

@@ -461,7 +461,7 @@ def test_a_link_in_an_archive(server, offer, tmp_path):
         link.external_attr = 0o120777 << 16
         pack.writestr(link, "/etc/passwd")
     offer(HR, file.getvalue())
-    with pytest.raises(SrzooError, match="it holds 'DIV2K_valid_HR/link.png'"):
+    with pytest.raises(SrzooError, match="it contains 'DIV2K_valid_HR/link.png'"):
         fetch(server, tmp_path)
     nothing_but_parts(tmp_path)
 
@@ -474,7 +474,7 @@ def test_two_pictures_of_one_name(server, offer, tmp_path):
 
 def test_an_archive_with_too_few_pictures(server, offer, tmp_path):
     offer(HR, zipped(members(HR)[:50]))
-    with pytest.raises(SrzooError, match="it holds 49 of 100 pictures"):
+    with pytest.raises(SrzooError, match="it contains 49 of 100 pictures"):
         fetch(server, tmp_path)
     nothing_but_parts(tmp_path)
 
@@ -493,7 +493,7 @@ def test_a_damaged_archive(server, offer, tmp_path, damage):
 def test_a_folder_that_is_not_whole_is_left_alone(server, offer, tmp_path):
     (tmp_path / "DIV2K_valid_HR").mkdir()
     (tmp_path / "DIV2K_valid_HR/0801.png").write_bytes(b"mine")
-    with pytest.raises(SrzooError, match="holds 1 of 100 pictures. Move it away"):
+    with pytest.raises(SrzooError, match="contains 1 of 100 pictures. Move it away"):
         fetch(server, tmp_path)
     assert (tmp_path / "DIV2K_valid_HR/0801.png").read_bytes() == b"mine"
     assert server.asked == []

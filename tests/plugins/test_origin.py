@@ -185,7 +185,7 @@ def test_whoever_has_another_version_is_told(made, sites):
     code += "except srzoo.SrzooError as error: import sys; print(error, file=sys.stderr)"
     said = python(made, code, sites["newer"], sites["loss"])
     assert "has the shape" in said
-    assert "it was made with guest-Silu 1.2, here is 2.0" in said
+    assert "it was made with guest-Silu 1.2, and 2.0 is installed" in said
 
 
 class Own(nn.Module):
@@ -284,7 +284,7 @@ def test_a_bare_name_and_a_full_one_are_one_recipe(theirs, tmp_path):
     assert not list(starting.differences(bare, spelled))
     other = replace(full, losses=(replace(full.losses[0], use=Use("l1")),))
     assert [str(change) for change in starting.differences(bare, other)] == [
-        "losses.0.name is 'l1' now, was 'Their_Pkg:own'"
+        "losses.0.name is now 'l1', was 'Their_Pkg:own'"
     ]
 
 

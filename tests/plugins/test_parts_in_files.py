@@ -79,7 +79,7 @@ def test_a_file_that_changed_is_run_again(place):
 @pytest.mark.parametrize(
     ("name", "kind", "what"),
     [
-        ("./no.py:X", MissingPluginError, "the file no.py does not exist"),
+        ("./no.py:X", MissingPluginError, "the file no.py of ./no.py:X does not exist"),
         ("./silu.py:SiLUs", BrokenPluginError, "it has no SiLUs. Did you mean SiLU"),
         ("silu.py:SiLU", MissingPluginError, "Write a file with its folder: ./silu.py:SiLU"),
         ("./exits.py:X", BrokenPluginError, "SystemExit: 3"),

@@ -165,7 +165,7 @@ def test_the_discriminator_has_a_schedule_of_its_own(tiny, tmp_path):
         ("d_steps=13", "leaves no step of 12 to the generator"),
         (
             "schedule={name='cosine_restarts'}",
-            r"adversarial.schedule.periods is \[\], which are 0 steps",
+            r"adversarial.schedule.periods is \[\], 0 steps",
         ),
     ],
 )

@@ -215,7 +215,7 @@ def test_checkpoints_are_pruned(tiny, tmp_path):
 def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
     training.train(recipe.load(tiny()), tmp_path / "run")
     other = recipe.load(tiny(), ["train.ema=0.5", "train.steps=14"])
-    with pytest.raises(SrzooError, match=r"another recipe: train.ema is 0.5 now, was 0.9\. "):
+    with pytest.raises(SrzooError, match=r"another recipe: train.ema is now 0.5, was 0.9\. "):
         training.train(other, tmp_path / "run")
     with pytest.raises(SrzooError, match="already contains a run, at step 12"):
         training.train(other, tmp_path / "run", resume="never")

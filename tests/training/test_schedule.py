@@ -79,9 +79,9 @@ def test_linear_goes_to_its_floor():
     [
         (
             "{name='cosine_restarts', periods=[4, 4]}",
-            r"periods is \[4, 4\], which are 8 steps of 12",
+            r"periods is \[4, 4\], 8 steps in total of 12",
         ),
-        ("{name='cosine_restarts'}", r"schedule.periods is \[\], which are 0 steps"),
+        ("{name='cosine_restarts'}", r"schedule.periods is \[\], 0 steps"),
         ("{name='cosine_restarts', periods=[20, -2]}", r"periods is \[20, -2\]"),
         (
             "{name='cosine_restarts', periods=[12], restart_weights=[1, 1]}",

@@ -147,15 +147,15 @@ def test_stages_of_a_branch_go_with_it(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ("optimizer.lr=1e-3", "optimizer.lr is 0.001 now, was 0.002"),
-        ("train.steps=14", "train.steps is 14 now, was 12"),
-        ("train.keep=1", "train.keep is 1 now, was 9"),
-        ("train.evaluate_every=5", "train.evaluate_every is 5 now, was 2"),
-        ("train.checkpoint_every=7", "train.checkpoint_every is 7 now, was 2"),
-        ("train.release=last", "train.release is 'last' now, was 'best'"),
-        ("watchdog.patience=9", "watchdog.patience is 9 now, was 500"),
-        ("watchdog.window=9", "watchdog.window is 9 now, was 10000"),
-        ("summary=x", "summary is 'x' now, was ''"),
+        ("optimizer.lr=1e-3", "optimizer.lr is now 0.001, was 0.002"),
+        ("train.steps=14", "train.steps is now 14, was 12"),
+        ("train.keep=1", "train.keep is now 1, was 9"),
+        ("train.evaluate_every=5", "train.evaluate_every is now 5, was 2"),
+        ("train.checkpoint_every=7", "train.checkpoint_every is now 7, was 2"),
+        ("train.release=last", "train.release is now 'last', was 'best'"),
+        ("watchdog.patience=9", "watchdog.patience is now 9, was 500"),
+        ("watchdog.window=9", "watchdog.window is now 9, was 10000"),
+        ("summary=x", "summary is now 'x', was ''"),
     ],
 )
 def test_what_may_change_is_said(tiny, run, change, word):
@@ -176,14 +176,14 @@ def test_a_longer_run_does_the_steps_that_are_left(tiny, run):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("train.seed=9", "train.seed is 9 now, was 3"),
-        ("train.accumulate=2", "train.accumulate is 2 now, was 1"),
-        ("train.clip=1.0", "train.clip is 1.0 now, was not set"),
-        ("data.lr_crop=16", "data.lr_crop is 16 now, was 12"),
-        ("generator.n_feats=8", "generator.n_feats is 8 now, was 6"),
-        ("losses=[{name='l1', weight=2.0}]", "losses.0.weight is 2.0 now, was 1.0"),
-        ("optimizer.name=sgd", "optimizer.name is 'sgd' now, was 'adam'"),
-        ("stages=['a', 'b']", "stages is 2 now, was 0"),
+        ("train.seed=9", "train.seed is now 9, was 3"),
+        ("train.accumulate=2", "train.accumulate is now 2, was 1"),
+        ("train.clip=1.0", "train.clip is now 1.0, was not set"),
+        ("data.lr_crop=16", "data.lr_crop is now 16, was 12"),
+        ("generator.n_feats=8", "generator.n_feats is now 8, was 6"),
+        ("losses=[{name='l1', weight=2.0}]", "losses.0.weight is now 2.0, was 1.0"),
+        ("optimizer.name=sgd", "optimizer.name is now 'sgd', was 'adam'"),
+        ("stages=['a', 'b']", "stages is now 2, was 0"),
     ],
 )
 def test_what_may_not_change_is_refused_by_its_key(tiny, run, change, message):
@@ -208,9 +208,9 @@ def test_stages_that_are_over_keep_their_steps(tiny, tmp_path):
     run = tmp_path / "run"
     training.train(recipe.load(tiny(), [first, "train.steps=4"]), run)
     words = words_of(recipe.load(tiny(), [second, "train.steps=4"]), run)
-    assert words[0] == "stage 'b': train.steps is 6 now, was 4"
+    assert words[0] == "stage 'b': train.steps is now 6, was 4"
     third = second.replace("'a'", "{name='a', train={steps=5}}")
-    with pytest.raises(SrzooError, match=r"another recipe: stage 'a': train.steps is 5 now, was 4"):
+    with pytest.raises(SrzooError, match=r"another recipe: stage 'a': train.steps is now 5, was 4"):
         words_of(recipe.load(tiny(), [third, "train.steps=4"]), run)
 
 
@@ -218,7 +218,7 @@ def test_another_judge_begins_anew(tiny, run):
     """30 dB would stay the best of all beside a metric that counts up to 1."""
     loaded = recipe.load(tiny(), [*EVERY, "train.steps=14", "train.metrics=['ssim_y']"])
     words = words_of(loaded, run)
-    assert "train.metrics.0.name is 'ssim_y' now, was 'psnr_y'" in words
+    assert "train.metrics.0.name is now 'ssim_y', was 'psnr_y'" in words
     assert any("validation has changed" in word for word in words)
     best = checkpoint.read_progress(run / "checkpoints/000000014").best
     assert best[0] == 14

@@ -1,1 +1,1 @@
-"""AVIF and HEIC: what their boxes and AV1's own data tell besides the pixels."""
+"""AVIF and HEIC: facts in their boxes, and in the data of AV1."""

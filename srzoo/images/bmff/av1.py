@@ -1,4 +1,4 @@
-"""The colours in AV1's own data, if no box of the file states them."""
+"""The colours in AV1's data, for files whose boxes do not state them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class _Bits:
         self.value, self.left = int.from_bytes(data, "big"), 8 * len(data)
 
     def take(self, count: int) -> int:
-        """The next bits as a number.
+        """Read the next bits as a number.
 
         Raises:
-            ValueError: there are no more.
+            ValueError: the data end.
         """
         self.left -= count
         if self.left < 0:
@@ -24,7 +24,7 @@ class _Bits:
         return self.value >> self.left & (1 << count) - 1
 
     def long(self) -> int:
-        """A number of any length (``uvlc``)."""
+        """Read a number of variable length (``uvlc``)."""
         zeros = 0
         while not self.take(1):
             zeros += 1
@@ -34,13 +34,13 @@ class _Bits:
 
 
 def cicp(data: bytes) -> tuple[int, int, int, int] | None:
-    """Primaries, transfer, matrix and full range, as the first sequence header has them.
+    """Primaries, transfer, matrix and full range from the first sequence header.
 
     Args:
         data: units (OBUs) with their sizes, as in ``av1C`` or at an item's begin.
 
     Returns:
-        None where there is none that can be read.
+        None if there is no readable header.
     """
     try:
         if header := _sequence_header(data):
@@ -70,7 +70,7 @@ def _sequence_header(data: bytes) -> bytes | None:
 
 
 def _colours(bits: _Bits) -> tuple[int, int, int, int]:
-    """By 5.5.1 and 5.5.2 of AV1's specification."""
+    """The colours, as in 5.5.1 and 5.5.2 of AV1's specification."""
     take = bits.take
     profile, _, reduced = take(3), take(1), take(1)
     if reduced:

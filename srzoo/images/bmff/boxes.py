@@ -1,6 +1,6 @@
-"""Files made of boxes (ISO/IEC 14496-12), and the items of those of HEIF (ISO/IEC 23008-12).
+"""Files made of boxes (ISO/IEC 14496-12), and the items in HEIF's (ISO/IEC 23008-12).
 
-A file may hold anything: what is looked at is bounded in bytes and count.
+The data are untrusted, so the number of boxes and bytes that are read is limited.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 LARGEST = 2**22
-"""Bytes of a box that are looked at."""
+"""The largest size of a box that is read, in bytes."""
 MOST = 50_000
-"""Boxes, items, references and properties of one file that are looked at."""
+"""The largest number of boxes, items, references and properties of a file."""
 DAMAGED = (ValueError, IndexError, struct.error)
 Box = tuple[bytes, int, int]
-"""Its type, and where its content begins and ends."""
+"""Its type, and the beginning and end of its content."""
 
 
 def brands(head: bytes) -> tuple[bytes, ...]:
-    """A file's brands by its first bytes, the major one first; none where it has no ``ftyp``."""
+    """A file's brands, the major one first; empty without ``ftyp``."""
     if head[4:8] != b"ftyp":
         return ()
     end = min(len(head), int.from_bytes(head[:4], "big"))
@@ -29,7 +29,7 @@ def brands(head: bytes) -> tuple[bytes, ...]:
 
 
 class Boxes:
-    """A file's boxes, and how many were looked at."""
+    """A file's boxes, with a count of those that were read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -37,10 +37,10 @@ class Boxes:
         self.length = file.seek(0, os.SEEK_END)
 
     def count_one(self, count: int = 1) -> None:
-        """Count what is looked at.
+        """Count boxes and entries.
 
         Raises:
-            ValueError: it was too much.
+            ValueError: there are too many.
         """
         self.left -= count
         if self.left < 0:
@@ -65,14 +65,14 @@ class Boxes:
             at = end
 
     def content(self, box: Box) -> bytes:
-        """A box's content, with all that is before it left out."""
+        """A box's content, with zeros in place of what is before it."""
         if box[2] - box[1] > LARGEST:
             raise ValueError(f"a box of {box[2] - box[1]} bytes")
         self.file.seek(box[1])
         return self.file.read(box[2] - box[1])
 
     def inside(self, data: bytes, start: int, end: int) -> Iterator[Box]:
-        """The boxes within a box's content; places are within ``data``."""
+        """The boxes in a box's content; positions are relative to ``data``."""
         at = start
         while at + 8 <= end:
             self.count_one()
@@ -102,11 +102,11 @@ class Items:
     looked: dict[int, dict[bytes, Box]] = field(default_factory=dict[int, dict[bytes, Box]])
 
     def referenced_by(self, kind: bytes, item: int) -> list[int]:
-        """The items that an item is made of, or refers to."""
+        """The items that an item consists of, or refers to."""
         return [i for k, source, to in self.references if (k, source) == (kind, item) for i in to]
 
     def properties_of(self, item: int) -> dict[bytes, Box]:
-        """An item's properties, the first of each type; for colours also their kind."""
+        """An item's properties, the first of each type; colours by their kind too."""
         if item in self.looked:
             return self.looked[item]
         found = self.looked[item] = {}
@@ -121,7 +121,7 @@ class Items:
 
 
 def outermost(file: BinaryIO) -> Iterator[Box]:
-    """A file's outermost boxes; places are within the file."""
+    """A file's outermost boxes; positions are in the file."""
     return Boxes(file).outermost()
 
 
@@ -193,7 +193,7 @@ def _uses(boxes: Boxes, meta: Items, at: int, end: int) -> None:
 
 
 def _places(boxes: Boxes, meta: Items, at: int, end: int) -> None:
-    """Where the items' data begin, for those that lie in the file itself."""
+    """The beginnings of the items' data, for items stored in the file itself."""
     data, version = meta.data, meta.data[at]
     sizes = [data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15]
     at += 6

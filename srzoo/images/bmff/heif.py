@@ -1,7 +1,7 @@
-"""The facts of an AVIF or HEIC file on its main picture (ISO/IEC 23008-12).
+"""Facts on the main picture of an AVIF or HEIC file (ISO/IEC 23008-12).
 
-The readers tell neither the colours that stand in numbers (``nclx``), nor the clean aperture, nor
-what else is in the file.
+The decoders do not report colours by number (``nclx``), the clean aperture, or the other items of
+the file.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ AUXILIARIES = (
     ("gainmap", GAIN_MAP), ("21496", GAIN_MAP), ("depth", DEPTH), ("disparity", DEPTH),
     ("auxid:2", DEPTH), ("matte", MATTE),
 )  # fmt: skip
-"""By what parts of its URN, in lower case, an auxiliary picture is known."""
+"""The parts of an auxiliary picture's URN, in lower case, that identify it."""
 
 
 @dataclass
 class HeifFacts:
-    """What is known of a file's main picture.
+    """Facts on a file's main picture.
 
     Attributes:
         brands: of the file, its major one first.
-        bits: of a channel; 0 where it is not told.
-        gray: whether it has no colours.
+        bits: of a channel; 0 if unknown.
+        gray: whether it is gray.
         cicp: primaries, transfer, matrix and full range, as in ITU-T H.273.
-        nclx: where in the file the box with these numbers begins and ends, without its head.
-        profile: likewise of the box with an ICC profile.
-        properties: likewise of the box that holds both.
-        premultiplied: whether its alpha is multiplied in.
-        crop: the clean aperture: left, top, width, height; before it is turned.
+        nclx: beginning and end of the content of the box with these numbers.
+        profile: of the box with an ICC profile.
+        properties: of the box that contains both.
+        premultiplied: whether its colours are multiplied by alpha.
+        crop: the clean aperture: left, top, width, height; before rotation.
         aspect: of a pixel, width to height.
-        dropped: what is in the file besides and cannot be kept, one sentence each.
-        others: how many more pictures of equal standing there are.
+        dropped: other contents of the file that cannot be kept, one sentence each.
+        others: the number of other pictures of equal standing.
     """
 
     brands: tuple[bytes, ...] = ()
@@ -67,12 +67,12 @@ class HeifFacts:
 
     @property
     def sequence(self) -> bool:
-        """Whether the file is first of all a sequence."""
+        """Whether the file is mainly a sequence."""
         return bool(self.brands) and self.brands[0] in SEQUENCES
 
 
 def read_facts(file: BinaryIO) -> HeifFacts:
-    """What a file's boxes tell; it is positioned as before. What is damaged is passed over."""
+    """Facts from a file's boxes; restores the file's position. Damaged boxes are skipped."""
     place = file.tell()
     found = HeifFacts()
     try:
@@ -89,14 +89,14 @@ def read_facts(file: BinaryIO) -> HeifFacts:
         if moving and not found.sequence:
             found.dropped.append(VIDEO)
     except DAMAGED:
-        pass  # whether it can be read at all is the decoder's business
+        pass  # the decoder reports whether it can be read
     finally:
         file.seek(place)
     return found
 
 
 def _main(boxes: Boxes, meta: Items, found: HeifFacts) -> None:
-    """What the items tell of the main one."""
+    """Read the facts of the main item."""
     data, main = meta.data, meta.primary
     tiles = meta.referenced_by(b"dimg", main)
     own = meta.properties_of(main)
@@ -132,7 +132,7 @@ def _main(boxes: Boxes, meta: Items, found: HeifFacts) -> None:
 def _by_bitstream(
     boxes: Boxes, meta: Items, item: int, box: Box
 ) -> tuple[int, int, int, int] | None:
-    """The colours that the coded data tell, where no box does."""
+    """The colours in the coded data, if no box states them."""
     if cicp := av1.cicp(meta.data[box[1] + 4 : box[2]]):
         return cicp
     where, length = meta.places.get(item, (0, 0))
@@ -141,10 +141,9 @@ def _by_bitstream(
 
 
 def with_cicp(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
-    """An encoded file whose main picture tells its colours in numbers, of the same length.
+    """An encoded file with other numbers for the colours of its main picture, of the same length.
 
-    Matrix and range stay the encoder's own. The numbers take the place of those that are there, or
-    of the profile.
+    Matrix and range stay the encoder's own. The numbers replace existing ones, or the profile.
     """
     told_now = read_facts(io.BytesIO(data))
     numbers = struct.pack(">2H", *cicp[:2])
@@ -165,7 +164,7 @@ def with_cicp(data: bytes, cicp: tuple[int, int, int, int]) -> bytes:
 
 
 def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """The clean aperture in whole pixels, within the picture; None where it is not a part of it."""
+    """The clean aperture in whole pixels; None if it is not inside the picture."""
     numbers = struct.unpack_from(">8i", data, clap[1])
     if not all(numbers[1::2]):
         return None
@@ -179,7 +178,7 @@ def _crop(data: bytes, clap: Box, size: tuple[int, ...]) -> tuple[int, int, int,
 
 
 def _add_other_items(meta: Items, tiles: list[int], found: HeifFacts) -> None:
-    """What else is in the file."""
+    """Report the other items of the file."""
     data, main = meta.data, meta.primary
     parts = {main, *tiles}
     for kind, source, to in meta.references:

@@ -1,4 +1,4 @@
-"""The picture formats: every module here that does not begin with ``_`` holds some."""
+"""The picture formats: every module here that does not begin with ``_`` defines some."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..format import Format
 
 @cache
 def known() -> tuple[Format, ...]:
-    """Every format, those first that are known by their first bytes alone."""
+    """Every format; first those with a reliable signature."""
     found: list[Format] = []
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
         if module.name.startswith("_"):
@@ -32,7 +32,7 @@ def known() -> tuple[Format, ...]:
 FORMATS = {format.key: format for format in known() if format.writes and not format.install}
 """The formats that srzoo writes here, by key."""
 READABLE = frozenset(suffix for format in known() for suffix in format.suffixes)
-"""Endings of files that a folder's pictures are known by."""
+"""Suffixes of the pictures in a folder."""
 
 
 def named(key: str) -> Format:
@@ -41,25 +41,25 @@ def named(key: str) -> Format:
 
 
 def key_of(path: Path) -> str | None:
-    """The key of the format that a file's name speaks of, or None."""
+    """The key of the format of a file's name, or None."""
     suffix = path.suffix.lower()
     return next((format.key for format in known() if suffix in format.suffixes), None)
 
 
 def unit_of(path: Path) -> str:
-    """What one of several pictures in a file of that name is called: page or frame."""
+    """The unit of several pictures in a file with that name: page or frame."""
     key = key_of(path)
     return named(key).unit if key else "page"
 
 
 def result_of(path: Path) -> str:
-    """The key of the format that the result of a picture takes by itself: its own, or the next."""
+    """The key of the format of a picture's result: its own, or its successor."""
     key = key_of(path) or "png"
     return key if key in FORMATS else named(key).successor
 
 
 def format_of(path: Path) -> str:
-    """The format that a file name's ending asks for.
+    """The format for a file name's suffix.
 
     Raises:
         PictureError: srzoo does not write such files.

@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 OTHERS = "only the main picture of the file is used"
 KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 KNOWN_TRANSFERS = {1, 2, *range(4, 19)}
-"""Those that ITU-T H.273 has."""
+"""The primaries and transfers that ITU-T H.273 defines."""
 UNSPECIFIED = (2, 2, 2, 1)
 BOXES = "boxes"
-"""Where :class:`FileMetadata` has what the boxes tell."""
+"""The key in :class:`FileMetadata` for the facts of the boxes."""
 
 
 class HEIF(PillowFormat):
     """A format of HEIF's family.
 
-    Colours: where there is a profile, it governs, as in libavif, libheif and the browsers; the
-    numbers beside it (nclx) are an encoder's filling then, and are not kept.
+    Colours: a profile has priority, as in libavif, libheif and browsers; numbers beside it (nclx)
+    are then only an encoder's default, and are not kept.
     """
 
     cicp = True
     dpi_in_exif = True
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What the reader and the boxes tell."""
+        """The metadata from the decoder and the boxes."""
         found = super().read_metadata(file, image)
         facts = heif.read_facts(file)
         found.info = found.info | {BOXES: facts}
@@ -56,7 +56,7 @@ class HEIF(PillowFormat):
         return found
 
     def fit_colours(self, picture: Picture, cicp: tuple[int, int, int, int]) -> Picture:
-        """The numbers; a profile beside them would govern."""
+        """Keep the numbers; a profile beside them would have priority."""
         if not is_known_cicp(cicp):
             note = f"colours by CICP {cicp[0]}/{cicp[1]} are not known: treated as sRGB"
             return picture.with_loss(note, cicp=None)
@@ -69,7 +69,7 @@ class HEIF(PillowFormat):
         """Decode the file.
 
         Raises:
-            PictureError: it is damaged; nothing of it can be read then.
+            PictureError: it is damaged; then no part of it can be read.
         """
         try:
             return super().read(file, request)
@@ -83,17 +83,17 @@ class HEIF(PillowFormat):
 
 
 def is_known_cicp(cicp: tuple[int, int, int, int]) -> bool:
-    """Whether ITU-T H.273 has such primaries and such a transfer; libheif refuses others."""
+    """Whether ITU-T H.273 defines these primaries and transfer; libheif refuses others."""
     return cicp[0] in KNOWN_PRIMARIES and cicp[1] in KNOWN_TRANSFERS
 
 
 def box_facts(found: FileMetadata) -> heif.HeifFacts:
-    """What the boxes tell."""
+    """The facts of the boxes."""
     return cast("heif.HeifFacts", found.info[BOXES])
 
 
 def unpremultiply(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Colours that alpha was multiplied into, as they were before."""
+    """Colours before they were multiplied by alpha."""
     white = int(np.iinfo(pixels.dtype).max)
     opacity: NDArray[Any] = np.maximum(alpha, 1).astype(np.float32)
     if pixels.ndim == 3:

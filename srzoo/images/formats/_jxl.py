@@ -13,30 +13,30 @@ from ..bmff import boxes
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 LARGEST = 2**24
-"""Bytes of EXIF or XMP that are looked at."""
+"""The largest size of EXIF or XMP that is read, in bytes."""
 HEAD = 1024
-"""Bytes of the codestream that its header is looked for in."""
+"""Bytes of the codestream in which the header is searched."""
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 GRAY, D65, SRGB, ALPHA, SPOT, CFA = 1, 1, 13, 0, 2, 5
 PRIMARIES = {1: 1, 9: 9, 11: 12}
-"""Those of JPEG XL by their numbers in ITU-T H.273."""
+"""JPEG XL's primaries by their numbers in ITU-T H.273."""
 HDR_OR_SRGB = {8, 13, 16, 18}
-"""Transfers that have the same number in both."""
+"""Transfers with the same number in both standards."""
 
 
 @dataclass
 class JxlFacts:
-    """What the header tells.
+    """The facts in the header.
 
     Attributes:
         size: width and height, upright.
         bits: of a channel.
         floats: whether the values are floats.
-        gray, alpha: whether it has no colours; whether it has transparency.
+        gray, alpha: whether it is gray; whether it has transparency.
         animated: whether it has several frames.
-        lossless: whether its colours are stored as they are, usually without loss.
-        cicp: its colours in numbers, where it tells them so; sRGB too.
-        jpeg: whether it is a JPEG, repacked.
+        lossless: whether its colours are stored directly, usually without loss.
+        cicp: its colours as numbers, if it states them; sRGB too.
+        jpeg: whether it is a repacked JPEG.
         parts: EXIF and XMP by the names of their boxes; packed ones are unpacked.
         lost: what could not be read.
     """
@@ -55,7 +55,7 @@ class JxlFacts:
 
 
 class _Bits:
-    """Numbers from the lowest bit on."""
+    """Reads numbers, lowest bit first."""
 
     def __init__(self, data: bytes) -> None:
         self.value, self.left = int.from_bytes(data, "little"), 8 * len(data)
@@ -69,7 +69,7 @@ class _Bits:
         return taken
 
     def choice(self, *kinds: tuple[int, int]) -> int:
-        """One of four: a number, and how many bits are added to it."""
+        """One of four choices: a number, and how many bits are added to it."""
         base, bits = kinds[self.take(2)]
         return base + self.take(bits)
 
@@ -78,7 +78,7 @@ class _Bits:
 
 
 def read_facts(file: BinaryIO) -> JxlFacts:
-    """What a file tells; it is positioned as before.
+    """The facts of a file; restores the file's position.
 
     Raises:
         ValueError: its header is damaged.
@@ -97,7 +97,7 @@ def read_facts(file: BinaryIO) -> JxlFacts:
 
 
 def _from_boxes(file: BinaryIO, found: JxlFacts) -> bytes:
-    """The begin of the codestream; what stands beside it goes to ``found``."""
+    """The beginning of the codestream; metadata are added to ``found``."""
     head = b""
     for kind, start, end in boxes.outermost(file):
         file.seek(start)
@@ -194,7 +194,7 @@ def _depth(bits: _Bits) -> tuple[int, bool]:
 
 
 def _extra(bits: _Bits) -> int:
-    """The kind of a channel besides the colours."""
+    """The kind of an extra channel."""
     if bits.take(1):
         return ALPHA
     kind = bits.named()
@@ -211,7 +211,7 @@ def _extra(bits: _Bits) -> int:
 
 
 def _colours(bits: _Bits, found: JxlFacts) -> None:
-    """Colours other than sRGB; they are known in numbers where they have some in ITU-T H.273."""
+    """Colours other than sRGB; as numbers if ITU-T H.273 defines them."""
     found.cicp = None
     profile = bits.take(1)
     found.gray = bits.named() == GRAY

@@ -23,9 +23,9 @@ from ._heif import HEIF, box_facts, unpremultiply
 BRANDS = {b"avif", b"avis"}
 HEVC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 BT601 = (5, 6)
-"""Numbers of the usual matrix in ITU-T H.273."""
+"""The numbers of the usual matrices in ITU-T H.273."""
 BT470M, DERIVED = 4, 12
-"""Primaries that BT.601's matrix follows from, and the number of a matrix that does follow."""
+"""Primaries from which BT.601's matrix is derived, and the number of a derived matrix."""
 GRAY_ALPHA = "AVIF with transparency has no gray: written as RGB"
 
 QUALITY = 85
@@ -33,7 +33,7 @@ MAX_PIXELS = 2**28
 
 
 class AVIF(HEIF):
-    """AVIF: up to 12 bits; those above 8 need pyvips."""
+    """AVIF: up to 12 bits; more than 8 need pyvips."""
 
     key = "avif"
     name = "AVIF"
@@ -41,22 +41,22 @@ class AVIF(HEIF):
     loader = "heifload"
     suffixes = (".avif", ".avifs")
     writes = True
-    max_side = 32_768  # its readers, libavif's among them, take no more
+    max_side = 32_768  # its readers, including libavif, support no more
     bits = 12
     quality = QUALITY
     memory = Memory((9.7, 8.8), decoder=5.6)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """One of its brands is AVIF's, and its major one is not HEIC's."""
+        """Whether AVIF is one of its brands, and its major brand is not HEIC."""
         brands = boxes.brands(head)
         return bool(BRANDS & set(brands)) and brands[0] not in HEVC
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
-        """The file opened by libavif; a copy, so that it calculates in full precision.
+        """The file opened by libavif; a copy that makes it calculate in full precision.
 
-        8 bits with BT.601's matrix it has libyuv convert, in steps of 1/64: colours off by up to
-        two levels, and another drift each time. The same matrix, called by another name, it
-        converts itself.
+        libavif passes 8 bits with BT.601's matrix to libyuv, which calculates in steps of 1/64:
+        colours are wrong by up to two levels, with a drift each time. It converts the same matrix
+        with another number itself.
         """
         data = file.read()
         facts = heif.read_facts(io.BytesIO(data))
@@ -68,22 +68,22 @@ class AVIF(HEIF):
         return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """As the codec's configuration has it."""
+        """From the codec's configuration."""
         return heif.read_facts(file).bits or 8
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What libavif and the boxes tell."""
+        """The metadata from libavif and the boxes."""
         found = super().read_metadata(file, image)
         if box_facts(found).sequence and (frames := self.frame_count(image)) > 1:
             found.lost.append(ANIMATED.format(image.tell() + 1, frames))
         return found
 
     def needs_vips(self, image: Image.Image, found: FileMetadata, bits: int) -> bool:
-        """Where Pillow would lose depth; pyvips knows no frames."""
+        """If Pillow would lose depth; pyvips does not support frames."""
         return self.frame_count(image) == 1 and super().needs_vips(image, found, bits)
 
     def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """Cut to the clean aperture, which Pillow does not."""
+        """Crop to the clean aperture, which Pillow does not do."""
         by_vips = self.needs_vips(image, found, self.stored_bits(file, image))
         pixels, alpha, icc = super().decode_pixels(file, image, found)
         if (crop := _crop(image, found)) and not by_vips:
@@ -93,13 +93,13 @@ class AVIF(HEIF):
         return pixels, alpha, icc
 
     def upright_size(self, image: Image.Image, found: FileMetadata) -> tuple[int, int]:
-        """Of the clean aperture, when it is turned."""
+        """The size of the clean aperture after rotation."""
         crop = _crop(image, found)
         width, height = crop[2:] if crop else image.size
         return (height, width) if found.orientation in SIDEWAYS else (width, height)
 
     def decode_with_vips(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """Turned already; alpha may be multiplied in, and gray is repeated."""
+        """Already rotated; colours may be multiplied by alpha, and gray is stored as RGB."""
         found.orientation = 1
         pixels, alpha, icc = super().decode_with_vips(file, image, found)
         if alpha is not None and box_facts(found).premultiplied:
@@ -109,7 +109,7 @@ class AVIF(HEIF):
         return pixels, alpha, icc
 
     def fit_depth(self, picture: Picture) -> Picture:
-        """16 bits become 12."""
+        """Convert 16 bits to 12."""
         if vips.library() is None:
             return reduce_to_8_bits(
                 picture, f"16 bits a channel became 8; to keep {self.bits}: {PHOTO}"
@@ -119,13 +119,13 @@ class AVIF(HEIF):
         return picture.with_loss(f"16 bits a channel became {self.bits}: AVIF holds no more")
 
     def fit(self, picture: Picture) -> Picture:
-        """The picture as it can be held; its encoder knows no gray with transparency."""
+        """The picture, adapted; the encoder does not support gray with transparency."""
         if picture.pixels.ndim == 2 and picture.alpha is not None:
             picture = gray_to_rgb(picture, GRAY_ALPHA)
         return super().fit(picture)
 
     def check_writable(self, file: Path | BinaryIO, size: tuple[int, int]) -> None:
-        """Refuse also what libavif would write but not read again."""
+        """Also refuse pictures that libavif would write but cannot read."""
         super().check_writable(file, size)
         if size[0] * size[1] > MAX_PIXELS:
             raise PictureError(
@@ -142,9 +142,9 @@ class AVIF(HEIF):
             return
         options: dict[str, Any] = {"quality": quality}
         if picture.pixels.ndim == 3:
-            # From RGB, and from RGBA to 4:2:0, it has libyuv convert, which rounds chroma down:
-            # a shift to green. From RGBA to 4:4:4, and where alpha is to be multiplied in, it
-            # converts itself. An opaque alpha changes nothing and is not written.
+            # From RGB, and from RGBA to 4:2:0, libavif uses libyuv, which rounds chroma down: a
+            # shift to green. From RGBA to 4:4:4, and to multiply by alpha, it converts itself. An
+            # opaque alpha changes nothing and is not written.
             fine = quality >= DEEP or picture.alpha is not None
             options["subsampling"] = "4:4:4" if fine else "4:2:0"
             if picture.alpha is None:
@@ -158,7 +158,7 @@ class AVIF(HEIF):
 
 
 def _crop(image: Image.Image, found: FileMetadata) -> tuple[int, int, int, int] | None:
-    """The clean aperture: left, top, width and height; None where it is the whole picture."""
+    """The clean aperture: left, top, width and height; None if it is the whole picture."""
     crop = box_facts(found).crop
     if not crop or crop[0] + crop[2] > image.width or crop[1] + crop[3] > image.height:
         return None

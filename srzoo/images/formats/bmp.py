@@ -16,7 +16,7 @@ LARGEST = 2**24
 
 
 class BMP(PillowFormat):
-    """Windows' bitmaps, to be read."""
+    """Windows bitmaps, read only."""
 
     key = "bmp"
     name = "BMP"
@@ -25,11 +25,11 @@ class BMP(PillowFormat):
     suffixes = (".bmp", ".dib")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with BM."""
+        """Whether it begins with BM."""
         return head[:2] == b"BM"
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """The profile, which Pillow does not look for."""
+        """The profile, which Pillow ignores."""
         found = super().read_metadata(file, image)
         place = file.tell()
         file.seek(FILE_HEADER)
@@ -42,6 +42,6 @@ class BMP(PillowFormat):
                 if len(icc) == length:
                     found.info = found.info | {"icc_profile": icc}
             elif head[56:60] == LINKED:
-                found.lost.append("the profile lies in another file and was dropped")
+                found.lost.append("the profile is in another file and was dropped")
         file.seek(place)
         return found

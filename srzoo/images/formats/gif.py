@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class GIF(PillowFormat):
-    """GIF, to be read: a palette, and one transparent colour."""
+    """GIF, read only: a palette, and one transparent colour."""
 
     key = "gif"
     name = "GIF"
@@ -24,11 +24,11 @@ class GIF(PillowFormat):
     suffixes = (".gif",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with its name."""
+        """Whether it begins with GIF."""
         return head[:6] in (b"GIF87a", b"GIF89a")
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What the blocks tell."""
+        """The facts in the blocks."""
         blocks, page = _chosen(file, request)
         frames = blocks.frames[: page + 1]
         clear = any(f.clear is not None or f.layer.dispose for f in frames)
@@ -37,7 +37,7 @@ class GIF(PillowFormat):
         return Header(blocks.size, 8, channels, len(blocks.frames))
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
-        """Decode a frame, as a viewer shows it."""
+        """Decode a frame, as a viewer displays it."""
         blocks, page = _chosen(file, request)
         frames = blocks.frames[: page + 1]
         found = FileMetadata(lost=blocks.notes)
@@ -63,7 +63,7 @@ class GIF(PillowFormat):
 
 
 def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[GIFContents, int]:
-    """What the file holds, and the index of the frame that is asked for."""
+    """The contents of the file, and the index of the requested frame."""
     blocks = read_blocks(file)
     check_size(blocks.size, request)
     return blocks, check_page(len(blocks.frames), request)

@@ -24,9 +24,9 @@ BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"
 
 QUALITY = 85
 SLICE, SLICES = 2**22, 8
-"""Pixels of a slice, and how many there may be: with 16, x265 writes where it must not."""
+"""Pixels of a slice, and the most slices: with 16, x265 writes outside its buffer."""
 LARGEST = 15 * 2**20
-"""Bytes of a slice, with some to spare: libde265, by which most decode, takes 16 MiB at most."""
+"""The largest size of a slice in bytes: libde265, which most decoders use, accepts 16 MiB."""
 
 
 class HEIC(HEIF):
@@ -44,11 +44,11 @@ class HEIC(HEIF):
 
     @property
     def install(self) -> str | None:
-        """The extra, where it is missing."""
+        """The command for the extra, if it is missing."""
         return None if importlib.util.find_spec("pillow_heif") else "pip install 'srzoo[heic]'"
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """One of its brands is HEIF's; AVIF has its own."""
+        """Whether one of its brands is HEIF's; AVIF has its own."""
         return bool(BRANDS & set(boxes.brands(head)))
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
@@ -56,26 +56,26 @@ class HEIC(HEIF):
         return importlib.import_module("pillow_heif").HeifImageFile(_readable(file))
 
     def frame_count(self, image: Image.Image) -> int:
-        """One photo, and what belongs to it."""
+        """One: the other pictures belong to the photo."""
         return 1
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """As pillow-heif tells."""
+        """From pillow-heif."""
         return int(image.info.get("bit_depth", 8))
 
     def decoded_bits(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> int:
-        """All of them."""
+        """All bits."""
         return self.stored_bits(file, image)
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What pillow-heif and the boxes tell."""
+        """The metadata from pillow-heif and the boxes."""
         found = super().read_metadata(file, image)
         if box_facts(found).sequence:
             found.lost.append("the moving pictures of the sequence are gone")
         return found
 
     def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """8 bits as Pillow has them, more as 16."""
+        """8 bits as Pillow returns them, more as 16."""
         if self.stored_bits(file, image) <= 8:
             return super().decode_pixels(file, image, found)
         opened = importlib.import_module("pillow_heif").open_heif(
@@ -84,7 +84,7 @@ class HEIC(HEIF):
         planes: NDArray[Any] = np.asarray(opened[opened.primary_index])
         planes = (planes | planes >> int(opened.info["bit_depth"])).astype(
             np.uint16
-        )  # white is white
+        )  # scales white to the maximum
         icc = found.info.get("icc_profile")
         planes = planes[:, :, None] if planes.ndim == 2 else planes
         pixels, alpha = split_alpha(planes, clear=planes.shape[2] in (2, 4))
@@ -93,7 +93,7 @@ class HEIC(HEIF):
         return pixels, alpha, icc
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
-        """Decode the file, whose data may have another size than its boxes tell."""
+        """Decode the file, whose data may differ in size from its boxes."""
         picture = super().read(file, request)
         check_size(picture.size, request)
         return picture
@@ -108,7 +108,7 @@ class HEIC(HEIF):
             primaries, transfer = picture.cicp[:2]
             options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
             options |= {"matrix_coefficients": 6, "full_range_flag": 1}
-        # Slower ones take longer than upscaling does, and files are hardly better for it.
+        # Slower presets take longer than upscaling, and files are hardly better.
         encoder = {"preset": "ultrafast"}
         slices = min(-(-picture.size[0] * picture.size[1] // SLICE), SLICES)
         if slices > 1:
@@ -126,7 +126,7 @@ class HEIC(HEIF):
 
 
 def _readable(file: BinaryIO) -> BinaryIO:
-    """The file; a copy with others where libheif would refuse it for the colours it tells."""
+    """The file; or a copy with other colour numbers, if libheif would refuse them."""
     facts = heif.read_facts(file)
     file.seek(0)
     if facts.nclx and facts.cicp and not is_known_cicp(facts.cicp):

@@ -10,7 +10,7 @@ from ..pillow import FileMetadata, PillowFormat
 
 
 class ICO(PillowFormat):
-    """ICO, to be read: the largest of its pictures."""
+    """ICO, read only: the largest of its pictures."""
 
     key = "ico"
     name = "ICO"
@@ -18,11 +18,11 @@ class ICO(PillowFormat):
     suffixes = (".ico",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with 0, 1 and how many there are."""
+        """Whether it begins with 0, 1 and the number of pictures."""
         return head[:4] == b"\0\0\1\0" and head[4:6] not in (b"", b"\0\0")
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """How many others there are."""
+        """A note on the other pictures."""
         found = super().read_metadata(file, image)
         if len(image.info.get("sizes", ())) > 1:
             found.lost.append("only the largest picture of the icon is used")

@@ -19,11 +19,11 @@ from ..picture import Picture
 from ..pillow import FileMetadata, PillowFormat, save_with_pillow
 
 SEGMENT = 65_000
-"""Bytes that a segment of a JPEG holds, with room for its name."""
+"""The largest size of a JPEG segment, with room for its name."""
 PROFILE = 255 * 65_519
-"""Bytes of a profile: 255 segments."""
+"""The largest size of a profile: 255 segments."""
 DENSITY = 65_535
-"""The most DPI: JFIF has 16 bits for it."""
+"""The largest DPI: JFIF stores 16 bits."""
 
 QUALITY = 95
 FORCE = "Restore the file, or give force_damaged=True"
@@ -34,7 +34,7 @@ TRAILERS = {
     b"MotionPhoto_Data": xmp.VIDEO, b"DepthMap": xmp.DEPTH, b"depthmap": xmp.DEPTH,
     b"DepthData": xmp.DEPTH, b"depthdata": xmp.DEPTH, b"SoundShot": xmp.SOUND,
 }  # fmt: skip
-"""What tells what stands behind a photo."""
+"""Signatures that identify data after a photo."""
 SIGNS = {
     jpegfile.ISO_GAIN_MAP: xmp.GAIN_MAP,
     b"_JPSJPS_": "it is a stereo pair (JPS); the result is not marked as one",
@@ -43,7 +43,7 @@ SIGNS = {
 
 
 class OpenedJPEG(JpegImageFile):
-    """A JPEG as Pillow sees it, and its layout."""
+    """A JPEG as opened by Pillow, with its layout."""
 
     layout: jpegfile.JPEGLayout
     force: bool = False
@@ -65,24 +65,24 @@ class JPEG(PillowFormat):
     memory = Memory((1.4, 1.8), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with SOI and another marker."""
+        """Whether it begins with SOI and another marker."""
         return head.startswith(b"\xff\xd8\xff")
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
-        """What a decoder needs of the file."""
+        """The part of the file that a decoder needs."""
         layout = jpegfile.read_layout(file)
         image = OpenedJPEG(layout.stream(file))
         image.layout, image.force = layout, request.force_damaged
         return image
 
     def frame_count(self, image: Image.Image) -> int:
-        """One photo, and what belongs to it: previews, depth, the rest of a burst."""
+        """One: previews, depth and the rest of a burst belong to the photo."""
         return 1
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What the segments tell."""
+        """The metadata in the segments."""
         beside, lost = cast("OpenedJPEG", image).layout.metadata, list[str]()
-        if beside.exif:  # what is too long for one segment goes on in the next
+        if beside.exif:  # long data continue in the next segment
             image.info["exif"] = b"Exif\0\0" + b"".join(
                 part for at, part in enumerate(beside.exif) if not at or part[:2] not in ORDERS
             )
@@ -97,7 +97,7 @@ class JPEG(PillowFormat):
         found.lost += lost
         if beside.left <= 0:
             found.lost.append(f"more than {jpegfile.MOST_KEPT // 10**6} MB of metadata: dropped")
-        found.lost += [said for sign, said in SIGNS.items() if sign in beside.signs]
+        found.lost += [sentence for sign, sentence in SIGNS.items() if sign in beside.signs]
         found.iptc, paths = _resources(b"".join(beside.photoshop))
         if paths:
             found.lost.append("the clipping paths are gone")
@@ -114,7 +114,7 @@ class JPEG(PillowFormat):
     def decode_pixels(
         self, file: BinaryIO, image: Image.Image, found: FileMetadata
     ) -> decoding.Decoded:
-        """The pixels, if they are all there; what stands behind them is said to be gone."""
+        """The pixels, checked for completeness; data after them are reported as dropped."""
         layout, force = cast("OpenedJPEG", image).layout, cast("OpenedJPEG", image).force
         jpegfile.add_scans(file, layout)
         if problem := _find_damage(file, layout, found.lost):
@@ -124,9 +124,9 @@ class JPEG(PillowFormat):
         elif not layout.ended:
             found.lost.append("the file lacks its end marker (EOI); the picture is whole")
         behind = _trailing_data(file, layout)
-        if known := {*TRAILERS.values()} & {*found.lost}:  # known from the XMP data already
-            behind = [said for said in behind if said in TRAILERS.values()]
-        found.lost += [said for said in behind if said not in known]
+        if known := {*TRAILERS.values()} & {*found.lost}:  # already known from the XMP data
+            behind = [sentence for sentence in behind if sentence in TRAILERS.values()]
+        found.lost += [sentence for sentence in behind if sentence not in known]
         if len(layout.components) == 4 and not layout.metadata.adobe:
             found.lost.append("the CMYK has no Adobe marker and was read as Adobe's")
         whole = OpenedJPEG(layout.stream(file))
@@ -135,15 +135,15 @@ class JPEG(PillowFormat):
         except DAMAGED as error:
             if not force:
                 raise PictureError(f"the file is damaged: {error}", FORCE) from error
-            whole.tile = []  # what was decoded so far
+            whole.tile = []  # keep the part that was decoded
             return decoding.decode_with_pillow(whole, found.info.get("icc_profile"), found.lost)
 
     def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
-        """A comment."""
+        """The comment."""
         return tuple(text for text in picture.texts if text[0] == "Comment")
 
     def fit(self, picture: Picture) -> Picture:
-        """The picture as it fits into short segments."""
+        """The picture, with metadata that fit into short segments."""
         picture = super().fit(picture)
         if picture.exif and len(picture.exif) > SEGMENT:
             exif = metadata.without_maker_note(picture.exif)
@@ -176,7 +176,7 @@ class JPEG(PillowFormat):
         return picture
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode by Pillow; full colour resolution from quality 90 on."""
+        """Encode by Pillow; full colour resolution from quality 90."""
         quality = quality or QUALITY
         options: dict[str, Any] = {"quality": quality, "subsampling": 0 if quality >= DEEP else 2}
         if picture.dpi:
@@ -193,7 +193,7 @@ ORDERS = (b"II", b"MM")
 
 
 def _find_damage(file: BinaryIO, layout: jpegfile.JPEGLayout, lost: list[str]) -> str | None:
-    """What is wrong with the picture's data; None where nothing is known to be."""
+    """The damage to the picture's data; None if none is known."""
     if problem := layout.problem():
         return f"damaged: {problem}"
     if not layout.complete():
@@ -220,7 +220,7 @@ def _find_damage(file: BinaryIO, layout: jpegfile.JPEGLayout, lost: list[str]) -
 
 
 def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:
-    """What stands behind the picture and is gone, as sentences."""
+    """Sentences on data after the picture, which are dropped."""
     at = layout.end + 2 * layout.ended
     notes: dict[str, None] = {}
     others, count, tail = False, 0, b""
@@ -228,7 +228,7 @@ def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:
     while data := file.read(jpegfile.CHUNK):
         if not count:
             others = data.lstrip(b"\0\xff\r\n ")[:1] == b"\xd8"
-        notes |= {said: None for sign, said in TRAILERS.items() if sign in tail + data}
+        notes |= {sentence: None for sign, sentence in TRAILERS.items() if sign in tail + data}
         count += len(data.rstrip(b"\0\xff\r\n ") if not notes else data)
         tail = data[-64:]
     if others and not notes:
@@ -239,7 +239,7 @@ def _trailing_data(file: BinaryIO, layout: jpegfile.JPEGLayout) -> list[str]:
 
 
 def _profile(segments: list[bytes]) -> bytes | None:
-    """A profile's parts in their order; None where some are missing."""
+    """A profile's parts in order; None if some are missing."""
     parts = {part[0]: part[2:] for part in reversed(segments) if len(part) > 2}
     count = max((part[1] for part in segments if len(part) > 2), default=0)
     if not count or set(range(1, count + 1)) - set(parts):
@@ -248,7 +248,7 @@ def _profile(segments: list[bytes]) -> bytes | None:
 
 
 def _extended_xmp(beside: jpegfile.JPEGMetadata, lost: list[str]) -> bytes:
-    """The XMP packet with what of it lies in other segments, if that is sound."""
+    """The XMP packet, with its extended parts in other segments if they are valid."""
     main = beside.xmp[0]
     names = {part[:32] for part in beside.extended if len(part) >= 40 and part[:32] in main}
     if len(names) == 1:
@@ -266,7 +266,7 @@ def _extended_xmp(beside: jpegfile.JPEGMetadata, lost: list[str]) -> bytes:
 
 
 def _resources(block: bytes) -> tuple[bytes | None, bool]:
-    """IPTC records from Photoshop's resources, and whether there are clipping paths."""
+    """IPTC records from Photoshop's resources, and whether clipping paths exist."""
     iptc, paths, at = None, False, 0
     while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
         (kind,) = struct.unpack_from(">H", block, at + 4)
@@ -284,7 +284,7 @@ def _resources(block: bytes) -> tuple[bytes | None, bool]:
 
 
 def _text(comment: bytes) -> str:
-    """A comment's text: UTF-8 if it is that, else Latin-1; without NUL, which no text holds."""
+    """A comment's text: UTF-8 if valid, else Latin-1; without NUL."""
     try:
         text = comment.decode("utf-8")
     except UnicodeDecodeError:
@@ -293,6 +293,6 @@ def _text(comment: bytes) -> str:
 
 
 def _comment(text: str) -> bytes:
-    """A segment with a comment; longer than a segment may be where the text is too long."""
+    """A segment with a comment; a long text may exceed the limit of a segment."""
     data = text.encode("utf-8", "replace")
     return b"\xff\xfe" + struct.pack(">H", min(len(data) + 2, DENSITY)) + data

@@ -17,13 +17,13 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 EXIF = b"JpgTiffExif->JP2"
 LARGEST = 2**24
-"""Bytes of a box that is no pixels; none that is meant well is larger."""
+"""The largest size of a metadata box in bytes."""
 MOST = 1000
-"""Boxes that are looked at."""
+"""The largest number of boxes that are read."""
 
 
 class JPEG2000(PillowFormat):
-    """JPEG 2000, to be read; Pillow keeps more than 8 bits in gray alone."""
+    """JPEG 2000, read only; Pillow keeps more than 8 bits only in gray."""
 
     key = "jp2"
     name = "JPEG 2000"
@@ -31,11 +31,11 @@ class JPEG2000(PillowFormat):
     suffixes = (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with its signature, or as a bare codestream."""
+        """Whether it begins with the signature, or as a bare codestream."""
         return head.startswith((BOXED, CODESTREAM))
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """Of the deepest component, as the codestream's SIZ has it."""
+        """The bits of the deepest component, from the codestream's SIZ."""
         place = file.tell()
         file.seek(_codestream(file))
         head = file.read(42)
@@ -45,7 +45,7 @@ class JPEG2000(PillowFormat):
         return max(((depth & 0x7F) + 1 for depth in depths), default=8)
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """Profile, XMP and EXIF, which Pillow does not look for."""
+        """Profile, XMP and EXIF, which Pillow ignores."""
         found = super().read_metadata(file, image)
         place = file.tell()
         for name, start, length in _boxes(file, 0, None):
@@ -64,7 +64,7 @@ class JPEG2000(PillowFormat):
         return found
 
     def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """The pixels; Pillow shifts values of fewer than 16 bits, and white is to be white."""
+        """The pixels, scaled to white, as Pillow shifts values of less than 16 bits."""
         bits = self.stored_bits(file, image)
         pixels, alpha, icc = super().decode_pixels(file, image, found)
         if pixels.dtype == np.uint16 and 8 < bits < 16:
@@ -73,7 +73,7 @@ class JPEG2000(PillowFormat):
 
 
 def _boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and length of what each box holds."""
+    """Name, start and length of the content of each box."""
     for _ in range(MOST):
         file.seek(start)
         head = file.read(16)
@@ -99,7 +99,7 @@ def _data(file: BinaryIO, start: int, length: int) -> bytes:
 
 
 def _codestream(file: BinaryIO) -> int:
-    """Where the codestream begins."""
+    """The beginning of the codestream."""
     file.seek(0)
     if file.read(4) == CODESTREAM:
         return 0

@@ -23,12 +23,12 @@ from .jpeg import JPEG
 INSTALL = "pip install 'srzoo[jxl]'"
 QUALITY = 90
 PACKED = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "I;16": 1}
-"""Channels by what the plugin calls a picture."""
+"""Channels by the plugin's names of modes."""
 NO_PROFILE = "JPEG XL's encoder here keeps no colour profile: converted to sRGB"
 
 
 class JXL(PillowFormat):
-    """JPEG XL: 8 bits, and 16 in gray; with loss or without."""
+    """JPEG XL: 8 bits, and 16 in gray; lossy or lossless."""
 
     key = "jxl"
     name = "JPEG XL"
@@ -42,15 +42,15 @@ class JXL(PillowFormat):
 
     @property
     def install(self) -> str | None:
-        """The extra, where it is missing."""
+        """The command for the extra, if it is missing."""
         return None if importlib.util.find_spec("pillow_jxl") else INSTALL
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with a codestream or as a container."""
+        """Whether it begins as a codestream or a container."""
         return head.startswith((_jxl.CODESTREAM, _jxl.CONTAINER))
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What the codestream's header tells; the plugin would decode everything for it."""
+        """The facts in the codestream's header; the plugin would decode the whole picture."""
         facts = _read_facts(file, request)
         colours = 1 if facts.gray else 3
         return Header(facts.size, _bits(facts), colours + facts.alpha)
@@ -78,7 +78,7 @@ class JXL(PillowFormat):
             return replace(picture, lossless=facts.lossless)
 
     def fit_depth(self, picture: Picture) -> Picture:
-        """16 bits stay in gray alone."""
+        """Keep 16 bits only in gray."""
         if picture.pixels.ndim == 2 and picture.alpha is None:
             return picture
         return reduce_to_8_bits(
@@ -86,7 +86,7 @@ class JXL(PillowFormat):
         )
 
     def fit(self, picture: Picture) -> Picture:
-        """The picture in sRGB, which is all that the encoder tells."""
+        """The picture in sRGB, the only colours that the encoder stores."""
         picture = super().fit(picture)
         if picture.icc is None:
             return picture
@@ -104,7 +104,7 @@ class JXL(PillowFormat):
         return picture.with_loss(NO_PROFILE, pixels=pixels, icc=None)
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode; without loss where the picture came so and no quality is asked for."""
+        """Encode; lossless if the input was lossless and no quality is requested."""
         planes = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[:, :, None]
         if picture.alpha is not None:
             planes = np.concatenate([planes, picture.alpha[:, :, None]], axis=2)
@@ -149,12 +149,12 @@ def _bits(facts: _jxl.JxlFacts) -> int:
 
 
 def _found(facts: _jxl.JxlFacts) -> FileMetadata:
-    """What stands beside the pixels; they are upright already."""
+    """The metadata; pixels are upright already."""
     found = FileMetadata(xmp=facts.parts.get(b"xml "), lost=list(facts.lost))
     exif = facts.parts.get(b"Exif", b"")
     start = int.from_bytes(exif[:4], "big") + 4
     if exif[:2] in (b"II", b"MM"):
-        start = 0  # a widespread mistake
+        start = 0  # a common mistake of writers
     try:
         if exif:
             found.exif.load(exif[start:])
@@ -168,7 +168,7 @@ def _found(facts: _jxl.JxlFacts) -> FileMetadata:
 
 
 def _like_srgb(icc: bytes) -> bool:
-    """Whether a profile changes no colour by more than a level on the way to sRGB."""
+    """Whether a conversion from a profile to sRGB changes no colour by more than a level."""
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     if profiles.colour_space(icc) == "GRAY":
         table = np.arange(256, dtype=np.uint8)[None]

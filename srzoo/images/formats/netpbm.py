@@ -16,7 +16,7 @@ WHITE = 65_535
 
 
 class Netpbm(PillowFormat):
-    """PBM, PGM and PPM, to be read; with more than 8 bits by srzoo itself, as Pillow cannot."""
+    """PBM, PGM and PPM, read only; srzoo decodes more than 8 bits itself, as Pillow cannot."""
 
     key = "ppm"
     name = "PPM"
@@ -25,23 +25,23 @@ class Netpbm(PillowFormat):
     suffixes = (".ppm", ".pgm", ".pbm", ".pnm")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with P1 to P6 and a blank."""
+        """Whether it begins with P1 to P6 and a blank."""
         return head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#"
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """By the value of white."""
+        """From the value of white."""
         return 8 if _parsed(file)[3] < 256 else 16
 
     def decoded_bits(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> int:
-        """All of them."""
+        """All bits."""
         return self.stored_bits(file, image)
 
     def channels(self, image: Image.Image, found: FileMetadata) -> int:
-        """Gray is gray, though Pillow calls deep gray an integer."""
+        """Gray is 1 channel, although Pillow treats deep gray as integers."""
         return 1 if image.mode in ("1", "L", "I") else 3
 
     def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """The values as parts of white."""
+        """The values, scaled by white."""
         if self.stored_bits(file, image) == 8:
             return super().decode_pixels(file, image, found)
         kind, width, height, white, start = _parsed(file)
@@ -62,7 +62,7 @@ class Netpbm(PillowFormat):
 
 
 def _parsed(file: BinaryIO) -> tuple[bytes, int, int, int, int]:
-    """The kind, width, height, the value of white, and where values begin."""
+    """The kind, width, height, the value of white, and the beginning of the values."""
     place = file.tell()
     file.seek(0)
     head = file.read(2**16)

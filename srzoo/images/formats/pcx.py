@@ -6,7 +6,7 @@ from ..pillow import PillowFormat
 
 
 class PCX(PillowFormat):
-    """PCX, to be read."""
+    """PCX, read only."""
 
     key = "pcx"
     name = "PCX"
@@ -15,5 +15,5 @@ class PCX(PillowFormat):
     suffixes = (".pcx",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with 10, a version, and how it is packed."""
+        """Whether it begins with 10, a version, and the encoding."""
         return head[:1] == b"\x0a" and head[1:2] in b"\0\2\3\4\5" and head[2:3] in b"\0\1"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEYWORD = 79
-"""Letters that a text's keyword may have."""
+"""Letters that are allowed in a text's keyword."""
 
 
 class PNG(PillowFormat):
@@ -43,11 +43,11 @@ class PNG(PillowFormat):
     memory = Memory((1.4, 1.4), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with PNG's signature."""
+        """Whether it begins with PNG's signature."""
         return head.startswith(pngwriter.SIGNATURE)
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What the chunks tell."""
+        """The facts in the chunks."""
         chunks, pages, page = _chosen(file, request)
         head = chunks.head
         with without_pillow_limits():
@@ -59,7 +59,7 @@ class PNG(PillowFormat):
         return Header(size, bits, channels, pages)
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
-        """Decode the pixels apart from all that stands beside them."""
+        """Decode the pixels separately from the metadata."""
         chunks, pages, page = _chosen(file, request)
         with without_pillow_limits():
             found = pngtexts.read_metadata(chunks)
@@ -76,7 +76,7 @@ class PNG(PillowFormat):
             return self.picture(found, pixels, alpha, icc)
 
     def writable_texts(self, picture: Picture) -> tuple[tuple[str, str], ...]:
-        """Those whose keyword PNG can hold."""
+        """The texts whose keyword is valid in PNG."""
         return tuple(text for text in picture.texts if _is_keyword(text[0]))
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
@@ -110,7 +110,7 @@ def _is_keyword(text: str) -> bool:
 
 
 def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[PNGChunks, int, int]:
-    """What the file holds, how many pictures, and the index of the one that is asked for."""
+    """The file's contents, the number of pictures, and the index of the requested one."""
     chunks = read_chunks(file, request.force_damaged)
     check_size((chunks.head.width, chunks.head.height), request)
     pages = max(1, len(chunks.frames) + (chunks.default_is_apart and bool(chunks.frames)))
@@ -120,7 +120,7 @@ def _chosen(file: BinaryIO, request: ReadRequest) -> tuple[PNGChunks, int, int]:
 def _frame(
     file: BinaryIO, chunks: PNGChunks, index: int, request: ReadRequest, lost: list[str]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """What is seen at a frame of the animation."""
+    """The visible picture at a frame of the animation."""
 
     def draw(at: int) -> NDArray[Any]:
         layer, parts = chunks.frames[at]
@@ -134,14 +134,14 @@ def _frame(
 
 
 def _profile(chunks: PNGChunks, found: FileMetadata, gray: bool) -> bytes | None:
-    """The profile, which may be told by other chunks than iCCP."""
+    """The profile, which may come from chunks other than iCCP."""
     icc: bytes | None = found.info.get("icc_profile")
     if icc and profiles.colour_space(icc) in ("GRAY", "RGB")[not gray :]:
         return icc
     if icc:
         found.lost.append(f"the profile is of {profiles.colour_space(icc)} colours and was dropped")
     if found.cicp:
-        return None  # numbers tell the colours, and go before whatever else does
+        return None  # the colours are stated by numbers, which have priority
     implied, problem = pngwriter.implied_profile(chunks.data, gray)
     if problem:
         found.lost.append(problem)

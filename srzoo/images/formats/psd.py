@@ -15,7 +15,7 @@ RESOLUTION, IPTC, EXIF, XMP = 1005, 1028, 1058, 1060
 
 
 class PSD(PillowFormat):
-    """PSD, to be read: the picture that its layers come to."""
+    """PSD, read only: its merged picture."""
 
     key = "psd"
     name = "PSD"
@@ -23,11 +23,11 @@ class PSD(PillowFormat):
     suffixes = (".psd",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with its signature."""
+        """Whether it begins with the signature."""
         return head[:4] == b"8BPS"
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
-        """The file opened; Pillow knows 1 and 8 bits."""
+        """The opened file; Pillow supports 1 and 8 bits."""
         head = file.read(26)
         file.seek(0)
         bits = struct.unpack_from(">H", head, 22)[0] if len(head) == 26 else 8
@@ -36,11 +36,11 @@ class PSD(PillowFormat):
         return super().open_image(file, request)
 
     def frame_count(self, image: Image.Image) -> int:
-        """One: layers are no pages."""
+        """One: layers are not pages."""
         return 1
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What Photoshop's resources tell."""
+        """The metadata in Photoshop's resources."""
         found = super().read_metadata(file, image)
         resources: dict[int, Any] = {
             number: data for number, _, data in getattr(image, "resources", [])

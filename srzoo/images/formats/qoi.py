@@ -6,7 +6,7 @@ from ..pillow import PillowFormat
 
 
 class QOI(PillowFormat):
-    """The quite OK image format, to be read."""
+    """The Quite OK Image format, read only."""
 
     key = "qoi"
     name = "QOI"
@@ -14,5 +14,5 @@ class QOI(PillowFormat):
     suffixes = (".qoi",)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with its name."""
+        """Whether it begins with qoif."""
         return head[:4] == b"qoif"

@@ -1,4 +1,4 @@
-"""Cameras' raw files: developed by LibRaw, through the extra ``raw``, or refused."""
+"""Raw files of cameras: developed by LibRaw, through the extra ``raw``, or refused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MAGIC = (
     b"FUJIFILMCCD-RAW", b"\0MRM", b"FOVb", b"ARECOYK",
     b"II*\0\x08\0\0\0IIII", b"MM\0*\0\0\0\x08MMMM",
 )  # fmt: skip
-"""How they begin: Canon's two, Olympus', Panasonic's, Fujifilm's, Minolta's, Sigma's, Contax',
-Phase One's; the others begin as TIFF does."""
+"""Signatures of Canon (two), Olympus, Panasonic, Fujifilm, Minolta, Sigma, Contax and Phase One;
+other makers' files begin as TIFF does."""
 FUJI = b"FUJIFILMCCD-RAW"
 CR3 = b"ftypcrx "
 DEVELOPED = (
@@ -39,11 +39,11 @@ DEVELOPED = (
 )
 EXTRA = "pip install 'srzoo[raw]'"
 TRANSPOSED = 4
-"""The bit of LibRaw's turns that exchanges width and height."""
+"""The bit of LibRaw's orientation that swaps width and height."""
 
 
 class Raw(Format):
-    """A camera's raw file: 16 bits, in colour. Its thumbnail is never taken for it."""
+    """A camera's raw file: 16 bits, in colour. Its thumbnail is never used instead."""
 
     key = "raw"
     name = "a camera's raw file"
@@ -56,16 +56,16 @@ class Raw(Format):
     bits = 16
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """By its beginning; what begins as TIFF does, by its name.
+        """By its signature, or by its name if it begins as TIFF does.
 
-        TIFF's own class asks for those whose name tells something else.
+        TIFF's class delegates files whose names differ from their contents.
         """
         if head.startswith(MAGIC) or head[4:12] == CR3:
             return True
         return head[:4] in TIFFS and suffix in self.suffixes
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """The size as it will be developed."""
+        """The facts, with the size after development."""
         with _opened(file, request) as raw:
             return Header(_size(raw), 16, 3)
 
@@ -75,7 +75,7 @@ class Raw(Format):
         with _opened(file, request) as raw:
             pixels = _developed(raw)
         found.lost.append(DEVELOPED)
-        found.orientation = 1  # it is turned already
+        found.orientation = 1  # it is upright already
         return replace(PillowFormat().picture(found, pixels, None, None), format=self.successor)
 
 
@@ -84,7 +84,7 @@ def _opened(file: BinaryIO, request: ReadRequest) -> Generator[Any]:
     """The file opened by LibRaw, not yet unpacked.
 
     Raises:
-        PictureError: LibRaw is not here, or does not read it, or it is too large.
+        PictureError: LibRaw is not installed or cannot read it, or it is too large.
     """
     if not importlib.util.find_spec("rawpy"):
         raise PictureError("it is a camera's raw file", f"Develop it first, or: {EXTRA}")
@@ -105,7 +105,7 @@ def _opened(file: BinaryIO, request: ReadRequest) -> Generator[Any]:
 
 
 def _size(raw: Any) -> tuple[int, int]:
-    """Width and height when it is developed, upright."""
+    """Width and height after development, upright."""
     sizes = raw.sizes
     width, height = int(sizes.iwidth), int(sizes.iheight)
     return (height, width) if sizes.flip & TRANSPOSED else (width, height)
@@ -116,7 +116,7 @@ def _developed(raw: Any) -> Pixels:
 
 
 def _beside(file: BinaryIO) -> FileMetadata:
-    """EXIF and XMP, from where they can be found without knowing the maker."""
+    """EXIF and XMP, as far as they can be found for any maker."""
     try:
         file.seek(0)
         head = file.read(92)

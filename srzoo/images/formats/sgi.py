@@ -10,7 +10,7 @@ from ..pillow import PillowFormat
 
 
 class SGI(PillowFormat):
-    """Silicon Graphics' pictures, to be read."""
+    """Silicon Graphics pictures, read only."""
 
     key = "sgi"
     name = "SGI"
@@ -19,11 +19,11 @@ class SGI(PillowFormat):
     suffixes = (".sgi", ".rgb", ".rgba", ".bw")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins with 474, stored plainly or in runs of 1 or 2 bytes."""
+        """Whether it begins with 474, and a valid encoding with 1 or 2 bytes."""
         return head[:2] == b"\x01\xda" and head[2:3] in b"\0\1" and head[3:4] in b"\1\2"
 
     def stored_bits(self, file: BinaryIO, image: Image.Image) -> int:
-        """As the header has it."""
+        """From the header."""
         place = file.tell()
         file.seek(3)
         bits = 8 * file.read(1)[0]

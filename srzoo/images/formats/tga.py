@@ -15,7 +15,7 @@ ALPHA_BITS = 0x0F
 
 
 class TGA(PillowFormat):
-    """Truevision's pictures, to be read; known by their name, as they begin with nothing sure."""
+    """Truevision pictures, read only; identified by their name, as they have no signature."""
 
     key = "tga"
     name = "TGA"
@@ -24,7 +24,7 @@ class TGA(PillowFormat):
     suffixes = (".tga", ".icb", ".vda", ".vst")
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It bears the name, and its header makes sense."""
+        """Whether its name and its header fit."""
         return (
             suffix in self.suffixes
             and len(head) >= 18
@@ -34,7 +34,7 @@ class TGA(PillowFormat):
         )
 
     def decode_pixels(self, file: BinaryIO, image: Image.Image, found: FileMetadata) -> Decoded:
-        """The pixels; a fourth channel that is no transparency is left out."""
+        """The pixels; a fourth channel that is not transparency is left out."""
         place = file.tell()
         file.seek(17)
         descriptor = file.read(1)[0]

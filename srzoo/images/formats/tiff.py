@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WIDEST = 8
-"""Bytes of a pixel that count as one: RGB and alpha of 16 bits."""
+"""Bytes of a pixel that count as one for the limit: RGB and alpha of 16 bits."""
 SHALLOW_INKS = f"CMYK of 16 bits a channel became RGB of 8; to keep them: {PHOTO}"
 
 
 class TIFF(PillowFormat):
-    """TIFF: up to 16 bits; read and written by srzoo itself, since nobody else keeps all of it."""
+    """TIFF: up to 16 bits; srzoo reads and writes it itself, as libraries lose some of it."""
 
     key = "tiff"
     name = "TIFF"
@@ -40,11 +40,11 @@ class TIFF(PillowFormat):
     memory = Memory((0.1, 0.1), thrifty=True)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It begins as TIFF or BigTIFF of either order of bytes."""
+        """Whether it begins as TIFF or BigTIFF, in either byte order."""
         return head[:4] in BEGINNINGS
 
     def header(self, file: BinaryIO, request: ReadRequest) -> Header:
-        """What the directories tell."""
+        """The facts in the directories."""
         found = pages.read_contents(file)
         if found.raw:
             return Raw().header(file, request)
@@ -59,7 +59,7 @@ class TIFF(PillowFormat):
         return Header(size, 16 if deep else 8, channels, len(found.pages))
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
-        """Decode the page that is asked for."""
+        """Decode the requested page."""
         found = pages.read_contents(file)
         if found.raw:
             return Raw().read(file, request)
@@ -82,7 +82,7 @@ class TIFF(PillowFormat):
             return self.picture(beside, pixels, alpha, icc)
 
     def _page(self, found: pages.Contents, request: ReadRequest) -> pages.Page:
-        """The page that is asked for.
+        """The requested page.
 
         Raises:
             PictureError: there are several and none is chosen, or it is too large.
@@ -93,14 +93,14 @@ class TIFF(PillowFormat):
         return page
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode: deflate, in strips."""
+        """Encode with deflate, in strips."""
         tiffwriter.save(picture, file)
 
 
 def _decoded(
     tiff_layout: layout.TIFFLayout, request: ReadRequest, icc: bytes | None, lost: list[str]
 ) -> decoding.Decoded:
-    """Colours, alpha and the profile, as they lie."""
+    """Colours, alpha and the profile, before rotation."""
     colours = ColourConverter(tiff_layout)
     width, height = tiff_layout.size
     shape = (height, width) if colours.channels == 1 else (height, width, colours.channels)
@@ -134,7 +134,7 @@ def _decoded(
 
 
 def _from_inks(inks: Pixels, icc: bytes | None, lost: list[str]) -> Pixels:
-    """CMYK to sRGB, in 16 bits where pyvips is."""
+    """CMYK to sRGB, in 16 bits if pyvips is installed."""
     if inks.dtype == np.uint16:
         sound = icc if icc and profiles.colour_space(icc) == "CMYK" else None
         done = vips.from_cmyk(inks, sound)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 QUALITY = 90
 PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 LARGEST = 2**25
-"""Bytes of a chunk that is no pixels."""
+"""The largest size of a metadata chunk in bytes."""
 PADDING = 2**24
-"""Bytes that a cut-off chunk is completed with, at most."""
+"""The most bytes by which a cut-off chunk is completed."""
 FILLS = (0, 0x55)
-"""What they are, in turn: rows that are the same with both are sound."""
+"""The two fill values: rows that are equal with both are intact."""
 
 
 @dataclass
 class WebPChunks:
-    """What a WebP file holds: the first of each chunk beside the pixels, and places of pixels."""
+    """The contents of a WebP file: the first chunk of each kind, and the places of pixels."""
 
     metadata: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     places: list[tuple[bytes, int, int]] = field(default_factory=list[tuple[bytes, int, int]])
@@ -41,7 +41,7 @@ class WebPChunks:
 
 
 class WebP(PillowFormat):
-    """WebP: 8 bits, with loss or without; no gray."""
+    """WebP: 8 bits, lossy or lossless; no gray."""
 
     key = "webp"
     name = "WEBP"
@@ -55,11 +55,11 @@ class WebP(PillowFormat):
     memory = Memory((6.1, 10.8), lossless=(14.1, 10.8), decoder=7.1)
 
     def recognises(self, head: bytes, suffix: str) -> bool:
-        """It is a RIFF file of WebP."""
+        """Whether it is a RIFF file of WebP."""
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
     def open_image(self, file: BinaryIO, request: ReadRequest) -> Image.Image:
-        """As it is; completed where its end is missing and does no harm, or where it is forced."""
+        """The opened file; completed if its end is missing without harm, or with force."""
         chunks = read_chunks(file)
         file.seek(0)
         if chunks.cut and (request.force_damaged or not _is_truncated(file, chunks)):
@@ -70,12 +70,12 @@ class WebP(PillowFormat):
             raise PictureError(f"its pixels are damaged ({error})", FIX) from error
         if request.page and 1 < request.page <= self.frame_count(
             image
-        ):  # those before it are decoded
+        ):  # the frames before it are decoded
             layers.check_total(request.page * image.width * image.height, request.max_pixels)
         return image
 
     def read_metadata(self, file: BinaryIO, image: Image.Image) -> FileMetadata:
-        """What the chunks tell."""
+        """The metadata in the chunks."""
         chunks = read_chunks(file)
         found = FileMetadata({"icc_profile": chunks.metadata.get(b"ICCP")}, lost=chunks.notes)
         try:
@@ -91,7 +91,7 @@ class WebP(PillowFormat):
         return found
 
     def read(self, file: BinaryIO, request: ReadRequest) -> Picture:
-        """Decode a picture or a frame, as a viewer shows it."""
+        """Decode a picture or a frame, as a viewer displays it."""
         with without_pillow_limits():
             chunks = read_chunks(file)
             image, pages = self._select_frame(file, request)
@@ -109,15 +109,15 @@ class WebP(PillowFormat):
             return replace(picture, lossless=chunks.codecs == {b"VP8L"})
 
     def write(self, picture: Picture, file: BinaryIO, quality: int | None) -> None:
-        """Encode by Pillow; without loss where the picture came so and no quality is asked for."""
+        """Encode by Pillow; lossless if the input was lossless and no quality is requested."""
         options: dict[str, Any] = {"quality": quality or QUALITY, "exact": True}
         if picture.lossless and quality is None:
-            options |= {"lossless": True, "quality": 50}  # 50: of the effort
+            options |= {"lossless": True, "quality": 50}  # here quality means effort
         save_with_pillow(picture, file, "WEBP", options)
 
 
 def read_chunks(file: BinaryIO) -> WebPChunks:
-    """The chunks of a file, in one walk."""
+    """The chunks of a file, in one pass."""
     end = file.seek(0, 2)
     file.seek(4)
     stated = 8 + int.from_bytes(file.read(4), "little")
@@ -130,7 +130,7 @@ def read_chunks(file: BinaryIO) -> WebPChunks:
         at += 8
         if name in PIXELS:
             chunks.places.append((name, at, length))
-            # A frame: 16 bytes of its own, then ALPH or its pixels.
+            # A frame: 16 bytes of its own header, then ALPH or its pixels.
             inside = file.read(16 + 4)[16:] if name == b"ANMF" else name
             chunks.codecs.add(inside)
         elif at + length > end:
@@ -150,15 +150,15 @@ def _is_truncated(file: BinaryIO, chunks: WebPChunks) -> bool:
 
 
 def _complete(file: BinaryIO, chunks: WebPChunks, fill: int) -> bytes:
-    """The same with pixels made of ``fill`` where they are missing, and without metadata.
+    """The file with missing pixels filled with ``fill``, and without metadata.
 
-    Of an animation the whole frames.
+    Of an animation, only the complete frames.
     """
     body = b"WEBP"
     for name in (b"VP8X", b"ANIM"):
         if data := chunks.metadata.get(name):
             if name == b"VP8X":
-                data = bytes([data[0] & 0b10010]) + data[1:]  # alpha and animation alone
+                data = bytes([data[0] & 0b10010]) + data[1:]  # alpha and animation only
             body += name + struct.pack("<I", len(data)) + data
     for name, at, length in chunks.places:
         file.seek(at)
@@ -166,7 +166,7 @@ def _complete(file: BinaryIO, chunks: WebPChunks, fill: int) -> bytes:
         if len(data) < length:
             if name == b"ANMF":
                 continue
-            # What is made up may take more bytes than what was there.
+            # The filled data may be longer than the original.
             data = data.ljust(min(2 * length, len(data) + PADDING) + 2**18, bytes([fill]))
         body += name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -182,11 +182,11 @@ def _load(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
 
 def _neutral(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels; where all are gray, without the level of green that libwebp rounds away."""
+    """The pixels; if all are gray, without the level of green that libwebp rounds away."""
     if pixels.ndim == 2:
         return pixels
     red, green, blue = (pixels[:, :, at] for at in range(3))
-    if not np.array_equal(red, blue) or ((red - green) > 1).any():  # below zero is far above, too
+    if not np.array_equal(red, blue) or ((red - green) > 1).any():  # negative values wrap
         return pixels
     return np.repeat(red[:, :, None], 3, axis=2)
 
@@ -194,7 +194,7 @@ def _neutral(pixels: NDArray[Any]) -> NDArray[Any]:
 def _sound_rows(
     pixels: NDArray[Any], alpha: NDArray[Any] | None, second: NDArray[Any], lost: list[str]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """The rows that do not depend on what was filled in; the last of them goes on below."""
+    """The rows that do not depend on filled data; the last of them is repeated below."""
     first = layers.join_alpha(pixels, alpha)
     same = (first == second).all(axis=(1, 2))
     sound = len(same) if same.all() else int(same.argmin())

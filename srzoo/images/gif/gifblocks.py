@@ -1,4 +1,4 @@
-"""The blocks of a GIF, found in one pass, in linear time."""
+"""Finds the blocks of a GIF, in one pass, in linear time."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CONTROL, COMMENT, APPLICATION, PLAIN_TEXT = 0xF9, 0xFE, 0xFF, 0x01
 TABLE, INTERLACED = 0x80, 0x40
 DISPOSALS = {2: CLEAR, 3: BEFORE, 4: BEFORE}
 DENSEST = 2800
-"""Pixels that a byte of compressed data becomes at most: codes of 12 bits, 4096 pixels each."""
+"""The most pixels from a byte of compressed data: codes of 12 bits, 4096 pixels each."""
 LARGEST = 2**24
-"""Bytes of a comment, a profile or XMP."""
+"""The largest size of a comment, a profile or XMP in bytes."""
 MOST = 10_000
-"""Comments that are kept."""
+"""The largest number of comments that are kept."""
 GRAY = bytes(value for value in range(256) for _ in "rgb")
-"""The palette of a GIF that brings none."""
+"""The palette of a GIF without one."""
 XMP_TRAILER = bytes([1, *range(255, -1, -1)])
-"""What stands behind XMP, by which those who do not know it find its end."""
+"""The bytes after XMP by which decoders that do not know it find its end."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Frame:
     """One stored picture.
 
     Attributes:
-        layer: its place, and what becomes of it.
-        data: where its compressed pixels begin and end.
+        layer: its place and disposal.
+        data: beginning and end of its compressed pixels.
         palette: colours as RGB bytes.
-        clear: the entry that is transparent, or None.
-        interlaced: the order of its rows.
+        clear: the transparent entry, or None.
+        interlaced: whether its rows are interlaced.
     """
 
     layer: Layer
@@ -60,12 +60,12 @@ class Frame:
         return self.palette[::3] == self.palette[1::3] == self.palette[2::3]
 
     def draw(self, file: BinaryIO, force: bool, lost: list[str]) -> NDArray[np.uint8]:
-        """Its pixels, h x w x 4.
+        """Decode its pixels, h x w x 4.
 
         Args:
             file: the GIF.
-            force: complete what is damaged: rows that are missing are like those above them.
-            lost: takes what was completed.
+            force: complete damaged data: missing rows repeat those above them.
+            lost: gets a sentence on what was completed.
 
         Raises:
             PictureError: it is damaged.
@@ -85,7 +85,7 @@ class Frame:
         return colours[entries]
 
     def _entries(self, data: bytes, fill: int | None) -> tuple[NDArray[Any], str | None]:
-        """Entries of the palette; ``fill`` where there are none. And what is damaged."""
+        """Entries of the palette, ``fill`` if missing; and the damage, if any."""
         width, height = self.layer.box[2:]
         if width * height > len(data) * DENSEST + DENSEST:
             return np.zeros((0, width), np.uint8), "too little data"
@@ -100,7 +100,7 @@ class Frame:
             image.load()
         except OSError:
             problem = "data that are cut off or make no sense"
-            image.tile = []  # what was decoded is there
+            image.tile = []  # keep the part that was decoded
         return to_array(image), problem
 
     def _completed(self, data: bytes, problem: str, lost: list[str]) -> NDArray[Any]:
@@ -118,7 +118,7 @@ class Frame:
 
 @dataclass
 class GIFContents:
-    """What a GIF holds beside its pixels.
+    """The contents of a GIF, without its pixels.
 
     Attributes:
         size: of the canvas.
@@ -136,7 +136,7 @@ class GIFContents:
 
 
 def read_blocks(file: BinaryIO) -> GIFContents:
-    """What a GIF holds; no pixel is decoded.
+    """Read the contents of a GIF, without decoding pixels.
 
     Raises:
         PictureError: it contains no picture.
@@ -190,7 +190,7 @@ def _palette(file: BinaryIO, flags: int) -> bytes:
 
 
 def _blocks(file: BinaryIO, most: int) -> Iterator[bytes]:
-    """The data of sub-blocks up to their end, no more bytes than ``most``."""
+    """The data of sub-blocks up to their end, at most ``most`` bytes."""
     while length := _read_exactly(file, 1)[0]:
         data = _read_exactly(file, length)
         if most > 0:
@@ -223,7 +223,7 @@ def _frame(file: BinaryIO, palette: bytes, control: bytes) -> Frame:
 
 
 def _read_extension(file: BinaryIO, label: int, blocks: GIFContents) -> None:
-    """A comment, XMP or a profile; other extensions mean nothing to a still."""
+    """Read a comment, XMP or a profile; other extensions do not affect a still picture."""
     if label == APPLICATION:
         length = _read_exactly(file, 1)[0]
         name = _read_exactly(file, length)
@@ -233,7 +233,7 @@ def _read_extension(file: BinaryIO, label: int, blocks: GIFContents) -> None:
             end = file.tell()
             file.seek(start)
             raw = file.read(min(end - start, LARGEST))
-            # As it is, where lengths of sub-blocks are letters of it; else in sub-blocks.
+            # XMP is stored directly, and its letters are lengths of sub-blocks; or in sub-blocks.
             plain = raw.lstrip(b"\xef\xbb\xbf\0\r\n\t ").startswith(b"<")
             blocks.xmp = raw[: raw.rfind(XMP_TRAILER)] if plain else b"".join(parts)
             file.seek(end)

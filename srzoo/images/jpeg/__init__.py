@@ -1,1 +1,1 @@
-"""JPEG files: segments, and whether all data are there."""
+"""JPEG files: their segments, and checks for completeness."""

@@ -1,7 +1,7 @@
 """Checks that a JPEG is complete: decoders fill missing data with gray without a warning.
 
-Data that end too early are decoded differently when other bytes follow them, and data that go on
-behind the last pixel are decoded the same when their end is another one.
+If data end too early, the decoded pixels change with the bytes that follow. If data continue
+beyond the last pixel, the decoded pixels do not change with the last bytes.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OTHER = bytes((at * 73 + at * at // 7 + 0xA5) % 255 for at in range(4096)).replace(b"\\", b"/")
-"""Bytes that mean something else than nothing, without 0xFF."""
+"""Bytes that affect decoding, without 0xFF."""
 END = 4
-"""Bytes at the end of data that are made others; the last one may hold a single bit."""
+"""The number of changed bytes at the end; the last one may contain a single bit of data."""
 SMOOTHED = 2
-"""Pixels at an MCU's edge that colours of the next one are mixed into."""
+"""Pixels at an MCU's edge that are mixed with colours of the next one."""
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
 MISSING, INCOMPLETE, LONG = "missing", "incomplete", "long"
-"""Data are missing; they are in the last MCU alone; there are more than the pixels take."""
+"""Data are missing; only in the last MCU; or there are more data than pixels."""
 
 
 def find_damage(file: BinaryIO, layout: JPEGLayout) -> tuple[str, int] | None:
-    """What is wrong with a picture's data, and from which row on; None where nothing is found.
+    """The damage to a picture's data, and its first row; None if none is found.
 
-    Pictures that are large are looked at in an eighth of their size, which shows less.
+    Large pictures are decoded at an eighth of their size, which shows less damage.
     """
     small = layout.width * layout.height >= decoding.LARGE
     plain = _decoded(file, layout, None, small=small)
@@ -44,7 +44,7 @@ def find_damage(file: BinaryIO, layout: JPEGLayout) -> tuple[str, int] | None:
     whole = range(0 if _are_equal(plain, other) else 2**16)
     differs = _differing_units(layout, plain, other, whole, small=small)
     row = int(differs.any(axis=1).argmax()) * 8 * layout.unit[1]
-    if layout.marker in ARITHMETIC:  # its coder leaves out what is nothing at the end
+    if layout.marker in ARITHMETIC:  # its coder omits zeros at the end
         return (MISSING, row) if differs[:-1].any() else None
     if differs.any():
         return (MISSING if differs.sum() > 1 else INCOMPLETE), row
@@ -60,7 +60,7 @@ def find_damage(file: BinaryIO, layout: JPEGLayout) -> tuple[str, int] | None:
 def _decoded(
     file: BinaryIO, layout: JPEGLayout, parts: list[Part] | None, *, small: bool
 ) -> JpegImageFile:
-    """A picture with other scans, in an eighth of its size if that is asked for."""
+    """A picture with other scans, optionally at an eighth of its size."""
     image = JpegImageFile(layout.stream(file, parts))
     if small and min(image.size) >= 8:
         image.draft(None, (image.width // 8, image.height // 8))
@@ -69,7 +69,7 @@ def _decoded(
 
 
 def _are_equal(one: JpegImageFile, other: JpegImageFile) -> bool:
-    """Whether two images of one size are the same; in bands, so that little memory is needed."""
+    """Whether two images of one size are equal; compared in bands, to save memory."""
     boxes = ((0, top, one.width, min(top + 256, one.height)) for top in range(0, one.height, 256))
     return all(one.crop(box).tobytes() == other.crop(box).tobytes() for box in boxes)
 
@@ -82,11 +82,11 @@ def _differing_units(
     *,
     small: bool,
 ) -> NDArray[np.bool_]:
-    """Of each MCU, down and across, whether two images of one size differ in it.
+    """For each MCU, down and across, whether two images of one size differ in it.
 
-    Only some rows of MCUs are looked at; those behind the last one are passed over.
+    Only some rows of MCUs are compared; those after the last one are skipped.
     """
-    scale = 1 if small and one.width < layout.width else 8  # pixels of a block
+    scale = 1 if small and one.width < layout.width else 8  # pixels per block
     wide, high = (scale * side for side in layout.unit)
     across, down = -(-one.width // wide), -(-one.height // high)
     inner = _is_inside_unit(one.width, wide)
@@ -102,7 +102,7 @@ def _differing_units(
 
 
 def _is_inside_unit(length: int, step: int) -> NDArray[np.bool_]:
-    """Of each pixel along a side, whether it lies so far inside an MCU that no other counts."""
+    """For each pixel along a side, whether it is so far inside an MCU that no other affects it."""
     at = np.arange(length)
     edge = SMOOTHED if step > 8 else 0
     inner = (at % step >= edge) & (at % step < step - edge)
@@ -121,7 +121,7 @@ def _last_units(layout: JPEGLayout, scan: Scan) -> tuple[NDArray[np.int64], NDAr
 
 
 def _with_cut_intervals(file: BinaryIO, layout: JPEGLayout, cut: int) -> list[Part]:
-    """The scans, with some last bytes of each restart interval cut off, and others behind it."""
+    """The scans, with the last bytes of each restart interval replaced."""
     parts: list[Part] = []
     at = layout.first
     for scan in layout.scans:
@@ -137,7 +137,7 @@ def _with_cut_intervals(file: BinaryIO, layout: JPEGLayout, cut: int) -> list[Pa
 
 
 def _cut_data(data: bytes, cut: int) -> bytes:
-    """Coded data without their last bytes and their padding; no half marker at their end."""
+    """Coded data without their last bytes and their padding; never ending in half a marker."""
     if cut:
         padded = len(data) - len(data.rstrip(data[-1:] or b"\0"))
         data = data[: max(0, len(data) - padded - cut)]

@@ -1,7 +1,7 @@
-"""A JPEG file segment by segment, and the parts that a decoder gets.
+"""Reads a JPEG file segment by segment, and builds the stream for a decoder.
 
-Decoders are given a stream that holds what they need and nothing else, so that neither 50,000
-segments nor indexes of other pictures reach them, and a missing end can be put there.
+The stream contains only the necessary data. So decoders never see 50,000 segments or indexes of
+other pictures, and a missing end can be added.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 TABLES = {0xC4, 0xCC, 0xDB, DRI}
 SEQUENTIAL, PROGRESSIVE, ARITHMETIC = {0xC0, 0xC1, 0xC9}, {0xC2, 0xCA}, {0xC9, 0xCA}
 BETWEEN = {*TABLES, DNL, COM, *range(0xE0, 0xF0)}
-"""Segments that may stand between scans."""
+"""Segments that may appear between scans."""
 ALONE = {0x01, *range(0xD0, 0xD8)}
 """Markers without a segment."""
 MOST_SEGMENTS = 100_000
 MOST_SIDE = 65_500
-"""That libjpeg decodes."""
+"""Frames that libjpeg decodes."""
 MOST_SCANS = 100
-"""Each takes as long as decoding the whole picture; programs write some ten."""
+"""The largest number of scans, as each takes as long as decoding the picture; ten are usual."""
 MOST_KEPT = 64_000_000
-"""Bytes of metadata that are looked at."""
+"""The largest size of metadata that is read, in bytes."""
 CHUNK = 2**20
 CUT = "Restore the file"
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
-"""In coded data: what ends them."""
+"""The bytes that end coded data."""
 ANY_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
 
 
 @dataclass
 class Scan:
-    """One scan: where its coded data lie, and its restart markers."""
+    """One scan: the place of its coded data, and its restart markers."""
 
     components: tuple[int, ...]
     first: int
@@ -55,7 +55,7 @@ class Scan:
 
 @dataclass
 class JPEGMetadata:
-    """What stands beside the pixels."""
+    """The metadata in the segments."""
 
     exif: list[bytes] = field(default_factory=list[bytes])
     xmp: list[bytes] = field(default_factory=list[bytes])
@@ -79,20 +79,20 @@ SIGNS = (
     (0xE2, b"MPF\0"), (0xE2, ISO_GAIN_MAP), (0xE3, b"_JPSJPS_"), (0xE1, b"FLIR\0"),
     (0xEB, b"JP"),
 )  # fmt: skip
-"""Segments whose mere presence tells something."""
+"""Segments whose mere presence is reported."""
 
 
 @dataclass
 class JPEGLayout:
-    """Where everything stands.
+    """The places of a picture's segments.
 
     Attributes:
         marker, bits, height, width: of the frame; the components' ids and sampling factors.
-        frame: where its segment begins.
-        parts: what a decoder needs before the first scan.
-        first: where the first scan begins.
-        scans, end, ended, stray: known after :func:`add_scans`: where the picture ends, whether it
-            says so, and how many markers there are that belong to nothing.
+        frame: the beginning of its segment.
+        parts: the segments that a decoder needs before the first scan.
+        first: the beginning of the first scan.
+        scans, end, ended, stray: set by :func:`add_scans`: the end of the picture, whether an end
+            marker exists, and the number of misplaced markers.
     """
 
     marker: int = 0
@@ -120,36 +120,36 @@ class JPEGLayout:
         return max(h for h, _ in factors), max(v for _, v in factors)
 
     def units(self, scan: Scan) -> int:
-        """How many MCUs a scan has."""
+        """The number of MCUs in a scan."""
         wide = max(h for h, _ in self.components.values())
         high = max(v for _, v in self.components.values())
         across, down = self.width, self.height
-        if len(scan.components) == 1:  # in blocks of its own
+        if len(scan.components) == 1:  # then its MCU is a single block
             h, v = self.components[scan.components[0]]
             across, down, wide, high = _up(across * h, wide), _up(down * v, high), 1, 1
         return _up(across, 8 * wide) * _up(down, 8 * high)
 
     def head(self) -> list[Part]:
-        """What a decoder needs before the first scan."""
+        """The data that a decoder needs before the first scan."""
         named = [b"\xff\xe0" + self.metadata.jfif] if self.metadata.jfif else []
         named += [b"\xff\xee" + self.metadata.adobe] if self.metadata.adobe else []
         frame = self.frame[:5] + struct.pack(">H", self.height) + self.frame[7:]
         return [b"\xff\xd8", *named, *self.parts, frame]
 
     def stream(self, file: BinaryIO, parts: list[Part] | None = None) -> BinaryIO:
-        """The picture as a decoder is to see it; with other parts in place of the scans."""
+        """The stream for a decoder; with ``parts`` in place of the scans."""
         ends = self.end or self.size
         scans: list[Part] = [(self.first, ends)] if parts is None else parts
         end: list[Part] = [b"\xff\xd9"] if self.end else []
         return spliced(file, [*self.head(), *scans, *end])
 
     def problem(self) -> str | None:
-        """What is wrong with the markers, or None."""
+        """The problem with the markers, or None."""
         for scan in self.scans:
             wanted = -(-self.units(scan) // scan.interval) - 1 if scan.interval else 0
             if scan.restarts not in (wanted, wanted + bool(scan.interval)):
                 if not self.ended and scan is self.scans[-1]:
-                    continue  # cut off: the rows are counted
+                    continue  # cut off: rows are counted instead
                 return f"{scan.restarts} of {wanted} restart markers are intact"
             if not scan.ordered:
                 return "restart markers are out of order"
@@ -158,7 +158,7 @@ class JPEGLayout:
         return None
 
     def cut(self) -> int | None:
-        """How many rows there are of a picture that ends before its last restart marker."""
+        """The number of rows, if the picture ends before its last restart marker."""
         scan = self.scans[-1] if self.scans else None
         if self.ended or not scan or not scan.interval:
             return None
@@ -168,7 +168,7 @@ class JPEGLayout:
         return int(self.height * whole / units) // (8 * self.unit[1]) * 8 * self.unit[1]
 
     def complete(self) -> bool:
-        """Whether there is a scan for everything, in full precision."""
+        """Whether the scans contain all components in full precision."""
         full = {(each, at) for scan in self.scans if not scan.low for each in scan.components
                 for at in range(scan.first, min(scan.last, 63) + 1)}  # fmt: skip
         depth = 64 if self.marker in PROGRESSIVE else 1
@@ -180,15 +180,15 @@ def _up(value: int, by: int) -> int:
 
 
 def damaged(what: str) -> PictureError:
-    """An error about a file that cannot be decoded at all."""
+    """The error for a file that cannot be decoded at all."""
     return PictureError(f"the file is damaged: {what}", CUT)
 
 
 def read_layout(file: BinaryIO) -> JPEGLayout:
-    """A file's segments to the first scan.
+    """Read a file's segments up to the first scan.
 
     Raises:
-        PictureError: it is damaged, or of a kind that no decoder here knows.
+        PictureError: it is damaged, or of a kind that no decoder here supports.
     """
     layout = JPEGLayout(size=file.seek(0, 2))
     at = 2
@@ -223,11 +223,11 @@ def read_layout(file: BinaryIO) -> JPEGLayout:
 
 
 def _segment(file: BinaryIO, at: int, size: int) -> tuple[int, int, bytes]:
-    """The next marker: where it stands, which, and the first bytes of its segment; 0 at the end."""
+    """The next marker: its position, its code, and its segment's first bytes; 0 at the end."""
     step = 64
     while at < size:
         data = _read_whole(file, at, step)
-        if found := ANY_MARKER.search(data):  # behind fill bytes, or junk that decoders skip, too
+        if found := ANY_MARKER.search(data):  # after fill bytes, or data that decoders skip too
             at += found.start()
             return at, found[0][1], _read_whole(file, at + 2, 64)
         at += max(1, len(data) - 1)
@@ -241,7 +241,7 @@ def _read_whole(file: BinaryIO, at: int, length: int) -> bytes:
 
 
 def _add_range(parts: list[Part], start: int, end: int) -> None:
-    """One more range, joined to the one before where they touch."""
+    """Add a range, joined to the previous one if they touch."""
     last = parts[-1] if parts else b""
     if isinstance(last, tuple) and last[1] == start:
         parts[-1] = (last[0], end)
@@ -263,7 +263,7 @@ def _frame(layout: JPEGLayout, marker: int, segment: bytes) -> None:
 
 
 def _check(layout: JPEGLayout) -> None:
-    """Refuse what nobody here decodes, with the reason."""
+    """Refuse pictures that cannot be decoded here, with the reason."""
     fix = "Convert it to an ordinary JPEG, or to PNG or TIFF"
     if not layout.frame:
         raise damaged("it has no frame")
@@ -315,7 +315,7 @@ def add_scans(file: BinaryIO, layout: JPEGLayout) -> None:
             layout.end = at
             return
         if marker in (0, SOI) or (marker in {SOS, *BETWEEN} and at + 2 + length > size):
-            if not marker and layout.scans:  # half a marker is none
+            if not marker and layout.scans:  # half a marker does not count
                 at = min(at, layout.scans[-1].end)
             layout.end, layout.ended = at, False
             return
@@ -352,7 +352,7 @@ def _scan(layout: JPEGLayout, segment: bytes, interval: int, data: int) -> Scan:
 
 
 def _skip_coded_data(file: BinaryIO, scan: Scan) -> int:
-    """Pass a scan's coded data; gives back where the next marker stands, or the file's end."""
+    """Skip a scan's coded data; return the position of the next marker, or of the end."""
     at = scan.data
     file.seek(at)
     data = file.read(CHUNK)

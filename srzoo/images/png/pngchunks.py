@@ -1,4 +1,4 @@
-"""The chunks of a PNG, found in one pass, in linear time and memory."""
+"""Finds the chunks of a PNG, in one pass, in linear time and memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..layers import Layer
 from .pngwriter import ALPHA, GRAY_ALPHA, SIGNATURE
 
 LARGEST = 2**24
-"""Bytes of a chunk that is no pixels; a larger one is dropped."""
+"""The largest size of a metadata chunk in bytes; larger ones are dropped."""
 ALL_TEXTS = 2**26
-"""Bytes of all texts as they are stored."""
+"""The largest size of all stored texts in bytes."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 COLOURS = {b"PLTE", b"tRNS"}
-"""What the pixels mean; damage here is damage of the pixels."""
+"""Chunks that affect the pixels; damage to them is damage to the pixels."""
 BESIDE = {b"iCCP", b"eXIf", b"pHYs", b"cICP", b"gAMA", b"cHRM", b"sRGB"}
 LENGTHS = {b"pHYs": 9, b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), 6: (8, 16)}
-"""Bits of a channel by the kind of pixels."""
+"""The valid bits per channel for each kind of pixels."""
 GONE = {
     b"caBX": "the content credentials (C2PA) are about the old file: dropped",
     b"mDCV": "the mastering display's colours (mDCV) were dropped",
@@ -32,21 +32,21 @@ GONE = {
     b"sTER": "that the picture is a stereo pair (sTER) was dropped",
     b"gmAP": "the gain map (gmAP) was dropped: the picture is its SDR version",
 }
-"""Chunks that mean something and are not kept."""
+"""Meaningful chunks that are not kept."""
 ENDLESS = "the file's end is missing or damaged"
 
 Part = tuple[bytes, int, int]
-"""Pixels' data: the chunk's name, where its data begin, how long they are."""
+"""Pixel data: the chunk's name, the beginning of its data, and their length."""
 
 
 def damaged(why: str) -> PictureError:
-    """The error about pixels that cannot be trusted."""
+    """The error for pixels that may be wrong."""
     return PictureError(f"its pixels are damaged ({why})", FIX)
 
 
 @dataclass(frozen=True)
 class PNGHeader:
-    """What IHDR tells: size, bits of a channel, kind of pixels, whether they are interlaced."""
+    """The facts in IHDR: size, bits per channel, kind of pixels, whether interlaced."""
 
     width: int
     height: int
@@ -56,7 +56,7 @@ class PNGHeader:
 
     @property
     def channels(self) -> int:
-        """Values of a pixel, as they are stored."""
+        """The number of stored values per pixel."""
         return {0: 1, 2: 3, 3: 1, GRAY_ALPHA: 2, 6: 4}[self.kind]
 
     @property
@@ -67,7 +67,7 @@ class PNGHeader:
 
 @dataclass
 class PNGChunks:
-    """What a PNG holds.
+    """The contents of a PNG.
 
     Attributes:
         head: its IHDR.
@@ -89,7 +89,7 @@ class PNGChunks:
 
     @property
     def clear(self) -> bool:
-        """Whether some of the default image may be transparent."""
+        """Whether parts of the default image may be transparent."""
         return self.head.alpha or b"tRNS" in self.data
 
     @property
@@ -102,7 +102,7 @@ class PNGChunks:
 
 
 class _ChunkReader:
-    """One walk through a PNG; ``force`` goes on where something is damaged."""
+    """Reads a PNG in one pass; with ``force`` it continues after damage."""
 
     def __init__(self, file: BinaryIO, force: bool) -> None:
         self.file, self.force = file, force
@@ -128,7 +128,7 @@ class _ChunkReader:
         return PNGHeader(width, height, bits, kind, bool(interlace))
 
     def checked_data(self, name: bytes, length: int) -> bytes:
-        """A chunk's data, which have to be right."""
+        """A chunk's data, with a valid checksum."""
         data = self.file.read(length)
         right = self.file.read(4) == struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
         if not right:
@@ -139,7 +139,7 @@ class _ChunkReader:
         return data.ljust(length, b"\0") if name == b"IHDR" else data
 
     def read_all(self) -> PNGChunks:
-        """Every chunk to its place."""
+        """Read every chunk."""
         ended = False
         while head := self.file.read(8):
             length, name = struct.unpack(">I4s", head.ljust(8, b"\0"))
@@ -162,7 +162,7 @@ class _ChunkReader:
         return chunks
 
     def skip_damage(self, start: int) -> bool:
-        """Go to the next chunk of pixels behind damage."""
+        """Go to the next chunk of pixels after damage."""
         self.file.seek(start - 4)
         before = b""
         while block := self.file.read(2**20):
@@ -173,7 +173,7 @@ class _ChunkReader:
         return False
 
     def add(self, name: bytes, start: int, length: int) -> None:
-        """One chunk, whose data begin here; afterwards the file is behind it."""
+        """Read a chunk whose data begin here, and leave the file after it."""
         chunks = self.chunks
         if name == b"IDAT":
             chunks.data_parts.append((name, start, length))
@@ -201,7 +201,7 @@ class _ChunkReader:
         self.file.seek(start + length + 4)
 
     def check_sequence(self, start: int) -> None:
-        """Frames and their data are numbered together."""
+        """Check the sequence numbers of frames and their data."""
         number = int.from_bytes(self.file.read(4), "big")
         self.file.seek(start)
         if number != self.sequence and not self.force:
@@ -209,7 +209,7 @@ class _ChunkReader:
         self.sequence += 1
 
     def frame(self, data: bytes) -> None:
-        """The place of a frame, whose data follow."""
+        """Read the place of a frame, whose data follow."""
         chunks = self.chunks
         if len(data) != 26:
             raise damaged("wrong length of fcTL")
@@ -222,7 +222,7 @@ class _ChunkReader:
         chunks.frames.append((Layer((x, y, width, height), dispose, bool(blend)), []))
 
     def colours(self, name: bytes, length: int) -> None:
-        """A palette, or what is transparent."""
+        """Read a palette, or transparency."""
         chunks = self.chunks
         entries = len(chunks.data.get(b"PLTE", b"")) // 3
         fits = {0: length == 2, 2: length == 6, 3: 0 < length <= entries}
@@ -237,7 +237,7 @@ class _ChunkReader:
             chunks.data[name] = self.checked_data(name, length)
 
     def beside(self, name: bytes, length: int) -> None:
-        """What is known beside the pixels, and texts."""
+        """Read metadata, and texts."""
         chunks = self.chunks
         text = name in TEXTS
         if not text and name in chunks.data:
@@ -257,16 +257,16 @@ class _ChunkReader:
                 chunks.data[name] = data
 
     def drop(self, name: bytes, why: str) -> None:
-        """Say it once for each kind."""
+        """Report a dropped chunk, once for each kind."""
         self.dropped[f"the {name.decode()} chunk {why}: dropped"] = None
 
 
 def read_chunks(file: BinaryIO, force: bool = False) -> PNGChunks:
-    """What a PNG holds, without its pixels.
+    """Read the contents of a PNG, without its pixels.
 
     Args:
         file: the file.
-        force: go on where its header, palette or frames have wrong checksums.
+        force: continue if its header, palette or frames have wrong checksums.
 
     Raises:
         PictureError: its header, its palette or its frames are damaged.

@@ -1,8 +1,8 @@
 """The pixels of a PNG, decoded by Pillow or pyvips.
 
-They get a stream of nothing but the pixels, inflated by srzoo and wrapped again without
-compression: so checksums and lengths are checked at no second inflation, what stands beside the
-pixels cannot trouble a decoder, and damaged pictures can be completed.
+The decoders get a stream of only the pixels, inflated by srzoo and stored again without
+compression: so checksums and lengths are checked in the same pass, metadata cannot disturb a
+decoder, and damaged pictures can be completed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from ..picture import Pixels
 
 HALVES = {2: ((0, 2),), 4: ((0, 4),), 6: ((0, 3), (3, 6)), 8: ((0, 4), (4, 8))}
-"""How the bytes of a pixel of 16 bits are shared out to pictures of 8, by their number."""
+"""How the bytes of 16-bit pixels are distributed to 8-bit pictures, by their number."""
 KINDS = {2: 4, 3: 2, 4: 6}
-"""The kind of a picture of 8 bits by its channels."""
+"""The kind of an 8-bit picture by its channels."""
 
 
 class PNGStream(io.RawIOBase):
-    """A sound PNG to be read once, from its start to its end.
+    """A valid PNG to read once, from its start to its end.
 
     Attributes:
-        error: what went wrong while it was made.
+        error: the error while it was made.
     """
 
     name = "the picture"
@@ -48,15 +48,15 @@ class PNGStream(io.RawIOBase):
         self.error: PictureError | None = None
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte is."""
+        """The position of the next byte."""
         return self.start + self.at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Only within what is in memory: decoders go back to the start when they begin."""
+        """Only in buffered data: decoders return to the start when they begin."""
         place = offset if whence == 0 else self.tell() + offset
         if whence == 2 or not self.start <= place <= self.start + len(self.buffer):
             raise io.UnsupportedOperation("it is read once, from its start")
@@ -85,7 +85,7 @@ class PNGStream(io.RawIOBase):
             raise
 
     def drain(self) -> None:
-        """To the end, so that all is checked."""
+        """Read to the end, so that everything is checked."""
         while self.more():
             pass
 
@@ -112,13 +112,13 @@ def decode(
     Args:
         file: the PNG.
         chunks: its chunks.
-        head: the picture's size, and its kind.
-        parts: where its data are.
-        force: complete what is damaged, and say so.
-        lost: takes what was said.
+        head: the picture's size and kind.
+        parts: the places of its data.
+        force: complete damaged pixels, and report it.
+        lost: gets the reports.
 
     Raises:
-        PictureError: they are damaged, or nothing of them can be read.
+        PictureError: they are damaged, or none can be read.
     """
     rows = Rows(file, head, parts, force)
     key: tuple[int, ...] | None = None
@@ -142,7 +142,7 @@ def decode(
 
 
 def needs_vips(head: PNGHeader) -> bool:
-    """Whether pyvips decodes: 16 bits at once, and large pictures in little memory."""
+    """Whether pyvips decodes: 16 bits in one pass, and large pictures in little memory."""
     large = head.width * head.height >= decoding.LARGE and head.kind != 3 and head.bits >= 8
     return (head.bits == 16 or large) and vips.can_read("pngload")
 
@@ -181,7 +181,7 @@ def _decode_with_pillow(head: PNGHeader, before: bytes, rows: Iterator[bytes]) -
 def _fill_missing(
     rows: Rows, lost: list[str], *planes: Pixels | None
 ) -> tuple[Pixels, Pixels | None]:
-    """A damaged picture whose later passes are missing: each pixel like its neighbour."""
+    """Fill the missing later passes of a damaged picture from neighbours."""
     counts = rows.rows_of_passes()
     total = sum(height for _, height, _ in rows.passes)
     if not sum(counts):

@@ -1,4 +1,4 @@
-"""The filtered rows of a PNG: inflated, checked, and completed where they are damaged."""
+"""The filtered rows of a PNG: inflated, checked, and completed if damaged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     pass
 
 STEP = 2**18
-"""Bytes that are inflated at a time."""
+"""Bytes per step of inflating."""
 DENSEST = 1032
-"""Bytes that a byte of deflated data becomes at most."""
+"""The most bytes from a byte of deflated data."""
 SMALL = 2**12
 LAST_FILTER = 4
 PASSES = (
@@ -33,12 +33,12 @@ class Rows:
     Args:
         file: the PNG.
         head: size and kind of the picture.
-        parts: where its data are.
-        force: complete what is damaged.
+        parts: the places of its data.
+        force: complete damaged rows.
 
     Attributes:
-        problem: what is damaged, where ``force`` is given; known at the end.
-        got: bytes of sound rows.
+        problem: the damage, with ``force``; known at the end.
+        got: bytes of intact rows.
     """
 
     def __init__(self, file: BinaryIO, head: PNGHeader, parts: list[Part], force: bool) -> None:
@@ -58,7 +58,7 @@ class Rows:
             raise damaged("too little data")
 
     def row(self, width: int) -> int:
-        """Bytes of a row, with its filter."""
+        """Bytes of a row, including its filter."""
         return (width * self.bits + 7) // 8 + 1
 
     def __iter__(self) -> Iterator[bytes]:
@@ -83,7 +83,7 @@ class Rows:
             yield from self._fill_rows()
 
     def _starts(self) -> Iterator[int]:
-        """Where rows begin, each with the number of its filter."""
+        """The beginnings of rows, each with the number of its filter."""
         start = 0
         for width, height, _ in self.passes:
             length = self.row(width)
@@ -91,13 +91,13 @@ class Rows:
             start += length * height
 
     def report_damage(self, why: str) -> None:
-        """Stop, or remember it."""
+        """Raise an error or, with ``force``, record it."""
         if not self.force:
             raise damaged(why)
         self.problem = self.problem or why
 
     def _compressed(self) -> Iterator[bytes]:
-        """The data of all parts, whose checksums are right."""
+        """The data of all parts with valid checksums."""
         step = SMALL if self.force else STEP
         for name, start, length in self.parts:
             skip = 4 if name == b"fdAT" else 0
@@ -114,12 +114,12 @@ class Rows:
                 self.report_damage("wrong checksum")
 
     def _inflate(self) -> Iterator[bytes]:
-        """Bytes of rows as far as they are sound, and no more than there should be."""
+        """Bytes of intact rows, at most as many as expected."""
         inflater = zlib.decompressobj()
         given = 0
         for data in self._compressed():
             if inflater.eof:
-                continue  # what follows the end changes no pixel
+                continue  # data after the end do not affect pixels
             pieces = self._salvage(inflater, data) if self.force else self._pieces(inflater, data)
             for raw in pieces:
                 given += len(raw)
@@ -153,7 +153,7 @@ class Rows:
             self.stopped = True
 
     def _salvage(self, inflater: Any, data: bytes) -> Iterator[bytes]:
-        """The same to the last sound byte."""
+        """Inflate up to the last intact byte."""
         before = inflater.copy()
         pieces = list(self._pieces(inflater, data))
         if self.stopped:
@@ -162,7 +162,7 @@ class Rows:
         yield from pieces
 
     def _fill_rows(self) -> Iterator[bytes]:
-        """What completes the rows: each like the one above it."""
+        """Bytes that complete the rows: each repeats the one above."""
         start = 0
         for width, height, _ in self.passes:
             length = self.row(width)
@@ -175,7 +175,7 @@ class Rows:
                 yield empty
 
     def rows_of_passes(self) -> list[int]:
-        """Sound rows of each pass."""
+        """The number of intact rows of each pass."""
         counts: list[int] = []
         left = self.got
         for width, height, _ in self.passes:
@@ -184,7 +184,7 @@ class Rows:
         return counts
 
     def half(self, first: int, last: int) -> Iterator[bytes]:
-        """The same rows with some bytes of each pixel alone: filters work on each byte apart."""
+        """The same rows with only some bytes of each pixel, as filters treat bytes separately."""
         source = iter(self)
         rest = b""
         for width, height, _ in self.passes:
@@ -202,5 +202,5 @@ class Rows:
                 rows = np.frombuffer(block, np.uint8, count * length).reshape(count, length)
                 pixels = rows[:, 1:].reshape(count, width, -1)[:, :, first:last]
                 yield np.concatenate([rows[:, :1], pixels.reshape(count, -1)], axis=1).tobytes()
-        for _ in source:  # to the checksum behind the last row
+        for _ in source:  # up to the checksum after the last row
             pass

@@ -1,7 +1,6 @@
 """Metadata in the chunks of a PNG: EXIF, XMP, IPTC, texts, profile, resolution.
 
-All of it may be damaged or made to do harm: what is compressed may become so many bytes and no
-more, and what makes no sense is dropped and said.
+The data are untrusted: inflated data are limited in size, and invalid data are dropped with a note.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from .pngchunks import PNGChunks
 from .pngwriter import XMP_KEYWORD
 
 ROOM = 2**25
-"""Bytes that all compressed metadata of a file may become."""
+"""The largest total size of inflated metadata in bytes."""
 MOST = 10_000
-"""Texts that are kept."""
+"""The largest number of texts that are kept."""
 RAW = "Raw profile type "
-"""What ImageMagick calls EXIF, XMP, IPTC and profiles, in hexadecimal digits."""
+"""ImageMagick's prefix for EXIF, XMP, IPTC and profiles as hexadecimal digits."""
 KINDS = ("exif", "app1", "xmp", "iptc", "8bim", "icc", "icm")
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF_NAME = b"Exif\0\0"
 IPTC_RESOURCE = 0x0404
 SQUARE = 0.005
-"""How far sides of pixels may differ and still be called equal: resolutions are rounded."""
+"""The accepted difference of a pixel's sides that count as equal: resolutions are rounded."""
 
 
 def read_metadata(chunks: PNGChunks) -> FileMetadata:
-    """Everything in the file but its pixels."""
+    """All metadata of the file."""
     return _Reader(chunks).found
 
 
@@ -71,7 +70,7 @@ class _Reader:
             self.found.lost.append(what)
 
     def attempt(self, what: str, do: Callable[[bytes], None], data: bytes | None) -> None:
-        """Take something over, or say that it could not be."""
+        """Read an item, or report that it could not be read."""
         try:
             if data is not None:
                 do(data)
@@ -79,7 +78,7 @@ class _Reader:
             self.add_note(f"{what} is damaged or too large and was dropped ({error})")
 
     def inflate(self, data: bytes) -> bytes:
-        """What compressed data become; a ValueError where that is too much."""
+        """Inflate data; a ValueError if they are too large."""
         inflater = zlib.decompressobj()
         out = inflater.decompress(data, self.room + 1)
         self.room -= min(len(out), self.room)
@@ -97,7 +96,7 @@ class _Reader:
         self.icc = self.icc or icc
 
     def text(self, data: bytes) -> None:
-        """A text of any of the three kinds."""
+        """Read a text of any of the three kinds."""
         name, rest = data[:4], data[4:]
         keyword, _, rest = rest.partition(b"\0")
         coding = "latin-1"
@@ -120,7 +119,7 @@ class _Reader:
             self.texts.append((key, rest.decode(coding, "replace")))
 
     def profile_as_text(self, data: bytes) -> None:
-        """A newline, the kind, the length, and hexadecimal digits."""
+        """Read a newline, the kind, the length, and hexadecimal digits."""
         kind, _, body = data.partition(b"\0")
         _, _, length, digits = body.split(b"\n", 3)
         raw = bytes.fromhex(digits.decode("ascii"))[: int(length)]
@@ -140,7 +139,7 @@ class _Reader:
         self.found.info["exif"] = EXIF_NAME + data.removeprefix(EXIF_NAME)
 
     def resolution(self, data: bytes) -> None:
-        """Pixels per metre, or how wide pixels are by their height."""
+        """Read pixels per metre, or the aspect ratio of pixels."""
         x, y, unit = struct.unpack(">IIB", data)
         if not (x and y):
             return
@@ -154,7 +153,7 @@ class _Reader:
 
 
 def find_iptc(resources: bytes) -> bytes | None:
-    """The IPTC records in Photoshop's resources, or as they are."""
+    """The IPTC records in Photoshop's resources, or bare ones."""
     if resources.startswith(b"\x1c"):
         return resources
     at = len(b"Photoshop 3.0\0") if resources.startswith(b"Photoshop 3.0\0") else 0

@@ -1,4 +1,4 @@
-"""PNG without Pillow: colours by its chunks, and writing 16 bits."""
+"""PNG beyond Pillow: colours from chunks, and writing 16 bits."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def implied_profile(chunks: dict[bytes, bytes], gray: bool) -> tuple[bytes | None, str | None]:
-    """The profile that a PNG without one means by gAMA and cHRM; None for sRGB.
+    """The profile that gAMA and cHRM imply for a PNG without a profile; None for sRGB.
 
-    Also what could not be understood, as a sentence.
+    Also a sentence on what could not be interpreted.
     """
     if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
         return None, None
@@ -94,7 +94,7 @@ def _rows(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Iterator[NDArray[
 
 
 def _filter(rows: NDArray[np.uint8]) -> bytes:
-    """The rows but the first, each minus the one above (filter 2)."""
+    """All rows but the first, each minus the one above (filter 2)."""
     out = np.full((len(rows) - 1, rows.shape[1] + 1), 2, np.uint8)
     out[:, 1:] = rows[1:] - rows[:-1]
     return out.tobytes()

@@ -1,1 +1,1 @@
-"""TIFF files: directories, pages, tags and pixels, read without trust, and written."""
+"""TIFF files: directories, pages, tags and pixels; read as untrusted data, and written."""

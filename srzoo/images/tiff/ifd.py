@@ -1,6 +1,6 @@
-"""The directories of a TIFF file, read as untrusted data, within bounds.
+"""The directories of a TIFF file, read as untrusted data within limits.
 
-A field keeps where its values lie; they are read when somebody asks, as far as the file reaches.
+A field stores the place of its values; they are read on demand, as far as the file reaches.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 BIG_SIZES = {16: 8, 17: 8, 18: 8}
 NUMBERS = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 13: "u4"}
 BIG_NUMBERS = {16: "u8", 17: "i8", 18: "u8"}
-"""Types of whole numbers, and how numpy calls them."""
+"""Integer types, and numpy's names of them."""
 RATIONALS = {5: "u4", 10: "i4"}
 
 ORDERS = {b"II": "<", b"MM": ">"}
 CLASSIC = (42, 0x4F52, 0x5352, 0x55)
-"""What stands behind the order of bytes: TIFF's 42; "RO", "RS" and "U" of Olympus and Panasonic."""
+"""Numbers after the byte order: TIFF's 42; "RO", "RS" and "U" of Olympus and Panasonic."""
 BIG = 43
 ENTRIES = 1_000_000
-"""Fields of all directories together that are looked at: about a second's worth."""
+"""The largest number of fields in all directories: about a second's worth."""
 DEEP = 1_000_000
-"""Fields of one directory; none that is meant well has a thousand."""
+"""The largest number of fields in a directory; valid ones have fewer than a thousand."""
 
 
 class Field(NamedTuple):
-    """A field: its type, how many values, and where in the file they begin."""
+    """A field: its type, the number of values, and their place in the file."""
 
     kind: int
     many: int
@@ -51,10 +51,10 @@ class Field(NamedTuple):
 
 
 class TIFFFile:
-    """A TIFF file: its order of bytes, and its directories.
+    """A TIFF file: its byte order, and its directories.
 
     Args:
-        file: open, able to seek.
+        file: open and seekable.
 
     Raises:
         ValueError: it does not begin as a TIFF file.
@@ -81,18 +81,18 @@ class TIFFFile:
         self.looked = 0
 
     def read(self, at: int, length: int) -> bytes:
-        """What lies in a place, as far as the file reaches."""
+        """The bytes at a position, as far as the file reaches."""
         if not 0 <= at < self.length or length <= 0:
             return b""
         self.file.seek(at)
         return self.file.read(min(length, self.length - at))
 
     def directory(self, at: int) -> Directory:
-        """The directory in a place.
+        """The directory at a position.
 
         Raises:
             ValueError: there is none: it is empty, or the file ends in it.
-            PictureError: the file has more of them than anybody needs.
+            PictureError: the file has too many directories.
         """
         wide, code = (8, "Q") if self.big else (2, "H")
         head = self.read(at, wide)
@@ -102,7 +102,7 @@ class TIFFFile:
             raise ValueError(f"no directory exists at {at}")
         self.looked += count
         if self.looked > ENTRIES:
-            raise PictureError("its directories have no end", "Write it anew with another program")
+            raise PictureError("its directories have no end", "Write it again with another program")
         data = self.read(at + wide, count * line + (8 if self.big else 4))
         fields: dict[int, Field] = {}
         layout = f"{self.order}HHQQ" if self.big else f"{self.order}HHII"
@@ -122,13 +122,13 @@ class TIFFFile:
 
 
 class Directory:
-    """A directory's fields by their tags; of one that comes twice, the first.
+    """A directory's fields by tag; of duplicates, the first.
 
     Attributes:
-        file: where it lies.
-        at: its place there.
-        fields: where its values lie.
-        following: the place of the next page's; 0 for none.
+        file: the file.
+        at: its position there.
+        fields: the places of its values.
+        following: the position of the next page's; 0 for none.
     """
 
     def __init__(self, file: TIFFFile, at: int, fields: dict[int, Field], following: int) -> None:
@@ -138,7 +138,7 @@ class Directory:
         return tag in self.fields
 
     def data(self, tag: int) -> bytes | None:
-        """A field's bytes; None where it is missing, or not all of it lies in the file."""
+        """A field's bytes; None if it is missing, or not completely in the file."""
         if (field := self.fields.get(tag)) is None:
             return None
         size = self.file.sizes[field.kind] * field.many
@@ -147,14 +147,14 @@ class Directory:
         return self.file.read(field.at, size)
 
     def numbers(self, tag: int, most: int | None = None) -> Numbers:
-        """A field's whole numbers; none where it is missing or of another type.
+        """A field's integers; empty if it is missing or of another type.
 
         Args:
-            tag: which field.
-            most: read no more of them.
+            tag: of the field.
+            most: the largest number of values to read.
 
         Raises:
-            ValueError: they do not lie in the file.
+            ValueError: they are outside the file.
         """
         field = self.fields.get(tag)
         code = self.file.numbers.get(field.kind) if field else None
@@ -171,12 +171,12 @@ class Directory:
         return found.astype(np.int64)
 
     def number(self, tag: int, default: int = 0) -> int:
-        """A field's first whole number."""
+        """A field's first integer."""
         found = self.numbers(tag, 1)
         return int(found[0]) if len(found) else default
 
     def rationals(self, tag: int) -> tuple[float, ...]:
-        """At most 16 fractions of a field; 0 for those that make no number."""
+        """Up to 16 fractions of a field; 0 for invalid ones."""
         field = self.fields.get(tag)
         if field is None or field.kind not in RATIONALS:
             return ()

@@ -1,4 +1,4 @@
-"""The samples of a TIFF to gray or RGB and alpha, 8 or 16 bits, with full range at every depth."""
+"""Converts the samples of a TIFF to gray or RGB and alpha, 8 or 16 bits, with full range."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COEFFICIENTS, REFERENCE, DECODE = 529, 532, 433
 LUMA = (0.299, 0.587, 0.114)
 FULL_RANGE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 FAX_LAB = (0.0, 100.0, -85.0, 85.0, -75.0, 125.0)
-"""ITU-T T.42's ranges of L*, a* and b*."""
+"""The ranges of L*, a* and b* in ITU-T T.42."""
 WHITE_D50 = np.array([0.9642, 1.0, 0.8249], np.float32)
 TO_SRGB = np.array(
     [
@@ -41,14 +41,14 @@ TO_SRGB = np.array(
     ],
     np.float32,
 )
-"""XYZ under D50 to sRGB's linear light, adapted after Bradford."""
+"""XYZ under D50 to linear sRGB, by Bradford adaptation."""
 
 
 class ColourConverter:
-    """How a picture's samples become what srzoo works on.
+    """The conversion of a picture's samples.
 
     Args:
-        layout: what they are.
+        layout: of the picture.
 
     Attributes:
         channels: 1 (gray), 3 (RGB), or 4 (CMYK, full ink is the largest value).
@@ -63,7 +63,7 @@ class ColourConverter:
         self.channels = layout.colours
         self.photometric = layout.photometric
         if self.photometric == YCC and layout.compression in (JPEG, OLD_JPEG, WEBP):
-            self.photometric = 2  # its decoder has made RGB of it
+            self.photometric = 2  # its decoder converts it to RGB
         used = [*range(layout.colours), *([] if layout.alpha is None else [layout.alpha])]
         deep = max(layout.bits[each] for each in used) > 8
         if self.photometric == PALETTE:
@@ -81,7 +81,7 @@ class ColourConverter:
             self.range = FULL_RANGE
 
     def convert(self, block: Samples) -> tuple[Pixels, Pixels | None]:
-        """Colours H x W (x 3 or 4), and alpha H x W or None, of samples H x W x C."""
+        """Samples H x W x C to colours H x W (x 3 or 4), and alpha H x W or None."""
         layout, photometric = self.layout, self.photometric
         alpha = (
             None
@@ -107,7 +107,7 @@ class ColourConverter:
         return (colours[..., 0] if self.channels == 1 else colours), alpha
 
     def _scale_to_full(self, values: Samples, channel: int) -> Pixels:
-        """Values of a channel's bits as those of the whole picture."""
+        """A channel's values, scaled to the depth of the whole picture."""
         bits = self.layout.bits[channel]
         if bits == (16 if self.dtype == np.uint16 else 8):
             return values.astype(self.dtype, copy=False)
@@ -119,7 +119,7 @@ class ColourConverter:
         return exact.astype(self.dtype)
 
     def _unpremultiply(self, colours: Pixels, alpha: Pixels) -> Pixels:
-        """Colours that were multiplied by alpha, as they are."""
+        """Colours before they were multiplied by alpha."""
         wide = alpha.astype(np.uint32)[..., None]
         whole = (colours * np.uint32(self.most) + wide // 2) // np.maximum(wide, 1)
         return np.where(wide > 0, np.minimum(whole, self.most), colours).astype(self.dtype)
@@ -161,7 +161,7 @@ class ColourConverter:
 
 
 def _table(layout: TIFFLayout) -> Any:
-    """The colours of a palette, N (gray) or N x 3; 8 bits where these are enough.
+    """The colours of a palette, N (gray) or N x 3; in 8 bits if that is enough.
 
     Raises:
         ValueError: some are missing.
@@ -184,6 +184,6 @@ def _table(layout: TIFFLayout) -> Any:
 
 
 def _is_reversed(layout: TIFFLayout) -> bool:
-    """Whether the inks' largest value means none: their range goes down."""
+    """Whether the largest value means no ink, as its range is descending."""
     ends = layout.directory.numbers(ifd.DOT_RANGE, 2)
     return len(ends) == 2 and ends[0] > ends[1]

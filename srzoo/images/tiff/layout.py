@@ -1,4 +1,4 @@
-"""The layout of a TIFF's pixels in the file, and whether they can be read."""
+"""The layout of a TIFF's pixels in the file, and whether it is supported."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .ifd import Directory
 CCITT, DEFLATE = (2, 3, 4, 32771), (8, 32946)
 NONE, LZW, OLD_JPEG, JPEG, PACKBITS, LZMA, ZSTD, WEBP = 1, 5, 6, 7, 32773, 34925, 50000, 50001
 BYTES = (LZW, PACKBITS, LZMA, ZSTD)
-"""Compressions that libtiff undoes to bytes, whatever these mean."""
+"""Compressions that libtiff decodes to bytes, with any meaning."""
 CODED = (*CCITT, JPEG, OLD_JPEG, WEBP)
-"""Compressions that give samples and not bytes."""
+"""Compressions that decode to samples instead of bytes."""
 PREDICTED = (LZW, *DEFLATE, LZMA, ZSTD)
-"""Compressions that may come with a predictor; with others libtiff does not look at it."""
+"""Compressions that may have a predictor; with others libtiff ignores it."""
 NAMES = {
     9: "JBIG", 10: "JBIG", 32766: "NeXT", 32809: "ThunderScan", 32909: "PixarLog",
     33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 33007: "JPEG 2000",
@@ -32,38 +32,38 @@ COLOURS = {
     WHITE: 1, BLACK: 1, RGB: 3, PALETTE: 1, CLEAR: 1, INKS: 4, YCC: 3, LAB: 3, ICC_LAB: 3,
     ITU_LAB: 3,
 }  # fmt: skip
-"""Channels of each photometric interpretation."""
+"""The number of colour channels of each photometric interpretation."""
 ASSOCIATED, UNASSOCIATED = 1, 2
 LARGE_TILE = 4096
-"""Pixels of a side that a tile may have in a picture that is smaller."""
+"""The largest side of a tile in a smaller picture, in pixels."""
 STRIP = 2**20
-"""Bytes of a strip that is made of a larger one."""
+"""Bytes of a strip that is cut from a larger one."""
 MOST = 64
-"""Channels that a picture may have; those beside the colours are dropped anyway."""
+"""The largest number of channels; channels beside the colours are dropped anyway."""
 CONVERT = "Convert it to 8 or 16 bits a channel with another program"
-OTHERWISE = "Save it anew with another program, uncompressed or with LZW"
+OTHERWISE = "Save it again with another program, uncompressed or with LZW"
 INTERNALS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
 @dataclass(frozen=True)
 class TIFFLayout:
-    """How pixels lie, as the directory tells it, made sure of.
+    """The validated layout of pixels in a directory.
 
     Attributes:
-        directory: the one that describes it.
+        directory: the directory.
         size: (width, height) as stored.
         bits: of each channel.
         compression, photometric, predictor: as TIFF numbers them.
-        planar: whether each channel lies by itself.
+        planar: whether channels are stored separately.
         part: (width, height) of a strip or tile.
-        tiled: whether parts are tiles, which are always whole.
-        offsets, counts: places and lengths of the parts in the file; with ``planar`` those of
-            the first channel come first.
+        tiled: whether parts are tiles, which are always complete.
+        offsets, counts: places and lengths of the parts in the file; with ``planar``, first those
+            of the first channel.
         alpha: the channel that is alpha, or None.
         multiplied: whether the colours are multiplied by alpha.
-        subsampling: of YCbCr's colours, across and down.
-        padded: whether samples of fewer bits lie in words of 16.
-        notes: what is dropped or guessed, one sentence each.
+        subsampling: of YCbCr's colours, horizontally and vertically.
+        padded: whether samples of fewer bits are stored in 16-bit words.
+        notes: dropped or guessed facts, one sentence each.
     """
 
     directory: Directory
@@ -85,27 +85,27 @@ class TIFFLayout:
 
     @property
     def samples(self) -> int:
-        """How many channels it has."""
+        """The number of channels."""
         return len(self.bits)
 
     @property
     def colours(self) -> int:
-        """How many of them are colours."""
+        """The number of colour channels."""
         return COLOURS[self.photometric]
 
     @property
     def across(self) -> int:
-        """Parts side by side."""
+        """The number of parts in a row."""
         return math.ceil(self.size[0] / self.part[0])
 
     @property
     def down(self) -> int:
-        """Parts one below another."""
+        """The number of parts in a column."""
         return math.ceil(self.size[1] / self.part[1])
 
     @property
     def stored(self) -> list[tuple[int, ...]]:
-        """The channels that lie together in a part: all, or each by itself."""
+        """The channels stored together in a part: all, or each separately."""
         every = range(self.samples)
         return [(each,) for each in every] if self.planar else [tuple(every)]
 
@@ -118,7 +118,7 @@ class TIFFLayout:
         return math.ceil(self.part[0] * bits / 8)
 
     def rows(self, position: int) -> int:
-        """Rows that a part has in the file."""
+        """The number of rows of a part in the file."""
         top = position // self.across * self.part[1]
         return self.part[1] if self.tiled else min(self.part[1], self.size[1] - top)
 
@@ -127,7 +127,7 @@ def size_of(directory: Directory) -> tuple[int, int]:
     """Width and height.
 
     Raises:
-        ValueError: there is none, or none that can be.
+        ValueError: the size is missing or impossible.
     """
     width, height = directory.number(ifd.WIDTH), directory.number(ifd.HEIGHT)
     if not (0 < width < 2**31 and 0 < height < 2**31):
@@ -136,11 +136,11 @@ def size_of(directory: Directory) -> tuple[int, int]:
 
 
 def read_layout(directory: Directory, force_damaged: bool = False) -> TIFFLayout:
-    """How a directory's pixels lie.
+    """The layout of a directory's pixels.
 
     Raises:
         ValueError: it is damaged.
-        PictureError: it is sound, and of a kind that is not read.
+        PictureError: it is valid, but not supported.
     """
     size = size_of(directory)
     notes: list[str] = []
@@ -196,7 +196,7 @@ def _bits(directory: Directory, samples: int) -> tuple[int, ...]:
 def _check_kind(
     directory: Directory, compression: int, photometric: int, bits: tuple[int, ...]
 ) -> None:
-    """Refuse the kinds that are not read.
+    """Refuse unsupported kinds.
 
     Raises:
         PictureError: with the reason.
@@ -262,7 +262,7 @@ def _subsampling(directory: Directory, photometric: int) -> tuple[int, int]:
 
 
 def _with_offsets(found: TIFFLayout, force_damaged: bool) -> TIFFLayout:
-    """With the places of the parts.
+    """The layout with the places of the parts.
 
     Raises:
         ValueError: some are missing.
@@ -271,7 +271,7 @@ def _with_offsets(found: TIFFLayout, force_damaged: bool) -> TIFFLayout:
     if found.compression == OLD_JPEG:
         return found
     needed = found.across * found.down * (found.samples if found.planar else 1)
-    # libtiff takes the tags of strips for those of tiles, too; some writers rely on it.
+    # libtiff accepts the tags of strips for tiles too, on which some writers rely.
     pairs = [(ifd.TILE_OFFSETS, ifd.TILE_COUNTS), (ifd.OFFSETS, ifd.COUNTS)]
     where, lengths = next(
         (pair for pair in (pairs if found.tiled else pairs[::-1]) if pair[0] in directory),
@@ -293,7 +293,7 @@ def _with_offsets(found: TIFFLayout, force_damaged: bool) -> TIFFLayout:
 
 
 def _with_thin_strips(found: TIFFLayout) -> TIFFLayout:
-    """With strips of a few rows, where the whole picture is one that nothing has compressed."""
+    """The layout with strips of a few rows, if the whole picture is one uncompressed strip."""
     line = found.line_bytes(found.stored[0])
     rows = max(1, STRIP // line)
     whole = found.compression != NONE or found.tiled or found.down > 1 or rows >= found.size[1]
@@ -313,9 +313,9 @@ def _with_thin_strips(found: TIFFLayout) -> TIFFLayout:
 
 
 def _is_padded(found: TIFFLayout, channels: Sequence[int], counts: list[int]) -> bool:
-    """Whether samples of 9 to 15 bits lie in words of 16, as no standard says.
+    """Whether samples of 9 to 15 bits are stored in 16-bit words, against the standard.
 
-    Uncompressed, their length tells.
+    The length of uncompressed data shows it.
     """
     if found.compression != NONE or not 8 < min(found.bits) <= max(found.bits) < 16:
         return False

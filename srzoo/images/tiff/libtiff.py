@@ -1,6 +1,6 @@
-"""Decompression by libtiff, through Pillow: parts of a picture, put into a small TIFF.
+"""Decompression by libtiff, through Pillow: parts of a picture in a small TIFF.
 
-It sees the parts' bytes, and a directory of our own; never what a file tells of itself.
+libtiff gets the parts' bytes and a new directory, never the file's own directory.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAX = {2: "tiff_ccitt", 3: "group3", 4: "group4"}
-"""CCITT's compressions, and how Pillow calls them."""
+"""CCITT's compressions, and Pillow's names of them."""
 SHORTS = ifd.BITS, 530, ifd.EXTRA, ifd.COMPRESSION, ifd.PHOTOMETRIC
-"""Tags whose numbers have 16 bits."""
+"""Tags with 16-bit values."""
 END_OF_FAX = "000000000001" * 2
-"""What stands at the end of group 4's."""
+"""The bytes at the end of group 4 data."""
 
 
 def small_tiff(
@@ -40,10 +40,9 @@ def small_tiff(
 
     Args:
         parts: compressed strips.
-        width: of all.
+        width: of all strips.
         rows: of each; all but the last have as many as the first.
-        fields: tags and their numbers besides those of the places; one channel of 8 bits in
-            gray where they say nothing else.
+        fields: further tags and their numbers; the default is one 8-bit gray channel.
         tables: of JPEG.
     """
     body = b"".join(parts)
@@ -66,7 +65,7 @@ def small_tiff(
 
 
 def decode(small: bytes) -> NDArray[Any]:
-    """The samples of a TIFF that :func:`small_tiff` has made, H x W x C."""
+    """The samples of a TIFF from :func:`small_tiff`, H x W x C."""
     with Image.open(io.BytesIO(small), formats=("TIFF",)) as image:
         image.load()
         found = np.asarray(image)
@@ -76,10 +75,10 @@ def decode(small: bytes) -> NDArray[Any]:
 def fax_is_whole(
     data: bytes, bits: NDArray[Any], compression: int, options: dict[int, int]
 ) -> bool:
-    """Whether CCITT data are what libtiff makes of the bits that it has found in them.
+    """Whether CCITT data are equal to libtiff's encoding of the bits that it decoded from them.
 
-    It tells nobody of bad codes and of an early end. Other programs' data may differ in group 3;
-    in group 4 there is one way to write a picture.
+    libtiff does not report bad codes or an early end. In group 3 data of other programs may
+    differ; in group 4 a picture has only one encoding.
 
     Args:
         data: compressed.
@@ -96,11 +95,11 @@ def fax_is_whole(
     again = made.read(directory.number(ifd.OFFSETS), directory.number(ifd.COUNTS))
     if compression == 4 and data.startswith(again.rstrip(b"\0")):
         return True
-    # Without an end, or with group 3's, which libtiff does not write; and bits to a whole byte.
+    # Without an end, or with group 3's, which libtiff does not write; and padded to a whole byte.
     ending, longer = (4, 0) if compression == 4 else (2, 16)
     return len(data) <= len(again) + longer and data.startswith(again[:-ending])
 
 
 def fax_has_its_end(data: bytes) -> bool:
-    """Whether group 4's data end as they have to."""
+    """Whether group 4 data have a valid end."""
     return END_OF_FAX in "".join(f"{byte:08b}" for byte in data.rstrip(b"\0")[-5:]) + "0" * 8

@@ -1,4 +1,4 @@
-"""Which directories of a TIFF file are pages, and which are thumbnails, masks, or raw data."""
+"""Classifies the directories of a TIFF file: pages, thumbnails, masks, or raw data."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ REDUCED, MASK = 1, 4
 OLD_REDUCED = 2
 JPEG_PREVIEW = 513
 SUBS = 32
-"""SubIFDs of a directory that are looked at; pyramids have a dozen."""
+"""The largest number of SubIFDs of a directory; pyramids have a dozen."""
 LOOKED = 8
-"""Directories, from the first, whose SubIFDs may tell that a file is a camera's."""
+"""The number of first directories whose SubIFDs can identify a camera's file."""
 SENSOR = (32803, 34892)
 """Photometric interpretations of raw data: colour filters, and linear."""
 MAKERS = (262, 32767, 32769, 32770, 34713, 34892, 52546, 65000, 65535)
@@ -41,8 +41,8 @@ class Page:
     """A picture of a file.
 
     Attributes:
-        directory: the one that describes its pixels.
-        first: whose metadata it takes where it has none of its own.
+        directory: of its pixels.
+        first: the directory whose metadata it uses if it has none.
     """
 
     directory: Directory
@@ -51,7 +51,7 @@ class Page:
 
 @dataclass
 class Contents:
-    """What a TIFF file holds.
+    """The contents of a TIFF file.
 
     Attributes:
         pages: the pictures of equal standing.
@@ -65,7 +65,7 @@ class Contents:
 
 
 def read_contents(opened: BinaryIO) -> Contents:
-    """What a file holds: its pages, in bounded time.
+    """Read a file's pages, in bounded time.
 
     Raises:
         ValueError: it has no directory.
@@ -84,7 +84,7 @@ def read_contents(opened: BinaryIO) -> Contents:
         elif kind & REDUCED or (at and _exif_preview(top)):
             smaller.append(top)
         elif _area(top) or not at:
-            # Of several pages each tells of itself; behind a thumbnail it may tell less.
+            # Each of several pages has its own metadata; after a thumbnail it may have less.
             found.pages.append(Page(top, tops[0] if tops[0] in smaller[:1] else top))
         elif JPEG_PREVIEW not in top:
             empty += 1
@@ -106,7 +106,7 @@ def read_contents(opened: BinaryIO) -> Contents:
 
 
 def _chain(file: TIFFFile, notes: list[str]) -> list[Directory]:
-    """The directories of a file's pages, one after another."""
+    """The directories of a file's pages, in sequence."""
     tops = [file.directory(file.first)]
     seen = {file.first}
     while following := tops[-1].following:
@@ -123,7 +123,7 @@ def _chain(file: TIFFFile, notes: list[str]) -> list[Directory]:
 
 
 def number(directory: Directory, tag: int, default: int = 0) -> int:
-    """A field's number, or the default where it is damaged."""
+    """A field's number, or the default if it is damaged."""
     try:
         return directory.number(tag, default)
     except ValueError:
@@ -141,7 +141,7 @@ def _area(directory: Directory) -> int:
 
 
 def _exif_preview(directory: Directory) -> bool:
-    """Whether it is what EXIF calls the first directory: a JPEG that tells nothing of itself."""
+    """Whether it is EXIF's preview directory: a JPEG without a description."""
     return JPEG_PREVIEW in directory and not {SUBFILE, OLD_SUBFILE} & set(directory.fields)
 
 
@@ -158,7 +158,7 @@ def _sub_directories(directory: Directory) -> Iterator[Directory]:
 
 
 def _full_size(directory: Directory) -> Directory | None:
-    """The largest picture in the SubIFDs that is not said to be a smaller version."""
+    """The largest picture in the SubIFDs that is not marked as a smaller version."""
     whole = [
         sub
         for sub in _sub_directories(directory)
@@ -168,7 +168,7 @@ def _full_size(directory: Directory) -> Directory | None:
 
 
 def full_size_of(page: Page, notes: list[str]) -> Page:
-    """The page, or what it is a small version of without saying so."""
+    """The page, or the full picture of which it is an unmarked small version."""
     full = _full_size(page.directory)
     if full is None or _area(full) <= _area(page.directory):
         return page
@@ -177,7 +177,7 @@ def full_size_of(page: Page, notes: list[str]) -> Page:
 
 
 def _is_camera_raw(file: TIFFFile, tops: list[Directory]) -> bool:
-    """Whether it is a camera's raw file, by what its directories tell."""
+    """Whether it is a camera's raw file, by its directories."""
     head = file.read(0, 12)
     if head[2:4] not in (b"*\0", b"\0*", b"+\0", b"\0+") or DNG in tops[0]:
         return True

@@ -1,7 +1,7 @@
-"""The strips and tiles of a TIFF's picture to samples, at any depth and in any order.
+"""Decodes the strips and tiles of a TIFF's picture to samples, at any depth.
 
-Deflate is undone by zlib, which checks its sums. What else libtiff knows it undoes through Pillow,
-from a small TIFF that is made around the parts: what the file tells besides is never shown to it.
+zlib decodes deflate, and checks its checksums. libtiff decodes other compressions through Pillow,
+from a small TIFF made around the parts; it never sees the file's own tags.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ if TYPE_CHECKING:
     Samples = NDArray[np.uint8 | np.uint16]
 
 BATCH = 2**22
-"""Bytes of samples that are undone at once."""
+"""The largest size of samples that are decoded at once, in bytes."""
 REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 END_OF_JPEG = b"\xff\xd9"
 OPTIONS = {3: (292,), 4: (293,)}
-"""Tags that CCITT's compressions need."""
+"""The tags for CCITT's compressions."""
 
 
 class StripReader:
     """A picture's parts, block by block.
 
     Args:
-        layout: how they lie.
-        force_damaged: take what there is of damaged ones.
+        layout: of the picture.
+        force_damaged: use the readable part of damaged ones.
 
-    Attributes:
-        damaged: how many are damaged.
-        gone: of how many of them nothing is left.
-        doubtful: how many may be damaged, without a way to know.
-        total: how many there are.
+        Attributes:
+            damaged: the number of damaged parts.
+            gone: the number of those with nothing left.
+            doubtful: the number of parts that may be damaged, which cannot be determined.
+            total: the number of parts.
     """
 
     def __init__(self, layout: TIFFLayout, force_damaged: bool = False) -> None:
@@ -72,7 +72,7 @@ class StripReader:
         self.reversed = layout.directory.number(ifd.FILL_ORDER, 1) == 2
 
     def blocks(self) -> Iterator[tuple[int, int, Samples]]:
-        """Left, top, and samples H x W x C as they are stored; the file's order of blocks.
+        """Left, top, and stored samples H x W x C of each block, in the file's order.
 
         Raises:
             ValueError: a part is damaged.
@@ -82,7 +82,7 @@ class StripReader:
             yield 0, 0, self._old_jpeg()
             return
         width, height = layout.size
-        # A damaged file may claim a million parts more than it tells the places of.
+        # A damaged file may claim a million parts, but state the places of few.
         places = min(layout.across * layout.down, len(layout.offsets))
         self.damaged = self.gone = (layout.across * layout.down - places) * len(layout.stored)
         per_part = layout.part[1] * max(1, sum(map(layout.line_bytes, layout.stored)))
@@ -102,7 +102,7 @@ class StripReader:
                 yield left, top, block[: height - top, : width - left]
 
     def _read_parts(self, positions: range, channels: tuple[int, ...]) -> Samples:
-        """The samples of parts, one below another."""
+        """The samples of parts in a column."""
         plane = channels[0] * self.layout.across * self.layout.down if self.layout.planar else 0
         rows = [self.layout.rows(each) for each in positions]
         data = [self._data(plane + each, channels, rows[at]) for at, each in enumerate(positions)]
@@ -120,8 +120,8 @@ class StripReader:
         return np.concatenate(found)
 
     def _salvage(self, part: bytes, rows: int, channels: tuple[int, ...]) -> Samples:
-        """What there is of a part that may be damaged."""
-        # What is missing becomes 0, which means just that in LZW and PackBits.
+        """The readable part of data that may be damaged."""
+        # Missing bytes become 0, which has that meaning in LZW and PackBits.
         longer = part + bytes(rows * self.layout.line_bytes(channels))
         padded = self.layout.compression in (LZW, PACKBITS) and part
         for at, data in enumerate((part, longer) if padded else (part,)):
@@ -137,7 +137,7 @@ class StripReader:
         return np.zeros((rows, self.layout.part[0], len(channels)), deep)
 
     def _data(self, part: int, channels: tuple[int, ...], rows: int) -> Any:
-        """A part's bytes: undone where Python can; else as they lie, made sure of."""
+        """A part's bytes: decoded if Python can do it; otherwise as stored, checked."""
         layout = self.layout
         lines = math.ceil(rows / layout.subsampling[1])
         need = lines * layout.line_bytes(channels)
@@ -145,7 +145,7 @@ class StripReader:
         length = at = 0
         if part < len(layout.offsets):
             at, length = int(layout.offsets[part]), int(layout.counts[part])
-        # Nothing grows to more when it is compressed; a JPEG has its tables.
+        # Compressed data are never longer than this; a JPEG includes its tables.
         most = (
             need if compression == NONE else 2 * need + (2**16 if compression in CODED else 2**12)
         )
@@ -165,14 +165,14 @@ class StripReader:
             return np.frombuffer(data, np.uint8, need)
         if compression == JPEG:
             cut = not data[-4096:].rstrip(b"\0").endswith(END_OF_JPEG)
-        if cut and compression not in BYTES:  # of those libtiff knows it
+        if cut and compression not in BYTES:  # for the others libtiff detects it
             self._damage(True)
         if cut and compression == JPEG and self.force:
             data += END_OF_JPEG
         return data
 
     def _damage(self, left: bool) -> None:
-        """Count a damaged part, or refuse it; ``left``: some of it is there."""
+        """Count a damaged part, or refuse it; ``left``: whether some of it is readable."""
         if not self.force:
             raise ValueError("a part of the picture is missing, or ends too early")
         self.damaged += 1
@@ -189,11 +189,11 @@ class StripReader:
             out = _inflate_damaged(data, need)
             cut = True
         if cut and not unpacker.eof and len(out) >= need:
-            self._damage(True)  # a shorter one is counted as such
+            self._damage(True)  # a shorter part counts as damaged
         return out
 
     def _decode(self, data: list[bytes], rows: list[int], channels: tuple[int, ...]) -> Samples:
-        """The samples of parts that only libtiff or a codec can undo.
+        """The samples of parts that only libtiff or a codec can decode.
 
         Raises:
             OSError, ValueError, SyntaxError, RuntimeError: they are damaged.
@@ -233,7 +233,7 @@ class StripReader:
     def _check_fax(
         self, data: list[bytes], found: Samples, rows: list[int], options: dict[int, int]
     ) -> None:
-        """Refuse CCITT's data that end too early; count those that may be damaged."""
+        """Refuse CCITT data that end too early; count those that may be damaged."""
         compression = self.layout.compression
         top = 0
         for part, count in zip(data, rows, strict=True):
@@ -255,7 +255,7 @@ class StripReader:
             return np.asarray(image.convert(mode))
 
     def _samples(self, data: Any, rows: list[int], channels: tuple[int, ...]) -> Samples:
-        """Samples H x W x C from bytes, of parts that lie one below another."""
+        """Samples H x W x C from the bytes of parts in a column."""
         layout = self.layout
         width, count = layout.part[0], len(channels)
         line = layout.line_bytes(channels)
@@ -276,7 +276,7 @@ class StripReader:
         return found
 
     def _upsample_colours(self, lines: NDArray[np.uint8], rows: list[int]) -> Samples:
-        """YCbCr whose colours stand once for several pixels, which lie together."""
+        """YCbCr whose colours are stored once for several pixels."""
         across, down = self.layout.subsampling
         each = across * down
         units = lines.reshape(len(lines), -1, each + 2)
@@ -297,13 +297,14 @@ class StripReader:
         return np.concatenate(parts)
 
     def _old_jpeg(self) -> Samples:
-        """The whole picture of TIFF 6.0's JPEG, where all of it is one JPEG file."""
+        """The whole picture of a TIFF 6.0 JPEG, if it is one JPEG file."""
         directory = self.layout.directory
         at, length = directory.number(513), directory.number(514)
         data = directory.file.read(at, length or directory.file.length)
         if not data.startswith(b"\xff\xd8"):
             raise PictureError(
-                "its compression (JPEG as of 1992) is not read", "Save it anew with another program"
+                "its compression (JPEG as of 1992) is not read",
+                "Save it again with another program",
             )
         if END_OF_JPEG not in data[-(2**16) :]:
             self._damage(True)
@@ -316,7 +317,7 @@ class StripReader:
 
 
 def _inflate_damaged(data: bytes, need: int) -> bytes:
-    """What can be inflated of damaged data."""
+    """The part of damaged data that can be inflated."""
     unpacker = zlib.decompressobj()
     out: list[bytes] = []
     size = 0
@@ -332,7 +333,7 @@ def _inflate_damaged(data: bytes, need: int) -> bytes:
 
 
 def _unpack_bits(lines: NDArray[np.uint8], width: int, bits: Sequence[int]) -> Samples:
-    """Samples from bits, the most significant first; each row begins at a whole byte."""
+    """Samples from bits, the most significant first; each row begins at a byte."""
     per = sum(bits)
     dtype = np.uint16 if max(bits) > 8 else np.uint8
     out: Samples = np.zeros((len(lines), width, len(bits)), dtype)

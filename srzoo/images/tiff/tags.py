@@ -1,4 +1,4 @@
-"""Metadata in a TIFF's directory, checked: damaged parts are dropped."""
+"""Metadata in a TIFF's directory, validated: damaged parts are dropped."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ KINDS = {
     0x4746: RATING, 0x4749: RATING,
     DPI_X: DPI, DPI_Y: DPI, DPI_UNIT: {3},
 }  # fmt: skip
-"""The types that the fields of EXIF's main directory may have."""
+"""The valid types of fields in EXIF's main directory."""
 SINGLE = {DPI_X, DPI_Y, DPI_UNIT, 0x4746, 0x4749}
 BYTES = {1, 2, 4, 6, 7}
 PROFILE = 132
-"""Bytes of a profile that has no colours."""
+"""The largest size of an invalid profile in bytes."""
 ASPECT = 0.01
-"""What resolutions may differ by, and pixels still are square."""
+"""The accepted difference of resolutions for square pixels."""
 MOST, LARGEST = 2000, 8_000_000
-"""Fields and bytes of EXIF data; none that is meant well has more."""
+"""The largest number of fields, and bytes, of EXIF data."""
 EXIF_TYPES = range(1, 14)
 
 
 def read_metadata(page: Page, lost: list[str]) -> FileMetadata:
-    """All that stands beside a page's pixels; ``lost`` takes what cannot be kept."""
+    """A page's metadata; ``lost`` gets a sentence for everything that cannot be kept."""
     own = page.directory
     found = FileMetadata(lost=lost)
     damaged: set[int] = set()
@@ -57,7 +57,7 @@ def read_metadata(page: Page, lost: list[str]) -> FileMetadata:
 
 
 def orientation(page: Page) -> int:
-    """How a page's pixels have to be turned, 1 to 8 as in EXIF."""
+    """The orientation of a page, 1 to 8 as in EXIF."""
     found = number(_holder(page, ifd.ORIENTATION), ifd.ORIENTATION, 1)
     return found if 1 <= found <= 8 else 1
 
@@ -78,7 +78,7 @@ def _data(page: Page, tag: int, damaged: set[int]) -> bytes | None:
 
 
 def _exif(page: Page, damaged: set[int]) -> Image.Exif:
-    """The EXIF data: those fields that are as they have to be."""
+    """The EXIF data: the valid fields."""
     main: exif.Directory = {}
     for tag in KINDS:
         field = _holder(page, tag).fields.get(tag)
@@ -97,7 +97,7 @@ def _exif(page: Page, damaged: set[int]) -> Image.Exif:
 
 
 def _nested(page: Page, pointer: int, damaged: set[int]) -> exif.Directory:
-    """The fields of a directory inside, with EXIF's own one in it."""
+    """The fields of a nested directory, including EXIF's own one in it."""
     holder = _holder(page, pointer)
     try:
         directory = holder.file.directory(number(holder, pointer))
@@ -107,7 +107,7 @@ def _nested(page: Page, pointer: int, damaged: set[int]) -> exif.Directory:
     fields = _fields(directory, damaged)
     fields.pop(metadata.INTEROP, None)
     if fields and metadata.INTEROP in directory:
-        with contextlib.suppress(ValueError):  # an offset into nowhere, as many programs leave it
+        with contextlib.suppress(ValueError):  # an invalid offset, which many programs leave behind
             at = number(directory, metadata.INTEROP)
             if inner := _fields(holder.file.directory(at), damaged):
                 fields[metadata.INTEROP] = inner
@@ -131,13 +131,13 @@ def _fields(directory: Directory, damaged: set[int]) -> exif.Directory:
 
 
 def _iptc(page: Page, damaged: set[int]) -> bytes | None:
-    """IPTC records: of their own tag, or of Photoshop's block."""
+    """IPTC records: from their own tag, or from Photoshop's block."""
     holder = _holder(page, IPTC)
     data = _data(page, IPTC, damaged)
     if data:
         field = holder.fields[IPTC]
         if field.kind == 4 and data[0] != 0x1C and data[3:4] == b"\x1c":
-            # Told as numbers of four bytes, which libtiff turns where orders differ.
+            # Stored as 32-bit numbers, which libtiff swaps if byte orders differ.
             data = struct.pack(f">{field.many}I", *struct.unpack(f"<{field.many}I", data))
         return data
     block = _data(page, PHOTOSHOP, damaged) or b""
@@ -153,7 +153,7 @@ def _iptc(page: Page, damaged: set[int]) -> bytes | None:
 
 
 def _note_aspect(directory: Directory, lost: list[str]) -> None:
-    """Say whether the pixels are not square."""
+    """Report pixels that are not square."""
     x = directory.rationals(DPI_X)
     y = directory.rationals(DPI_Y)
     if x and y and 0 < x[0] < 1e6 and 0 < y[0] < 1e6 and abs(x[0] / y[0] - 1) > ASPECT:

@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF, written from top to bottom in constant memory, with all metadata.
+"""Writes TIFF and BigTIFF from top to bottom in constant memory, with all metadata.
 
 Deflate with the horizontal predictor; strips for ordinary files, tiles for streamed ones.
 """
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 
 TILE = 256
 LEVEL = 2
-"""Of deflate: higher ones take twice as long and save nothing after the predictor."""
+"""The level of deflate: higher ones take twice as long and save nothing after the predictor."""
 CLASSIC = 3_500_000_000
-"""Bytes of pixels from which a file is a BigTIFF: its offsets have 64 bits."""
+"""Size of pixels from which a file is a BigTIFF, with 64-bit offsets."""
 ICC, XMP, IPTC = 34675, 700, 33723
 
 
 class TIFFWriter:
-    """One picture into an open file; :meth:`put` rows, then :meth:`finish`.
+    """Writes one picture into an open file: :meth:`put` rows, then :meth:`finish`.
 
     Args:
         file: writable, positioned at its start.
         size: (width, height) of the whole picture.
-        like: whose metadata it takes, and whether there is colour and transparency.
+        like: the picture with the metadata, colour and transparency to use.
         dtype: uint8 or uint16.
         tile: the side of a tile, or None for strips.
         big: whether it is a BigTIFF.
@@ -74,7 +74,7 @@ class TIFFWriter:
         self.waiting: list[NDArray[Any]] = []
         self.held = self.done = 0
         self.parts: list[tuple[int, int]] = []
-        from concurrent.futures import ThreadPoolExecutor  # costs a start-up its logging
+        from concurrent.futures import ThreadPoolExecutor  # slow to import
 
         self.pool = ThreadPoolExecutor(min(4, memory.processors()))
         file.write(struct.pack("<2sHHHQ" if big else "<2sHI", *(
@@ -82,7 +82,7 @@ class TIFFWriter:
         )))  # fmt: skip
 
     def put(self, rows: Pixels, alpha: Pixels | None = None) -> None:
-        """Add the next rows: N x W or N x W x 3, and N x W of alpha where there is any."""
+        """Add the next rows: N x W or N x W x 3, and N x W of alpha if any."""
         planes = rows[:, :, None] if rows.ndim == 2 else rows
         if alpha is not None:
             planes = np.concatenate([planes, alpha[:, :, None]], axis=2)
@@ -119,7 +119,7 @@ class TIFFWriter:
         return zlib.compress(data.data, LEVEL)
 
     def finish(self) -> None:
-        """Write what is held back, and the directory.
+        """Write buffered rows, and the directory.
 
         Raises:
             ValueError: rows are missing.
@@ -137,7 +137,7 @@ class TIFFWriter:
         self.file.seek(0, os.SEEK_END)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self.pool.shutdown()
 
     def _layout(self) -> Directory:
@@ -162,15 +162,15 @@ class TIFFWriter:
             found |= {278: number_field(LONG, self.rows)}
             found |= {273: number_field(wide, *where), 279: number_field(wide, *counts)}
         if self.like.alpha is not None:
-            found[338] = number_field(SHORT, 2)  # alpha that is not multiplied in
+            found[338] = number_field(SHORT, 2)  # alpha without premultiplied colours
         return found
 
     def _metadata(self) -> Directory:
         like = self.like
-        shape = np.broadcast_to(np.uint8(0), self.size[::-1])  # for its size alone
+        shape = np.broadcast_to(np.uint8(0), self.size[::-1])  # only for its size
         exif = with_size_and_dpi(
             Picture(cast("Pixels", shape), exif=like.exif, dpi=like.dpi), dpi=True
-        )  # DPI belong to EXIF's main directory, which is TIFF's
+        )  # DPI are in EXIF's main directory, which is TIFF's own
         found = _exif_entries(exif) if exif else {}
         if icc := like.profile:
             found[ICC] = (7, len(icc), icc)
@@ -183,7 +183,7 @@ class TIFFWriter:
 
 
 def _exif_entries(exif: bytes) -> Directory:
-    """The fields of EXIF data, which is a TIFF file in itself, in little-endian order."""
+    """The fields of EXIF data, which are a TIFF file, in little-endian order."""
     found = read_fields(exif)
 
     def little(entries: Directory) -> Directory:
@@ -214,12 +214,12 @@ PutRows = Callable[..., None]
 def streaming(
     path: Path, size: tuple[int, int], like: Picture, dtype: DTypeLike = np.uint8
 ) -> Generator[PutRows]:
-    """A tiled BigTIFF that is written while its rows come, in constant memory.
+    """A tiled BigTIFF that is written as its rows arrive, in constant memory.
 
     Args:
-        path: where; it appears when all rows are there, and not at all otherwise.
+        path: the file; it is created when all rows have arrived.
         size: (width, height) of the result.
-        like: whose metadata it takes, and whether it has colour and alpha; usually the input.
+        like: the picture with the metadata, colour and alpha to use; usually the input.
         dtype: uint8 or uint16.
 
     Yields:
@@ -227,7 +227,7 @@ def streaming(
         and N x W of alpha where ``like`` has it.
 
     Raises:
-        PictureError: the place cannot be written, or is full.
+        PictureError: the folder cannot be written, or the disk is full.
         ValueError: rows are missing, too many, or not of this picture.
     """
     try:
