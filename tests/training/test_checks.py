@@ -104,7 +104,7 @@ def later(*changes: str) -> str:
         (["data={train={name='folder', path='/none'}}"], "'later': the folder /none does not"),
         (["losses=[{name='perceptual', weights='/none.safetensors'}]"], "'later': .*none"),
         (["losses=['l1', 'windows']"], "'later': losses.1, 'windows', .* 24 pixels.*window of 30"),
-        (["losses=['vector']"], "'later': losses.0, 'vector'.*where a single number"),
+        (["losses=['vector']"], "'later': losses.0, 'vector'.*not a single number"),
         (["data={validation='held'}", "train={metrics=['picky']}"],
          "'later': the metric 'picky' cannot measure held3, the smallest .*40x14.*20 pixels"),
         (["data={validation='held'}", "train={metrics=['ssim_y']}"],
