@@ -30,6 +30,8 @@ Settings = Mapping[str, str | float | bool | None]
 A missing key means None. So every new setting must have the default None; then ledgers from
 before it was added remain valid.
 """
+RESCUE = "force_damaged"
+"""The setting that changes results of damaged pictures only."""
 LONGEST = 2**20
 """The largest size of a line in bytes."""
 State = Literal["done", "ours", "others"]
@@ -154,8 +156,10 @@ class Ledger:
         entry = self._entries.get(self._key(target))
         if entry is None or not entry.describes(target):
             return "others"
-        same = _plain(entry.settings) == _plain(settings) and entry.input.is_still(source)
-        return "done" if same else "ours"
+        made, wanted = _plain(entry.settings), _plain(settings)
+        if RESCUE not in made:  # the file was intact, and rescuing it would have changed nothing
+            wanted.pop(RESCUE, None)
+        return "done" if made == wanted and entry.input.is_still(source) else "ours"
 
     @contextlib.contextmanager
     def opened(self) -> Generator[None]:

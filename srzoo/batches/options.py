@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import images
 from ..upscaling.sizing import Sizing
+from . import ledger
 
 if TYPE_CHECKING:
     from ..models.folder import ModelFolder
@@ -71,7 +72,7 @@ class Options:
             # None by default, as in ledgers from before they were added.
             "strength": None if self.strength == 1 else self.strength,
             "keep_times": self.keep_times or None,
-            "force_damaged": self.force_damaged or None,
+            ledger.RESCUE: self.force_damaged or None,
         }
 
 

@@ -107,7 +107,7 @@ def scan_folder(
             stack += [place / entry.name for entry in reversed(below) if not entry.is_symlink()]
         _add_files(folder, place, entries, models, found)
     if not (found.pictures or found.problems):
-        hint = f"Known: {' '.join(sorted(images.READABLE))}"
+        hint = images.KNOWN_FORMATS
         if found.ignored.folders:
             hint = "Give --recursive to include its subfolders"
         left = f" ({found.ignored})" if found.ignored.suffixes else ""

@@ -42,9 +42,7 @@ def find_pictures(root: Path, recursive: bool = True) -> list[str]:
                 if name[0] != "." and os.path.splitext(name)[1].lower() in images.READABLE
             ]
     if not names:
-        raise PictureError(
-            f"the folder {root} contains no pictures", f"Known: {' '.join(sorted(images.READABLE))}"
-        )
+        raise PictureError(f"the folder {root} contains no pictures", images.KNOWN_FORMATS)
     return sorted(names)
 
 

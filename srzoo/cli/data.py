@@ -270,7 +270,7 @@ def _jobs(source: Path, target: Path, overwrite: bool) -> list[tuple[str, Path, 
 
 def _pictures(source: Path, target: Path) -> list[str]:
     """The pictures of a tree, without hidden ones and earlier results."""
-    from ..images import READABLE
+    from ..images import KNOWN_FORMATS, READABLE
 
     if target.is_file():
         raise PictureError(f"{target} is a file, but there are several results", "Name a folder")
@@ -288,7 +288,7 @@ def _pictures(source: Path, target: Path) -> list[str]:
             if name[0] != "." and Path(name).suffix.lower() in READABLE
         ]
     if not names:
-        raise PictureError(f"{source} contains no pictures", f"Known: {' '.join(sorted(READABLE))}")
+        raise PictureError(f"{source} contains no pictures", KNOWN_FORMATS)
     return sorted(names)
 
 

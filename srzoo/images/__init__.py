@@ -13,6 +13,7 @@ from .format import Format as Format
 from .format import Header as Header
 from .format import ReadRequest as ReadRequest
 from .formats import FORMATS as FORMATS
+from .formats import KNOWN_FORMATS as KNOWN_FORMATS
 from .formats import READABLE as READABLE
 from .formats import format_of as format_of
 from .formats import key_of as key_of

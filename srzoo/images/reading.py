@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import PictureError
 from .format import DAMAGED, HEAD_BYTES, MAX_PIXELS, Format, Header, ReadRequest
-from .formats import FORMATS, READABLE, known
+from .formats import FORMATS, KNOWN_FORMATS, known
 from .picture import Picture, display_name
 
 
@@ -119,6 +119,4 @@ def _identified(file: BinaryIO, name: str) -> Format:
             if format.install:
                 raise PictureError(f"{name} is {format.name}", f"Install it: {format.install}")
             return format
-    raise PictureError(
-        f"{name} is not a picture that can be read", f"Known: {' '.join(sorted(READABLE))}"
-    )
+    raise PictureError(f"{name} is not a picture that can be read", KNOWN_FORMATS)

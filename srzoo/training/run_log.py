@@ -143,6 +143,13 @@ def read(log: Path) -> list[dict[str, Any]]:
     return found
 
 
+def last_values(log: Path) -> dict[str, float]:
+    """The values of a log's last evaluation; empty without one."""
+    lines = read(log) if log.is_file() else []
+    every: list[dict[str, float]] = [line["validation"] for line in lines if "validation" in line]
+    return every[-1] if every else {}
+
+
 def _means(items: list[dict[str, Tensor]]) -> dict[str, float]:
     """The mean of each name over the items that have it; fetched from the device in one copy."""
     every = [value.detach().float() for item in items for value in item.values()]

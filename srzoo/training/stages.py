@@ -13,7 +13,7 @@ from ..common import arguments, files, troubles
 from ..models import hub
 from ..recipes import recipe as recipes
 from ..recipes.recipe import RECIPE, Recipe
-from . import averaging, checkpoint, checks, trackers
+from . import averaging, checkpoint, checks, run_log, trackers
 from .callbacks import Callbacks, Outcome
 from .checkpoint import RunState
 from .loop import evaluate_guarded, fit
@@ -110,7 +110,7 @@ def _train(
     averaging.check_kept(recipe, out, progress.stage)
     for word in start.words:
         callbacks.on_word(word)
-    outcome = Outcome(progress.step, complete=True)
+    outcome = Outcome(progress.step, True, run_log.last_values(out / run_log.LOG))
     said_before: list[str] = []
 
     def say(word: str) -> None:

@@ -33,6 +33,8 @@ FORMATS = {format.key: format for format in known() if format.writes and not for
 """The formats that srzoo writes here, by key."""
 READABLE = frozenset(suffix for format in known() for suffix in format.suffixes)
 """Suffixes of the pictures in a folder."""
+KNOWN_FORMATS = f"Known formats: {', '.join(format.name for format in known())}"
+"""The fix where a file is of none."""
 
 
 def named(key: str) -> Format:
