@@ -308,7 +308,8 @@ def _attributes(kind: type) -> dict[str, str]:
     listed = inspect.getdoc(kind).partition("Attributes:\n")[2]
     for entry in re.split(r"\n(?=    \S)", "\n" + listed)[1:]:
         name, _, meaning = " ".join(entry.split()).partition(": ")
-        found[name] = meaning[0].upper() + meaning[1:].replace("``", "`").replace("|", "\\|")
+        meaning = meaning.replace("``", "`").replace("|", "\\|")
+        found[name] = meaning[0].upper() + meaning[1:]
     return found
 
 
