@@ -225,12 +225,12 @@ def test_a_project_is_whole_and_named(kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name", "what"),
     [
-        ("block", "Silu", "not a valid name for a plugin"), ("block", "a b", "not a name"),
-        ("block", "-x", "not a name"), ("block", "a--b", "not a name"),
-        ("block", "../x", "not a name"),
-        ("block", "x" * 41, "not a name"), ("block", "é", "not a name"),
-        ("block", "true", "not a name"),
-        ("block", "", "not a name"),
+        ("block", "Silu", "not a valid name for a plugin"), ("block", "a b", "not a valid name"),
+        ("block", "-x", "not a valid name"), ("block", "a--b", "not a valid name"),
+        ("block", "../x", "not a valid name"),
+        ("block", "x" * 41, "not a valid name"), ("block", "é", "not a valid name"),
+        ("block", "true", "not a valid name"),
+        ("block", "", "not a valid name"),
         ("blok", "x", "no kind of plugin"), ("block", "residual", "block residual \\(srzoo "),
         ("card", "edsr-x4", "model edsr-x4"), ("command", "upscale", "command upscale"),
         ("engine", "torch", "engine torch"), ("block", "plugins", "module srzoo_plugins"),

@@ -162,7 +162,7 @@ class Empty(Brighter):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Brighter, r"off by [34] levels, and \d+\.\d\d% of the values differ"),
+        (Brighter, r"differs by [34] levels, and \d+\.\d\d% of the values differ"),
         (Failing, "no such thing"),
         (Crooked, r"returned \(1, 3, 61, 83\), not"),
         (Empty, "not finite"),
