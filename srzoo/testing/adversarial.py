@@ -55,7 +55,7 @@ def two_scalars(case: Case) -> None:
         scalar(case, value, f".{name}")
 
 
-def the_generator_wants_to_look_real(case: Case) -> None:
+def the_generators_loss_falls_as_pictures_look_real(case: Case) -> None:
     """The generator's loss falls as SR looks more real, and its gradient points there."""
     loss = _loss(case)
     values = [float(loss.for_generator(Brightness(), _pair(x)).detach()) for x in (0.3, 0.5, 0.7)]
@@ -72,7 +72,7 @@ def the_generator_wants_to_look_real(case: Case) -> None:
     assert pair.sr.grad.mean() < 0, f"{case}: the generator's gradient points away from real"
 
 
-def the_discriminator_wants_to_tell(case: Case) -> None:
+def the_discriminators_loss_separates_real_from_generated(case: Case) -> None:
     """The discriminator's loss is lower where its logits are right; its gradient points there."""
     loss = _loss(case)
     right, wrong = (
@@ -128,8 +128,8 @@ def maps_and_vectors_alike(case: Case) -> None:
 CHECKS: tuple[Callable[[Case], None], ...] = suite(
     "adversarial-loss",
     two_scalars,
-    the_generator_wants_to_look_real,
-    the_discriminator_wants_to_tell,
+    the_generators_loss_falls_as_pictures_look_real,
+    the_discriminators_loss_separates_real_from_generated,
     a_frozen_discriminator_stays,
     maps_and_vectors_alike,
 )

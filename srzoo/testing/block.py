@@ -111,7 +111,7 @@ def keeps_dtype(case: Case) -> None:
     keeps_type(case, net, net, _features(case, net, *least(net, 6, 5)))
 
 
-def built_of_the_runs_chance(case: Case) -> None:
+def weights_depend_on_the_seed(case: Case) -> None:
     """Building it sets no seed, and the block can be copied."""
     sets_no_seed(kinds.blocks, case)
     can_be_copied(case, _module(case))
@@ -149,7 +149,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     same_wherever_a_picture_begins,
     reach_is_no_larger,
     keeps_dtype,
-    built_of_the_runs_chance,
+    weights_depend_on_the_seed,
     gradients_reach_every_parameter,
     survives_its_state_dict,
 )

@@ -137,7 +137,7 @@ def fingerprint_is_steady(dataset: Dataset) -> None:
     assert same, f"the fingerprint changes although no picture does: {mend}"
 
 
-def tells_the_truth(dataset: Dataset) -> None:
+def describe_is_true(dataset: Dataset) -> None:
     """Facts that it states without decoding are true."""
     for name, what in ABILITIES.items():
         ability: object = getattr(dataset, name, None)
@@ -172,7 +172,7 @@ def several_threads_may_read_it(dataset: Dataset) -> None:
         assert same, f"{first.name} differs when several threads read: {mend}"
 
 
-def goes_to_another_process(dataset: Dataset) -> None:
+def can_be_pickled(dataset: Dataset) -> None:
     """A pickled copy, as the worker process of a loader gets it, gives the same."""
     mend = "open files in `__getitem__`, and keep no locks or lambdas in `self`"
     try:
@@ -210,9 +210,9 @@ DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (
     names_are_unique,
     same_every_time,
     fingerprint_is_steady,
-    tells_the_truth,
+    describe_is_true,
     several_threads_may_read_it,
-    goes_to_another_process,
+    can_be_pickled,
     is_downloaded_by_options,
 )
 

@@ -115,7 +115,7 @@ def leaves_the_picture_alone(case: Case) -> None:
 
 
 @basic
-def all_chance_comes_from_rng(case: Case) -> None:
+def randomness_comes_from_rng(case: Case) -> None:
     """Equal seeds give equal pictures, and global random states are not used."""
     degradation = _degradation(case)
     hr = _photo(64, 48)
@@ -185,7 +185,7 @@ def keeps_the_brightness(case: Case) -> None:
         assert away < WRAPPED, f"{case} changes the level {level} by {away:.0f}: {mend}"
 
 
-def goes_to_another_process(case: Case) -> None:
+def can_be_pickled(case: Case) -> None:
     """A copy, as the worker process of a loader gets it, gives the same."""
     degradation = _degradation(case)
     hr = _photo(32, 48)
@@ -203,7 +203,7 @@ def goes_to_another_process(case: Case) -> None:
     assert same, f"{case} gives different results in another process: {mend}"
 
 
-def lies_over_the_picture(case: Case) -> None:
+def is_not_shifted(case: Case) -> None:
     """LR, enlarged again, fits HR best without a shift."""
     degradation = _degradation(case)
     for scale in SCALES:
@@ -239,14 +239,14 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     "degradation",
     is_a_degradation,
     size_and_type,
-    all_chance_comes_from_rng,
+    randomness_comes_from_rng,
     refuses_other_sizes,
     leaves_the_picture_alone,
     says_whether_it_is_deterministic,
     says_whether_it_is_clean,
     keeps_the_brightness,
-    goes_to_another_process,
-    lies_over_the_picture,
+    can_be_pickled,
+    is_not_shifted,
 )
 
 

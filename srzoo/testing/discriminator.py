@@ -100,7 +100,7 @@ def deterministic_in_eval(case: Case) -> None:
     same_each_time(case, net, net, picture(net.min_size + 3, net.min_size, 2), str(case))
 
 
-def built_of_the_runs_chance(case: Case) -> None:
+def weights_depend_on_the_seed(case: Case) -> None:
     """Building it sets no seed, and the discriminator can be copied."""
     sets_no_seed(kinds.discriminators, case)
     can_be_copied(case, _module(case))
@@ -136,7 +136,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     any_size_above_the_minimum,
     deterministic_in_eval,
     gives_logits,
-    built_of_the_runs_chance,
+    weights_depend_on_the_seed,
     gradients_reach_every_parameter,
     survives_its_state_dict,
 )

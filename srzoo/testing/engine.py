@@ -190,7 +190,7 @@ def refuses_what_it_does_not_state(case: Case) -> None:
         raise AssertionError(f"{case} states no {device} in {precision}, but accepts it: {mend}")
 
 
-def tells_what_it_is(case: Case) -> None:
+def states_what_the_file_states(case: Case) -> None:
     """``reach`` and ``parameters`` are numbers or None; ``model`` may be None."""
     runner = _runner(case.name)
     for name in ("reach", "parameters"):
@@ -353,7 +353,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     states_its_facts,
     has_what_a_runner_has,
     refuses_what_it_does_not_state,
-    tells_what_it_is,
+    states_what_the_file_states,
     memory_is_plausible,
     gives_what_torch_gives,
     odd_sizes,

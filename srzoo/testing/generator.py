@@ -215,7 +215,7 @@ def each_picture_by_itself(case: Case) -> None:
         same_by_itself(case, run, fitting(net, *least(net, 6, 9), 3), f"{case} x{scale}")
 
 
-def built_of_the_runs_chance(case: Case) -> None:
+def weights_depend_on_the_seed(case: Case) -> None:
     """Building it sets no seed, and the generator can be copied."""
     sets_no_seed(kinds.generators, case)
     can_be_copied(case, _module(case))
@@ -281,7 +281,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = suite(
     same_wherever_a_picture_begins,
     reach_is_no_larger,
     states_papers,
-    built_of_the_runs_chance,
+    weights_depend_on_the_seed,
     the_tail_looks_no_further,
     features_then_reconstruct,
     gradients_reach_every_parameter,

@@ -87,10 +87,10 @@ class Broken:
     [
         ("float", suite.size_and_type),
         ("sizes", suite.refuses_other_sizes),
-        ("numpy", suite.all_chance_comes_from_rng),
+        ("numpy", suite.randomness_comes_from_rng),
         ("liar", suite.says_whether_it_is_deterministic),
         ("dark", suite.keeps_the_brightness),
-        ("shift", suite.lies_over_the_picture),
+        ("shift", suite.is_not_shifted),
     ],
 )
 def test_the_suite_can_fail(fault, check):
