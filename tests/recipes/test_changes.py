@@ -124,7 +124,7 @@ def test_a_set_that_no_stage_takes_is_refused():
 def commands() -> list[tuple[str, list[str]]]:
     """Every ``srzoo train NAME --set ...`` of the docs, by name."""
     found = []
-    for page in [ROOT / "README.md", *sorted(Path(ROOT / "docs").glob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for name, rest in re.findall(r"srzoo train ([a-z0-9-]+-x\d)(.*)", text):
             sets = [a or b for a, b in re.findall(r"--set (?:'([^']*)'|(\S+))", rest)]
