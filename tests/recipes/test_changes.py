@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from helpers import ROOT, needs_torch
@@ -138,6 +137,7 @@ def test_the_commands_of_the_docs_are_right(name, sets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "class SiLU:\n    'A block of the reader.'\n    def __init__(self, *, channels): ...\n"
     (tmp_path / "silu.py").write_text(code)
+    sets = [each.replace("=smooth", "=./silu.py:SiLU") for each in sets]  # a reader's package
     loaded = recipe.load(name, sets)
     asked = dict(each.split("=", 1) for each in sets)
     if "train.steps" in asked:
