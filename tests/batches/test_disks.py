@@ -209,7 +209,7 @@ def test_a_full_disk_behind_a_pipe(disk, tmp_path, format):
                          env={**os.environ, "TMPDIR": str(disk)})  # fmt: skip
     assert run.returncode == 2
     assert run.stdout == b""
-    assert b"TMPDIR names another place" in run.stderr
+    assert b"TMPDIR sets another folder" in run.stderr
     assert len(run.stderr.splitlines()) == 1
 
 

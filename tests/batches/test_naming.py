@@ -152,7 +152,7 @@ def test_a_pattern_that_names_its_format(here):
     assert [(str(job.target), job.format) for job in work.jobs] == [
         ("out/a.webp", "webp"), ("out/b.webp", "webp"),
     ]  # fmt: skip
-    with pytest.raises(PictureError, match=r"ends in \.webp, and PNG is requested"):
+    with pytest.raises(PictureError, match=r"ends in \.webp, but PNG is requested"):
         planned(["in"], "out", "{stem}.webp", format="png")
 
 

@@ -279,7 +279,7 @@ def test_finished_results(srzoo_cli, tiny, tmp_path):
     drawn(20, 20).save(out / "Tiny/a_third.png")
     result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny", "--scale", "2")
     assert result.code == 1
-    assert "not certain: a_other.png, a_third.png" in result.err
+    assert "may be its result: a_other.png, a_third.png" in result.err
     result = srzoo_cli("evaluate", "--sr", out, "--data", "Tiny")
     assert (result.code, "Give the scale" in result.err) == (2, True)
     assert "Leave --write-card out" in srzoo_cli(

@@ -119,7 +119,7 @@ def test_wrong_options_come_before_files_that_exist(srzoo_cli, photo, monkeypatc
 def test_an_ending_and_a_format_contradict_for_a_pipe_too(srzoo_cli, tmp_path):
     result = srzoo_cli("upscale", "-", *FAST, "-o", tmp_path / "x.jpg", "--format", "png")
     assert result.code == 2
-    assert "ends in .jpg, and PNG is requested" in result.err
+    assert "ends in .jpg, but PNG is requested" in result.err
 
 
 def test_a_name_for_two_is_refused(srzoo_cli, photo, monkeypatch):
