@@ -129,7 +129,7 @@ def test_exports_are_tried(place, monkeypatch):
     trial = Trial("block", "./my.py:Wide", say=said.append, steps=0)
     trial.exports()
     (done,) = [line for line in said if line.startswith("  ok ")]
-    assert re.fullmatch(r"  ok    onnx: (as torch|off by 1 level of 255), in \d+ s", done)
+    assert re.fullmatch(r"  ok    onnx: (as torch|differs by 1 level of 255), in \d+ s", done)
     left = [line for line in said if "not tried, as it is not installed: a package" in line]
     assert len(left) + 2 == len(said) >= 3
 

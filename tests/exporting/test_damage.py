@@ -173,10 +173,10 @@ def test_what_a_format_cannot_express_is_tried_again_after_a_week(model, cache, 
 
 def test_what_was_measured_is_remembered(model, cache, pair, monkeypatch):
     pair.brighter = 3.0
-    assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
+    assert "differs by" in (convert.make_kept(model, 2, "pair").record.refused or "")
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 9 * exports.RETRY_AFTER)
-    assert "off by" in (convert.make_kept(model, 2, "pair").record.refused or "")
+    assert "differs by" in (convert.make_kept(model, 2, "pair").record.refused or "")
 
 
 def test_an_interrupt_that_a_converter_swallows(model, cache, pair, monkeypatch):

@@ -101,12 +101,12 @@ def test_a_wrong_export_is_refused_remembered_and_passed_over(model, cache, pair
     pair.brighter = 3.0
     assert engine.choose(model).name == "pair"
     for _ in range(2):
-        with pytest.raises(ModelError, match="small as pair is off by [34] levels"):
+        with pytest.raises(ModelError, match="small as pair differs by [34] levels"):
             kinds.engines.build("pair", folder=model.path, device="auto", precision="auto")
     assert pair.written == 1
     made = exports.find(model, 2, "pair")
     assert made
-    assert "off by" in (made.record.refused or "")
+    assert "differs by" in (made.record.refused or "")
     assert not made.path.exists()
     chosen = engine.choose(model)
     assert chosen.name == "mnn"

@@ -122,7 +122,7 @@ def test_what_inference_made_of_one(tmp_path):
 def test_weights_that_nobody_could_read(net, value, dtype, tmp_path):
     with torch.no_grad():
         net.head[0].weight[0, 0, 0, 0] = value
-    with pytest.raises(WeightsError, match=r"'head\.0\.weight' holds values"):
+    with pytest.raises(WeightsError, match=r"'head\.0\.weight' contains values"):
         srzoo.save(net, tmp_path / "m", dtype=dtype)
     assert not names(tmp_path)
 
