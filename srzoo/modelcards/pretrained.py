@@ -69,7 +69,7 @@ class Network:
         found = network(ref)
         if not isinstance(found, cls) and cls is not Network:
             raise ModelError(
-                f"{ref} is a {type(found).__name__}, not a {cls.__name__}",
+                f"{ref} is {type(found).__name__}, not {cls.__name__}",
                 "Use srzoo.network, which accepts any",
             )
         return found

@@ -203,7 +203,7 @@ def test_a_mixed_validation_judges_pairs_by_their_own_lr(tiny, two, monkeypatch)
         (['data.train=[{name="drawn", weight=inf}]'], "weight is inf"),
         (['data.train=[{name="drawn", weight=true}]'], "weight is True"),
         (['data.train=[{name="drawn", weight="2"}]'], "weight is '2'"),
-        (['data.train=["drawn", {name="drawn", weight=1}]'], "leave nothing"),
+        (['data.train=["drawn", {name="drawn", weight=1}]'], "leave no share"),
         (['data.validation=[{name="drawn", weight=1}]'], "data.validation has a weight"),
         (["data.train=[]"], "empty list"),
         (["data.train=[1]"], r"train\[0\] is 1"),

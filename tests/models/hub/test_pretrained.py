@@ -52,7 +52,7 @@ def test_to_the_hub_and_back(hub, card):
     assert said["own kind"]
     assert said["again"]
     assert said["kind"] == "EDSR"
-    assert "is a EDSR, and no Bicubic" in said["other kind"]
+    assert "is EDSR, not Bicubic" in said["other kind"]
     assert "no revision 'v2'" in said["revision"]
     assert "no model tester/nothing" in said["nothing"]
     assert '"summary": "by hand"' in said["config"]
