@@ -108,7 +108,7 @@ def test_saving_refuses_names_that_are_too_long_and_weights_without_values(net, 
     with pytest.raises(SrzooError, match="cannot write"):
         srzoo.save(net, tmp_path / ("n" * 300))
     empty = srzoo.generators.create("srcnn").to("meta")
-    with pytest.raises(SrzooError, match="on meta"):
+    with pytest.raises(SrzooError, match="on the meta device"):
         srzoo.save(empty, tmp_path / "m")
 
 
