@@ -197,7 +197,7 @@ def test_what_may_not_change_is_refused_by_its_key(tiny, run, change, message):
 
 
 def test_fewer_steps_than_are_done_are_refused(tiny, run):
-    with pytest.raises(SrzooError, match=r"train.steps is 5, and 12 are done"):
+    with pytest.raises(SrzooError, match=r"train.steps is 5, but 12 are done"):
         words_of(recipe.load(tiny(), [*EVERY, "train.steps=5"]), run)
     loaded = recipe.load(tiny(), [*EVERY, "train.steps=6"])
     assert training.train(loaded, run, resume=run / "checkpoints/000000004").step == 6
