@@ -103,7 +103,7 @@ def test_one_bad_crop_is_skipped_and_the_run_goes_on(parts, tmp_path):
     words = words_of(loaded, tmp_path / "run")
     name = training.assemble(loaded).crops.source(6, 2)
     assert words == [
-        f"poison is not finite at step 7 (crops of {name}): back to step 4, without them"
+        f"poison is not finite at step 7 (crops of {name}): back to step 4, without these crops"
     ]
     last = tmp_path / "run/checkpoints/000000012"
     assert checkpoint.read_progress(last).skipped == ((6, 2),)
@@ -252,7 +252,7 @@ def test_a_discriminator_that_always_wins_is_reported(parts, tmp_path):
     words = words_of(recipe.load(parts(), [*changes, *quick]), tmp_path / "run")
     assert any("discriminator is too strong (100.0% right)" in word for word in words)
     lines = [json.loads(x) for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    said = [x["step"] for x in lines if "outright" in x.get("warning", "")]
+    said = [x["step"] for x in lines if "too strong" in x.get("warning", "")]
     assert said == [50, 100]
     facts = next(x["facts"] for x in lines if "facts" in x)
     assert facts["d_right"] == 1
