@@ -60,6 +60,5 @@ def test_examples(path):
     for (target, _below, words), line in zip(reached, lines, strict=True):
         assert not isinstance(target, click.Group), line
         # Only the parser: files need not exist, and nothing is fetched.
-        target.make_parser(click.Context(target, help_option_names=["-h", "--help"])).parse_args(
-            list(words)
-        )
+        context = click.Context(target, help_option_names=["-h", "--help"])
+        target.make_parser(context).parse_args(list(words))

@@ -128,7 +128,7 @@ def test_a_tracker_that_is_not_installed_is_refused_first(tiny, tmp_path, monkey
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(SrzooError, match=r"needs the package wandb.*pip install wandb"):
         training.train(recipe.load(tiny()), tmp_path / "run", track=["wandb"])
-    with pytest.raises(SrzooError, match=r"no tracker is called 'tensorbord'. Did you mean tensorboard"):
+    with pytest.raises(SrzooError, match=r"called 'tensorbord'. Did you mean tensorboard"):
         training.train(recipe.load(tiny()), tmp_path / "run", track=["tensorbord"])
     assert not (tmp_path / "run").exists()
 
