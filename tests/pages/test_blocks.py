@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import reading
 from helpers import ROOT
+from markdown_it import MarkdownIt
 
 PAGES = [
     ROOT / "README.md",
@@ -84,9 +85,12 @@ def test_a_page_does_what_it_says(page, outcomes):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_is_not_run_says_why(page):
-    for block in reading.blocks(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for block in reading.blocks(text):
         assert block.language, f"{page.name}, line {block.line}: no language"
-        assert block.not_run.startswith(("", *WHY) if not block.not_run else WHY), block
+        assert not block.not_run or block.not_run.startswith(WHY), block
+    indented = [token.map for token in MarkdownIt().parse(text) if token.type == "code_block"]
+    assert not indented, f"{page.name}: code without a fence, which nothing runs"
 
 
 def test_blocks_are_found():
